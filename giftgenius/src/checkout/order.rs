@@ -1,0 +1,66 @@
+//! The order: one attempt to sell a session's items, and the record its saga is driven from.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::entry::EntryKey;
+use super::state::{Ending, Saga};
+use crate::ids::{CorrelationId, OrderId, SessionId, UserId, WorkflowId};
+use crate::money::Money;
+
+/// One item of an order.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Item {
+    /// The product.
+    pub sku: String,
+    /// How many, at least 1.
+    pub quantity: u32,
+}
+
+/// An order, as journalled. Its id is the merchant reference at the payment provider.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Order {
+    /// `ord_…`.
+    pub id: OrderId,
+    /// Which session it pays.
+    pub session_id: SessionId,
+    /// Whose.
+    pub user: UserId,
+    /// In which workflow, where there is one.
+    pub workflow_id: Option<WorkflowId>,
+    /// Of the call that began it; background work goes on under it.
+    pub correlation_id: CorrelationId,
+    /// The idempotency entry it answers.
+    pub entry: EntryKey,
+    /// The idempotency entry of the `cancel_order` that undoes it, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_entry: Option<EntryKey>,
+    /// The quoted amount: what is charged, no more and no less.
+    pub amount: Money,
+    /// What is bought.
+    pub items: Vec<Item>,
+    /// With what it is paid.
+    pub payment_method_id: String,
+    /// When it was begun.
+    pub created_at: Timestamp,
+    /// Where its saga stands.
+    pub saga: Saga,
+    /// Rounds that the current action has had in the background.
+    pub background_rounds: u32,
+    /// Until when its owner may be silent.
+    pub lease_until: Timestamp,
+    /// Rises with each takeover; an owner that finds another value has lost the order.
+    pub fence: u64,
+}
+
+impl Order {
+    /// Whether its saga has work left.
+    pub fn is_open(&self) -> bool {
+        self.saga.ending.is_none()
+    }
+
+    /// Whether it waits for a person.
+    pub fn is_parked(&self) -> bool {
+        matches!(self.saga.ending, Some(Ending::Parked { .. }))
+    }
+}

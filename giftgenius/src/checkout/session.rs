@@ -1,0 +1,39 @@
+//! The checkout session: a frozen quote that is paid at most once, whatever the keys.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::order::Item;
+use crate::ids::{OrderId, SessionId, UserId, WorkflowId};
+use crate::money::Money;
+
+/// Whether the session can still be paid.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionState {
+    /// Nobody is paying it.
+    Open,
+    /// This order is paying it, or has paid it, or waits for a person: another key gets this order.
+    Taken(OrderId),
+    /// Its order was paid and then cancelled: it stays closed.
+    Closed(OrderId),
+}
+
+/// A checkout session, as journalled.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Session {
+    /// `cs_…`.
+    pub id: SessionId,
+    /// Whose.
+    pub user: UserId,
+    /// In which workflow, where there is one.
+    pub workflow_id: Option<WorkflowId>,
+    /// What is bought.
+    pub items: Vec<Item>,
+    /// The frozen quote.
+    pub amount: Money,
+    /// From when on it cannot be paid.
+    pub expires_at: Timestamp,
+    /// Whether it can still be paid.
+    pub state: SessionState,
+}

@@ -1,0 +1,436 @@
+//! The saga's state machine: where each step stands, what to do next, and what an outcome makes of it.
+//!
+//! Pure: no port is touched here. [`Saga::next`] reads what to do from the record alone, so a restart continues exactly
+//! where the journal says; [`Saga::begin`] marks the intent that is journalled *before* the request is sent, and
+//! [`Saga::apply`] takes the outcome. Forward: reserve → charge → commit (→ sweep); back: restock → undo the charge →
+//! release. The charge is the pivot.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Code;
+use crate::policy::PaymentProfile;
+
+/// Why a sale goes back.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The card was declined, with the provider's decline code.
+    Declined(String),
+    /// An item is not there in the quantity wanted.
+    OutOfStock(String),
+    /// The payment provider could not be reached or kept failing.
+    PaymentUnavailable,
+    /// The payment provider refused the request itself.
+    PaymentRefused,
+    /// The inventory could not be reached or kept failing.
+    InventoryUnavailable,
+    /// The inventory refused the request itself.
+    InventoryRefused,
+    /// Another amount than the quote was taken.
+    AmountMismatch,
+    /// The reservation was gone when it was to be committed, and could not be had again.
+    ReservationLost,
+    /// The person cancelled.
+    CancelledByUser,
+    /// Checkout was switched off before the charge.
+    CheckoutDisabled,
+}
+
+impl Cause {
+    /// The code callers see.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Declined(_) => Code::PaymentDeclined,
+            Self::OutOfStock(_) => Code::OutOfStock,
+            Self::PaymentUnavailable => Code::PaymentUnavailable,
+            Self::PaymentRefused => Code::PaymentRefused,
+            Self::InventoryUnavailable => Code::InventoryUnavailable,
+            Self::InventoryRefused => Code::InventoryRefused,
+            Self::AmountMismatch => Code::AmountMismatch,
+            Self::ReservationLost => Code::ReservationLost,
+            Self::CancelledByUser => Code::OrderCancelled,
+            Self::CheckoutDisabled => Code::CheckoutDisabled,
+        }
+    }
+}
+
+/// Which way the saga goes; once back, never forward again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Towards paid and committed.
+    Forward,
+    /// Towards nothing stands.
+    Back(Cause),
+}
+
+/// The stock's step. `epoch` tells a second reservation of the same order from the first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reserve {
+    /// Not asked yet.
+    NotSent {
+        /// Which reservation of this order.
+        epoch: u32,
+    },
+    /// Asked; whether it is held is not known.
+    Sending {
+        /// Which reservation of this order.
+        epoch: u32,
+    },
+    /// Held.
+    Held {
+        /// Which reservation of this order.
+        epoch: u32,
+    },
+    /// Nothing is held: refused, released, or sold.
+    Free,
+    /// The release could not be done.
+    Stuck {
+        /// Which reservation of this order.
+        epoch: u32,
+    },
+}
+
+/// The money's step.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Charge {
+    /// Not asked yet.
+    NotSent,
+    /// Asked; whether it stands is not known.
+    Sending {
+        /// The latest instant at which a request may have left.
+        sent_at: Timestamp,
+    },
+    /// Stands.
+    Captured {
+        /// The provider's id.
+        charge_id: String,
+        /// What was taken, in minor units of the order's currency.
+        minor_units: i64,
+        /// The latest instant at which a request may have left.
+        sent_at: Timestamp,
+    },
+    /// Proved not to stand: refused, cancelled or given back.
+    Void,
+    /// It could not be found out or given back; `captured` when it is known to stand.
+    Stuck {
+        /// Whether it is known to stand.
+        captured: bool,
+    },
+}
+
+/// The sale's last step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Commit {
+    /// Not asked yet.
+    NotSent,
+    /// Asked; whether it is done is not known.
+    Sending,
+    /// Done.
+    Done,
+    /// Taken back.
+    Restocked,
+    /// It could not be done (forward) or taken back (back).
+    Stuck,
+}
+
+/// How a saga ended.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// Charged and committed.
+    Paid,
+    /// Nothing stands.
+    Cancelled,
+    /// A person has to look.
+    Parked {
+        /// What stands and what to do, in one sentence.
+        note: String,
+    },
+}
+
+/// Where a saga stands.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Saga {
+    /// Which way.
+    pub direction: Direction,
+    /// The stock.
+    pub reserve: Reserve,
+    /// The money.
+    pub charge: Charge,
+    /// The sale.
+    pub commit: Commit,
+    /// Whether late copies of the charge have been looked for, where the provider does not deduplicate.
+    pub swept: bool,
+    /// How it ended; `None` while there is work left.
+    pub ending: Option<Ending>,
+}
+
+/// What to do next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Ask for the stock.
+    Reserve {
+        /// Which reservation of this order.
+        epoch: u32,
+    },
+    /// Ask for the money. Only ever from a charge that was never sent.
+    Charge,
+    /// Find out whether the money was taken.
+    Settle,
+    /// Sell the reservation.
+    Commit {
+        /// Which reservation of this order.
+        epoch: u32,
+    },
+    /// Look for late copies of the charge and give them back.
+    Sweep,
+    /// Take the sale back.
+    Restock {
+        /// Which reservation of this order.
+        epoch: u32,
+    },
+    /// Make sure that no money stands.
+    UndoCharge,
+    /// Give the stock back.
+    Release {
+        /// Which reservation of this order.
+        epoch: u32,
+    },
+    /// Nothing is left to do.
+    End(Ending),
+}
+
+/// What an action came to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// The stock is held.
+    Held,
+    /// The stock is refused; nothing is held.
+    NotHeld(Cause),
+    /// The stock may be held and the caller cannot wait: go back.
+    HoldUnknown(Cause),
+    /// The money stands, as agreed.
+    Captured {
+        /// The provider's id.
+        charge_id: String,
+        /// What was taken.
+        minor_units: i64,
+    },
+    /// The money stands, but not in the agreed amount: go back.
+    WrongAmount {
+        /// The provider's id.
+        charge_id: String,
+        /// What was taken.
+        minor_units: i64,
+    },
+    /// It is proved that no money stands.
+    NotCaptured(Cause),
+    /// Whether the money stands is not known; a request may have left as late as `sent_at`.
+    Unsettled,
+    /// Whether the money stands is not known, and the sale shall not go on: go back, proving it.
+    UnsettledGoBack(Cause),
+    /// The sale is done.
+    Committed,
+    /// The reservation is gone.
+    ReservationGone,
+    /// The sale is refused for another reason: go back.
+    CommitRefused(Cause),
+    /// No late copy stands besides the one charge.
+    Swept,
+    /// What was to be undone is undone.
+    Undone,
+    /// Rounds are used up: leave it to a person.
+    GaveUp,
+}
+
+/// An outcome that the action cannot have: a bug, shown instead of guessed around.
+#[derive(Debug, thiserror::Error)]
+#[error("{action:?} cannot come to {outcome:?}")]
+pub struct IllegalTransition {
+    action: Action,
+    outcome: Outcome,
+}
+
+impl Saga {
+    /// A saga that has only its order journalled.
+    pub const fn new() -> Self {
+        Self {
+            direction: Direction::Forward,
+            reserve: Reserve::NotSent { epoch: 1 },
+            charge: Charge::NotSent,
+            commit: Commit::NotSent,
+            swept: false,
+            ending: None,
+        }
+    }
+
+    /// What to do next, from the record alone.
+    pub fn next(&self, profile: PaymentProfile) -> Action {
+        if let Some(ending) = &self.ending {
+            return Action::End(ending.clone());
+        }
+        match &self.direction {
+            Direction::Forward => self.next_forward(profile),
+            Direction::Back(_) => self.next_back(),
+        }
+    }
+
+    fn next_forward(&self, profile: PaymentProfile) -> Action {
+        match (self.reserve, &self.charge, self.commit) {
+            // Settling comes first: whatever else is to be done depends on whether the money stands.
+            (_, Charge::Sending { .. }, _) => Action::Settle,
+            (_, Charge::Stuck { .. }, _) | (_, _, Commit::Stuck) => Action::End(self.parked()),
+            (Reserve::NotSent { epoch } | Reserve::Sending { epoch }, _, _) => Action::Reserve { epoch },
+            (Reserve::Held { .. }, Charge::NotSent, _) => Action::Charge,
+            (Reserve::Held { epoch }, Charge::Captured { .. }, Commit::NotSent | Commit::Sending) => {
+                Action::Commit { epoch }
+            }
+            (_, Charge::Captured { .. }, Commit::Done) if !self.swept && !profile.deduplicates() => Action::Sweep,
+            (_, Charge::Captured { .. }, Commit::Done) => Action::End(Ending::Paid),
+            // Forward with the money void or the stock free is never left standing by `apply`.
+            (Reserve::Held { .. } | Reserve::Free | Reserve::Stuck { .. }, _, _) => Action::End(self.parked()),
+        }
+    }
+
+    fn next_back(&self) -> Action {
+        match self.commit {
+            Commit::Done => return Action::Restock { epoch: self.sold_epoch() },
+            Commit::NotSent | Commit::Sending | Commit::Restocked | Commit::Stuck => {}
+        }
+        match self.charge {
+            Charge::Sending { .. } | Charge::Captured { .. } => return Action::UndoCharge,
+            Charge::NotSent | Charge::Void | Charge::Stuck { .. } => {}
+        }
+        match self.reserve {
+            // Stock is never given away while the money may be on its way: the person may yet have paid for it.
+            Reserve::Sending { .. } | Reserve::Held { .. } if self.charge == (Charge::Stuck { captured: false }) => {}
+            Reserve::Sending { epoch } | Reserve::Held { epoch } => return Action::Release { epoch },
+            Reserve::NotSent { .. } | Reserve::Free | Reserve::Stuck { .. } => {}
+        }
+        let stuck = matches!(self.reserve, Reserve::Stuck { .. })
+            || matches!(self.charge, Charge::Stuck { .. })
+            || self.commit == Commit::Stuck;
+        Action::End(if stuck { self.parked() } else { Ending::Cancelled })
+    }
+
+    /// The reservation that was sold: the held one, or (once free) the last asked for.
+    fn sold_epoch(&self) -> u32 {
+        match self.reserve {
+            Reserve::NotSent { epoch } | Reserve::Sending { epoch } | Reserve::Held { epoch } | Reserve::Stuck { epoch } => epoch,
+            Reserve::Free => 1,
+        }
+    }
+
+    fn parked(&self) -> Ending {
+        let mut stands = Vec::new();
+        match &self.charge {
+            Charge::Stuck { captured: true } | Charge::Captured { .. } => stands.push("a charge stands"),
+            Charge::Stuck { captured: false } | Charge::Sending { .. } => stands.push("a charge may stand"),
+            Charge::NotSent | Charge::Void => {}
+        }
+        match self.reserve {
+            Reserve::Held { .. } => stands.push("stock is reserved"),
+            Reserve::Sending { .. } | Reserve::Stuck { .. } => stands.push("stock may be reserved"),
+            Reserve::NotSent { .. } | Reserve::Free => {}
+        }
+        if self.commit == Commit::Stuck {
+            stands.push("the sale may be booked in the inventory");
+        }
+        let todo = match &self.direction {
+            Direction::Forward => "look the order up at the providers, then book the sale or refund it",
+            Direction::Back(_) => "look the order up at the providers, refund what stands and release the stock",
+        };
+        Ending::Parked { note: format!("{}; {todo}", stands.join(", ")) }
+    }
+
+    /// Marks the intent: what is journalled before the request leaves.
+    pub fn begin(&mut self, action: &Action, now: Timestamp) {
+        match action {
+            Action::Reserve { epoch } => self.reserve = Reserve::Sending { epoch: *epoch },
+            Action::Charge => self.charge = Charge::Sending { sent_at: now },
+            Action::Commit { .. } => self.commit = Commit::Sending,
+            Action::End(ending) => self.ending = Some(ending.clone()),
+            // These repeat safely from the state they start in.
+            Action::Settle | Action::Sweep | Action::Restock { .. } | Action::UndoCharge | Action::Release { .. } => {}
+        }
+    }
+
+    /// Takes the outcome of an action that [`Self::begin`] marked. `sent_at`: the latest instant at which a charge
+    /// request may have left.
+    pub fn apply(&mut self, action: &Action, outcome: Outcome, sent_at: Timestamp) -> Result<(), IllegalTransition> {
+        let back = |cause| Direction::Back(cause);
+        match (action, outcome) {
+            (Action::Reserve { epoch }, Outcome::Held) => self.reserve = Reserve::Held { epoch: *epoch },
+            (Action::Reserve { epoch }, Outcome::NotHeld(cause)) => {
+                self.reserve = Reserve::Free;
+                // A second reservation is only asked for after the money was taken; its refusal is a lost reservation.
+                self.direction = back(if *epoch > 1 { Cause::ReservationLost } else { cause });
+            }
+            (Action::Reserve { epoch }, Outcome::HoldUnknown(cause)) => {
+                self.direction = back(if *epoch > 1 { Cause::ReservationLost } else { cause });
+            }
+            (Action::Charge | Action::Settle, Outcome::Captured { charge_id, minor_units }) => {
+                self.charge = Charge::Captured { charge_id, minor_units, sent_at };
+            }
+            (Action::Charge | Action::Settle, Outcome::WrongAmount { charge_id, minor_units }) => {
+                self.charge = Charge::Captured { charge_id, minor_units, sent_at };
+                self.direction = back(Cause::AmountMismatch);
+            }
+            (Action::Charge | Action::Settle, Outcome::NotCaptured(cause)) => {
+                self.charge = Charge::Void;
+                self.direction = back(cause);
+            }
+            (Action::Charge | Action::Settle, Outcome::Unsettled) => self.charge = Charge::Sending { sent_at },
+            (Action::Charge | Action::Settle, Outcome::UnsettledGoBack(cause)) => {
+                self.charge = Charge::Sending { sent_at };
+                self.direction = back(cause);
+            }
+            (Action::Settle, Outcome::GaveUp) => self.charge = Charge::Stuck { captured: false },
+            (Action::Commit { .. }, Outcome::Committed) => self.commit = Commit::Done,
+            (Action::Commit { epoch }, Outcome::ReservationGone) => {
+                self.commit = Commit::NotSent;
+                if *epoch == 1 {
+                    self.reserve = Reserve::NotSent { epoch: 2 };
+                } else {
+                    self.reserve = Reserve::Free;
+                    self.direction = back(Cause::ReservationLost);
+                }
+            }
+            (Action::Commit { .. }, Outcome::CommitRefused(cause)) => {
+                self.commit = Commit::NotSent;
+                self.direction = back(cause);
+            }
+            (Action::Commit { .. } | Action::Restock { .. }, Outcome::GaveUp) => self.commit = Commit::Stuck,
+            (Action::Sweep, Outcome::Swept) => self.swept = true,
+            (Action::Sweep, Outcome::GaveUp) => self.charge = Charge::Stuck { captured: true },
+            (Action::Restock { .. }, Outcome::Undone) => {
+                self.commit = Commit::Restocked;
+                self.reserve = Reserve::Free;
+            }
+            (Action::UndoCharge, Outcome::Undone) => self.charge = Charge::Void,
+            (Action::UndoCharge, Outcome::GaveUp) => {
+                self.charge = Charge::Stuck { captured: matches!(self.charge, Charge::Captured { .. }) };
+            }
+            (Action::Release { .. }, Outcome::Undone) => self.reserve = Reserve::Free,
+            (Action::Release { epoch }, Outcome::GaveUp) => self.reserve = Reserve::Stuck { epoch: *epoch },
+            (action, outcome) => return Err(IllegalTransition { action: action.clone(), outcome }),
+        }
+        Ok(())
+    }
+
+    /// Whether the money's fate is open: neither going back nor cancelling may be promised now.
+    pub const fn is_unsettled(&self) -> bool {
+        matches!(self.charge, Charge::Sending { .. } | Charge::Stuck { captured: false })
+    }
+}
+
+impl Default for Saga {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,128 @@
+//! What is kept: the kinds of record, their keys, and the few states by which they are listed.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::checkout::entry::{Entry, EntryKey};
+use crate::checkout::order::Order;
+use crate::checkout::session::Session;
+use crate::ids::{OrderId, SessionId, WorkflowId};
+use crate::operations::switches::Switches;
+use crate::workflow::Workflow;
+
+/// The key of a record; its text form is `kind/id`.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Key {
+    /// A checkout session.
+    Session(SessionId),
+    /// An order and its saga.
+    Order(OrderId),
+    /// An idempotency entry.
+    Entry(EntryKey),
+    /// A workflow.
+    Workflow(WorkflowId),
+    /// The one record of operational switches.
+    Switches,
+}
+
+impl Key {
+    /// The kind, as stored.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Session(_) => "session",
+            Self::Order(_) => "order",
+            Self::Entry(_) => "entry",
+            Self::Workflow(_) => "workflow",
+            Self::Switches => "switches",
+        }
+    }
+
+    /// The id within the kind, as stored; unambiguous for every key.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Session(id) => id.to_string(),
+            Self::Order(id) => id.to_string(),
+            Self::Entry(key) => key.to_text(),
+            Self::Workflow(id) => id.to_string(),
+            Self::Switches => String::from("switches"),
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind(), self.id())
+    }
+}
+
+/// A kept record.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// A checkout session.
+    Session(Session),
+    /// An order and its saga.
+    Order(Order),
+    /// An idempotency entry.
+    Entry(Entry),
+    /// A workflow.
+    Workflow(Workflow),
+    /// The operational switches.
+    Switches(Switches),
+}
+
+/// The states by which records are listed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum RecordState {
+    /// An order whose saga has work left.
+    OrderOpen,
+    /// An order that waits for a person.
+    OrderParked,
+    /// Anything else: never listed.
+    Quiet,
+}
+
+impl RecordState {
+    /// As stored.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OrderOpen => "order_open",
+            Self::OrderParked => "order_parked",
+            Self::Quiet => "quiet",
+        }
+    }
+}
+
+impl Record {
+    /// Under which key it is kept.
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Session(session) => Key::Session(session.id.clone()),
+            Self::Order(order) => Key::Order(order.id.clone()),
+            Self::Entry(entry) => Key::Entry(entry.key.clone()),
+            Self::Workflow(workflow) => Key::Workflow(workflow.id.clone()),
+            Self::Switches(_) => Key::Switches,
+        }
+    }
+
+    /// By which state it is listed.
+    pub fn state(&self) -> RecordState {
+        match self {
+            Self::Order(order) if order.is_parked() => RecordState::OrderParked,
+            Self::Order(order) if order.is_open() => RecordState::OrderOpen,
+            Self::Order(_) | Self::Session(_) | Self::Entry(_) | Self::Workflow(_) | Self::Switches(_) => {
+                RecordState::Quiet
+            }
+        }
+    }
+
+    /// When it may be dropped; `None`: never.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Entry(entry) => entry.expires_at(),
+            Self::Session(_) | Self::Order(_) | Self::Workflow(_) | Self::Switches(_) => None,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! What operations need: switches.
+
+pub mod switches;
