@@ -103,7 +103,10 @@ impl App {
 
     /// Calls a tool. Answers within the policy's tool deadline; dropping the future aborts no sale.
     pub async fn call_tool(self: &Arc<Self>, call: ToolCall) -> Result<ToolReply, UnknownTool> {
-        Err(UnknownTool { name: call.name, suggestion: None })
+        Err(UnknownTool {
+            name: call.name,
+            suggestion: None,
+        })
     }
 
     /// Takes up every open order of an earlier life, in the background; answers how many.
@@ -115,7 +118,12 @@ impl App {
     pub async fn saga_counts(&self) -> Result<SagaCounts, JournalError> {
         use crate::journal::RecordState;
         let open = self.ports.journal.list(RecordState::OrderOpen).await?.len();
-        let parked = self.ports.journal.list(RecordState::OrderParked).await?.len();
+        let parked = self
+            .ports
+            .journal
+            .list(RecordState::OrderParked)
+            .await?
+            .len();
         Ok(SagaCounts { open, parked })
     }
 }

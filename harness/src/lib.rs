@@ -1,1 +1,12 @@
+//! misrule: a chaos harness for MCP tool servers.
+//!
+//! The way of the data: scenario file → [`scenario::model::Scenario`] → (plan, seed) → world (providers + fault layer +
+//! system) → the host plays the script → trace, ledger, replies → oracles → outcome → report → writers.
 
+pub mod choice;
+pub mod fault;
+pub mod oracle;
+pub mod provider;
+pub mod scenario;
+pub mod trace;
+pub mod world;

@@ -1,0 +1,143 @@
+//! What a fault means: how often a request is applied and what comes back. The only place that says so.
+
+use std::time::Duration;
+
+use super::{Circumstance, Fault, RetryAfter};
+
+/// When a request is applied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum When {
+    /// As it arrives, before the reply.
+    Now,
+    /// Later than the reply, by the provider's bound on late effects (just under it).
+    Late,
+}
+
+/// What comes back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reply {
+    /// The provider's reply, after a delay, mangled or not.
+    Pass {
+        /// How much later than usual.
+        delay: Duration,
+        /// What is done to the body.
+        mangle: Option<Mangle>,
+    },
+    /// A status of its own, with an error body.
+    Status(u16, Option<RetryAfter>),
+    /// Nothing, ever.
+    Silence,
+    /// The connection is reset.
+    Reset,
+    /// No connection is made.
+    Refuse,
+    /// Status and headers, and half a body.
+    Cut,
+}
+
+/// What is done to a reply's body.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Mangle {
+    /// Bytes that are not JSON.
+    Garbage,
+    /// A proxy's page.
+    HtmlPage,
+    /// A field is taken out (JSON pointer without the leading slash).
+    MissingField(String),
+    /// A field gets another type.
+    WrongType(String),
+    /// The amount is told one unit too high (a whole one: 100 minor units).
+    WrongAmount,
+}
+
+/// A decided delivery.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Delivery {
+    /// When the request is applied: not at all, once, or twice.
+    pub applied: &'static [When],
+    /// The business's state meanwhile.
+    pub circumstance: Option<Circumstance>,
+    /// What comes back.
+    pub reply: Reply,
+}
+
+impl Delivery {
+    const fn new(applied: &'static [When], reply: Reply) -> Self {
+        Self {
+            applied,
+            circumstance: None,
+            reply,
+        }
+    }
+
+    /// Nothing goes wrong.
+    pub const fn clean() -> Self {
+        Self::new(
+            &[When::Now],
+            Reply::Pass {
+                delay: Duration::ZERO,
+                mangle: None,
+            },
+        )
+    }
+}
+
+/// What a fault comes to; `None` is a delivery in which nothing goes wrong.
+pub fn decide(fault: Option<&Fault>) -> Delivery {
+    const NEVER: &[When] = &[];
+    const ONCE: &[When] = &[When::Now];
+    let mangled = |mangle| {
+        Delivery::new(
+            ONCE,
+            Reply::Pass {
+                delay: Duration::ZERO,
+                mangle: Some(mangle),
+            },
+        )
+    };
+    match fault {
+        None => Delivery::clean(),
+        Some(Fault::Refuse) => Delivery::new(NEVER, Reply::Refuse),
+        Some(Fault::LostRequest) => Delivery::new(NEVER, Reply::Silence),
+        Some(Fault::Status(status, retry_after)) => {
+            Delivery::new(NEVER, Reply::Status(*status, *retry_after))
+        }
+        Some(Fault::Reset) => Delivery::new(NEVER, Reply::Reset),
+        Some(Fault::LostReply) => Delivery::new(ONCE, Reply::Silence),
+        Some(Fault::StatusAfter(status, retry_after)) => {
+            Delivery::new(ONCE, Reply::Status(*status, *retry_after))
+        }
+        Some(Fault::ResetAfter) => Delivery::new(ONCE, Reply::Reset),
+        Some(Fault::Delay(delay)) => Delivery::new(
+            ONCE,
+            Reply::Pass {
+                delay: *delay,
+                mangle: None,
+            },
+        ),
+        Some(Fault::Cut) => Delivery::new(ONCE, Reply::Cut),
+        Some(Fault::Garbage) => mangled(Mangle::Garbage),
+        Some(Fault::HtmlPage) => mangled(Mangle::HtmlPage),
+        Some(Fault::MissingField(field)) => mangled(Mangle::MissingField(field.clone())),
+        Some(Fault::WrongType(field)) => mangled(Mangle::WrongType(field.clone())),
+        Some(Fault::WrongAmount) => mangled(Mangle::WrongAmount),
+        Some(Fault::Duplicate) => Delivery::new(
+            &[When::Now, When::Now],
+            Reply::Pass {
+                delay: Duration::ZERO,
+                mangle: None,
+            },
+        ),
+        Some(Fault::LateDuplicate) => Delivery::new(
+            &[When::Now, When::Late],
+            Reply::Pass {
+                delay: Duration::ZERO,
+                mangle: None,
+            },
+        ),
+        Some(Fault::Circumstance(circumstance)) => Delivery {
+            circumstance: Some(circumstance.clone()),
+            ..Delivery::clean()
+        },
+    }
+}

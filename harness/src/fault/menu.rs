@@ -1,0 +1,1 @@
+//! Menus: which faults are possible at an operation.

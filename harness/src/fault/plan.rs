@@ -1,0 +1,130 @@
+//! Fault plans and their text form: `payment.charge#1: lost_reply; inventory.release@3#1: status(503, retry_after=2)`.
+//!
+//! `;` stands between faults, `,` inside parentheses. The text form is what people, files and replay lines carry; it
+//! reads back to the same plan.
+
+use std::fmt;
+use std::time::Duration;
+
+use giftgenius::ports::Provider;
+
+use super::site::Site;
+use super::{Circumstance, Fault, ProviderFault, RetryAfter};
+use crate::provider::OperationSpec;
+
+/// Where a planned fault strikes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Address {
+    /// The operation.
+    pub operation: &'static OperationSpec,
+    /// Counted among the requests of this script step, where one is named; else among all.
+    pub step: Option<u32>,
+    /// Which of them, from 1.
+    pub number: u32,
+}
+
+impl Address {
+    /// Whether it names this site.
+    pub fn names(&self, site: &Site) -> bool {
+        std::ptr::eq(self.operation, site.operation)
+            && match self.step {
+                None => self.number == site.arrival,
+                Some(step) => site.for_step == Some((step, self.number)),
+            }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.step {
+            None => write!(f, "{}#{}", self.operation.label, self.number),
+            Some(step) => write!(f, "{}@{step}#{}", self.operation.label, self.number),
+        }
+    }
+}
+
+/// One planned fault.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Planned {
+    /// At one request.
+    At(Address, Fault),
+    /// Over time, at a provider.
+    Over(Provider, ProviderFault),
+}
+
+/// A fault plan: the choices that were not *nothing goes wrong*.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Plan {
+    /// In the order in which they were written; an address stands at most once.
+    pub faults: Vec<Planned>,
+}
+
+impl fmt::Display for RetryAfter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Seconds(seconds) => write!(f, "retry_after={seconds}"),
+            Self::Date(seconds) => write!(f, "retry_after_date={seconds}"),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self {
+            Self::Status(code, None) | Self::StatusAfter(code, None) => write!(f, "({code})"),
+            Self::Status(code, Some(after)) | Self::StatusAfter(code, Some(after)) => {
+                write!(f, "({code}, {after})")
+            }
+            Self::Delay(delay) => write!(f, "(ms={})", delay.as_millis()),
+            Self::MissingField(field) | Self::WrongType(field) => write!(f, "({field})"),
+            Self::Circumstance(Circumstance::Declined(code)) => write!(f, "({code})"),
+            Self::Refuse
+            | Self::LostRequest
+            | Self::Reset
+            | Self::LostReply
+            | Self::ResetAfter
+            | Self::Cut
+            | Self::Garbage
+            | Self::HtmlPage
+            | Self::WrongAmount
+            | Self::Duplicate
+            | Self::LateDuplicate
+            | Self::Circumstance(
+                Circumstance::OutOfStock | Circumstance::PartialReserve | Circumstance::Stale,
+            ) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for ProviderFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Outage { from, calls } => write!(f, "outage(from={from}, calls={calls})"),
+        }
+    }
+}
+
+impl fmt::Display for Planned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(address, fault) => write!(f, "{address}: {fault}"),
+            Self::Over(provider, fault) => write!(f, "provider.{}: {fault}", provider.name()),
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, planned) in self.faults.iter().enumerate() {
+            if index > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "{planned}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The longest delay a plan may name.
+pub const DELAY_MAX: Duration = Duration::from_secs(3600);

@@ -1,0 +1,105 @@
+//! The mock providers: pure state machines with books. They never misbehave; the fault layer does.
+//!
+//! [`operations`] is the table of what can be called, [`payment`], [`catalog`] and [`inventory`] are the machines,
+//! [`ledger`] the books. A circumstance (a card that is declined, a shelf that is empty) is a state of the provider's
+//! business, handed in from outside and honoured here.
+
+pub mod catalog;
+pub mod inventory;
+pub mod ledger;
+pub mod operations;
+pub mod payment;
+
+use giftgenius::policy::PaymentProfile;
+use jiff::Timestamp;
+
+pub use operations::OperationSpec;
+
+use crate::fault::Circumstance;
+use crate::provider::catalog::Catalog;
+use crate::provider::inventory::Inventory;
+use crate::provider::payment::Payment;
+use crate::trace::{ExchangeId, Record};
+
+/// A request as a provider takes it in.
+#[derive(Clone, Debug)]
+pub struct ProviderRequest {
+    /// The operation, found by method and path.
+    pub operation: &'static OperationSpec,
+    /// Path and query.
+    pub path: String,
+    /// `idempotency-key`.
+    pub key: Option<String>,
+    /// `x-correlation-id`; empty when there was none.
+    pub correlation: String,
+    /// The body.
+    pub body: bytes::Bytes,
+    /// The exchange that brought it.
+    pub exchange: ExchangeId,
+}
+
+/// A provider's answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProviderReply {
+    /// HTTP status.
+    pub status: u16,
+    /// `retry-after`, in seconds, where the provider itself asks for it.
+    pub retry_after_s: Option<u32>,
+    /// A JSON body.
+    pub body: bytes::Bytes,
+}
+
+/// When a request arrives: time since the run began, and calendar time.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Since the run began.
+    pub since_start: std::time::Duration,
+    /// In UTC.
+    pub utc: Timestamp,
+}
+
+/// All three providers.
+#[derive(Debug)]
+pub struct Providers {
+    /// Charges and refunds.
+    pub payment: Payment,
+    /// Products and prices.
+    pub catalog: Catalog,
+    /// Stock.
+    pub inventory: Inventory,
+}
+
+impl Providers {
+    /// Fresh providers: no charge, the fixture's products, prices and stock.
+    pub fn new(profile: PaymentProfile, fixture: &std::sync::Arc<catalog::Fixture>) -> Self {
+        Self {
+            payment: Payment::new(profile),
+            catalog: Catalog::new(fixture.clone()),
+            inventory: Inventory::new(fixture.clone()),
+        }
+    }
+
+    /// Takes one delivery of a request in: changes the books, records the delivery and its effects, answers.
+    pub fn handle(
+        &mut self,
+        request: &ProviderRequest,
+        circumstance: Option<&Circumstance>,
+        now: Now,
+        record: &mut Record,
+    ) -> ProviderReply {
+        use giftgenius::ports::Provider;
+        let reply = match request.operation.provider {
+            Provider::Payment => self.payment.handle(request, circumstance, now, record),
+            Provider::Catalog => self.catalog.handle(request, circumstance),
+            Provider::Inventory => self.inventory.handle(request, circumstance, now, record),
+        };
+        record.push(
+            now.since_start,
+            crate::trace::EventKind::Delivered {
+                exchange: request.exchange,
+                status: reply.status,
+            },
+        );
+        reply
+    }
+}

@@ -1,0 +1,206 @@
+//! The table of operations: what a provider can be asked, how it is recognised, and what can go wrong with it.
+//!
+//! Fault menus come from here: only an effectful operation can be applied twice, only one with an amount can answer a
+//! wrong one, and a provider can refuse only what its business can refuse.
+
+use giftgenius::ports::{Method, Provider};
+
+/// One operation of a provider.
+#[derive(PartialEq, Eq, Debug)]
+pub struct OperationSpec {
+    /// The label: `payment.charge`.
+    pub label: &'static str,
+    /// Whose.
+    pub provider: Provider,
+    /// The HTTP method.
+    pub method: Method,
+    /// The path, without query.
+    pub path: &'static str,
+    /// Whether it changes the provider's books.
+    pub effectful: bool,
+    /// The fields of a successful reply that a client cannot do without, by JSON pointer.
+    pub reply_fields: &'static [&'static str],
+    /// The field of a successful reply that holds the amount, by JSON pointer.
+    pub amount_field: Option<&'static str>,
+    /// What the provider's business can refuse.
+    pub refusals: &'static [Refusal],
+}
+
+/// A refusal, or another turn, that a provider's business can take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// The card is declined.
+    Declined,
+    /// Nothing is on the shelf.
+    OutOfStock,
+    /// Less is reserved than was asked for.
+    PartialReserve,
+    /// An old price, or old stock, is told.
+    Stale,
+}
+
+macro_rules! operation {
+    ($name:ident, $label:literal, $provider:ident, $method:ident, $path:literal, $effectful:literal, [$($field:literal),*], $amount:expr, [$($refusal:ident),*]) => {
+        #[doc = concat!("`", $label, "`")]
+        pub static $name: OperationSpec = OperationSpec {
+            label: $label,
+            provider: Provider::$provider,
+            method: Method::$method,
+            path: $path,
+            effectful: $effectful,
+            reply_fields: &[$($field),*],
+            amount_field: $amount,
+            refusals: &[$(Refusal::$refusal),*],
+        };
+    };
+}
+
+operation!(
+    PAYMENT_METHODS,
+    "payment.methods",
+    Payment,
+    Get,
+    "/v1/payment_methods",
+    false,
+    ["/payment_methods"],
+    None,
+    []
+);
+operation!(
+    CHARGE,
+    "payment.charge",
+    Payment,
+    Post,
+    "/v1/charges",
+    true,
+    ["/id", "/amount", "/currency", "/status"],
+    Some("/amount"),
+    [Declined]
+);
+operation!(
+    LOOK_UP,
+    "payment.look_up",
+    Payment,
+    Get,
+    "/v1/charges",
+    false,
+    ["/charges"],
+    Some("/charges/0/amount"),
+    []
+);
+operation!(
+    REFUND,
+    "payment.refund",
+    Payment,
+    Post,
+    "/v1/refunds",
+    true,
+    ["/id", "/amount", "/status"],
+    Some("/amount"),
+    []
+);
+operation!(
+    CANCEL,
+    "payment.cancel",
+    Payment,
+    Post,
+    "/v1/references/cancel",
+    true,
+    ["/status", "/charges"],
+    None,
+    []
+);
+operation!(
+    SEARCH,
+    "catalog.search",
+    Catalog,
+    Get,
+    "/v1/products",
+    false,
+    ["/products"],
+    None,
+    [Stale]
+);
+operation!(
+    QUOTE,
+    "catalog.quote",
+    Catalog,
+    Post,
+    "/v1/quotes",
+    false,
+    ["/lines", "/total", "/currency"],
+    Some("/total"),
+    [OutOfStock, Stale]
+);
+operation!(
+    RESERVE,
+    "inventory.reserve",
+    Inventory,
+    Post,
+    "/v1/reservations",
+    true,
+    ["/status", "/items"],
+    None,
+    [OutOfStock, PartialReserve]
+);
+operation!(
+    RELEASE,
+    "inventory.release",
+    Inventory,
+    Post,
+    "/v1/reservations/release",
+    true,
+    ["/status"],
+    None,
+    []
+);
+operation!(
+    COMMIT,
+    "inventory.commit",
+    Inventory,
+    Post,
+    "/v1/reservations/commit",
+    true,
+    ["/status"],
+    None,
+    []
+);
+operation!(
+    RESTOCK,
+    "inventory.restock",
+    Inventory,
+    Post,
+    "/v1/reservations/restock",
+    true,
+    ["/status"],
+    None,
+    []
+);
+
+/// Every operation, in the order in which they are shown.
+pub static ALL: [&OperationSpec; 11] = [
+    &PAYMENT_METHODS,
+    &CHARGE,
+    &LOOK_UP,
+    &REFUND,
+    &CANCEL,
+    &SEARCH,
+    &QUOTE,
+    &RESERVE,
+    &RELEASE,
+    &COMMIT,
+    &RESTOCK,
+];
+
+/// The operation behind a request; `path` may carry a query.
+pub fn find(provider: Provider, method: Method, path: &str) -> Option<&'static OperationSpec> {
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    ALL.iter()
+        .copied()
+        .find(|spec| spec.provider == provider && spec.method == method && spec.path == path)
+}
+
+/// The operation of a label.
+pub fn by_label(label: &str) -> Option<&'static OperationSpec> {
+    ALL.iter().copied().find(|spec| spec.label == label)
+}

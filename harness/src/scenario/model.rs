@@ -1,0 +1,146 @@
+//! A scenario, checked: every name resolves, every reference is backward, every number is in range.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use giftgenius::policy::Policy;
+use serde_json::{Map, Value};
+
+use crate::fault::plan::Plan;
+
+/// Where a run happens.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum WorldKind {
+    /// In memory, in virtual time.
+    Sim,
+    /// On real sockets, in real time.
+    Wire,
+}
+
+impl WorldKind {
+    /// The word for files and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sim => "sim",
+            Self::Wire => "wire",
+        }
+    }
+}
+
+/// A scenario.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Theme and file name without ending: `checkout/lost_charge_reply`.
+    pub name: String,
+    /// The file, as it was given.
+    pub path: PathBuf,
+    /// One line.
+    pub title: String,
+    /// What it teaches, one sentence.
+    pub lesson: String,
+    /// Requirement ids.
+    pub covers: Vec<String>,
+    /// Where it runs; `sim` always among them.
+    pub worlds: Vec<WorldKind>,
+    /// The system's policy: the defaults with the file's overrides.
+    pub policy: Policy,
+    /// Stock that differs from the fixture's: SKU and quantity.
+    pub stock: BTreeMap<String, u32>,
+    /// What the host does, in order; a step's number is its index + 1.
+    pub script: Vec<Step>,
+    /// What goes wrong.
+    pub plan: Plan,
+    /// The seed for identifiers and jitter.
+    pub seed: u64,
+    /// What is expected beyond the oracles.
+    pub expect: Expect,
+    /// Oracles that do not judge this scenario, with the reason.
+    pub excused: BTreeMap<String, String>,
+}
+
+/// One step of a script.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// The host calls a tool.
+    Call(CallStep),
+    /// The host waits this long.
+    Wait(Duration),
+    /// The host waits until the system has nothing left to do.
+    WaitForRest,
+    /// The system is stopped in good order and started again on the same journal.
+    Restart,
+    /// Somebody turns the checkout switch.
+    Switch {
+        /// Whether sales may begin from now on.
+        checkout: bool,
+    },
+}
+
+/// A tool call of a script.
+#[derive(Clone, Debug)]
+pub struct CallStep {
+    /// The tool.
+    pub tool: Arc<str>,
+    /// Who calls.
+    pub user: Arc<str>,
+    /// The purchase that the step is for.
+    pub intent: Option<Arc<str>>,
+    /// The arguments, with `{key:NAME}`, `{session:INTENT}` and `{order:INTENT}` still in place inside strings.
+    pub arguments: Map<String, Value>,
+    /// How the host makes the call.
+    pub manner: Manner,
+    /// What the (last) answer must be.
+    pub expect: Option<Answer>,
+}
+
+/// How the host makes a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Manner {
+    /// Once.
+    Once,
+    /// This many times in a row, each after the answer to the one before.
+    Repeat(u32),
+    /// This many times at once.
+    Concurrent(u32),
+    /// Twice at once, each with a key of its own (a double click on a button that makes a key a click).
+    DoubleClick,
+    /// Again after the answer, with a fresh key (Regenerate in a chat).
+    Regenerate,
+    /// As a model would: while the answer is a retryable error or `pending`, the identical call again after what
+    /// `retry_after_ms` says (or a second), at most this many times in all.
+    Retry(u32),
+    /// Once, and cancelled after this long if it has not been answered by then.
+    CancelAfter(Duration),
+}
+
+/// What a call is answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// A result, and for a sale `success`.
+    Success,
+    /// A tool error with any code.
+    Failed,
+    /// A sale that is not settled.
+    Pending,
+    /// A tool error with this code.
+    Code(String),
+    /// The host cancelled it before it was answered.
+    Cancelled,
+}
+
+/// What a scenario expects beyond the oracles.
+#[derive(Clone, Default, Debug)]
+pub struct Expect {
+    /// The answer of the last `create_order` (or of the last call, where there is none).
+    pub answer: Option<Answer>,
+    /// How many requests the provider operations see, in all; by label.
+    pub requests: BTreeMap<String, u32>,
+    /// How many effects of a kind stand at rest: by `charge`, `reserve`, `commit`.
+    pub standing: BTreeMap<String, u32>,
+    /// How many orders are parked at rest; none unless said.
+    pub parked: u32,
+    /// Oracles that must be broken: for a scenario that shows a flaw on purpose (of somebody else's server).
+    pub broken: Vec<String>,
+}

@@ -1,0 +1,288 @@
+//! What happened in a run, in order: every tool call, provider exchange, effect and log line.
+//!
+//! Written by the world and the host through a [`Recorder`], read by oracles and reports; nothing in it is ever changed.
+//! Events have one order in simulation; on the wire only the order within a channel means something.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use giftgenius::ports::Provider;
+use giftgenius::step_log::LogLine;
+use serde_json::Value;
+
+use crate::fault::Fault;
+use crate::fault::site::Site;
+use crate::provider::OperationSpec;
+use crate::provider::ledger::{Effect, Ledger};
+
+/// A tool call of a run, counted from 0 in the order in which calls were begun.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct CallId(pub u32);
+
+/// A request that the system sent to a provider, counted from 0 in the order in which they were sent.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct ExchangeId(pub u32);
+
+/// One event.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Time since the run began: virtual in simulation, real on the wire.
+    pub at: Duration,
+    /// Which life of the system, from 1.
+    pub incarnation: u32,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum EventKind {
+    /// The host called a tool.
+    CallStarted(CallStarted),
+    /// The host got its answer, or gave up waiting.
+    CallEnded {
+        /// Which call.
+        call: CallId,
+        /// What came of it.
+        reply: HostReply,
+    },
+    /// The system sent a request to a provider.
+    Sent(Box<Sent>),
+    /// A provider took a request in (a delivery): once, twice, late, or never for one exchange.
+    Delivered {
+        /// Which exchange.
+        exchange: ExchangeId,
+        /// The status the provider answered, whatever the system got to see of it.
+        status: u16,
+    },
+    /// A provider's books changed.
+    Effect(Arc<Effect>),
+    /// The system got an answer (or the lack of one).
+    Answered {
+        /// Which exchange.
+        exchange: ExchangeId,
+        /// What it saw.
+        seen: Seen,
+    },
+    /// The system wrote a line to its structured log.
+    Log(Box<LogLine>),
+    /// The system was stopped and started again.
+    Restarted,
+    /// The checkout switch was turned.
+    Switched {
+        /// Whether sales may begin from now on.
+        checkout: bool,
+    },
+}
+
+/// A tool call as the host made it.
+#[derive(Clone, Debug)]
+pub struct CallStarted {
+    /// Which call.
+    pub call: CallId,
+    /// Which script step (from 1) it is for.
+    pub step: u32,
+    /// The tool.
+    pub tool: Arc<str>,
+    /// The arguments as sent.
+    pub arguments: Value,
+    /// The caller's key: of the arguments, or of `_meta`.
+    pub key: Option<String>,
+    /// Who called.
+    pub user: Arc<str>,
+    /// The correlation id sent in `_meta`.
+    pub correlation: Arc<str>,
+    /// The purchase that the step is for.
+    pub intent: Option<Arc<str>>,
+}
+
+/// What came of a tool call.
+#[derive(Clone, PartialEq, Debug)]
+pub enum HostReply {
+    /// A tool result, or a tool error.
+    Tool {
+        /// `structuredContent`.
+        structured: Value,
+        /// `isError`.
+        is_error: bool,
+    },
+    /// A JSON-RPC error.
+    Protocol {
+        /// Its code.
+        code: i64,
+        /// Its message.
+        message: String,
+    },
+    /// The host cancelled the call.
+    Cancelled,
+    /// No answer came within the tool deadline and a half.
+    NoAnswer,
+}
+
+/// A provider request as it left the system.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// Which exchange.
+    pub exchange: ExchangeId,
+    /// The place in the run.
+    pub site: Site,
+    /// The operation.
+    pub operation: &'static OperationSpec,
+    /// `idempotency-key`, as sent.
+    pub key: Option<String>,
+    /// `x-correlation-id`, as sent.
+    pub correlation: String,
+    /// The script step whose correlation id it carries, where it carries one.
+    pub step: Option<u32>,
+    /// The merchant or reservation reference of the body or query, where there is one.
+    pub reference: Option<String>,
+    /// The amount of the body in minor units, where there is one.
+    pub amount: Option<i64>,
+    /// The fault that was chosen for it.
+    pub fault: Option<Fault>,
+}
+
+/// What the system got to see of an exchange.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Seen {
+    /// A whole reply.
+    Reply {
+        /// Its status.
+        status: u16,
+        /// Its `retry-after`, in milliseconds from then.
+        retry_after: Option<Duration>,
+        /// Whether its body was what the provider meant.
+        intact: bool,
+    },
+    /// Nothing: it will run into its time-out.
+    Silence,
+    /// The connection broke.
+    Broken,
+    /// The reply was cut.
+    Cut,
+    /// No connection was made.
+    Refused,
+}
+
+/// All events of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// In order.
+    pub events: Vec<Event>,
+}
+
+impl Trace {
+    /// Every request sent, in order, with its index in the trace.
+    pub fn sent(&self) -> impl Iterator<Item = (usize, &Event, &Sent)> {
+        self.events
+            .iter()
+            .enumerate()
+            .filter_map(|(index, event)| match &event.kind {
+                EventKind::Sent(sent) => Some((index, event, &**sent)),
+                _ => None,
+            })
+    }
+
+    /// What the system saw of an exchange, with when, once it has seen something.
+    pub fn answer(&self, exchange: ExchangeId) -> Option<(&Event, &Seen)> {
+        self.events.iter().find_map(|event| match &event.kind {
+            EventKind::Answered {
+                exchange: answered,
+                seen,
+            } if *answered == exchange => Some((event, seen)),
+            _ => None,
+        })
+    }
+
+    /// Every log line, in order, with its index in the trace.
+    pub fn log(&self) -> impl Iterator<Item = (usize, &Event, &LogLine)> {
+        self.events
+            .iter()
+            .enumerate()
+            .filter_map(|(index, event)| match &event.kind {
+                EventKind::Log(line) => Some((index, event, &**line)),
+                _ => None,
+            })
+    }
+}
+
+/// What is written while a run goes on: the trace and the providers' books.
+#[derive(Debug, Default)]
+pub struct Record {
+    /// The events.
+    pub trace: Trace,
+    /// The effects.
+    pub ledger: Ledger,
+    /// The life the system is in, from 1.
+    pub incarnation: u32,
+    exchanges: u32,
+}
+
+impl Record {
+    /// Appends an event.
+    pub fn push(&mut self, at: Duration, kind: EventKind) {
+        let incarnation = self.incarnation;
+        self.trace.events.push(Event {
+            at,
+            incarnation,
+            kind,
+        });
+    }
+
+    /// The next exchange's number.
+    pub fn next_exchange(&mut self) -> ExchangeId {
+        self.exchanges += 1;
+        ExchangeId(self.exchanges - 1)
+    }
+}
+
+/// The one handle through which a run is recorded.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    record: Arc<Mutex<Record>>,
+    began: tokio::time::Instant,
+}
+
+impl Recorder {
+    /// A recorder whose run begins now.
+    pub fn start() -> Self {
+        let record = Record {
+            incarnation: 1,
+            ..Record::default()
+        };
+        Self {
+            record: Arc::new(Mutex::new(record)),
+            began: tokio::time::Instant::now(),
+        }
+    }
+
+    /// Time since the run began.
+    pub fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// The record, locked.
+    pub fn lock(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().expect("no holder of the record panics")
+    }
+
+    /// Appends an event that happens now.
+    pub fn push(&self, kind: EventKind) {
+        let now = self.now();
+        self.lock().push(now, kind);
+    }
+
+    /// Takes the record out, at the end of a run.
+    pub fn finish(&self) -> Record {
+        std::mem::take(&mut *self.lock())
+    }
+}
+
+/// A provider's name as an array index.
+pub const fn provider_index(provider: Provider) -> usize {
+    match provider {
+        Provider::Payment => 0,
+        Provider::Catalog => 1,
+        Provider::Inventory => 2,
+    }
+}
