@@ -6,7 +6,10 @@
 pub mod choice;
 pub mod fault;
 pub mod oracle;
+pub mod outcome;
 pub mod provider;
+pub mod requirement;
 pub mod scenario;
+pub mod suggest;
 pub mod trace;
 pub mod world;
