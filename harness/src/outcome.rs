@@ -90,9 +90,7 @@ impl Outcome {
             .filter(|(oracle, verdict)| {
                 self.is_expected(oracle) && !matches!(verdict, Verdict::Broken(_))
             })
-            .map(|(oracle, _)| {
-                format!("`{}` was expected to be broken and was not.", oracle.id)
-            });
+            .map(|(oracle, _)| format!("`{}` was expected to be broken and was not.", oracle.id));
         unfired.chain(kept).collect()
     }
 

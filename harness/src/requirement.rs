@@ -108,7 +108,10 @@ pub static ALL: &[Requirement] = &[
         "I6",
         "`GET /api/health` tells the server's state and the loss of a provider apart.",
     ),
-    requirement("I7", "Runbooks are data; an incident prints the one that applies."),
+    requirement(
+        "I7",
+        "Runbooks are data; an incident prints the one that applies.",
+    ),
     requirement(
         "I8",
         "Roles, prewritten texts and an operations calendar are data.",

@@ -2,4 +2,6 @@
 use super::fields::Field;
 use super::mistake::Mistakes;
 use crate::fault::plan::Plan;
-pub(super) fn read(_field: &Field<'_>, _calls: &[bool], _mistakes: &mut Mistakes) -> Plan { Plan::default() }
+pub(super) fn read(_field: &Field<'_>, _calls: &[bool], _mistakes: &mut Mistakes) -> Plan {
+    Plan::default()
+}

@@ -6,7 +6,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, NamedSource,
+    SourceCode, SourceSpan, SpanContents,
 };
 
 /// The widest line of a diagnostic.
@@ -116,8 +117,12 @@ impl ScenarioError {
                 let handler = GraphicalReportHandler::new_themed(theme)
                     .with_width(WIDTH)
                     .with_context_lines(0)
+                    .with_primary_span_start()
                     .with_links(false);
-                let source = NamedSource::new(path.display().to_string(), text.clone());
+                let source = WholeLines {
+                    text,
+                    named: NamedSource::new(path.display().to_string(), text.clone()),
+                };
                 let mut out = format!("error: {self}\n\n");
                 for mistake in mistakes {
                     let shown = Shown {
@@ -138,11 +143,9 @@ impl ScenarioError {
 impl fmt::Display for ScenarioError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreadable { path, cause } => write!(
-                f,
-                "{} cannot be read: {cause}",
-                path.display()
-            ),
+            Self::Unreadable { path, cause } => {
+                write!(f, "{} cannot be read: {cause}", path.display())
+            }
             Self::NotText { path, at } => write!(
                 f,
                 "{} is not UTF-8 text (byte {at} is not); save it as UTF-8",
@@ -159,10 +162,38 @@ impl fmt::Display for ScenarioError {
 
 impl std::error::Error for ScenarioError {}
 
+/// A source whose lines are shown whole, without the ones around them.
+struct WholeLines<'a> {
+    text: &'a str,
+    named: NamedSource<String>,
+}
+
+impl SourceCode for WholeLines<'_> {
+    fn read_span<'s>(
+        &'s self,
+        span: &SourceSpan,
+        _lines_before: usize,
+        _lines_after: usize,
+    ) -> Result<Box<dyn SpanContents<'s> + 's>, MietteError> {
+        let bytes = self.text.as_bytes();
+        let end = span.offset() + span.len();
+        let is_break = |byte: &u8| *byte == b'\n';
+        let from = bytes[..span.offset()]
+            .iter()
+            .rposition(is_break)
+            .map_or(0, |found| found + 1);
+        let to = bytes[end..]
+            .iter()
+            .position(is_break)
+            .map_or(bytes.len(), |found| end + found);
+        self.named.read_span(&(from, to - from).into(), 0, 0)
+    }
+}
+
 /// One mistake as miette draws it.
 struct Shown<'a> {
     mistake: &'a Mistake,
-    source: &'a NamedSource<String>,
+    source: &'a WholeLines<'a>,
     length: usize,
 }
 
@@ -189,7 +220,12 @@ impl Diagnostic for Shown<'_> {
         let Range { start, end } = self.mistake.span;
         let (start, end) = (start.min(self.length), end.min(self.length));
         let label = LabeledSpan::new(
-            Some(self.mistake.suggestion.clone().unwrap_or_else(|| "here".to_owned())),
+            Some(
+                self.mistake
+                    .suggestion
+                    .clone()
+                    .unwrap_or_else(|| "here".to_owned()),
+            ),
             start,
             end - start,
         );

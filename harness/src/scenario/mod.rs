@@ -6,12 +6,18 @@
 
 mod faults;
 mod fields;
+pub mod find;
 pub mod mistake;
 pub mod model;
 pub mod parse;
 pub mod policy;
+pub mod schema;
 pub mod script;
 pub mod template;
+pub mod write;
 
 pub use mistake::ScenarioError;
 pub use parse::{Known, parse};
+
+#[cfg(test)]
+mod tests;

@@ -44,7 +44,12 @@ pub struct Known {
 }
 
 /// Reads a scenario from its file's text. `name` is theme and file name, `path` the file as it was given.
-pub fn parse(text: &str, name: &str, path: &Path, known: &Known) -> Result<Scenario, ScenarioError> {
+pub fn parse(
+    text: &str,
+    name: &str,
+    path: &Path,
+    known: &Known,
+) -> Result<Scenario, ScenarioError> {
     let mistaken = |mistakes: Mistakes| ScenarioError::Mistaken {
         path: path.to_owned(),
         text: text.to_owned(),
@@ -77,19 +82,29 @@ fn read(
 ) -> Option<Scenario> {
     // What is missing in the file as a whole is told at its first line.
     let whole = 0..0;
-    let fields =
-        Fields::open_known(document.get_ref(), whole.clone(), "a scenario", &KEYS, mistakes);
+    let fields = Fields::open_known(
+        document.get_ref(),
+        whole.clone(),
+        "a scenario",
+        &KEYS,
+        mistakes,
+    );
     let title = required_line(&fields, "title", "what happens, in one line", mistakes);
-    let lesson = required_line(&fields, "lesson", "what it teaches, in one sentence", mistakes);
+    let lesson = required_line(
+        &fields,
+        "lesson",
+        "what it teaches, in one sentence",
+        mistakes,
+    );
     let covers = fields
         .get("covers")
         .map_or_else(Vec::new, |field| covers(field, mistakes));
     let worlds = fields
         .get("worlds")
         .map_or_else(|| vec![WorldKind::Sim], |field| worlds(field, mistakes));
-    let seed = fields
-        .get("seed")
-        .map_or(Some(SEED_DEFAULT), |field| field.integer(0..=i64::MAX, mistakes));
+    let seed = fields.get("seed").map_or(Some(SEED_DEFAULT), |field| {
+        field.integer(0..=i64::MAX, mistakes)
+    });
     let policy = match fields.get("policy") {
         None => Policy::default(),
         Some(field) => field
@@ -106,7 +121,7 @@ fn read(
         mistakes.suggest(
             &whole,
             "the file has no `[[script]]`",
-            Some("what the host does, step by step".to_owned()),
+            Some("add one: what the host does, step by step".to_owned()),
         );
         Vec::new()
     };
@@ -116,9 +131,9 @@ fn read(
     let expect = fields
         .get("expect")
         .map_or_else(Expect::default, |field| expect(field, known, mistakes));
-    let excused = fields
-        .get("excused")
-        .map_or_else(BTreeMap::new, |field| excused(field, known, &expect, mistakes));
+    let excused = fields.get("excused").map_or_else(BTreeMap::new, |field| {
+        excused(field, known, &expect, mistakes)
+    });
     Some(Scenario {
         name: name.to_owned(),
         path: path.to_owned(),
@@ -138,7 +153,9 @@ fn read(
 
 /// For each step as it stands in the file, whether it is a call: a fault can be addressed to those only.
 fn step_calls(fields: &Fields<'_>) -> Vec<bool> {
-    let elements = fields.get("script").and_then(|field| field.value.as_array());
+    let elements = fields
+        .get("script")
+        .and_then(|field| field.value.as_array());
     elements.map_or_else(Vec::new, |steps| {
         steps
             .iter()
@@ -163,7 +180,7 @@ fn required_line(
             mistakes.suggest(
                 &fields.span,
                 format!("the file has no `{key}`"),
-                Some(format!("{key} = \"{about}\"")),
+                Some(format!("add `{key} = \"…\"`: {about}")),
             );
             None
         }
@@ -244,7 +261,9 @@ fn fast_enough(
                 "a scenario for the wire waits in real time, and an attempt may take {} ms",
                 timeout.as_millis()
             ),
-            Some(format!("set `attempt_timeout_ms` in [policy] to {most} or less")),
+            Some(format!(
+                "set `attempt_timeout_ms` in [policy] to {most} or less"
+            )),
         );
     }
 }
@@ -318,7 +337,7 @@ fn counts(
             mistakes.suggest(
                 &field.key_span,
                 format!("unknown {what} `{}`", field.key),
-                suggest::hint(field.key, known).or_else(|| quoting(field)),
+                quoting(field).or_else(|| suggest::hint(field.key, known)),
             );
         } else if let Some(count) = field.number(0..=COUNT_MAX, mistakes) {
             counts.insert(field.key.to_owned(), count);

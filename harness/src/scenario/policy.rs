@@ -148,7 +148,9 @@ fn contradictions(policy: &Policy, fields: &Fields<'_>, mistakes: &mut Mistakes)
             mistakes.suggest(
                 &field.span,
                 format!("`{shorter}` ({low}) is longer than `{longer}` ({high})"),
-                Some(format!("set both so that `{shorter}` is at most `{longer}`")),
+                Some(format!(
+                    "set both so that `{shorter}` is at most `{longer}`"
+                )),
             );
         }
     }

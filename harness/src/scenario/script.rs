@@ -56,14 +56,21 @@ pub(super) fn read(field: &Field<'_>, mistakes: &mut Mistakes) -> Vec<Step> {
     let Some(elements) = field.elements(mistakes) else {
         return Vec::new();
     };
-    let known: Vec<_> = ACTIONS.into_iter().chain(CALL_KEYS).chain(MANNERS).collect();
+    let known: Vec<_> = ACTIONS
+        .into_iter()
+        .chain(CALL_KEYS)
+        .chain(MANNERS)
+        .collect();
     let mut reader = Reader::default();
     let mut steps = Vec::new();
+    let mut calls = false;
     for (index, element) in elements.iter().enumerate() {
         let what = format!("step {}", index + 1);
         let Some(fields) = element.table_of(&what, &known, mistakes) else {
+            calls = true;
             continue;
         };
+        calls |= fields.get("call").is_some();
         steps.extend(reader.step(&what, &fields, mistakes));
     }
     if elements.is_empty() {
@@ -72,8 +79,11 @@ pub(super) fn read(field: &Field<'_>, mistakes: &mut Mistakes) -> Vec<Step> {
             "the script has no step",
             Some("begin with `[[script]]` and `call = \"create_checkout_session\"`".to_owned()),
         );
-    } else if !reader.called {
-        mistakes.add(&field.key_span, "the script calls no tool, so there is nothing to judge");
+    } else if !calls {
+        mistakes.add(
+            &field.key_span,
+            "the script calls no tool, so there is nothing to judge",
+        );
     }
     steps
 }
@@ -120,7 +130,10 @@ impl Reader {
                 mistakes.suggest(
                     &field.key_span,
                     format!("`{}` belongs to a call, and {what} makes none", field.key),
-                    Some(format!("leave it out, or use `call` instead of `{}`", action.key)),
+                    Some(format!(
+                        "leave it out, or use `call` instead of `{}`",
+                        action.key
+                    )),
                 );
             }
         }
@@ -358,10 +371,13 @@ fn name<'t>(field: &Field<'t>, mistakes: &mut Mistakes) -> Option<&'t str> {
     if !fits {
         mistakes.suggest(
             &field.span,
-            format!("`{text}` cannot be the name of {}", match field.key {
-                "user" => "a user",
-                _ => "an intent",
-            }),
+            format!(
+                "`{text}` cannot be the name of {}",
+                match field.key {
+                    "user" => "a user",
+                    _ => "an intent",
+                }
+            ),
             Some("letters, digits, `_` and `-`".to_owned()),
         );
     }
@@ -419,7 +435,9 @@ fn manner(
             Some(manner)
         }),
         "repeat" => field.number(2..=CALLS_MAX, mistakes).map(Manner::Repeat),
-        "concurrent" => field.number(2..=CALLS_MAX, mistakes).map(Manner::Concurrent),
+        "concurrent" => field
+            .number(2..=CALLS_MAX, mistakes)
+            .map(Manner::Concurrent),
         "retry" => field.number(2..=CALLS_MAX, mistakes).map(Manner::Retry),
         "cancel_after_ms" => field
             .integer(0..=WAIT_MS_MAX, mistakes)

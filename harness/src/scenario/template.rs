@@ -121,7 +121,9 @@ mod tests {
 
     #[test]
     fn filling_leaves_the_rest_as_it_is() {
-        let filled = fill("<{key:pay}>", |kind, name| Some(format!("{}-{name}", kind.name())));
+        let filled = fill("<{key:pay}>", |kind, name| {
+            Some(format!("{}-{name}", kind.name()))
+        });
         assert_eq!(filled.as_deref(), Some("<key-pay>"));
     }
 }
