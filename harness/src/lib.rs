@@ -8,6 +8,7 @@ pub mod fault;
 pub mod oracle;
 pub mod outcome;
 pub mod provider;
+pub mod report;
 pub mod requirement;
 pub mod scenario;
 pub mod suggest;
