@@ -180,45 +180,17 @@ impl Inventory {
         if let Some(reservation) = self.reservations.get(reference) {
             return again(reference, reservation);
         }
-        let out_of_stock = |sku: &str, available| {
-            Refused::sku(
-                "out_of_stock",
-                "Less than that is left.",
-                sku,
-                Some(available),
-            )
-            .reply(409)
-        };
         if circumstance == Some(&Circumstance::OutOfStock) {
             return Err(out_of_stock(&first.sku, 0));
         }
-        let mut items: Vec<(String, u32)> = Vec::with_capacity(asked.items.len());
-        for item in &asked.items {
-            let wanted = match items.iter_mut().find(|(sku, _)| *sku == item.sku) {
-                Some((_, quantity)) => {
-                    *quantity = quantity.saturating_add(item.quantity);
-                    *quantity
-                }
-                None => {
-                    items.push((item.sku.to_string(), item.quantity));
-                    item.quantity
-                }
-            };
-            let free = self.shelf(&item.sku).map_or(0, |shelf| shelf.free);
-            if free < wanted {
-                return Err(out_of_stock(&item.sku, free));
-            }
-        }
+        let mut items = self.found(&asked.items)?;
         if circumstance == Some(&Circumstance::PartialReserve) {
             items[0].1 -= 1;
             items.retain(|(_, quantity)| *quantity > 0);
         }
         for (sku, quantity) in &items {
-            let shelf = self
-                .shelves
-                .get_mut(sku)
-                .expect("a checked item has its shelf");
-            shelf.free -= quantity;
+            let place = self.shelves.get_mut(sku);
+            place.expect("what was found has its shelf").free -= quantity;
         }
         let ttl_s = asked.ttl_s.min(TTL_MAX_S);
         let ttl = SignedDuration::from_secs(i64::try_from(ttl_s).expect("a year of seconds fits"));
@@ -317,20 +289,44 @@ impl Inventory {
         Ok(StatusReply::of(reference, "restocked"))
     }
 
-    /// The shelf of a SKU, from now on a touched one; `None` if there is no such product.
-    fn shelf(&mut self, sku: &str) -> Option<Shelf> {
-        if let Some(shelf) = self.shelves.get(sku) {
-            return Some(*shelf);
+    /// The items asked for, each SKU once, if the shelves hold them all; else a refusal that names the first that lacks.
+    fn found(&mut self, asked: &[Item<'_>]) -> Result<Vec<(String, u32)>, ProviderReply> {
+        let mut items: Vec<(String, u32)> = Vec::with_capacity(asked.len());
+        for item in asked {
+            let free = self.free(&item.sku);
+            let earlier = items.iter_mut().find(|(sku, _)| *sku == item.sku);
+            let wanted = earlier.as_ref().map_or(0, |(_, quantity)| *quantity);
+            let wanted = wanted.saturating_add(item.quantity);
+            if free < wanted {
+                return Err(out_of_stock(&item.sku, free));
+            }
+            if let Some((_, quantity)) = earlier {
+                *quantity = wanted;
+            } else {
+                items.push((item.sku.to_string(), wanted));
+            }
         }
-        let product = self.fixture.product(sku)?;
-        let opening = self.stock.get(sku).copied().unwrap_or(product.stock);
-        let shelf = Shelf {
-            opening,
-            free: opening,
-        };
-        self.shelves.insert(sku.to_owned(), shelf);
-        Some(shelf)
+        Ok(items)
     }
+
+    /// What the shelf of a SKU holds, from now on a touched one; nothing if there is no such product.
+    fn free(&mut self, sku: &str) -> u32 {
+        if let Some(place) = self.shelves.get(sku) {
+            return place.free;
+        }
+        let Some(product) = self.fixture.product(sku) else {
+            return 0;
+        };
+        let opening = self.stock.get(sku).copied().unwrap_or(product.stock);
+        let free = opening;
+        self.shelves.insert(sku.to_owned(), Shelf { opening, free });
+        free
+    }
+}
+
+fn out_of_stock(sku: &str, available: u32) -> ProviderReply {
+    let available = Some(available);
+    Refused::sku("out_of_stock", "Less than that is left.", sku, available).reply(409)
 }
 
 /// The answer to another reserve under a reference that is known: what is held, or that it is over.
@@ -376,9 +372,7 @@ fn change<'a>(
 
 fn put_back(shelves: &mut BTreeMap<String, Shelf>, items: &[(String, u32)]) {
     for (sku, quantity) in items {
-        let shelf = shelves
-            .get_mut(sku)
-            .expect("what was reserved has its shelf");
-        shelf.free += quantity;
+        let place = shelves.get_mut(sku);
+        place.expect("what was reserved has its shelf").free += quantity;
     }
 }

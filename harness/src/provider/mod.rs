@@ -12,6 +12,8 @@ mod keys;
 pub mod ledger;
 pub mod operations;
 pub mod payment;
+#[cfg(test)]
+mod testkit;
 
 use giftgenius::policy::PaymentProfile;
 use jiff::Timestamp;

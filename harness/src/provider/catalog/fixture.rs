@@ -137,15 +137,16 @@ pub enum FixtureError {
         source: std::io::Error,
     },
     /// The file does not have the form.
-    #[error(
-        "{}:{}:{}: {source}; correct the entry there, `fixtures/` shows the form",
-        file.display(), source.line(), source.column()
-    )]
+    #[error("{}:{line}:{column}: {what}; correct the entry there, `fixtures/README.md` tells the form", file.display())]
     Malformed {
         /// The file.
         file: PathBuf,
-        /// What and where.
-        source: serde_json::Error,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+        /// What is wrong.
+        what: String,
     },
     /// An entry does not make sense.
     #[error("{}:{line}: {what}", file.display())]
@@ -195,11 +196,11 @@ impl Fixture {
             let fixture = Fixture::parse(
                 (
                     Path::new(PRODUCTS_FILE),
-                    include_str!("stand_in/catalog.json"),
+                    include_str!("../../../../fixtures/catalog.json"),
                 ),
                 (
                     Path::new(PROMO_CODES_FILE),
-                    include_str!("stand_in/promo_codes.json"),
+                    include_str!("../../../../fixtures/promo_codes.json"),
                 ),
             );
             Arc::new(fixture.expect("a test parses the embedded fixture"))
@@ -289,9 +290,18 @@ impl Fixture {
 }
 
 fn parse<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, FixtureError> {
-    serde_json::from_str(text).map_err(|source| FixtureError::Malformed {
-        file: file.to_owned(),
-        source,
+    serde_json::from_str(text).map_err(|error| {
+        let what = error.to_string();
+        FixtureError::Malformed {
+            file: file.to_owned(),
+            line: error.line(),
+            column: error.column(),
+            // The place stands before the sentence already.
+            what: what
+                .rsplit_once(" at line ")
+                .map_or(&*what, |(what, _)| what)
+                .to_owned(),
+        }
     })
 }
 
