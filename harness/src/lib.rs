@@ -5,6 +5,7 @@
 
 pub mod canary;
 pub mod choice;
+pub mod cli;
 pub mod fault;
 pub mod oracle;
 pub mod outcome;

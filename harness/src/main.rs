@@ -1,1 +1,7 @@
-fn main() {}
+//! The command `misrule`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    misrule::cli::main()
+}

@@ -42,3 +42,6 @@ pub struct Oracle {
     /// Judges a run.
     pub check: fn(&Evidence<'_>) -> Verdict,
 }
+
+/// Every oracle, in the order in which they are shown.
+pub static ALL: &[&Oracle] = &[];
