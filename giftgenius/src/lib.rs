@@ -11,5 +11,7 @@ pub mod policy;
 pub mod ports;
 pub mod step_log;
 pub mod time;
+pub mod providers;
+pub mod retry;
 pub mod validate;
 pub mod workflow;
