@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::config::{Cli, Command, ConfigError, Face, OrdersArgs, ServeConfig, SwitchArgs, SwitchTo};
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{CommitError, Journal, JournalError};
+use crate::operations::housekeeping::housekeeping;
 use crate::operations::parked::{ParkedOrder, parked_orders};
 use crate::operations::switches;
 use crate::ports::Ports;
@@ -117,6 +118,7 @@ async fn serve(config: ServeConfig) -> Result<(), Failure> {
         },
         config.policy,
     );
+    let keeping = tokio::spawn(housekeeping(Arc::clone(&app)));
     match config.face {
         Face::Stdio(user) => {
             recover(&app).await?;
@@ -133,6 +135,7 @@ async fn serve(config: ServeConfig) -> Result<(), Failure> {
             serve_http(app, listener, access, shutdown_signal()).await.map_err(Failure::Http)?;
         }
     }
+    keeping.abort();
     // Whoever asks a second time does not want to wait.
     tokio::select! {
         biased;
@@ -227,4 +230,52 @@ async fn switch_checkout(journal: &dyn Journal, to: SwitchTo) -> Result<String, 
     let state = if switches::read(journal).await?.checkout { "on" } else { "off" };
     let already = if changed { "" } else { "already " };
     Ok(format!("checkout is {already}{state}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::memory::MemoryJournal;
+    use crate::money::{Currency, Money};
+
+    fn order() -> ParkedOrder {
+        ParkedOrder {
+            order_id: "ord_1".into(),
+            amount: Money::new(4200, Currency::EUR),
+            user_id: "ann".into(),
+            since: "2026-01-02T03:04:05Z".parse().unwrap(),
+            note: "a charge stands; refund it".into(),
+        }
+    }
+
+    #[test]
+    fn a_parked_order_says_what_stands_and_what_to_do() {
+        assert_eq!(
+            orders_text(&[order()]),
+            "ord_1  42.00 EUR  ann  since 2026-01-02T03:04:05Z\n  a charge stands; refund it\n"
+        );
+        assert_eq!(orders_text(&[]), "no parked orders\n");
+    }
+
+    #[test]
+    fn parked_orders_read_back_from_json() {
+        let read: Vec<ParkedOrder> = serde_json::from_str(&orders_json(&[order()])).unwrap();
+        assert_eq!(read, [order()]);
+        assert_eq!(orders_json(&[]), "[]\n");
+    }
+
+    #[tokio::test]
+    async fn a_switch_says_how_it_stands() {
+        let journal = MemoryJournal::new();
+        for (to, told) in [
+            (SwitchTo::Status, "checkout is on\n"),
+            (SwitchTo::On, "checkout is already on\n"),
+            (SwitchTo::Off, "checkout is off\n"),
+            (SwitchTo::Off, "checkout is already off\n"),
+            (SwitchTo::Status, "checkout is off\n"),
+            (SwitchTo::On, "checkout is on\n"),
+        ] {
+            assert_eq!(switch_checkout(&journal, to).await.unwrap(), told);
+        }
+    }
 }

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::ids::UserId;
 use crate::policy::{PaymentProfile, Policy};
-use crate::providers::http::{Endpoint, Endpoints};
+use crate::providers::http::{BaseUrlError, Endpoint, Endpoints};
 use crate::serve::Access;
 use crate::users::Users;
 
@@ -35,6 +35,9 @@ pub enum Command {
     /// Read or set an operational switch.
     Switch(SwitchArgs),
 }
+
+const PROFILE_HELP: &str =
+    "What the payment provider promises about repeated requests: stripe, acp, keyless or keyless_no_cancel";
 
 /// Where the journal is.
 #[derive(Debug, Args)]
@@ -74,8 +77,8 @@ pub struct ServeArgs {
     /// The inventory's API key, where it wants one.
     #[arg(long, env = INVENTORY_API_KEY.env, hide_env_values = true, value_name = "KEY", value_parser = secret)]
     inventory_api_key: Option<SecretString>,
-    /// What the payment provider promises about repeated requests: stripe, acp, keyless or keyless_no_cancel.
-    #[arg(long, env = PAYMENT_PROFILE.env, default_value = "stripe", value_name = "PROFILE")]
+    /// What the payment provider promises about repeated requests.
+    #[arg(long, env = PAYMENT_PROFILE.env, value_name = "PROFILE", help = PROFILE_HELP, default_value = "stripe")]
     payment_profile: String,
     /// Each tool call answers within this time.
     #[arg(long, env = TOOL_DEADLINE.env, default_value = "25s", value_name = "TIME")]
@@ -270,7 +273,7 @@ impl ServeArgs {
             ) => Ok(ServeConfig {
                 endpoints: Endpoints { payment, catalog, inventory },
                 journal,
-                policy: Policy { payment_profile, tool_deadline, ..Policy::default() },
+                policy: Policy { tool_deadline, payment_profile, ..Policy::default() },
                 face,
             }),
             _ => Err(errors.0),
@@ -287,8 +290,8 @@ impl Errors {
     }
 }
 
-fn wrong(setting: Setting, why: impl ToString) -> ConfigError {
-    ConfigError::Wrong { setting, why: why.to_string() }
+fn wrong(setting: Setting, why: impl Into<String>) -> ConfigError {
+    ConfigError::Wrong { setting, why: why.into() }
 }
 
 /// An empty value counts as none: that is how environments take a variable back.
@@ -302,7 +305,7 @@ fn endpoint(
     key: Setting,
     given_key: Option<SecretString>,
 ) -> Result<Endpoint, ConfigError> {
-    let base_url = given(url, given_url)?.parse().map_err(|error| wrong(url, error))?;
+    let base_url = given(url, given_url)?.parse().map_err(|error: BaseUrlError| wrong(url, error.to_string()))?;
     let api_key = given_key.filter(|key| !key.expose_secret().is_empty());
     if api_key.as_ref().is_some_and(|key| !key.expose_secret().bytes().all(|byte| byte.is_ascii_graphic())) {
         return Err(wrong(key, "holds characters that an HTTP header cannot carry; was it copied whole?"));
@@ -312,7 +315,7 @@ fn endpoint(
 
 fn users(list: Option<SecretString>) -> Result<Users, ConfigError> {
     let list = list.filter(|list| !list.expose_secret().trim().is_empty()).ok_or(ConfigError::Missing(USERS))?;
-    Users::parse(&list).map_err(|error| wrong(USERS, error))
+    Users::parse(&list).map_err(|error| wrong(USERS, error.to_string()))
 }
 
 fn profile(text: &str) -> Result<PaymentProfile, ConfigError> {
@@ -330,7 +333,11 @@ fn profile(text: &str) -> Result<PaymentProfile, ConfigError> {
 fn deadline(text: &str) -> Result<Duration, ConfigError> {
     const RANGE: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(300);
     let time = duration(text).ok_or_else(|| wrong(TOOL_DEADLINE, format!("is `{text}`; write 25s, 500ms or 2m")))?;
-    if RANGE.contains(&time) { Ok(time) } else { Err(wrong(TOOL_DEADLINE, format!("is `{text}`; it can be 100ms to 5m"))) }
+    if RANGE.contains(&time) {
+        Ok(time)
+    } else {
+        Err(wrong(TOOL_DEADLINE, format!("is `{text}`; it can be 100ms to 5m")))
+    }
 }
 
 /// A whole number and its unit: `ms`, `s` or `m`.
