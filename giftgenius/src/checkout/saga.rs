@@ -225,7 +225,7 @@ fn log_outcome(app: &App, order: &Order, action: &Action, outcome: &Outcome) {
     if let Outcome::WrongAmount { minor_units, .. } = outcome {
         let taken = crate::money::Money::new(*minor_units, order.amount.currency);
         let message = format!("{taken} was taken instead of {}; it is being given back", order.amount);
-        app.alert(AlertKind::AmountMismatch, Some(order), message);
+        app.alert(AlertKind::AmountMismatch, order, message);
     }
 }
 
@@ -241,7 +241,7 @@ fn log_ending(app: &App, order: &Order, ending: &Ending) {
         }
         Ending::Parked { note } => {
             app.log_step(order, "order", StepStatus::Failed, Level::Error, Some(crate::error::Code::OrderNeedsAttention));
-            app.alert(AlertKind::OrderParked, Some(order), note.clone());
+            app.alert(AlertKind::OrderParked, order, note.clone());
         }
     }
 }

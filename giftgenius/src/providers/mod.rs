@@ -4,6 +4,7 @@
 //! decided ([`crate::checkout::steps`], [`Caller::read`] for reads), all paced by [`crate::retry::Retry`].
 
 pub mod catalog;
+pub mod http;
 pub mod inventory;
 pub mod payment;
 
