@@ -234,8 +234,8 @@ mod tests {
         Fallback { tool: "create_order".into(), correlation_id: "c1".into(), read_only }
     }
 
-    fn reply(structured: Value, is_error: bool) -> Result<ToolReply, UnknownTool> {
-        Ok(ToolReply { structured, is_error, correlation_id: "c1".into() })
+    fn reply(structured: Value, is_error: bool) -> ToolReply {
+        ToolReply { structured, is_error, correlation_id: "c1".into() }
     }
 
     async fn answered(call: impl Future<Output = Result<ToolReply, UnknownTool>>) -> Value {
@@ -248,7 +248,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_success_is_structured_and_serialised() {
-        let result = answered(async { reply(json!({"order_id": "ord_1"}), false) }).await;
+        let result = answered(async { Ok(reply(json!({"order_id": "ord_1"}), false)) }).await;
         assert_eq!(result["structuredContent"], json!({"order_id": "ord_1"}));
         assert_eq!(result["content"], json!([{"type": "text", "text": "{\"order_id\":\"ord_1\"}"}]));
         assert_eq!(result["isError"], false);
@@ -259,7 +259,7 @@ mod tests {
     async fn an_error_says_both_sentences_before_its_json() {
         let error = ToolError::new(Code::OutOfStock, "sku tea-1 is out of stock", &"c1".into());
         let structured = json!({ "error": error });
-        let result = answered(async { reply(structured.clone(), true) }).await;
+        let result = answered(async { Ok(reply(structured.clone(), true)) }).await;
         assert_eq!(result["isError"], true);
         assert_eq!(result["structuredContent"], structured);
         let sentences = format!("sku tea-1 is out of stock\nTell the person: {}", Code::OutOfStock.sentence());
