@@ -2,6 +2,7 @@
 
 use clap::CommandFactory as _;
 
+use super::setting::SETTINGS;
 use super::*;
 
 const WHOLE: [&str; 10] = [
