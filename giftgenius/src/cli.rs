@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-use crate::adapters::{OsEntropy, SystemClock, TokioTasks, TracingStepLog};
+use crate::adapters::{OsEntropy, Signals, SystemClock, TokioTasks, TracingStepLog};
 use crate::app::App;
 use crate::config::{Cli, Command, ConfigError, Face, OrdersArgs, ServeConfig, SwitchArgs, SwitchTo};
 use crate::journal::sqlite::SqliteJournal;
@@ -66,6 +66,9 @@ pub enum Failure {
     /// The operating system gives no random numbers.
     #[error("the operating system gives no random numbers: {0}")]
     Entropy(io::Error),
+    /// The operating system does not hand over signals.
+    #[error("the operating system does not hand over signals: {0}")]
+    Signals(io::Error),
     /// The output cannot be written.
     #[error("the output cannot be written: {0}")]
     Output(io::Error),
@@ -85,6 +88,7 @@ impl Failure {
             | Self::Stdio(_)
             | Self::Client(_)
             | Self::Entropy(_)
+            | Self::Signals(_)
             | Self::Output(_) => 4,
         }
     }
@@ -105,6 +109,7 @@ fn say(out: &mut (dyn io::Write + Send), text: &str) -> Result<(), Failure> {
 
 /// Serves until the client leaves or the process is told to end.
 async fn serve(config: ServeConfig) -> Result<(), Failure> {
+    let signals = Signals::listen().map_err(Failure::Signals)?;
     let tasks = TokioTasks::default();
     let tool_deadline = config.policy.tool_deadline;
     let app = App::new(
@@ -123,7 +128,7 @@ async fn serve(config: ServeConfig) -> Result<(), Failure> {
         Face::Stdio(user) => {
             recover(&app).await?;
             tracing::info!("serving on stdio");
-            serve_stdio(app, user, shutdown_signal()).await?;
+            serve_stdio(app, user, signals.stop()).await?;
         }
         Face::Http { address, access } => {
             // First the port, so that a second server on the same one ends before it touches an order; clients that
@@ -132,7 +137,7 @@ async fn serve(config: ServeConfig) -> Result<(), Failure> {
             recover(&app).await?;
             let address = listener.local_addr().map_err(Failure::Http)?;
             tracing::info!(%address, "listening");
-            serve_http(app, listener, access, shutdown_signal()).await.map_err(Failure::Http)?;
+            serve_http(app, listener, access, signals.stop()).await.map_err(Failure::Http)?;
         }
     }
     keeping.abort();
@@ -140,7 +145,7 @@ async fn serve(config: ServeConfig) -> Result<(), Failure> {
     tokio::select! {
         biased;
         left = tasks.drain(tool_deadline) => tracing::info!(left_to_recovery = left, "stopped"),
-        () = shutdown_signal() => tracing::info!("stopped at once; open work is left to recovery"),
+        () = signals.stop_now() => tracing::info!("stopped at once; open work is left to recovery"),
     }
     Ok(())
 }
@@ -158,29 +163,6 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
         io::ErrorKind::AddrInUse => Failure::PortTaken(address),
         _ => Failure::Listen { address, source },
     })
-}
-
-/// Ends at SIGTERM or ctrl-c.
-async fn shutdown_signal() {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => _ = signal.recv().await,
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        biased;
-        () = interrupted => {}
-        () = terminated => {}
-    }
 }
 
 fn open(path: &Path) -> Result<SqliteJournal, Failure> {

@@ -117,17 +117,19 @@ impl ServerHandler for McpFace {
             tracing::error!("a request without a user came through; is authentication wired?");
             return Err(ErrorData::internal_error("the request has no user", None));
         };
+        // Made up here rather than inside the call, so that a call that panics is logged and answered under it too.
+        let correlation_id = correlation_id(&context.meta).unwrap_or_else(|| self.app.ports().new_id("cor_").into());
         let call = ToolCall {
             name: request.name.into_owned(),
             arguments: request.arguments.map_or(Value::Null, Value::Object),
             user,
-            correlation_id: correlation_id(&context.meta),
+            correlation_id: Some(correlation_id.clone()),
             idempotency_key: text(&context.meta, META_IDEMPOTENCY_KEY).map(str::to_owned),
         };
         let fallback = Fallback {
             read_only: self.app.tools().iter().any(|tool| tool.name == call.name && tool.annotations.read_only),
             tool: call.name.clone(),
-            correlation_id: call.correlation_id.clone().unwrap_or_else(|| self.app.ports().new_id("cor_").into()),
+            correlation_id,
         };
         answer(self.app.call_tool(call), fallback).await.map(CallToolResponse::from)
     }

@@ -61,7 +61,7 @@ pub async fn serve_http(
     access: Access,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let grace = app.policy.tool_deadline + WRITING;
+    let grace = app.policy().tool_deadline + WRITING;
     let stopping = CancellationToken::new();
     let stop = stopping.clone();
     // A reply is one small segment; waiting for more to send with it costs up to 40 ms a call.
