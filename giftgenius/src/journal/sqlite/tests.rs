@@ -217,6 +217,7 @@ fn a_place_where_no_file_can_be_is_said_plainly() {
         (place.0.path().to_owned(), "this is a directory"),
         (place.0.path().join("missing/journal.db"), "missing does not exist"),
         (place.path().join("below-a-file.db"), "journal.db does not exist"),
+        (place.0.path().join("x".repeat(300)), "cannot be opened or made"),
         (PathBuf::from("/"), "this is a directory"),
         (PathBuf::from(""), "needs the path of a file"),
         (PathBuf::from(":memory:"), "no write-ahead log"),
