@@ -4,6 +4,7 @@
 //! system) → the host plays the script → trace, ledger, replies → oracles → outcome → report → writers.
 
 pub mod choice;
+pub mod error;
 pub mod fault;
 pub mod oracle;
 pub mod provider;
