@@ -55,6 +55,19 @@ pub enum RunError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A provider's upstream did not answer the relay.
+    #[error("the upstream of {operation} at {address} did not answer misrule's relay: {reason}; this is a fault of the harness or the machine, run it again")]
+    Upstream {
+        /// The operation.
+        operation: &'static str,
+        /// Where.
+        address: std::net::SocketAddr,
+        /// What happened.
+        reason: String,
+    },
+    /// An HTTP client could not be set up.
+    #[error("misrule's HTTP client could not be set up: {0}")]
+    HttpClient(String),
     /// The system does not answer MCP as a server must.
     #[error("the system at {address} did not answer {what}: {reason}; a run needs a server that speaks MCP over streamable HTTP")]
     Mcp {

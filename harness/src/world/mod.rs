@@ -1,6 +1,7 @@
 //! Worlds: where a run happens. [`World`] is what the host and the run see of one; [`stage`] is what all share:
 //! providers, choices and the record. [`wire`] is real: processes, sockets, time.
 
+pub mod outgoing;
 pub mod stage;
 pub mod wire;
 

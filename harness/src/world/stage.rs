@@ -87,6 +87,11 @@ impl Stage {
         &self.recorder
     }
 
+    /// Calendar time, as the providers have it.
+    pub fn utc(&self) -> jiff::Timestamp {
+        self.clock.now()
+    }
+
     /// A request arrives: its site is named, the choice asked, the sending recorded.
     pub fn arrive(
         &self,
@@ -152,7 +157,7 @@ impl Stage {
     ) -> ProviderReply {
         let now = Now {
             since_start: self.recorder.now(),
-            utc: self.clock.now(),
+            utc: self.utc(),
         };
         let mut inner = self.inner();
         let mut record = self.recorder.lock();
