@@ -1,0 +1,3 @@
+//! The external services, seen from here.
+
+pub mod http;
