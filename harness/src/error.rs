@@ -10,7 +10,9 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// No port could be had.
-    #[error("no listener for {role} could be opened on {address}: {source}; end what holds the port, or free some ports")]
+    #[error(
+        "no listener for {role} could be opened on {address}: {source}; end what holds the port, or free some ports"
+    )]
     Listen {
         /// What was to listen.
         role: &'static str,
@@ -20,7 +22,9 @@ pub enum RunError {
         source: io::Error,
     },
     /// The system's process could not be started.
-    #[error("the system could not be started as `{program}`: {source}; check that the file is there and may be executed")]
+    #[error(
+        "the system could not be started as `{program}`: {source}; check that the file is there and may be executed"
+    )]
     Spawn {
         /// The executable.
         program: PathBuf,
@@ -38,7 +42,10 @@ pub enum RunError {
         last_lines: Vec<String>,
     },
     /// The system's process ended by itself.
-    #[error("the system (`{program}`) ended by itself ({status}); see its own words and start it by hand to reproduce{}", said(last_lines))]
+    #[error(
+        "the system (`{program}`) ended by itself ({status}); see its own words and start it by hand to reproduce{}",
+        said(last_lines)
+    )]
     Died {
         /// The executable.
         program: PathBuf,
@@ -48,7 +55,9 @@ pub enum RunError {
         last_lines: Vec<String>,
     },
     /// The system's process said something that is no line of the agreed form.
-    #[error("the system's process wrote `{line}` on its control channel, which is no control line: {reason}; nothing but misrule may write there")]
+    #[error(
+        "the system's process wrote `{line}` on its control channel, which is no control line: {reason}; nothing but misrule may write there"
+    )]
     Control {
         /// What it wrote.
         line: String,
@@ -56,7 +65,9 @@ pub enum RunError {
         reason: String,
     },
     /// A provider's upstream did not answer the relay.
-    #[error("the upstream of {operation} at {address} did not answer misrule's relay: {reason}; this is a fault of the harness or the machine, run it again")]
+    #[error(
+        "the upstream of {operation} at {address} did not answer misrule's relay: {reason}; this is a fault of the harness or the machine, run it again"
+    )]
     Upstream {
         /// The operation.
         operation: &'static str,
@@ -69,7 +80,9 @@ pub enum RunError {
     #[error("misrule's HTTP client could not be set up: {0}")]
     HttpClient(String),
     /// The system does not answer MCP as a server must.
-    #[error("the system at {address} did not answer {what}: {reason}; a run needs a server that speaks MCP over streamable HTTP")]
+    #[error(
+        "the system at {address} did not answer {what}: {reason}; a run needs a server that speaks MCP over streamable HTTP"
+    )]
     Mcp {
         /// Where.
         address: String,
@@ -79,7 +92,9 @@ pub enum RunError {
         reason: String,
     },
     /// The system kept having work left.
-    #[error("the system did not come to rest within {waited:?}: {left}; give the scenario's policy shorter times, or look for work that never ends")]
+    #[error(
+        "the system did not come to rest within {waited:?}: {left}; give the scenario's policy shorter times, or look for work that never ends"
+    )]
     NoRest {
         /// How long it was given.
         waited: Duration,
@@ -87,7 +102,9 @@ pub enum RunError {
         left: String,
     },
     /// The system's journal could not be read or written from outside.
-    #[error("the system's journal at {path} could not be {act}: {reason}; check the disk behind the folder for temporary files")]
+    #[error(
+        "the system's journal at {path} could not be {act}: {reason}; check the disk behind the folder for temporary files"
+    )]
     Journal {
         /// The file.
         path: PathBuf,

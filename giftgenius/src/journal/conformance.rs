@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 //! What any journal must do, as one suite that runs against each implementation.
 //!
 //! A subject can be opened several times: each handle is a replica, and opening again is a restart. A new
@@ -397,4 +394,3 @@ async fn a_dropped_record_can_be_made_again(subject: &impl Subject) {
     put(&*journal, None, at(30)).await.unwrap();
     assert_eq!(read(&*journal, &at(30).key()).await, Some((1, at(30))));
 }
->>>>>>> face

@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 //! The journal in memory, for simulation: nothing here waits, so a run costs microseconds.
 //!
 //! It outlives the application that uses it: two replicas, or a process and its restart, share one behind an `Arc`.
@@ -121,4 +118,3 @@ impl Journal for MemoryJournal {
         Box::pin(async move { Ok(self.tables().drop_expired(now)) })
     }
 }
->>>>>>> face

@@ -39,8 +39,7 @@ pub fn passed(operation: &OperationSpec, reply: &ProviderReply, how: Option<&Man
     };
     let content_type = match how {
         Some(Mangle::HtmlPage) => "text/html",
-        None
-        | Some(Mangle::Garbage | Mangle::MissingField(_) | Mangle::WrongType(_) | Mangle::WrongAmount) => JSON,
+        None | Some(Mangle::Garbage | Mangle::MissingField(_) | Mangle::WrongType(_) | Mangle::WrongAmount) => JSON,
     };
     Outgoing {
         status,
@@ -59,10 +58,7 @@ pub fn passed(operation: &OperationSpec, reply: &ProviderReply, how: Option<&Man
 pub fn imposed(status: u16, retry_after: Option<RetryAfter>, utc: Timestamp) -> Outgoing {
     let (text, span) = match retry_after {
         None => (None, None),
-        Some(RetryAfter::Seconds(seconds)) => (
-            Some(seconds.to_string()),
-            Some(Duration::from_secs(seconds.into())),
-        ),
+        Some(RetryAfter::Seconds(seconds)) => (Some(seconds.to_string()), Some(Duration::from_secs(seconds.into()))),
         Some(RetryAfter::Date(seconds)) => {
             let (date, span) = http_date(utc, Duration::from_secs(seconds.into()));
             (Some(date), Some(span))
@@ -73,11 +69,7 @@ pub fn imposed(status: u16, retry_after: Option<RetryAfter>, utc: Timestamp) -> 
         retry_after: text,
         content_type: JSON,
         body: error_body(&format!("status_{status}"), "the request was not answered"),
-        seen: Seen::Reply {
-            status,
-            retry_after: span,
-            intact: true,
-        },
+        seen: Seen::Reply { status, retry_after: span, intact: true },
     }
 }
 
@@ -112,27 +104,16 @@ mod tests {
     fn a_retry_after_date_is_whole_seconds_and_seen_as_what_is_left() {
         let utc: Timestamp = "2026-01-01T00:00:00.250Z".parse().unwrap();
         let outgoing = imposed(503, Some(RetryAfter::Date(2)), utc);
-        assert_eq!(
-            outgoing.retry_after.as_deref(),
-            Some("Thu, 01 Jan 2026 00:00:02 GMT")
-        );
+        assert_eq!(outgoing.retry_after.as_deref(), Some("Thu, 01 Jan 2026 00:00:02 GMT"));
         assert_eq!(
             outgoing.seen,
-            Seen::Reply {
-                status: 503,
-                retry_after: Some(Duration::from_millis(1750)),
-                intact: true
-            }
+            Seen::Reply { status: 503, retry_after: Some(Duration::from_millis(1750)), intact: true }
         );
     }
 
     #[test]
     fn a_reply_that_is_passed_on_keeps_its_retry_after() {
-        let reply = ProviderReply {
-            status: 409,
-            retry_after_s: Some(1),
-            body: Bytes::from_static(b"{}"),
-        };
+        let reply = ProviderReply { status: 409, retry_after_s: Some(1), body: Bytes::from_static(b"{}") };
         let outgoing = passed(&operations::RESERVE, &reply, None);
         assert_eq!(outgoing.retry_after.as_deref(), Some("1"));
         assert_eq!(outgoing.body, reply.body);

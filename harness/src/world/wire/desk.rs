@@ -164,10 +164,7 @@ impl Desk {
 
     /// Keeps the first thing that went wrong in the harness itself.
     pub fn trouble(&self, error: RunError) {
-        self.trouble
-            .lock()
-            .expect("no holder of the trouble panics")
-            .get_or_insert(error);
+        self.trouble.lock().expect("no holder of the trouble panics").get_or_insert(error);
     }
 
     /// What went wrong in the harness itself, once.

@@ -44,11 +44,8 @@ pub struct Relay {
 impl Relay {
     /// Opens one on a free loopback port.
     pub async fn open(provider: Provider, desk: Arc<Desk>) -> Result<Self, RunError> {
-        let failed = |source| RunError::Listen {
-            role: "a provider's relay",
-            address: String::from("127.0.0.1:0"),
-            source,
-        };
+        let failed =
+            |source| RunError::Listen { role: "a provider's relay", address: String::from("127.0.0.1:0"), source };
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let mut task = JoinSet::new();
@@ -149,13 +146,7 @@ async fn answer(provider: Provider, desk: Arc<Desk>, request: Request<Incoming>)
 
 /// The request, and the exchange that it was announced as.
 async fn read(provider: Provider, request: Request<Incoming>) -> Option<(Option<ExchangeId>, Arrival)> {
-    let header = |name: &str| {
-        request
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned)
-    };
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let method = match request.method().as_str() {
         "GET" => Method::Get,
         "POST" => Method::Post,
@@ -163,20 +154,10 @@ async fn read(provider: Provider, request: Request<Incoming>) -> Option<(Option<
     };
     let full = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let (exchange, path) = split_exchange(full);
-    let (key, correlation, path) = (
-        header("idempotency-key"),
-        header("x-correlation-id").unwrap_or_default(),
-        path.to_owned(),
-    );
+    let (key, correlation, path) =
+        (header("idempotency-key"), header("x-correlation-id").unwrap_or_default(), path.to_owned());
     let body = request.into_body().collect().await.ok()?.to_bytes();
-    let arrival = Arrival {
-        provider,
-        method,
-        path,
-        key,
-        correlation,
-        body,
-    };
+    let arrival = Arrival { provider, method, path, key, correlation, body };
     Some((exchange, arrival))
 }
 
@@ -230,9 +211,7 @@ fn applied(reply: Option<ProviderReply>) -> Result<ProviderReply, Abrupt> {
 }
 
 fn respond(outgoing: &Outgoing) -> Response<Full<Bytes>> {
-    let mut builder = Response::builder()
-        .status(outgoing.status)
-        .header("content-type", outgoing.content_type);
+    let mut builder = Response::builder().status(outgoing.status).header("content-type", outgoing.content_type);
     if let Some(retry_after) = &outgoing.retry_after {
         builder = builder.header("retry-after", retry_after);
     }

@@ -39,20 +39,9 @@ impl Upstream {
             source,
         })?;
         // The mock still keeps what it matched, for as long as the run; the server's own list would be a second copy.
-        let server = MockServer::builder()
-            .listener(listener)
-            .disable_request_recording()
-            .start()
-            .await;
-        Mock::given(matchers::any())
-            .respond_with(Machine { provider, stage })
-            .mount(&server)
-            .await;
-        Ok(Self {
-            provider,
-            server,
-            client,
-        })
+        let server = MockServer::builder().listener(listener).disable_request_recording().start().await;
+        Mock::given(matchers::any()).respond_with(Machine { provider, stage }).mount(&server).await;
+        Ok(Self { provider, server, client })
     }
 
     /// Whose it is.
@@ -74,15 +63,9 @@ impl Upstream {
         let url = format!("http://{}{}", self.address(), request.path);
         let mut builder = match request.operation.method {
             Method::Get => self.client.get(url),
-            Method::Post => self
-                .client
-                .post(url)
-                .header("content-type", "application/json")
-                .body(request.body.clone()),
+            Method::Post => self.client.post(url).header("content-type", "application/json").body(request.body.clone()),
         };
-        builder = builder
-            .header(EXCHANGE, request.exchange.0)
-            .header(CORRELATION_ID, &request.correlation);
+        builder = builder.header(EXCHANGE, request.exchange.0).header(CORRELATION_ID, &request.correlation);
         if let Some(key) = &request.key {
             builder = builder.header(IDEMPOTENCY_KEY, key);
         }
@@ -92,10 +75,7 @@ impl Upstream {
         let reply = builder.send().await?;
         Ok(ProviderReply {
             status: reply.status().as_u16(),
-            retry_after_s: reply
-                .headers()
-                .get("retry-after")
-                .and_then(|value| value.to_str().ok()?.parse().ok()),
+            retry_after_s: reply.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok()),
             body: reply.bytes().await?,
         })
     }
@@ -114,8 +94,7 @@ impl Respond for Machine {
             return ResponseTemplate::new(421).set_body_string("only misrule's relay may call here");
         };
         let reply = self.stage.deliver(&delivery, circumstance.as_ref());
-        let mut template =
-            ResponseTemplate::new(reply.status).set_body_raw(reply.body.to_vec(), "application/json");
+        let mut template = ResponseTemplate::new(reply.status).set_body_raw(reply.body.to_vec(), "application/json");
         if let Some(seconds) = reply.retry_after_s {
             template = template.insert_header("retry-after", seconds.to_string());
         }
@@ -154,9 +133,7 @@ fn read(provider: Provider, request: &Request) -> Option<(ProviderRequest, Optio
 fn write_circumstance(circumstance: &Circumstance) -> String {
     match circumstance {
         Circumstance::Declined(code) => format!("{}:{code}", circumstance.name()),
-        Circumstance::OutOfStock | Circumstance::PartialReserve | Circumstance::Stale => {
-            circumstance.name().to_owned()
-        }
+        Circumstance::OutOfStock | Circumstance::PartialReserve | Circumstance::Stale => circumstance.name().to_owned(),
     }
 }
 
