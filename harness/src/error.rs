@@ -54,6 +54,16 @@ pub enum RunError {
         /// The last lines that it wrote to stderr.
         last_lines: Vec<String>,
     },
+    /// The system's process did not stop when it was told to.
+    #[error("the system (`{program}`) did not stop within {waited:?} of being told to; it was killed{}", said(last_lines))]
+    WouldNotStop {
+        /// The executable.
+        program: PathBuf,
+        /// How long it was given.
+        waited: Duration,
+        /// The last lines that it wrote to stderr.
+        last_lines: Vec<String>,
+    },
     /// The system's process said something that is no line of the agreed form.
     #[error(
         "the system's process wrote `{line}` on its control channel, which is no control line: {reason}; nothing but misrule may write there"

@@ -9,5 +9,6 @@ pub mod fault;
 pub mod oracle;
 pub mod provider;
 pub mod scenario;
+pub mod system;
 pub mod trace;
 pub mod world;

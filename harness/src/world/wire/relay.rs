@@ -28,12 +28,10 @@ use super::desk::Desk;
 use crate::error::RunError;
 use crate::fault::decide::{Delivery, Reply};
 use crate::provider::{ProviderReply, ProviderRequest};
+use crate::system::control::EXCHANGE_PATH;
 use crate::trace::{ExchangeId, Seen};
 use crate::world::outgoing::{self, Outgoing};
 use crate::world::stage::Arrival;
-
-/// The first part of a path that says which announced exchange a request is; its number follows, then the path itself.
-pub const EXCHANGE_PATH: &str = "/exchange/";
 
 /// A provider's relay; ends, with its connections, when it is dropped.
 pub struct Relay {
