@@ -118,7 +118,7 @@ pub enum RunError {
     Journal {
         /// The file.
         path: PathBuf,
-        /// `read` or `written`.
+        /// `opened`, `read` or `written`.
         act: &'static str,
         /// What the journal says.
         reason: String,

@@ -3,6 +3,7 @@
 
 pub mod outgoing;
 pub mod stage;
+pub mod stock;
 pub mod wire;
 
 use std::sync::Arc;
