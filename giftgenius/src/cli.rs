@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-use crate::adapters::{OsEntropy, SystemClock, TokioTasks, TracingStepLog};
+use crate::adapters::{OsEntropy, Signals, SystemClock, TokioTasks, TracingStepLog};
 use crate::app::App;
 use crate::config::{Cli, Command, ConfigError, Face, OrdersArgs, ServeConfig, SwitchArgs, SwitchTo};
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{CommitError, Journal, JournalError};
+use crate::operations::housekeeping::housekeeping;
 use crate::operations::parked::{ParkedOrder, parked_orders};
 use crate::operations::switches;
 use crate::ports::Ports;
@@ -65,6 +66,9 @@ pub enum Failure {
     /// The operating system gives no random numbers.
     #[error("the operating system gives no random numbers: {0}")]
     Entropy(io::Error),
+    /// The operating system does not hand over signals.
+    #[error("the operating system does not hand over signals: {0}")]
+    Signals(io::Error),
     /// The output cannot be written.
     #[error("the output cannot be written: {0}")]
     Output(io::Error),
@@ -84,6 +88,7 @@ impl Failure {
             | Self::Stdio(_)
             | Self::Client(_)
             | Self::Entropy(_)
+            | Self::Signals(_)
             | Self::Output(_) => 4,
         }
     }
@@ -104,6 +109,7 @@ fn say(out: &mut (dyn io::Write + Send), text: &str) -> Result<(), Failure> {
 
 /// Serves until the client leaves or the process is told to end.
 async fn serve(config: ServeConfig) -> Result<(), Failure> {
+    let signals = Signals::listen().map_err(Failure::Signals)?;
     let tasks = TokioTasks::default();
     let tool_deadline = config.policy.tool_deadline;
     let app = App::new(
@@ -117,11 +123,12 @@ async fn serve(config: ServeConfig) -> Result<(), Failure> {
         },
         config.policy,
     );
+    let keeping = tokio::spawn(housekeeping(Arc::clone(&app)));
     match config.face {
         Face::Stdio(user) => {
             recover(&app).await?;
             tracing::info!("serving on stdio");
-            serve_stdio(app, user, shutdown_signal()).await?;
+            serve_stdio(app, user, signals.stop()).await?;
         }
         Face::Http { address, access } => {
             // First the port, so that a second server on the same one ends before it touches an order; clients that
@@ -130,14 +137,15 @@ async fn serve(config: ServeConfig) -> Result<(), Failure> {
             recover(&app).await?;
             let address = listener.local_addr().map_err(Failure::Http)?;
             tracing::info!(%address, "listening");
-            serve_http(app, listener, access, shutdown_signal()).await.map_err(Failure::Http)?;
+            serve_http(app, listener, access, signals.stop()).await.map_err(Failure::Http)?;
         }
     }
+    keeping.abort();
     // Whoever asks a second time does not want to wait.
     tokio::select! {
         biased;
         left = tasks.drain(tool_deadline) => tracing::info!(left_to_recovery = left, "stopped"),
-        () = shutdown_signal() => tracing::info!("stopped at once; open work is left to recovery"),
+        () = signals.stop_now() => tracing::info!("stopped at once; open work is left to recovery"),
     }
     Ok(())
 }
@@ -155,29 +163,6 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
         io::ErrorKind::AddrInUse => Failure::PortTaken(address),
         _ => Failure::Listen { address, source },
     })
-}
-
-/// Ends at SIGTERM or ctrl-c.
-async fn shutdown_signal() {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => _ = signal.recv().await,
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        biased;
-        () = interrupted => {}
-        () = terminated => {}
-    }
 }
 
 fn open(path: &Path) -> Result<SqliteJournal, Failure> {
@@ -227,4 +212,52 @@ async fn switch_checkout(journal: &dyn Journal, to: SwitchTo) -> Result<String, 
     let state = if switches::read(journal).await?.checkout { "on" } else { "off" };
     let already = if changed { "" } else { "already " };
     Ok(format!("checkout is {already}{state}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::memory::MemoryJournal;
+    use crate::money::{Currency, Money};
+
+    fn order() -> ParkedOrder {
+        ParkedOrder {
+            order_id: "ord_1".into(),
+            amount: Money::new(4200, Currency::EUR),
+            user_id: "ann".into(),
+            since: "2026-01-02T03:04:05Z".parse().unwrap(),
+            note: "a charge stands; refund it".into(),
+        }
+    }
+
+    #[test]
+    fn a_parked_order_says_what_stands_and_what_to_do() {
+        assert_eq!(
+            orders_text(&[order()]),
+            "ord_1  42.00 EUR  ann  since 2026-01-02T03:04:05Z\n  a charge stands; refund it\n"
+        );
+        assert_eq!(orders_text(&[]), "no parked orders\n");
+    }
+
+    #[test]
+    fn parked_orders_read_back_from_json() {
+        let read: Vec<ParkedOrder> = serde_json::from_str(&orders_json(&[order()])).unwrap();
+        assert_eq!(read, [order()]);
+        assert_eq!(orders_json(&[]), "[]\n");
+    }
+
+    #[tokio::test]
+    async fn a_switch_says_how_it_stands() {
+        let journal = MemoryJournal::new();
+        for (to, told) in [
+            (SwitchTo::Status, "checkout is on\n"),
+            (SwitchTo::On, "checkout is already on\n"),
+            (SwitchTo::Off, "checkout is off\n"),
+            (SwitchTo::Off, "checkout is already off\n"),
+            (SwitchTo::Status, "checkout is off\n"),
+            (SwitchTo::On, "checkout is on\n"),
+        ] {
+            assert_eq!(switch_checkout(&journal, to).await.unwrap(), told);
+        }
+    }
 }

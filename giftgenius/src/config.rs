@@ -3,6 +3,8 @@
 //! clap reads; what is read is checked here and all that is missing or wrong is told at once, each in one sentence
 //! that says what, where and what to do, and never shows a value that may be a secret.
 
+mod setting;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,9 +12,14 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use self::setting::{
+    CATALOG_API_KEY, CATALOG_URL, INVENTORY_API_KEY, INVENTORY_URL, JOURNAL, PAYMENT_API_KEY, PAYMENT_PROFILE,
+    PAYMENT_URL, TOOL_DEADLINE, USER, USERS,
+};
+pub use self::setting::{ConfigError, Setting};
 use crate::ids::UserId;
 use crate::policy::{PaymentProfile, Policy};
-use crate::providers::http::{Endpoint, Endpoints};
+use crate::providers::http::{BaseUrlError, Endpoint, Endpoints};
 use crate::serve::Access;
 use crate::users::Users;
 
@@ -35,6 +42,9 @@ pub enum Command {
     /// Read or set an operational switch.
     Switch(SwitchArgs),
 }
+
+const PROFILE_HELP: &str =
+    "What the payment provider promises about repeated requests: stripe, acp, keyless or keyless_no_cancel";
 
 /// Where the journal is.
 #[derive(Debug, Args)]
@@ -74,8 +84,8 @@ pub struct ServeArgs {
     /// The inventory's API key, where it wants one.
     #[arg(long, env = INVENTORY_API_KEY.env, hide_env_values = true, value_name = "KEY", value_parser = secret)]
     inventory_api_key: Option<SecretString>,
-    /// What the payment provider promises about repeated requests: stripe, acp, keyless or keyless_no_cancel.
-    #[arg(long, env = PAYMENT_PROFILE.env, default_value = "stripe", value_name = "PROFILE")]
+    /// What the payment provider promises about repeated requests.
+    #[arg(long, env = PAYMENT_PROFILE.env, value_name = "PROFILE", help = PROFILE_HELP, default_value = "stripe")]
     payment_profile: String,
     /// Each tool call answers within this time.
     #[arg(long, env = TOOL_DEADLINE.env, default_value = "25s", value_name = "TIME")]
@@ -134,56 +144,6 @@ pub enum SwitchTo {
     Off,
     /// Say how it stands.
     Status,
-}
-
-/// A setting, as sentences about it name it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Setting {
-    what: &'static str,
-    flag: &'static str,
-    env: &'static str,
-    example: &'static str,
-}
-
-macro_rules! settings {
-    ($($name:ident = $flag:literal, $env:literal, $what:literal, $example:literal;)*) => {
-        $(const $name: Setting = Setting { what: $what, flag: $flag, env: $env, example: $example };)*
-        #[cfg(test)]
-        const SETTINGS: &[Setting] = &[$($name,)*];
-    };
-}
-
-settings! {
-    JOURNAL = "--journal", "GIFTGENIUS_JOURNAL", "the journal's file", "/var/lib/giftgenius/journal.db";
-    PAYMENT_URL = "--payment-url", "GIFTGENIUS_PAYMENT_URL", "the payment provider's URL", "http://127.0.0.1:8081";
-    CATALOG_URL = "--catalog-url", "GIFTGENIUS_CATALOG_URL", "the catalog's URL", "http://127.0.0.1:8082";
-    INVENTORY_URL = "--inventory-url", "GIFTGENIUS_INVENTORY_URL", "the inventory's URL", "http://127.0.0.1:8083";
-    PAYMENT_API_KEY = "--payment-api-key", "GIFTGENIUS_PAYMENT_API_KEY", "the payment provider's API key", "…";
-    CATALOG_API_KEY = "--catalog-api-key", "GIFTGENIUS_CATALOG_API_KEY", "the catalog's API key", "…";
-    INVENTORY_API_KEY = "--inventory-api-key", "GIFTGENIUS_INVENTORY_API_KEY", "the inventory's API key", "…";
-    PAYMENT_PROFILE = "--payment-profile", "GIFTGENIUS_PAYMENT_PROFILE", "the payment profile", "stripe";
-    TOOL_DEADLINE = "--tool-deadline", "GIFTGENIUS_TOOL_DEADLINE", "the tool deadline", "25s";
-    USERS = "--users", "GIFTGENIUS_USERS", "the list of users", "ann=<token>,bob=<token>";
-    USER = "--user", "GIFTGENIUS_USER", "the user on stdio", "ann";
-}
-
-/// Something missing or wrong.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// Not given.
-    #[error("{} is missing: give {} or set {}, for example to {}", .0.what, .0.flag, .0.env, .0.example)]
-    Missing(Setting),
-    /// Given, and unusable.
-    #[error("{} ({} or {}) {why}", .setting.what, .setting.flag, .setting.env)]
-    Wrong {
-        /// What.
-        setting: Setting,
-        /// Continues the sentence.
-        why: String,
-    },
-    /// `--http` is not an address.
-    #[error("--http `{0}` is not an address such as 127.0.0.1:8080; give an IP address and a port")]
-    Address(String),
 }
 
 /// Towards whom the tools are served.
@@ -270,7 +230,7 @@ impl ServeArgs {
             ) => Ok(ServeConfig {
                 endpoints: Endpoints { payment, catalog, inventory },
                 journal,
-                policy: Policy { payment_profile, tool_deadline, ..Policy::default() },
+                policy: Policy { tool_deadline, payment_profile, ..Policy::default() },
                 face,
             }),
             _ => Err(errors.0),
@@ -287,8 +247,8 @@ impl Errors {
     }
 }
 
-fn wrong(setting: Setting, why: impl ToString) -> ConfigError {
-    ConfigError::Wrong { setting, why: why.to_string() }
+fn wrong(setting: Setting, why: impl Into<String>) -> ConfigError {
+    ConfigError::Wrong { setting, why: why.into() }
 }
 
 /// An empty value counts as none: that is how environments take a variable back.
@@ -302,7 +262,7 @@ fn endpoint(
     key: Setting,
     given_key: Option<SecretString>,
 ) -> Result<Endpoint, ConfigError> {
-    let base_url = given(url, given_url)?.parse().map_err(|error| wrong(url, error))?;
+    let base_url = given(url, given_url)?.parse().map_err(|error: BaseUrlError| wrong(url, error.to_string()))?;
     let api_key = given_key.filter(|key| !key.expose_secret().is_empty());
     if api_key.as_ref().is_some_and(|key| !key.expose_secret().bytes().all(|byte| byte.is_ascii_graphic())) {
         return Err(wrong(key, "holds characters that an HTTP header cannot carry; was it copied whole?"));
@@ -312,7 +272,7 @@ fn endpoint(
 
 fn users(list: Option<SecretString>) -> Result<Users, ConfigError> {
     let list = list.filter(|list| !list.expose_secret().trim().is_empty()).ok_or(ConfigError::Missing(USERS))?;
-    Users::parse(&list).map_err(|error| wrong(USERS, error))
+    Users::parse(&list).map_err(|error| wrong(USERS, error.to_string()))
 }
 
 fn profile(text: &str) -> Result<PaymentProfile, ConfigError> {
@@ -330,7 +290,11 @@ fn profile(text: &str) -> Result<PaymentProfile, ConfigError> {
 fn deadline(text: &str) -> Result<Duration, ConfigError> {
     const RANGE: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(300);
     let time = duration(text).ok_or_else(|| wrong(TOOL_DEADLINE, format!("is `{text}`; write 25s, 500ms or 2m")))?;
-    if RANGE.contains(&time) { Ok(time) } else { Err(wrong(TOOL_DEADLINE, format!("is `{text}`; it can be 100ms to 5m"))) }
+    if RANGE.contains(&time) {
+        Ok(time)
+    } else {
+        Err(wrong(TOOL_DEADLINE, format!("is `{text}`; it can be 100ms to 5m")))
+    }
 }
 
 /// A whole number and its unit: `ms`, `s` or `m`.
@@ -352,5 +316,4 @@ fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
 }
 
 #[cfg(test)]
-#[path = "config_tests.rs"]
 mod tests;

@@ -117,17 +117,19 @@ impl ServerHandler for McpFace {
             tracing::error!("a request without a user came through; is authentication wired?");
             return Err(ErrorData::internal_error("the request has no user", None));
         };
+        // Made up here rather than inside the call, so that a call that panics is logged and answered under it too.
+        let correlation_id = correlation_id(&context.meta).unwrap_or_else(|| self.app.ports().new_id("cor_").into());
         let call = ToolCall {
             name: request.name.into_owned(),
             arguments: request.arguments.map_or(Value::Null, Value::Object),
             user,
-            correlation_id: correlation_id(&context.meta),
+            correlation_id: Some(correlation_id.clone()),
             idempotency_key: text(&context.meta, META_IDEMPOTENCY_KEY).map(str::to_owned),
         };
         let fallback = Fallback {
             read_only: self.app.tools().iter().any(|tool| tool.name == call.name && tool.annotations.read_only),
             tool: call.name.clone(),
-            correlation_id: call.correlation_id.clone().unwrap_or_else(|| self.app.ports.new_id("cor_").into()),
+            correlation_id,
         };
         answer(self.app.call_tool(call), fallback).await.map(CallToolResponse::from)
     }
@@ -234,8 +236,8 @@ mod tests {
         Fallback { tool: "create_order".into(), correlation_id: "c1".into(), read_only }
     }
 
-    fn reply(structured: Value, is_error: bool) -> Result<ToolReply, UnknownTool> {
-        Ok(ToolReply { structured, is_error, correlation_id: "c1".into() })
+    fn reply(structured: Value, is_error: bool) -> ToolReply {
+        ToolReply { structured, is_error, correlation_id: "c1".into() }
     }
 
     async fn answered(call: impl Future<Output = Result<ToolReply, UnknownTool>>) -> Value {
@@ -248,7 +250,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_success_is_structured_and_serialised() {
-        let result = answered(async { reply(json!({"order_id": "ord_1"}), false) }).await;
+        let result = answered(async { Ok(reply(json!({"order_id": "ord_1"}), false)) }).await;
         assert_eq!(result["structuredContent"], json!({"order_id": "ord_1"}));
         assert_eq!(result["content"], json!([{"type": "text", "text": "{\"order_id\":\"ord_1\"}"}]));
         assert_eq!(result["isError"], false);
@@ -259,7 +261,7 @@ mod tests {
     async fn an_error_says_both_sentences_before_its_json() {
         let error = ToolError::new(Code::OutOfStock, "sku tea-1 is out of stock", &"c1".into());
         let structured = json!({ "error": error });
-        let result = answered(async { reply(structured.clone(), true) }).await;
+        let result = answered(async { Ok(reply(structured.clone(), true)) }).await;
         assert_eq!(result["isError"], true);
         assert_eq!(result["structuredContent"], structured);
         let sentences = format!("sku tea-1 is out of stock\nTell the person: {}", Code::OutOfStock.sentence());

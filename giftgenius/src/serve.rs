@@ -61,7 +61,7 @@ pub async fn serve_http(
     access: Access,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let grace = app.policy.tool_deadline + WRITING;
+    let grace = app.policy().tool_deadline + WRITING;
     let stopping = CancellationToken::new();
     let stop = stopping.clone();
     // A reply is one small segment; waiting for more to send with it costs up to 40 ms a call.
@@ -154,7 +154,11 @@ fn json(status: StatusCode, document: &impl serde::Serialize) -> Response<Body> 
 pub struct StdioError(String);
 
 /// Serves MCP on stdin and stdout for `user`, until the client closes stdin or `shutdown`.
-pub async fn serve_stdio(app: Arc<App>, user: UserId, shutdown: impl Future<Output = ()> + Send) -> Result<(), StdioError> {
+pub async fn serve_stdio(
+    app: Arc<App>,
+    user: UserId,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), StdioError> {
     let stop = CancellationToken::new();
     let face = McpFace::new(app, Principal::Configured(user));
     let session = async {
@@ -183,13 +187,13 @@ pub async fn serve_stdio(app: Arc<App>, user: UserId, shutdown: impl Future<Outp
 mod tests {
     use super::*;
 
-    fn headers(name: axum::http::HeaderName, values: &[&'static str]) -> HeaderMap {
+    fn headers(name: &axum::http::HeaderName, values: &[&'static str]) -> HeaderMap {
         values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))).collect()
     }
 
     #[test]
     fn a_bearer_token_is_read_from_its_header() {
-        let of = |value| bearer_token(&headers(AUTHORIZATION, &[value])).map(str::to_owned);
+        let of = |value| bearer_token(&headers(&AUTHORIZATION, &[value])).map(str::to_owned);
         assert_eq!(of("Bearer abc").as_deref(), Some("abc"));
         assert_eq!(of("bearer  abc").as_deref(), Some("abc"));
         assert_eq!(of("Basic abc"), None);
@@ -201,11 +205,11 @@ mod tests {
     fn who_takes_json_is_welcome_and_who_does_not_is_left_to_the_protocol() {
         let both = "application/json, text/event-stream";
         for plain in [&[][..], &["*/*"], &["application/json"], &["application/json; q=0.9"]] {
-            let mut headers = headers(ACCEPT, plain);
+            let mut headers = headers(&ACCEPT, plain);
             welcome_plain_clients(&mut headers);
             assert_eq!(headers[ACCEPT], both, "{plain:?}");
         }
-        let mut stream_only = headers(ACCEPT, &["text/event-stream"]);
+        let mut stream_only = headers(&ACCEPT, &["text/event-stream"]);
         welcome_plain_clients(&mut stream_only);
         assert_eq!(stream_only[ACCEPT], "text/event-stream");
     }

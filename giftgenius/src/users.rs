@@ -25,7 +25,9 @@ pub enum UsersError {
         entry: usize,
     },
     /// A token that no header can carry.
-    #[error("has a token in entry {entry} that an HTTP header cannot carry; use visible ASCII without spaces or commas")]
+    #[error(
+        "has a token in entry {entry} that an HTTP header cannot carry; use visible ASCII without spaces or commas"
+    )]
     Token {
         /// Counted from 1.
         entry: usize,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{OrderId, SessionId, UserId, WorkflowId};
+use crate::ids::{SessionId, UserId, WorkflowId};
 use crate::money::Money;
 
 /// The steps of a purchase conversation.
@@ -38,6 +38,11 @@ pub struct Workflow {
     pub selected_gift: Option<String>,
     /// The checkout session that is open.
     pub session: Option<SessionId>,
-    /// The order that is being paid or was paid.
-    pub order: Option<OrderId>,
+}
+
+impl Workflow {
+    /// A new workflow, at its first step.
+    pub const fn begin(id: WorkflowId, user: UserId) -> Self {
+        Self { id, user, step: Step::GatherInformation, budget: None, selected_gift: None, session: None }
+    }
 }

@@ -23,6 +23,8 @@ pub enum Cause {
     PaymentUnavailable,
     /// The payment provider refused the request itself.
     PaymentRefused,
+    /// The payment provider does not know the payment method.
+    UnknownPaymentMethod,
     /// The inventory could not be reached or kept failing.
     InventoryUnavailable,
     /// The inventory refused the request itself.
@@ -45,6 +47,7 @@ impl Cause {
             Self::OutOfStock(_) => Code::OutOfStock,
             Self::PaymentUnavailable => Code::PaymentUnavailable,
             Self::PaymentRefused => Code::PaymentRefused,
+            Self::UnknownPaymentMethod => Code::PaymentMethodNotFound,
             Self::InventoryUnavailable => Code::InventoryUnavailable,
             Self::InventoryRefused => Code::InventoryRefused,
             Self::AmountMismatch => Code::AmountMismatch,
@@ -240,6 +243,8 @@ pub enum Outcome {
     ReservationGone,
     /// The sale is refused for another reason: go back.
     CommitRefused(Cause),
+    /// The sale may be done although it was refused when asked again: go back, undoing it.
+    CommitUnclear(Cause),
     /// No late copy stands besides the one charge.
     Swept,
     /// What was to be undone is undone.
@@ -465,7 +470,7 @@ impl Saga {
                 self.charge = Charge::Sending { sent_at };
                 self.direction = back(cause);
             }
-            (Action::Settle, Outcome::GaveUp) => self.charge = Charge::Stuck { captured: false },
+            (Action::Settle | Action::Charge, Outcome::GaveUp) => self.charge = Charge::Stuck { captured: false },
             (Action::Commit { .. }, Outcome::Committed) => self.commit = Commit::Done,
             (Action::Commit { epoch }, Outcome::ReservationGone) => {
                 self.commit = Commit::NotSent;
@@ -480,14 +485,18 @@ impl Saga {
                 self.commit = Commit::NotSent;
                 self.direction = back(cause);
             }
+            (Action::Commit { .. }, Outcome::CommitUnclear(cause)) => self.direction = back(cause),
             (Action::Commit { .. } | Action::Restock { .. }, Outcome::GaveUp) => {
                 self.commit = Commit::Stuck
             }
             (Action::Sweep, Outcome::Swept) => self.swept = true,
             (Action::Sweep, Outcome::GaveUp) => self.charge = Charge::Stuck { captured: true },
+            // A reservation that was sold is used up; one whose sale was only asked for may still be held.
             (Action::Restock { .. }, Outcome::Undone) => {
+                if self.commit == Commit::Done {
+                    self.reserve = Reserve::Free;
+                }
                 self.commit = Commit::Restocked;
-                self.reserve = Reserve::Free;
             }
             (Action::UndoCharge, Outcome::Undone) => self.charge = Charge::Void,
             (Action::UndoCharge, Outcome::GaveUp) => {

@@ -111,7 +111,7 @@ pub async fn health(app: &App) -> Health {
     Health {
         status: if degraded { Status::Degraded } else { Status::Ok },
         mcp: "ok".into(),
-        time: app.ports.clock.now(),
+        time: app.ports().clock.now(),
         store,
         providers,
         sagas,
@@ -121,7 +121,7 @@ pub async fn health(app: &App) -> Health {
 
 async fn of_store(app: &App) -> Result<(Sagas, Checkout), JournalError> {
     let counts = app.saga_counts().await?;
-    let switches = switches::read(&*app.ports.journal).await?;
+    let switches = switches::read(&*app.ports().journal).await?;
     let checkout = if switches.checkout { Checkout::On } else { Checkout::Off };
     Ok((Sagas { open: counts.open, parked: counts.parked }, checkout))
 }

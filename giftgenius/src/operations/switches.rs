@@ -51,3 +51,61 @@ async fn read_versioned(journal: &dyn Journal) -> Result<(Option<Version>, Switc
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::journal::memory::MemoryJournal;
+    use crate::journal::{RecordState, Stored};
+    use crate::ports::BoxFuture;
+
+    #[tokio::test]
+    async fn checkout_is_on_until_it_is_switched_off() {
+        let journal = MemoryJournal::new();
+        assert!(read(&journal).await.unwrap().checkout);
+        assert!(set_checkout(&journal, false).await.unwrap());
+        assert!(!read(&journal).await.unwrap().checkout);
+        assert!(!set_checkout(&journal, false).await.unwrap(), "nothing to change");
+        assert!(set_checkout(&journal, true).await.unwrap());
+        assert!(read(&journal).await.unwrap().checkout);
+    }
+
+    /// A journal in which somebody else writes the switches before each of the first `rivals` commits.
+    struct Contended {
+        journal: MemoryJournal,
+        rivals: AtomicU32,
+    }
+
+    impl Journal for Contended {
+        fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>> {
+            self.journal.get(key)
+        }
+
+        fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), CommitError>> {
+            Box::pin(async move {
+                if self.rivals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+                    let version = self.journal.get(&Key::Switches).await?.map(|stored| stored.version);
+                    self.journal.commit(Batch::default().put(version, Record::Switches(Switches::default()))).await?;
+                }
+                self.journal.commit(batch).await
+            })
+        }
+
+        fn list(&self, state: RecordState) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>> {
+            self.journal.list(state)
+        }
+
+        fn drop_expired(&self, now: jiff::Timestamp) -> BoxFuture<'_, Result<usize, JournalError>> {
+            self.journal.drop_expired(now)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_switch_wins_over_others_who_write_meanwhile_but_not_for_ever() {
+        let contended = |rivals| Contended { journal: MemoryJournal::new(), rivals: AtomicU32::new(rivals) };
+        assert_eq!(set_checkout(&contended(3), false).await, Ok(true));
+        assert!(matches!(set_checkout(&contended(u32::MAX), false).await, Err(CommitError::Conflict(_))));
+    }
+}

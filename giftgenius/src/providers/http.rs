@@ -188,5 +188,4 @@ async fn whole_body(mut reply: reqwest::Response) -> Result<Bytes, TransportErro
 }
 
 #[cfg(test)]
-#[path = "http_tests.rs"]
 mod tests;

@@ -14,10 +14,6 @@ impl Catalog {
     }
     /// Handles.
     pub fn handle(&mut self, _r: &ProviderRequest, _c: Option<&Circumstance>) -> ProviderReply {
-        ProviderReply {
-            status: 404,
-            retry_after_s: None,
-            body: bytes::Bytes::new(),
-        }
+        ProviderReply { status: 404, retry_after_s: None, body: bytes::Bytes::new() }
     }
 }

@@ -18,10 +18,6 @@ impl Payment {
         _n: Now,
         _record: &mut Record,
     ) -> ProviderReply {
-        ProviderReply {
-            status: 404,
-            retry_after_s: None,
-            body: bytes::Bytes::new(),
-        }
+        ProviderReply { status: 404, retry_after_s: None, body: bytes::Bytes::new() }
     }
 }

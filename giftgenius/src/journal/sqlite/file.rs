@@ -45,6 +45,8 @@ pub(super) fn open(path: &Path, busy_wait: Duration) -> Result<Connection, Journ
     let refuse = |why: &str| JournalError::Other(format!("{}: {why}", path.display()));
     let because = |error: rusqlite::Error| match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => refuse("the file is not a journal"),
+        Some(ErrorCode::CannotOpen) => refuse("the file cannot be opened or made; who may write to its directory?"),
+        Some(ErrorCode::ReadOnly) => refuse("the file or its directory is write-protected"),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull) => rows::store_error(&error),
         _ => refuse(&error.to_string()),
     };
@@ -56,7 +58,7 @@ pub(super) fn open(path: &Path, busy_wait: Duration) -> Result<Connection, Journ
     connection.busy_timeout(busy_wait).map_err(because)?;
     // SQLite opens a write-protected file for reading without a word.
     if connection.is_readonly(MAIN_DB).map_err(because)? {
-        return Err(refuse("the file is write-protected"));
+        return Err(refuse("the file or its directory is write-protected"));
     }
 
     let looked_at = connection.transaction().map_err(because)?;

@@ -37,7 +37,7 @@ pub(super) fn list(connection: &Connection, state: RecordState) -> Result<Vec<St
 /// Writes a batch; answers the key that had moved on, in which case nothing is written.
 pub(super) fn commit(connection: &mut Connection, batch: &Batch) -> Result<Option<Key>, JournalError> {
     let failed = |error| store_error(&error);
-    // The write lock before the first look: two processes that both looked first would refuse each other.
+    // The write lock first, waited for: one that looked and then asked for it would be refused if anybody else wrote.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     for write in &batch.writes {
         let record = &*write.record;

@@ -161,6 +161,18 @@ async fn a_corrupt_record_fails_its_own_read_and_the_list_it_is_in() {
     }
 }
 
+#[tokio::test]
+async fn a_record_of_another_kind_in_the_row_is_corrupt() {
+    let place = Place::new();
+    let journal = place.journal();
+    let paid = Saga { ending: Some(Ending::Paid), ..Saga::new() };
+    put(&journal, order("x", paid)).await.unwrap();
+    put(&journal, workflow("x", 1)).await.unwrap();
+    place.sql("UPDATE records SET body = (SELECT body FROM records WHERE kind = 'order') WHERE kind = 'workflow'");
+    let read = journal.get(&workflow("x", 1).key()).await.map(|found| found.is_some());
+    assert_eq!(read, corrupt("workflow/x"));
+}
+
 #[test]
 fn a_newer_journal_is_refused_and_left_alone() {
     let place = Place::new();
@@ -205,8 +217,10 @@ fn a_place_where_no_file_can_be_is_said_plainly() {
         (place.0.path().to_owned(), "this is a directory"),
         (place.0.path().join("missing/journal.db"), "missing does not exist"),
         (place.path().join("below-a-file.db"), "journal.db does not exist"),
+        (place.0.path().join("x".repeat(300)), "cannot be opened or made"),
         (PathBuf::from("/"), "this is a directory"),
         (PathBuf::from(""), "needs the path of a file"),
+        (PathBuf::from(":memory:"), "no write-ahead log"),
         (PathBuf::from("/dev/null"), "/dev/null: "),
     ];
     for (path, why) in cases {
