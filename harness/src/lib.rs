@@ -3,6 +3,7 @@
 //! The way of the data: scenario file → [`scenario::model::Scenario`] → (plan, seed) → world (providers + fault layer +
 //! system) → the host plays the script → trace, ledger, replies → oracles → outcome → report → writers.
 
+pub mod canary;
 pub mod choice;
 pub mod error;
 pub mod fault;
