@@ -31,7 +31,7 @@ impl PaymentProfile {
 }
 
 /// How calls to a provider are repeated (F2).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RetryPolicy {
     /// How long one attempt may take.
     pub attempt_timeout: Duration,
@@ -48,7 +48,7 @@ pub struct RetryPolicy {
 }
 
 /// How work in the background is repeated before it is parked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct BackgroundPolicy {
     /// Rounds before the order is parked.
     pub attempts_max: u32,
@@ -59,7 +59,7 @@ pub struct BackgroundPolicy {
 }
 
 /// Retries a provider may cost beyond its ordinary calls (I11).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct BudgetPolicy {
     /// Retries that are always there at first, and the balance's lower refill limit.
     pub retries_min: u32,
@@ -70,7 +70,7 @@ pub struct BudgetPolicy {
 }
 
 /// The whole policy; the defaults are production's.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Policy {
     /// Repeats of provider calls.
     pub retry: RetryPolicy,

@@ -5,9 +5,11 @@
 
 pub mod canary;
 pub mod choice;
+pub mod error;
 pub mod fault;
 pub mod oracle;
 pub mod provider;
 pub mod scenario;
+pub mod system;
 pub mod trace;
 pub mod world;

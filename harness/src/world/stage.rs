@@ -75,6 +75,11 @@ impl Stage {
         &self.recorder
     }
 
+    /// Calendar time, as the providers have it.
+    pub fn utc(&self) -> jiff::Timestamp {
+        self.clock.now()
+    }
+
     /// A request arrives: its site is named, the choice asked, the sending recorded.
     pub fn arrive(&self, arrival: Arrival) -> Result<(ProviderRequest, Delivery), UnknownOperation> {
         let Some(operation) = operations::find(arrival.provider, arrival.method, &arrival.path) else {
@@ -110,7 +115,7 @@ impl Stage {
 
     /// The provider takes one delivery in.
     pub fn deliver(&self, request: &ProviderRequest, circumstance: Option<&Circumstance>) -> ProviderReply {
-        let now = Now { since_start: self.recorder.now(), utc: self.clock.now() };
+        let now = Now { since_start: self.recorder.now(), utc: self.utc() };
         let mut inner = self.inner();
         let mut record = self.recorder.lock();
         inner.providers.handle(request, circumstance, now, &mut record)
