@@ -162,7 +162,8 @@ impl App {
         }
         let key = arguments.get("idempotency_key").and_then(Value::as_str).map(str::to_owned);
         let user = call.user;
-        let call = Call { tool: tool.spec.name, user: user.clone(), correlation: correlation.clone(), arguments, deadline };
+        let call =
+            Call { tool: tool.spec.name, user: user.clone(), correlation: correlation.clone(), arguments, deadline };
         let reply = tool.call(self, call).await;
         self.log_call(tool.spec.name, user, key, &correlation, &reply);
         Ok(ToolReply { structured: reply.structured, is_error: reply.is_error, correlation_id: correlation })

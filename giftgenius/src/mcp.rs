@@ -74,7 +74,7 @@ pub struct McpFace {
 impl McpFace {
     /// The face of `app` for the calls of `principal`.
     pub fn new(app: Arc<App>, principal: Principal) -> Self {
-        let tools = app.tools().iter().map(published).collect();
+        let tools = app.tools().map(published).collect();
         Self { app, tools, principal }
     }
 
@@ -127,7 +127,7 @@ impl ServerHandler for McpFace {
             idempotency_key: text(&context.meta, META_IDEMPOTENCY_KEY).map(str::to_owned),
         };
         let fallback = Fallback {
-            read_only: self.app.tools().iter().any(|tool| tool.name == call.name && tool.annotations.read_only),
+            read_only: self.app.tools().any(|tool| tool.name == call.name && tool.annotations.read_only),
             tool: call.name.clone(),
             correlation_id,
         };

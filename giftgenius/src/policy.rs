@@ -112,11 +112,7 @@ impl Default for Policy {
                 delay_base: Duration::from_secs(5),
                 delay_cap: Duration::from_secs(600),
             },
-            budget: BudgetPolicy {
-                retries_min: 3,
-                retries_percent: 10,
-                window: Duration::from_secs(10),
-            },
+            budget: BudgetPolicy { retries_min: 3, retries_percent: 10, window: Duration::from_secs(10) },
             tool_deadline: Duration::from_secs(25),
             lease: Duration::from_secs(30),
             quote_ttl: Duration::from_secs(30 * 60),

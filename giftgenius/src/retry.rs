@@ -100,7 +100,8 @@ fn read_refusal(response: &Response) -> Refusal {
     }
     let inner = serde_json::from_slice::<Body>(&response.body).ok().map(|body| body.error);
     let is_word = |text: &String| {
-        (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+        (1..=40).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
     };
     let (code, detail) = inner.map_or((None, None), |inner| (Some(inner.code), inner.decline_code.or(inner.sku)));
     Refusal {
@@ -153,7 +154,13 @@ pub struct Retry<'a> {
 
 impl<'a> Retry<'a> {
     /// The pace of a call to `provider`.
-    pub fn new(ports: &'a Ports, policy: &'a RetryPolicy, budgets: &'a Budgets, provider: Provider, urgency: Urgency) -> Self {
+    pub fn new(
+        ports: &'a Ports,
+        policy: &'a RetryPolicy,
+        budgets: &'a Budgets,
+        provider: Provider,
+        urgency: Urgency,
+    ) -> Self {
         budgets.count_call(provider);
         Self { ports, policy, budgets, provider, urgency, attempts: 1, maybe_applied: false }
     }
@@ -265,7 +272,9 @@ impl Budgets {
 
     /// Notes how an attempt went, for the health page.
     pub fn note(&self, provider: Provider, reachable: bool) {
-        self.with(provider, |budget, _| budget.failures = if reachable { 0 } else { budget.failures.saturating_add(1) });
+        self.with(provider, |budget, _| {
+            budget.failures = if reachable { 0 } else { budget.failures.saturating_add(1) }
+        });
     }
 
     /// How many attempts at a provider failed in a row.
@@ -301,7 +310,11 @@ mod tests {
             (reply(409, Some("2"), r#"{"error":{"code":"in_flight"}}"#), Failure::Unclear { retry_after: two }),
             (
                 reply(402, None, r#"{"error":{"code":"card_declined","decline_code":"expired_card"}}"#),
-                Failure::Refused(Refusal { status: 402, code: "card_declined".into(), detail: Some("expired_card".into()) }),
+                Failure::Refused(Refusal {
+                    status: 402,
+                    code: "card_declined".into(),
+                    detail: Some("expired_card".into()),
+                }),
             ),
         ];
         for (given, expected) in cases {

@@ -63,9 +63,7 @@ fn describe(error: &ValidationError<'_>, schema: &Value) -> Vec<Violation> {
         ValidationErrorKind::Type { kind } => {
             let expected = match kind {
                 TypeKind::Single(kind) => format!("{} {kind}", article(&kind.to_string())),
-                TypeKind::Multiple(kinds) => {
-                    kinds.iter().map(|kind| kind.to_string()).collect::<Vec<_>>().join(" or ")
-                }
+                TypeKind::Multiple(kinds) => kinds.iter().map(|kind| kind.to_string()).collect::<Vec<_>>().join(" or "),
             };
             one(here, "type", expected, Vec::new())
         }
@@ -77,12 +75,18 @@ fn describe(error: &ValidationError<'_>, schema: &Value) -> Vec<Violation> {
         ValidationErrorKind::Maximum { limit } => one(here, "range", format!("at most {limit}"), Vec::new()),
         ValidationErrorKind::ExclusiveMinimum { limit } => one(here, "range", format!("more than {limit}"), Vec::new()),
         ValidationErrorKind::ExclusiveMaximum { limit } => one(here, "range", format!("less than {limit}"), Vec::new()),
-        ValidationErrorKind::MinLength { limit } => one(here, "length", format!("at least {limit} characters"), Vec::new()),
-        ValidationErrorKind::MaxLength { limit } => one(here, "length", format!("at most {limit} characters"), Vec::new()),
+        ValidationErrorKind::MinLength { limit } => {
+            one(here, "length", format!("at least {limit} characters"), Vec::new())
+        }
+        ValidationErrorKind::MaxLength { limit } => {
+            one(here, "length", format!("at most {limit} characters"), Vec::new())
+        }
         ValidationErrorKind::MinItems { limit } => one(here, "length", format!("at least {limit} items"), Vec::new()),
         ValidationErrorKind::MaxItems { limit } => one(here, "length", format!("at most {limit} items"), Vec::new()),
         ValidationErrorKind::Format { format } => one(here, "format", format!("the format {format}"), Vec::new()),
-        ValidationErrorKind::Pattern { pattern } => one(here, "pattern", format!("text that matches {pattern}"), Vec::new()),
+        ValidationErrorKind::Pattern { pattern } => {
+            one(here, "pattern", format!("text that matches {pattern}"), Vec::new())
+        }
         // The remaining keywords stand in none of our schemas; told with their place rather than not at all.
         _ => one(here, "other", String::from("a value as the tool's schema describes it"), Vec::new()),
     }

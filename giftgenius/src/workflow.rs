@@ -6,9 +6,7 @@ use crate::ids::{SessionId, UserId, WorkflowId};
 use crate::money::Money;
 
 /// The steps of a purchase conversation.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, schemars::JsonSchema,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// Who is the gift for, what for, how much.

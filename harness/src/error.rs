@@ -55,7 +55,10 @@ pub enum RunError {
         last_lines: Vec<String>,
     },
     /// The system's process did not stop when it was told to.
-    #[error("the system (`{program}`) did not stop within {waited:?} of being told to; it was killed{}", said(last_lines))]
+    #[error(
+        "the system (`{program}`) did not stop within {waited:?} of being told to; it was killed{}",
+        said(last_lines)
+    )]
     WouldNotStop {
         /// The executable.
         program: PathBuf,

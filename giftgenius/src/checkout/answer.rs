@@ -32,7 +32,9 @@ pub fn standing(order: &Order) -> Standing {
         (Some(Ending::Paid), _) => Standing::Success,
         // Late copies are still looked for, but the sale is done.
         (None, Direction::Forward) if saga.commit == Commit::Done => Standing::Success,
-        (Some(Ending::Cancelled), Direction::Back(Cause::CancelledByUser)) if saga.commit == Commit::Restocked => Standing::Cancelled,
+        (Some(Ending::Cancelled), Direction::Back(Cause::CancelledByUser)) if saga.commit == Commit::Restocked => {
+            Standing::Cancelled
+        }
         (Some(Ending::Cancelled), Direction::Back(cause)) => Standing::Failed(cause.clone()),
         (Some(Ending::Cancelled), Direction::Forward) => Standing::Failed(Cause::CancelledByUser),
         (Some(Ending::Parked { .. }), _) => Standing::Pending(money(&saga.charge), true),
@@ -107,7 +109,14 @@ fn sale_answer<'a>(
 /// The answer to a caller of `cancel_order` when nothing stands any more.
 pub fn cancelled(order: &Order) -> Value {
     let paid = order.saga.commit == Commit::Restocked;
-    json!(sale_answer(order, "cancelled", Effects::None, false, if paid { CANCELLED } else { Code::OrderCancelled.sentence() }, &[]))
+    json!(sale_answer(
+        order,
+        "cancelled",
+        Effects::None,
+        false,
+        if paid { CANCELLED } else { Code::OrderCancelled.sentence() },
+        &[]
+    ))
 }
 
 /// The answer to a caller of `create_order`.

@@ -73,9 +73,15 @@ async fn attempt(app: &Arc<App>, purchase: &Purchase) -> Result<Option<SavedRepl
 }
 
 /// Begins a sale, or joins the one that has the session.
-async fn begin(app: &Arc<App>, purchase: &Purchase, entry_version: Option<Version>) -> Result<Option<SavedReply>, JournalError> {
-    let refuse = |code: Code, message: String| Ok(Some(failed_reply(ToolError::new(code, message, &purchase.correlation))));
-    let Some((session_version, session)) = app.session(&purchase.session).await?.filter(|(_, session)| session.user == purchase.user)
+async fn begin(
+    app: &Arc<App>,
+    purchase: &Purchase,
+    entry_version: Option<Version>,
+) -> Result<Option<SavedReply>, JournalError> {
+    let refuse =
+        |code: Code, message: String| Ok(Some(failed_reply(ToolError::new(code, message, &purchase.correlation))));
+    let Some((session_version, session)) =
+        app.session(&purchase.session).await?.filter(|(_, session)| session.user == purchase.user)
     else {
         return refuse(Code::SessionNotFound, format!("there is no checkout session {}", purchase.session));
     };
@@ -97,7 +103,10 @@ async fn begin(app: &Arc<App>, purchase: &Purchase, entry_version: Option<Versio
     let entry = Entry {
         key: purchase.entry.clone(),
         parameters: purchase.parameters.clone(),
-        state: EntryState::InProgress { order: Some(order_id.clone()), lease_until: app.ports().after(app.policy().lease) },
+        state: EntryState::InProgress {
+            order: Some(order_id.clone()),
+            lease_until: app.ports().after(app.policy().lease),
+        },
         drop_after: None,
     };
     let mut batch = Batch::default().put(entry_version, Record::Entry(entry));
@@ -171,7 +180,11 @@ async fn wait(app: &Arc<App>, order: &OrderId, purchase: &Purchase) -> Result<Sa
         // Subscribed before the record is read, so that no news falls between.
         let news = app.waiters.wait(order);
         let Some((version, found)) = app.order(order).await? else {
-            return Ok(failed_reply(ToolError::new(Code::Internal, "the order's record is gone", &purchase.correlation)));
+            return Ok(failed_reply(ToolError::new(
+                Code::Internal,
+                "the order's record is gone",
+                &purchase.correlation,
+            )));
         };
         if !found.is_open() {
             return finished(app, &found, purchase).await;

@@ -60,7 +60,9 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
         Claim::Busy(_) => return Ok(Some(failed_reply(in_progress(app, None, &cancellation.correlation)))),
         Claim::Free => {}
     }
-    let Some((version, order)) = app.order(&cancellation.order).await?.filter(|(_, order)| order.user == cancellation.user) else {
+    let Some((version, order)) =
+        app.order(&cancellation.order).await?.filter(|(_, order)| order.user == cancellation.user)
+    else {
         let message = format!("there is no order {}", cancellation.order);
         return Ok(Some(failed_reply(ToolError::new(Code::OrderNotFound, message, &cancellation.correlation))));
     };
@@ -77,8 +79,12 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
             request(app, cancellation, entry_version, version, order).await
         }
         // Unsettled, or about to be booked: refused, and nothing has changed.
-        Standing::Pending(effects, false) => Ok(Some(failed_reply(unsettled(app, &order, effects, &cancellation.correlation)))),
-        Standing::Success => Ok(Some(failed_reply(unsettled(app, &order, Effects::Charged, &cancellation.correlation)))),
+        Standing::Pending(effects, false) => {
+            Ok(Some(failed_reply(unsettled(app, &order, effects, &cancellation.correlation))))
+        }
+        Standing::Success => {
+            Ok(Some(failed_reply(unsettled(app, &order, Effects::Charged, &cancellation.correlation))))
+        }
     }
 }
 
@@ -144,7 +150,8 @@ async fn bind(
         state: EntryState::InProgress { order: Some(order.id.clone()), lease_until: order.lease_until },
         drop_after: None,
     };
-    let batch = Batch::default().put(entry_version, Record::Entry(entry)).put(Some(version), Record::Order(order.clone()));
+    let batch =
+        Batch::default().put(entry_version, Record::Entry(entry)).put(Some(version), Record::Order(order.clone()));
     match app.ports().journal.commit(batch).await {
         Ok(()) => Ok(true),
         Err(CommitError::Conflict(_)) => Ok(false),
@@ -160,7 +167,11 @@ async fn wait(app: &App, order: &OrderId, cancellation: &Cancellation) -> Result
         let _ = tokio::time::timeout_at(answer_by, news.wait_for(|phase| *phase > Phase::Working)).await;
     }
     let Some((_, order)) = app.order(order).await? else {
-        return Ok(failed_reply(ToolError::new(Code::Internal, "the order's record is gone", &cancellation.correlation)));
+        return Ok(failed_reply(ToolError::new(
+            Code::Internal,
+            "the order's record is gone",
+            &cancellation.correlation,
+        )));
     };
     Ok(match standing(&order) {
         Standing::Failed(_) | Standing::Cancelled => cancelled_reply(&order),

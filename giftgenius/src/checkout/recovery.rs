@@ -17,28 +17,31 @@ pub async fn recover(app: &Arc<App>) -> Result<usize, JournalError> {
         let Record::Order(order) = &*stored.record else { continue };
         let (app, id) = (app.clone(), order.id.clone());
         let tasks = app.ports().tasks.clone();
-        tasks.spawn("recovery", Box::pin(async move {
-            // An owner that lives renews its lease: wait for as long as the record, read again, says.
-            loop {
-                match app.order(&id).await {
-                    Ok(Some((version, order))) if order.is_open() => {
-                        let wait = time::until(app.now(), order.lease_until);
-                        if wait.is_zero() {
-                            if let Err(error) = take_over(&app, version, order).await {
-                                tracing::error!(%error, order = %id, "recovery could not take an order up");
+        tasks.spawn(
+            "recovery",
+            Box::pin(async move {
+                // An owner that lives renews its lease: wait for as long as the record, read again, says.
+                loop {
+                    match app.order(&id).await {
+                        Ok(Some((version, order))) if order.is_open() => {
+                            let wait = time::until(app.now(), order.lease_until);
+                            if wait.is_zero() {
+                                if let Err(error) = take_over(&app, version, order).await {
+                                    tracing::error!(%error, order = %id, "recovery could not take an order up");
+                                }
+                                return;
                             }
+                            tokio::time::sleep(wait).await;
+                        }
+                        Ok(_) => return,
+                        Err(error) => {
+                            tracing::error!(%error, order = %id, "recovery cannot read an order");
                             return;
                         }
-                        tokio::time::sleep(wait).await;
-                    }
-                    Ok(_) => return,
-                    Err(error) => {
-                        tracing::error!(%error, order = %id, "recovery cannot read an order");
-                        return;
                     }
                 }
-            }
-        }));
+            }),
+        );
     }
     Ok(open.len())
 }

@@ -44,7 +44,10 @@ pub async fn drive(app: Arc<App>, mut held: Held, deadline: Option<Instant>) {
     let mut store_failures = 0;
     loop {
         let order = &mut held.order;
-        if order.cancel_entry.is_some() && order.saga.direction == Direction::Forward && order.saga.charge == Charge::NotSent {
+        if order.cancel_entry.is_some()
+            && order.saga.direction == Direction::Forward
+            && order.saga.charge == Charge::NotSent
+        {
             order.saga.direction = Direction::Back(Cause::CancelledByUser);
         }
         let action = order.saga.next(app.policy().payment_profile);
@@ -69,7 +72,8 @@ pub async fn drive(app: Arc<App>, mut held: Held, deadline: Option<Instant>) {
                 continue;
             }
             Written::Lost => return,
-            Written::Failed(_) => {
+            Written::Failed(error) => {
+                tracing::error!(%error, order = %held.order.id, "the journal failed under a sale");
                 held.order.saga = before;
                 store_failures += 1;
                 if store_failures > app.policy().background.attempts_max {
@@ -208,7 +212,9 @@ const fn step_id(action: &Action) -> &'static str {
 
 fn log_outcome(app: &App, order: &Order, action: &Action, outcome: &Outcome) {
     let (status, level, code) = match outcome {
-        Outcome::Held | Outcome::Captured { .. } | Outcome::Committed | Outcome::Swept => (StepStatus::Success, Level::Info, None),
+        Outcome::Held | Outcome::Captured { .. } | Outcome::Committed | Outcome::Swept => {
+            (StepStatus::Success, Level::Info, None)
+        }
         Outcome::Undone => (StepStatus::RolledBack, Level::Warn, None),
         Outcome::Unsettled => (StepStatus::Retry, Level::Warn, None),
         Outcome::ReservationGone => (StepStatus::Retry, Level::Warn, Some(crate::error::Code::ReservationLost)),
@@ -240,7 +246,13 @@ fn log_ending(app: &App, order: &Order, ending: &Ending) {
             app.log_step(order, "order", StepStatus::RolledBack, Level::Warn, code);
         }
         Ending::Parked { note } => {
-            app.log_step(order, "order", StepStatus::Failed, Level::Error, Some(crate::error::Code::OrderNeedsAttention));
+            app.log_step(
+                order,
+                "order",
+                StepStatus::Failed,
+                Level::Error,
+                Some(crate::error::Code::OrderNeedsAttention),
+            );
             app.alert(AlertKind::OrderParked, order, note.clone());
         }
     }

@@ -59,7 +59,8 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
                 },
             }
         }
-        let charged = caller.charge_once(&order.id, &key, order.amount, &order.payment_method_id, &order.correlation_id);
+        let charged =
+            caller.charge_once(&order.id, &key, order.amount, &order.payment_method_id, &order.correlation_id);
         let failure = match charged.await {
             Ok((charge_id, amount)) if amount == order.amount => {
                 return Round::Came(Outcome::Captured { charge_id, minor_units: amount.minor_units });
@@ -76,7 +77,9 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
             return Round::Came(match last {
                 Failure::Refused(refusal) if maybe_applied => Outcome::UnsettledGoBack(cause_of(refusal)),
                 Failure::Refused(refusal) => Outcome::NotCaptured(cause_of(refusal)),
-                Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } if maybe_applied => Outcome::Unsettled,
+                Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } if maybe_applied => {
+                    Outcome::Unsettled
+                }
                 Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => {
                     Outcome::NotCaptured(Cause::PaymentUnavailable)
                 }
@@ -191,7 +194,12 @@ pub async fn sweep(caller: &Caller, order: &Order, context: RoundContext, urgenc
 }
 
 /// Refunds what stands of each charge but `keep`; every refund's key names charge and amount, so that a repeat is one.
-async fn give_back(caller: &Caller, order: &Order, records: &[ChargeRecord], keep: Option<&str>) -> Result<(), Failure> {
+async fn give_back(
+    caller: &Caller,
+    order: &Order,
+    records: &[ChargeRecord],
+    keep: Option<&str>,
+) -> Result<(), Failure> {
     for record in records.iter().filter(|record| record.standing() > 0 && keep != Some(record.id.as_str())) {
         let amount = Money::new(record.standing(), record.currency);
         let step = format!("payment.refund/{}/{}", record.id, amount.minor_units);

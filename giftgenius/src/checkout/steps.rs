@@ -83,7 +83,9 @@ fn commit_outcome(committed: Result<(), CallFailed>, repeated: bool) -> Round {
         Ok(()) => Round::Came(Outcome::Committed),
         Err(failed) => match &failed.last {
             // A refusal proves something only if no earlier request can have been applied.
-            Failure::Refused(_) if failed.maybe_applied || repeated => Round::Came(Outcome::CommitUnclear(Cause::InventoryRefused)),
+            Failure::Refused(_) if failed.maybe_applied || repeated => {
+                Round::Came(Outcome::CommitUnclear(Cause::InventoryRefused))
+            }
             Failure::Refused(refusal) if refusal.code == "reservation_gone" => Round::Came(Outcome::ReservationGone),
             Failure::Refused(_) => Round::Came(Outcome::CommitRefused(Cause::InventoryRefused)),
             // After the pivot the sale goes forward: the next round is in the background.

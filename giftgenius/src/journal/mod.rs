@@ -54,11 +54,7 @@ impl Batch {
     /// Adds a write of `record`, which must be at `expected` (or absent for `None`).
     #[must_use]
     pub fn put(mut self, expected: Option<Version>, record: Record) -> Self {
-        self.writes.push(Write {
-            key: record.key(),
-            expected,
-            record: Arc::new(record),
-        });
+        self.writes.push(Write { key: record.key(), expected, record: Arc::new(record) });
         self
     }
 

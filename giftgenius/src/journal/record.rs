@@ -128,11 +128,9 @@ impl Record {
         match self {
             Self::Order(order) if order.is_parked() => RecordState::OrderParked,
             Self::Order(order) if order.is_open() => RecordState::OrderOpen,
-            Self::Order(_)
-            | Self::Session(_)
-            | Self::Entry(_)
-            | Self::Workflow(_)
-            | Self::Switches(_) => RecordState::Quiet,
+            Self::Order(_) | Self::Session(_) | Self::Entry(_) | Self::Workflow(_) | Self::Switches(_) => {
+                RecordState::Quiet
+            }
         }
     }
 

@@ -91,9 +91,10 @@ impl Quote {
     fn fits(&self, items: &[Item], currency: Currency) -> bool {
         let same_items = self.lines.len() == items.len()
             && self.lines.iter().zip(items).all(|(line, item)| line.sku == item.sku && line.quantity == item.quantity);
-        let sum = self.lines.iter().try_fold(0_i64, |sum, line| {
-            sum.checked_add(line.unit_amount.checked_mul(i64::from(line.quantity))?)
-        });
+        let sum = self
+            .lines
+            .iter()
+            .try_fold(0_i64, |sum, line| sum.checked_add(line.unit_amount.checked_mul(i64::from(line.quantity))?));
         self.currency == currency
             && same_items
             && self.discount >= 0
@@ -117,7 +118,12 @@ impl Caller {
         urgency: Urgency,
     ) -> Result<Vec<Product>, CallFailed> {
         let mut path = format!("/v1/products?currency={currency}&limit={}", search.limit);
-        let words = [("text", search.text), ("category", search.category), ("occasion", search.occasion), ("recipient", search.recipient)];
+        let words = [
+            ("text", search.text),
+            ("category", search.category),
+            ("occasion", search.occasion),
+            ("recipient", search.recipient),
+        ];
         for (name, value) in words {
             if let Some(value) = value {
                 path.push_str(&format!("&{name}={}", query_value(value)));
@@ -126,7 +132,8 @@ impl Caller {
         if let Some(max) = search.max_amount {
             path.push_str(&format!("&max_amount={max}"));
         }
-        let call = Call { provider: Provider::Catalog, operation: "catalog.search", path: &path, key: None, correlation };
+        let call =
+            Call { provider: Provider::Catalog, operation: "catalog.search", path: &path, key: None, correlation };
         let reply: SearchReply = self.repeat(&call, NO_BODY, urgency, |_| true).await?;
         Ok(reply.products)
     }
@@ -140,7 +147,13 @@ impl Caller {
         correlation: &CorrelationId,
         urgency: Urgency,
     ) -> Result<Quote, CallFailed> {
-        let call = Call { provider: Provider::Catalog, operation: "catalog.quote", path: "/v1/quotes", key: None, correlation };
+        let call = Call {
+            provider: Provider::Catalog,
+            operation: "catalog.quote",
+            path: "/v1/quotes",
+            key: None,
+            correlation,
+        };
         let body = QuoteRequest { items, currency, promo_code };
         self.repeat(&call, Some(&body), urgency, |quote: &Quote| quote.fits(items, currency)).await
     }

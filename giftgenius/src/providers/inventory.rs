@@ -55,7 +55,13 @@ pub fn reservation_reference(order: &Order, epoch: u32) -> String {
 
 impl Caller {
     /// Asks for an order's items.
-    pub async fn reserve(&self, order: &Order, epoch: u32, ttl: Duration, urgency: Urgency) -> Result<Reserved, CallFailed> {
+    pub async fn reserve(
+        &self,
+        order: &Order,
+        epoch: u32,
+        ttl: Duration,
+        urgency: Urgency,
+    ) -> Result<Reserved, CallFailed> {
         let reference = reservation_reference(order, epoch);
         let key = provider_key(order.id.as_str(), "inventory.reserve", epoch);
         let call = Call {
@@ -68,7 +74,8 @@ impl Caller {
         let body = ReserveRequest { reference: &reference, items: &order.items, ttl_s: ttl.as_secs().max(1) };
         let reply: ReserveReply = self.repeat(&call, Some(&body), urgency, |_| true).await?;
         let Held::Held = reply.status;
-        let held = |wanted: &Item| reply.items.iter().any(|item| item.sku == wanted.sku && item.quantity >= wanted.quantity);
+        let held =
+            |wanted: &Item| reply.items.iter().any(|item| item.sku == wanted.sku && item.quantity >= wanted.quantity);
         Ok(if order.items.iter().all(held) { Reserved::Whole } else { Reserved::Partly })
     }
 
@@ -79,7 +86,8 @@ impl Caller {
 
     /// Gives the reservation back. One that is unknown or has expired is given back already.
     pub async fn release(&self, order: &Order, epoch: u32, urgency: Urgency) -> Result<(), CallFailed> {
-        let released = self.change(order, epoch, "inventory.release", "/v1/reservations/release", "released", urgency).await;
+        let released =
+            self.change(order, epoch, "inventory.release", "/v1/reservations/release", "released", urgency).await;
         match released {
             Err(CallFailed { last: Failure::Refused(refusal), .. }) if matches!(refusal.status, 404 | 410) => Ok(()),
             other => other,

@@ -44,7 +44,11 @@ pub struct Call<'a> {
 
 impl Caller {
     /// One attempt: a GET without `body`, a POST with it. A reply that is not what was promised is `Unclear`.
-    pub async fn once<T: DeserializeOwned>(&self, call: &Call<'_>, body: Option<&(impl Serialize + Sync)>) -> Result<T, Failure> {
+    pub async fn once<T: DeserializeOwned>(
+        &self,
+        call: &Call<'_>,
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> Result<T, Failure> {
         let (method, body) = match body {
             None => (Method::Get, Bytes::new()),
             Some(body) => (

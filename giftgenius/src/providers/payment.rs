@@ -123,8 +123,15 @@ impl Caller {
         payment_method: &str,
         correlation: &CorrelationId,
     ) -> Result<(String, Money), Failure> {
-        let call = Call { provider: Provider::Payment, operation: "payment.charge", path: "/v1/charges", key: Some(key), correlation };
-        let body = ChargeRequest { reference: order, amount: amount.minor_units, currency: amount.currency, payment_method };
+        let call = Call {
+            provider: Provider::Payment,
+            operation: "payment.charge",
+            path: "/v1/charges",
+            key: Some(key),
+            correlation,
+        };
+        let body =
+            ChargeRequest { reference: order, amount: amount.minor_units, currency: amount.currency, payment_method };
         let reply: ChargeReply = self.once(&call, Some(&body)).await?;
         match reply.status {
             ChargeStatus::Captured => Ok((reply.id, Money::new(reply.amount, reply.currency))),
@@ -134,16 +141,32 @@ impl Caller {
     }
 
     /// One look-up of the charges under an order.
-    pub async fn look_up_once(&self, order: &OrderId, correlation: &CorrelationId) -> Result<Vec<ChargeRecord>, Failure> {
+    pub async fn look_up_once(
+        &self,
+        order: &OrderId,
+        correlation: &CorrelationId,
+    ) -> Result<Vec<ChargeRecord>, Failure> {
         let path = format!("/v1/charges?reference={}", query_value(order.as_str()));
-        let call = Call { provider: Provider::Payment, operation: "payment.look_up", path: &path, key: None, correlation };
+        let call =
+            Call { provider: Provider::Payment, operation: "payment.look_up", path: &path, key: None, correlation };
         let reply: LookUpReply = self.once(&call, NO_BODY).await?;
         Ok(reply.charges)
     }
 
     /// One request to close an order's reference against later charges; answers the charges under it.
-    pub async fn cancel_once(&self, order: &OrderId, key: &str, correlation: &CorrelationId) -> Result<Vec<ChargeRecord>, Failure> {
-        let call = Call { provider: Provider::Payment, operation: "payment.cancel", path: "/v1/references/cancel", key: Some(key), correlation };
+    pub async fn cancel_once(
+        &self,
+        order: &OrderId,
+        key: &str,
+        correlation: &CorrelationId,
+    ) -> Result<Vec<ChargeRecord>, Failure> {
+        let call = Call {
+            provider: Provider::Payment,
+            operation: "payment.cancel",
+            path: "/v1/references/cancel",
+            key: Some(key),
+            correlation,
+        };
         let reply: CancelReply = self.once(&call, Some(&CancelRequest { reference: order })).await?;
         match reply.status {
             CancelStatus::Closed => Ok(reply.charges),
@@ -159,7 +182,13 @@ impl Caller {
         key: &str,
         correlation: &CorrelationId,
     ) -> Result<(), Failure> {
-        let call = Call { provider: Provider::Payment, operation: "payment.refund", path: "/v1/refunds", key: Some(key), correlation };
+        let call = Call {
+            provider: Provider::Payment,
+            operation: "payment.refund",
+            path: "/v1/refunds",
+            key: Some(key),
+            correlation,
+        };
         let body = RefundRequest { charge, reference: order, amount: amount.minor_units, currency: amount.currency };
         let reply: RefundReply = self.once(&call, Some(&body)).await?;
         match reply.status {
@@ -169,9 +198,15 @@ impl Caller {
     }
 
     /// A person's payment methods.
-    pub async fn payment_methods(&self, user: &UserId, correlation: &CorrelationId, urgency: Urgency) -> Result<Vec<PaymentMethod>, CallFailed> {
+    pub async fn payment_methods(
+        &self,
+        user: &UserId,
+        correlation: &CorrelationId,
+        urgency: Urgency,
+    ) -> Result<Vec<PaymentMethod>, CallFailed> {
         let path = format!("/v1/payment_methods?customer={}", query_value(user.as_str()));
-        let call = Call { provider: Provider::Payment, operation: "payment.methods", path: &path, key: None, correlation };
+        let call =
+            Call { provider: Provider::Payment, operation: "payment.methods", path: &path, key: None, correlation };
         let reply: MethodsReply = self.repeat(&call, NO_BODY, urgency, |_| true).await?;
         Ok(reply.payment_methods)
     }

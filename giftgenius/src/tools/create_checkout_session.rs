@@ -29,7 +29,7 @@ struct Input {
     #[schemars(length(min = 1, max = 20))]
     items: Vec<InputItem>,
     /// The currency to pay in, ISO 4217; the shop sells in EUR, and much of it in USD.
-    #[schemars(with = "String", regex(pattern = "^[A-Z]{3}$"), example = "EUR")]
+    #[schemars(with = "String", regex(pattern = "^[A-Z]{3}$"), example = &"EUR")]
     currency: Currency,
     /// A promo code, if the person has one.
     #[serde(default)]
@@ -53,7 +53,7 @@ struct Input {
 #[serde(deny_unknown_fields)]
 struct InputItem {
     /// The product, as search_products or suggest_gifts told it.
-    #[schemars(length(min = 1, max = 80), example = "tea-set")]
+    #[schemars(length(min = 1, max = 80), example = &"tea-set")]
     sku: String,
     /// How many.
     #[schemars(range(min = 1, max = 99))]
@@ -158,7 +158,9 @@ async fn quote(app: &App, call: &Call, input: Input, bound: Option<Bound>) -> Re
         && amount.minor_units > budget
     {
         let budget = Money::new(budget, input.currency);
-        return Err(call.fail(Code::BudgetTooSmall, format!("the items cost {amount}, more than the budget of {budget}")));
+        return Err(
+            call.fail(Code::BudgetTooSmall, format!("the items cost {amount}, more than the budget of {budget}"))
+        );
     }
     let workflow_id = input.workflow_id.map(WorkflowId::from);
     let session = Session {
@@ -183,7 +185,13 @@ async fn quote(app: &App, call: &Call, input: Input, bound: Option<Bound>) -> Re
 }
 
 /// Journals session, workflow and the key's entry together.
-async fn keep(app: &App, call: &Call, session: Session, bound: Option<Bound>, output: &Output) -> Result<(), Box<ToolError>> {
+async fn keep(
+    app: &App,
+    call: &Call,
+    session: Session,
+    bound: Option<Bound>,
+    output: &Output,
+) -> Result<(), Box<ToolError>> {
     let store = |error| app.store_error(&error, &call.correlation);
     let now = app.now();
     let found = app.workflow(&output.workflow_id).await.map_err(store)?;

@@ -22,7 +22,7 @@ struct Input {
     #[schemars(length(min = 1, max = 80))]
     checkout_session_id: String,
     /// With what to pay, as get_payment_methods told it.
-    #[schemars(length(min = 1, max = 80), example = "pm_visa")]
+    #[schemars(length(min = 1, max = 80), example = &"pm_visa")]
     payment_method_id: String,
     /// One new value for each purchase the person confirms; the same value again whenever this call is repeated.
     #[schemars(length(min = 8, max = 128))]

@@ -71,21 +71,29 @@ async fn get(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
 }
 
 fn describe(order: &Order) -> Output {
-    let (status, effects, needs_attention, error_code, user_message, next): (_, _, _, _, _, &'static [Next]) = match standing(order) {
-        Standing::Success => ("success", Effects::Charged, false, None, "Your order is paid.", &[]),
-        Standing::Cancelled => ("cancelled", Effects::None, false, None, "The order was cancelled and your money was given back.", &[]),
-        Standing::Failed(cause) => {
-            let code = cause.code();
-            ("failed", Effects::None, false, Some(code), code.sentence(), code.next())
-        }
-        Standing::Pending(effects, true) => {
-            let code = Code::OrderNeedsAttention;
-            ("pending", effects, true, Some(code), code.sentence(), code.next())
-        }
-        Standing::Pending(effects, false) => {
-            ("pending", effects, false, None, "Your payment is still being confirmed; do not pay again.", &[Next::AskGetOrder])
-        }
-    };
+    let (status, effects, needs_attention, error_code, user_message, next): (_, _, _, _, _, &'static [Next]) =
+        match standing(order) {
+            Standing::Success => ("success", Effects::Charged, false, None, "Your order is paid.", &[]),
+            Standing::Cancelled => {
+                ("cancelled", Effects::None, false, None, "The order was cancelled and your money was given back.", &[])
+            }
+            Standing::Failed(cause) => {
+                let code = cause.code();
+                ("failed", Effects::None, false, Some(code), code.sentence(), code.next())
+            }
+            Standing::Pending(effects, true) => {
+                let code = Code::OrderNeedsAttention;
+                ("pending", effects, true, Some(code), code.sentence(), code.next())
+            }
+            Standing::Pending(effects, false) => (
+                "pending",
+                effects,
+                false,
+                None,
+                "Your payment is still being confirmed; do not pay again.",
+                &[Next::AskGetOrder],
+            ),
+        };
     Output {
         order_id: order.id.clone(),
         checkout_session_id: order.session_id.clone(),

@@ -42,7 +42,9 @@ async fn list(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
         Err(failed) => {
             let retry_after = failed.retry_after();
             Err(match failed.last {
-                Failure::Refused(_) => call.fail(Code::PaymentRefused, "the payment provider refused to list the methods"),
+                Failure::Refused(_) => {
+                    call.fail(Code::PaymentRefused, "the payment provider refused to list the methods")
+                }
                 Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => {
                     call.fail(Code::PaymentUnavailable, "the payment provider did not answer").retry_after(retry_after)
                 }

@@ -50,8 +50,9 @@ pub struct Call {
 impl Call {
     /// The arguments as the tool's input type. What the schema admits, the type takes.
     fn input<T: DeserializeOwned>(&self) -> Result<T, Box<ToolError>> {
-        T::deserialize(&self.arguments)
-            .map_err(|_| ToolError::new(Code::InvalidArguments, "the arguments do not fit the tool's schema", &self.correlation))
+        T::deserialize(&self.arguments).map_err(|_| {
+            ToolError::new(Code::InvalidArguments, "the arguments do not fit the tool's schema", &self.correlation)
+        })
     }
 
     /// A failure of this call.
@@ -67,7 +68,8 @@ impl Call {
     /// Whether an optional workflow is this user's; a foreign one is as unknown as any.
     async fn check_workflow(&self, app: &App, workflow: Option<&str>) -> Result<(), Box<ToolError>> {
         let Some(id) = workflow else { return Ok(()) };
-        let known = app.workflow(&WorkflowId::from(id)).await.map_err(|error| app.store_error(&error, &self.correlation))?;
+        let known =
+            app.workflow(&WorkflowId::from(id)).await.map_err(|error| app.store_error(&error, &self.correlation))?;
         match known {
             Some((_, workflow)) if workflow.user == self.user => Ok(()),
             _ => Err(self.fail(Code::WorkflowNotFound, format!("there is no workflow {id}"))),
@@ -81,16 +83,22 @@ impl Call {
             Failure::Refused(refusal) => match refusal.code.as_str() {
                 "unknown_product" => {
                     let which = refusal.detail.unwrap_or_else(|| String::from("one of the products"));
-                    self.fail(Code::ProductNotFound, format!("{which} is not in the catalog; search_products tells what is"))
+                    self.fail(
+                        Code::ProductNotFound,
+                        format!("{which} is not in the catalog; search_products tells what is"),
+                    )
                 }
                 "out_of_stock" => {
                     let which = refusal.detail.unwrap_or_else(|| String::from("one of the products"));
                     self.fail(Code::OutOfStock, format!("{which} is out of stock"))
                 }
-                "promo_invalid" => self.fail(Code::PromoInvalid, "the promo_code is not valid; leave it out or use another"),
-                "currency_unsupported" => {
-                    self.fail(Code::CurrencyUnsupported, "one of the products is not sold in this currency; EUR always works")
+                "promo_invalid" => {
+                    self.fail(Code::PromoInvalid, "the promo_code is not valid; leave it out or use another")
                 }
+                "currency_unsupported" => self.fail(
+                    Code::CurrencyUnsupported,
+                    "one of the products is not sold in this currency; EUR always works",
+                ),
                 _ => self.fail(Code::CatalogRefused, "the catalog refused the request"),
             },
             Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => {
@@ -117,7 +125,8 @@ impl Tool {
         let violations = violations(&self.validator, &self.spec.input_schema, &call.arguments);
         if !violations.is_empty() {
             let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
-            let mut error = call.fail(Code::InvalidArguments, format!("these arguments are not valid: {}", fields.join(", ")));
+            let mut error =
+                call.fail(Code::InvalidArguments, format!("these arguments are not valid: {}", fields.join(", ")));
             error.violations = violations;
             error.example = Some(self.example.clone());
             return failed_reply(error);

@@ -28,7 +28,7 @@ struct Input {
     budget: Option<i64>,
     /// The currency of prices, ISO 4217.
     #[serde(default = "super::create_checkout_session::default_currency")]
-    #[schemars(with = "String", regex(pattern = "^[A-Z]{3}$"), example = "EUR")]
+    #[schemars(with = "String", regex(pattern = "^[A-Z]{3}$"), example = &"EUR")]
     currency: Currency,
     /// How many products at the most.
     #[serde(default = "default_limit")]

@@ -19,11 +19,11 @@ use crate::workflow::{Step, Workflow};
 struct Input {
     /// What the gift is for.
     #[serde(default)]
-    #[schemars(length(min = 1, max = 60), example = "birthday")]
+    #[schemars(length(min = 1, max = 60), example = &"birthday")]
     occasion: Option<String>,
     /// Whom it is for.
     #[serde(default)]
-    #[schemars(length(min = 1, max = 60), example = "friend")]
+    #[schemars(length(min = 1, max = 60), example = &"friend")]
     recipient: Option<String>,
     /// What the person likes; a gift that fits more of it comes first.
     #[serde(default)]
@@ -35,7 +35,7 @@ struct Input {
     budget: Option<i64>,
     /// The currency of prices, ISO 4217.
     #[serde(default = "super::create_checkout_session::default_currency")]
-    #[schemars(with = "String", regex(pattern = "^[A-Z]{3}$"), example = "EUR")]
+    #[schemars(with = "String", regex(pattern = "^[A-Z]{3}$"), example = &"EUR")]
     currency: Currency,
     /// How many ideas at the most.
     #[serde(default = "default_ideas")]
@@ -106,7 +106,12 @@ async fn suggest(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
 }
 
 /// Moves the workflow to the step where ideas are on the table, or begins one there.
-async fn note_ideas(app: &App, call: &Call, id: Option<String>, budget: Option<Money>) -> Result<WorkflowId, Box<ToolError>> {
+async fn note_ideas(
+    app: &App,
+    call: &Call,
+    id: Option<String>,
+    budget: Option<Money>,
+) -> Result<WorkflowId, Box<ToolError>> {
     let id = id.map(WorkflowId::from);
     let fresh = id.is_none();
     let id = id.unwrap_or_else(|| WorkflowId::from(app.ports().new_id("wf_")));

@@ -41,7 +41,9 @@ async fn navigate(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
     let id = WorkflowId::from(input.workflow_id);
     let store = |error| app.store_error(&error, &call.correlation);
     let unknown = || call.fail(Code::WorkflowNotFound, format!("there is no workflow {id}"));
-    let Some((_, workflow)) = app.workflow(&id).await.map_err(store)?.filter(|(_, workflow)| workflow.user == call.user) else {
+    let Some((_, workflow)) =
+        app.workflow(&id).await.map_err(store)?.filter(|(_, workflow)| workflow.user == call.user)
+    else {
         return Err(unknown());
     };
     let order = app.order_of_session(workflow.session.as_ref()).await.map_err(store)?;

@@ -57,7 +57,9 @@ fn run() -> Result<(), Failure> {
     let mut first = String::new();
     std::io::stdin().lock().read_line(&mut first).map_err(Failure::of("stdin could not be read"))?;
     if first.is_empty() {
-        return Err(Failure(format!("`{SUBCOMMAND}` is started by misrule itself, which tells it on stdin what to do")));
+        return Err(Failure(format!(
+            "`{SUBCOMMAND}` is started by misrule itself, which tells it on stdin what to do"
+        )));
     }
     let settings = match serde_json::from_str(&first).map_err(Failure::of("the settings could not be read"))? {
         ToChild::Start(settings) => *settings,

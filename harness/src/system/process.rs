@@ -74,8 +74,7 @@ impl Process {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         #[cfg(unix)]
         command.process_group(0);
-        let mut child =
-            command.spawn().map_err(|source| RunError::Spawn { program: program.to_owned(), source })?;
+        let mut child = command.spawn().map_err(|source| RunError::Spawn { program: program.to_owned(), source })?;
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
             unreachable!("all three were asked for as pipes");
@@ -170,12 +169,11 @@ impl Process {
             self.end_now().await;
             return error;
         }
-        let status = match timeout(STOP_MAX, self.child.wait()).await {
-            Ok(status) => status,
-            Err(_) => {
-                self.end_now().await;
-                self.child.wait().await
-            }
+        let status = if let Ok(status) = timeout(STOP_MAX, self.child.wait()).await {
+            status
+        } else {
+            self.end_now().await;
+            self.child.wait().await
         };
         self.died(status).await
     }

@@ -60,7 +60,6 @@ pub(in crate::journal) fn workflow(id: &str, payload: u64) -> Record {
         budget: None,
         selected_gift: Some(payload.to_string()),
         session: None,
-        order: None,
     })
 }
 

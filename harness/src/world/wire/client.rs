@@ -134,7 +134,7 @@ impl Client {
                 Err(_) => HostReply::NoAnswer,
                 Ok(answer) => {
                     leave.connection = None;
-                    answer.map_or_else(|error| error.into_reply(), |(_, answer)| answer.into_reply())
+                    answer.map_or_else(NoAnswer::into_reply, |(_, answer)| answer.into_reply())
                 }
             }
         })
@@ -165,8 +165,9 @@ impl Client {
         let reply = self.http.get(url).timeout(ADMINISTRATION_MAX).send().await;
         let reply = reply.map_err(|error| failed(super::chain(&error)))?;
         let status = reply.status();
-        let health: Health = serde_json::from_slice(&reply.bytes().await.map_err(|error| failed(super::chain(&error)))?)
-            .map_err(|error| failed(format!("status {status} and no health page: {error}")))?;
+        let health: Health =
+            serde_json::from_slice(&reply.bytes().await.map_err(|error| failed(super::chain(&error)))?)
+                .map_err(|error| failed(format!("status {status} and no health page: {error}")))?;
         health.sagas.ok_or_else(|| failed(format!("status {status}, the store is unavailable")))
     }
 }
