@@ -14,11 +14,11 @@ use super::control::{Announcement, Decision, EXCHANGE_PATH, FromChild};
 
 /// What waits for misrule's decisions.
 #[derive(Default)]
-pub(super) struct Waiting(Mutex<HashMap<u64, oneshot::Sender<Decision>>>);
+pub(crate) struct Waiting(Mutex<HashMap<u64, oneshot::Sender<Decision>>>);
 
 impl Waiting {
     /// Hands a decision to whoever waits for it; a request that was given up meanwhile has nobody.
-    pub(super) fn decide(&self, id: u64, decision: Decision) {
+    pub(crate) fn decide(&self, id: u64, decision: Decision) {
         if let Some(waiting) = self.lock().remove(&id) {
             let _ = waiting.send(decision);
         }
@@ -30,7 +30,7 @@ impl Waiting {
 }
 
 /// GiftGenius's transport, announcing.
-pub(super) struct Announcing {
+pub(crate) struct Announcing {
     /// To the relays.
     providers: HttpTransport,
     /// To where nobody listens, so that the operating system itself refuses.
@@ -42,7 +42,7 @@ pub(super) struct Announcing {
 
 impl Announcing {
     /// Announces over `lines`; decisions come in through `waiting`.
-    pub(super) fn new(
+    pub(crate) fn new(
         providers: [SocketAddr; 3],
         nobody: SocketAddr,
         waiting: Arc<Waiting>,

@@ -5,7 +5,7 @@
 //! [`control`] the lines that both sides speak over the child's stdin and stdout, [`process`] the side that starts,
 //! watches and stops it.
 
-mod announcing;
+pub(crate) mod announcing;
 pub mod child;
 pub mod control;
 pub mod entropy;

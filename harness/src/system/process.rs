@@ -28,6 +28,10 @@ const START_MAX: Duration = Duration::from_secs(20);
 /// How long a process may take to stop.
 const STOP_MAX: Duration = Duration::from_secs(5);
 
+/// How often, and how many times, a dropped process is looked at until it is gone: half a second in all.
+const KILL_POLL: Duration = Duration::from_millis(1);
+const KILL_POLLS_MAX: u32 = 500;
+
 /// How many of the last lines on stderr an error shows.
 const LAST_LINES: usize = 20;
 
@@ -96,7 +100,7 @@ impl Process {
             Err(_) => {
                 process.end_now().await;
                 Err(RunError::NeverSpoke {
-                    program: process.program,
+                    program: process.program.clone(),
                     waited: start_max,
                     last_lines: process.stderr.last_lines().await,
                 })
@@ -138,7 +142,7 @@ impl Process {
             Err(_) => {
                 self.end_now().await;
                 Err(RunError::WouldNotStop {
-                    program: self.program,
+                    program: self.program.clone(),
                     waited: STOP_MAX,
                     last_lines: self.stderr.last_lines().await,
                 })
@@ -165,12 +169,11 @@ impl Process {
             self.end_now().await;
             return error;
         }
-        let status = match timeout(STOP_MAX, self.child.wait()).await {
-            Ok(status) => status,
-            Err(_) => {
-                self.end_now().await;
-                self.child.wait().await
-            }
+        let status = if let Ok(status) = timeout(STOP_MAX, self.child.wait()).await {
+            status
+        } else {
+            self.end_now().await;
+            self.child.wait().await
         };
         self.died(status).await
     }
@@ -180,6 +183,22 @@ impl Process {
             program: self.program.clone(),
             status: status.map_or_else(|error| error.to_string(), |status| status.to_string()),
             last_lines: self.stderr.last_lines().await,
+        }
+    }
+}
+
+impl Drop for Process {
+    /// Kills it where it was not stopped, and waits until it is gone, so that the run's folder can be removed and no
+    /// process is left unreaped. A killed process is gone within milliseconds; the bound is for a machine that hangs.
+    fn drop(&mut self) {
+        if self.child.id().is_none() || self.child.start_kill().is_err() {
+            return;
+        }
+        for _ in 0..KILL_POLLS_MAX {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(KILL_POLL);
         }
     }
 }

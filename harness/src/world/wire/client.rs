@@ -134,7 +134,7 @@ impl Client {
                 Err(_) => HostReply::NoAnswer,
                 Ok(answer) => {
                     leave.connection = None;
-                    answer.map_or_else(|error| error.into_reply(), |(_, answer)| answer.into_reply())
+                    answer.map_or_else(NoAnswer::into_reply, |(_, answer)| answer.into_reply())
                 }
             }
         })
