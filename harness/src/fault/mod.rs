@@ -4,6 +4,7 @@
 //! [`decide`] the delivery it comes to. Worlds only realise deliveries.
 
 pub mod decide;
+pub mod mangle;
 pub mod explain;
 pub mod menu;
 pub mod plan;
