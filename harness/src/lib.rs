@@ -17,6 +17,5 @@ pub mod requirement;
 pub mod run;
 pub mod scenario;
 pub mod suggest;
-pub mod system;
 pub mod trace;
 pub mod world;
