@@ -70,7 +70,7 @@ pub struct BudgetPolicy {
 }
 
 /// The whole policy; the defaults are production's.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Policy {
     /// Repeats of provider calls.
     pub retry: RetryPolicy,

@@ -30,7 +30,7 @@ impl WorldKind {
 }
 
 /// A scenario.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Scenario {
     /// Theme and file name without ending: `checkout/lost_charge_reply`.
     pub name: String,
@@ -61,7 +61,7 @@ pub struct Scenario {
 }
 
 /// One step of a script.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Step {
     /// The host calls a tool.
     Call(CallStep),
@@ -79,7 +79,7 @@ pub enum Step {
 }
 
 /// A tool call of a script.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct CallStep {
     /// The tool.
     pub tool: Arc<str>,
@@ -131,7 +131,7 @@ pub enum Answer {
 }
 
 /// What a scenario expects beyond the oracles.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Expect {
     /// The answer of the last `create_order` (or of the last call, where there is none).
     pub answer: Option<Answer>,
