@@ -14,5 +14,6 @@ pub mod report;
 pub mod requirement;
 pub mod scenario;
 pub mod suggest;
+pub mod system;
 pub mod trace;
 pub mod world;

@@ -5,7 +5,9 @@
 
 pub mod decide;
 pub mod explain;
+pub mod mangle;
 pub mod menu;
+pub mod parse;
 pub mod plan;
 pub mod site;
 
