@@ -70,7 +70,7 @@ pub struct BudgetPolicy {
 }
 
 /// The whole policy; the defaults are production's.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Policy {
     /// Repeats of provider calls.
     pub retry: RetryPolicy,
