@@ -17,5 +17,6 @@ pub mod requirement;
 pub mod run;
 pub mod scenario;
 pub mod suggest;
+pub mod system;
 pub mod trace;
 pub mod world;

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
 
 use crate::fault::RetryAfter;
 use crate::fault::decide::Mangle;
-use crate::fault::mangle::mangle;
+use crate::fault::mangle::{error_body, mangle, retry_after_text};
 use crate::provider::{OperationSpec, ProviderReply};
 use crate::trace::Seen;
 use crate::world::stage::UnknownOperation;
@@ -32,23 +33,25 @@ const JSON: &str = "application/json";
 
 /// A provider's reply as it is passed on, mangled or not.
 pub fn passed(operation: &OperationSpec, reply: &ProviderReply, how: Option<&Mangle>) -> Outgoing {
-    let retry_after = reply.retry_after_s;
-    let (status, body) = match how {
-        None => (reply.status, reply.body.clone()),
-        Some(how) => mangle(how, operation, reply),
+    let status = match how {
+        // What stands between is sure of itself, whatever the provider said.
+        Some(Mangle::Garbage | Mangle::HtmlPage) => 200,
+        None | Some(Mangle::MissingField(_) | Mangle::WrongType(_) | Mangle::WrongAmount) => reply.status,
     };
     let content_type = match how {
         Some(Mangle::HtmlPage) => "text/html",
-        None | Some(Mangle::Garbage | Mangle::MissingField(_) | Mangle::WrongType(_) | Mangle::WrongAmount) => JSON,
+        None
+        | Some(Mangle::Garbage | Mangle::MissingField(_) | Mangle::WrongType(_) | Mangle::WrongAmount) => JSON,
     };
+    let body = how.map_or_else(|| reply.body.clone(), |how| mangle(&reply.body, how, operation).into());
     Outgoing {
         status,
-        retry_after: retry_after.map(|seconds| seconds.to_string()),
+        retry_after: reply.retry_after_s.map(|seconds| seconds.to_string()),
         content_type,
         seen: Seen::Reply {
             status,
-            retry_after: retry_after.map(|seconds| Duration::from_secs(seconds.into())),
-            intact: how.is_none(),
+            retry_after: reply.retry_after_s.map(|seconds| Duration::from_secs(seconds.into())),
+            intact: body == reply.body,
         },
         body,
     }
@@ -56,43 +59,28 @@ pub fn passed(operation: &OperationSpec, reply: &ProviderReply, how: Option<&Man
 
 /// A status that the provider did not mean: a proxy's, or a server that fails on its way out. A whole, readable reply.
 pub fn imposed(status: u16, retry_after: Option<RetryAfter>, utc: Timestamp) -> Outgoing {
-    let (text, span) = match retry_after {
-        None => (None, None),
-        Some(RetryAfter::Seconds(seconds)) => (Some(seconds.to_string()), Some(Duration::from_secs(seconds.into()))),
-        Some(RetryAfter::Date(seconds)) => {
-            let (date, span) = http_date(utc, Duration::from_secs(seconds.into()));
-            (Some(date), Some(span))
-        }
+    let span = |after| match after {
+        RetryAfter::Seconds(seconds) => Duration::from_secs(seconds.into()),
+        RetryAfter::Date(_) => DateTimeParser::new()
+            .parse_timestamp(&retry_after_text(after, utc))
+            .map_or(Duration::ZERO, |date| giftgenius::time::until(utc, date)),
     };
     Outgoing {
         status,
-        retry_after: text,
+        retry_after: retry_after.map(|after| retry_after_text(after, utc)),
         content_type: JSON,
-        body: error_body(&format!("status_{status}"), "the request was not answered"),
-        seen: Seen::Reply { status, retry_after: span, intact: true },
+        body: error_body(status).into(),
+        seen: Seen::Reply { status, retry_after: retry_after.map(span), intact: true },
     }
 }
 
 /// The answer to a request for something that no provider offers; it belongs to no exchange.
 pub fn unknown_operation(unknown: &UnknownOperation) -> Outgoing {
+    let error = serde_json::json!({ "error": { "code": "unknown_operation", "message": unknown.to_string() } });
     Outgoing {
-        body: error_body("unknown_operation", &unknown.to_string()),
+        body: error.to_string().into(),
         ..imposed(404, None, Timestamp::UNIX_EPOCH)
     }
-}
-
-fn error_body(code: &str, message: &str) -> Bytes {
-    serde_json::json!({ "error": { "code": code, "message": message } }).to_string().into()
-}
-
-/// The HTTP date (RFC 9110 §5.6.7) `span` after `utc`, and how long that is from `utc`: HTTP dates have whole seconds.
-fn http_date(utc: Timestamp, span: Duration) -> (String, Duration) {
-    let whole = Timestamp::from_second(giftgenius::time::add(utc, span).as_second())
-        .expect("the whole second of a timestamp is a timestamp");
-    let date = jiff::fmt::rfc2822::DateTimePrinter::new()
-        .timestamp_to_rfc9110_string(&whole)
-        .expect("an HTTP date has a year of four digits, which a run's clock stays in");
-    (date, giftgenius::time::until(utc, whole))
 }
 
 #[cfg(test)]
@@ -104,10 +92,10 @@ mod tests {
     fn a_retry_after_date_is_whole_seconds_and_seen_as_what_is_left() {
         let utc: Timestamp = "2026-01-01T00:00:00.250Z".parse().unwrap();
         let outgoing = imposed(503, Some(RetryAfter::Date(2)), utc);
-        assert_eq!(outgoing.retry_after.as_deref(), Some("Thu, 01 Jan 2026 00:00:02 GMT"));
+        assert_eq!(outgoing.retry_after.as_deref(), Some("Thu, 01 Jan 2026 00:00:03 GMT"));
         assert_eq!(
             outgoing.seen,
-            Seen::Reply { status: 503, retry_after: Some(Duration::from_millis(1750)), intact: true }
+            Seen::Reply { status: 503, retry_after: Some(Duration::from_millis(2750)), intact: true }
         );
     }
 

@@ -170,8 +170,8 @@ async fn a_delayed_reply_comes_late_and_is_applied_at_once() {
     assert!(sent.elapsed() >= delay);
     let record = scene.desk.stage().recorder().lock();
     let at = |wanted: fn(&EventKind) -> bool| record.trace.events.iter().find(|event| wanted(&event.kind)).unwrap().at;
-    let gap = at(|kind| matches!(kind, EventKind::Answered { .. })) - at(|kind| matches!(kind, EventKind::Effect(_)));
-    assert!(gap >= delay);
+    let effect = at(|kind| matches!(kind, EventKind::Effect(_)));
+    assert!(at(|kind| matches!(kind, EventKind::Answered { .. })) >= effect + delay);
 }
 
 #[tokio::test]
@@ -203,7 +203,7 @@ async fn a_late_duplicate_is_applied_again_later_and_rest_waits_for_it() {
     assert_eq!(scene.charges(), 2);
     let record = scene.desk.stage().recorder().lock();
     let charges = &record.ledger.effects;
-    assert!(charges[1].at - charges[0].at >= LATE_BY);
+    assert!(charges[1].at >= charges[0].at + LATE_BY);
     assert_eq!(charges[0].exchange, charges[1].exchange);
 }
 
