@@ -32,12 +32,8 @@ pub struct Internal {
 
 impl Internal {
     /// Every canary that is not a card's.
-    pub const PLANTED: Self = Self {
-        authorization: SECRET,
-        upstream: INTERNAL_ADDRESS,
-        trace: STACK_FRAME,
-        note: RAW_BODY,
-    };
+    pub const PLANTED: Self =
+        Self { authorization: SECRET, upstream: INTERNAL_ADDRESS, trace: STACK_FRAME, note: RAW_BODY };
 }
 
 #[cfg(test)]

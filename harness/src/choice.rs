@@ -31,41 +31,21 @@ impl Choices {
     /// Choices answered from a plan.
     pub fn replay(plan: Plan) -> Self {
         let fired = vec![false; plan.faults.len()];
-        Self {
-            plan,
-            fired,
-            asked: Vec::new(),
-            provider_arrivals: [0; 3],
-        }
+        Self { plan, fired, asked: Vec::new(), provider_arrivals: [0; 3] }
     }
 
     /// Names the site of a request that arrives now.
-    pub fn arrive(
-        &mut self,
-        operation: &'static crate::provider::OperationSpec,
-        step: Option<u32>,
-    ) -> Site {
-        let arrival = 1 + self
-            .asked
-            .iter()
-            .filter(|asked| std::ptr::eq(asked.site.operation, operation))
-            .count();
+    pub fn arrive(&mut self, operation: &'static crate::provider::OperationSpec, step: Option<u32>) -> Site {
+        let arrival = 1 + self.asked.iter().filter(|asked| std::ptr::eq(asked.site.operation, operation)).count();
         let for_step = step.map(|step| {
             let earlier = self.asked.iter().filter(|asked| {
                 std::ptr::eq(asked.site.operation, operation)
                     && asked.site.for_step.is_some_and(|(other, _)| other == step)
             });
-            (
-                step,
-                1 + u32::try_from(earlier.count()).expect("a run has fewer requests than that"),
-            )
+            (step, 1 + u32::try_from(earlier.count()).expect("a run has fewer requests than that"))
         });
         let arrival = u32::try_from(arrival).expect("a run has fewer requests than that");
-        Site {
-            operation,
-            arrival,
-            for_step,
-        }
+        Site { operation, arrival, for_step }
     }
 
     /// Asks what goes wrong at a site. Call once a request, in the order of arrival.
@@ -90,10 +70,7 @@ impl Choices {
                 Planned::At(..) | Planned::Over(..) => {}
             }
         }
-        self.asked.push(Asked {
-            site,
-            chosen: chosen.clone(),
-        });
+        self.asked.push(Asked { site, chosen: chosen.clone() });
         chosen
     }
 

@@ -1,8 +1,7 @@
 //! Faults: what can go wrong at a site, as one closed enum, and what each means in one place ([`decide`]).
 //!
-//! [`Fault`] is the choice's entry, [`plan`] its text form (read by [`parse`]), [`site`] the place, [`menu`] what is
-//! possible where, [`decide`] the delivery it comes to, [`mangle`] what a mangled reply looks like. Worlds only realise
-//! deliveries.
+//! [`Fault`] is the choice's entry, [`plan`] its text form, [`site`] the place, [`menu`] what is possible where,
+//! [`decide`] the delivery it comes to. Worlds only realise deliveries.
 
 pub mod decide;
 pub mod explain;

@@ -20,15 +20,8 @@ pub(super) struct Change<'a> {
 }
 
 /// Enters a change; `request` is what brought it, or `None` for what happens by itself.
-pub(super) fn enter(
-    record: &mut Record,
-    now: Now,
-    request: Option<&ProviderRequest>,
-    change: Change<'_>,
-) -> EffectId {
-    let id = EffectId(
-        u32::try_from(record.ledger.effects.len()).expect("a run has fewer effects than that"),
-    );
+pub(super) fn enter(record: &mut Record, now: Now, request: Option<&ProviderRequest>, change: Change<'_>) -> EffectId {
+    let id = EffectId(u32::try_from(record.ledger.effects.len()).expect("a run has fewer effects than that"));
     let effect = Arc::new(Effect {
         id,
         at: now.since_start,

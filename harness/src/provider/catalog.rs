@@ -42,10 +42,9 @@ impl Told {
     const fn under(circumstance: Option<&Circumstance>) -> Self {
         match circumstance {
             Some(Circumstance::Stale) => Self::Yesterday,
-            None
-            | Some(
-                Circumstance::Declined(_) | Circumstance::OutOfStock | Circumstance::PartialReserve,
-            ) => Self::Today,
+            None | Some(Circumstance::Declined(_) | Circumstance::OutOfStock | Circumstance::PartialReserve) => {
+                Self::Today
+            }
         }
     }
 
@@ -65,10 +64,7 @@ impl Told {
 impl Catalog {
     /// The fixture's products, prices and stock.
     pub const fn new(fixture: Arc<Fixture>) -> Self {
-        Self {
-            fixture,
-            stock: BTreeMap::new(),
-        }
+        Self { fixture, stock: BTreeMap::new() }
     }
 
     /// What the shelf holds, as the catalog knows it, where that differs from the fixture.
@@ -91,11 +87,7 @@ impl Catalog {
         .unwrap_or_else(|refusal| refusal)
     }
 
-    fn search(
-        &self,
-        request: &ProviderRequest,
-        told: Told,
-    ) -> Result<ProviderReply, ProviderReply> {
+    fn search(&self, request: &ProviderRequest, told: Told) -> Result<ProviderReply, ProviderReply> {
         let filter = Filter::of(&request.path).map_err(http::invalid)?;
         let currency = filter.currency;
         let mut found: Vec<(u32, i64, &Product)> = self
@@ -137,19 +129,16 @@ impl Catalog {
         for item in &asked.items {
             let sku: &str = &item.sku;
             let Some(product) = self.fixture.product(sku) else {
-                let refused =
-                    Refused::sku("unknown_product", "There is no such product.", sku, None);
+                let refused = Refused::sku("unknown_product", "There is no such product.", sku, None);
                 return Err(refused.reply(404));
             };
             let Some(&price) = product.prices.get(&asked.currency) else {
-                let refused =
-                    Refused::new("currency_unsupported", "It is not sold in this currency.");
+                let refused = Refused::new("currency_unsupported", "It is not sold in this currency.");
                 return Err(refused.reply(422));
             };
             let short = told == Told::Today && self.on_shelf(product) < item.quantity;
             if none_left || short {
-                let refused =
-                    Refused::sku("out_of_stock", "The product is out of stock.", sku, None);
+                let refused = Refused::sku("out_of_stock", "The product is out of stock.", sku, None);
                 return Err(refused.reply(409));
             }
             none_left = false;
@@ -158,49 +147,25 @@ impl Catalog {
                 .checked_mul(i64::from(item.quantity))
                 .and_then(|amount| amount.checked_add(sum))
                 .ok_or_else(|| http::invalid("That is more than can be counted."))?;
-            lines.push(Line {
-                sku,
-                title: &product.title,
-                quantity: item.quantity,
-                unit_amount,
-            });
+            lines.push(Line { sku, title: &product.title, quantity: item.quantity, unit_amount });
         }
         let discount = match asked.promo_code.as_deref() {
             None => 0,
             Some(code) => self.discount(code, sum, asked.currency, now)?,
         };
-        Ok(http::reply(
-            200,
-            &QuoteReply {
-                currency: asked.currency,
-                lines,
-                discount,
-                total: sum - discount,
-            },
-        ))
+        Ok(http::reply(200, &QuoteReply { currency: asked.currency, lines, discount, total: sum - discount }))
     }
 
     /// What a promo code takes off a sum: never all of it, since nothing can be charged 0.
-    fn discount(
-        &self,
-        code: &str,
-        sum: i64,
-        currency: Currency,
-        now: Now,
-    ) -> Result<i64, ProviderReply> {
+    fn discount(&self, code: &str, sum: i64, currency: Currency, now: Now) -> Result<i64, ProviderReply> {
         self.fixture
             .promo_code(code)
             .and_then(|promo_code| promo_code.discount(sum, currency, now.utc))
             .filter(|discount| *discount < sum)
-            .ok_or_else(|| {
-                Refused::new("promo_invalid", "The promo code cannot be used.").reply(422)
-            })
+            .ok_or_else(|| Refused::new("promo_invalid", "The promo code cannot be used.").reply(422))
     }
 
     fn on_shelf(&self, product: &Product) -> u32 {
-        self.stock
-            .get(&product.sku)
-            .copied()
-            .unwrap_or(product.stock)
+        self.stock.get(&product.sku).copied().unwrap_or(product.stock)
     }
 }

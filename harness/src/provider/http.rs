@@ -25,34 +25,15 @@ pub(super) struct Refused<'a> {
 
 impl<'a> Refused<'a> {
     pub(super) const fn new(code: &'static str, message: &'static str) -> Self {
-        Self {
-            code,
-            message,
-            decline_code: None,
-            sku: None,
-            available: None,
-            internal: Internal::PLANTED,
-        }
+        Self { code, message, decline_code: None, sku: None, available: None, internal: Internal::PLANTED }
     }
 
     pub(super) const fn declined(decline_code: &'a str) -> Self {
-        Self {
-            decline_code: Some(decline_code),
-            ..Self::new("card_declined", "The card was declined.")
-        }
+        Self { decline_code: Some(decline_code), ..Self::new("card_declined", "The card was declined.") }
     }
 
-    pub(super) const fn sku(
-        code: &'static str,
-        message: &'static str,
-        sku: &'a str,
-        available: Option<u32>,
-    ) -> Self {
-        Self {
-            sku: Some(sku),
-            available,
-            ..Self::new(code, message)
-        }
+    pub(super) const fn sku(code: &'static str, message: &'static str, sku: &'a str, available: Option<u32>) -> Self {
+        Self { sku: Some(sku), available, ..Self::new(code, message) }
     }
 
     /// The reply that says so.
@@ -78,11 +59,8 @@ pub(super) fn reply(status: u16, body: &impl Serialize) -> ProviderReply {
 }
 
 /// The request's body, borrowed where the text has no escapes; a 400 that says `invalid_request` if it is not one.
-pub(super) fn body<'a, T: Deserialize<'a>>(
-    request: &'a ProviderRequest,
-) -> Result<T, ProviderReply> {
-    serde_json::from_slice(&request.body)
-        .map_err(|_| invalid("The body is not what this operation takes."))
+pub(super) fn body<'a, T: Deserialize<'a>>(request: &'a ProviderRequest) -> Result<T, ProviderReply> {
+    serde_json::from_slice(&request.body).map_err(|_| invalid("The body is not what this operation takes."))
 }
 
 /// The request is malformed.
@@ -98,13 +76,10 @@ pub(super) fn unknown_operation() -> ProviderReply {
 /// The parameters of a query, decoded, in order.
 pub(super) fn query(path: &str) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
     let query = path.split_once('?').map_or("", |(_, query)| query);
-    query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (name, decode(value))
-        })
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (name, decode(value))
+    })
 }
 
 /// Decodes `+` and `%41` of a query; a broken escape stands for itself.
@@ -131,9 +106,7 @@ fn decode(text: &str) -> Cow<'_, str> {
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]
@@ -143,12 +116,7 @@ mod tests {
     #[test]
     fn a_query_is_decoded() {
         let pairs: Vec<_> = query("/v1/products?text=t%C3%A9+set&&limit=3&odd=%2&bare").collect();
-        let expected = [
-            ("text", "té set"),
-            ("limit", "3"),
-            ("odd", "%2"),
-            ("bare", ""),
-        ];
+        let expected = [("text", "té set"), ("limit", "3"), ("odd", "%2"), ("bare", "")];
         assert_eq!(pairs.len(), expected.len());
         for ((name, value), (expected_name, expected_value)) in pairs.iter().zip(expected) {
             assert_eq!((*name, &**value), (expected_name, expected_value));

@@ -39,10 +39,7 @@ struct Shelf {
 #[derive(Debug)]
 enum Standing {
     /// Stock is set aside for it; `effect` is the reserve.
-    Held {
-        expires_at: Timestamp,
-        effect: EffectId,
-    },
+    Held { expires_at: Timestamp, effect: EffectId },
     /// It ran out.
     Expired,
     /// It was released, or closed before anything was held.
@@ -132,9 +129,7 @@ impl Inventory {
                 if expires_at <= now.utc {
                     over.push((expires_at, effect, reference, reservation));
                 } else {
-                    next_expiry = Some(
-                        next_expiry.map_or(expires_at, |next: Timestamp| next.min(expires_at)),
-                    );
+                    next_expiry = Some(next_expiry.map_or(expires_at, |next: Timestamp| next.min(expires_at)));
                 }
             }
         }
@@ -152,9 +147,7 @@ impl Inventory {
     pub fn take_stock(&self, record: &mut Record) {
         let of = |quantity: fn(&Shelf) -> u32| {
             let shelves = self.shelves.iter();
-            shelves
-                .map(|(sku, shelf)| (sku.clone(), quantity(shelf)))
-                .collect()
+            shelves.map(|(sku, shelf)| (sku.clone(), quantity(shelf))).collect()
         };
         record.ledger.opening_stock = of(|shelf| shelf.opening);
         record.ledger.closing_stock = of(|shelf| shelf.free);
@@ -173,9 +166,7 @@ impl Inventory {
             return Err(http::invalid("A reservation has items."));
         };
         if reference.is_empty() || asked.items.iter().any(|item| item.quantity == 0) {
-            return Err(http::invalid(
-                "A reservation has a reference, and each item at least once.",
-            ));
+            return Err(http::invalid("A reservation has a reference, and each item at least once."));
         }
         if let Some(reservation) = self.reservations.get(reference) {
             return again(reference, reservation);
@@ -194,20 +185,10 @@ impl Inventory {
         }
         let ttl_s = asked.ttl_s.min(TTL_MAX_S);
         let ttl = SignedDuration::from_secs(i64::try_from(ttl_s).expect("a year of seconds fits"));
-        let expires_at = now
-            .utc
-            .saturating_add(ttl)
-            .expect("a span of seconds has no calendar units");
-        self.next_expiry = Some(
-            self.next_expiry
-                .map_or(expires_at, |next| next.min(expires_at)),
-        );
+        let expires_at = now.utc.saturating_add(ttl).expect("a span of seconds has no calendar units");
+        self.next_expiry = Some(self.next_expiry.map_or(expires_at, |next| next.min(expires_at)));
         self.held += 1;
-        let mut reservation = Reservation {
-            number: self.held,
-            items,
-            standing: Standing::Released,
-        };
+        let mut reservation = Reservation { number: self.held, items, standing: Standing::Released };
         let change = change(EffectKind::Reserve, reference, &reservation, None);
         let effect = books::enter(record, now, Some(request), change);
         reservation.standing = Standing::Held { expires_at, effect };
@@ -224,14 +205,11 @@ impl Inventory {
     ) -> Result<ProviderReply, ProviderReply> {
         let asked: ReferenceRequest<'_> = ReferenceRequest::of(request)?;
         let reference: &str = &asked.reference;
-        let reservation = self
-            .reservations
-            .entry(reference.to_owned())
-            .or_insert(Reservation {
-                number: 0,
-                items: Vec::new(),
-                standing: Standing::Released,
-            });
+        let reservation = self.reservations.entry(reference.to_owned()).or_insert(Reservation {
+            number: 0,
+            items: Vec::new(),
+            standing: Standing::Released,
+        });
         match reservation.standing {
             Standing::Held { effect, .. } => {
                 reservation.standing = Standing::Released;
@@ -333,33 +311,19 @@ fn out_of_stock(sku: &str, available: u32) -> ProviderReply {
 fn again(reference: &str, reservation: &Reservation) -> Result<ProviderReply, ProviderReply> {
     match reservation.standing {
         Standing::Held { expires_at, .. } => Ok(held(reference, &reservation.items, expires_at)),
-        Standing::Expired
-        | Standing::Released
-        | Standing::Committed { .. }
-        | Standing::Restocked => {
-            let refused = Refused::new(
-                "reference_closed",
-                "The reference takes no more reservations.",
-            );
+        Standing::Expired | Standing::Released | Standing::Committed { .. } | Standing::Restocked => {
+            let refused = Refused::new("reference_closed", "The reference takes no more reservations.");
             Err(refused.reply(409))
         }
     }
 }
 
 fn held(reference: &str, items: &[(String, u32)], expires_at: Timestamp) -> ProviderReply {
-    let items = items
-        .iter()
-        .map(|(sku, quantity)| Item::new(sku, *quantity))
-        .collect();
+    let items = items.iter().map(|(sku, quantity)| Item::new(sku, *quantity)).collect();
     http::reply(200, &HeldReply::new(reference, items, expires_at))
 }
 
-fn change<'a>(
-    kind: EffectKind,
-    reference: &'a str,
-    reservation: &Reservation,
-    undoes: Option<EffectId>,
-) -> Change<'a> {
+fn change<'a>(kind: EffectKind, reference: &'a str, reservation: &Reservation, undoes: Option<EffectId>) -> Change<'a> {
     Change {
         kind,
         reference,

@@ -112,10 +112,7 @@ impl Providers {
         };
         record.push(
             now.since_start,
-            crate::trace::EventKind::Delivered {
-                exchange: request.exchange,
-                status: reply.status,
-            },
+            crate::trace::EventKind::Delivered { exchange: request.exchange, status: reply.status },
         );
         reply
     }

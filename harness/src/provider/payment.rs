@@ -24,8 +24,8 @@ mod wire;
 mod tests;
 
 use wire::{
-    ChargeReply, ChargeRequest, ChargeStatus, CloseReply, CloseRequest, ListReply, ListedCharge,
-    METHODS, MethodsReply, RefundReply, RefundRequest,
+    ChargeReply, ChargeRequest, ChargeStatus, CloseReply, CloseRequest, ListReply, ListedCharge, METHODS, MethodsReply,
+    RefundReply, RefundRequest,
 };
 
 /// The one payment method that is always declined.
@@ -73,13 +73,7 @@ pub struct Payment {
 impl Payment {
     /// A provider that has seen no request.
     pub fn new(profile: PaymentProfile) -> Self {
-        Self {
-            profile,
-            charges: Vec::new(),
-            references: BTreeMap::new(),
-            refunds: 0,
-            keys: Keys::default(),
-        }
+        Self { profile, charges: Vec::new(), references: BTreeMap::new(), refunds: 0, keys: Keys::default() }
     }
 
     /// Takes one delivery of a request in: changes the books, answers.
@@ -118,23 +112,13 @@ impl Payment {
     ) -> Result<ProviderReply, ProviderReply> {
         let asked: ChargeRequest<'_> = http::body(request)?;
         if asked.amount <= 0 || asked.reference.is_empty() {
-            return Err(http::invalid(
-                "A charge has an amount above 0 and a reference.",
-            ));
+            return Err(http::invalid("A charge has an amount above 0 and a reference."));
         }
-        if !METHODS
-            .iter()
-            .any(|method| method.id == asked.payment_method)
-        {
-            let refused =
-                Refused::new("unknown_payment_method", "There is no such payment method.");
+        if !METHODS.iter().any(|method| method.id == asked.payment_method) {
+            let refused = Refused::new("unknown_payment_method", "There is no such payment method.");
             return Err(refused.reply(404));
         }
-        if self
-            .references
-            .get(&*asked.reference)
-            .is_some_and(|reference| reference.closed)
-        {
+        if self.references.get(&*asked.reference).is_some_and(|reference| reference.closed) {
             let refused = Refused::new("reference_closed", "The reference takes no more charges.");
             return Err(refused.reply(409));
         }
@@ -158,24 +142,13 @@ impl Payment {
         );
         let reference = asked.reference.into_owned();
         let reply = http::reply(200, &ChargeReply::new(&id, &reference, captured));
-        self.references
-            .entry(reference.clone())
-            .or_default()
-            .charges
-            .push(self.charges.len());
-        self.charges.push(Charge {
-            reference,
-            captured,
-            refunded: 0,
-            effect,
-        });
+        self.references.entry(reference.clone()).or_default().charges.push(self.charges.len());
+        self.charges.push(Charge { reference, captured, refunded: 0, effect });
         Ok(reply)
     }
 
     fn look_up(&self, request: &ProviderRequest) -> ProviderReply {
-        let Some((_, reference)) =
-            http::query(&request.path).find(|(name, _)| *name == "reference")
-        else {
+        let Some((_, reference)) = http::query(&request.path).find(|(name, _)| *name == "reference") else {
             return http::invalid("A look-up names a reference.");
         };
         let charges = self.listed(&reference);
@@ -183,10 +156,7 @@ impl Payment {
     }
 
     fn listed<'a>(&self, reference: &'a str) -> Vec<ListedCharge<'a>> {
-        let charges = self
-            .references
-            .get(reference)
-            .map_or(&[][..], |found| &found.charges);
+        let charges = self.references.get(reference).map_or(&[][..], |found| &found.charges);
         charges
             .iter()
             .map(|&index| {
@@ -213,13 +183,9 @@ impl Payment {
         let charge = wire::charge_index(&asked.charge)
             .and_then(|index| self.charges.get_mut(index))
             .filter(|charge| charge.reference == asked.reference)
-            .ok_or_else(|| {
-                Refused::new("unknown_charge", "The reference has no such charge.").reply(404)
-            })?;
+            .ok_or_else(|| Refused::new("unknown_charge", "The reference has no such charge.").reply(404))?;
         if asked.amount <= 0 || asked.currency != charge.captured.currency {
-            return Err(http::invalid(
-                "A refund has an amount above 0 in the charge's currency.",
-            ));
+            return Err(http::invalid("A refund has an amount above 0 in the charge's currency."));
         }
         if asked.amount > charge.captured.minor_units - charge.refunded {
             let refused = Refused::new("exceeds_charge", "Less than that is left of the charge.");
@@ -260,10 +226,7 @@ impl Payment {
         if asked.reference.is_empty() {
             return Err(http::invalid("A cancellation names a reference."));
         }
-        let reference = self
-            .references
-            .entry(asked.reference.to_string())
-            .or_default();
+        let reference = self.references.entry(asked.reference.to_string()).or_default();
         if !reference.closed {
             reference.closed = true;
             books::enter(
@@ -281,10 +244,7 @@ impl Payment {
             );
         }
         let charges = self.listed(&asked.reference);
-        Ok(http::reply(
-            200,
-            &CloseReply::new(&asked.reference, charges),
-        ))
+        Ok(http::reply(200, &CloseReply::new(&asked.reference, charges)))
     }
 }
 
@@ -301,8 +261,7 @@ fn methods(request: &ProviderRequest) -> Result<ProviderReply, ProviderReply> {
 fn declined<'a>(circumstance: Option<&'a Circumstance>, payment_method: &str) -> Option<&'a str> {
     match circumstance {
         Some(Circumstance::Declined(code)) => Some(code),
-        None
-        | Some(Circumstance::OutOfStock | Circumstance::PartialReserve | Circumstance::Stale) => {
+        None | Some(Circumstance::OutOfStock | Circumstance::PartialReserve | Circumstance::Stale) => {
             (payment_method == ALWAYS_DECLINED).then_some("insufficient_funds")
         }
     }

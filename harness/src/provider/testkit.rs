@@ -9,9 +9,7 @@ use serde_json::{Value, json};
 
 use super::catalog::Fixture;
 use super::ledger::{Effect, EffectKind};
-use super::operations::{
-    CANCEL, CHARGE, COMMIT, LOOK_UP, QUOTE, REFUND, RELEASE, RESERVE, RESTOCK, SEARCH,
-};
+use super::operations::{CANCEL, CHARGE, COMMIT, LOOK_UP, QUOTE, REFUND, RELEASE, RESERVE, RESTOCK, SEARCH};
 use super::{Now, OperationSpec, ProviderReply, ProviderRequest, Providers};
 use crate::fault::Circumstance;
 use crate::trace::Record;
@@ -46,10 +44,7 @@ impl Shop {
 
     pub(super) fn now(&self) -> Now {
         let start: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a time");
-        Now {
-            since_start: self.since_start,
-            utc: start + self.since_start,
-        }
+        Now { since_start: self.since_start, utc: start + self.since_start }
     }
 
     pub(super) fn raw(
@@ -68,8 +63,7 @@ impl Shop {
             exchange: self.record.next_exchange(),
         };
         let (now, circumstance) = (self.now(), self.circumstance.take());
-        self.providers
-            .handle(&request, circumstance.as_ref(), now, &mut self.record)
+        self.providers.handle(&request, circumstance.as_ref(), now, &mut self.record)
     }
 
     pub(super) fn get(&mut self, operation: &'static OperationSpec, query: &str) -> (u16, Value) {
@@ -77,12 +71,7 @@ impl Shop {
         (reply.status, json_of(&reply))
     }
 
-    pub(super) fn post(
-        &mut self,
-        operation: &'static OperationSpec,
-        key: &str,
-        body: &Value,
-    ) -> (u16, Value) {
+    pub(super) fn post(&mut self, operation: &'static OperationSpec, key: &str, body: &Value) -> (u16, Value) {
         let reply = self.raw(operation, "", key, body.to_string().as_bytes());
         (reply.status, json_of(&reply))
     }
@@ -93,8 +82,7 @@ impl Shop {
     }
 
     pub(super) fn refund(&mut self, key: &str, charge: &str, amount: i64) -> (u16, Value) {
-        let body =
-            json!({"charge": charge, "reference": "ord_1", "amount": amount, "currency": "EUR"});
+        let body = json!({"charge": charge, "reference": "ord_1", "amount": amount, "currency": "EUR"});
         self.post(&REFUND, key, &body)
     }
 
@@ -137,12 +125,7 @@ impl Shop {
 
     /// What has taken effect, in order.
     pub(super) fn effects(&self) -> Vec<EffectKind> {
-        self.record
-            .ledger
-            .effects
-            .iter()
-            .map(|effect| effect.kind)
-            .collect()
+        self.record.ledger.effects.iter().map(|effect| effect.kind).collect()
     }
 
     pub(super) fn effect(&self, index: usize) -> &Effect {
@@ -172,8 +155,5 @@ fn json_of(reply: &ProviderReply) -> Value {
 
 /// The code of an error body.
 pub(super) fn code(answer: &(u16, Value)) -> (u16, &str) {
-    (
-        answer.0,
-        answer.1["error"]["code"].as_str().unwrap_or("none"),
-    )
+    (answer.0, answer.1["error"]["code"].as_str().unwrap_or("none"))
 }

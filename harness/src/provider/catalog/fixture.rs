@@ -41,29 +41,17 @@ impl Product {
     /// What is wrong with it, and what to do; `first` unless its SKU was there before.
     fn flaw(&self, first: bool) -> Option<String> {
         let sku = &self.sku;
-        if sku.is_empty()
-            || !sku
-                .bytes()
-                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-        {
-            return Some(format!(
-                "SKU `{sku}` must be lower-case letters, digits and hyphens"
-            ));
+        if sku.is_empty() || !sku.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
+            return Some(format!("SKU `{sku}` must be lower-case letters, digits and hyphens"));
         }
         if !first {
-            return Some(format!(
-                "SKU `{sku}` stands twice: rename or remove one of them"
-            ));
+            return Some(format!("SKU `{sku}` stands twice: rename or remove one of them"));
         }
         if self.prices.is_empty() {
-            return Some(format!(
-                "product `{sku}` has no price: give it one, such as {{\"EUR\": 4200}}"
-            ));
+            return Some(format!("product `{sku}` has no price: give it one, such as {{\"EUR\": 4200}}"));
         }
         let (currency, price) = self.prices.iter().find(|(_, price)| **price <= 0)?;
-        Some(format!(
-            "product `{sku}` costs {price} in {currency}: a price is above 0, in minor units"
-        ))
+        Some(format!("product `{sku}` costs {price} in {currency}: a price is above 0, in minor units"))
     }
 }
 
@@ -106,9 +94,7 @@ impl PromoCode {
     fn flaw(&self) -> Option<String> {
         let sound = match (self.percent_off, &self.amount_off) {
             (Some(percent), None) => (1..=99).contains(&percent),
-            (None, Some(amounts)) => {
-                !amounts.is_empty() && amounts.values().all(|amount| *amount > 0)
-            }
+            (None, Some(amounts)) => !amounts.is_empty() && amounts.values().all(|amount| *amount > 0),
             (Some(_), Some(_)) | (None, None) => false,
         };
         (!sound).then(|| {
@@ -176,32 +162,20 @@ impl Fixture {
         let read = |name: &str| {
             let file = folder.join(name);
             fs::read_to_string(&file)
-                .map_err(|source| FixtureError::Unreadable {
-                    file: file.clone(),
-                    source,
-                })
+                .map_err(|source| FixtureError::Unreadable { file: file.clone(), source })
                 .map(|text| (file, text))
         };
         let (products_file, products) = read(PRODUCTS_FILE)?;
         let (promo_codes_file, promo_codes) = read(PROMO_CODES_FILE)?;
-        Self::parse(
-            (&products_file, &products),
-            (&promo_codes_file, &promo_codes),
-        )
+        Self::parse((&products_file, &products), (&promo_codes_file, &promo_codes))
     }
 
     /// The products inside the binary; the same for every run.
     pub fn embedded() -> Arc<Self> {
         static EMBEDDED: LazyLock<Arc<Fixture>> = LazyLock::new(|| {
             let fixture = Fixture::parse(
-                (
-                    Path::new(PRODUCTS_FILE),
-                    include_str!("../../../../fixtures/catalog.json"),
-                ),
-                (
-                    Path::new(PROMO_CODES_FILE),
-                    include_str!("../../../../fixtures/promo_codes.json"),
-                ),
+                (Path::new(PRODUCTS_FILE), include_str!("../../../../fixtures/catalog.json")),
+                (Path::new(PROMO_CODES_FILE), include_str!("../../../../fixtures/promo_codes.json")),
             );
             Arc::new(fixture.expect("a test parses the embedded fixture"))
         });
@@ -251,11 +225,7 @@ impl Fixture {
             index.add(number, &product.tags.join(" "), IN_TAGS);
             index.add(number, &product.description, IN_DESCRIPTION);
         }
-        Ok(Self {
-            products,
-            promo_codes,
-            index,
-        })
+        Ok(Self { products, promo_codes, index })
     }
 
     /// Every product, ordered by SKU.
@@ -265,18 +235,14 @@ impl Fixture {
 
     /// The product of a SKU.
     pub fn product(&self, sku: &str) -> Option<&Product> {
-        let found = self
-            .products
-            .binary_search_by(|product| product.sku.as_str().cmp(sku));
+        let found = self.products.binary_search_by(|product| product.sku.as_str().cmp(sku));
         found.ok().map(|index| &self.products[index])
     }
 
     /// A promo code as the person typed it, whatever its case.
     pub fn promo_code(&self, code: &str) -> Option<&PromoCode> {
         let code = code.trim();
-        self.promo_codes
-            .iter()
-            .find(|known| known.code.eq_ignore_ascii_case(code))
+        self.promo_codes.iter().find(|known| known.code.eq_ignore_ascii_case(code))
     }
 
     /// Every product that answers a text, with how well, ordered by SKU.
@@ -297,10 +263,7 @@ fn parse<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, FixtureError
             line: error.line(),
             column: error.column(),
             // The place stands before the sentence already.
-            what: what
-                .rsplit_once(" at line ")
-                .map_or(&*what, |(what, _)| what)
-                .to_owned(),
+            what: what.rsplit_once(" at line ").map_or(&*what, |(what, _)| what).to_owned(),
         }
     })
 }

@@ -18,12 +18,7 @@ impl Index {
     /// Adds every word of a text of a product.
     pub(super) fn add(&mut self, product: usize, text: &str, worth: u32) {
         for word in words(text) {
-            let best = self
-                .words
-                .entry(word)
-                .or_default()
-                .entry(product)
-                .or_default();
+            let best = self.words.entry(word).or_default().entry(product).or_default();
             *best = (*best).max(worth);
         }
     }
@@ -35,11 +30,7 @@ impl Index {
         for word in words(text) {
             let mut best = vec![0; products];
             let from = (Bound::Included(word.as_str()), Bound::Unbounded);
-            for (_, hits) in self
-                .words
-                .range::<str, _>(from)
-                .take_while(|(known, _)| known.starts_with(&word))
-            {
+            for (_, hits) in self.words.range::<str, _>(from).take_while(|(known, _)| known.starts_with(&word)) {
                 for (&product, &worth) in hits {
                     best[product] = worth.max(best[product]);
                 }
@@ -54,9 +45,7 @@ impl Index {
 
 /// The lower-case words of a text.
 fn words(text: &str) -> impl Iterator<Item = String> {
-    text.split(|letter: char| !letter.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
+    text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase)
 }
 
 #[cfg(test)]

@@ -14,17 +14,11 @@ fn shop() -> Shop {
 }
 
 fn skus(products: &[Value]) -> Vec<&str> {
-    products
-        .iter()
-        .map(|product| product["sku"].as_str().expect("a SKU"))
-        .collect()
+    products.iter().map(|product| product["sku"].as_str().expect("a SKU")).collect()
 }
 
 fn cart(items: &[(&str, u32)], currency: &str, promo_code: Option<&str>) -> Value {
-    let items: Vec<_> = items
-        .iter()
-        .map(|(sku, quantity)| json!({"sku": sku, "quantity": quantity}))
-        .collect();
+    let items: Vec<_> = items.iter().map(|(sku, quantity)| json!({"sku": sku, "quantity": quantity})).collect();
     json!({"items": items, "currency": currency, "promo_code": promo_code})
 }
 
@@ -74,11 +68,7 @@ fn a_search_ranks_by_where_the_word_stands_and_then_by_sku() {
 fn every_filter_narrows() {
     let mut shop = shop();
     let all = "?limit=100&category=kitchen";
-    assert!(
-        shop.search(all)
-            .iter()
-            .all(|product| product["category"] == "kitchen")
-    );
+    assert!(shop.search(all).iter().all(|product| product["category"] == "kitchen"));
     for (filter, keeps) in [
         ("occasion=wedding", "tags"),
         ("max_amount=3000", "amount"),
@@ -89,9 +79,7 @@ fn every_filter_narrows() {
         assert!(!narrowed.is_empty(), "{filter}");
         for product in &narrowed {
             let product_known = Fixture::embedded();
-            let known = product_known
-                .product(product["sku"].as_str().expect("a SKU"))
-                .expect("known");
+            let known = product_known.product(product["sku"].as_str().expect("a SKU")).expect("known");
             let kept = match keeps {
                 "tags" => known.tags.contains(&"wedding".to_owned()),
                 "amount" => product["amount"].as_i64() <= Some(3000),
@@ -149,19 +137,11 @@ fn promo_codes_take_off_what_they_say() {
         let (status, body) = shop.quote(&cart(&[("tea-set", 1)], currency, Some(code)));
         match expected {
             Some(discount) => {
-                assert_eq!(
-                    (status, &body["discount"]),
-                    (200, &json!(discount)),
-                    "{code}"
-                );
+                assert_eq!((status, &body["discount"]), (200, &json!(discount)), "{code}");
                 let price = if currency == "EUR" { 4200 } else { 4600 };
                 assert_eq!(body["total"], price - discount);
             }
-            None => assert_eq!(
-                (status, &body["error"]["code"]),
-                (422, &json!("promo_invalid")),
-                "{code}"
-            ),
+            None => assert_eq!((status, &body["error"]["code"]), (422, &json!("promo_invalid")), "{code}"),
         }
     }
 }
@@ -171,30 +151,11 @@ fn a_quote_is_refused_by_name() {
     let mut shop = shop();
     shop.providers.set_stock("desk-lamp", 1);
     let no_usd = Fixture::embedded();
-    let no_usd = no_usd
-        .products()
-        .iter()
-        .find(|product| product.prices.len() == 1)
-        .expect("one is sold in EUR only");
+    let no_usd = no_usd.products().iter().find(|product| product.prices.len() == 1).expect("one is sold in EUR only");
     for (items, currency, expected, sku) in [
-        (
-            &[("tea-set", 1), ("unicorn", 1)][..],
-            "EUR",
-            (404, "unknown_product"),
-            Some("unicorn"),
-        ),
-        (
-            &[("desk-lamp", 2)],
-            "EUR",
-            (409, "out_of_stock"),
-            Some("desk-lamp"),
-        ),
-        (
-            &[(&*no_usd.sku, 1)],
-            "USD",
-            (422, "currency_unsupported"),
-            None,
-        ),
+        (&[("tea-set", 1), ("unicorn", 1)][..], "EUR", (404, "unknown_product"), Some("unicorn")),
+        (&[("desk-lamp", 2)], "EUR", (409, "out_of_stock"), Some("desk-lamp")),
+        (&[(&*no_usd.sku, 1)], "USD", (422, "currency_unsupported"), None),
         (&[], "EUR", (400, "invalid_request"), None),
         (&[("tea-set", 0)], "EUR", (400, "invalid_request"), None),
     ] {
@@ -208,9 +169,7 @@ fn a_quote_is_refused_by_name() {
 fn a_stale_quote_tells_yesterdays_price_throughout_and_yesterdays_shelf() {
     let mut shop = shop();
     shop.providers.set_stock("tea-set", 0);
-    let (status, body) =
-        shop.under(Circumstance::Stale)
-            .quote(&cart(&[("tea-set", 2)], "EUR", None));
+    let (status, body) = shop.under(Circumstance::Stale).quote(&cart(&[("tea-set", 2)], "EUR", None));
     assert_eq!(status, 200);
     assert_eq!(body["lines"][0]["unit_amount"], 3700);
     assert_eq!(body["total"], 7400);
@@ -221,29 +180,16 @@ fn a_stale_quote_tells_yesterdays_price_throughout_and_yesterdays_shelf() {
 fn a_stale_search_tells_everything_in_stock_at_yesterdays_price() {
     let mut shop = shop();
     shop.providers.set_stock("tea-set", 0);
-    let old = &shop
-        .under(Circumstance::Stale)
-        .search("?text=tea+set&limit=1")[0];
-    assert_eq!(
-        (&old["in_stock"], &old["amount"]),
-        (&json!(true), &json!(3700))
-    );
+    let old = &shop.under(Circumstance::Stale).search("?text=tea+set&limit=1")[0];
+    assert_eq!((&old["in_stock"], &old["amount"]), (&json!(true), &json!(3700)));
     let new = &shop.search("?text=tea+set&limit=1")[0];
-    assert_eq!(
-        (&new["in_stock"], &new["amount"]),
-        (&json!(false), &json!(4200))
-    );
+    assert_eq!((&new["in_stock"], &new["amount"]), (&json!(false), &json!(4200)));
 }
 
 #[test]
 fn yesterdays_price_is_another_for_every_product() {
     let fixture = Fixture::embedded();
-    for price in fixture
-        .products()
-        .iter()
-        .flat_map(|product| product.prices.values())
-        .chain(&[1, 99, 100, 111])
-    {
+    for price in fixture.products().iter().flat_map(|product| product.prices.values()).chain(&[1, 99, 100, 111]) {
         let old = super::Told::Yesterday.price(*price);
         assert!(old > 0 && old != *price, "{price}");
     }
@@ -272,63 +218,21 @@ fn a_broken_fixture_is_told_where_and_what_to_do() {
             String::new(),
             "invalid value: integer `-1`, expected u32; correct",
         ),
-        (
-            good.replace("\"stock\"", "\"stocks\""),
-            String::new(),
-            "unknown field `stocks`",
-        ),
-        (
-            format!("{good},\n{good}"),
-            String::new(),
-            "catalog.json:2: SKU `a` stands twice: rename or remove",
-        ),
-        (
-            good.replace("\"EUR\": 1", ""),
-            String::new(),
-            "product `a` has no price: give it one",
-        ),
-        (
-            good.replace("\"EUR\": 1", "\"EUR\": 0"),
-            String::new(),
-            "product `a` costs 0 in EUR: a price is above 0",
-        ),
-        (
-            good.replace("\"a\"", "\"A b\""),
-            String::new(),
-            "SKU `A b` must be lower-case letters",
-        ),
-        (
-            good.to_owned(),
-            promo.replace("10", "100"),
-            "promo code `P` takes off nothing that can be told: give it",
-        ),
-        (
-            good.to_owned(),
-            promo.replace("\"percent_off\": 10,", ""),
-            "promo_codes.json:1: promo code `P`",
-        ),
+        (good.replace("\"stock\"", "\"stocks\""), String::new(), "unknown field `stocks`"),
+        (format!("{good},\n{good}"), String::new(), "catalog.json:2: SKU `a` stands twice: rename or remove"),
+        (good.replace("\"EUR\": 1", ""), String::new(), "product `a` has no price: give it one"),
+        (good.replace("\"EUR\": 1", "\"EUR\": 0"), String::new(), "product `a` costs 0 in EUR: a price is above 0"),
+        (good.replace("\"a\"", "\"A b\""), String::new(), "SKU `A b` must be lower-case letters"),
+        (good.to_owned(), promo.replace("10", "100"), "promo code `P` takes off nothing that can be told: give it"),
+        (good.to_owned(), promo.replace("\"percent_off\": 10,", ""), "promo_codes.json:1: promo code `P`"),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
         let whole = |name: &str, list: &str| {
-            if list.starts_with("{\"products") {
-                list.to_owned()
-            } else {
-                format!("{{\"{name}\": [{list}]}}")
-            }
+            if list.starts_with("{\"products") { list.to_owned() } else { format!("{{\"{name}\": [{list}]}}") }
         };
-        fs::write(
-            folder.path().join("catalog.json"),
-            whole("products", &products),
-        )
-        .expect("written");
-        fs::write(
-            folder.path().join("promo_codes.json"),
-            whole("promo_codes", &promo_codes),
-        )
-        .expect("written");
-        let error = Fixture::load(folder.path())
-            .expect_err("it is broken")
-            .to_string();
+        fs::write(folder.path().join("catalog.json"), whole("products", &products)).expect("written");
+        fs::write(folder.path().join("promo_codes.json"), whole("promo_codes", &promo_codes)).expect("written");
+        let error = Fixture::load(folder.path()).expect_err("it is broken").to_string();
         assert!(error.contains(expected), "{error}");
     }
 }

@@ -44,13 +44,10 @@ impl<'a> Filter<'a> {
                 "occasion" => filter.occasion = Some(value),
                 "recipient" => filter.recipient = Some(value),
                 "max_amount" => {
-                    filter.max_amount =
-                        value.parse().map_err(|_| "max_amount is in minor units.")?;
+                    filter.max_amount = value.parse().map_err(|_| "max_amount is in minor units.")?;
                 }
                 "currency" => {
-                    filter.currency = value
-                        .parse()
-                        .map_err(|_| "currency is three upper-case letters.")?;
+                    filter.currency = value.parse().map_err(|_| "currency is three upper-case letters.")?;
                 }
                 "limit" => {
                     let limit: usize = value.parse().map_err(|_| "limit is a number.")?;
@@ -65,9 +62,7 @@ impl<'a> Filter<'a> {
     /// Whether a product passes, its price and text apart. Occasions are among the tags.
     pub(super) fn wants(&self, product: &Product) -> bool {
         let among = |wanted: &Option<Cow<'_, str>>, words: &[String]| {
-            wanted
-                .as_ref()
-                .is_none_or(|wanted| words.iter().any(|word| word.eq_ignore_ascii_case(wanted)))
+            wanted.as_ref().is_none_or(|wanted| words.iter().any(|word| word.eq_ignore_ascii_case(wanted)))
         };
         among(&self.category, std::slice::from_ref(&product.category))
             && among(&self.occasion, &product.tags)
@@ -89,12 +84,7 @@ pub(super) struct FoundProduct<'a> {
 }
 
 impl<'a> FoundProduct<'a> {
-    pub(super) fn new(
-        product: &'a Product,
-        amount: i64,
-        currency: Currency,
-        in_stock: bool,
-    ) -> Self {
+    pub(super) fn new(product: &'a Product, amount: i64, currency: Currency, in_stock: bool) -> Self {
         Self {
             sku: &product.sku,
             title: &product.title,

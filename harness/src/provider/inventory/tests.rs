@@ -42,10 +42,7 @@ fn a_replayed_key_reserves_once() {
     let mut shop = shop();
     let first = shop.reserve("k1", "ord_1/1", &items(2));
     assert_eq!(first, shop.reserve("k1", "ord_1/1", &items(2)));
-    assert_eq!(
-        code(&shop.reserve("k1", "ord_1/1", &items(3))),
-        (422, "key_mismatch")
-    );
+    assert_eq!(code(&shop.reserve("k1", "ord_1/1", &items(3))), (422, "key_mismatch"));
     assert_eq!(shop.effects(), [Reserve]);
 }
 
@@ -84,26 +81,14 @@ fn one_product_in_two_items_is_reserved_together() {
 #[test]
 fn circumstances_of_the_shelf() {
     let mut shop = shop();
-    let refusal = shop
-        .under(Circumstance::OutOfStock)
-        .reserve("k1", "ord_1/1", &items(1));
-    assert_eq!(
-        (code(&refusal), &refusal.1["error"]["available"]),
-        ((409, "out_of_stock"), &json!(0))
-    );
+    let refusal = shop.under(Circumstance::OutOfStock).reserve("k1", "ord_1/1", &items(1));
+    assert_eq!((code(&refusal), &refusal.1["error"]["available"]), ((409, "out_of_stock"), &json!(0)));
 
     let two = json!([{"sku": "tea-set", "quantity": 2}, {"sku": "desk-lamp", "quantity": 1}]);
-    let partial = shop
-        .under(Circumstance::PartialReserve)
-        .reserve("k2", "ord_2/1", &two);
+    let partial = shop.under(Circumstance::PartialReserve).reserve("k2", "ord_2/1", &two);
     assert_eq!(partial.1["status"], "held");
-    assert_eq!(
-        partial.1["items"],
-        json!([{"sku": "tea-set", "quantity": 1}, {"sku": "desk-lamp", "quantity": 1}])
-    );
-    let none = shop
-        .under(Circumstance::PartialReserve)
-        .reserve("k3", "ord_3/1", &items(1));
+    assert_eq!(partial.1["items"], json!([{"sku": "tea-set", "quantity": 1}, {"sku": "desk-lamp", "quantity": 1}]));
+    let none = shop.under(Circumstance::PartialReserve).reserve("k3", "ord_3/1", &items(1));
     assert_eq!((none.0, &none.1["items"]), (200, &json!([])));
     assert_eq!(shop.effects(), [Reserve, Reserve]);
     assert_eq!(shop.stock()["tea-set"], (5, 4));
@@ -119,24 +104,15 @@ fn a_release_frees_what_is_held_and_closes_the_reference() {
     assert_eq!(shop.effects(), [Reserve, Release]);
     assert_eq!(shop.effect(1).undoes, Some(shop.effect(0).id));
     assert_eq!(shop.stock()["tea-set"], (5, 5));
-    assert_eq!(
-        code(&shop.reserve("k2", "ord_1/1", &items(2))),
-        (409, "reference_closed")
-    );
-    assert_eq!(
-        code(&shop.commit("c1", "ord_1/1")),
-        (410, "reservation_gone")
-    );
+    assert_eq!(code(&shop.reserve("k2", "ord_1/1", &items(2))), (409, "reference_closed"));
+    assert_eq!(code(&shop.commit("c1", "ord_1/1")), (410, "reservation_gone"));
 }
 
 #[test]
 fn an_unknown_reference_is_closed_ahead_of_a_late_reserve() {
     let mut shop = shop();
     assert_eq!(shop.release("l1", "ord_1/1").0, 200);
-    assert_eq!(
-        code(&shop.reserve("k1", "ord_1/1", &items(2))),
-        (409, "reference_closed")
-    );
+    assert_eq!(code(&shop.reserve("k1", "ord_1/1", &items(2))), (409, "reference_closed"));
     assert_eq!(shop.effects(), []);
 }
 
@@ -149,10 +125,7 @@ fn a_commit_takes_the_reserves_place_once() {
     assert_eq!(shop.effects(), [Reserve, Commit]);
     assert_eq!(shop.effect(1).undoes, Some(shop.effect(0).id));
     assert_eq!(code(&shop.release("l1", "ord_1/1")), (409, "committed"));
-    assert_eq!(
-        code(&shop.commit("c3", "ord_9/1")),
-        (410, "reservation_gone")
-    );
+    assert_eq!(code(&shop.commit("c3", "ord_9/1")), (410, "reservation_gone"));
 }
 
 #[test]
@@ -181,14 +154,8 @@ fn reservations_run_out_by_themselves_in_their_order() {
     assert_eq!(shop.effect(2).reference, "ord_2/1");
     assert_eq!(shop.effect(2).exchange, None);
     assert_eq!(shop.effect(2).undoes, Some(shop.effect(0).id));
-    assert_eq!(
-        code(&shop.commit("c1", "ord_2/1")),
-        (410, "reservation_gone")
-    );
-    assert_eq!(
-        code(&shop.reserve("k3", "ord_2/1", &items(1))),
-        (409, "reference_closed")
-    );
+    assert_eq!(code(&shop.commit("c1", "ord_2/1")), (410, "reservation_gone"));
+    assert_eq!(code(&shop.reserve("k3", "ord_2/1", &items(1))), (409, "reference_closed"));
     assert_eq!(shop.commit("c2", "ord_1/1").0, 200);
     assert_eq!(shop.wait(3600).stock()["tea-set"], (5, 4));
     assert_eq!(shop.release("l1", "ord_2/1").0, 200);
@@ -213,11 +180,7 @@ fn a_boundless_time_to_live_is_bounded() {
 #[test]
 fn malformed_requests_are_refused_and_leave_the_key_free() {
     let mut shop = shop();
-    for wrong in [
-        json!([]),
-        json!([{"sku": "tea-set", "quantity": 0}]),
-        json!(["tea-set"]),
-    ] {
+    for wrong in [json!([]), json!([{"sku": "tea-set", "quantity": 0}]), json!(["tea-set"])] {
         assert_eq!(shop.reserve("k1", "ord_1/1", &wrong).0, 400);
     }
     assert_eq!(shop.release("l1", "").0, 400);

@@ -17,10 +17,7 @@ pub(super) struct Item<'a> {
 
 impl<'a> Item<'a> {
     pub(super) const fn new(sku: &'a str, quantity: u32) -> Self {
-        Self {
-            sku: Cow::Borrowed(sku),
-            quantity,
-        }
+        Self { sku: Cow::Borrowed(sku), quantity }
     }
 }
 
@@ -59,17 +56,8 @@ pub(super) struct HeldReply<'a> {
 }
 
 impl<'a> HeldReply<'a> {
-    pub(super) const fn new(
-        reference: &'a str,
-        items: Vec<Item<'a>>,
-        expires_at: Timestamp,
-    ) -> Self {
-        Self {
-            reference,
-            status: "held",
-            items,
-            expires_at,
-        }
+    pub(super) const fn new(reference: &'a str, items: Vec<Item<'a>>, expires_at: Timestamp) -> Self {
+        Self { reference, status: "held", items, expires_at }
     }
 }
 

@@ -24,12 +24,7 @@ fn a_replayed_key_charges_once_where_the_profile_deduplicates() {
 
 #[test]
 fn a_key_with_other_parameters_is_refused_where_the_profile_deduplicates() {
-    for (profile, expected) in [
-        (Stripe, 422),
-        (Acp, 422),
-        (Keyless, 200),
-        (KeylessNoCancel, 200),
-    ] {
+    for (profile, expected) in [(Stripe, 422), (Acp, 422), (Keyless, 200), (KeylessNoCancel, 200)] {
         let mut shop = Shop::new(profile);
         shop.charge("k1", "ord_1", 4200);
         let second = shop.charge("k1", "ord_1", 4300);
@@ -45,8 +40,7 @@ fn a_key_with_other_parameters_is_refused_where_the_profile_deduplicates() {
 fn the_order_of_a_bodys_fields_is_no_other_parameter() {
     let mut shop = Shop::new(Stripe);
     let one = br#"{"reference":"ord_1","amount":1,"currency":"EUR","payment_method":"pm_visa"}"#;
-    let other =
-        br#"{"amount": 1, "payment_method":"pm_visa","currency":"EUR","reference":"ord_1"}"#;
+    let other = br#"{"amount": 1, "payment_method":"pm_visa","currency":"EUR","reference":"ord_1"}"#;
     let first = shop.raw(&CHARGE, "", "k", one);
     assert_eq!(first, shop.raw(&CHARGE, "", "k", other));
     assert_eq!(shop.effects(), [Charge]);
@@ -77,10 +71,7 @@ fn a_refusal_is_replayed_under_its_key_and_not_under_another() {
 #[test]
 fn what_fails_validation_leaves_the_key_free() {
     let mut shop = Shop::new(Stripe);
-    assert_eq!(
-        code(&shop.charge("k1", "ord_1", 0)),
-        (400, "invalid_request")
-    );
+    assert_eq!(code(&shop.charge("k1", "ord_1", 0)), (400, "invalid_request"));
     assert_eq!(shop.charge("k1", "ord_1", 4200).0, 200);
 }
 
@@ -106,8 +97,7 @@ fn malformed_bodies_are_refused_without_an_effect() {
 fn payment_methods_decide_who_can_pay() {
     let mut shop = Shop::new(Stripe);
     let mut charge = |method: &str| {
-        let body =
-            json!({"reference": "ord_1", "amount": 1, "currency": "EUR", "payment_method": method});
+        let body = json!({"reference": "ord_1", "amount": 1, "currency": "EUR", "payment_method": method});
         shop.post(&CHARGE, method, &body)
     };
     assert_eq!(charge("pm_mastercard").0, 200);
@@ -158,21 +148,13 @@ fn a_refund_undoes_its_charge_and_never_exceeds_it() {
     let mut shop = Shop::new(Keyless);
     shop.charge("k1", "ord_1", 1000);
     assert_eq!(shop.refund("r1", "ch_1", 600).1["id"], "re_1");
-    assert_eq!(
-        code(&shop.refund("r2", "ch_1", 401)),
-        (409, "exceeds_charge")
-    );
+    assert_eq!(code(&shop.refund("r2", "ch_1", 401)), (409, "exceeds_charge"));
     assert_eq!(shop.refund("r3", "ch_1", 400).1["status"], "succeeded");
     assert_eq!(code(&shop.refund("r4", "ch_1", 1)), (409, "exceeds_charge"));
     assert_eq!(shop.effects(), [Charge, Refund, Refund]);
     assert_eq!(shop.effect(1).undoes, Some(shop.effect(0).id));
     assert_eq!(shop.record.ledger.charge_standing(shop.effect(0)), 0);
-    assert!(
-        !shop
-            .record
-            .ledger
-            .stands_at(shop.effect(0), shop.since_start)
-    );
+    assert!(!shop.record.ledger.stands_at(shop.effect(0), shop.since_start));
 }
 
 #[test]
@@ -194,10 +176,7 @@ fn a_closed_reference_takes_no_more_charges_and_is_closed_once() {
         assert_eq!((closed.0, &closed.1["status"]), (200, &json!("closed")));
         assert_eq!(closed.1["charges"][0]["id"], "ch_1");
         assert_eq!(shop.cancel("c2", "ord_1").0, 200);
-        assert_eq!(
-            code(&shop.charge("k2", "ord_1", 4200)),
-            (409, "reference_closed")
-        );
+        assert_eq!(code(&shop.charge("k2", "ord_1", 4200)), (409, "reference_closed"));
         assert_eq!(shop.effects(), [Charge, Close], "{profile:?}");
         assert_eq!(shop.refund("r1", "ch_1", 4200).0, 200);
     }
@@ -223,10 +202,7 @@ fn an_effect_tells_who_brought_it() {
     let mut shop = Shop::new(Stripe);
     shop.wait(3).charge("k1", "ord_1", 4200);
     let effect = shop.effect(0);
-    assert_eq!(
-        (effect.subject.as_str(), effect.reference.as_str()),
-        ("ch_1", "ord_1")
-    );
+    assert_eq!((effect.subject.as_str(), effect.reference.as_str()), ("ch_1", "ord_1"));
     assert_eq!(effect.key.as_deref(), Some("k1"));
     assert_eq!(effect.correlation, "step-1.1");
     assert_eq!(effect.at.as_secs(), 3);

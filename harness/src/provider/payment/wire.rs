@@ -44,24 +44,9 @@ pub(super) struct Method {
 
 /// Every customer has these.
 pub(super) const METHODS: &[Method] = &[
-    Method {
-        id: "pm_visa",
-        brand: "visa",
-        last4: "4242",
-        card_number: CARD_NUMBER,
-    },
-    Method {
-        id: "pm_mastercard",
-        brand: "mastercard",
-        last4: "4444",
-        card_number: CARD_NUMBER,
-    },
-    Method {
-        id: super::ALWAYS_DECLINED,
-        brand: "visa",
-        last4: "9995",
-        card_number: CARD_NUMBER,
-    },
+    Method { id: "pm_visa", brand: "visa", last4: "4242", card_number: CARD_NUMBER },
+    Method { id: "pm_mastercard", brand: "mastercard", last4: "4444", card_number: CARD_NUMBER },
+    Method { id: super::ALWAYS_DECLINED, brand: "visa", last4: "9995", card_number: CARD_NUMBER },
 ];
 
 #[derive(Debug, Serialize)]
@@ -71,10 +56,7 @@ pub(super) struct MethodsReply {
 }
 
 impl MethodsReply {
-    pub(super) const ALL: Self = Self {
-        payment_methods: METHODS,
-        internal: Internal::PLANTED,
-    };
+    pub(super) const ALL: Self = Self { payment_methods: METHODS, internal: Internal::PLANTED };
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -136,13 +118,7 @@ pub(super) struct RefundReply<'a> {
 
 impl<'a> RefundReply<'a> {
     pub(super) const fn new(id: &'a str, charge: &'a str, given_back: Money) -> Self {
-        Self {
-            id,
-            charge,
-            amount: given_back.minor_units,
-            currency: given_back.currency,
-            status: "succeeded",
-        }
+        Self { id, charge, amount: given_back.minor_units, currency: given_back.currency, status: "succeeded" }
     }
 }
 
@@ -155,11 +131,7 @@ pub(super) struct CloseReply<'a> {
 
 impl<'a> CloseReply<'a> {
     pub(super) const fn new(reference: &'a str, charges: Vec<ListedCharge<'a>>) -> Self {
-        Self {
-            reference,
-            status: "closed",
-            charges,
-        }
+        Self { reference, status: "closed", charges }
     }
 }
 
@@ -171,7 +143,5 @@ pub(super) fn charge_id(index: usize) -> String {
 /// The index of a charge's id; the inverse of [`charge_id`].
 pub(super) fn charge_index(id: &str) -> Option<usize> {
     let number: usize = id.strip_prefix("ch_")?.parse().ok()?;
-    number
-        .checked_sub(1)
-        .filter(|index| charge_id(*index) == id)
+    number.checked_sub(1).filter(|index| charge_id(*index) == id)
 }
