@@ -4,19 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Refusal;
-use crate::oracle;
-use crate::provider::catalog::Fixture;
 use crate::scenario::Known;
 use crate::scenario::find::{find, load};
 use crate::scenario::model::Scenario;
-
-/// The names that scenarios may refer to.
-pub(super) fn known() -> Known {
-    Known {
-        oracles: oracle::ALL.iter().map(|oracle| oracle.id).collect(),
-        skus: Fixture::embedded().products().iter().map(|product| product.sku.clone()).collect(),
-    }
-}
 
 /// The scenarios that can be used, and the text of every mistake in the others.
 pub(super) fn readable(
@@ -25,7 +15,7 @@ pub(super) fn readable(
     colour: bool,
 ) -> Result<(Vec<Arc<Scenario>>, Vec<String>), Refusal> {
     let found = find(root, words).map_err(|error| Refusal::unusable(&error.to_string()))?;
-    let known = known();
+    let known = Known::of_giftgenius();
     let mut scenarios = Vec::new();
     let mut mistaken = Vec::new();
     for found in &found {

@@ -51,8 +51,8 @@ fn case(report: &Report, scenario: &ScenarioReport, run: &RunReport) -> TestCase
     let name = format!("{} ({})", scenario.name, seed_and_world(scenario, run));
     let mut case = TestCase::new(name, status);
     case.set_classname(format!("misrule.{}", theme(scenario).replace('/', ".")));
-    if let Some(mean) = report.measured.mean(&scenario.name, &run.world) {
-        case.set_time(mean);
+    if let Some(median) = report.measured.median(&scenario.name, &run.world) {
+        case.set_time(median);
     }
     case
 }

@@ -84,8 +84,8 @@ fn line(out: &mut String, report: &Report, scenario: &ScenarioReport, paint: Pai
     for world in worlds {
         let cell = report
             .measured
-            .mean(&scenario.name, world)
-            .map_or_else(String::new, |mean| format!("{world} {}", units::span(mean)));
+            .median(&scenario.name, world)
+            .map_or_else(String::new, |median| format!("{world} {}", units::span(median)));
         write!(text, "{cell:CELL$}").expect("writing to a string does not fail");
     }
     let verdict = match scenario.verdict {
@@ -158,8 +158,9 @@ fn broken(out: &mut String, scenario: &ScenarioReport, run: &RunReport, finding:
 
 fn doubtful(out: &mut String, scenario: &ScenarioReport, run: &RunReport, paint: Paint) {
     let (word, reasons) = match run.verdict {
-        Word::Ok | Word::Broken => return,
-        Word::Inconclusive => ("INCONCLUSIVE", run.doubts.clone()),
+        Word::Ok => return,
+        Word::Broken if run.doubts.is_empty() => return,
+        Word::Inconclusive | Word::Broken => ("INCONCLUSIVE", run.doubts.clone()),
         Word::NotRun => ("NOT RUN", run.not_run.iter().cloned().collect()),
     };
     let world = match run.world.as_str() {

@@ -13,9 +13,10 @@ use super::model::{Expect, Scenario, WorldKind};
 use super::policy::{self, WIRE_ATTEMPT_TIMEOUT_MAX};
 use super::script;
 use crate::fault::plan::Plan;
+use crate::provider::catalog::Fixture;
 use crate::provider::ledger::EffectKind;
 use crate::provider::operations;
-use crate::{requirement, suggest};
+use crate::{oracle, requirement, suggest};
 
 /// The keys of a file.
 pub(super) const KEYS: [&str; 11] =
@@ -38,6 +39,16 @@ pub struct Known {
     pub oracles: Vec<&'static str>,
     /// Products by SKU.
     pub skus: Vec<String>,
+}
+
+impl Known {
+    /// The names that scenarios for GiftGenius may refer to: the oracles, and the built-in fixture's products.
+    pub fn of_giftgenius() -> Self {
+        Self {
+            oracles: oracle::ALL.iter().map(|oracle| oracle.id).collect(),
+            skus: Fixture::embedded().products().iter().map(|product| product.sku.clone()).collect(),
+        }
+    }
 }
 
 /// Reads a scenario from its file's text. `name` is theme and file name, `path` the file as it was given.
@@ -251,7 +262,7 @@ fn expect(field: &Field<'_>, known: &Known, mistakes: &mut Mistakes) -> Expect {
             .iter()
             .filter_map(|element| {
                 let id = element.text(mistakes)?;
-                oracle(id, element, known, mistakes)
+                oracle_id(id, element, known, mistakes)
             })
             .collect(),
     }
@@ -283,7 +294,7 @@ fn excused(field: &Field<'_>, known: &Known, expect: &Expect, mistakes: &mut Mis
     };
     for field in table.iter() {
         let at_key = Field { span: field.key_span.clone(), ..field.clone() };
-        let Some(id) = oracle(field.key, &at_key, known, mistakes) else {
+        let Some(id) = oracle_id(field.key, &at_key, known, mistakes) else {
             continue;
         };
         if expect.broken.contains(&id) {
@@ -300,7 +311,7 @@ fn excused(field: &Field<'_>, known: &Known, expect: &Expect, mistakes: &mut Mis
     excused
 }
 
-fn oracle(id: &str, field: &Field<'_>, known: &Known, mistakes: &mut Mistakes) -> Option<String> {
+fn oracle_id(id: &str, field: &Field<'_>, known: &Known, mistakes: &mut Mistakes) -> Option<String> {
     if known.oracles.contains(&id) {
         return Some(id.to_owned());
     }
