@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Refusal;
-use crate::scenario::Known;
+use crate::report::terminal::{WIDTH, wrap};
 use crate::scenario::find::{find, load};
 use crate::scenario::model::Scenario;
+use crate::scenario::{Known, ScenarioError};
 
 /// The scenarios that can be used, and the text of every mistake in the others.
 pub(super) fn readable(
@@ -21,7 +22,7 @@ pub(super) fn readable(
     for found in &found {
         match load(found, &known) {
             Ok(scenario) => scenarios.push(scenario),
-            Err(error) => mistaken.push(error.render(colour)),
+            Err(error) => mistaken.push(shown(&error, colour)),
         }
     }
     Ok((scenarios, mistaken))
@@ -31,4 +32,14 @@ pub(super) fn readable(
 pub(super) fn scenarios(root: &Path, words: &[String], colour: bool) -> Result<Vec<Arc<Scenario>>, Refusal> {
     let (scenarios, mistaken) = readable(root, words, colour)?;
     if mistaken.is_empty() { Ok(scenarios) } else { Err(Refusal::unusable(&mistaken.concat())) }
+}
+
+/// An error as it is printed: a drawing as it is, a sentence in lines.
+fn shown(error: &ScenarioError, colour: bool) -> String {
+    match error {
+        ScenarioError::Mistaken { .. } => error.render(colour),
+        ScenarioError::Unreadable { .. } | ScenarioError::NotText { .. } => {
+            wrap(error.render(colour).trim_end(), WIDTH)
+        }
+    }
 }

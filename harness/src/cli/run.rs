@@ -69,8 +69,7 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
         // A rule that was broken outranks a report that could not be kept.
         Err(error) => {
             let code = if report.verdict == Word::Broken { Word::Broken.exit_code() } else { COULD_NOT_RUN };
-            let last = terminal::with_exit("the report above is all there is", code, terminal::WIDTH);
-            Err(Refusal { text: format!("error: {error}\n{last}\n"), code })
+            Err(Refusal::saying(&error.to_string(), "the report above is all there is", code))
         }
     }
 }
