@@ -120,7 +120,7 @@ impl Refusal {
         let why = if why.starts_with("error:") {
             format!("{why}\n")
         } else {
-            format!("error: {why}").lines().map(|line| wrap(line, WIDTH)).collect()
+            wrap(&format!("error: {why}"), WIDTH)
         };
         Self { text: format!("{why}{}\n", with_exit(last, code, WIDTH)), code }
     }

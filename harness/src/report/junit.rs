@@ -1,5 +1,6 @@
 //! `junit.xml`, for CI: a suite a theme, a case a scenario and world.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
@@ -71,7 +72,7 @@ fn description(run: &RunReport) -> String {
     for finding in &run.findings {
         text.push('\n');
         for message in &finding.messages {
-            text.push_str(&format!("{}: {message}\n", finding.rule));
+            writeln!(text, "{}: {message}", finding.rule).expect("writing to a string does not fail");
         }
         text.push_str(&timeline::text(&finding.timeline, WIDTH));
     }

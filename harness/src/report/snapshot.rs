@@ -104,7 +104,7 @@ fn ledger(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::Resul
     }
     for effect in &ledger.effects {
         let amount = effect.amount.map_or_else(String::new, |amount| format!(" {amount}"));
-        let stock: String = effect.stock.iter().map(|(sku, quantity)| format!(" {quantity} {sku}")).collect();
+        let stock = effect.stock.iter().fold(String::new(), |text, (sku, quantity)| format!("{text} {quantity} {sku}"));
         // A commit takes the place of what it commits; everything else that names an earlier effect undoes it.
         let undoes = effect.undoes.map_or_else(String::new, |undone| match effect.kind {
             EffectKind::Commit => format!(", takes the place of #{}", undone.0),

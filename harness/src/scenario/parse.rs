@@ -53,10 +53,10 @@ impl Known {
 
 /// Reads a scenario from its file's text. `name` is theme and file name, `path` the file as it was given.
 pub fn parse(text: &str, name: &str, path: &Path, known: &Known) -> Result<Scenario, ScenarioError> {
-    let mistaken = |mistakes: Mistakes| ScenarioError::Mistaken {
+    let refused = |found: Mistakes| ScenarioError::Mistaken {
         path: path.to_owned(),
         text: text.to_owned(),
-        mistakes: mistakes.into_sorted(),
+        mistakes: found.into_sorted(),
     };
     let mut mistakes = Mistakes::default();
     let (document, errors) = DeTable::parse_recoverable(text);
@@ -64,12 +64,12 @@ pub fn parse(text: &str, name: &str, path: &Path, known: &Known) -> Result<Scena
         for error in errors {
             mistakes.add(&error.span().unwrap_or(0..0), format!("not TOML: {}", error.message()));
         }
-        return Err(mistaken(mistakes));
+        return Err(refused(mistakes));
     }
     let scenario = read(&document, name, path, known, &mut mistakes);
     match scenario {
         Some(scenario) if mistakes.is_empty() => Ok(scenario),
-        _ => Err(mistaken(mistakes)),
+        _ => Err(refused(mistakes)),
     }
 }
 
@@ -136,17 +136,11 @@ fn step_calls(fields: &Fields<'_>) -> Vec<bool> {
 }
 
 fn required_line(fields: &Fields<'_>, key: &str, about: &str, mistakes: &mut Mistakes) -> Option<String> {
-    match fields.get(key) {
-        Some(field) => field.line(mistakes).map(str::to_owned),
-        None => {
-            mistakes.suggest(
-                &fields.span,
-                format!("the file has no `{key}`"),
-                Some(format!("add `{key} = \"…\"`: {about}")),
-            );
-            None
-        }
+    if let Some(field) = fields.get(key) {
+        return field.line(mistakes).map(str::to_owned);
     }
+    mistakes.suggest(&fields.span, format!("the file has no `{key}`"), Some(format!("add `{key} = \"…\"`: {about}")));
+    None
 }
 
 fn covers(field: &Field<'_>, mistakes: &mut Mistakes) -> Vec<String> {
@@ -180,16 +174,16 @@ fn worlds(field: &Field<'_>, mistakes: &mut Mistakes) -> Vec<WorldKind> {
         let Some(word) = element.text(mistakes) else {
             continue;
         };
-        match WORLDS.iter().find(|world| world.name() == word) {
+        match WORLDS.iter().find(|known| known.name() == word) {
             None => mistakes.suggest(
                 &element.span,
                 format!("unknown world `{word}`"),
                 suggest::hint(word, &WORLDS.map(WorldKind::name)),
             ),
-            Some(world) if worlds.contains(world) => {
+            Some(named) if worlds.contains(named) => {
                 mistakes.add(&element.span, format!("`{word}` stands here twice"));
             }
-            Some(world) => worlds.push(*world),
+            Some(named) => worlds.push(*named),
         }
     }
     if !worlds.contains(&WorldKind::Sim) {
