@@ -30,11 +30,17 @@ pub fn unmet(scenario: &Scenario, record: &Record, rest: &Rest) -> Vec<String> {
         let number = u32::try_from(index + 1).expect("a script has fewer steps than that");
         let reply = last_reply(&|step| step == number);
         if !reply.is_some_and(|reply| matches(expected, reply)) {
-            unmet.push(format!("step {number} ({}) should be answered {}, but {}", call.tool, words(expected), told(reply)));
+            unmet.push(format!(
+                "step {number} ({}) should be answered {}, but {}",
+                call.tool,
+                words(expected),
+                told(reply)
+            ));
         }
     }
     if let Some(expected) = &scenario.expect.answer {
-        let sales = scenario.script.iter().any(|step| matches!(step, Step::Call(call) if &*call.tool == "create_order"));
+        let sales =
+            scenario.script.iter().any(|step| matches!(step, Step::Call(call) if &*call.tool == "create_order"));
         let reply = last_reply(&|step| !sales || tool_of(step) == Some("create_order"));
         if !reply.is_some_and(|reply| matches(expected, reply)) {
             unmet.push(format!("the last answer should be {}, but {}", words(expected), told(reply)));

@@ -159,9 +159,11 @@ async fn a_sale_goes_through_real_refusals_resets_and_silence_with_one_effect_ea
     let record = world.stage().recorder().finish();
     let count = |kind| record.ledger.of_kind(kind).count();
     assert_eq!([EffectKind::Charge, EffectKind::Reserve, EffectKind::Commit].map(count), [1, 1, 1]);
-    let refused = record.trace.events.iter().filter(|event| {
-        matches!(&event.kind, EventKind::Answered { seen: Seen::Refused, .. })
-    });
+    let refused = record
+        .trace
+        .events
+        .iter()
+        .filter(|event| matches!(&event.kind, EventKind::Answered { seen: Seen::Refused, .. }));
     assert_eq!(refused.count(), 1);
     assert!(record.trace.log().any(|(_, _, line)| matches!(line, LogLine::CheckoutResult(_))));
 }

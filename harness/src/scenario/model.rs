@@ -60,6 +60,23 @@ pub struct Scenario {
     pub excused: BTreeMap<String, String>,
 }
 
+impl Scenario {
+    /// Everybody who calls, each once, in order of name.
+    pub fn users(&self) -> Vec<Arc<str>> {
+        let mut users: Vec<_> = self
+            .script
+            .iter()
+            .filter_map(|step| match step {
+                Step::Call(call) => Some(call.user.clone()),
+                Step::Wait(_) | Step::WaitForRest | Step::Restart | Step::Switch { .. } => None,
+            })
+            .collect();
+        users.sort();
+        users.dedup();
+        users
+    }
+}
+
 /// One step of a script.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Step {
