@@ -5,6 +5,7 @@
 
 pub mod canary;
 pub mod choice;
+pub mod cli;
 pub mod error;
 pub mod expectation;
 pub mod fault;

@@ -1,4 +1,4 @@
-//! The command `misrule`.
+//! The command `misrule`. On the wire it is also the system's process: one binary is enough.
 
 use std::process::ExitCode;
 
@@ -8,5 +8,5 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(child::SUBCOMMAND) {
         return child::main();
     }
-    ExitCode::SUCCESS
+    misrule::cli::main()
 }

@@ -47,11 +47,14 @@ mod tests {
 
     #[test]
     fn a_slip_of_the_pen_finds_its_word_and_nonsense_finds_none() {
-        let known = ["lost_reply", "lost_request", "payment.charge"];
+        let known = ["lost_reply", "lost_request", "payment.charge", "reset"];
         let table = [
             ("lost_replay", Some("lost_reply")),
             ("LOST-REQUEST", Some("lost_request")),
             ("charge", Some("payment.charge")),
+            ("payment.chrage", Some("payment.charge")),
+            ("rest", Some("reset")),
+            ("zeppelin", None),
             ("banana", None),
             ("", None),
         ];

@@ -21,10 +21,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     let word = arguments.word.trim();
-    let found: Vec<String> = [oracle(word), fault(word), code(word), requirement(word, arguments, console)]
-        .into_iter()
-        .flatten()
-        .collect();
+    let found: Vec<String> =
+        [oracle(word), fault(word), code(word), requirement(word, arguments, console)].into_iter().flatten().collect();
     if found.is_empty() {
         return Err(Refusal::unusable(&unknown(word)));
     }

@@ -62,9 +62,8 @@ fn one((scenario, world): &(Arc<Scenario>, WorldKind), runner: Runner<'_>, progr
         WorldKind::Sim => FURTHER_SEEDS,
         WorldKind::Wire => 0,
     };
-    let outcomes = (0..=further)
-        .map(|further| guarded(runner, scenario, *world, scenario.seed.wrapping_add(further)))
-        .collect();
+    let outcomes =
+        (0..=further).map(|further| guarded(runner, scenario, *world, scenario.seed.wrapping_add(further))).collect();
     progress.done();
     Ran { scenario: scenario.clone(), world: *world, outcomes }
 }

@@ -158,8 +158,7 @@ pub fn main() -> ExitCode {
         err: &mut err,
     };
     let run = |scenario: &Arc<Scenario>, world, plan: &Plan, seed| {
-        let _ = (scenario, world, plan, seed);
-        Err("no world is wired in".to_owned())
+        crate::run::run(scenario, world, plan, seed).map_err(|error| error.to_string())
     };
     let code = command(std::env::args_os(), &run, &mut console);
     let _ = console.out.flush();

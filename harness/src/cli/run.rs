@@ -86,9 +86,16 @@ fn leave_behind(report: &mut Report, ran: &[Ran], folder: &Path) -> Result<(), F
                 .flat_map(|ran| ran.outcomes.iter().flatten())
                 .find(|outcome| outcome.seed == run.seed);
             let Some(outcome) = outcome else { continue };
-            let failing =
-                Scenario { plan: outcome.plan.clone(), seed: outcome.seed, ..Arc::unwrap_or_clone(outcome.scenario.clone()) };
-            let text = format!("# Left behind by a run that broke a rule; repeat it with\n# {}\n\n{}", run.replay, write_scenario(&failing));
+            let failing = Scenario {
+                plan: outcome.plan.clone(),
+                seed: outcome.seed,
+                ..Arc::unwrap_or_clone(outcome.scenario.clone())
+            };
+            let text = format!(
+                "# Left behind by a run that broke a rule; repeat it with\n# {}\n\n{}",
+                run.replay,
+                write_scenario(&failing)
+            );
             for finding in &mut run.findings {
                 let count = match counts.iter_mut().find(|(rule, _)| *rule == finding.rule) {
                     Some((_, count)) => count,

@@ -211,3 +211,8 @@ fn a_type(value: &DeValue<'_>) -> &'static str {
         DeValue::Table(_) => "a table",
     }
 }
+
+/// A label with a dot needs quotes, else TOML makes tables of it.
+pub(super) fn quoting(field: &Field<'_>) -> Option<String> {
+    field.value.is_table().then(|| "a name with a dot needs quotes: \"payment.charge\"".to_owned())
+}

@@ -4,7 +4,7 @@
 //! file's text and tells every mistake at once ([`mistake`]), [`write`](write::write) makes a file of it again,
 //! [`find`] discovers files, [`schema`] describes the format for editors.
 
-mod faults;
+pub mod faults;
 mod fields;
 pub mod find;
 pub mod mistake;

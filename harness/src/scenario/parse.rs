@@ -7,7 +7,7 @@ use giftgenius::policy::Policy;
 use toml::de::DeTable;
 
 use super::faults;
-use super::fields::{Field, Fields};
+use super::fields::{Field, Fields, quoting};
 use super::mistake::{Mistakes, ScenarioError};
 use super::model::{Expect, Scenario, WorldKind};
 use super::policy::{self, WIRE_ATTEMPT_TIMEOUT_MAX};
@@ -274,11 +274,6 @@ fn counts(field: &Field<'_>, what: &str, known: &[&str], mistakes: &mut Mistakes
         }
     }
     counts
-}
-
-/// A label with a dot needs quotes, else TOML makes tables of it.
-pub(super) fn quoting(field: &Field<'_>) -> Option<String> {
-    field.value.is_table().then(|| "a name with a dot needs quotes: \"payment.charge\"".to_owned())
 }
 
 fn excused(field: &Field<'_>, known: &Known, expect: &Expect, mistakes: &mut Mistakes) -> BTreeMap<String, String> {

@@ -33,7 +33,7 @@ pub fn schema() -> Value {
                 "description": "What goes wrong: a site (`payment.charge#1`, the first charge request to arrive; `payment.charge@3#1`, the first on behalf of step 3; `provider.payment`, over time) and a fault (`lost_reply`, `status(503, retry_after=2)`).",
                 "type": "object",
                 "propertyNames": {"pattern": "^(provider\\.[a-z]+|[a-z_]+\\.[a-z_]+(@[0-9]+)?#[0-9]+)$"},
-                "additionalProperties": {"type": "string"}
+                "additionalProperties": {"anyOf": [{"type": "string"}, {"description": "Several faults over time.", "type": "array", "minItems": 1, "items": {"type": "string"}}]}
             },
             "expect": expect(),
             "excused": {"description": "Oracles that do not judge this scenario, with the reason.", "type": "object", "additionalProperties": {"type": "string", "pattern": "\\S"}}

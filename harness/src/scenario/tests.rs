@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use giftgenius::policy::{PaymentProfile, Policy};
+use giftgenius::ports::Provider;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::model::{Answer, CallStep, Expect, Manner, Scenario, Step, WorldKind};
 use super::write::write;
 use super::{Known, ScenarioError, parse};
-use crate::fault::plan::Plan;
+use crate::fault::plan::{Address, Plan, Planned};
+use crate::fault::{ProviderFault, menu};
+use crate::provider::operations;
 
 const HEAD: &str = "title = \"A title\"\nlesson = \"A lesson.\"\n";
 const SESSION: &str = "[[script]]\ncall = \"create_checkout_session\"\nintent = \"gift\"\nargs = { items = [{ sku = \"tea-set\", quantity = 1 }], currency = \"EUR\" }\n";
@@ -110,6 +113,14 @@ fn each_bad_input_is_named_with_what_to_do() {
         format!("{SESSION}[[script]]\ncall = \"get_order\"\nargs = {{ order_id = \"{{ordr:gift}}\" }}\n"),
         format!("{SESSION}[[script]]\ncall = \"get_order\"\nargs = {{ order_id = 2026-01-01 }}\n"),
         format!("worlds = [\"sim\", \"wire\"]\n{SESSION}"),
+        format!("{SESSION}[faults]\n\"payment.charge#1\" = \"lost_replay\"\n\"payment.chrage#1\" = \"lost_reply\"\n"),
+        format!("{SESSION}[faults]\n\"payment.look_up#1\" = \"duplicate\"\n\"payment.charge@7#1\" = \"reset\"\n"),
+        format!("{SESSION}[faults]\n\"payment.charge#1\" = \"status(200)\"\n\"payment.charge\" = 5\n"),
+        format!("{SESSION}[faults]\npayment.charge = \"reset\"\n\"provider.paymnt\" = \"outage(from=1, calls=2)\"\n"),
+        format!(
+            "{SESSION}[faults]\n\"provider.payment\" = [\"outage(from=1, calls=2)\", \"outage(from=2, calls=2)\"]\n"
+        ),
+        format!("{SESSION}[faults]\n\"payment.charge#1\" = \"reset\"\n\"payment.charge#1\" = \"reset\"\n"),
         format!("covers = [\"F2\", \"F2\", \"F99\"]\n{SESSION}"),
         format!("[policy]\npayment_profile = \"stripes\"\nattempts_max = 0\n{SESSION}"),
         format!("[policy]\nattempt_timeout_ms = 30000\n{SESSION}"),
@@ -242,8 +253,8 @@ fn scenario() -> impl Strategy<Value = Scenario> {
         rest.insert(0, first);
         rest
     });
-    ((line(), line()), world, policy, stock, script, 0..=i64::MAX.unsigned_abs(), expectations(), excused).prop_map(
-        |((title, lesson), worlds, policy, stock, script, seed, expect, excused)| Scenario {
+    ((line(), line()), world, policy, stock, (script, plan()), 0..=i64::MAX.unsigned_abs(), expectations(), excused).prop_map(
+        |((title, lesson), worlds, policy, stock, (script, plan), seed, expect, excused)| Scenario {
             name: "theme/name".to_owned(),
             path: "scenarios/theme/name.toml".into(),
             title,
@@ -253,7 +264,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             policy,
             stock,
             script,
-            plan: plan(),
+            plan,
             seed,
             expect,
             excused,
@@ -261,8 +272,27 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     )
 }
 
-fn plan() -> Plan {
-    Plan::default()
+/// Plans whose faults are possible, at the first call or counted by arrival.
+fn plan() -> impl Strategy<Value = Plan> {
+    let at = (0..operations::ALL.len(), any::<prop::sample::Index>(), any::<bool>(), 1..9_u32).prop_map(
+        |(operation, entry, for_step, number)| {
+            let operation = operations::ALL[operation];
+            let address = Address { operation, step: for_step.then_some(1), number };
+            Planned::At(address, entry.get(menu::full(operation)).clone())
+        },
+    );
+    let over = (1..5_u32, 1..5_u32, any::<bool>()).prop_map(|(from, calls, twice)| {
+        let outage = |from| Planned::Over(Provider::Payment, ProviderFault::Outage { from, calls });
+        if twice { vec![outage(from), outage(from + calls)] } else { vec![outage(from)] }
+    });
+    (prop::collection::vec(at, 0..4), prop::option::of(over)).prop_map(|(at, over)| {
+        let mut plan = Plan::default();
+        for planned in at.into_iter().chain(over.into_iter().flatten()) {
+            // One that contradicts an earlier one is left out.
+            let _ = plan.add(planned);
+        }
+        plan
+    })
 }
 
 proptest! {

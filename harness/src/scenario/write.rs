@@ -11,7 +11,7 @@ use super::model::{CallStep, Expect, Manner, Scenario, Step};
 use super::parse::SEED_DEFAULT;
 use super::policy::{PROFILE_KEY, SETTINGS, profile_name};
 use super::script::{USER_DEFAULT, answer_name};
-use crate::fault::plan::Planned;
+use crate::fault::plan::{Plan, Planned};
 
 /// The text of a file. Arguments must not hold JSON's `null`, which TOML cannot say; it is left out.
 pub fn write(scenario: &Scenario) -> String {
@@ -33,15 +33,31 @@ pub fn write(scenario: &Scenario) -> String {
         out.push_str("\n[[script]]\n");
         write_step(&mut out, step);
     }
-    let faults = scenario.plan.faults.iter().map(|planned| match planned {
-        Planned::At(address, fault) => (text(&address.to_string()), text(&fault.to_string())),
-        Planned::Over(provider, fault) => (text(&format!("provider.{}", provider.name())), text(&fault.to_string())),
-    });
-    section(&mut out, "faults", faults.collect());
+    section(&mut out, "faults", faults(&scenario.plan));
     section(&mut out, "expect", expect(&scenario.expect));
     let excused = scenario.excused.iter().map(|(oracle, reason)| (text(oracle), text(reason)));
     section(&mut out, "excused", excused.collect());
     out
+}
+
+/// A line a site, in the order of the plan; several faults over time at one provider share the first one's line.
+fn faults(plan: &Plan) -> Vec<(String, String)> {
+    let mut sites: Vec<(String, Vec<String>)> = Vec::new();
+    for planned in &plan.faults {
+        let (site, fault) = match planned {
+            Planned::At(address, fault) => (address.to_string(), fault.to_string()),
+            Planned::Over(provider, fault) => (format!("provider.{}", provider.name()), fault.to_string()),
+        };
+        match sites.iter_mut().find(|(known, _)| *known == site) {
+            Some((_, faults)) => faults.push(fault),
+            None => sites.push((site, vec![fault])),
+        }
+    }
+    let line = |(site, faults): (String, Vec<String>)| match faults.as_slice() {
+        [fault] => (text(&site), text(fault)),
+        several => (text(&site), texts(several)),
+    };
+    sites.into_iter().map(line).collect()
 }
 
 fn policy(policy: &Policy) -> Vec<(String, String)> {
