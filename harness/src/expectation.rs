@@ -82,7 +82,7 @@ const fn standing_kind(kind: EffectKind) -> bool {
 
 fn matches(expected: &Answer, reply: &HostReply) -> bool {
     let HostReply::Tool { structured, is_error } = reply else {
-        return *expected == Answer::Cancelled && *reply == HostReply::Cancelled;
+        return *expected == Answer::Interrupted && *reply == HostReply::Cancelled;
     };
     let status = structured.get("status").and_then(serde_json::Value::as_str);
     match expected {
@@ -94,6 +94,7 @@ fn matches(expected: &Answer, reply: &HostReply) -> bool {
                 == Some(code)
         }
         Answer::Cancelled => !is_error && status == Some("cancelled"),
+        Answer::Interrupted => false,
     }
 }
 
@@ -104,6 +105,7 @@ fn words(answer: &Answer) -> String {
         Answer::Pending => String::from("`pending`"),
         Answer::Code(code) => format!("with {code}"),
         Answer::Cancelled => String::from("`cancelled`"),
+        Answer::Interrupted => String::from("not at all"),
     }
 }
 

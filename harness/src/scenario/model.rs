@@ -143,8 +143,10 @@ pub enum Answer {
     Pending,
     /// A tool error with this code.
     Code(String),
-    /// The host cancelled it before it was answered.
+    /// An order that was paid and taken back, or of which nothing stands.
     Cancelled,
+    /// The host cancelled the call before it was answered.
+    Interrupted,
 }
 
 /// What a scenario expects beyond the oracles.
