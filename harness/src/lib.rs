@@ -6,12 +6,15 @@
 pub mod canary;
 pub mod choice;
 pub mod error;
+pub mod expectation;
 pub mod fault;
+pub mod host;
 pub mod oracle;
 pub mod outcome;
 pub mod provider;
 pub mod report;
 pub mod requirement;
+pub mod run;
 pub mod scenario;
 pub mod suggest;
 pub mod system;

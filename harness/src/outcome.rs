@@ -60,13 +60,12 @@ impl Status {
 impl Outcome {
     /// Every breach that counts: by an oracle that judges this scenario and is not expected to be broken.
     pub fn violations(&self) -> impl Iterator<Item = &Violation> {
-        self.verdicts
-            .iter()
-            .filter(|(oracle, _)| !self.is_excused(oracle) && !self.is_expected(oracle))
-            .flat_map(|(_, verdict)| match verdict {
+        self.verdicts.iter().filter(|(oracle, _)| !self.is_excused(oracle) && !self.is_expected(oracle)).flat_map(
+            |(_, verdict)| match verdict {
                 Verdict::Broken(violations) => violations.as_slice(),
                 Verdict::Kept | Verdict::NoVerdict(_) => &[],
-            })
+            },
+        )
     }
 
     /// Whether the scenario says that an oracle does not judge it.
@@ -81,15 +80,14 @@ impl Outcome {
 
     /// Why the run supports no verdict, one sentence each; none if it does.
     pub fn doubts(&self) -> Vec<String> {
-        let unfired = self.unfired.iter().map(|planned| {
-            format!("The planned fault `{planned}` never fired: its site did not come.")
-        });
+        let unfired = self
+            .unfired
+            .iter()
+            .map(|planned| format!("The planned fault `{planned}` never fired: its site did not come."));
         let kept = self
             .verdicts
             .iter()
-            .filter(|(oracle, verdict)| {
-                self.is_expected(oracle) && !matches!(verdict, Verdict::Broken(_))
-            })
+            .filter(|(oracle, verdict)| self.is_expected(oracle) && !matches!(verdict, Verdict::Broken(_)))
             .map(|(oracle, _)| format!("`{}` was expected to be broken and was not.", oracle.id));
         unfired.chain(kept).collect()
     }

@@ -26,9 +26,7 @@ pub fn hint(word: &str, known: &[&str]) -> Option<String> {
     const FEW: usize = 12;
     match nearest(word, known.iter().copied()) {
         Some(near) => Some(format!("did you mean `{near}`?")),
-        None if known.len() <= FEW && !known.is_empty() => {
-            Some(format!("known: {}", list(known.iter().copied())))
-        }
+        None if known.len() <= FEW && !known.is_empty() => Some(format!("known: {}", list(known.iter().copied()))),
         None => None,
     }
 }

@@ -15,18 +15,8 @@ pub struct Explained {
     pub text: &'static str,
 }
 
-const fn explained(
-    name: &'static str,
-    moment: Moment,
-    example: &'static str,
-    text: &'static str,
-) -> Explained {
-    Explained {
-        name,
-        moment,
-        example,
-        text,
-    }
+const fn explained(name: &'static str, moment: Moment, example: &'static str, text: &'static str) -> Explained {
+    Explained { name, moment, example, text }
 }
 
 /// Every fault, by moment.

@@ -1,13 +1,18 @@
 //! What an oracle is shown of a run: trace and ledger, the host's calls decoded, and how things stood at rest.
+//!
+//! [`Evidence::new`] walks the trace once and ties everything together, so that no oracle has to search: a request to
+//! its answer, its order and the call it was sent for; an order to its requests, effects, session and purchase.
 
 use std::time::Duration;
 
 use giftgenius::policy::Policy;
-use serde_json::Value;
 
-use crate::provider::ledger::Ledger;
+use super::told::Told;
+use crate::fault::plan::Plan;
+use crate::provider::OperationSpec;
+use crate::provider::ledger::{Effect, EffectKind, Ledger};
 use crate::scenario::model::WorldKind;
-use crate::trace::{CallStarted, HostReply, Trace};
+use crate::trace::{CallStarted, HostReply, Seen, Sent, Trace};
 
 /// How things stood when nothing was left to do.
 #[derive(Clone, Debug, Default)]
@@ -55,38 +60,141 @@ pub struct CallView<'a> {
     pub reply: Option<&'a HostReply>,
     /// What it was told about a sale, where the answer speaks of one.
     pub told: Option<Told<'a>>,
+    /// The order that the answer is about (or, where an error names none, that the call began): index into
+    /// [`Evidence::orders`].
+    pub order: Option<usize>,
 }
 
-/// How a sale was told to stand.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ToldStatus {
-    /// Paid and committed.
-    Success,
-    /// Nothing stands.
-    Failed,
-    /// Not settled yet.
-    Pending,
-    /// (Of `get_order` and `cancel_order`.) It was cancelled, nothing stands.
-    Cancelled,
+impl CallView<'_> {
+    /// Whether it calls this tool.
+    pub fn is(&self, tool: &str) -> bool {
+        &*self.started.tool == tool
+    }
+
+    /// An argument that is a text.
+    pub fn text(&self, argument: &str) -> Option<&str> {
+        self.started.arguments.get(argument)?.as_str()
+    }
 }
 
-/// What an answer says about a sale, or about an error.
+/// A provider request with what the system saw of it.
 #[derive(Clone, Debug)]
-pub struct Told<'a> {
-    /// The status; for a tool error `Failed`.
-    pub status: ToldStatus,
-    /// `none`, `unknown` or `charged`, where it is said.
-    pub effects: Option<&'a str>,
-    /// The order, where it is said.
-    pub order_id: Option<&'a str>,
-    /// The error's code.
-    pub code: Option<&'a str>,
-    /// The error's `retryable`.
-    pub retryable: Option<bool>,
-    /// The amount told, in minor units, and its currency.
-    pub amount: Option<(i64, &'a str)>,
-    /// The whole structured content.
-    pub structured: &'a Value,
+pub struct ExchangeView<'a> {
+    /// The request.
+    pub sent: &'a Sent,
+    /// Its index in the trace.
+    pub sent_event: usize,
+    /// When it was sent.
+    pub start: Duration,
+    /// In which life of the system.
+    pub incarnation: u32,
+    /// What the system saw within the attempt's time-out: the event, when, and what. `None` also for an answer that
+    /// came after the time-out.
+    pub answer: Option<(usize, Duration, &'a Seen)>,
+    /// When the provider first took it in, as an index into the trace.
+    pub delivered: Option<usize>,
+    /// The order its reference names: index into [`Evidence::orders`].
+    pub order: Option<usize>,
+    /// The call whose correlation id it carries: index into [`Evidence::calls`].
+    pub call: Option<usize>,
+}
+
+impl ExchangeView<'_> {
+    /// Whether it asks for this operation.
+    pub fn is(&self, operation: &'static OperationSpec) -> bool {
+        std::ptr::eq(self.sent.operation, operation)
+    }
+
+    /// Whether a whole 2xx reply with the body that the provider meant was seen.
+    pub fn succeeded(&self) -> bool {
+        matches!(
+            self.answer,
+            Some((
+                _,
+                _,
+                Seen::Reply {
+                    status: 200..=299,
+                    intact: true,
+                    ..
+                }
+            ))
+        )
+    }
+
+    /// The status of a refusal that forbids to repeat the request: 4xx, but not 408, 429, or a 409 that says when to
+    /// ask again (in flight).
+    pub fn refusal(&self) -> Option<u16> {
+        let (
+            _,
+            _,
+            Seen::Reply {
+                status,
+                retry_after,
+                ..
+            },
+        ) = self.answer?
+        else {
+            return None;
+        };
+        match status {
+            408 | 429 => None,
+            409 if retry_after.is_some() => None,
+            400..=499 => Some(*status),
+            _ => None,
+        }
+    }
+}
+
+/// An order, as all channels together show it.
+#[derive(Clone, Debug)]
+pub struct OrderView<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// The `create_order` call that began it, as its first request's correlation id says: index into
+    /// [`Evidence::calls`].
+    pub begun_by: Option<usize>,
+    /// The checkout session it pays.
+    pub session: Option<&'a str>,
+    /// What was quoted for the session: minor units and currency.
+    pub quote: Option<(i64, &'a str)>,
+    /// Which purchase it belongs to: orders of one intent (or, without, of one session) share the number.
+    pub purchase: usize,
+    /// Its requests, in order: indices into [`Evidence::exchanges`].
+    pub exchanges: Vec<usize>,
+    /// Its effects, in order: indices into the ledger.
+    pub effects: Vec<usize>,
+    /// The event from which on a `cancel_order` about it ran that was not refused.
+    pub cancelled_from: Option<usize>,
+    /// How the system's own record has it at rest.
+    pub at_rest: Option<&'a OrderAtRest>,
+    /// How a person can list it as parked.
+    pub parked: Option<&'a ParkedOrder>,
+}
+
+/// A checkout session, as it was quoted.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionView<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// The amount, in minor units, and its currency.
+    pub quote: (i64, &'a str),
+    /// The call that opened it: index into [`Evidence::calls`].
+    pub call: usize,
+}
+
+/// What a run was set up with, as far as oracles need it.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    /// The numbers that the system runs under.
+    pub policy: &'a Policy,
+    /// Where the run happened.
+    pub world: WorldKind,
+    /// Texts planted where they must not come out again.
+    pub canaries: &'a [&'a str],
+    /// The plan.
+    pub plan: &'a Plan,
+    /// Whether the checkout switch was on when the run began.
+    pub checkout_on_at_start: bool,
 }
 
 /// A run, as oracles see it.
@@ -97,6 +205,14 @@ pub struct Evidence<'a> {
     pub ledger: &'a Ledger,
     /// The host's calls, in the order in which they were begun.
     pub calls: Vec<CallView<'a>>,
+    /// The provider requests, in the order in which they were sent.
+    pub exchanges: Vec<ExchangeView<'a>>,
+    /// The orders, in the order in which they first appeared.
+    pub orders: Vec<OrderView<'a>>,
+    /// How many purchases [`OrderView::purchase`] tells apart.
+    pub purchases: usize,
+    /// The sessions, in the order in which they were opened.
+    pub sessions: Vec<SessionView<'a>>,
     /// How things stood at rest.
     pub rest: &'a Rest,
     /// The numbers that the system runs under.
@@ -106,7 +222,139 @@ pub struct Evidence<'a> {
     /// Texts planted where they must not come out again: secrets, card numbers, internal addresses, stack frames.
     pub canaries: &'a [&'a str],
     /// The plan, for rules that depend on what was made impossible.
-    pub plan: &'a crate::fault::plan::Plan,
+    pub plan: &'a Plan,
     /// Whether the checkout switch was on when the run began.
     pub checkout_on_at_start: bool,
+    /// Where each effect stands in the trace, by its index in the ledger; the end of time for one that is not there.
+    pub(super) effect_events: Vec<usize>,
+    /// For each effect of the ledger, what has been given back of it (a charge, in minor units), or 1 if it has been
+    /// undone or replaced.
+    pub(super) undone: Vec<i64>,
+    /// The calls by their correlation ids.
+    pub(super) correlations: Names<'a>,
+}
+
+/// Names with a number each, found by bisection.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names<'a>(Vec<(&'a str, usize)>);
+
+impl<'a> Names<'a> {
+    pub(super) fn get(&self, name: &str) -> Option<usize> {
+        self.0
+            .binary_search_by(|(known, _)| (*known).cmp(name))
+            .ok()
+            .map(|place| self.0[place].1)
+    }
+
+    /// The name's number; `number` is taken for a new one.
+    pub(super) fn get_or_add(&mut self, name: &'a str, number: usize) -> usize {
+        match self.0.binary_search_by(|(known, _)| (*known).cmp(name)) {
+            Ok(place) => self.0[place].1,
+            Err(place) => {
+                self.0.insert(place, (name, number));
+                number
+            }
+        }
+    }
+}
+
+impl<'a> Evidence<'a> {
+    /// The call that a correlation id names: index into [`Self::calls`].
+    pub fn call_of(&self, correlation: &str) -> Option<usize> {
+        self.correlations.get(correlation)
+    }
+
+    /// The effects of an order, with their place in the ledger.
+    pub fn effects_of(&self, order: &OrderView<'a>) -> impl Iterator<Item = (usize, &'a Effect)> {
+        order
+            .effects
+            .iter()
+            .map(|index| (*index, &*self.ledger.effects[*index]))
+    }
+
+    /// Where an effect stands in the trace.
+    pub fn event_of(&self, effect: usize) -> usize {
+        self.effect_events[effect]
+    }
+
+    /// Whether a charge, reserve or commit stands at rest (for a charge: any part of it).
+    pub fn stands(&self, effect: usize) -> bool {
+        let it = &self.ledger.effects[effect];
+        match it.kind {
+            EffectKind::Charge => {
+                it.amount.map_or(0, |amount| amount.minor_units) > self.undone[effect]
+            }
+            EffectKind::Reserve | EffectKind::Commit => self.undone[effect] == 0,
+            EffectKind::Refund
+            | EffectKind::Close
+            | EffectKind::Release
+            | EffectKind::Expire
+            | EffectKind::Restock => true,
+        }
+    }
+
+    /// How many effects of a kind stand for an order at rest.
+    pub fn standing(&self, order: &OrderView<'a>, kind: EffectKind) -> usize {
+        self.effects_of(order)
+            .filter(|(index, effect)| effect.kind == kind && self.stands(*index))
+            .count()
+    }
+
+    /// The money taken for an order and not given back, in minor units, as it stood just after an event;
+    /// `usize::MAX` for at rest.
+    pub fn money_at(&self, order: &OrderView<'a>, event: usize) -> i64 {
+        self.effects_of(order)
+            .filter(|(index, _)| self.effect_events[*index] <= event)
+            .filter_map(|(_, effect)| {
+                let minor_units = effect.amount?.minor_units;
+                match effect.kind {
+                    EffectKind::Charge => Some(minor_units),
+                    EffectKind::Refund => Some(-minor_units),
+                    EffectKind::Close
+                    | EffectKind::Reserve
+                    | EffectKind::Release
+                    | EffectKind::Expire
+                    | EffectKind::Commit
+                    | EffectKind::Restock => None,
+                }
+            })
+            .sum()
+    }
+
+    /// Whether a sale of the order was booked in the inventory and not taken back, just after an event.
+    pub fn committed_at(&self, order: &OrderView<'a>, event: usize) -> bool {
+        self.effects_of(order).any(|(index, effect)| {
+            effect.kind == EffectKind::Commit
+                && self.effect_events[index] <= event
+                && !self.effects_of(order).any(|(later, undo)| {
+                    undo.undoes == Some(effect.id) && self.effect_events[later] <= event
+                })
+        })
+    }
+
+    /// How long the tolerance of a timing rule is here: nothing to speak of in simulation (timers round up to whole
+    /// milliseconds), `wire` on the wire.
+    pub fn tolerance(&self, wire: Duration) -> Duration {
+        match self.world {
+            WorldKind::Sim => Duration::from_millis(1),
+            WorldKind::Wire => wire,
+        }
+    }
+
+    /// The currency of an order's money, for messages.
+    pub fn money(&self, order: &OrderView<'a>, minor_units: i64) -> String {
+        let currency = self
+            .effects_of(order)
+            .find_map(|(_, effect)| effect.amount)
+            .map(|amount| amount.currency.to_string());
+        let currency = currency.as_deref().or(order.quote.map(|quote| quote.1));
+        money(minor_units, currency.unwrap_or("(unknown currency)"))
+    }
+}
+
+/// An amount for messages: `42.00 EUR`.
+pub(super) fn money(minor_units: i64, currency: &str) -> String {
+    let sign = if minor_units < 0 { "-" } else { "" };
+    let minor = minor_units.unsigned_abs();
+    format!("{sign}{}.{:02} {currency}", minor / 100, minor % 100)
 }

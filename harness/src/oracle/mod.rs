@@ -3,9 +3,25 @@
 //! An oracle sees the whole run through [`Evidence`] and nothing else. It says *kept*, *broken* (with the events that
 //! show it) or *no verdict* (with the reason): it never guesses.
 
-pub mod evidence;
+//! [`evidence`] is what they are shown, [`told`] how an answer about a sale is read, [`settlement`] whether a charge's
+//! fate is known.
 
-pub use evidence::{CallView, Evidence, Rest, Told, ToldStatus};
+pub mod bounds;
+mod codes;
+pub mod evidence;
+mod gather;
+pub mod in_time;
+mod json;
+pub mod no_blind_charge;
+pub mod one_effect;
+pub mod settled;
+mod settlement;
+#[cfg(test)]
+mod testing;
+pub mod told;
+
+pub use evidence::{CallView, Evidence, Rest, Setting};
+pub use told::{Told, ToldStatus};
 
 /// One breach of a rule.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,4 +57,63 @@ pub struct Oracle {
     pub requirements: &'static [&'static str],
     /// Judges a run.
     pub check: fn(&Evidence<'_>) -> Verdict,
+}
+
+/// Every oracle, in the order in which they are shown.
+pub static ALL: &[&Oracle] = &[
+    &one_effect::ONE_EFFECT,
+    &no_blind_charge::NO_BLIND_CHARGE,
+    &settled::SETTLED,
+    &in_time::IN_TIME,
+];
+
+/// The oracle of an id.
+pub fn by_id(id: &str) -> Option<&'static Oracle> {
+    ALL.iter().copied().find(|oracle| oracle.id == id)
+}
+
+/// Lets every oracle judge a run.
+pub fn judge(evidence: &Evidence<'_>) -> Vec<(&'static Oracle, Verdict)> {
+    ALL.iter()
+        .map(|oracle| (*oracle, (oracle.check)(evidence)))
+        .collect()
+}
+
+/// What one oracle has found so far; costs nothing as long as nothing is found.
+struct Findings {
+    oracle: &'static str,
+    violations: Vec<Violation>,
+}
+
+impl Findings {
+    const fn of(oracle: &'static str) -> Self {
+        Self {
+            oracle,
+            violations: Vec::new(),
+        }
+    }
+
+    /// Adds a breach; `events` are put in order, each once.
+    fn add(&mut self, message: String, events: impl IntoIterator<Item = usize>) {
+        let mut events: Vec<usize> = events.into_iter().collect();
+        events.sort_unstable();
+        events.dedup();
+        self.violations.push(Violation {
+            oracle: self.oracle,
+            message,
+            events,
+        });
+    }
+
+    fn is_empty(&self) -> bool {
+        self.violations.is_empty()
+    }
+
+    fn verdict(self) -> Verdict {
+        if self.violations.is_empty() {
+            Verdict::Kept
+        } else {
+            Verdict::Broken(self.violations)
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! not answered here. Keys are never forgotten: no run lasts as long as the 24 hours that a real provider keeps them.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use giftgenius::money::Money;
 use giftgenius::policy::PaymentProfile;
@@ -247,11 +248,12 @@ impl Payment {
     }
 }
 
-/// The payment methods, the same for every customer.
+/// The payment methods: the same for every customer, so they are written once.
 fn methods(request: &ProviderRequest) -> Result<ProviderReply, ProviderReply> {
+    static REPLY: LazyLock<ProviderReply> = LazyLock::new(|| http::reply(200, &MethodsReply::ALL));
     http::query(&request.path)
         .any(|(name, customer)| name == "customer" && !customer.is_empty())
-        .then(|| http::reply(200, &MethodsReply::ALL))
+        .then(|| REPLY.clone())
         .ok_or_else(|| http::invalid("Payment methods are a customer's."))
 }
 

@@ -7,8 +7,7 @@ use std::time::Duration;
 use giftgenius::error::Code;
 
 use super::document::{
-    Coverage, FORMAT, Finding, Measured, MeasuredRun, OracleReport, OracleWord, Report, RunReport,
-    ScenarioReport, Word,
+    Coverage, FORMAT, Finding, Measured, MeasuredRun, OracleReport, OracleWord, Report, RunReport, ScenarioReport, Word,
 };
 use super::normalise::Names;
 use super::timeline::{self, Detail, Row};
@@ -38,9 +37,7 @@ pub fn build(ran: &[Ran], elapsed: Duration) -> Report {
     let mut scenarios: Vec<ScenarioReport> = Vec::new();
     for ran in ran {
         let runs = runs(ran);
-        let position = scenarios
-            .iter()
-            .position(|scenario| scenario.name == ran.scenario.name);
+        let position = scenarios.iter().position(|scenario| scenario.name == ran.scenario.name);
         let index = position.unwrap_or_else(|| {
             scenarios.push(scenario(&ran.scenario));
             scenarios.len() - 1
@@ -84,10 +81,7 @@ fn runs(ran: &Ran) -> Vec<RunReport> {
     };
     let mut reports: Vec<RunReport> = Vec::new();
     for outcome in outcomes {
-        if reports
-            .first()
-            .is_some_and(|first| same_verdict(first, outcome))
-        {
+        if reports.first().is_some_and(|first| same_verdict(first, outcome)) {
             continue;
         }
         reports.push(run(outcome));
@@ -96,11 +90,7 @@ fn runs(ran: &Ran) -> Vec<RunReport> {
 }
 
 fn same_verdict(first: &RunReport, outcome: &Outcome) -> bool {
-    let rules: Vec<_> = first
-        .findings
-        .iter()
-        .map(|finding| &*finding.rule)
-        .collect();
+    let rules: Vec<_> = first.findings.iter().map(|finding| &*finding.rule).collect();
     first.verdict == word(outcome.status()) && rules == rules_broken(outcome)
 }
 
@@ -143,20 +133,12 @@ fn not_run(ran: &Ran, why: &str) -> RunReport {
 
 fn run(outcome: &Outcome) -> RunReport {
     let names = Names::of(&outcome.record);
-    let findings = rules_broken(outcome)
-        .into_iter()
-        .map(|rule| finding(outcome, &names, rule))
-        .collect();
+    let findings = rules_broken(outcome).into_iter().map(|rule| finding(outcome, &names, rule)).collect();
     RunReport {
         world: outcome.world.name().to_owned(),
         seed: outcome.seed,
         plan: outcome.plan.to_string(),
-        replay: replay(
-            &outcome.scenario,
-            outcome.world,
-            &outcome.plan,
-            outcome.seed,
-        ),
+        replay: replay(&outcome.scenario, outcome.world, &outcome.plan, outcome.seed),
         verdict: word(outcome.status()),
         findings,
         doubts: outcome.doubts(),
@@ -171,20 +153,12 @@ fn finding(outcome: &Outcome, names: &Names, rule: &'static str) -> Finding {
     if rule == EXPECTATION {
         messages.extend(outcome.unmet.iter().map(|unmet| names.rename(unmet)));
     }
-    for violation in outcome
-        .violations()
-        .filter(|violation| violation.oracle == rule)
-    {
+    for violation in outcome.violations().filter(|violation| violation.oracle == rule) {
         messages.push(names.rename(&violation.message));
         events.extend(violation.events.iter().copied());
     }
     let timeline: Vec<Row> = timeline::rows(&outcome.record, names, Detail::Brief, &events);
-    Finding {
-        rule: rule.to_owned(),
-        messages,
-        timeline,
-        written_to: None,
-    }
+    Finding { rule: rule.to_owned(), messages, timeline, written_to: None }
 }
 
 fn oracles(outcome: &Outcome, names: &Names) -> Vec<OracleReport> {
@@ -194,24 +168,14 @@ fn oracles(outcome: &Outcome, names: &Names) -> Vec<OracleReport> {
         } else {
             match verdict {
                 Verdict::Kept => (OracleWord::Kept, None),
-                Verdict::Broken(_) if outcome.is_expected(oracle) => {
-                    (OracleWord::BrokenAsExpected, None)
-                }
+                Verdict::Broken(_) if outcome.is_expected(oracle) => (OracleWord::BrokenAsExpected, None),
                 Verdict::Broken(_) => (OracleWord::Broken, None),
                 Verdict::NoVerdict(reason) => (OracleWord::NoVerdict, Some(names.rename(reason))),
             }
         };
-        OracleReport {
-            id: oracle.id.to_owned(),
-            verdict: word,
-            why,
-        }
+        OracleReport { id: oracle.id.to_owned(), verdict: word, why }
     };
-    outcome
-        .verdicts
-        .iter()
-        .map(|(oracle, verdict)| report(oracle, verdict))
-        .collect()
+    outcome.verdicts.iter().map(|(oracle, verdict)| report(oracle, verdict)).collect()
 }
 
 /// The line that repeats a run.
@@ -221,11 +185,7 @@ pub fn replay(scenario: &Scenario, world: WorldKind, plan: &Plan, seed: u64) -> 
         WorldKind::Wire => " --world wire",
     };
     let path = scenario.path.display().to_string();
-    let path = if path.contains(|letter: char| letter.is_whitespace()) {
-        format!("'{path}'")
-    } else {
-        path
-    };
+    let path = if path.contains(|letter: char| letter.is_whitespace()) { format!("'{path}'") } else { path };
     format!("misrule replay {path} --plan \"{plan}\" --seed {seed}{world}")
 }
 
@@ -258,21 +218,11 @@ fn coverage(ran: &[Ran]) -> Coverage {
     let codes = Code::ALL.iter().map(|code| code.as_str());
     let (faults_fired, faults_never) = split(faults.collect(), &fired);
     let (codes_seen, codes_never) = split(codes.collect(), &seen);
-    Coverage {
-        faults_fired,
-        faults_never,
-        codes_seen,
-        codes_never,
-    }
+    Coverage { faults_fired, faults_never, codes_seen, codes_never }
 }
 
 fn measured(ran: &[Ran], elapsed: Duration) -> Measured {
-    let mut measured = Measured {
-        elapsed_us: micros(elapsed),
-        simulated_runs: 0,
-        simulated_us: 0,
-        runs: Vec::new(),
-    };
+    let mut measured = Measured { elapsed_us: micros(elapsed), simulated_runs: 0, simulated_us: 0, runs: Vec::new() };
     let mut simulated = Duration::ZERO;
     for ran in ran {
         let Ok(outcomes) = &ran.outcomes else {

@@ -13,9 +13,7 @@ use super::timeline::Row;
 pub const FORMAT: u32 = 1;
 
 /// How it went.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Word {
     /// Every rule was kept and every expectation met.
@@ -189,9 +187,7 @@ pub struct MeasuredRun {
 impl Measured {
     /// Simulated runs a second on one core; `None` before there was one.
     pub fn runs_per_second(&self) -> Option<u64> {
-        self.simulated_runs
-            .saturating_mul(1_000_000)
-            .checked_div(self.simulated_us)
+        self.simulated_runs.saturating_mul(1_000_000).checked_div(self.simulated_us)
     }
 
     /// How long a scenario took in a world.
@@ -206,28 +202,18 @@ impl Measured {
 impl Report {
     /// How many scenarios came to this.
     pub fn count(&self, word: Word) -> usize {
-        self.scenarios
-            .iter()
-            .filter(|scenario| scenario.verdict == word)
-            .count()
+        self.scenarios.iter().filter(|scenario| scenario.verdict == word).count()
     }
 
     /// Every breach, with its scenario and run.
     pub fn findings(&self) -> impl Iterator<Item = (&ScenarioReport, &RunReport, &Finding)> {
         self.scenarios.iter().flat_map(|scenario| {
-            scenario.runs.iter().flat_map(move |run| {
-                run.findings
-                    .iter()
-                    .map(move |finding| (scenario, run, finding))
-            })
+            scenario.runs.iter().flat_map(move |run| run.findings.iter().map(move |finding| (scenario, run, finding)))
         })
     }
 
     /// Whether any scenario has a run on the wire.
     pub fn on_the_wire(&self) -> usize {
-        self.scenarios
-            .iter()
-            .filter(|scenario| scenario.runs.iter().any(|run| run.world == "wire"))
-            .count()
+        self.scenarios.iter().filter(|scenario| scenario.runs.iter().any(|run| run.world == "wire")).count()
     }
 }

@@ -29,24 +29,15 @@ pub enum FileError {
 
 /// Makes a folder and tries it out, so that it is known before a run whether its report can be kept.
 pub fn prepare(folder: &Path) -> Result<(), FileError> {
-    let failed = |cause| FileError::Folder {
-        path: folder.to_owned(),
-        cause,
-    };
+    let failed = |cause| FileError::Folder { path: folder.to_owned(), cause };
     fs::create_dir_all(folder).map_err(failed)?;
     NamedTempFile::new_in(folder).map(drop).map_err(failed)
 }
 
 /// Writes a file whole or not at all. Its folder must exist.
 pub fn write(path: &Path, contents: &[u8]) -> Result<(), FileError> {
-    let failed = |cause| FileError::File {
-        path: path.to_owned(),
-        cause,
-    };
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let failed = |cause| FileError::File { path: path.to_owned(), cause };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = NamedTempFile::new_in(folder).map_err(failed)?;
     file.write_all(contents).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
@@ -75,10 +66,7 @@ pub fn clear(folder: &Path, ending: &str) -> Result<(), FileError> {
     for entry in entries.flatten() {
         let path = entry.path();
         if path.is_file() && path.extension().is_some_and(|known| known == ending) {
-            fs::remove_file(&path).map_err(|cause| FileError::Folder {
-                path: path.clone(),
-                cause,
-            })?;
+            fs::remove_file(&path).map_err(|cause| FileError::Folder { path: path.clone(), cause })?;
         }
     }
     Ok(())

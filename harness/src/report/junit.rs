@@ -29,16 +29,11 @@ pub fn write(report: &Report) -> String {
         }
         document.add_test_suite(suite);
     }
-    document
-        .to_string()
-        .expect("texts are cleared of what XML cannot hold")
+    document.to_string().expect("texts are cleared of what XML cannot hold")
 }
 
 fn theme(scenario: &ScenarioReport) -> &str {
-    scenario
-        .name
-        .rsplit_once('/')
-        .map_or("scenarios", |(theme, _)| theme)
+    scenario.name.rsplit_once('/').map_or("scenarios", |(theme, _)| theme)
 }
 
 fn case(report: &Report, scenario: &ScenarioReport, run: &RunReport) -> TestCase {
@@ -47,10 +42,7 @@ fn case(report: &Report, scenario: &ScenarioReport, run: &RunReport) -> TestCase
         Word::Broken => {
             let rules: Vec<_> = run.findings.iter().map(|finding| &*finding.rule).collect();
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status
-                .set_type(rules.join(", "))
-                .set_message(first_message(run))
-                .set_description(description(run));
+            status.set_type(rules.join(", ")).set_message(first_message(run)).set_description(description(run));
             status
         }
         Word::Inconclusive => error("inconclusive", &run.doubts.join(" "), run),
@@ -66,23 +58,12 @@ fn case(report: &Report, scenario: &ScenarioReport, run: &RunReport) -> TestCase
 }
 
 fn seed_and_world(scenario: &ScenarioReport, run: &RunReport) -> String {
-    let same_world = scenario
-        .runs
-        .iter()
-        .filter(|other| other.world == run.world);
-    if same_world.count() > 1 {
-        format!("{}, seed {}", run.world, run.seed)
-    } else {
-        run.world.clone()
-    }
+    let same_world = scenario.runs.iter().filter(|other| other.world == run.world);
+    if same_world.count() > 1 { format!("{}, seed {}", run.world, run.seed) } else { run.world.clone() }
 }
 
 fn first_message(run: &RunReport) -> String {
-    run.findings
-        .first()
-        .and_then(|finding| finding.messages.first())
-        .cloned()
-        .unwrap_or_default()
+    run.findings.first().and_then(|finding| finding.messages.first()).cloned().unwrap_or_default()
 }
 
 fn description(run: &RunReport) -> String {
@@ -99,9 +80,6 @@ fn description(run: &RunReport) -> String {
 
 fn error(kind: &str, message: &str, run: &RunReport) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-    status
-        .set_type(kind)
-        .set_message(message)
-        .set_description(format!("replay: {}\n", run.replay));
+    status.set_type(kind).set_message(message).set_description(format!("replay: {}\n", run.replay));
     status
 }

@@ -28,12 +28,7 @@ fn document(out: &mut String, report: &Report) -> fmt::Result {
     writeln!(out, "| scenario | what happens | sim | wire | verdict |")?;
     writeln!(out, "|---|---|--:|--:|---|")?;
     for scenario in &report.scenarios {
-        let mean = |world| {
-            report
-                .measured
-                .mean(&scenario.name, world)
-                .map_or_else(String::new, units::span)
-        };
+        let mean = |world| report.measured.mean(&scenario.name, world).map_or_else(String::new, units::span);
         writeln!(
             out,
             "| `{}` | {} | {} | {} | {} |",
@@ -44,11 +39,7 @@ fn document(out: &mut String, report: &Report) -> fmt::Result {
             verdict(scenario),
         )?;
     }
-    never(
-        out,
-        "Faults that never fired",
-        &report.coverage.faults_never,
-    )?;
+    never(out, "Faults that never fired", &report.coverage.faults_never)?;
     never(out, "Error codes never seen", &report.coverage.codes_never)
 }
 
@@ -71,11 +62,7 @@ fn verdict(scenario: &ScenarioReport) -> String {
 fn failure(out: &mut String, scenario: &ScenarioReport, run: &RunReport) -> fmt::Result {
     let replay = |out: &mut String| writeln!(out, "```sh\n{}\n```\n", run.replay);
     for finding in &run.findings {
-        writeln!(
-            out,
-            "## BROKEN `{}` in `{}` ({})\n",
-            finding.rule, scenario.name, run.world
-        )?;
+        writeln!(out, "## BROKEN `{}` in `{}` ({})\n", finding.rule, scenario.name, run.world)?;
         for message in &finding.messages {
             writeln!(out, "{}\n", escape(message))?;
         }

@@ -75,8 +75,7 @@ impl Names {
         }
         let count = self.counts.entry(kind).or_insert(0);
         *count += 1;
-        self.renamed
-            .insert(id.to_owned(), format!("{kind}_{count}"));
+        self.renamed.insert(id.to_owned(), format!("{kind}_{count}"));
     }
 
     fn learn(&mut self, text: &str) {
@@ -126,12 +125,9 @@ impl Names {
             Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
             Value::String(text) => Value::String(self.rename(text)),
             Value::Array(elements) => elements.iter().map(|each| self.rename_json(each)).collect(),
-            Value::Object(members) => Value::Object(
-                members
-                    .iter()
-                    .map(|(name, member)| (name.clone(), self.rename_json(member)))
-                    .collect(),
-            ),
+            Value::Object(members) => {
+                Value::Object(members.iter().map(|(name, member)| (name.clone(), self.rename_json(member))).collect())
+            }
         }
     }
 }
@@ -146,8 +142,7 @@ const fn is_part(letter: char) -> bool {
 }
 
 fn tokens(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|letter| !is_part(letter))
-        .filter(|token| !token.is_empty())
+    text.split(|letter| !is_part(letter)).filter(|token| !token.is_empty())
 }
 
 /// The kind of a token that is an identifier: a known prefix and something made up after it, or a UUID.
@@ -178,10 +173,7 @@ fn moment(text: &str) -> Option<usize> {
     if !fits {
         return None;
     }
-    let fraction = bytes[SHAPE.len()..]
-        .iter()
-        .take_while(|byte| **byte == b'.' || byte.is_ascii_digit())
-        .count();
+    let fraction = bytes[SHAPE.len()..].iter().take_while(|byte| **byte == b'.' || byte.is_ascii_digit()).count();
     let end = SHAPE.len() + fraction;
     (bytes.get(end) == Some(&b'Z')).then_some(end + 1)
 }
@@ -197,12 +189,8 @@ mod tests {
         let mut names = Names::default();
         names.learn_json(&json!({"a": "ord_9f3a", "b": ["cs_01", "ord_77/2"]}));
         names.key("pkey", Some("deadbeef"));
-        let text =
-            "ord_77/1 after ord_9f3a (cs_01), key deadbeef, at 2026-01-01T00:00:01.5Z: order_id";
-        assert_eq!(
-            names.rename(text),
-            "ord_2/1 after ord_1 (cs_1), key pkey_1, at <time>: order_id"
-        );
+        let text = "ord_77/1 after ord_9f3a (cs_01), key deadbeef, at 2026-01-01T00:00:01.5Z: order_id";
+        assert_eq!(names.rename(text), "ord_2/1 after ord_1 (cs_1), key pkey_1, at <time>: order_id");
     }
 
     #[test]

@@ -57,18 +57,9 @@ fn head(out: &mut String, outcome: &Outcome) -> std::fmt::Result {
     if !scenario.covers.is_empty() {
         writeln!(out, "  covers: {}", scenario.covers.join(", "))?;
     }
-    let plan = if outcome.plan.faults.is_empty() {
-        "nothing goes wrong".to_owned()
-    } else {
-        outcome.plan.to_string()
-    };
+    let plan = if outcome.plan.faults.is_empty() { "nothing goes wrong".to_owned() } else { outcome.plan.to_string() };
     writeln!(out, "  plan: {plan}")?;
-    writeln!(
-        out,
-        "  world: {}, seed {}",
-        outcome.world.name(),
-        outcome.seed
-    )?;
+    writeln!(out, "  world: {}, seed {}", outcome.world.name(), outcome.seed)?;
     writeln!(out, "  verdict: {}", outcome.status().name())?;
     for doubt in outcome.doubts() {
         writeln!(out, "  {doubt}")?;
@@ -111,22 +102,10 @@ fn ledger(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::Resul
         writeln!(out, "  no effect")?;
     }
     for effect in &ledger.effects {
-        let amount = effect
-            .amount
-            .map_or_else(String::new, |amount| format!(" {amount}"));
-        let stock: String = effect
-            .stock
-            .iter()
-            .map(|(sku, quantity)| format!(" {quantity} {sku}"))
-            .collect();
-        let undoes = effect
-            .undoes
-            .map_or_else(String::new, |undone| format!(", undoes #{}", undone.0));
-        let stands = if ledger.stands_at(effect, std::time::Duration::MAX) {
-            ""
-        } else {
-            ", undone"
-        };
+        let amount = effect.amount.map_or_else(String::new, |amount| format!(" {amount}"));
+        let stock: String = effect.stock.iter().map(|(sku, quantity)| format!(" {quantity} {sku}")).collect();
+        let undoes = effect.undoes.map_or_else(String::new, |undone| format!(", undoes #{}", undone.0));
+        let stands = if ledger.stands_at(effect, std::time::Duration::MAX) { "" } else { ", undone" };
         let line = format!(
             "  #{} {} {} {}{amount}{stock}{undoes}{stands}",
             effect.id.0,
@@ -144,17 +123,9 @@ fn ledger(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::Resul
 
 fn rest(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::Result {
     let rest = &outcome.rest;
-    writeln!(
-        out,
-        "  {} open, {} parked",
-        units::count(rest.open, "order"),
-        rest.parked.len()
-    )?;
+    writeln!(out, "  {} open, {} parked", units::count(rest.open, "order"), rest.parked.len())?;
     for order in &rest.orders {
-        let line = format!(
-            "  {} {}, money: {}",
-            order.order_id, order.status, order.money
-        );
+        let line = format!("  {} {}, money: {}", order.order_id, order.status, order.money);
         writeln!(out, "{}", names.rename(&line))?;
     }
     for parked in &rest.parked {
@@ -174,11 +145,7 @@ fn oracles(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::Resu
         match verdict {
             Verdict::Kept => kept.push(oracle.id),
             Verdict::Broken(violations) => {
-                let expected = if outcome.is_expected(oracle) {
-                    " (as expected)"
-                } else {
-                    ""
-                };
+                let expected = if outcome.is_expected(oracle) { " (as expected)" } else { "" };
                 for violation in violations {
                     let message = names.rename(&violation.message);
                     writeln!(out, "  BROKEN{expected}: {}: {message}", oracle.id)?;
@@ -197,18 +164,9 @@ fn oracles(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::Resu
 
 fn coverage(out: &mut String, outcome: &Outcome) -> std::fmt::Result {
     for operation in operations::ALL {
-        let asked = outcome
-            .asked
-            .iter()
-            .filter(|asked| std::ptr::eq(asked.site.operation, operation))
-            .count();
+        let asked = outcome.asked.iter().filter(|asked| std::ptr::eq(asked.site.operation, operation)).count();
         if asked > 0 {
-            writeln!(
-                out,
-                "  {}: {}",
-                operation.label,
-                units::count(asked, "request")
-            )?;
+            writeln!(out, "  {}: {}", operation.label, units::count(asked, "request"))?;
         }
     }
     for asked in &outcome.asked {

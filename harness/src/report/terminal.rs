@@ -47,10 +47,7 @@ pub fn write(report: &Report, style: Style<'_>) -> String {
     if !style.written.is_empty() {
         put(&mut out, &format!("report: {}", style.written));
     }
-    put(
-        &mut out,
-        &with_exit(&advice(report), report.verdict.exit_code(), WIDTH),
-    );
+    put(&mut out, &with_exit(&advice(report), report.verdict.exit_code(), WIDTH));
     out
 }
 
@@ -73,21 +70,12 @@ fn head(out: &mut String, report: &Report) {
         0 => String::new(),
         wire => format!(", {wire} of them on the wire too"),
     };
-    put(
-        out,
-        &format!("misrule {}  {scenarios}{wire}\n", report.misrule),
-    );
+    put(out, &format!("misrule {}  {scenarios}{wire}\n", report.misrule));
 }
 
 fn line(out: &mut String, report: &Report, scenario: &ScenarioReport, paint: Paint) {
     let longest = |scenario: &ScenarioReport| scenario.name.chars().count();
-    let name = report
-        .scenarios
-        .iter()
-        .map(longest)
-        .max()
-        .unwrap_or(0)
-        .min(50);
+    let name = report.scenarios.iter().map(longest).max().unwrap_or(0).min(50);
     let mut text = format!("  {:name$}  ", scenario.name);
     let mut worlds = vec!["sim"];
     if report.on_the_wire() > 0 {
@@ -108,10 +96,7 @@ fn line(out: &mut String, report: &Report, scenario: &ScenarioReport, paint: Pai
     };
     let room = WIDTH.saturating_sub(text.chars().count()).max(8);
     let verdict = cut(&verdict, room);
-    put(
-        out,
-        &format!("{text}{}", paint.verdict(scenario.verdict, &verdict)),
-    );
+    put(out, &format!("{text}{}", paint.verdict(scenario.verdict, &verdict)));
 }
 
 fn rules(scenario: &ScenarioReport) -> String {
@@ -140,16 +125,10 @@ pub fn summary(report: &Report) -> String {
     text.push_str(&format!(" in {}", units::span(elapsed)));
     if let Some(rate) = report.measured.runs_per_second() {
         let runs = usize::try_from(report.measured.simulated_runs).unwrap_or(usize::MAX);
-        text.push_str(&format!(
-            " ({} simulated at {} runs/s)",
-            units::count(runs, "run"),
-            units::grouped(rate)
-        ));
+        text.push_str(&format!(" ({} simulated at {} runs/s)", units::count(runs, "run"), units::grouped(rate)));
     }
     let coverage = &report.coverage;
-    let of = |reached: &[String], never: &[String]| {
-        format!("{} of {}", reached.len(), reached.len() + never.len())
-    };
+    let of = |reached: &[String], never: &[String]| format!("{} of {}", reached.len(), reached.len() + never.len());
     text.push_str(&format!(
         "; {} faults fired, {} error codes seen",
         of(&coverage.faults_fired, &coverage.faults_never),
@@ -158,23 +137,10 @@ pub fn summary(report: &Report) -> String {
     text
 }
 
-fn broken(
-    out: &mut String,
-    scenario: &ScenarioReport,
-    run: &RunReport,
-    finding: &Finding,
-    paint: Paint,
-) {
+fn broken(out: &mut String, scenario: &ScenarioReport, run: &RunReport, finding: &Finding, paint: Paint) {
     let word = paint.verdict(Word::Broken, "BROKEN");
-    let place = if run.world == "sim" {
-        String::new()
-    } else {
-        format!(" on the {}", run.world)
-    };
-    put(
-        out,
-        &format!("{word} {}  in {}{place}", finding.rule, scenario.name),
-    );
+    let place = if run.world == "sim" { String::new() } else { format!(" on the {}", run.world) };
+    put(out, &format!("{word} {}  in {}{place}", finding.rule, scenario.name));
     put(out, &format!("  replay: {}", run.replay));
     for message in &finding.messages {
         for line in wrap(message, WIDTH - 2).lines() {
@@ -218,9 +184,7 @@ fn advice(report: &Report) -> String {
             format!("all is well: every rule was kept in {scenarios}")
         }
         Word::Broken => "next: repeat a run that broke with its replay line".to_owned(),
-        Word::Inconclusive => {
-            "next: mend the scenarios whose faults never fired; they prove nothing".to_owned()
-        }
+        Word::Inconclusive => "next: mend the scenarios whose faults never fired; they prove nothing".to_owned(),
         Word::NotRun => "next: see above why a run could not be made".to_owned(),
     }
 }
@@ -266,10 +230,6 @@ impl Paint {
             Word::Inconclusive => 33,
             Word::NotRun | Word::Broken => 31,
         };
-        if self.0 {
-            format!("\u{1b}[{code}m{text}\u{1b}[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 }

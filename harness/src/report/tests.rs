@@ -39,14 +39,8 @@ fn scenario(name: &str) -> Arc<Scenario> {
 }
 
 fn plan() -> Plan {
-    let address = Address {
-        operation: &operations::CHARGE,
-        step: None,
-        number: 1,
-    };
-    Plan {
-        faults: vec![Planned::At(address, Fault::LostReply)],
-    }
+    let address = Address { operation: &operations::CHARGE, step: None, number: 1 };
+    Plan { faults: vec![Planned::At(address, Fault::LostReply)] }
 }
 
 fn ms(ms: u64) -> Duration {
@@ -70,11 +64,7 @@ fn record() -> Record {
             intent: Some(Arc::from("gift")),
         }),
     );
-    let site = Site {
-        operation: &operations::CHARGE,
-        arrival: 1,
-        for_step: Some((2, 1)),
-    };
+    let site = Site { operation: &operations::CHARGE, arrival: 1, for_step: Some((2, 1)) };
     let exchange = record.next_exchange();
     record.push(
         ms(41),
@@ -105,20 +95,8 @@ fn record() -> Record {
     });
     record.ledger.effects.push(effect.clone());
     record.push(ms(41), EventKind::Effect(effect));
-    record.push(
-        ms(41),
-        EventKind::Delivered {
-            exchange,
-            status: 200,
-        },
-    );
-    record.push(
-        ms(2041),
-        EventKind::Answered {
-            exchange,
-            seen: Seen::Silence,
-        },
-    );
+    record.push(ms(41), EventKind::Delivered { exchange, status: 200 });
+    record.push(ms(2041), EventKind::Answered { exchange, seen: Seen::Silence });
     record.push(
         ms(2100),
         EventKind::CallEnded {
@@ -133,11 +111,7 @@ fn record() -> Record {
 }
 
 fn outcome(name: &str, verdict: Verdict, unfired: Vec<Planned>, seed: u64) -> Outcome {
-    let site = Site {
-        operation: &operations::CHARGE,
-        arrival: 1,
-        for_step: Some((2, 1)),
-    };
+    let site = Site { operation: &operations::CHARGE, arrival: 1, for_step: Some((2, 1)) };
     Outcome {
         scenario: scenario(name),
         world: WorldKind::Sim,
@@ -156,10 +130,7 @@ fn outcome(name: &str, verdict: Verdict, unfired: Vec<Planned>, seed: u64) -> Ou
         verdicts: vec![(&ALL_OR_NOTHING, verdict)],
         unmet: Vec::new(),
         unfired,
-        asked: vec![Asked {
-            site,
-            chosen: Some(Fault::LostReply),
-        }],
+        asked: vec![Asked { site, chosen: Some(Fault::LostReply) }],
         elapsed: Duration::from_micros(40),
     }
 }
@@ -167,7 +138,8 @@ fn outcome(name: &str, verdict: Verdict, unfired: Vec<Planned>, seed: u64) -> Ou
 fn broken() -> Verdict {
     Verdict::Broken(vec![Violation {
         oracle: "all-or-nothing",
-        message: "The model was told `failed, effects: none`, but a charge of 42.00 EUR stands for order ord_77a0.".to_owned(),
+        message: "The model was told `failed, effects: none`, but a charge of 42.00 EUR stands for order ord_77a0."
+            .to_owned(),
         events: vec![2, 5],
     }])
 }
@@ -176,9 +148,7 @@ fn report() -> Report {
     let ran = |name: &str, verdict: Verdict, unfired: Vec<Planned>| Ran {
         scenario: scenario(name),
         world: WorldKind::Sim,
-        outcomes: Ok((1..=3)
-            .map(|seed| outcome(name, verdict.clone(), unfired.clone(), seed))
-            .collect()),
+        outcomes: Ok((1..=3).map(|seed| outcome(name, verdict.clone(), unfired.clone(), seed)).collect()),
     };
     let wire = Ran {
         scenario: scenario("checkout/happy_path"),
@@ -199,22 +169,13 @@ fn report() -> Report {
 
 #[test]
 fn a_report_for_a_terminal() {
-    let style = Style {
-        colour: false,
-        written: "target/misrule/report.md · junit.xml · report.json",
-    };
+    let style = Style { colour: false, written: "target/misrule/report.md · junit.xml · report.json" };
     let text = terminal::write(&report(), style);
     for line in text.lines().filter(|line| !line.contains("replay:")) {
         assert!(line.chars().count() <= terminal::WIDTH, "{line}");
     }
     insta::assert_snapshot!(text);
-    let coloured = terminal::write(
-        &report(),
-        Style {
-            colour: true,
-            ..style
-        },
-    );
+    let coloured = terminal::write(&report(), Style { colour: true, ..style });
     assert!(coloured.contains("\u{1b}[31mBROKEN"));
 }
 
@@ -274,14 +235,8 @@ fn an_outcome_is_well_only_if_nothing_is_broken_and_everything_was_tried() {
         (status(broken(), Vec::new(), |_| ()), Status::Broken),
         (status(broken(), Vec::new(), excuse), Status::Ok),
         (status(broken(), Vec::new(), expect), Status::Ok),
-        (
-            status(Verdict::Kept, Vec::new(), expect),
-            Status::Inconclusive,
-        ),
-        (
-            status(Verdict::Kept, plan().faults, |_| ()),
-            Status::Inconclusive,
-        ),
+        (status(Verdict::Kept, Vec::new(), expect), Status::Inconclusive),
+        (status(Verdict::Kept, plan().faults, |_| ()), Status::Inconclusive),
         (status(Verdict::Kept, Vec::new(), miss), Status::Broken),
         (status(Verdict::Kept, plan().faults, miss), Status::Broken),
     ];
@@ -295,17 +250,10 @@ fn a_further_seed_that_comes_to_something_else_is_told() {
     let ran = Ran {
         scenario: scenario("a/b"),
         world: WorldKind::Sim,
-        outcomes: Ok(vec![
-            outcome("a/b", Verdict::Kept, Vec::new(), 1),
-            outcome("a/b", broken(), Vec::new(), 2),
-        ]),
+        outcomes: Ok(vec![outcome("a/b", Verdict::Kept, Vec::new(), 1), outcome("a/b", broken(), Vec::new(), 2)]),
     };
     let report = build(&[ran], Duration::ZERO);
-    let seeds: Vec<_> = report.scenarios[0]
-        .runs
-        .iter()
-        .map(|run| run.seed)
-        .collect();
+    let seeds: Vec<_> = report.scenarios[0].runs.iter().map(|run| run.seed).collect();
     assert_eq!(seeds, [1, 2]);
     assert_eq!(report.verdict.exit_code(), 1);
 }

@@ -41,14 +41,8 @@ pub struct Row {
 
 /// The rows of a run; those of `marked` events (indices into the trace) are marked.
 pub fn rows(record: &Record, names: &Names, detail: Detail, marked: &[usize]) -> Vec<Row> {
-    let mut table = Table {
-        detail,
-        marked,
-        rows: Vec::new(),
-        calls: BTreeMap::new(),
-        sent: BTreeMap::new(),
-        open: None,
-    };
+    let mut table =
+        Table { detail, marked, rows: Vec::new(), calls: BTreeMap::new(), sent: BTreeMap::new(), open: None };
     for (index, event) in record.trace.events.iter().enumerate() {
         table.event(index, event.at, &event.kind);
     }
@@ -73,11 +67,7 @@ struct Table<'a> {
 impl<'a> Table<'a> {
     fn push(&mut self, index: usize, at: Duration, row: Row) {
         self.open = None;
-        self.rows.push(Row {
-            at: units::instant(at),
-            marked: self.marked.contains(&index),
-            ..row
-        });
+        self.rows.push(Row { at: units::instant(at), marked: self.marked.contains(&index), ..row });
     }
 
     fn event(&mut self, index: usize, at: Duration, kind: &'a EventKind) {
@@ -117,11 +107,7 @@ impl<'a> Table<'a> {
     }
 
     /// The row that an exchange began, as long as it is the last one, and how much later it is now, in words.
-    fn open_row(
-        &mut self,
-        exchange: Option<ExchangeId>,
-        at: Duration,
-    ) -> Option<(&mut Row, String)> {
+    fn open_row(&mut self, exchange: Option<ExchangeId>, at: Duration) -> Option<(&mut Row, String)> {
         let (open, since) = self.open?;
         if exchange != Some(open) {
             return None;
@@ -136,13 +122,7 @@ impl<'a> Table<'a> {
         Some((row, later))
     }
 
-    fn at_provider(
-        &mut self,
-        index: usize,
-        at: Duration,
-        exchange: Option<ExchangeId>,
-        text: &str,
-    ) {
+    fn at_provider(&mut self, index: usize, at: Duration, exchange: Option<ExchangeId>, text: &str) {
         let marked = self.marked.contains(&index);
         if let Some((row, later)) = self.open_row(exchange, at) {
             if !row.providers.is_empty() {
@@ -155,14 +135,7 @@ impl<'a> Table<'a> {
         }
         let sent = exchange.and_then(|exchange| self.sent.get(&exchange));
         let of = sent.map_or_else(|| "by itself".to_owned(), |sent| sent.site.to_string());
-        self.push(
-            index,
-            at,
-            Row {
-                providers: format!("{text} ({of})"),
-                ..Row::default()
-            },
-        );
+        self.push(index, at, Row { providers: format!("{text} ({of})"), ..Row::default() });
     }
 
     fn answered(&mut self, index: usize, at: Duration, exchange: ExchangeId, seen: &Seen) {
@@ -179,10 +152,7 @@ impl<'a> Table<'a> {
             self.open = None;
             return;
         }
-        let site = self
-            .sent
-            .get(&exchange)
-            .map_or_else(String::new, |sent| sent.site.to_string());
+        let site = self.sent.get(&exchange).map_or_else(String::new, |sent| sent.site.to_string());
         self.push(index, at, system(format!("◀─ {site}: {text}")));
     }
 
@@ -196,9 +166,7 @@ impl<'a> Table<'a> {
                     StepStatus::Retry => "will be retried",
                     StepStatus::RolledBack => "rolled back",
                 };
-                let code = step
-                    .error_code
-                    .map_or_else(String::new, |code| format!(" {}", code.as_str()));
+                let code = step.error_code.map_or_else(String::new, |code| format!(" {}", code.as_str()));
                 (self.detail == Detail::Full).then(|| format!("log: {} {word}{code}", step.step_id))
             }
             LogLine::CheckoutResult(result) => {
@@ -207,9 +175,7 @@ impl<'a> Table<'a> {
                     giftgenius::step_log::CheckoutStatus::Failed => "failed",
                     giftgenius::step_log::CheckoutStatus::Pending => "pending",
                 };
-                let code = result
-                    .error_code
-                    .map_or_else(String::new, |code| format!(" {}", code.as_str()));
+                let code = result.error_code.map_or_else(String::new, |code| format!(" {}", code.as_str()));
                 (self.detail == Detail::Full).then(|| format!("log: checkout {status}{code}"))
             }
         }
@@ -217,37 +183,23 @@ impl<'a> Table<'a> {
 }
 
 fn host(text: String) -> Row {
-    Row {
-        host: text,
-        ..Row::default()
-    }
+    Row { host: text, ..Row::default() }
 }
 
 fn system(text: String) -> Row {
-    Row {
-        system: text,
-        ..Row::default()
-    }
+    Row { system: text, ..Row::default() }
 }
 
 fn started(call: &CallStarted) -> String {
-    let key = call
-        .key
-        .as_deref()
-        .map_or_else(String::new, |key| format!(" {key}"));
+    let key = call.key.as_deref().map_or_else(String::new, |key| format!(" {key}"));
     format!("{}: {} {}{key} ─▶", call.step, call.user, call.tool)
 }
 
 fn request(sent: &Sent) -> String {
     let reference = sent.reference.as_deref().unwrap_or_default();
-    let amount = sent.amount.map_or_else(String::new, |minor| {
-        format!(" {}.{:02}", minor / 100, minor % 100)
-    });
+    let amount = sent.amount.map_or_else(String::new, |minor| format!(" {}.{:02}", minor / 100, minor % 100));
     let gap = if reference.is_empty() { "" } else { " " };
-    let fault = sent
-        .fault
-        .as_ref()
-        .map_or_else(String::new, |fault| format!(" ⚡{fault}"));
+    let fault = sent.fault.as_ref().map_or_else(String::new, |fault| format!(" ⚡{fault}"));
     format!("{}{gap}{reference}{amount} ─▶{fault}", sent.site)
 }
 
@@ -265,9 +217,7 @@ fn took_hold(effect: &Effect) -> String {
     let what = effect.amount.map_or_else(
         || {
             let stock = effect.stock.iter();
-            let items: Vec<_> = stock
-                .map(|(sku, quantity)| format!("{quantity} {sku}"))
-                .collect();
+            let items: Vec<_> = stock.map(|(sku, quantity)| format!("{quantity} {sku}")).collect();
             items.join(" + ")
         },
         |amount| amount.to_string(),
@@ -278,14 +228,9 @@ fn took_hold(effect: &Effect) -> String {
 
 fn what_was_seen(seen: &Seen) -> String {
     match seen {
-        Seen::Reply {
-            status,
-            retry_after,
-            intact,
-        } => {
-            let after = retry_after.map_or_else(String::new, |after| {
-                format!(" (retry after {})", units::instant(after))
-            });
+        Seen::Reply { status, retry_after, intact } => {
+            let after =
+                retry_after.map_or_else(String::new, |after| format!(" (retry after {})", units::instant(after)));
             let body = if *intact { "" } else { " mangled" };
             format!("{status}{after}{body}")
         }
@@ -299,12 +244,7 @@ fn what_was_seen(seen: &Seen) -> String {
 /// The rows as aligned text, each line at most `width` characters; marked rows begin with `▸`.
 pub fn text(rows: &[Row], width: usize) -> String {
     const GAP: usize = 2;
-    let longest = |column: fn(&Row) -> &str| {
-        rows.iter()
-            .map(|row| column(row).chars().count())
-            .max()
-            .unwrap_or(0)
-    };
+    let longest = |column: fn(&Row) -> &str| rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0);
     let at = longest(|row| &row.at).max(1);
     let left = width.saturating_sub(2 + at + 3 * GAP);
     // The host's column may take two fifths at most, the system's what it needs of the rest; long cells run over more
@@ -314,25 +254,17 @@ pub fn text(rows: &[Row], width: usize) -> String {
     let providers = left.saturating_sub(host + system).max(9);
     let mut out = String::new();
     let mut line = |mark: &str, cells: [&str; 4]| {
-        let text = format!(
-            "{mark} {:at$}  {:host$}  {:system$}  {}",
-            cells[0], cells[1], cells[2], cells[3]
-        );
+        let text = format!("{mark} {:at$}  {:host$}  {:system$}  {}", cells[0], cells[1], cells[2], cells[3]);
         out.push_str(text.trim_end());
         out.push('\n');
     };
     line(" ", ["t", "host", "giftgenius", "providers"]);
     for row in rows {
-        let columns = [
-            wrap(&row.host, host),
-            wrap(&row.system, system),
-            wrap(&row.providers, providers),
-        ];
+        let columns = [wrap(&row.host, host), wrap(&row.system, system), wrap(&row.providers, providers)];
         let height = columns.iter().map(Vec::len).max().unwrap_or(1).max(1);
         for index in 0..height {
-            let [host, system, providers] = columns
-                .each_ref()
-                .map(|column| column.get(index).map_or("", String::as_str));
+            let [host, system, providers] =
+                columns.each_ref().map(|column| column.get(index).map_or("", String::as_str));
             let first = index == 0;
             line(
                 if first && row.marked { "▸" } else { " " },
@@ -358,10 +290,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
         // Lines after the first are set in, so that they are not taken for rows.
         let indent = if lines.is_empty() { 0 } else { 2 };
         while word.chars().count() + indent > width && width > indent {
-            let cut = word
-                .char_indices()
-                .nth(width - indent)
-                .map_or(word.len(), |(at, _)| at);
+            let cut = word.char_indices().nth(width - indent).map_or(word.len(), |(at, _)| at);
             let rest = word.split_off(cut);
             lines.push(format!("{}{word}", " ".repeat(indent)));
             word = rest;

@@ -5,29 +5,16 @@ use serde_json::Value;
 use crate::trace::HostReply;
 
 /// The fields of an answer that say how things stand, in the order in which they are shown.
-const FIELDS: [&str; 7] = [
-    "status",
-    "effects",
-    "order_id",
-    "checkout_session_id",
-    "retryable",
-    "retry_after_ms",
-    "current_step",
-];
+const FIELDS: [&str; 7] =
+    ["status", "effects", "order_id", "checkout_session_id", "retryable", "retry_after_ms", "current_step"];
 /// The longest rendering of an answer that has none of them, in characters.
 const REST_MAX: usize = 60;
 
 /// One line; identifiers as they are.
 pub fn told(reply: &HostReply) -> String {
     match reply {
-        HostReply::Tool {
-            structured,
-            is_error: false,
-        } => result(structured),
-        HostReply::Tool {
-            structured,
-            is_error: true,
-        } => error(structured),
+        HostReply::Tool { structured, is_error: false } => result(structured),
+        HostReply::Tool { structured, is_error: true } => error(structured),
         HostReply::Protocol { code, message } => format!("protocol error {code}: {message}"),
         HostReply::Cancelled => "cancelled by the host".to_owned(),
         HostReply::NoAnswer => "no answer".to_owned(),
@@ -37,14 +24,8 @@ pub fn told(reply: &HostReply) -> String {
 /// The error's code, where the answer is a tool error.
 pub fn code(reply: &HostReply) -> Option<&str> {
     match reply {
-        HostReply::Tool {
-            structured,
-            is_error: true,
-        } => body(structured).get("code").and_then(Value::as_str),
-        HostReply::Tool { .. }
-        | HostReply::Protocol { .. }
-        | HostReply::Cancelled
-        | HostReply::NoAnswer => None,
+        HostReply::Tool { structured, is_error: true } => body(structured).get("code").and_then(Value::as_str),
+        HostReply::Tool { .. } | HostReply::Protocol { .. } | HostReply::Cancelled | HostReply::NoAnswer => None,
     }
 }
 
@@ -55,16 +36,9 @@ fn body(structured: &Value) -> &Value {
 
 fn error(structured: &Value) -> String {
     let body = body(structured);
-    let code = body
-        .get("code")
-        .and_then(Value::as_str)
-        .unwrap_or("(no code)");
+    let code = body.get("code").and_then(Value::as_str).unwrap_or("(no code)");
     let fields = fields(body);
-    if fields.is_empty() {
-        format!("error {code}")
-    } else {
-        format!("error {code} {fields}")
-    }
+    if fields.is_empty() { format!("error {code}") } else { format!("error {code} {fields}") }
 }
 
 fn result(structured: &Value) -> String {
@@ -110,20 +84,11 @@ mod tests {
 
     #[test]
     fn answers_come_down_to_what_they_say_of_the_sale() {
-        let tool = |structured, is_error| HostReply::Tool {
-            structured,
-            is_error,
-        };
+        let tool = |structured, is_error| HostReply::Tool { structured, is_error };
         let table = [
+            (tool(json!({"status": "success", "order_id": "ord_1"}), false), "success ord_1"),
             (
-                tool(json!({"status": "success", "order_id": "ord_1"}), false),
-                "success ord_1",
-            ),
-            (
-                tool(
-                    json!({"error": {"code": "PAYMENT_UNAVAILABLE", "effects": "none", "retryable": true}}),
-                    true,
-                ),
+                tool(json!({"error": {"code": "PAYMENT_UNAVAILABLE", "effects": "none", "retryable": true}}), true),
                 "error PAYMENT_UNAVAILABLE effects: none retryable",
             ),
             (tool(json!({"products": []}), false), r#"{"products":[]}"#),

@@ -65,12 +65,7 @@ mod tests {
         for (ms, expected) in table {
             assert_eq!(instant(Duration::from_millis(ms)), expected);
         }
-        let table = [
-            (41, "41 µs"),
-            (1250, "1.2 ms"),
-            (38_400, "38 ms"),
-            (2_140_000, "2.1 s"),
-        ];
+        let table = [(41, "41 µs"), (1250, "1.2 ms"), (38_400, "38 ms"), (2_140_000, "2.1 s")];
         for (us, expected) in table {
             assert_eq!(span(Duration::from_micros(us)), expected);
         }

@@ -61,8 +61,7 @@ impl<'t> Fields<'t> {
                 mistakes.suggest(
                     &field.key_span,
                     format!("unknown key `{}` in {what}", field.key),
-                    suggest::hint(field.key, known)
-                        .or_else(|| Some(format!("known: {}", known.join(", ")))),
+                    suggest::hint(field.key, known).or_else(|| Some(format!("known: {}", known.join(", ")))),
                 );
             }
         }
@@ -117,11 +116,7 @@ impl<'t> Field<'t> {
     }
 
     /// A whole number in a range.
-    pub(super) fn integer(
-        &self,
-        range: RangeInclusive<i64>,
-        mistakes: &mut Mistakes,
-    ) -> Option<u64> {
+    pub(super) fn integer(&self, range: RangeInclusive<i64>, mistakes: &mut Mistakes) -> Option<u64> {
         let Some(integer) = self.value.as_integer() else {
             self.wrong_type("a whole number", mistakes);
             return None;
@@ -139,14 +134,9 @@ impl<'t> Field<'t> {
     }
 
     /// A whole number in a range, as 32 bits.
-    pub(super) fn number(
-        &self,
-        range: RangeInclusive<u32>,
-        mistakes: &mut Mistakes,
-    ) -> Option<u32> {
+    pub(super) fn number(&self, range: RangeInclusive<u32>, mistakes: &mut Mistakes) -> Option<u32> {
         let wide = i64::from(*range.start())..=i64::from(*range.end());
-        self.integer(wide, mistakes)
-            .and_then(|number| u32::try_from(number).ok())
+        self.integer(wide, mistakes).and_then(|number| u32::try_from(number).ok())
     }
 
     /// A flag that can only be set: to leave it out is to say no.
@@ -180,20 +170,9 @@ impl<'t> Field<'t> {
     }
 
     /// A table that may hold only these keys.
-    pub(super) fn table_of(
-        &self,
-        what: &str,
-        known: &[&str],
-        mistakes: &mut Mistakes,
-    ) -> Option<Fields<'t>> {
+    pub(super) fn table_of(&self, what: &str, known: &[&str], mistakes: &mut Mistakes) -> Option<Fields<'t>> {
         match self.value.as_table() {
-            Some(table) => Some(Fields::open_known(
-                table,
-                self.span.clone(),
-                what,
-                known,
-                mistakes,
-            )),
+            Some(table) => Some(Fields::open_known(table, self.span.clone(), what, known, mistakes)),
             None => {
                 self.wrong_type("a table", mistakes);
                 None

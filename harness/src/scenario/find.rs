@@ -82,27 +82,20 @@ fn one(root: &Path, word: &str) -> Result<Vec<Found>, FindError> {
     let known = under(root, root).unwrap_or_default();
     let names = known.iter().map(|found| found.name.as_str());
     let wanted = word.trim_end_matches(".toml");
-    let wanted = Path::new(wanted)
-        .strip_prefix(root)
-        .map_or_else(|_| wanted.to_owned(), slashes);
+    let wanted = Path::new(wanted).strip_prefix(root).map_or_else(|_| wanted.to_owned(), slashes);
     let hint = match suggest::nearest(&wanted, names) {
         Some(near) => format!("did you mean `{near}`?"),
         None if known.is_empty() => format!("there is none under {}", root.display()),
         None => "`misrule list` shows them all".to_owned(),
     };
-    Err(FindError::Unknown {
-        word: word.to_owned(),
-        hint,
-    })
+    Err(FindError::Unknown { word: word.to_owned(), hint })
 }
 
 fn under(root: &Path, folder: &Path) -> Result<Vec<Found>, FindError> {
     let mut files = Vec::new();
     walk(folder, &mut files)?;
     if files.is_empty() {
-        return Err(FindError::Empty {
-            path: folder.to_owned(),
-        });
+        return Err(FindError::Empty { path: folder.to_owned() });
     }
     let mut found: Vec<_> = files.into_iter().map(|path| named(root, path)).collect();
     found.sort();
@@ -110,10 +103,7 @@ fn under(root: &Path, folder: &Path) -> Result<Vec<Found>, FindError> {
 }
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), FindError> {
-    let failed = |cause| FindError::Folder {
-        path: folder.to_owned(),
-        cause,
-    };
+    let failed = |cause| FindError::Folder { path: folder.to_owned(), cause };
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         if path.is_dir() {
@@ -127,10 +117,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), FindError> {
 
 fn named(root: &Path, path: PathBuf) -> Found {
     let below = path.strip_prefix(root).unwrap_or(&path);
-    Found {
-        name: slashes(&below.with_extension("")),
-        path,
-    }
+    Found { name: slashes(&below.with_extension("")), path }
 }
 
 /// A path with forward slashes, so that names are the same on every machine.
@@ -140,13 +127,8 @@ fn slashes(path: &Path) -> String {
 
 /// Reads and checks a file.
 pub fn load(found: &Found, known: &Known) -> Result<Arc<Scenario>, ScenarioError> {
-    let bytes = fs::read(&found.path).map_err(|cause| ScenarioError::Unreadable {
-        path: found.path.clone(),
-        cause,
-    })?;
-    let text = String::from_utf8(bytes).map_err(|error| ScenarioError::NotText {
-        path: found.path.clone(),
-        at: error.utf8_error().valid_up_to(),
-    })?;
+    let bytes = fs::read(&found.path).map_err(|cause| ScenarioError::Unreadable { path: found.path.clone(), cause })?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| ScenarioError::NotText { path: found.path.clone(), at: error.utf8_error().valid_up_to() })?;
     parse(&text, &found.name, &found.path, known).map(Arc::new)
 }

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, NamedSource,
-    SourceCode, SourceSpan, SpanContents,
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, NamedSource, SourceCode, SourceSpan,
+    SpanContents,
 };
 
 /// The widest line of a diagnostic.
@@ -37,17 +37,8 @@ impl Mistakes {
     }
 
     /// Notes one mistake with what to do about it.
-    pub(super) fn suggest(
-        &mut self,
-        span: &Range<usize>,
-        message: impl Into<String>,
-        suggestion: Option<String>,
-    ) {
-        self.found.push(Mistake {
-            span: span.clone(),
-            message: message.into(),
-            suggestion,
-        });
+    pub(super) fn suggest(&mut self, span: &Range<usize>, message: impl Into<String>, suggestion: Option<String>) {
+        self.found.push(Mistake { span: span.clone(), message: message.into(), suggestion });
     }
 
     /// Whether none was found.
@@ -57,8 +48,7 @@ impl Mistakes {
 
     /// Every mistake in the order of the file; none if there was none.
     pub(super) fn into_sorted(mut self) -> Vec<Mistake> {
-        self.found
-            .sort_by_key(|mistake| (mistake.span.start, mistake.span.end));
+        self.found.sort_by_key(|mistake| (mistake.span.start, mistake.span.end));
         self.found
     }
 }
@@ -104,35 +94,18 @@ impl ScenarioError {
     pub fn render(&self, colour: bool) -> String {
         match self {
             Self::Unreadable { .. } | Self::NotText { .. } => format!("error: {self}\n"),
-            Self::Mistaken {
-                path,
-                text,
-                mistakes,
-            } => {
-                let theme = if colour {
-                    GraphicalTheme::unicode()
-                } else {
-                    GraphicalTheme::unicode_nocolor()
-                };
+            Self::Mistaken { path, text, mistakes } => {
+                let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
                 let handler = GraphicalReportHandler::new_themed(theme)
                     .with_width(WIDTH)
                     .with_context_lines(0)
                     .with_primary_span_start()
                     .with_links(false);
-                let source = WholeLines {
-                    text,
-                    named: NamedSource::new(path.display().to_string(), text.clone()),
-                };
+                let source = WholeLines { text, named: NamedSource::new(path.display().to_string(), text.clone()) };
                 let mut out = format!("error: {self}\n\n");
                 for mistake in mistakes {
-                    let shown = Shown {
-                        mistake,
-                        source: &source,
-                        length: text.len(),
-                    };
-                    handler
-                        .render_report(&mut out, &shown)
-                        .expect("writing to a string does not fail");
+                    let shown = Shown { mistake, source: &source, length: text.len() };
+                    handler.render_report(&mut out, &shown).expect("writing to a string does not fail");
                 }
                 out
             }
@@ -146,11 +119,9 @@ impl fmt::Display for ScenarioError {
             Self::Unreadable { path, cause } => {
                 write!(f, "{} cannot be read: {cause}", path.display())
             }
-            Self::NotText { path, at } => write!(
-                f,
-                "{} is not UTF-8 text (byte {at} is not); save it as UTF-8",
-                path.display()
-            ),
+            Self::NotText { path, at } => {
+                write!(f, "{} is not UTF-8 text (byte {at} is not); save it as UTF-8", path.display())
+            }
             Self::Mistaken { path, mistakes, .. } => {
                 let count = mistakes.len();
                 let noun = if count == 1 { "mistake" } else { "mistakes" };
@@ -178,14 +149,8 @@ impl SourceCode for WholeLines<'_> {
         let bytes = self.text.as_bytes();
         let end = span.offset() + span.len();
         let is_break = |byte: &u8| *byte == b'\n';
-        let from = bytes[..span.offset()]
-            .iter()
-            .rposition(is_break)
-            .map_or(0, |found| found + 1);
-        let to = bytes[end..]
-            .iter()
-            .position(is_break)
-            .map_or(bytes.len(), |found| end + found);
+        let from = bytes[..span.offset()].iter().rposition(is_break).map_or(0, |found| found + 1);
+        let to = bytes[end..].iter().position(is_break).map_or(bytes.len(), |found| end + found);
         self.named.read_span(&(from, to - from).into(), 0, 0)
     }
 }
@@ -220,12 +185,7 @@ impl Diagnostic for Shown<'_> {
         let Range { start, end } = self.mistake.span;
         let (start, end) = (start.min(self.length), end.min(self.length));
         let label = LabeledSpan::new(
-            Some(
-                self.mistake
-                    .suggestion
-                    .clone()
-                    .unwrap_or_else(|| "here".to_owned()),
-            ),
+            Some(self.mistake.suggestion.clone().unwrap_or_else(|| "here".to_owned())),
             start,
             end - start,
         );

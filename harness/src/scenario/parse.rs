@@ -18,15 +18,12 @@ use crate::provider::operations;
 use crate::{requirement, suggest};
 
 /// The keys of a file.
-pub(super) const KEYS: [&str; 11] = [
-    "title", "lesson", "covers", "worlds", "seed", "policy", "stock", "script", "faults", "expect",
-    "excused",
-];
+pub(super) const KEYS: [&str; 11] =
+    ["title", "lesson", "covers", "worlds", "seed", "policy", "stock", "script", "faults", "expect", "excused"];
 /// The keys of `[expect]`.
 pub(super) const EXPECT_KEYS: [&str; 5] = ["answer", "requests", "standing", "parked", "broken"];
 /// The effects that can stand at rest.
-pub(super) const STANDING: [EffectKind; 3] =
-    [EffectKind::Charge, EffectKind::Reserve, EffectKind::Commit];
+pub(super) const STANDING: [EffectKind; 3] = [EffectKind::Charge, EffectKind::Reserve, EffectKind::Commit];
 /// The worlds.
 pub(super) const WORLDS: [WorldKind; 2] = [WorldKind::Sim, WorldKind::Wire];
 /// The largest count that a file may expect, and the largest stock.
@@ -44,12 +41,7 @@ pub struct Known {
 }
 
 /// Reads a scenario from its file's text. `name` is theme and file name, `path` the file as it was given.
-pub fn parse(
-    text: &str,
-    name: &str,
-    path: &Path,
-    known: &Known,
-) -> Result<Scenario, ScenarioError> {
+pub fn parse(text: &str, name: &str, path: &Path, known: &Known) -> Result<Scenario, ScenarioError> {
     let mistaken = |mistakes: Mistakes| ScenarioError::Mistaken {
         path: path.to_owned(),
         text: text.to_owned(),
@@ -59,10 +51,7 @@ pub fn parse(
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         for error in errors {
-            mistakes.add(
-                &error.span().unwrap_or(0..0),
-                format!("not TOML: {}", error.message()),
-            );
+            mistakes.add(&error.span().unwrap_or(0..0), format!("not TOML: {}", error.message()));
         }
         return Err(mistaken(mistakes));
     }
@@ -82,29 +71,12 @@ fn read(
 ) -> Option<Scenario> {
     // What is missing in the file as a whole is told at its first line.
     let whole = 0..0;
-    let fields = Fields::open_known(
-        document.get_ref(),
-        whole.clone(),
-        "a scenario",
-        &KEYS,
-        mistakes,
-    );
+    let fields = Fields::open_known(document.get_ref(), whole.clone(), "a scenario", &KEYS, mistakes);
     let title = required_line(&fields, "title", "what happens, in one line", mistakes);
-    let lesson = required_line(
-        &fields,
-        "lesson",
-        "what it teaches, in one sentence",
-        mistakes,
-    );
-    let covers = fields
-        .get("covers")
-        .map_or_else(Vec::new, |field| covers(field, mistakes));
-    let worlds = fields
-        .get("worlds")
-        .map_or_else(|| vec![WorldKind::Sim], |field| worlds(field, mistakes));
-    let seed = fields.get("seed").map_or(Some(SEED_DEFAULT), |field| {
-        field.integer(0..=i64::MAX, mistakes)
-    });
+    let lesson = required_line(&fields, "lesson", "what it teaches, in one sentence", mistakes);
+    let covers = fields.get("covers").map_or_else(Vec::new, |field| covers(field, mistakes));
+    let worlds = fields.get("worlds").map_or_else(|| vec![WorldKind::Sim], |field| worlds(field, mistakes));
+    let seed = fields.get("seed").map_or(Some(SEED_DEFAULT), |field| field.integer(0..=i64::MAX, mistakes));
     let policy = match fields.get("policy") {
         None => Policy::default(),
         Some(field) => field
@@ -112,9 +84,7 @@ fn read(
             .map_or_else(Policy::default, |table| policy::read(&table, mistakes)),
     };
     fast_enough(&fields, &worlds, &policy, mistakes);
-    let stock = fields
-        .get("stock")
-        .map_or_else(BTreeMap::new, |field| stock(field, known, mistakes));
+    let stock = fields.get("stock").map_or_else(BTreeMap::new, |field| stock(field, known, mistakes));
     let script = if let Some(field) = fields.get("script") {
         script::read(field, mistakes)
     } else {
@@ -125,15 +95,10 @@ fn read(
         );
         Vec::new()
     };
-    let plan = fields.get("faults").map_or_else(Plan::default, |field| {
-        faults::read(field, &step_calls(&fields), mistakes)
-    });
-    let expect = fields
-        .get("expect")
-        .map_or_else(Expect::default, |field| expect(field, known, mistakes));
-    let excused = fields.get("excused").map_or_else(BTreeMap::new, |field| {
-        excused(field, known, &expect, mistakes)
-    });
+    let plan =
+        fields.get("faults").map_or_else(Plan::default, |field| faults::read(field, &step_calls(&fields), mistakes));
+    let expect = fields.get("expect").map_or_else(Expect::default, |field| expect(field, known, mistakes));
+    let excused = fields.get("excused").map_or_else(BTreeMap::new, |field| excused(field, known, &expect, mistakes));
     Some(Scenario {
         name: name.to_owned(),
         path: path.to_owned(),
@@ -153,27 +118,13 @@ fn read(
 
 /// For each step as it stands in the file, whether it is a call: a fault can be addressed to those only.
 fn step_calls(fields: &Fields<'_>) -> Vec<bool> {
-    let elements = fields
-        .get("script")
-        .and_then(|field| field.value.as_array());
+    let elements = fields.get("script").and_then(|field| field.value.as_array());
     elements.map_or_else(Vec::new, |steps| {
-        steps
-            .iter()
-            .map(|step| {
-                step.get_ref()
-                    .as_table()
-                    .is_some_and(|table| table.contains_key("call"))
-            })
-            .collect()
+        steps.iter().map(|step| step.get_ref().as_table().is_some_and(|table| table.contains_key("call"))).collect()
     })
 }
 
-fn required_line(
-    fields: &Fields<'_>,
-    key: &str,
-    about: &str,
-    mistakes: &mut Mistakes,
-) -> Option<String> {
+fn required_line(fields: &Fields<'_>, key: &str, about: &str, mistakes: &mut Mistakes) -> Option<String> {
     match fields.get(key) {
         Some(field) => field.line(mistakes).map(str::to_owned),
         None => {
@@ -198,8 +149,7 @@ fn covers(field: &Field<'_>, mistakes: &mut Mistakes) -> Vec<String> {
             mistakes.suggest(
                 &element.span,
                 format!("unknown requirement `{id}`"),
-                suggest::hint(id, &known)
-                    .or_else(|| Some("known: F1 to F18, I1 to I11, G1 to G6".to_owned())),
+                suggest::hint(id, &known).or_else(|| Some("known: F1 to F18, I1 to I11, G1 to G6".to_owned())),
             );
         } else if ids.iter().any(|known| known == id) {
             mistakes.add(&element.span, format!("`{id}` stands here twice"));
@@ -243,12 +193,7 @@ fn worlds(field: &Field<'_>, mistakes: &mut Mistakes) -> Vec<WorldKind> {
 }
 
 /// On the wire a lost reply is waited for in real time.
-fn fast_enough(
-    fields: &Fields<'_>,
-    worlds: &[WorldKind],
-    policy: &Policy,
-    mistakes: &mut Mistakes,
-) {
+fn fast_enough(fields: &Fields<'_>, worlds: &[WorldKind], policy: &Policy, mistakes: &mut Mistakes) {
     let timeout = policy.retry.attempt_timeout;
     if !worlds.contains(&WorldKind::Wire) || timeout <= WIRE_ATTEMPT_TIMEOUT_MAX {
         return;
@@ -257,13 +202,8 @@ fn fast_enough(
         let most = WIRE_ATTEMPT_TIMEOUT_MAX.as_millis();
         mistakes.suggest(
             &field.span,
-            format!(
-                "a scenario for the wire waits in real time, and an attempt may take {} ms",
-                timeout.as_millis()
-            ),
-            Some(format!(
-                "set `attempt_timeout_ms` in [policy] to {most} or less"
-            )),
+            format!("a scenario for the wire waits in real time, and an attempt may take {} ms", timeout.as_millis()),
+            Some(format!("set `attempt_timeout_ms` in [policy] to {most} or less")),
         );
     }
 }
@@ -296,19 +236,14 @@ fn expect(field: &Field<'_>, known: &Known, mistakes: &mut Mistakes) -> Expect {
     let labels = operations::ALL.map(|operation| operation.label);
     let standing = STANDING.map(EffectKind::name);
     Expect {
-        answer: table
-            .get("answer")
-            .and_then(|field| script::answer(field, mistakes)),
-        requests: table.get("requests").map_or_else(BTreeMap::new, |field| {
-            counts(field, "operation", &labels, mistakes)
-        }),
-        standing: table.get("standing").map_or_else(BTreeMap::new, |field| {
-            counts(field, "effect", &standing, mistakes)
-        }),
-        parked: table
-            .get("parked")
-            .and_then(|field| field.number(0..=COUNT_MAX, mistakes))
-            .unwrap_or(0),
+        answer: table.get("answer").and_then(|field| script::answer(field, mistakes)),
+        requests: table
+            .get("requests")
+            .map_or_else(BTreeMap::new, |field| counts(field, "operation", &labels, mistakes)),
+        standing: table
+            .get("standing")
+            .map_or_else(BTreeMap::new, |field| counts(field, "effect", &standing, mistakes)),
+        parked: table.get("parked").and_then(|field| field.number(0..=COUNT_MAX, mistakes)).unwrap_or(0),
         broken: table
             .get("broken")
             .and_then(|field| field.elements(mistakes))
@@ -322,12 +257,7 @@ fn expect(field: &Field<'_>, known: &Known, mistakes: &mut Mistakes) -> Expect {
     }
 }
 
-fn counts(
-    field: &Field<'_>,
-    what: &str,
-    known: &[&str],
-    mistakes: &mut Mistakes,
-) -> BTreeMap<String, u32> {
+fn counts(field: &Field<'_>, what: &str, known: &[&str], mistakes: &mut Mistakes) -> BTreeMap<String, u32> {
     let mut counts = BTreeMap::new();
     let Some(table) = field.table(mistakes) else {
         return counts;
@@ -348,27 +278,16 @@ fn counts(
 
 /// A label with a dot needs quotes, else TOML makes tables of it.
 pub(super) fn quoting(field: &Field<'_>) -> Option<String> {
-    field
-        .value
-        .is_table()
-        .then(|| "a name with a dot needs quotes: \"payment.charge\"".to_owned())
+    field.value.is_table().then(|| "a name with a dot needs quotes: \"payment.charge\"".to_owned())
 }
 
-fn excused(
-    field: &Field<'_>,
-    known: &Known,
-    expect: &Expect,
-    mistakes: &mut Mistakes,
-) -> BTreeMap<String, String> {
+fn excused(field: &Field<'_>, known: &Known, expect: &Expect, mistakes: &mut Mistakes) -> BTreeMap<String, String> {
     let mut excused = BTreeMap::new();
     let Some(table) = field.table(mistakes) else {
         return excused;
     };
     for field in table.iter() {
-        let at_key = Field {
-            span: field.key_span.clone(),
-            ..field.clone()
-        };
+        let at_key = Field { span: field.key_span.clone(), ..field.clone() };
         let Some(id) = oracle(field.key, &at_key, known, mistakes) else {
             continue;
         };
@@ -393,8 +312,7 @@ fn oracle(id: &str, field: &Field<'_>, known: &Known, mistakes: &mut Mistakes) -
     mistakes.suggest(
         &field.span,
         format!("unknown oracle `{id}`"),
-        suggest::hint(id, &known.oracles)
-            .or_else(|| Some("`misrule list --oracles` shows them all".to_owned())),
+        suggest::hint(id, &known.oracles).or_else(|| Some("`misrule list --oracles` shows them all".to_owned())),
     );
     None
 }

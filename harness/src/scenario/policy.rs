@@ -81,11 +81,7 @@ settings! {
 
 /// The keys of `[policy]`.
 pub(super) fn keys() -> Vec<&'static str> {
-    SETTINGS
-        .iter()
-        .map(|setting| setting.key)
-        .chain([PROFILE_KEY])
-        .collect()
+    SETTINGS.iter().map(|setting| setting.key).chain([PROFILE_KEY]).collect()
 }
 
 /// The word for a profile.
@@ -132,12 +128,8 @@ const ORDERED: [(&str, &str); 3] = [
 ];
 
 fn contradictions(policy: &Policy, fields: &Fields<'_>, mistakes: &mut Mistakes) {
-    let value = |key: &str| {
-        SETTINGS
-            .iter()
-            .find(|setting| setting.key == key)
-            .map_or(0, |setting| (setting.get)(policy))
-    };
+    let value =
+        |key: &str| SETTINGS.iter().find(|setting| setting.key == key).map_or(0, |setting| (setting.get)(policy));
     for (shorter, longer) in ORDERED {
         let (low, high) = (value(shorter), value(longer));
         if low <= high {
@@ -148,9 +140,7 @@ fn contradictions(policy: &Policy, fields: &Fields<'_>, mistakes: &mut Mistakes)
             mistakes.suggest(
                 &field.span,
                 format!("`{shorter}` ({low}) is longer than `{longer}` ({high})"),
-                Some(format!(
-                    "set both so that `{shorter}` is at most `{longer}`"
-                )),
+                Some(format!("set both so that `{shorter}` is at most `{longer}`")),
             );
         }
     }

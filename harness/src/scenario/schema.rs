@@ -12,10 +12,7 @@ use crate::requirement;
 
 /// The schema (JSON Schema 2020-12).
 pub fn schema() -> Value {
-    let requirements: Vec<_> = requirement::ALL
-        .iter()
-        .map(|requirement| requirement.id)
-        .collect();
+    let requirements: Vec<_> = requirement::ALL.iter().map(|requirement| requirement.id).collect();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "misrule scenario",
@@ -108,10 +105,7 @@ fn step() -> Value {
 
 fn expect() -> Value {
     let counts = |about: &str, keys: &[&str]| {
-        let properties: Map<_, _> = keys
-            .iter()
-            .map(|key| ((*key).to_owned(), count()))
-            .collect();
+        let properties: Map<_, _> = keys.iter().map(|key| ((*key).to_owned(), count())).collect();
         json!({"description": about, "type": "object", "additionalProperties": false, "properties": properties})
     };
     json!({
@@ -160,10 +154,7 @@ mod tests {
         assert_eq!(keys(&schema), sorted(parse::KEYS));
         assert_eq!(keys(&properties["expect"]), sorted(parse::EXPECT_KEYS));
         assert_eq!(keys(&properties["policy"]), sorted(policy_file::keys()));
-        let step = ACTIONS
-            .into_iter()
-            .chain(script::CALL_KEYS)
-            .chain(script::MANNERS);
+        let step = ACTIONS.into_iter().chain(script::CALL_KEYS).chain(script::MANNERS);
         assert_eq!(keys(&properties["script"]["items"]), sorted(step));
     }
 

@@ -29,14 +29,8 @@ pub const TOOLS: [&str; 9] = [
 /// What a step can be: exactly one of these.
 pub(super) const ACTIONS: [&str; 5] = ["call", "wait_ms", "wait", "restart", "switch"];
 /// How a call is made: at most one of these.
-pub(super) const MANNERS: [&str; 6] = [
-    "repeat",
-    "concurrent",
-    "double_click",
-    "regenerate",
-    "retry",
-    "cancel_after_ms",
-];
+pub(super) const MANNERS: [&str; 6] =
+    ["repeat", "concurrent", "double_click", "regenerate", "retry", "cancel_after_ms"];
 /// What else belongs to a call.
 pub(super) const CALL_KEYS: [&str; 4] = ["intent", "user", "args", "expect"];
 /// The answers that are not error codes.
@@ -56,11 +50,7 @@ pub(super) fn read(field: &Field<'_>, mistakes: &mut Mistakes) -> Vec<Step> {
     let Some(elements) = field.elements(mistakes) else {
         return Vec::new();
     };
-    let known: Vec<_> = ACTIONS
-        .into_iter()
-        .chain(CALL_KEYS)
-        .chain(MANNERS)
-        .collect();
+    let known: Vec<_> = ACTIONS.into_iter().chain(CALL_KEYS).chain(MANNERS).collect();
     let mut reader = Reader::default();
     let mut steps = Vec::new();
     let mut calls = false;
@@ -80,10 +70,7 @@ pub(super) fn read(field: &Field<'_>, mistakes: &mut Mistakes) -> Vec<Step> {
             Some("begin with `[[script]]` and `call = \"create_checkout_session\"`".to_owned()),
         );
     } else if !calls {
-        mistakes.add(
-            &field.key_span,
-            "the script calls no tool, so there is nothing to judge",
-        );
+        mistakes.add(&field.key_span, "the script calls no tool, so there is nothing to judge");
     }
     steps
 }
@@ -98,10 +85,7 @@ struct Reader {
 
 impl Reader {
     fn step(&mut self, what: &str, fields: &Fields<'_>, mistakes: &mut Mistakes) -> Option<Step> {
-        let actions: Vec<_> = fields
-            .iter()
-            .filter(|field| ACTIONS.contains(&field.key))
-            .collect();
+        let actions: Vec<_> = fields.iter().filter(|field| ACTIONS.contains(&field.key)).collect();
         let action = match actions.as_slice() {
             [action] => *action,
             [] => {
@@ -130,17 +114,12 @@ impl Reader {
                 mistakes.suggest(
                     &field.key_span,
                     format!("`{}` belongs to a call, and {what} makes none", field.key),
-                    Some(format!(
-                        "leave it out, or use `call` instead of `{}`",
-                        action.key
-                    )),
+                    Some(format!("leave it out, or use `call` instead of `{}`", action.key)),
                 );
             }
         }
         match action.key {
-            "wait_ms" => action
-                .integer(1..=WAIT_MS_MAX, mistakes)
-                .map(|ms| Step::Wait(Duration::from_millis(ms))),
+            "wait_ms" => action.integer(1..=WAIT_MS_MAX, mistakes).map(|ms| Step::Wait(Duration::from_millis(ms))),
             "wait" => self.wait(action, mistakes),
             "restart" => action.set(mistakes).map(|()| Step::Restart),
             "switch" => switch(action, mistakes),
@@ -168,25 +147,13 @@ impl Reader {
         Some(Step::WaitForRest)
     }
 
-    fn call(
-        &mut self,
-        what: &str,
-        action: &Field<'_>,
-        fields: &Fields<'_>,
-        mistakes: &mut Mistakes,
-    ) -> Option<Step> {
+    fn call(&mut self, what: &str, action: &Field<'_>, fields: &Fields<'_>, mistakes: &mut Mistakes) -> Option<Step> {
         let tool = action.text(mistakes)?;
         if !TOOLS.contains(&tool) {
-            mistakes.suggest(
-                &action.span,
-                format!("unknown tool `{tool}`"),
-                suggest::hint(tool, &TOOLS),
-            );
+            mistakes.suggest(&action.span, format!("unknown tool `{tool}`"), suggest::hint(tool, &TOOLS));
             return None;
         }
-        let user = fields
-            .get("user")
-            .map_or(Some(USER_DEFAULT), |field| name(field, mistakes));
+        let user = fields.get("user").map_or(Some(USER_DEFAULT), |field| name(field, mistakes));
         let intent = match fields.get("intent") {
             None => None,
             Some(field) => Some(name(field, mistakes)?),
@@ -201,9 +168,7 @@ impl Reader {
         }
         self.complete(action, tool, intent, &mut arguments, mistakes);
         let manner = manner(what, fields, &arguments, mistakes);
-        let expect = fields
-            .get("expect")
-            .and_then(|field| answer(field, mistakes));
+        let expect = fields.get("expect").and_then(|field| answer(field, mistakes));
         if let (Some(Answer::Cancelled), Some(field)) = (&expect, fields.get("expect"))
             && !matches!(manner, Some(Manner::CancelAfter(_)))
         {
@@ -219,9 +184,7 @@ impl Reader {
                 OPENS_ORDER => Some(&mut self.orders),
                 _ => None,
             };
-            opened
-                .into_iter()
-                .for_each(|opened| opened.push(intent.to_owned()));
+            opened.into_iter().for_each(|opened| opened.push(intent.to_owned()));
         }
         Some(Step::Call(CallStep {
             tool: Arc::from(tool),
@@ -258,13 +221,7 @@ impl Reader {
     }
 
     /// Whether an earlier step has declared what a template refers to.
-    fn refer(
-        &self,
-        kind: TemplateKind,
-        intent: &str,
-        field: &Field<'_>,
-        mistakes: &mut Mistakes,
-    ) -> bool {
+    fn refer(&self, kind: TemplateKind, intent: &str, field: &Field<'_>, mistakes: &mut Mistakes) -> bool {
         let (declared, tool, thing) = match kind {
             TemplateKind::Key => return true,
             TemplateKind::Session => (&self.sessions, OPENS_SESSION, "a checkout session"),
@@ -321,25 +278,17 @@ impl Reader {
             }
             DeValue::Boolean(flag) => Some(Value::Bool(*flag)),
             DeValue::Datetime(_) => {
-                mistakes.suggest(
-                    &field.span,
-                    "JSON has no dates",
-                    Some("write it as a text, in quotes".to_owned()),
-                );
+                mistakes.suggest(&field.span, "JSON has no dates", Some("write it as a text, in quotes".to_owned()));
                 None
             }
             DeValue::Array(_) => {
                 let elements = field.elements(mistakes)?;
-                elements
-                    .iter()
-                    .map(|element| self.argument(element, mistakes))
-                    .collect()
+                elements.iter().map(|element| self.argument(element, mistakes)).collect()
             }
             DeValue::Table(_) => {
                 let table = field.table(mistakes)?;
-                let members = table
-                    .iter()
-                    .map(|member| Some((member.key.to_owned(), self.argument(member, mistakes)?)));
+                let members =
+                    table.iter().map(|member| Some((member.key.to_owned(), self.argument(member, mistakes)?)));
                 members.collect::<Option<Map<_, _>>>().map(Value::Object)
             }
         }
@@ -364,10 +313,8 @@ fn switch(field: &Field<'_>, mistakes: &mut Mistakes) -> Option<Step> {
 /// A short name: letters, digits, `_` and `-`.
 fn name<'t>(field: &Field<'t>, mistakes: &mut Mistakes) -> Option<&'t str> {
     let text = field.text(mistakes)?;
-    let fits = !text.is_empty()
-        && text
-            .chars()
-            .all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-');
+    let fits =
+        !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-');
     if !fits {
         mistakes.suggest(
             &field.span,
@@ -384,16 +331,8 @@ fn name<'t>(field: &Field<'t>, mistakes: &mut Mistakes) -> Option<&'t str> {
     fits.then_some(text)
 }
 
-fn manner(
-    what: &str,
-    fields: &Fields<'_>,
-    arguments: &Map<String, Value>,
-    mistakes: &mut Mistakes,
-) -> Option<Manner> {
-    let given: Vec<_> = fields
-        .iter()
-        .filter(|field| MANNERS.contains(&field.key))
-        .collect();
+fn manner(what: &str, fields: &Fields<'_>, arguments: &Map<String, Value>, mistakes: &mut Mistakes) -> Option<Manner> {
+    let given: Vec<_> = fields.iter().filter(|field| MANNERS.contains(&field.key)).collect();
     let field = match given.as_slice() {
         [] => return Some(Manner::Once),
         [field] => *field,
@@ -408,18 +347,12 @@ fn manner(
     };
     let mut fresh_keys = |manner: Manner| {
         let key = arguments.get("idempotency_key").and_then(Value::as_str);
-        let made = key.is_some_and(|key| {
-            pieces(key)
-                .iter()
-                .any(|piece| matches!(piece, Piece::Template(TemplateKind::Key, _)))
-        });
+        let made = key
+            .is_some_and(|key| pieces(key).iter().any(|piece| matches!(piece, Piece::Template(TemplateKind::Key, _))));
         if !made {
             mistakes.suggest(
                 &field.key_span,
-                format!(
-                    "`{}` makes a fresh key each time, and {what} carries none",
-                    field.key
-                ),
+                format!("`{}` makes a fresh key each time, and {what} carries none", field.key),
                 Some("add `idempotency_key = \"{key:pay}\"` to its args".to_owned()),
             );
         }
@@ -435,13 +368,11 @@ fn manner(
             Some(manner)
         }),
         "repeat" => field.number(2..=CALLS_MAX, mistakes).map(Manner::Repeat),
-        "concurrent" => field
-            .number(2..=CALLS_MAX, mistakes)
-            .map(Manner::Concurrent),
+        "concurrent" => field.number(2..=CALLS_MAX, mistakes).map(Manner::Concurrent),
         "retry" => field.number(2..=CALLS_MAX, mistakes).map(Manner::Retry),
-        "cancel_after_ms" => field
-            .integer(0..=WAIT_MS_MAX, mistakes)
-            .map(|ms| Manner::CancelAfter(Duration::from_millis(ms))),
+        "cancel_after_ms" => {
+            field.integer(0..=WAIT_MS_MAX, mistakes).map(|ms| Manner::CancelAfter(Duration::from_millis(ms)))
+        }
         other => unreachable!("`{other}` is no manner"),
     }
 }
@@ -454,19 +385,13 @@ pub(super) fn answer(field: &Field<'_>, mistakes: &mut Mistakes) -> Option<Answe
         "failed" => Some(Answer::Failed),
         "pending" => Some(Answer::Pending),
         "cancelled" => Some(Answer::Cancelled),
-        code if Code::ALL.iter().any(|known| known.as_str() == code) => {
-            Some(Answer::Code(code.to_owned()))
-        }
+        code if Code::ALL.iter().any(|known| known.as_str() == code) => Some(Answer::Code(code.to_owned())),
         _ => {
-            let known: Vec<_> = ANSWERS
-                .into_iter()
-                .chain(Code::ALL.iter().map(|code| code.as_str()))
-                .collect();
+            let known: Vec<_> = ANSWERS.into_iter().chain(Code::ALL.iter().map(|code| code.as_str())).collect();
             mistakes.suggest(
                 &field.span,
                 format!("`{word}` is neither an answer nor an error code"),
-                suggest::hint(word, &known)
-                    .or_else(|| Some(format!("{}, or an error code", suggest::list(ANSWERS)))),
+                suggest::hint(word, &known).or_else(|| Some(format!("{}, or an error code", suggest::list(ANSWERS)))),
             );
             None
         }

@@ -67,19 +67,13 @@ fn template(text: &str) -> Option<(&str, &str, usize)> {
     let inner = &text[1..text.find('}')?];
     let (kind, name) = inner.split_once(':')?;
     let word = |text: &str| {
-        !text.is_empty()
-            && text
-                .chars()
-                .all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-')
+        !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-')
     };
     (word(kind) && word(name)).then_some((kind, name, inner.len() + 2))
 }
 
 /// Replaces each template by what `value` says of it; `None` if it knows nothing of one of them.
-pub fn fill(
-    text: &str,
-    mut value: impl FnMut(TemplateKind, &str) -> Option<String>,
-) -> Option<String> {
+pub fn fill(text: &str, mut value: impl FnMut(TemplateKind, &str) -> Option<String>) -> Option<String> {
     let mut filled = String::with_capacity(text.len());
     for piece in pieces(text) {
         match piece {
@@ -103,12 +97,7 @@ mod tests {
             ("{key:pay}", &[Template(TemplateKind::Key, "pay")]),
             (
                 "a{session:gift}b{order:gift}",
-                &[
-                    Text("a"),
-                    Template(TemplateKind::Session, "gift"),
-                    Text("b"),
-                    Template(TemplateKind::Order, "gift"),
-                ],
+                &[Text("a"), Template(TemplateKind::Session, "gift"), Text("b"), Template(TemplateKind::Order, "gift")],
             ),
             ("{\"a\": 1} {x} {", &[Text("{\"a\": 1} {x} {")]),
             ("{{key:a}", &[Text("{"), Template(TemplateKind::Key, "a")]),
@@ -121,9 +110,7 @@ mod tests {
 
     #[test]
     fn filling_leaves_the_rest_as_it_is() {
-        let filled = fill("<{key:pay}>", |kind, name| {
-            Some(format!("{}-{name}", kind.name()))
-        });
+        let filled = fill("<{key:pay}>", |kind, name| Some(format!("{}-{name}", kind.name())));
         assert_eq!(filled.as_deref(), Some("<key-pay>"));
     }
 }

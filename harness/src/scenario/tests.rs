@@ -26,12 +26,7 @@ fn known() -> Known {
 }
 
 fn read(text: &str) -> Result<Scenario, ScenarioError> {
-    parse(
-        text,
-        "theme/name",
-        Path::new("scenarios/theme/name.toml"),
-        &known(),
-    )
+    parse(text, "theme/name", Path::new("scenarios/theme/name.toml"), &known())
 }
 
 /// The messages and suggestions of a text that must be refused, in order.
@@ -57,19 +52,13 @@ fn a_whole_scenario_is_read() {
     );
     let scenario = read(&text).expect("a good file");
     assert_eq!(scenario.worlds, [WorldKind::Sim, WorldKind::Wire]);
-    assert_eq!(
-        scenario.policy.retry.attempt_timeout,
-        Duration::from_millis(100)
-    );
+    assert_eq!(scenario.policy.retry.attempt_timeout, Duration::from_millis(100));
     assert_eq!(scenario.policy.payment_profile, PaymentProfile::Acp);
     assert_eq!(scenario.expect.requests["payment.charge"], 1);
     let Step::Call(order) = &scenario.script[1] else {
         panic!("the second step is a call");
     };
-    assert_eq!(
-        order.arguments["checkout_session_id"],
-        json!("{session:gift}")
-    );
+    assert_eq!(order.arguments["checkout_session_id"], json!("{session:gift}"));
     assert_eq!(&*order.user, "ada");
 }
 
@@ -82,8 +71,7 @@ fn what_goes_without_saying_is_filled_in_for_the_own_intent() {
     };
     assert_eq!(ask.arguments["order_id"], json!("{order:gift}"));
     // Without an intent a call may be incomplete on purpose.
-    let bare =
-        format!("{HEAD}[[script]]\ncall = \"create_order\"\nexpect = \"INVALID_ARGUMENTS\"\n");
+    let bare = format!("{HEAD}[[script]]\ncall = \"create_order\"\nexpect = \"INVALID_ARGUMENTS\"\n");
     assert!(read(&bare).is_ok());
 }
 
@@ -95,11 +83,8 @@ fn every_mistake_of_a_file_is_told_at_once_with_its_place() {
 
 #[test]
 fn each_bad_input_is_named_with_what_to_do() {
-    let table = [
-        ("", ""),
-        ("an empty script", "script = []\n"),
-        ("an unknown key", &*format!("{SESSION}intnet = \"x\"\n")),
-    ];
+    let table =
+        [("", ""), ("an empty script", "script = []\n"), ("an unknown key", &*format!("{SESSION}intnet = \"x\"\n"))];
     let mut told = String::new();
     for (_, body) in table {
         for mistake in mistakes(&format!("{HEAD}{body}")) {
@@ -122,18 +107,14 @@ fn each_bad_input_is_named_with_what_to_do() {
         format!("{SESSION}regenerate = true\n"),
         ORDER.to_owned(),
         format!("{SESSION}{}", ORDER.replace("gift", "gfit")),
-        format!(
-            "{SESSION}[[script]]\ncall = \"get_order\"\nargs = {{ order_id = \"{{ordr:gift}}\" }}\n"
-        ),
+        format!("{SESSION}[[script]]\ncall = \"get_order\"\nargs = {{ order_id = \"{{ordr:gift}}\" }}\n"),
         format!("{SESSION}[[script]]\ncall = \"get_order\"\nargs = {{ order_id = 2026-01-01 }}\n"),
         format!("worlds = [\"sim\", \"wire\"]\n{SESSION}"),
         format!("covers = [\"F2\", \"F2\", \"F99\"]\n{SESSION}"),
         format!("[policy]\npayment_profile = \"stripes\"\nattempts_max = 0\n{SESSION}"),
         format!("[policy]\nattempt_timeout_ms = 30000\n{SESSION}"),
         format!("[stock]\nteaset = 3\nmug-blue = -1\n{SESSION}"),
-        format!(
-            "{SESSION}[expect]\nrequests = {{ payment.charge = 1 }}\nstanding = {{ charges = 1 }}\n"
-        ),
+        format!("{SESSION}[expect]\nrequests = {{ payment.charge = 1 }}\nstanding = {{ charges = 1 }}\n"),
         format!("{SESSION}[expect]\nbroken = [\"bounded\"]\n[excused]\nbounded = \"why\"\n"),
         "seed = 99999999999999999999\n".to_owned() + SESSION,
         format!("{SESSION}title = [\n"),
@@ -148,10 +129,7 @@ fn each_bad_input_is_named_with_what_to_do() {
 
 #[test]
 fn a_mistake_is_shown_in_its_line() {
-    let text = format!(
-        "{HEAD}{SESSION}{}",
-        ORDER.replace("create_order", "creat_order")
-    );
+    let text = format!("{HEAD}{SESSION}{}", ORDER.replace("create_order", "creat_order"));
     let error = read(&text).expect_err("an unknown tool");
     insta::assert_snapshot!(error.render(false));
     // Also at the very end of a text, and in an empty one.
@@ -256,46 +234,31 @@ fn scenario() -> impl Strategy<Value = Scenario> {
         }
         policy
     });
-    let world = any::<bool>().prop_map(|wire| {
-        if wire {
-            vec![WorldKind::Sim, WorldKind::Wire]
-        } else {
-            vec![WorldKind::Sim]
-        }
-    });
+    let world =
+        any::<bool>().prop_map(|wire| if wire { vec![WorldKind::Sim, WorldKind::Wire] } else { vec![WorldKind::Sim] });
     let stock = prop::collection::btree_map(Just("tea-set".to_owned()), 0..1_000_000_u32, 0..2);
     let excused = prop::collection::btree_map(Just("bounded".to_owned()), line(), 0..2);
     let script = (call(), prop::collection::vec(step(), 0..5)).prop_map(|(first, mut rest)| {
         rest.insert(0, first);
         rest
     });
-    (
-        (line(), line()),
-        world,
-        policy,
-        stock,
-        script,
-        0..=i64::MAX.unsigned_abs(),
-        expectations(),
-        excused,
+    ((line(), line()), world, policy, stock, script, 0..=i64::MAX.unsigned_abs(), expectations(), excused).prop_map(
+        |((title, lesson), worlds, policy, stock, script, seed, expect, excused)| Scenario {
+            name: "theme/name".to_owned(),
+            path: "scenarios/theme/name.toml".into(),
+            title,
+            lesson,
+            covers: vec!["F4".to_owned(), "I5".to_owned()],
+            worlds,
+            policy,
+            stock,
+            script,
+            plan: plan(),
+            seed,
+            expect,
+            excused,
+        },
     )
-        .prop_map(
-            |((title, lesson), worlds, policy, stock, script, seed, expect, excused)| Scenario {
-                name: "theme/name".to_owned(),
-                path: "scenarios/theme/name.toml".into(),
-                title,
-                lesson,
-                covers: vec!["F4".to_owned(), "I5".to_owned()],
-                worlds,
-                policy,
-                stock,
-                script,
-                plan: plan(),
-                seed,
-                expect,
-                excused,
-            },
-        )
 }
 
 fn plan() -> Plan {

@@ -27,10 +27,7 @@ pub fn write(scenario: &Scenario) -> String {
         entry(&mut out, "seed", &scenario.seed.to_string());
     }
     section(&mut out, "policy", policy(&scenario.policy));
-    let stock = scenario
-        .stock
-        .iter()
-        .map(|(sku, quantity)| (text(sku), quantity.to_string()));
+    let stock = scenario.stock.iter().map(|(sku, quantity)| (text(sku), quantity.to_string()));
     section(&mut out, "stock", stock.collect());
     for step in &scenario.script {
         out.push_str("\n[[script]]\n");
@@ -38,17 +35,11 @@ pub fn write(scenario: &Scenario) -> String {
     }
     let faults = scenario.plan.faults.iter().map(|planned| match planned {
         Planned::At(address, fault) => (text(&address.to_string()), text(&fault.to_string())),
-        Planned::Over(provider, fault) => (
-            text(&format!("provider.{}", provider.name())),
-            text(&fault.to_string()),
-        ),
+        Planned::Over(provider, fault) => (text(&format!("provider.{}", provider.name())), text(&fault.to_string())),
     });
     section(&mut out, "faults", faults.collect());
     section(&mut out, "expect", expect(&scenario.expect));
-    let excused = scenario
-        .excused
-        .iter()
-        .map(|(oracle, reason)| (text(oracle), text(reason)));
+    let excused = scenario.excused.iter().map(|(oracle, reason)| (text(oracle), text(reason)));
     section(&mut out, "excused", excused.collect());
     out
 }
@@ -61,10 +52,7 @@ fn policy(policy: &Policy) -> Vec<(String, String)> {
         .map(|setting| (setting.key.to_owned(), (setting.get)(policy).to_string()))
         .collect();
     if policy.payment_profile != default.payment_profile {
-        entries.push((
-            PROFILE_KEY.to_owned(),
-            text(profile_name(policy.payment_profile)),
-        ));
+        entries.push((PROFILE_KEY.to_owned(), text(profile_name(policy.payment_profile))));
     }
     entries
 }
@@ -90,11 +78,8 @@ fn write_call(out: &mut String, call: &CallStep) {
         entry(out, "intent", &text(intent));
     }
     if !call.arguments.is_empty() {
-        let arguments: toml::Table = call
-            .arguments
-            .iter()
-            .filter_map(|(name, value)| Some((name.clone(), as_toml(value)?)))
-            .collect();
+        let arguments: toml::Table =
+            call.arguments.iter().filter_map(|(name, value)| Some((name.clone(), as_toml(value)?))).collect();
         entry(out, "args", &toml::Value::Table(arguments).to_string());
     }
     match &call.manner {
@@ -115,10 +100,8 @@ fn write_call(out: &mut String, call: &CallStep) {
 
 fn expect(expect: &Expect) -> Vec<(String, String)> {
     let counts = |counts: &std::collections::BTreeMap<String, u32>| {
-        let counts: toml::Table = counts
-            .iter()
-            .map(|(name, count)| (name.clone(), toml::Value::Integer((*count).into())))
-            .collect();
+        let counts: toml::Table =
+            counts.iter().map(|(name, count)| (name.clone(), toml::Value::Integer((*count).into()))).collect();
         toml::Value::Table(counts).to_string()
     };
     let mut entries = Vec::new();
@@ -174,10 +157,7 @@ fn as_toml(value: &Value) -> Option<toml::Value> {
         Value::String(text) => toml::Value::String(text.clone()),
         Value::Array(elements) => toml::Value::Array(elements.iter().filter_map(as_toml).collect()),
         Value::Object(members) => toml::Value::Table(
-            members
-                .iter()
-                .filter_map(|(name, value)| Some((name.clone(), as_toml(value)?)))
-                .collect(),
+            members.iter().filter_map(|(name, value)| Some((name.clone(), as_toml(value)?))).collect(),
         ),
     })
 }

@@ -1,0 +1,303 @@
+//! How evidence is gathered: one walk over the trace, then everything is tied together by id.
+
+use std::time::Duration;
+
+use super::evidence::{
+    CallView, Evidence, ExchangeView, Names, OrderView, Rest, SessionView, Setting,
+};
+use super::told::{Told, quote};
+use super::{ToldStatus, codes};
+use crate::provider::ledger::{EffectKind, Ledger};
+use crate::trace::{CallId, Event, EventKind, ExchangeId, Trace};
+
+impl<'a> Evidence<'a> {
+    /// Ties a run together.
+    pub fn new(trace: &'a Trace, ledger: &'a Ledger, rest: &'a Rest, setting: Setting<'a>) -> Self {
+        let mut gathered = Self {
+            trace,
+            ledger,
+            calls: Vec::with_capacity(8),
+            exchanges: Vec::with_capacity(16),
+            orders: Vec::new(),
+            purchases: 0,
+            sessions: Vec::new(),
+            rest,
+            policy: setting.policy,
+            world: setting.world,
+            canaries: setting.canaries,
+            plan: setting.plan,
+            checkout_on_at_start: setting.checkout_on_at_start,
+            effect_events: vec![usize::MAX; ledger.effects.len()],
+            undone: vec![0; ledger.effects.len()],
+            correlations: Names::default(),
+        };
+        for (index, event) in trace.events.iter().enumerate() {
+            gathered.take(index, event);
+        }
+        let ids = gathered.find_orders();
+        gathered.tie_effects(&ids);
+        gathered.tie_calls(&ids);
+        gathered.tie_purchases();
+        gathered
+    }
+
+    fn take(&mut self, index: usize, event: &'a Event) {
+        match &event.kind {
+            EventKind::CallStarted(started) => {
+                let call = self.calls.len();
+                self.correlations.get_or_add(&started.correlation, call);
+                self.calls.push(CallView {
+                    started,
+                    start_event: index,
+                    start: event.at,
+                    end: None,
+                    reply: None,
+                    told: None,
+                    order: None,
+                });
+            }
+            EventKind::CallEnded { call, reply } => {
+                let Some(at) = self.place_of(*call) else {
+                    return;
+                };
+                let view = &mut self.calls[at];
+                view.end = Some((index, event.at));
+                view.reply = Some(reply);
+                view.told = Told::read(reply);
+                if view.is("create_checkout_session")
+                    && let Some((id, quote)) = quote(reply)
+                {
+                    self.sessions.push(SessionView {
+                        id,
+                        quote,
+                        call: at,
+                    });
+                }
+            }
+            EventKind::Sent(sent) => {
+                let call = self.correlations.get(&sent.correlation);
+                self.exchanges.push(ExchangeView {
+                    sent,
+                    sent_event: index,
+                    start: event.at,
+                    incarnation: event.incarnation,
+                    answer: None,
+                    delivered: None,
+                    order: None,
+                    call,
+                });
+            }
+            EventKind::Delivered { exchange, .. } => {
+                if let Some(view) = self.exchange_mut(*exchange) {
+                    view.delivered.get_or_insert(index);
+                }
+            }
+            EventKind::Effect(effect) => {
+                if let Some(place) = self.effect_events.get_mut(effect.id.0 as usize) {
+                    *place = index;
+                }
+            }
+            EventKind::Answered { exchange, seen } => {
+                let latest =
+                    self.policy.retry.attempt_timeout + self.tolerance(Duration::from_millis(100));
+                if let Some(view) = self.exchange_mut(*exchange)
+                    && event.at <= view.start + latest
+                {
+                    view.answer.get_or_insert((index, event.at, seen));
+                }
+            }
+            EventKind::Log(_) | EventKind::Restarted | EventKind::Switched { .. } => {}
+        }
+    }
+
+    /// Where a call stands in `calls`: at its number, unless calls were begun while others were being numbered.
+    fn place_of(&self, call: CallId) -> Option<usize> {
+        let number = call.0 as usize;
+        match self.calls.get(number) {
+            Some(view) if view.started.call == call => Some(number),
+            _ => self
+                .calls
+                .iter()
+                .rposition(|view| view.started.call == call),
+        }
+    }
+
+    fn exchange_mut(&mut self, exchange: ExchangeId) -> Option<&mut ExchangeView<'a>> {
+        self.exchanges
+            .get_mut(exchange.0 as usize)
+            .filter(|view| view.sent.exchange == exchange)
+    }
+
+    /// An exchange by its number.
+    pub(super) fn exchange(&self, exchange: ExchangeId) -> Option<&ExchangeView<'a>> {
+        self.exchanges
+            .get(exchange.0 as usize)
+            .filter(|view| view.sent.exchange == exchange)
+    }
+
+    fn order_named(&mut self, id: &'a str, ids: &mut Names<'a>) -> usize {
+        let order = ids.get_or_add(id, self.orders.len());
+        if order == self.orders.len() {
+            self.orders.push(OrderView {
+                id,
+                begun_by: None,
+                session: None,
+                quote: None,
+                purchase: 0,
+                exchanges: Vec::new(),
+                effects: Vec::new(),
+                cancelled_from: None,
+                at_rest: None,
+                parked: None,
+            });
+        }
+        order
+    }
+
+    /// Every order that is named anywhere: by requests, effects, answers, and the system's own record.
+    fn find_orders(&mut self) -> Names<'a> {
+        let mut ids = Names::default();
+        for index in 0..self.exchanges.len() {
+            let sent = self.exchanges[index].sent;
+            let Some(reference) = sent.reference.as_deref() else {
+                continue;
+            };
+            let id = reference
+                .split_once('/')
+                .map_or(reference, |(order, _)| order);
+            let order = self.order_named(id, &mut ids);
+            self.exchanges[index].order = Some(order);
+            let begun_by = self.exchanges[index]
+                .call
+                .filter(|call| self.calls[*call].is("create_order"));
+            let view = &mut self.orders[order];
+            if view.exchanges.is_empty() {
+                view.begun_by = begun_by;
+            }
+            view.exchanges.push(index);
+        }
+        let ledger = self.ledger;
+        for effect in &ledger.effects {
+            self.order_named(Ledger::order_of(effect), &mut ids);
+        }
+        for call in 0..self.calls.len() {
+            if let Some(id) = self.calls[call]
+                .told
+                .as_ref()
+                .and_then(|told| told.order_id)
+            {
+                let order = self.order_named(id, &mut ids);
+                self.calls[call].order = Some(order);
+                if self.orders[order].begun_by.is_none() && self.calls[call].is("create_order") {
+                    self.orders[order].begun_by = Some(call);
+                }
+            }
+        }
+        let rest = self.rest;
+        for at_rest in &rest.orders {
+            let order = self.order_named(&at_rest.order_id, &mut ids);
+            self.orders[order].at_rest = Some(at_rest);
+        }
+        for parked in &rest.parked {
+            let order = self.order_named(&parked.order_id, &mut ids);
+            self.orders[order].parked = Some(parked);
+        }
+        ids
+    }
+
+    fn tie_effects(&mut self, ids: &Names<'a>) {
+        for (index, effect) in self.ledger.effects.iter().enumerate() {
+            if let Some(order) = ids.get(Ledger::order_of(effect)) {
+                self.orders[order].effects.push(index);
+            }
+            let Some(undone) = effect.undoes else {
+                continue;
+            };
+            if let Some(place) = self.undone.get_mut(undone.0 as usize) {
+                *place += match (effect.kind, effect.amount) {
+                    (EffectKind::Refund, Some(amount)) => amount.minor_units,
+                    _ => 1,
+                };
+            }
+        }
+    }
+
+    /// Ties orders to the calls that began or cancelled them.
+    fn tie_calls(&mut self, ids: &Names<'a>) {
+        for order in 0..self.orders.len() {
+            let Some(begun_by) = self.orders[order].begun_by else {
+                continue;
+            };
+            let started = self.calls[begun_by].started;
+            let session = started
+                .arguments
+                .get("checkout_session_id")
+                .and_then(serde_json::Value::as_str);
+            let quote = self
+                .sessions
+                .iter()
+                .find(|known| Some(known.id) == session)
+                .map(|known| known.quote);
+            let view = &mut self.orders[order];
+            view.session = session;
+            view.quote = quote;
+            // An error that names no order speaks of the one that its call began.
+            self.calls[begun_by].order.get_or_insert(order);
+        }
+        for call in &self.calls {
+            if call.is("cancel_order")
+                && may_have_been_accepted(call)
+                && let Some(order) = call.text("order_id").and_then(|id| ids.get(id))
+            {
+                self.orders[order]
+                    .cancelled_from
+                    .get_or_insert(call.start_event);
+            }
+        }
+    }
+
+    /// Orders of one intent are one purchase; without an intent, those of one session; else each is its own.
+    fn tie_purchases(&mut self) {
+        let mut intents = Names::default();
+        let mut sessions = Names::default();
+        for order in &mut self.orders {
+            let fresh = self.purchases;
+            let intent = order
+                .begun_by
+                .and_then(|call| self.calls[call].started.intent.as_deref());
+            let intent = intent.or_else(|| {
+                let session = self
+                    .sessions
+                    .iter()
+                    .find(|known| Some(known.id) == order.session)?;
+                self.calls[session.call].started.intent.as_deref()
+            });
+            order.purchase = match (intent, order.session) {
+                (Some(intent), _) => intents.get_or_add(intent, fresh),
+                (None, Some(session)) => sessions.get_or_add(session, fresh),
+                (None, None) => fresh,
+            };
+            if order.purchase == fresh {
+                self.purchases += 1;
+            }
+        }
+    }
+}
+
+/// Whether a `cancel_order` may have been accepted: everything but a plain refusal.
+fn may_have_been_accepted(call: &CallView<'_>) -> bool {
+    match &call.told {
+        None => true,
+        Some(told) => match told.status {
+            ToldStatus::Success | ToldStatus::Pending | ToldStatus::Cancelled => true,
+            ToldStatus::Failed if !told.is_error => true,
+            ToldStatus::Failed => {
+                let settles_nothing = told.code.and_then(codes::parse).is_some_and(|code| {
+                    codes::leaves_the_sale_open(code) || codes::before_the_claim(code)
+                });
+                !settles_nothing
+                    && (told.retryable == Some(true) || told.effects == Some("unknown"))
+            }
+        },
+    }
+}

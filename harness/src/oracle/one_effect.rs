@@ -1,0 +1,295 @@
+//! `one-effect`: a purchase is charged, reserved and sold at most once.
+
+use super::evidence::{Evidence, OrderView};
+use super::{Findings, Oracle, Verdict};
+use crate::provider::ledger::EffectKind;
+use crate::provider::operations::COMMIT;
+use crate::trace::Seen;
+
+/// The rule.
+pub static ONE_EFFECT: Oracle = Oracle {
+    id: "one-effect",
+    rule: "At rest at most one charge, one reservation and one booked sale stand per intent; with a payment provider \
+           that deduplicates, at most one charge and one booked sale at every instant.",
+    explanation: "Whoever asks twice must not pay twice: a model that repeats a call, a platform that repeats after a \
+                  time-out, a double click, a request that the network delivers again. A breach names the effects \
+                  that stand side by side; look for the request that brought the second one, and for the key it \
+                  carried. What was refunded or released does not stand. An order that waits for a person counts \
+                  once: whether it may wait is the matter of parked-minimal.",
+    requirements: &["F4", "F5", "F7"],
+    check,
+};
+
+fn check(evidence: &Evidence<'_>) -> Verdict {
+    let mut findings = Findings::of(ONE_EFFECT.id);
+    // One effect of a kind cannot stand twice: nothing to look at in most runs.
+    if evidence.ledger.effects.len() < 2 {
+        return Verdict::Kept;
+    }
+    for kind in [EffectKind::Charge, EffectKind::Reserve, EffectKind::Commit] {
+        if evidence.ledger.of_kind(kind).nth(1).is_none() {
+            continue;
+        }
+        for purchase in 0..evidence.purchases {
+            at_rest(evidence, purchase, kind, &mut findings);
+            if kind != EffectKind::Reserve && evidence.policy.payment_profile.deduplicates() {
+                at_every_instant(evidence, purchase, kind, &mut findings);
+            }
+        }
+    }
+    findings.verdict()
+}
+
+/// The effects of a kind of a purchase, order by order.
+fn of_purchase<'e, 'a>(
+    evidence: &'e Evidence<'a>,
+    purchase: usize,
+    kind: EffectKind,
+) -> impl Iterator<Item = (&'e OrderView<'a>, usize)> {
+    evidence
+        .orders
+        .iter()
+        .filter(move |order| order.purchase == purchase)
+        .flat_map(move |order| {
+            evidence
+                .effects_of(order)
+                .filter(move |(_, effect)| effect.kind == kind)
+                .map(move |(index, _)| (order, index))
+        })
+        .filter(move |(_, index)| !was_called_gone(evidence, *index))
+}
+
+/// Whether the inventory itself said of a reservation, when it was to be sold, that it is gone: another one may then be
+/// asked for, whatever its books say.
+fn was_called_gone(evidence: &Evidence<'_>, effect: usize) -> bool {
+    let effect = &evidence.ledger.effects[effect];
+    let gone = |seen: &Seen| matches!(seen, Seen::Reply { status: 410, .. });
+    matches!(effect.kind, EffectKind::Reserve | EffectKind::Commit)
+        && evidence.exchanges.iter().any(|exchange| {
+            exchange.is(&COMMIT)
+                && exchange.sent.reference.as_deref() == Some(&effect.reference)
+                && exchange.answer.is_some_and(|(_, _, seen)| gone(seen))
+        })
+}
+
+fn at_rest(evidence: &Evidence<'_>, purchase: usize, kind: EffectKind, findings: &mut Findings) {
+    let mut standing: Vec<usize> = Vec::new();
+    let mut parked_counted = None;
+    for (order, effect) in of_purchase(evidence, purchase, kind) {
+        if !evidence.stands(effect) {
+            continue;
+        }
+        if order.parked.is_some() && parked_counted.replace(order.id) == Some(order.id) {
+            continue;
+        }
+        standing.push(effect);
+    }
+    if standing.len() > 1 {
+        let message = format!(
+            "{} {}s stand at rest for one purchase: {}",
+            standing.len(),
+            kind.name(),
+            list(evidence, &standing)
+        );
+        findings.add(
+            message,
+            standing.iter().map(|effect| evidence.event_of(*effect)),
+        );
+    }
+}
+
+fn at_every_instant(
+    evidence: &Evidence<'_>,
+    purchase: usize,
+    kind: EffectKind,
+    findings: &mut Findings,
+) {
+    let mut standing: Vec<usize> = Vec::new();
+    let mut all: Vec<usize> = of_purchase(evidence, purchase, kind)
+        .map(|(_, effect)| effect)
+        .collect();
+    all.sort_unstable();
+    for effect in all {
+        let now = evidence.event_of(effect);
+        standing.retain(|earlier| stood_at(evidence, *earlier, now));
+        // What still stands together at rest has been said already.
+        let said =
+            standing.iter().all(|earlier| evidence.stands(*earlier)) && evidence.stands(effect);
+        standing.push(effect);
+        if standing.len() > 1 && !said {
+            let message = format!(
+                "for a time {} {}s stood for one purchase: {}",
+                standing.len(),
+                kind.name(),
+                list(evidence, &standing)
+            );
+            findings.add(
+                message,
+                standing.iter().map(|effect| evidence.event_of(*effect)),
+            );
+        }
+    }
+}
+
+fn stood_at(evidence: &Evidence<'_>, effect: usize, event: usize) -> bool {
+    let it = &evidence.ledger.effects[effect];
+    let undone: i64 = evidence
+        .ledger
+        .effects
+        .iter()
+        .enumerate()
+        .filter(|(index, other)| other.undoes == Some(it.id) && evidence.event_of(*index) <= event)
+        .map(|(_, other)| match other.kind {
+            EffectKind::Refund => other.amount.map_or(0, |amount| amount.minor_units),
+            EffectKind::Charge
+            | EffectKind::Close
+            | EffectKind::Reserve
+            | EffectKind::Release
+            | EffectKind::Expire
+            | EffectKind::Commit
+            | EffectKind::Restock => i64::MAX,
+        })
+        .fold(0, i64::saturating_add);
+    undone < it.amount.map_or(1, |amount| amount.minor_units)
+}
+
+/// `ch_1 of 42.00 EUR for ord_1 (key k1)`, each.
+fn list(evidence: &Evidence<'_>, effects: &[usize]) -> String {
+    let mut text = String::new();
+    for index in effects {
+        let effect = &evidence.ledger.effects[*index];
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.push_str(&effect.subject);
+        if let Some(amount) = effect.amount {
+            text.push_str(" of ");
+            text.push_str(&amount.to_string());
+        }
+        text.push_str(" for ");
+        text.push_str(&effect.reference);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use giftgenius::error::Code;
+    use giftgenius::policy::PaymentProfile;
+
+    use super::*;
+    use crate::oracle::testing::{PRICE, Run};
+    use crate::provider::operations::{CHARGE, REFUND, RESERVE};
+
+    #[test]
+    fn a_sale_has_one_effect_of_a_kind() {
+        Run::sale().kept(&ONE_EFFECT);
+    }
+
+    #[test]
+    fn a_declined_sale_then_another_card_on_the_same_session_is_one_purchase() {
+        let mut run = Run::new();
+        run.session("cs_1");
+        let call = run.create_order("cs_1", "k1");
+        let reserve = run.reserve("ord_1");
+        let charge = run.send(&CHARGE, Some("ord_1"), Some("charge ord_1"));
+        run.status(charge, 402);
+        run.effect(EffectKind::Release, "ord_1/1", None, Some(reserve));
+        run.tell_failure(call, "cs_1", "ord_1", Code::PaymentDeclined);
+        let call = run.create_order("cs_1", "k2");
+        let reserve = run.reserve("ord_2");
+        run.charge("ord_2");
+        run.commit("ord_2", reserve);
+        run.tell_success(call, "cs_1", "ord_2");
+        run.kept(&ONE_EFFECT);
+    }
+
+    #[test]
+    fn two_orders_of_one_intent_that_both_stand_are_one_too_many() {
+        let mut run = Run::sale();
+        run.create_order("cs_1", "k2");
+        let reserve = run.reserve("ord_2");
+        run.charge("ord_2");
+        run.commit("ord_2", reserve);
+        let said = run.broken(&ONE_EFFECT);
+        assert!(said.contains("2 charges stand at rest"), "{said}");
+        assert!(said.contains("charge_1 of 42.00 EUR for ord_1"), "{said}");
+        assert!(said.contains("2 commits stand at rest"), "{said}");
+    }
+
+    #[test]
+    fn two_purchases_may_each_be_paid() {
+        let mut run = Run::sale();
+        run.intent = Some("another gift");
+        run.create_order("cs_2", "k2");
+        let reserve = run.reserve("ord_2");
+        run.charge("ord_2");
+        run.commit("ord_2", reserve);
+        run.kept(&ONE_EFFECT);
+    }
+
+    #[test]
+    fn without_intents_a_session_is_a_purchase() {
+        let mut run = Run::new();
+        run.intent = None;
+        run.buy();
+        run.create_order("cs_1", "k2");
+        run.charge("ord_2");
+        run.broken(&ONE_EFFECT);
+    }
+
+    #[test]
+    fn a_second_charge_that_was_refunded_still_stood_for_a_time() {
+        let mut run = Run::sale();
+        let second = run.charge("ord_1");
+        run.done(&REFUND, EffectKind::Refund, "ord_1", Some(second));
+        assert!(run.broken(&ONE_EFFECT).contains("for a time 2 charges"));
+        run.policy.payment_profile = PaymentProfile::Keyless;
+        run.kept(&ONE_EFFECT);
+    }
+
+    #[test]
+    fn a_refund_that_stands_half_leaves_two_charges() {
+        let mut run = Run::with_profile(PaymentProfile::Keyless);
+        run.buy();
+        let second = run.charge("ord_1");
+        run.effect_of(
+            EffectKind::Refund,
+            "ord_1",
+            None,
+            Some(second),
+            Some(PRICE / 2),
+        );
+        run.broken(&ONE_EFFECT);
+    }
+
+    #[test]
+    fn two_reservations_stand_unless_the_first_ran_out_or_was_called_gone() {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        let first = run.reserve("ord_1");
+        run.done(&RESERVE, EffectKind::Reserve, "ord_1/2", None);
+        run.broken(&ONE_EFFECT);
+        let commit = run.send(&COMMIT, Some("ord_1/1"), Some("c"));
+        run.status(commit, 410);
+        run.kept(&ONE_EFFECT);
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        let again = run.reserve("ord_1");
+        assert_eq!(again, first);
+        run.effect(EffectKind::Expire, "ord_1/1", None, Some(again));
+        run.done(&RESERVE, EffectKind::Reserve, "ord_1/2", None);
+        run.kept(&ONE_EFFECT);
+    }
+
+    #[test]
+    fn a_parked_order_counts_once() {
+        let mut run = Run::with_profile(PaymentProfile::KeylessNoCancel);
+        run.buy();
+        run.charge("ord_1");
+        run.broken(&ONE_EFFECT);
+        run.rest.orders.clear();
+        run.park("ord_1", "charged");
+        run.kept(&ONE_EFFECT);
+    }
+}

@@ -1,0 +1,599 @@
+//! Runs written by hand: a small language for traces and books, for the oracles' tests.
+//!
+//! [`Run`] writes events as the world and the host would; [`Run::sale`] is a whole correct purchase. A test writes a
+//! run, breaks one thing in it, and asks one oracle.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use giftgenius::error::{Code, Effects, ToolError};
+use giftgenius::ids::{CorrelationId, OrderId};
+use giftgenius::money::{Currency, Money};
+use giftgenius::policy::{PaymentProfile, Policy};
+use giftgenius::step_log::{
+    Alert, AlertKind, CheckoutResult, CheckoutStatus, Level, LogLine, StepLine, StepStatus,
+};
+use serde_json::{Value, json};
+
+use super::evidence::{OrderAtRest, ParkedOrder};
+use super::{Evidence, Oracle, Rest, Setting, Verdict};
+use crate::fault::Fault;
+use crate::fault::plan::Plan;
+use crate::fault::site::Site;
+use crate::provider::OperationSpec;
+use crate::provider::ledger::{Effect, EffectId, EffectKind};
+use crate::provider::operations::{CHARGE, COMMIT, QUOTE, RESERVE};
+use crate::scenario::model::WorldKind;
+use crate::trace::{CallId, CallStarted, EventKind, ExchangeId, HostReply, Record, Seen, Sent};
+
+/// The price of everything.
+pub(super) const PRICE: i64 = 4200;
+
+/// A run being written.
+pub(super) struct Run {
+    pub(super) record: Record,
+    pub(super) rest: Rest,
+    pub(super) policy: Policy,
+    pub(super) world: WorldKind,
+    pub(super) canaries: Vec<&'static str>,
+    pub(super) plan: Plan,
+    pub(super) checkout_on: bool,
+    pub(super) now: Duration,
+    calls: u32,
+    /// The correlation id that requests and log lines carry from now on.
+    pub(super) correlation: String,
+    pub(super) user: &'static str,
+    pub(super) intent: Option<&'static str>,
+}
+
+impl Run {
+    pub(super) fn new() -> Self {
+        let mut record = Record::default();
+        record.incarnation = 1;
+        Self {
+            record,
+            rest: Rest::default(),
+            policy: Policy::default(),
+            world: WorldKind::Sim,
+            canaries: Vec::new(),
+            plan: Plan::default(),
+            checkout_on: true,
+            now: Duration::ZERO,
+            calls: 0,
+            correlation: String::new(),
+            user: "ada",
+            intent: Some("gift"),
+        }
+    }
+
+    pub(super) fn with_profile(profile: PaymentProfile) -> Self {
+        let mut run = Self::new();
+        run.policy.payment_profile = profile;
+        run
+    }
+
+    // ---- time
+
+    pub(super) fn wait_ms(&mut self, ms: u64) {
+        self.now += Duration::from_millis(ms);
+    }
+
+    pub(super) fn push(&mut self, kind: EventKind) {
+        let now = self.now;
+        self.record.push(now, kind);
+    }
+
+    // ---- the host
+
+    /// A tool call; requests and log lines belong to it from now on.
+    pub(super) fn call(&mut self, tool: &str, arguments: Value) -> CallId {
+        let call = CallId(self.calls);
+        self.calls += 1;
+        let step = self.calls;
+        self.correlation = format!("step-{step}.1");
+        let key = arguments
+            .get("idempotency_key")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
+        self.push(EventKind::CallStarted(CallStarted {
+            call,
+            step,
+            tool: tool.into(),
+            arguments,
+            key,
+            user: self.user.into(),
+            correlation: self.correlation.as_str().into(),
+            intent: self.intent.map(Into::into),
+        }));
+        call
+    }
+
+    pub(super) fn reply(&mut self, call: CallId, reply: HostReply) {
+        self.push(EventKind::CallEnded { call, reply });
+    }
+
+    pub(super) fn answer(&mut self, call: CallId, structured: Value) {
+        self.reply(
+            call,
+            HostReply::Tool {
+                structured,
+                is_error: false,
+            },
+        );
+    }
+
+    /// A well-formed tool error under the current correlation id.
+    pub(super) fn error(&self, code: Code, order: Option<(&str, Effects)>) -> Value {
+        let correlation = CorrelationId::from(self.correlation.as_str());
+        let mut error = ToolError::new(code, "it did not work", &correlation);
+        if let Some((order, effects)) = order {
+            error = error.about(&OrderId::from(order), effects);
+        }
+        json!({ "error": serde_json::to_value(&*error).expect("a tool error is plain JSON") })
+    }
+
+    pub(super) fn fail(&mut self, call: CallId, structured: Value) {
+        self.reply(
+            call,
+            HostReply::Tool {
+                structured,
+                is_error: true,
+            },
+        );
+    }
+
+    pub(super) fn fail_with(&mut self, call: CallId, code: Code, order: Option<(&str, Effects)>) {
+        let error = self.error(code, order);
+        self.fail(call, error);
+    }
+
+    pub(super) fn session(&mut self, id: &str) -> CallId {
+        let call = self.call(
+            "create_checkout_session",
+            json!({"items": [{"sku": "tea-set", "quantity": 1}]}),
+        );
+        let quote = self.send(&QUOTE, None, None);
+        self.ok(quote);
+        self.step("create_checkout_session", StepStatus::Success, None);
+        self.answer(call, session_answer(id, PRICE));
+        call
+    }
+
+    pub(super) fn create_order(&mut self, session: &str, key: &str) -> CallId {
+        self.call("create_order", order_arguments(session, key))
+    }
+
+    /// `success` for a `create_order`, with its log lines.
+    pub(super) fn tell_success(&mut self, call: CallId, session: &str, order: &str) {
+        self.result(session, CheckoutStatus::Success, None);
+        self.step("create_order", StepStatus::Success, None);
+        self.answer(call, success(session, order));
+    }
+
+    pub(super) fn tell_pending(&mut self, call: CallId, session: &str, order: &str) {
+        self.result(session, CheckoutStatus::Pending, None);
+        self.step("create_order", StepStatus::Success, None);
+        self.answer(call, pending(session, order, "unknown"));
+    }
+
+    pub(super) fn tell_failure(&mut self, call: CallId, session: &str, order: &str, code: Code) {
+        self.result(session, CheckoutStatus::Failed, Some(code));
+        self.step("create_order", StepStatus::Failed, Some(code));
+        self.fail_with(call, code, Some((order, Effects::None)));
+    }
+
+    pub(super) fn get_order(&mut self, order: &str, status: &str) -> CallId {
+        let call = self.call("get_order", json!({"order_id": order}));
+        self.answer(call, order_answer(order, status));
+        call
+    }
+
+    // ---- the providers
+
+    /// A request under the current correlation id.
+    pub(super) fn send(
+        &mut self,
+        operation: &'static OperationSpec,
+        reference: Option<&str>,
+        key: Option<&str>,
+    ) -> ExchangeId {
+        self.send_faulty(operation, reference, key, None)
+    }
+
+    pub(super) fn send_faulty(
+        &mut self,
+        operation: &'static OperationSpec,
+        reference: Option<&str>,
+        key: Option<&str>,
+        fault: Option<Fault>,
+    ) -> ExchangeId {
+        let arrival = 1 + self
+            .record
+            .trace
+            .sent()
+            .filter(|(_, _, sent)| std::ptr::eq(sent.operation, operation))
+            .count();
+        let exchange = self.record.next_exchange();
+        let sent = Sent {
+            exchange,
+            site: Site {
+                operation,
+                arrival: u32::try_from(arrival).expect("a handful of requests"),
+                for_step: None,
+            },
+            operation,
+            key: key.map(str::to_owned),
+            correlation: self.correlation.clone(),
+            step: crate::world::stage::step_of(&self.correlation),
+            reference: reference.map(str::to_owned),
+            amount: (operation.label == CHARGE.label).then_some(PRICE),
+            fault,
+        };
+        self.push(EventKind::Sent(Box::new(sent)));
+        exchange
+    }
+
+    /// The provider takes it in and says so.
+    pub(super) fn deliver(&mut self, exchange: ExchangeId) {
+        self.push(EventKind::Delivered {
+            exchange,
+            status: 200,
+        });
+    }
+
+    pub(super) fn see(&mut self, exchange: ExchangeId, seen: Seen) {
+        self.push(EventKind::Answered { exchange, seen });
+    }
+
+    /// Delivered, and a whole 200 seen.
+    pub(super) fn ok(&mut self, exchange: ExchangeId) {
+        self.deliver(exchange);
+        self.status(exchange, 200);
+    }
+
+    pub(super) fn status(&mut self, exchange: ExchangeId, status: u16) {
+        self.see(
+            exchange,
+            Seen::Reply {
+                status,
+                retry_after: None,
+                intact: true,
+            },
+        );
+    }
+
+    /// Silence, and the time-out it costs.
+    pub(super) fn silence(&mut self, exchange: ExchangeId) {
+        self.see(exchange, Seen::Silence);
+        self.now += self.policy.retry.attempt_timeout;
+    }
+
+    /// An effect, as brought by an exchange.
+    pub(super) fn effect(
+        &mut self,
+        kind: EffectKind,
+        reference: &str,
+        exchange: Option<ExchangeId>,
+        undoes: Option<EffectId>,
+    ) -> EffectId {
+        let money = match kind {
+            EffectKind::Charge | EffectKind::Refund => Some(PRICE),
+            EffectKind::Close
+            | EffectKind::Reserve
+            | EffectKind::Release
+            | EffectKind::Expire
+            | EffectKind::Commit
+            | EffectKind::Restock => None,
+        };
+        self.effect_of(kind, reference, exchange, undoes, money)
+    }
+
+    pub(super) fn effect_of(
+        &mut self,
+        kind: EffectKind,
+        reference: &str,
+        exchange: Option<ExchangeId>,
+        undoes: Option<EffectId>,
+        minor_units: Option<i64>,
+    ) -> EffectId {
+        let number = u32::try_from(self.record.ledger.effects.len()).expect("a handful of effects");
+        let sent = exchange.and_then(|exchange| {
+            self.record
+                .trace
+                .sent()
+                .find(|(_, _, sent)| sent.exchange == exchange)
+                .map(|(_, _, sent)| (sent.key.clone(), sent.correlation.clone()))
+        });
+        let (key, correlation) = sent.unwrap_or_default();
+        let stock = match kind {
+            EffectKind::Charge | EffectKind::Refund | EffectKind::Close => Vec::new(),
+            EffectKind::Reserve
+            | EffectKind::Release
+            | EffectKind::Expire
+            | EffectKind::Commit
+            | EffectKind::Restock => vec![(String::from("tea-set"), 1)],
+        };
+        let effect = Arc::new(Effect {
+            id: EffectId(number),
+            at: self.now,
+            exchange,
+            kind,
+            reference: reference.to_owned(),
+            subject: format!("{}_{number}", kind.name()),
+            amount: minor_units.map(|minor_units| Money::new(minor_units, Currency::EUR)),
+            stock,
+            undoes,
+            key,
+            correlation,
+        });
+        self.record.ledger.effects.push(effect.clone());
+        self.push(EventKind::Effect(effect));
+        EffectId(number)
+    }
+
+    /// A request that is applied, answered whole, and logged as a step: `reserve`, `charge`, …
+    pub(super) fn done(
+        &mut self,
+        operation: &'static OperationSpec,
+        kind: EffectKind,
+        reference: &str,
+        undoes: Option<EffectId>,
+    ) -> EffectId {
+        let key = format!("{} {reference}", kind.name());
+        let exchange = self.send(operation, Some(reference), Some(&key));
+        let effect = self.effect(kind, reference, Some(exchange), undoes);
+        self.ok(exchange);
+        let order = reference.replace("/1", "");
+        self.order_step(kind.name(), StepStatus::Success, &order);
+        effect
+    }
+
+    pub(super) fn reserve(&mut self, order: &str) -> EffectId {
+        self.done(&RESERVE, EffectKind::Reserve, &format!("{order}/1"), None)
+    }
+
+    pub(super) fn charge(&mut self, order: &str) -> EffectId {
+        self.done(&CHARGE, EffectKind::Charge, order, None)
+    }
+
+    pub(super) fn commit(&mut self, order: &str, reserve: EffectId) -> EffectId {
+        let reference = format!("{order}/1");
+        self.done(&COMMIT, EffectKind::Commit, &reference, Some(reserve))
+    }
+
+    // ---- the log
+
+    pub(super) fn log(&mut self, line: LogLine) {
+        self.push(EventKind::Log(Box::new(line)));
+    }
+
+    pub(super) fn line(&self, step: &str, status: StepStatus, code: Option<Code>) -> StepLine {
+        let (event, level) = match status {
+            StepStatus::Success => ("workflow_step_succeeded", Level::Info),
+            StepStatus::Failed => ("workflow_step_failed", Level::Error),
+            StepStatus::Retry => ("workflow_step_retried", Level::Warn),
+            StepStatus::RolledBack => ("workflow_step_rolled_back", Level::Info),
+        };
+        let key = self
+            .record
+            .trace
+            .events
+            .iter()
+            .find_map(|event| match &event.kind {
+                EventKind::CallStarted(started) if *started.correlation == self.correlation => {
+                    started.key.clone()
+                }
+                _ => None,
+            });
+        StepLine {
+            event: event.to_owned(),
+            level,
+            user_id: self.user.into(),
+            workflow_id: None,
+            step_id: step.to_owned(),
+            status,
+            error_code: code,
+            idempotency_key: key,
+            correlation_id: self.correlation.as_str().into(),
+            order_id: None,
+            time: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    pub(super) fn step(&mut self, step: &str, status: StepStatus, code: Option<Code>) {
+        let line = self.line(step, status, code);
+        self.log(LogLine::Step(line));
+    }
+
+    pub(super) fn order_step(&mut self, step: &str, status: StepStatus, order: &str) {
+        let mut line = self.line(step, status, None);
+        line.order_id = Some(order.into());
+        self.log(LogLine::Step(line));
+    }
+
+    pub(super) fn result(&mut self, session: &str, status: CheckoutStatus, code: Option<Code>) {
+        let line = CheckoutResult {
+            request_id: self.correlation.as_str().into(),
+            user_id: self.user.into(),
+            checkout_session_id: session.into(),
+            status,
+            error_code: code,
+            time: jiff::Timestamp::UNIX_EPOCH,
+        };
+        self.log(LogLine::CheckoutResult(line));
+    }
+
+    pub(super) fn alert(&mut self, kind: AlertKind, order: &str) {
+        let line = Alert {
+            kind,
+            order_id: Some(order.into()),
+            message: String::from("look at it"),
+            correlation_id: self.correlation.as_str().into(),
+            time: jiff::Timestamp::UNIX_EPOCH,
+        };
+        self.log(LogLine::Alert(line));
+    }
+
+    // ---- at rest
+
+    pub(super) fn at_rest(&mut self, order: &str, status: &str, money: &str) {
+        self.rest.orders.push(OrderAtRest {
+            order_id: order.to_owned(),
+            status: status.to_owned(),
+            money: money.to_owned(),
+        });
+    }
+
+    /// The order waits for a person, as the system's record, its list and its alert say.
+    pub(super) fn park(&mut self, order: &str, money: &str) {
+        self.at_rest(order, "parked", money);
+        self.rest.parked.push(ParkedOrder {
+            order_id: order.to_owned(),
+            note: String::from("a charge may stand; look it up"),
+        });
+        self.alert(AlertKind::OrderParked, order);
+    }
+
+    // ---- whole runs
+
+    /// A correct purchase of `gift` as `ord_1`, from session to rest.
+    pub(super) fn sale() -> Self {
+        let mut run = Self::new();
+        run.buy();
+        run
+    }
+
+    /// A correct purchase as `ord_1`; answers charge and commit.
+    pub(super) fn buy(&mut self) -> (EffectId, EffectId) {
+        self.session("cs_1");
+        let call = self.create_order("cs_1", "k1");
+        let reserve = self.reserve("ord_1");
+        let charge = self.charge("ord_1");
+        let commit = self.commit("ord_1", reserve);
+        self.tell_success(call, "cs_1", "ord_1");
+        self.at_rest("ord_1", "paid", "charged");
+        (charge, commit)
+    }
+
+    // ---- judging
+
+    pub(super) fn with_evidence<T>(&mut self, look: impl FnOnce(&Evidence<'_>) -> T) -> T {
+        let ledger = &mut self.record.ledger;
+        if ledger.opening_stock.is_empty() {
+            let taken = ledger
+                .effects
+                .iter()
+                .filter(|effect| {
+                    matches!(effect.kind, EffectKind::Reserve | EffectKind::Commit)
+                        && ledger.stands_at(effect, Duration::MAX)
+                })
+                .count();
+            ledger.opening_stock = vec![(String::from("tea-set"), 10)];
+            ledger.closing_stock = vec![(
+                String::from("tea-set"),
+                10 - u32::try_from(taken).expect("a handful of effects"),
+            )];
+        }
+        let evidence = Evidence::new(
+            &self.record.trace,
+            &self.record.ledger,
+            &self.rest,
+            Setting {
+                policy: &self.policy,
+                world: self.world,
+                canaries: &self.canaries,
+                plan: &self.plan,
+                checkout_on_at_start: self.checkout_on,
+            },
+        );
+        look(&evidence)
+    }
+
+    #[track_caller]
+    pub(super) fn kept(&mut self, oracle: &Oracle) {
+        let verdict = self.with_evidence(oracle.check);
+        assert_eq!(verdict, Verdict::Kept, "{}", oracle.id);
+    }
+
+    /// The sentences of the breaches, joined; a panic where there is none.
+    #[track_caller]
+    pub(super) fn broken(&mut self, oracle: &Oracle) -> String {
+        match self.with_evidence(oracle.check) {
+            Verdict::Broken(violations) => {
+                for violation in &violations {
+                    assert_eq!(violation.oracle, oracle.id);
+                    let events = self.record.trace.events.len();
+                    assert!(violation.events.iter().all(|event| *event < events));
+                }
+                let messages: Vec<&str> = violations.iter().map(|it| it.message.as_str()).collect();
+                messages.join("\n")
+            }
+            other @ (Verdict::Kept | Verdict::NoVerdict(_)) => {
+                panic!("{} should have been broken, but: {other:?}", oracle.id)
+            }
+        }
+    }
+
+    /// Every oracle keeps quiet.
+    #[track_caller]
+    pub(super) fn kept_by_all(&mut self) {
+        for oracle in super::ALL {
+            self.kept(oracle);
+        }
+    }
+}
+
+pub(super) fn session_answer(id: &str, minor_units: i64) -> Value {
+    json!({
+        "checkout_session_id": id,
+        "amount": {"minor_units": minor_units, "currency": "EUR"},
+        "items": [{"sku": "tea-set", "quantity": 1}],
+        "expires_at": "2026-01-01T01:00:00Z",
+    })
+}
+
+pub(super) fn order_arguments(session: &str, key: &str) -> Value {
+    json!({
+        "checkout_session_id": session,
+        "payment_method_id": "pm_visa",
+        "idempotency_key": key,
+    })
+}
+
+pub(super) fn success(session: &str, order: &str) -> Value {
+    json!({
+        "status": "success",
+        "order_id": order,
+        "checkout_session_id": session,
+        "amount": {"minor_units": PRICE, "currency": "EUR"},
+        "effects": "charged",
+    })
+}
+
+pub(super) fn pending(session: &str, order: &str, effects: &str) -> Value {
+    json!({
+        "status": "pending",
+        "order_id": order,
+        "checkout_session_id": session,
+        "amount": {"minor_units": PRICE, "currency": "EUR"},
+        "effects": effects,
+        "retry_after_ms": 2000,
+        "needs_attention": false,
+        "user_message": "Your order is still being processed; wait a moment.",
+    })
+}
+
+pub(super) fn order_answer(order: &str, status: &str) -> Value {
+    let effects = match status {
+        "success" => "charged",
+        "pending" => "unknown",
+        _ => "none",
+    };
+    json!({
+        "order_id": order,
+        "status": status,
+        "effects": effects,
+        "needs_attention": false,
+        "amount": {"minor_units": PRICE, "currency": "EUR"},
+    })
+}
