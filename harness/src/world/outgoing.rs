@@ -61,7 +61,7 @@ pub fn imposed(status: u16, retry_after: Option<RetryAfter>, utc: Timestamp) -> 
     let span = |after| match after {
         RetryAfter::Seconds(seconds) => Duration::from_secs(seconds.into()),
         RetryAfter::Date(_) => DateTimeParser::new()
-            .parse_timestamp(&retry_after_text(after, utc))
+            .parse_timestamp(retry_after_text(after, utc))
             .map_or(Duration::ZERO, |date| giftgenius::time::until(utc, date)),
     };
     Outgoing {
