@@ -63,18 +63,10 @@ fn run_wire(scenario: &Arc<Scenario>, plan: &Plan, seed: u64, program: &Path) ->
         for (sku, quantity) in &scenario.stock {
             providers.set_stock(sku, *quantity);
         }
-        let stage = Arc::new(Stage::new(
-            providers,
-            Choices::replay(plan.clone()),
-            Recorder::start(),
-            Arc::new(SystemClock),
-        ));
-        let set_up = SetUp {
-            program: program.to_owned(),
-            policy: scenario.policy.clone(),
-            seed,
-            users: scenario.users(),
-        };
+        let stage =
+            Arc::new(Stage::new(providers, Choices::replay(plan.clone()), Recorder::start(), Arc::new(SystemClock)));
+        let set_up =
+            SetUp { program: program.to_owned(), policy: scenario.policy.clone(), seed, users: scenario.users() };
         let world = WireWorld::start(stage, set_up).await?;
         // What is measured is the run, not the start of a process.
         let began = Instant::now();
@@ -99,13 +91,8 @@ pub async fn conclude(
     stage.with_providers(|providers| providers.settle(now, &mut recorder.lock()));
     let record = recorder.finish();
     let (unfired, asked) = stage.with_choices(|choices| (choices.unfired(), choices.asked().to_vec()));
-    let setting = Setting {
-        policy: &scenario.policy,
-        world: kind,
-        canaries: CANARIES,
-        plan,
-        checkout_on_at_start: true,
-    };
+    let setting =
+        Setting { policy: &scenario.policy, world: kind, canaries: CANARIES, plan, checkout_on_at_start: true };
     let verdicts = judge(&Evidence::new(&record.trace, &record.ledger, &rest, setting));
     let unmet = unmet(scenario, &record, &rest);
     Ok(Outcome {
@@ -128,22 +115,39 @@ mod tests {
     use super::*;
     fn all() -> Vec<Arc<Scenario>> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
-        let known = crate::scenario::Known { oracles: crate::oracle::ALL.iter().map(|o| o.id).collect(), skus: Fixture::embedded().products().iter().map(|p| p.sku.to_string()).collect() };
-        crate::scenario::find::find(&root, &[]).unwrap().iter().map(|f| crate::scenario::find::load(f, &known).unwrap_or_else(|e| panic!("{}", e.render(false)))).collect()
+        let known = crate::scenario::Known {
+            oracles: crate::oracle::ALL.iter().map(|o| o.id).collect(),
+            skus: Fixture::embedded().products().iter().map(|p| p.sku.to_string()).collect(),
+        };
+        crate::scenario::find::find(&root, &[])
+            .unwrap()
+            .iter()
+            .map(|f| crate::scenario::find::load(f, &known).unwrap_or_else(|e| panic!("{}", e.render(false))))
+            .collect()
     }
     #[test]
     fn try_it() {
         let want = std::env::var("ONLY").ok();
         for scenario in all() {
-            if want.as_ref().is_some_and(|w| !scenario.name.contains(w.as_str())) { continue }
+            if want.as_ref().is_some_and(|w| !scenario.name.contains(w.as_str())) {
+                continue;
+            }
             let plan = std::env::var("PLAN").map_or(scenario.plan.clone(), |p| p.parse().unwrap());
             let outcome = run(&scenario, WorldKind::Sim, &plan, 1, Path::new("")).unwrap();
             let outcome2 = run(&scenario, WorldKind::Sim, &plan, 1, Path::new("")).unwrap();
             println!("{:60} {:?} {:?}", scenario.name, outcome.status(), outcome2.elapsed);
-            for v in outcome.violations() { println!("    {} {}", v.oracle, v.message) }
-            for v in &outcome.unmet { println!("    unmet {v}") }
-            for v in &outcome.unfired { println!("    unfired {v}") }
-            if want.is_some() { println!("{}", crate::report::snapshot::text(&outcome)); }
+            for v in outcome.violations() {
+                println!("    {} {}", v.oracle, v.message)
+            }
+            for v in &outcome.unmet {
+                println!("    unmet {v}")
+            }
+            for v in &outcome.unfired {
+                println!("    unfired {v}")
+            }
+            if want.is_some() {
+                println!("{}", crate::report::snapshot::text(&outcome));
+            }
         }
     }
     #[test]
@@ -153,11 +157,16 @@ mod tests {
         let profile = std::env::var("PROFILE").unwrap_or("stripe".into());
         let mut scenario = (**all().iter().find(|s| s.name == name).unwrap()).clone();
         scenario.expect = Default::default();
-        for step in &mut scenario.script { if let crate::scenario::model::Step::Call(c) = step { c.expect = None } }
+        for step in &mut scenario.script {
+            if let crate::scenario::model::Step::Call(c) = step {
+                c.expect = None
+            }
+        }
         scenario.policy.payment_profile = serde_json::from_value(serde_json::Value::String(profile)).unwrap();
         let scenario = Arc::new(scenario);
         let mut queue = vec![(Plan::default(), 0usize)];
-        let mut runs = 0; let began = Instant::now();
+        let mut runs = 0;
+        let began = Instant::now();
         let mut found: std::collections::BTreeMap<String, (usize, String, String)> = Default::default();
         for level in 0..=depth {
             let mut next = Vec::new();
@@ -165,15 +174,30 @@ mod tests {
                 let outcome = run(&scenario, WorldKind::Sim, plan, 1, Path::new("")).unwrap();
                 runs += 1;
                 for v in outcome.violations() {
-                    let e = found.entry(format!("{} {}", v.oracle, v.message.chars().filter(|c| !c.is_ascii_digit()).take(60).collect::<String>())).or_insert((0, plan.to_string(), v.message.clone()));
+                    let e = found
+                        .entry(format!(
+                            "{} {}",
+                            v.oracle,
+                            v.message.chars().filter(|c| !c.is_ascii_digit()).take(60).collect::<String>()
+                        ))
+                        .or_insert((0, plan.to_string(), v.message.clone()));
                     e.0 += 1;
                 }
-                for v in &outcome.unfired { found.entry(format!("unfired {v}")).or_insert((0, plan.to_string(), String::new())).0 += 1; }
+                for v in &outcome.unfired {
+                    found.entry(format!("unfired {v}")).or_insert((0, plan.to_string(), String::new())).0 += 1;
+                }
                 if level < depth {
                     for (i, asked) in outcome.asked.iter().enumerate().skip(*from) {
                         for fault in crate::fault::menu::full(asked.site.operation) {
                             let mut p = plan.clone();
-                            p.faults.push(crate::fault::plan::Planned::At(crate::fault::plan::Address { operation: asked.site.operation, step: None, number: asked.site.arrival }, fault.clone()));
+                            p.faults.push(crate::fault::plan::Planned::At(
+                                crate::fault::plan::Address {
+                                    operation: asked.site.operation,
+                                    step: None,
+                                    number: asked.site.arrival,
+                                },
+                                fault.clone(),
+                            ));
                             next.push((p, i + 1));
                         }
                     }
@@ -182,6 +206,8 @@ mod tests {
             queue = next;
         }
         println!("{runs} runs, {:?}, {:.0}/s", began.elapsed(), f64::from(runs) / began.elapsed().as_secs_f64());
-        for (k, (n, plan, m)) in found { println!("{n:6} {k}\n        {plan}\n        {m}"); }
+        for (k, (n, plan, m)) in found {
+            println!("{n:6} {k}\n        {plan}\n        {m}");
+        }
     }
 }

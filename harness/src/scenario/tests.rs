@@ -253,8 +253,8 @@ fn scenario() -> impl Strategy<Value = Scenario> {
         rest.insert(0, first);
         rest
     });
-    ((line(), line()), world, policy, stock, (script, plan()), 0..=i64::MAX.unsigned_abs(), expectations(), excused).prop_map(
-        |((title, lesson), worlds, policy, stock, (script, plan), seed, expect, excused)| Scenario {
+    ((line(), line()), world, policy, stock, (script, plan()), 0..=i64::MAX.unsigned_abs(), expectations(), excused)
+        .prop_map(|((title, lesson), worlds, policy, stock, (script, plan), seed, expect, excused)| Scenario {
             name: "theme/name".to_owned(),
             path: "scenarios/theme/name.toml".into(),
             title,
@@ -268,8 +268,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             seed,
             expect,
             excused,
-        },
-    )
+        })
 }
 
 /// Plans whose faults are possible, at the first call or counted by arrival.
