@@ -109,10 +109,7 @@ mod tests {
     }
 
     /// One request after another, each with its script step: what was chosen for each.
-    fn run(
-        choices: &mut Choices,
-        requests: &[(&'static OperationSpec, Option<u32>)],
-    ) -> Vec<Option<Fault>> {
+    fn run(choices: &mut Choices, requests: &[(&'static OperationSpec, Option<u32>)]) -> Vec<Option<Fault>> {
         requests
             .iter()
             .map(|(operation, step)| {
@@ -167,19 +164,9 @@ mod tests {
     fn a_site_is_counted_for_its_operation_and_its_step() {
         let mut choices = choices("");
         run(&mut choices, &REQUESTS);
-        let sites: Vec<_> = choices
-            .asked()
-            .iter()
-            .map(|asked| (asked.site.arrival, asked.site.for_step))
-            .collect();
-        let expected = [
-            (1, Some((1, 1))),
-            (1, Some((2, 1))),
-            (1, Some((2, 1))),
-            (2, None),
-            (3, Some((3, 1))),
-            (4, Some((2, 2))),
-        ];
+        let sites: Vec<_> = choices.asked().iter().map(|asked| (asked.site.arrival, asked.site.for_step)).collect();
+        let expected =
+            [(1, Some((1, 1))), (1, Some((2, 1))), (1, Some((2, 1))), (2, None), (3, Some((3, 1))), (4, Some((2, 2)))];
         assert_eq!(sites, expected);
     }
 
@@ -187,10 +174,7 @@ mod tests {
     fn an_outage_counts_the_requests_of_its_provider_whatever_they_ask() {
         let mut choices = choices("provider.payment: outage(from=2, calls=3)");
         let refused = Some(Fault::Refuse);
-        assert_eq!(
-            run(&mut choices, &REQUESTS),
-            [None, None, refused.clone(), refused.clone(), refused, None]
-        );
+        assert_eq!(run(&mut choices, &REQUESTS), [None, None, refused.clone(), refused.clone(), refused, None]);
         assert_eq!(choices.unfired(), []);
     }
 
@@ -203,9 +187,8 @@ mod tests {
 
     #[test]
     fn the_first_planned_fault_wins_and_the_other_has_not_fired() {
-        let mut choices = choices(
-            "payment.charge#1: cut; payment.charge@2#1: reset; provider.payment: outage(from=1, calls=1)",
-        );
+        let mut choices =
+            choices("payment.charge#1: cut; payment.charge@2#1: reset; provider.payment: outage(from=1, calls=1)");
         assert_eq!(run(&mut choices, &REQUESTS)[1], Some(Fault::Cut));
         assert_eq!(choices.unfired().len(), 2);
     }
@@ -219,11 +202,7 @@ mod tests {
         let unfired: Vec<_> = choices.unfired().iter().map(ToString::to_string).collect();
         assert_eq!(
             unfired,
-            [
-                "payment.charge#5: cut",
-                "inventory.reserve#1: refuse",
-                "provider.inventory: outage(from=1, calls=1)"
-            ]
+            ["payment.charge#5: cut", "inventory.reserve#1: refuse", "provider.inventory: outage(from=1, calls=1)"]
         );
         let site = choices.arrive(&RESERVE, None);
         assert_eq!(choices.at(site), Some(Fault::Refuse));

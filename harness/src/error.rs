@@ -89,6 +89,9 @@ pub enum RunError {
         /// What happened.
         reason: String,
     },
+    /// No threads could be had.
+    #[error("no threads for a run on the wire could be started: {0}; free some resources of the machine")]
+    Runtime(io::Error),
     /// An HTTP client could not be set up.
     #[error("misrule's HTTP client could not be set up: {0}")]
     HttpClient(String),

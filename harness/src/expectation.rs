@@ -30,11 +30,17 @@ pub fn unmet(scenario: &Scenario, record: &Record, rest: &Rest) -> Vec<String> {
         let number = u32::try_from(index + 1).expect("a script has fewer steps than that");
         let reply = last_reply(&|step| step == number);
         if !reply.is_some_and(|reply| matches(expected, reply)) {
-            unmet.push(format!("step {number} ({}) should be answered {}, but {}", call.tool, words(expected), told(reply)));
+            unmet.push(format!(
+                "step {number} ({}) should be answered {}, but {}",
+                call.tool,
+                words(expected),
+                told(reply)
+            ));
         }
     }
     if let Some(expected) = &scenario.expect.answer {
-        let sales = scenario.script.iter().any(|step| matches!(step, Step::Call(call) if &*call.tool == "create_order"));
+        let sales =
+            scenario.script.iter().any(|step| matches!(step, Step::Call(call) if &*call.tool == "create_order"));
         let reply = last_reply(&|step| !sales || tool_of(step) == Some("create_order"));
         if !reply.is_some_and(|reply| matches(expected, reply)) {
             unmet.push(format!("the last answer should be {}, but {}", words(expected), told(reply)));
@@ -76,7 +82,7 @@ const fn standing_kind(kind: EffectKind) -> bool {
 
 fn matches(expected: &Answer, reply: &HostReply) -> bool {
     let HostReply::Tool { structured, is_error } = reply else {
-        return *expected == Answer::Cancelled && *reply == HostReply::Cancelled;
+        return *expected == Answer::Interrupted && *reply == HostReply::Cancelled;
     };
     let status = structured.get("status").and_then(serde_json::Value::as_str);
     match expected {
@@ -88,6 +94,7 @@ fn matches(expected: &Answer, reply: &HostReply) -> bool {
                 == Some(code)
         }
         Answer::Cancelled => !is_error && status == Some("cancelled"),
+        Answer::Interrupted => false,
     }
 }
 
@@ -98,6 +105,7 @@ fn words(answer: &Answer) -> String {
         Answer::Pending => String::from("`pending`"),
         Answer::Code(code) => format!("with {code}"),
         Answer::Cancelled => String::from("`cancelled`"),
+        Answer::Interrupted => String::from("not at all"),
     }
 }
 

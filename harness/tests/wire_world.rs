@@ -184,26 +184,42 @@ async fn rest_waits_for_a_late_copy_and_for_what_the_system_makes_of_it() {
     assert_eq!(Some(standing), charges[0].amount.map(|amount| amount.minor_units), "one of them was given back");
 }
 
-#[tokio::test]
-async fn a_sale_that_a_restart_interrupts_is_taken_up_by_the_next_incarnation() {
-    let faults = vec![at(&operations::COMMIT, 1, Fault::LostReply)];
+/// A sale whose caller hangs up as soon as the charge stands; the reply to the charge is lost.
+async fn a_sale_given_up_in_the_middle() -> Arc<WireWorld> {
+    let faults = vec![at(&operations::CHARGE, 1, Fault::LostReply)];
     let world = Arc::new(world_with(Plan { faults }, quick()).await);
     let buying = tokio::spawn({
         let world = world.clone();
         async move { buy(&world, "key-of-ada-1").await }
     });
-    let committed = || world.stage().recorder().lock().ledger.of_kind(EffectKind::Commit).count() == 1;
-    let wait = async {
-        while !committed() {
+    let charged = async {
+        while world.stage().recorder().lock().ledger.of_kind(EffectKind::Charge).next().is_none() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), wait).await.expect("the commit is sent");
+    tokio::time::timeout(Duration::from_secs(10), charged).await.expect("the charge is sent");
     buying.abort();
-    world.restart().await.expect("it starts again");
+    world
+}
+
+async fn ends_paid(world: &WireWorld) {
     world.rest().await.expect("it comes to rest");
     let rest = world.finish().await.expect("it stops");
     assert_eq!(rest.orders.iter().map(|order| &*order.status).collect::<Vec<_>>(), ["paid"]);
+    assert_eq!(world.stage().recorder().lock().ledger.of_kind(EffectKind::Charge).count(), 1);
+}
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_does_not_stop_the_sale() {
+    let world = a_sale_given_up_in_the_middle().await;
+    ends_paid(&world).await;
+}
+
+#[tokio::test]
+async fn a_sale_that_a_restart_interrupts_is_taken_up_by_the_next_incarnation() {
+    let world = a_sale_given_up_in_the_middle().await;
+    world.restart().await.expect("it starts again");
+    ends_paid(&world).await;
 }
 
 fn settings(folder: &Path) -> Settings {

@@ -69,8 +69,9 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
             Ok(_) => return Round::Came(Outcome::Unsettled),
             Err(failure) => failure,
         };
-        // Without deduplication the one request that may have landed stays the only one.
-        if matches!(failure, Failure::Unclear { .. }) && !caller.policy.payment_profile.deduplicates() {
+        // Without deduplication a request that was sent stays the only one, whatever it was answered.
+        let sent = matches!(failure, Failure::Unclear { .. } | Failure::NotNow { .. });
+        if sent && !caller.policy.payment_profile.deduplicates() {
             return Round::Came(Outcome::Unsettled);
         }
         if let Err(CallFailed { last, maybe_applied }) = retry.again(failure).await {

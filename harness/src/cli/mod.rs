@@ -164,8 +164,10 @@ pub fn main() -> ExitCode {
         out: &mut out,
         err: &mut err,
     };
+    // On the wire the system's process is this very executable.
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("misrule"));
     let run = |scenario: &Arc<Scenario>, world, plan: &Plan, seed| {
-        crate::run::run(scenario, world, plan, seed).map_err(|error| error.to_string())
+        crate::run::run(scenario, world, plan, seed, &program).map_err(|error| error.to_string())
     };
     let code = command(std::env::args_os(), &run, &mut console);
     let _ = console.out.flush();

@@ -37,9 +37,7 @@ pub fn mangle(body: &[u8], how: &Mangle, operation: &OperationSpec) -> Vec<u8> {
             }
         }),
         Mangle::WrongAmount => edited(body, |reply| {
-            let amount = operation
-                .amount_field
-                .and_then(|field| reply.pointer_mut(field));
+            let amount = operation.amount_field.and_then(|field| reply.pointer_mut(field));
             if let Some(amount) = amount
                 && let Some(minor_units) = amount.as_i64()
             {
@@ -78,9 +76,7 @@ pub fn retry_after_text(retry_after: RetryAfter, now: Timestamp) -> String {
             let then = now
                 .saturating_add(SignedDuration::from_secs(i64::from(seconds)))
                 .expect("a span of seconds has no calendar units");
-            let whole = jiff::TimestampRound::new()
-                .smallest(Unit::Second)
-                .mode(jiff::RoundMode::Ceil);
+            let whole = jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Ceil);
             let whole = then.round(whole).unwrap_or(then);
             DateTimePrinter::new()
                 .timestamp_to_rfc9110_string(&whole)
@@ -168,22 +164,12 @@ mod tests {
         for (field, expected) in [
             ("ok", json!({"charges": [{"amount": 4200, "id": "ch_1"}]})),
             ("charges", json!({"ok": true})),
-            (
-                "charges/0/amount",
-                json!({"charges": [{"id": "ch_1"}], "ok": true}),
-            ),
+            ("charges/0/amount", json!({"charges": [{"id": "ch_1"}], "ok": true})),
             ("charges/0", json!({"charges": [], "ok": true})),
             ("charges/1", serde_json::from_slice(REPLY).expect("JSON")),
-            (
-                "nothing/there",
-                serde_json::from_slice(REPLY).expect("JSON"),
-            ),
+            ("nothing/there", serde_json::from_slice(REPLY).expect("JSON")),
         ] {
-            assert_eq!(
-                mangled(&Mangle::MissingField(field.to_owned())),
-                expected,
-                "{field}"
-            );
+            assert_eq!(mangled(&Mangle::MissingField(field.to_owned())), expected, "{field}");
         }
     }
 
@@ -197,11 +183,7 @@ mod tests {
             ("charges/0/id", json!(7)),
         ] {
             let reply = mangled(&Mangle::WrongType(field.to_owned()));
-            assert_eq!(
-                reply.pointer(&format!("/{field}")),
-                Some(&expected),
-                "{field}"
-            );
+            assert_eq!(reply.pointer(&format!("/{field}")), Some(&expected), "{field}");
         }
     }
 
@@ -220,11 +202,7 @@ mod tests {
 
     #[test]
     fn bodies_that_a_fault_makes_up_carry_canaries() {
-        for body in [
-            error_body(500),
-            error_body(418),
-            mangle(b"{}", &Mangle::HtmlPage, &CHARGE),
-        ] {
+        for body in [error_body(500), error_body(418), mangle(b"{}", &Mangle::HtmlPage, &CHARGE)] {
             let body = String::from_utf8(body).expect("text");
             for canary in CANARIES.iter().filter(|canary| **canary != CARD_NUMBER) {
                 assert!(body.contains(canary), "{canary} in {body}");
@@ -236,16 +214,8 @@ mod tests {
     fn retry_after_is_seconds_or_an_http_date_rounded_up() {
         for (retry_after, now, expected) in [
             (RetryAfter::Seconds(2), "2026-01-01T00:00:00.5Z", "2"),
-            (
-                RetryAfter::Date(2),
-                "2026-01-01T00:00:00Z",
-                "Thu, 01 Jan 2026 00:00:02 GMT",
-            ),
-            (
-                RetryAfter::Date(2),
-                "2026-01-01T00:00:58.001Z",
-                "Thu, 01 Jan 2026 00:01:01 GMT",
-            ),
+            (RetryAfter::Date(2), "2026-01-01T00:00:00Z", "Thu, 01 Jan 2026 00:00:02 GMT"),
+            (RetryAfter::Date(2), "2026-01-01T00:00:58.001Z", "Thu, 01 Jan 2026 00:01:01 GMT"),
         ] {
             let now = now.parse().expect("a time");
             assert_eq!(retry_after_text(retry_after, now), expected);

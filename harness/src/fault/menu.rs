@@ -17,9 +17,7 @@ use crate::suggest::nearest;
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Impossible {
     /// It strikes at an effect, and the operation has none.
-    #[error(
-        "`{operation}` changes nothing, so `{fault}` cannot happen to it; `{instead}` is what it can have"
-    )]
+    #[error("`{operation}` changes nothing, so `{fault}` cannot happen to it; `{instead}` is what it can have")]
     NoEffect {
         /// The fault's name.
         fault: &'static str,
@@ -67,23 +65,15 @@ pub enum Impossible {
 
 /// Every fault that exploration tries at an operation.
 pub fn full(operation: &'static OperationSpec) -> &'static [Fault] {
-    static MENUS: LazyLock<Vec<Vec<Fault>>> = LazyLock::new(|| {
-        operations::ALL
-            .iter()
-            .map(|operation| full_menu(operation))
-            .collect()
-    });
+    static MENUS: LazyLock<Vec<Vec<Fault>>> =
+        LazyLock::new(|| operations::ALL.iter().map(|operation| full_menu(operation)).collect());
     &MENUS[index(operation)]
 }
 
 /// About twelve faults: one for each moment and each way in which a client can take it.
 pub fn core(operation: &'static OperationSpec) -> &'static [Fault] {
-    static MENUS: LazyLock<Vec<Vec<Fault>>> = LazyLock::new(|| {
-        operations::ALL
-            .iter()
-            .map(|operation| core_menu(operation))
-            .collect()
-    });
+    static MENUS: LazyLock<Vec<Vec<Fault>>> =
+        LazyLock::new(|| operations::ALL.iter().map(|operation| core_menu(operation)).collect());
     &MENUS[index(operation)]
 }
 
@@ -115,10 +105,7 @@ pub fn validate(operation: &OperationSpec, fault: &Fault) -> Result<(), Impossib
             if operation.refusals.contains(&refusal(circumstance)) {
                 return Ok(());
             }
-            Err(Impossible::NoRefusal {
-                circumstance: circumstance.name(),
-                operation: label,
-            })
+            Err(Impossible::NoRefusal { circumstance: circumstance.name(), operation: label })
         }
         Fault::Refuse
         | Fault::LostRequest
@@ -132,19 +119,11 @@ pub fn validate(operation: &OperationSpec, fault: &Fault) -> Result<(), Impossib
     }
 }
 
-fn effectful(
-    operation: &OperationSpec,
-    fault: &Fault,
-    instead: &'static str,
-) -> Result<(), Impossible> {
+fn effectful(operation: &OperationSpec, fault: &Fault, instead: &'static str) -> Result<(), Impossible> {
     if operation.effectful {
         return Ok(());
     }
-    Err(Impossible::NoEffect {
-        fault: fault.name(),
-        operation: operation.label,
-        instead,
-    })
+    Err(Impossible::NoEffect { fault: fault.name(), operation: operation.label, instead })
 }
 
 /// Whether a fault's parameters make sense, wherever it happens.
@@ -159,19 +138,11 @@ pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
         }
         Fault::Delay(delay) => {
             let whole = delay.subsec_nanos() % 1_000_000 == 0;
-            if whole && !delay.is_zero() && *delay <= DELAY_MAX {
-                Ok(())
-            } else {
-                Err(Impossible::Delay)
-            }
+            if whole && !delay.is_zero() && *delay <= DELAY_MAX { Ok(()) } else { Err(Impossible::Delay) }
         }
         Fault::Circumstance(Circumstance::Declined(code)) => {
             let word = |letter| matches!(letter, b'a'..=b'z' | b'0'..=b'9' | b'_');
-            if (1..=64).contains(&code.len()) && code.bytes().all(word) {
-                Ok(())
-            } else {
-                Err(Impossible::DeclineCode)
-            }
+            if (1..=64).contains(&code.len()) && code.bytes().all(word) { Ok(()) } else { Err(Impossible::DeclineCode) }
         }
         Fault::Refuse
         | Fault::LostRequest
@@ -186,9 +157,7 @@ pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
         | Fault::WrongAmount
         | Fault::Duplicate
         | Fault::LateDuplicate
-        | Fault::Circumstance(
-            Circumstance::OutOfStock | Circumstance::PartialReserve | Circumstance::Stale,
-        ) => Ok(()),
+        | Fault::Circumstance(Circumstance::OutOfStock | Circumstance::PartialReserve | Circumstance::Stale) => Ok(()),
     }
 }
 
@@ -201,10 +170,7 @@ fn index(operation: &'static OperationSpec) -> usize {
 
 /// The fields of a reply that faults can name: JSON pointers without the leading slash.
 fn fields(operation: &OperationSpec) -> impl Iterator<Item = &'static str> + Clone + use<> {
-    operation
-        .reply_fields
-        .iter()
-        .map(|field| field.trim_start_matches('/'))
+    operation.reply_fields.iter().map(|field| field.trim_start_matches('/'))
 }
 
 fn full_menu(operation: &OperationSpec) -> Vec<Fault> {
@@ -243,12 +209,7 @@ fn full_menu(operation: &OperationSpec) -> Vec<Fault> {
     if operation.effectful {
         menu.extend([Fault::Duplicate, Fault::LateDuplicate]);
     }
-    menu.extend(
-        operation
-            .refusals
-            .iter()
-            .flat_map(|refusal| circumstances(*refusal)),
-    );
+    menu.extend(operation.refusals.iter().flat_map(|refusal| circumstances(*refusal)));
     menu
 }
 
@@ -270,12 +231,7 @@ fn core_menu(operation: &OperationSpec) -> Vec<Fault> {
     if operation.effectful {
         menu.extend([Fault::Duplicate, Fault::LateDuplicate]);
     }
-    menu.extend(
-        operation
-            .refusals
-            .iter()
-            .flat_map(|refusal| circumstances(*refusal).into_iter().take(1)),
-    );
+    menu.extend(operation.refusals.iter().flat_map(|refusal| circumstances(*refusal).into_iter().take(1)));
     menu
 }
 
@@ -292,9 +248,9 @@ const fn refusal(circumstance: &Circumstance) -> Refusal {
 /// The circumstances tried for a refusal.
 fn circumstances(refusal: Refusal) -> Vec<Fault> {
     let circumstances = match refusal {
-        Refusal::Declined => ["insufficient_funds", "expired_card"]
-            .map(|code| Circumstance::Declined(code.to_owned()))
-            .to_vec(),
+        Refusal::Declined => {
+            ["insufficient_funds", "expired_card"].map(|code| Circumstance::Declined(code.to_owned())).to_vec()
+        }
         Refusal::OutOfStock => vec![Circumstance::OutOfStock],
         Refusal::PartialReserve => vec![Circumstance::PartialReserve],
         Refusal::Stale => vec![Circumstance::Stale],

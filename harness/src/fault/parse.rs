@@ -78,14 +78,12 @@ impl FromStr for Plan {
                 return Err(error(text, entry, "a fault is missing before this `;`"));
             }
             let (address, fault) = entry.split_once(':').ok_or_else(|| {
-                let message =
-                    "a fault is written after its place, as in `payment.charge#1: lost_reply`";
+                let message = "a fault is written after its place, as in `payment.charge#1: lost_reply`";
                 error(text, entry.trim(), message)
             })?;
             let place = Reader { text }.place(address)?;
             let planned = Reader { text }.planned(&place, fault)?;
-            plan.add(planned)
-                .map_err(|message| error(text, address.trim(), message))?;
+            plan.add(planned).map_err(|message| error(text, address.trim(), message))?;
         }
         Ok(plan)
     }
@@ -97,17 +95,13 @@ impl Plan {
         for earlier in &self.faults {
             match (earlier, &planned) {
                 (Planned::At(one, _), Planned::At(other, _)) if one == other => {
-                    return Err(format!(
-                        "`{one}` stands twice; one request goes wrong in one way"
-                    ));
+                    return Err(format!("`{one}` stands twice; one request goes wrong in one way"));
                 }
                 (Planned::Over(one, earlier), Planned::Over(other, later))
                     if one == other && overlap(earlier, later) =>
                 {
                     let name = one.name();
-                    return Err(format!(
-                        "the outages of `provider.{name}` overlap; write one that covers both"
-                    ));
+                    return Err(format!("the outages of `provider.{name}` overlap; write one that covers both"));
                 }
                 (Planned::At(..) | Planned::Over(..), Planned::At(..) | Planned::Over(..)) => {}
             }
@@ -140,10 +134,7 @@ pub fn parse_planned(place: &Place, text: &str) -> Result<Planned, ParseError> {
 /// Whether two faults over time cover one request.
 fn overlap(one: &ProviderFault, other: &ProviderFault) -> bool {
     let ProviderFault::Outage { from, calls } = *one;
-    let ProviderFault::Outage {
-        from: other_from,
-        calls: other_calls,
-    } = *other;
+    let ProviderFault::Outage { from: other_from, calls: other_calls } = *other;
     from < other_from.saturating_add(other_calls) && other_from < from.saturating_add(calls)
 }
 
@@ -154,11 +145,7 @@ fn span(text: &str, part: &str) -> Range<usize> {
 }
 
 fn error(text: &str, part: &str, message: impl Into<String>) -> ParseError {
-    ParseError {
-        span: span(text, part),
-        message: message.into(),
-        meant: None,
-    }
+    ParseError { span: span(text, part), message: message.into(), meant: None }
 }
 
 /// Reads parts of a text, which it knows for the places of errors. Every `part` is a slice of `text`.
@@ -172,21 +159,10 @@ impl<'a> Reader<'a> {
         error(self.text, part, message)
     }
 
-    fn unknown<'k>(
-        self,
-        part: &str,
-        what: &str,
-        known: impl IntoIterator<Item = &'k str>,
-    ) -> ParseError {
-        let message = if part.is_empty() {
-            format!("{what} is missing here")
-        } else {
-            format!("`{part}` is no {what}")
-        };
-        ParseError {
-            meant: nearest(part, known).map(str::to_owned),
-            ..self.error(part, message)
-        }
+    fn unknown<'k>(self, part: &str, what: &str, known: impl IntoIterator<Item = &'k str>) -> ParseError {
+        let message =
+            if part.is_empty() { format!("{what} is missing here") } else { format!("`{part}` is no {what}") };
+        ParseError { meant: nearest(part, known).map(str::to_owned), ..self.error(part, message) }
     }
 
     fn number<T: FromStr>(self, part: &str, what: &str) -> Result<T, ParseError> {
@@ -229,14 +205,8 @@ impl<'a> Reader<'a> {
             let message = format!("which request is meant? Write `{part}#1` for the first");
             return Err(self.error(part, message));
         };
-        let step = step
-            .map(|step| self.counted(step, "a step of the script"))
-            .transpose()?;
-        Ok(Place::Request(Address {
-            operation,
-            step,
-            number: self.counted(number, "the request")?,
-        }))
+        let step = step.map(|step| self.counted(step, "a step of the script")).transpose()?;
+        Ok(Place::Request(Address { operation, step, number: self.counted(number, "the request")? }))
     }
 
     fn planned(self, place: &Place, part: &'a str) -> Result<Planned, ParseError> {
@@ -246,14 +216,11 @@ impl<'a> Reader<'a> {
             Place::Request(address) => {
                 if PROVIDER_FAULTS.contains(&name) {
                     let provider = address.operation.provider.name();
-                    let message = format!(
-                        "`{name}` strikes a whole provider: write `provider.{provider}: {part}`"
-                    );
+                    let message = format!("`{name}` strikes a whole provider: write `provider.{provider}: {part}`");
                     return Err(self.error(part, message));
                 }
                 let fault = self.fault(part)?;
-                menu::validate(address.operation, &fault)
-                    .map_err(|why| self.impossible(part, &why))?;
+                menu::validate(address.operation, &fault).map_err(|why| self.impossible(part, &why))?;
                 Ok(Planned::At(*address, fault))
             }
             Place::Provider(provider) => {
@@ -283,10 +250,7 @@ impl<'a> Reader<'a> {
             | Impossible::Delay
             | Impossible::DeclineCode => None,
         };
-        ParseError {
-            meant,
-            ..self.error(part, why.to_string())
-        }
+        ParseError { meant, ..self.error(part, why.to_string()) }
     }
 
     fn fault(self, part: &'a str) -> Result<Fault, ParseError> {
@@ -319,11 +283,7 @@ impl<'a> Reader<'a> {
             "partial_reserve" => Fault::Circumstance(Circumstance::PartialReserve),
             "stale" => Fault::Circumstance(Circumstance::Stale),
             unknown => {
-                return Err(self.unknown(
-                    unknown,
-                    "fault",
-                    FAULTS.into_iter().chain(PROVIDER_FAULTS),
-                ));
+                return Err(self.unknown(unknown, "fault", FAULTS.into_iter().chain(PROVIDER_FAULTS)));
             }
         };
         call.finish()?;
@@ -339,10 +299,7 @@ impl<'a> Reader<'a> {
         }
         let (from, calls) = (call.named("from", EXAMPLE)?, call.named("calls", EXAMPLE)?);
         call.finish()?;
-        Ok(ProviderFault::Outage {
-            from: self.counted(from, "`from`")?,
-            calls: self.counted(calls, "`calls`")?,
-        })
+        Ok(ProviderFault::Outage { from: self.counted(from, "`from`")?, calls: self.counted(calls, "`calls`")? })
     }
 }
 
@@ -362,13 +319,7 @@ impl<'a> Call<'a> {
     fn read(reader: Reader<'a>, part: &'a str) -> Result<Self, ParseError> {
         let whole = part.trim();
         let Some((name, rest)) = whole.split_once('(') else {
-            return Ok(Self {
-                reader,
-                whole,
-                name: whole,
-                arguments: Vec::new(),
-                known: Vec::new(),
-            });
+            return Ok(Self { reader, whole, name: whole, arguments: Vec::new(), known: Vec::new() });
         };
         let Some((inside, after)) = rest.split_once(')') else {
             return Err(reader.error(whole, "the parenthesis is not closed"));
@@ -388,22 +339,13 @@ impl<'a> Call<'a> {
                 None => (None, argument),
             });
         }
-        Ok(Self {
-            reader,
-            whole,
-            name: name.trim(),
-            arguments,
-            known: Vec::new(),
-        })
+        Ok(Self { reader, whole, name: name.trim(), arguments, known: Vec::new() })
     }
 
     /// Takes the value of a name, where it is given.
     fn optional(&mut self, name: &'static str) -> Option<&'a str> {
         self.known.push(name);
-        let found = self
-            .arguments
-            .iter()
-            .position(|(given, _)| *given == Some(name))?;
+        let found = self.arguments.iter().position(|(given, _)| *given == Some(name))?;
         Some(self.arguments.remove(found).1)
     }
 
@@ -457,9 +399,7 @@ impl<'a> Call<'a> {
     fn leftover(&self) -> Option<ParseError> {
         let (name, value) = self.arguments.first()?;
         Some(match name {
-            Some(name) if self.known.contains(name) => {
-                self.reader.error(name, format!("`{name}` stands twice"))
-            }
+            Some(name) if self.known.contains(name) => self.reader.error(name, format!("`{name}` stands twice")),
             Some(name) => {
                 let what = format!("parameter of `{}`", self.name);
                 self.reader.unknown(name, &what, self.known.iter().copied())

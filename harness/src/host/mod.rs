@@ -21,7 +21,8 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Plays a script to its end, then waits until nothing is left to do.
 pub async fn play(scenario: &Scenario, world: &dyn World) -> Result<(), RunError> {
-    let mut host = Host { world, notes: Notes::default(), calls: 0, pause: RETRY_PAUSE.min(scenario.policy.tool_deadline) };
+    let mut host =
+        Host { world, notes: Notes::default(), calls: 0, pause: RETRY_PAUSE.min(scenario.policy.tool_deadline) };
     for (index, step) in scenario.script.iter().enumerate() {
         let number = u32::try_from(index + 1).expect("a script has fewer steps than that");
         match step {
@@ -65,7 +66,9 @@ impl Host<'_> {
                 self.once(number, step, Fresh::No).await;
                 self.once(number, step, Fresh::Yes).await;
             }
-            Manner::Concurrent(times) => self.at_once(number, step, &vec![Fresh::No; usize::try_from(*times).unwrap_or(1)]).await,
+            Manner::Concurrent(times) => {
+                self.at_once(number, step, &vec![Fresh::No; usize::try_from(*times).unwrap_or(1)]).await
+            }
             Manner::DoubleClick => self.at_once(number, step, &[Fresh::No, Fresh::Yes]).await,
             Manner::Retry(times) => {
                 for attempt in 1..=*times {

@@ -60,12 +60,8 @@ pub struct Oracle {
 }
 
 /// Every oracle, in the order in which they are shown.
-pub static ALL: &[&Oracle] = &[
-    &one_effect::ONE_EFFECT,
-    &no_blind_charge::NO_BLIND_CHARGE,
-    &settled::SETTLED,
-    &in_time::IN_TIME,
-];
+pub static ALL: &[&Oracle] =
+    &[&one_effect::ONE_EFFECT, &no_blind_charge::NO_BLIND_CHARGE, &settled::SETTLED, &in_time::IN_TIME];
 
 /// The oracle of an id.
 pub fn by_id(id: &str) -> Option<&'static Oracle> {
@@ -74,9 +70,7 @@ pub fn by_id(id: &str) -> Option<&'static Oracle> {
 
 /// Lets every oracle judge a run.
 pub fn judge(evidence: &Evidence<'_>) -> Vec<(&'static Oracle, Verdict)> {
-    ALL.iter()
-        .map(|oracle| (*oracle, (oracle.check)(evidence)))
-        .collect()
+    ALL.iter().map(|oracle| (*oracle, (oracle.check)(evidence))).collect()
 }
 
 /// What one oracle has found so far; costs nothing as long as nothing is found.
@@ -87,10 +81,7 @@ struct Findings {
 
 impl Findings {
     const fn of(oracle: &'static str) -> Self {
-        Self {
-            oracle,
-            violations: Vec::new(),
-        }
+        Self { oracle, violations: Vec::new() }
     }
 
     /// Adds a breach; `events` are put in order, each once.
@@ -98,11 +89,7 @@ impl Findings {
         let mut events: Vec<usize> = events.into_iter().collect();
         events.sort_unstable();
         events.dedup();
-        self.violations.push(Violation {
-            oracle: self.oracle,
-            message,
-            events,
-        });
+        self.violations.push(Violation { oracle: self.oracle, message, events });
     }
 
     fn is_empty(&self) -> bool {
@@ -110,10 +97,6 @@ impl Findings {
     }
 
     fn verdict(self) -> Verdict {
-        if self.violations.is_empty() {
-            Verdict::Kept
-        } else {
-            Verdict::Broken(self.violations)
-        }
+        if self.violations.is_empty() { Verdict::Kept } else { Verdict::Broken(self.violations) }
     }
 }

@@ -60,6 +60,23 @@ pub struct Scenario {
     pub excused: BTreeMap<String, String>,
 }
 
+impl Scenario {
+    /// Everybody who calls, each once, in order of name.
+    pub fn users(&self) -> Vec<Arc<str>> {
+        let mut users: Vec<_> = self
+            .script
+            .iter()
+            .filter_map(|step| match step {
+                Step::Call(call) => Some(call.user.clone()),
+                Step::Wait(_) | Step::WaitForRest | Step::Restart | Step::Switch { .. } => None,
+            })
+            .collect();
+        users.sort();
+        users.dedup();
+        users
+    }
+}
+
 /// One step of a script.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Step {
@@ -126,8 +143,10 @@ pub enum Answer {
     Pending,
     /// A tool error with this code.
     Code(String),
-    /// The host cancelled it before it was answered.
+    /// An order that was paid and taken back, or of which nothing stands.
     Cancelled,
+    /// The host cancelled the call before it was answered.
+    Interrupted,
 }
 
 /// What a scenario expects beyond the oracles.

@@ -34,7 +34,7 @@ pub(super) const MANNERS: [&str; 6] =
 /// What else belongs to a call.
 pub(super) const CALL_KEYS: [&str; 4] = ["intent", "user", "args", "expect"];
 /// The answers that are not error codes.
-pub(super) const ANSWERS: [&str; 4] = ["success", "failed", "pending", "cancelled"];
+pub(super) const ANSWERS: [&str; 5] = ["success", "failed", "pending", "cancelled", "interrupted"];
 /// The longest wait.
 pub(super) const WAIT_MS_MAX: i64 = 7 * 24 * 60 * 60 * 1000;
 /// The most calls that one step may make.
@@ -172,13 +172,13 @@ impl Reader {
         self.complete(action, tool, intent, &mut arguments, mistakes);
         let manner = manner(what, fields, &arguments, mistakes);
         let expect = fields.get("expect").and_then(|field| answer(field, mistakes));
-        if let (Some(Answer::Cancelled), Some(field)) = (&expect, fields.get("expect"))
+        if let (Some(Answer::Interrupted), Some(field)) = (&expect, fields.get("expect"))
             && !matches!(manner, Some(Manner::CancelAfter(_)))
             && !TELLS_CANCELLED.contains(&tool)
         {
             mistakes.suggest(
                 &field.span,
-                format!("{what} expects to be cancelled, and nobody cancels it"),
+                format!("{what} expects to be interrupted, and nobody interrupts it"),
                 Some("add `cancel_after_ms`".to_owned()),
             );
         }
@@ -391,6 +391,7 @@ pub(super) fn answer(field: &Field<'_>, mistakes: &mut Mistakes) -> Option<Answe
         "failed" => Some(Answer::Failed),
         "pending" => Some(Answer::Pending),
         "cancelled" => Some(Answer::Cancelled),
+        "interrupted" => Some(Answer::Interrupted),
         code if Code::ALL.iter().any(|known| known.as_str() == code) => Some(Answer::Code(code.to_owned())),
         _ => {
             let known: Vec<_> = ANSWERS.into_iter().chain(Code::ALL.iter().map(|code| code.as_str())).collect();
@@ -411,6 +412,7 @@ pub fn answer_name(answer: &Answer) -> &str {
         Answer::Failed => "failed",
         Answer::Pending => "pending",
         Answer::Cancelled => "cancelled",
+        Answer::Interrupted => "interrupted",
         Answer::Code(code) => code,
     }
 }

@@ -106,7 +106,7 @@ fn each_bad_input_is_named_with_what_to_do() {
         "[[script]]\nwait_ms = 0\n".to_owned(),
         format!("{SESSION}{ORDER}repeat = 2\nconcurrent = 2\n"),
         format!("{SESSION}{ORDER}repeat = 1\n"),
-        format!("{SESSION}{ORDER}expect = \"cancelled\"\n"),
+        format!("{SESSION}{ORDER}expect = \"interrupted\"\n"),
         format!("{SESSION}regenerate = true\n"),
         ORDER.to_owned(),
         format!("{SESSION}{}", ORDER.replace("gift", "gfit")),

@@ -40,8 +40,7 @@ pub fn passed(operation: &OperationSpec, reply: &ProviderReply, how: Option<&Man
     };
     let content_type = match how {
         Some(Mangle::HtmlPage) => "text/html",
-        None
-        | Some(Mangle::Garbage | Mangle::MissingField(_) | Mangle::WrongType(_) | Mangle::WrongAmount) => JSON,
+        None | Some(Mangle::Garbage | Mangle::MissingField(_) | Mangle::WrongType(_) | Mangle::WrongAmount) => JSON,
     };
     let body = how.map_or_else(|| reply.body.clone(), |how| mangle(&reply.body, how, operation).into());
     Outgoing {
@@ -62,7 +61,7 @@ pub fn imposed(status: u16, retry_after: Option<RetryAfter>, utc: Timestamp) -> 
     let span = |after| match after {
         RetryAfter::Seconds(seconds) => Duration::from_secs(seconds.into()),
         RetryAfter::Date(_) => DateTimeParser::new()
-            .parse_timestamp(&retry_after_text(after, utc))
+            .parse_timestamp(retry_after_text(after, utc))
             .map_or(Duration::ZERO, |date| giftgenius::time::until(utc, date)),
     };
     Outgoing {
@@ -77,10 +76,7 @@ pub fn imposed(status: u16, retry_after: Option<RetryAfter>, utc: Timestamp) -> 
 /// The answer to a request for something that no provider offers; it belongs to no exchange.
 pub fn unknown_operation(unknown: &UnknownOperation) -> Outgoing {
     let error = serde_json::json!({ "error": { "code": "unknown_operation", "message": unknown.to_string() } });
-    Outgoing {
-        body: error.to_string().into(),
-        ..imposed(404, None, Timestamp::UNIX_EPOCH)
-    }
+    Outgoing { body: error.to_string().into(), ..imposed(404, None, Timestamp::UNIX_EPOCH) }
 }
 
 #[cfg(test)]

@@ -76,24 +76,11 @@ fn every_entry_is_possible_and_stands_once_and_core_is_part_of_full() {
     for operation in ALL {
         let menu = full(operation);
         for (index, fault) in menu.iter().enumerate() {
-            assert_eq!(
-                validate(operation, fault),
-                Ok(()),
-                "{}: {fault}",
-                operation.label
-            );
-            assert!(
-                !menu[..index].contains(fault),
-                "{}: {fault}",
-                operation.label
-            );
+            assert_eq!(validate(operation, fault), Ok(()), "{}: {fault}", operation.label);
+            assert!(!menu[..index].contains(fault), "{}: {fault}", operation.label);
         }
         assert!(core(operation).iter().all(|fault| menu.contains(fault)));
-        assert!(
-            (7..=14).contains(&core(operation).len()),
-            "{}",
-            operation.label
-        );
+        assert!((7..=14).contains(&core(operation).len()), "{}", operation.label);
     }
 }
 
@@ -101,11 +88,7 @@ fn every_entry_is_possible_and_stands_once_and_core_is_part_of_full() {
 fn a_read_has_nothing_after_its_effect() {
     for operation in ALL.iter().filter(|operation| !operation.effectful) {
         let moments = |moment| full(operation).iter().any(|fault| fault.moment() == moment);
-        assert!(
-            !moments(Moment::After) && !moments(Moment::Repetition),
-            "{}",
-            operation.label
-        );
+        assert!(!moments(Moment::After) && !moments(Moment::Repetition), "{}", operation.label);
     }
 }
 
@@ -113,70 +96,21 @@ fn a_read_has_nothing_after_its_effect() {
 fn what_cannot_be_is_refused_with_a_reason() {
     let field = |field: &str| Fault::MissingField(field.to_owned());
     for (operation, fault, expected) in [
-        (
-            &LOOK_UP,
-            Fault::Duplicate,
-            "`payment.look_up` changes nothing, so `duplicate` cannot happen to it; `delay`",
-        ),
-        (
-            &LOOK_UP,
-            Fault::StatusAfter(500, None),
-            "`status` is what it can have",
-        ),
-        (
-            &CHARGE,
-            field("idd"),
-            "has no field `idd` that is counted on: it has id, amount, currency, status",
-        ),
-        (
-            &RELEASE,
-            Fault::WrongAmount,
-            "`inventory.release` tells no amount",
-        ),
-        (
-            &QUOTE,
-            Fault::Circumstance(Circumstance::PartialReserve),
-            "`partial_reserve` is nothing that can come of",
-        ),
-        (
-            &CHARGE,
-            Fault::Status(200, None),
-            "from 400 to 599, not 200",
-        ),
-        (
-            &CHARGE,
-            Fault::StatusAfter(600, None),
-            "from 400 to 599, not 600",
-        ),
-        (
-            &CHARGE,
-            Fault::Delay(Duration::ZERO),
-            "from 1 to 3600000 ms",
-        ),
-        (
-            &CHARGE,
-            Fault::Delay(Duration::from_micros(1500)),
-            "whole milliseconds",
-        ),
-        (
-            &CHARGE,
-            Fault::Delay(DELAY_MAX + Duration::from_millis(1)),
-            "from 1 to",
-        ),
-        (
-            &CHARGE,
-            Fault::Circumstance(Circumstance::Declined("a; b".to_owned())),
-            "a decline code is",
-        ),
+        (&LOOK_UP, Fault::Duplicate, "`payment.look_up` changes nothing, so `duplicate` cannot happen to it; `delay`"),
+        (&LOOK_UP, Fault::StatusAfter(500, None), "`status` is what it can have"),
+        (&CHARGE, field("idd"), "has no field `idd` that is counted on: it has id, amount, currency, status"),
+        (&RELEASE, Fault::WrongAmount, "`inventory.release` tells no amount"),
+        (&QUOTE, Fault::Circumstance(Circumstance::PartialReserve), "`partial_reserve` is nothing that can come of"),
+        (&CHARGE, Fault::Status(200, None), "from 400 to 599, not 200"),
+        (&CHARGE, Fault::StatusAfter(600, None), "from 400 to 599, not 600"),
+        (&CHARGE, Fault::Delay(Duration::ZERO), "from 1 to 3600000 ms"),
+        (&CHARGE, Fault::Delay(Duration::from_micros(1500)), "whole milliseconds"),
+        (&CHARGE, Fault::Delay(DELAY_MAX + Duration::from_millis(1)), "from 1 to"),
+        (&CHARGE, Fault::Circumstance(Circumstance::Declined("a; b".to_owned())), "a decline code is"),
     ] {
-        let error = validate(operation, &fault)
-            .expect_err("it cannot be")
-            .to_string();
+        let error = validate(operation, &fault).expect_err("it cannot be").to_string();
         assert!(error.contains(expected), "{error}");
     }
     assert_eq!(validate(&LOOK_UP, &Fault::LostReply), Ok(()));
-    assert_eq!(
-        validate(&RESERVE, &Fault::Circumstance(Circumstance::PartialReserve)),
-        Ok(())
-    );
+    assert_eq!(validate(&RESERVE, &Fault::Circumstance(Circumstance::PartialReserve)), Ok(()));
 }

@@ -2,7 +2,7 @@
 //!
 //! Nothing here touches a socket, a thread or a disk, so a run is a pure function of scenario, plan and seed and costs
 //! microseconds. It must run on a current-thread tokio runtime whose clock is paused: time then jumps from timer to timer.
-//! [`transport`] realises deliveries, [`tasks`] holds what runs in the background, [`ports`] are clock, chance and log.
+//! [`transport`] realises deliveries, [`tasks`] holds what runs in the background, [`ports`] are clock and log.
 
 pub mod ports;
 pub mod tasks;
@@ -20,7 +20,7 @@ use giftgenius::operations::switches;
 use giftgenius::policy::Policy;
 use giftgenius::ports::{BoxFuture, Journal, Ports};
 
-use self::ports::{SimClock, SimEntropy, SimLog};
+use self::ports::{SimClock, SimLog};
 use self::tasks::SimTasks;
 use self::transport::SimTransport;
 use super::stage::Stage;
@@ -32,6 +32,7 @@ use crate::oracle::Rest;
 use crate::provider::Providers;
 use crate::provider::catalog::Fixture;
 use crate::scenario::model::Scenario;
+use crate::system::entropy::SeededEntropy;
 use crate::trace::{EventKind, HostReply, Recorder};
 
 /// The longest that a run may take in virtual time: past every lease, retention and background round there is.
@@ -41,7 +42,7 @@ const REST_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub struct SimWorld {
     stage: Arc<Stage>,
     journal: Arc<MemoryJournal>,
-    entropy: Arc<SimEntropy>,
+    seed: u64,
     clock: Arc<SimClock>,
     policy: Policy,
     /// Deliveries that are still to come.
@@ -66,10 +67,9 @@ impl SimWorld {
         }
         let stage = Arc::new(Stage::new(providers, choices, recorder, clock.clone()));
         let journal = Arc::new(MemoryJournal::new());
-        let entropy = Arc::new(SimEntropy::new(seed));
         let late = Arc::new(AtomicUsize::new(0));
-        let life = Mutex::new(begin(&stage, &journal, &clock, &entropy, &late, &scenario.policy));
-        Self { stage, journal, entropy, clock, policy: scenario.policy.clone(), late, life }
+        let life = Mutex::new(begin(&stage, &journal, &clock, seed, 1, &late, &scenario.policy));
+        Self { stage, journal, seed, clock, policy: scenario.policy.clone(), late, life }
     }
 
     fn app(&self) -> Arc<App> {
@@ -85,7 +85,8 @@ fn begin(
     stage: &Arc<Stage>,
     journal: &Arc<MemoryJournal>,
     clock: &Arc<SimClock>,
-    entropy: &Arc<SimEntropy>,
+    seed: u64,
+    incarnation: u32,
     late: &Arc<AtomicUsize>,
     policy: &Policy,
 ) -> Life {
@@ -94,7 +95,7 @@ fn begin(
         transport: Arc::new(SimTransport::new(stage.clone(), late.clone(), policy.late_max)),
         journal: journal.clone(),
         clock: clock.clone(),
-        entropy: entropy.clone(),
+        entropy: Arc::new(SeededEntropy::new(seed, incarnation)),
         tasks: tasks.clone(),
         log: Arc::new(SimLog::new(stage.recorder().clone())),
     };
@@ -152,11 +153,12 @@ impl World for SimWorld {
     fn restart(&self) -> BoxFuture<'_, Result<(), RunError>> {
         Box::pin(async move {
             self.tasks().end().await;
-            let life = begin(&self.stage, &self.journal, &self.clock, &self.entropy, &self.late, &self.policy);
-            {
+            let incarnation = {
                 let mut record = self.stage.recorder().lock();
                 record.incarnation += 1;
-            }
+                record.incarnation
+            };
+            let life = begin(&self.stage, &self.journal, &self.clock, self.seed, incarnation, &self.late, &self.policy);
             self.stage.recorder().push(EventKind::Restarted);
             let app = life.app.clone();
             *self.life.lock().expect("no holder of the life panics") = life;

@@ -1,8 +1,8 @@
 //! What the simulated system runs in the background, counted, so that rest can be waited for and a life can be ended.
 
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Arc;
 
 use giftgenius::ports::{BoxFuture, Tasks};
 use tokio::sync::Notify;

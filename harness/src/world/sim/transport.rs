@@ -8,7 +8,7 @@ use giftgenius::ports::{BoxFuture, Request, Response, Transport, TransportError}
 
 use crate::fault::decide::{Delivery, Reply, When};
 use crate::provider::ProviderRequest;
-use crate::trace::{ExchangeId, Seen};
+use crate::trace::Seen;
 use crate::world::late_by;
 use crate::world::outgoing::{Outgoing, imposed, passed, unknown_operation};
 use crate::world::stage::{Arrival, Stage};
@@ -42,28 +42,6 @@ impl SimTransport {
     }
 }
 
-/// Notes what the system saw; if it went away before it saw anything, that it saw nothing.
-struct Watch<'a> {
-    stage: &'a Stage,
-    exchange: ExchangeId,
-    noted: bool,
-}
-
-impl Watch<'_> {
-    fn saw(mut self, seen: Seen) {
-        self.noted = true;
-        self.stage.answered(self.exchange, seen);
-    }
-}
-
-impl Drop for Watch<'_> {
-    fn drop(&mut self) {
-        if !self.noted {
-            self.stage.answered(self.exchange, Seen::Silence);
-        }
-    }
-}
-
 impl Transport for SimTransport {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
         Box::pin(async move {
@@ -79,9 +57,9 @@ impl Transport for SimTransport {
                 Ok(arrived) => arrived,
                 Err(unknown) => return Ok(response(unknown_operation(&unknown)).0),
             };
-            let watch = Watch { stage: &self.stage, exchange: request.exchange, noted: false };
+            let saw = |seen| self.stage.answered(request.exchange, seen);
             if delivery.reply == Reply::Refuse {
-                watch.saw(Seen::Refused);
+                saw(Seen::Refused);
                 return Err(TransportError::NotSent);
             }
             tokio::time::sleep(ROUND_TRIP).await;
@@ -101,28 +79,26 @@ impl Transport for SimTransport {
                         tokio::time::sleep(delay).await;
                     }
                     let (response, seen) = response(passed(request.operation, &reply, mangle.as_ref()));
-                    watch.saw(seen);
+                    saw(seen);
                     Ok(response)
                 }
                 (Reply::Status(status, retry_after), _) => {
                     let (response, seen) = response(imposed(status, retry_after, self.stage.utc()));
-                    watch.saw(seen);
+                    saw(seen);
                     Ok(response)
                 }
                 (Reply::Reset, _) => {
-                    watch.saw(Seen::Broken);
+                    saw(Seen::Broken);
                     Err(TransportError::Broken)
                 }
                 (Reply::Cut, _) => {
-                    watch.saw(Seen::Cut);
+                    saw(Seen::Cut);
                     Err(TransportError::Cut)
                 }
                 // What was never applied has no reply to pass on.
                 (Reply::Silence | Reply::Refuse | Reply::Pass { .. }, _) => {
-                    let held = watch;
-                    std::future::pending::<()>().await;
-                    drop(held);
-                    Err(TransportError::Broken)
+                    saw(Seen::Silence);
+                    std::future::pending().await
                 }
             }
         })
