@@ -147,7 +147,7 @@ impl<'a> Table<'a> {
         if let Some((row, open)) = self.open_row(Some(exchange)) {
             let as_answered = open.status.is_some_and(|status| is_plain(seen, status));
             if row.providers.is_empty() {
-                row.providers.push_str("not reached");
+                row.providers.push_str("not applied");
             }
             if !as_answered {
                 row.providers.push_str(" ─▶ ");
