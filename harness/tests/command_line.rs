@@ -92,6 +92,17 @@ fn a_file_that_cannot_be_read() {
 }
 
 #[test]
+fn a_report_that_cannot_be_kept_is_told_and_ends_with_exit_code_4() {
+    let folder = folder(&[("out/report.json/in_the_way", b"")]);
+    let output = misrule(folder.path(), &["checkout/happy_path", "--out", "out"]);
+    assert_eq!(output.status.code(), Some(4));
+    let err = String::from_utf8(output.stderr).expect("text");
+    assert!(err.starts_with("error: out/report.json could not be written: "), "{err}");
+    assert!(err.contains("the report above is all there is"), "{err}");
+    assert!(String::from_utf8(output.stdout).expect("text").contains("checkout/happy_path"));
+}
+
+#[test]
 fn a_replay_is_the_same_byte_for_byte() {
     let folder = folder(&[]);
     let words = ["replay", "checkout/happy_path", "--plan", "payment.charge#1: lost_reply", "--seed", "7"];

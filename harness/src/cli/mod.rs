@@ -117,11 +117,7 @@ impl Refusal {
     /// An error and a last line. What is laid out already begins with `error:`.
     fn saying(why: &str, last: &str, code: u8) -> Self {
         let why = why.trim_end();
-        let why = if why.starts_with("error:") {
-            format!("{why}\n")
-        } else {
-            wrap(&format!("error: {why}"), WIDTH)
-        };
+        let why = if why.starts_with("error:") { format!("{why}\n") } else { wrap(&format!("error: {why}"), WIDTH) };
         Self { text: format!("{why}{}\n", with_exit(last, code, WIDTH)), code }
     }
 }
