@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
+use super::columns;
 use super::document::{Report, RunReport, ScenarioReport, Word};
-use super::timeline;
 
 /// The widest line of a timeline.
 const WIDTH: usize = 120;
@@ -74,7 +74,7 @@ fn description(run: &RunReport) -> String {
         for message in &finding.messages {
             writeln!(text, "{}: {message}", finding.rule).expect("writing to a string does not fail");
         }
-        text.push_str(&timeline::text(&finding.timeline, WIDTH));
+        text.push_str(&columns::text(&finding.timeline, WIDTH));
     }
     text
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use super::document::{Report, RunReport, ScenarioReport, Word};
 use super::terminal::summary;
-use super::{timeline, units};
+use super::{columns, units};
 
 /// The widest line of a timeline.
 const WIDTH: usize = 120;
@@ -67,7 +67,7 @@ fn failure(out: &mut String, scenario: &ScenarioReport, run: &RunReport) -> fmt:
             writeln!(out, "{}\n", escape(message))?;
         }
         replay(out)?;
-        let text = timeline::text(&finding.timeline, WIDTH);
+        let text = columns::text(&finding.timeline, WIDTH);
         writeln!(out, "```text\n{text}```\n")?;
         if let Some(path) = &finding.written_to {
             writeln!(out, "Written to `{path}`.\n")?;

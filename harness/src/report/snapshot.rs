@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::columns;
 use super::normalise::Names;
 use super::timeline::{self, Detail};
 use super::told::told;
@@ -32,7 +33,7 @@ fn write(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::Result
     write_told(out, outcome, names)?;
     writeln!(out, "\ntimeline")?;
     let rows = timeline::rows(&outcome.record, names, Detail::Full, &[]);
-    out.push_str(&timeline::text(&rows, WIDTH));
+    out.push_str(&columns::text(&rows, WIDTH));
     writeln!(out, "\nledger")?;
     ledger(out, outcome, names)?;
     writeln!(out, "\nat rest")?;

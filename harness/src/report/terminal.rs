@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::document::{Finding, Report, RunReport, ScenarioReport, Word};
-use super::{timeline, units};
+use super::{columns, units};
 
 /// The widest line.
 pub const WIDTH: usize = 100;
@@ -144,7 +144,7 @@ fn broken(out: &mut String, scenario: &ScenarioReport, run: &RunReport, finding:
         }
     }
     out.push('\n');
-    for line in timeline::text(&finding.timeline, WIDTH - INDENT.len()).lines() {
+    for line in columns::text(&finding.timeline, WIDTH - INDENT.len()).lines() {
         put(out, &format!("{INDENT}{line}"));
     }
     if let Some(path) = &finding.written_to {
