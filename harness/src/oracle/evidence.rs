@@ -230,6 +230,8 @@ pub struct Evidence<'a> {
     /// For each effect of the ledger, what has been given back of it (a charge, in minor units), or 1 if it has been
     /// undone or replaced.
     pub(super) undone: Vec<i64>,
+    /// The requests with repeats side by side: sorted by operation, reference, key, correlation id, and then in order.
+    pub(super) repeats: Vec<usize>,
     /// The calls by their correlation ids.
     pub(super) correlations: Names<'a>,
 }

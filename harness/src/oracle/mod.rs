@@ -6,19 +6,31 @@
 //! [`evidence`] is what they are shown, [`told`] how an answer about a sale is read, [`settlement`] whether a charge's
 //! fate is known.
 
+pub mod all_or_nothing;
+pub mod amount_agreed;
+pub mod backoff;
+pub mod bounded;
 pub mod bounds;
 mod codes;
+pub mod conserved;
 pub mod evidence;
 mod gather;
 pub mod in_time;
 mod json;
+pub mod key_carried;
+pub mod key_conflict;
+mod keyed;
 pub mod no_blind_charge;
 pub mod one_effect;
+pub mod parked_minimal;
+pub mod same_answer;
 pub mod settled;
 mod settlement;
 #[cfg(test)]
 mod testing;
 pub mod told;
+pub mod told_monotone;
+pub mod undo_order;
 
 pub use evidence::{CallView, Evidence, Rest, Setting};
 pub use told::{Told, ToldStatus};
@@ -63,7 +75,18 @@ pub struct Oracle {
 pub static ALL: &[&Oracle] = &[
     &one_effect::ONE_EFFECT,
     &no_blind_charge::NO_BLIND_CHARGE,
+    &all_or_nothing::ALL_OR_NOTHING,
+    &amount_agreed::AMOUNT_AGREED,
+    &told_monotone::TOLD_MONOTONE,
+    &conserved::CONSERVED,
+    &same_answer::SAME_ANSWER,
+    &key_conflict::KEY_CONFLICT,
+    &key_carried::KEY_CARRIED,
+    &bounded::BOUNDED,
+    &backoff::BACKOFF,
+    &undo_order::UNDO_ORDER,
     &settled::SETTLED,
+    &parked_minimal::PARKED_MINIMAL,
     &in_time::IN_TIME,
 ];
 
