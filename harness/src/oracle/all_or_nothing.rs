@@ -309,7 +309,7 @@ mod tests {
     fn a_failure_that_names_no_order_speaks_of_the_one_it_began() {
         let mut run = charged_but_told_failed();
         let error = run.error(Code::PaymentUnavailable, None);
-        let last = run.record.trace.events.last_mut().unwrap();
+        let last = run.record.trace.events.last_mut().expect("events");
         let crate::trace::EventKind::CallEnded { reply, .. } = &mut last.kind else {
             panic!("the last event is the answer");
         };

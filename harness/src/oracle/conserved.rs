@@ -117,13 +117,13 @@ fn stock(evidence: &Evidence<'_>, findings: &mut Findings) -> bool {
                  not add up",
                 i64::from(*opening) - i64::from(*closing) - i64::try_from(away).unwrap_or(i64::MAX)
             );
-            let moves = ledger
+            let on_this_sku = ledger
                 .effects
                 .iter()
                 .enumerate()
                 .filter(|(_, effect)| effect.stock.iter().any(|(other, _)| other == sku))
                 .map(|(index, _)| evidence.event_of(index));
-            findings.add(message, moves);
+            findings.add(message, on_this_sku);
         }
     }
     counted

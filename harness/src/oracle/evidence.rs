@@ -234,6 +234,8 @@ pub struct Evidence<'a> {
     pub(super) repeats: Vec<usize>,
     /// The calls by their correlation ids.
     pub(super) correlations: Names<'a>,
+    /// The orders by their ids.
+    pub(super) order_ids: Names<'a>,
 }
 
 /// Names with a number each, found by bisection.
@@ -264,6 +266,11 @@ impl<'a> Evidence<'a> {
     /// The call that a correlation id names: index into [`Self::calls`].
     pub fn call_of(&self, correlation: &str) -> Option<usize> {
         self.correlations.get(correlation)
+    }
+
+    /// The order of an id: index into [`Self::orders`].
+    pub fn order_of(&self, id: &str) -> Option<usize> {
+        self.order_ids.get(id)
     }
 
     /// The effects of an order, with their place in the ledger.

@@ -31,6 +31,7 @@ impl<'a> Evidence<'a> {
             undone: vec![0; ledger.effects.len()],
             repeats: Vec::new(),
             correlations: Names::default(),
+            order_ids: Names::default(),
         };
         for (index, event) in trace.events.iter().enumerate() {
             gathered.take(index, event);
@@ -38,6 +39,7 @@ impl<'a> Evidence<'a> {
         let ids = gathered.find_orders();
         gathered.tie_effects(&ids);
         gathered.tie_calls(&ids);
+        gathered.order_ids = ids;
         gathered.tie_purchases();
         gathered.tie_repeats();
         gathered

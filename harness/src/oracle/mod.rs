@@ -13,14 +13,19 @@ pub mod bounded;
 pub mod bounds;
 mod codes;
 pub mod conserved;
+pub mod degraded_honest;
+pub mod error_shape;
 pub mod evidence;
 mod gather;
 pub mod in_time;
+pub mod isolated;
 mod json;
 pub mod key_carried;
 pub mod key_conflict;
 mod keyed;
+pub mod logged;
 pub mod no_blind_charge;
+pub mod nothing_leaked;
 pub mod one_effect;
 pub mod parked_minimal;
 pub mod same_answer;
@@ -31,6 +36,8 @@ mod testing;
 pub mod told;
 pub mod told_monotone;
 pub mod undo_order;
+#[cfg(test)]
+mod whole_runs;
 
 pub use evidence::{CallView, Evidence, Rest, Setting};
 pub use told::{Told, ToldStatus};
@@ -88,6 +95,11 @@ pub static ALL: &[&Oracle] = &[
     &settled::SETTLED,
     &parked_minimal::PARKED_MINIMAL,
     &in_time::IN_TIME,
+    &error_shape::ERROR_SHAPE,
+    &nothing_leaked::NOTHING_LEAKED,
+    &isolated::ISOLATED,
+    &logged::LOGGED,
+    &degraded_honest::DEGRADED_HONEST,
 ];
 
 /// The oracle of an id.

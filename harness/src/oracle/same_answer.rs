@@ -60,10 +60,7 @@ fn compare(
         .map(|(event, _)| event);
     if let (Some(first), Some(second)) = (saved.reply, later.reply)
         && !same(first, second)
-        && !later
-            .told
-            .as_ref()
-            .is_some_and(|told| told.code == Some(Code::StoreUnavailable.as_str()))
+        && !store_failed(later)
     {
         let message = format!(
             "{} with key {key} was answered {} and, repeated with the same parameters, {}",
@@ -86,6 +83,12 @@ fn compare(
         );
         findings.add(message, requests.chain(ends));
     }
+}
+
+/// Whether the store could not be asked for the saved answer.
+fn store_failed(call: &CallView<'_>) -> bool {
+    let code = call.told.as_ref().and_then(|told| told.code);
+    code == Some(Code::StoreUnavailable.as_str())
 }
 
 /// What an answer comes to, in a word.
