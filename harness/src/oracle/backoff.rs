@@ -79,8 +79,12 @@ fn judge_pair(
             .answer
             .is_none_or(|(event, _, _)| event > later.sent_event)
         && !earlier.sent.operation.effectful;
+    // A reading that was refused, or whose attempts are used up, is over; the next one asks something else.
+    let another_reading = !earlier.sent.operation.effectful
+        && (earlier.refusal().is_some() || series.foreground + 1 >= policy.retry.attempts_max);
     // A new life, a request after a success, and two readings side by side are no retries.
-    if earlier.incarnation != later.incarnation || earlier.succeeded() || overlap {
+    if earlier.incarnation != later.incarnation || earlier.succeeded() || overlap || another_reading
+    {
         *series = Series::default();
         return;
     }
@@ -374,6 +378,20 @@ mod tests {
         let quote = run.send(&QUOTE, None, None);
         run.status(quote, 200);
         assert!(run.broken(&BACKOFF).contains("catalog.quote#3"));
+    }
+
+    #[test]
+    fn another_search_after_one_that_failed_is_no_retry() {
+        let mut run = Run::new();
+        run.call("suggest_gifts", serde_json::json!({}));
+        for (gap, status) in [(0, 500), (300, 400), (0, 500)] {
+            run.wait_ms(gap);
+            let search = run.send(&crate::provider::operations::SEARCH, None, None);
+            run.status(search, status);
+        }
+        run.kept(&BACKOFF);
+        run.send(&crate::provider::operations::SEARCH, None, None);
+        run.broken(&BACKOFF);
     }
 
     #[test]

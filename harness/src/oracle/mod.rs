@@ -24,6 +24,7 @@ pub mod key_carried;
 pub mod key_conflict;
 mod keyed;
 pub mod logged;
+mod needles;
 pub mod no_blind_charge;
 pub mod nothing_leaked;
 pub mod one_effect;

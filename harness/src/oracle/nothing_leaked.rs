@@ -4,6 +4,7 @@ use giftgenius::step_log::LogLine;
 
 use super::evidence::Evidence;
 use super::json::any_string;
+use super::needles::Needles;
 use super::{Findings, Oracle, Verdict};
 use crate::trace::{EventKind, HostReply};
 
@@ -20,14 +21,11 @@ pub static NOTHING_LEAKED: Oracle = Oracle {
 };
 
 fn check(evidence: &Evidence<'_>) -> Verdict {
-    let Some(shortest) = evidence.canaries.iter().map(|canary| canary.len()).min() else {
+    let Some(secrets) = Needles::new(evidence.canaries) else {
         return Verdict::NoVerdict(String::from("nothing was planted that could leak"));
     };
     let mut findings = Findings::of(NOTHING_LEAKED.id);
-    // Most strings are shorter than any secret.
-    let leaks = |text: &str| {
-        text.len() >= shortest && evidence.canaries.iter().any(|canary| text.contains(canary))
-    };
+    let leaks = |text: &str| secrets.found_in(text);
     for (index, event) in evidence.trace.events.iter().enumerate() {
         let place = match &event.kind {
             EventKind::CallEnded { call, reply } => {
