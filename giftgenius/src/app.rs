@@ -2,12 +2,28 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::Value;
+use tokio::time::Instant;
 
-use crate::ids::{CorrelationId, UserId};
-use crate::journal::JournalError;
+use crate::checkout::answer::told;
+use crate::checkout::entry::SavedReply;
+use crate::checkout::order::Order;
+use crate::checkout::recovery;
+use crate::checkout::session::SessionState;
+use crate::checkout::waiters::Waiters;
+use crate::error::{Code, ToolError};
+use crate::ids::{CorrelationId, OrderId, SessionId, UserId, WorkflowId};
+use crate::journal::{Batch, CommitError, JournalError, Record, RecordState};
+use crate::operations::switches;
 use crate::policy::Policy;
 use crate::ports::Ports;
+use crate::providers::Caller;
+use crate::retry::Budgets;
+use crate::step_log::{Alert, AlertKind, Level, LogLine, StepLine, StepStatus};
+use crate::tools::{self, Call};
+use crate::validate::nearest;
+use crate::workflow::Workflow;
 
 /// One tool call, as the connection hands it over.
 #[derive(Clone, Debug)]
@@ -86,44 +102,185 @@ pub struct SagaCounts {
 
 /// The application.
 pub struct App {
-    pub(crate) ports: Ports,
-    pub(crate) policy: Policy,
+    caller: Caller,
+    /// Who waits for an order in this process.
+    pub(crate) waiters: Waiters,
 }
 
 impl App {
     /// Wires the application.
     pub fn new(ports: Ports, policy: Policy) -> Arc<Self> {
-        Arc::new(Self { ports, policy })
+        let budgets = Budgets::new(policy.budget);
+        Arc::new(Self { caller: Caller { ports, policy, budgets }, waiters: Waiters::default() })
+    }
+
+    /// The ports.
+    pub fn ports(&self) -> &Ports {
+        &self.caller.ports
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &Policy {
+        &self.caller.policy
+    }
+
+    /// The providers' clients.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Calendar time.
+    pub fn now(&self) -> Timestamp {
+        self.ports().clock.now()
     }
 
     /// The tools, in the order in which they are published.
-    pub fn tools(&self) -> &[ToolSpec] {
-        &[]
+    pub fn tools(&self) -> impl ExactSizeIterator<Item = &'static ToolSpec> {
+        tools::table().iter().map(|tool| &tool.spec)
     }
 
     /// Calls a tool. Answers within the policy's tool deadline; dropping the future aborts no sale.
     pub async fn call_tool(self: &Arc<Self>, call: ToolCall) -> Result<ToolReply, UnknownTool> {
-        Err(UnknownTool {
-            name: call.name,
-            suggestion: None,
-        })
+        let deadline = Instant::now() + self.policy().tool_deadline;
+        let Some(tool) = tools::table().iter().find(|tool| tool.spec.name == call.name) else {
+            let names: Vec<String> = self.tools().map(|spec| spec.name.to_owned()).collect();
+            let near = nearest(&call.name, &names);
+            let suggestion = near.and_then(|near| self.tools().map(|spec| spec.name).find(|name| *name == near));
+            return Err(UnknownTool { name: call.name, suggestion });
+        };
+        let correlation = call.correlation_id.unwrap_or_else(|| CorrelationId::from(self.ports().new_id("call_")));
+        let mut arguments = call.arguments;
+        if arguments.is_null() {
+            arguments = Value::Object(serde_json::Map::new());
+        }
+        if let (Some(key), Some(arguments)) = (call.idempotency_key, arguments.as_object_mut()) {
+            // The key may travel in `_meta` (F4); where the arguments have one of their own, that one counts.
+            let takes_key = tool.spec.input_schema.pointer("/properties/idempotency_key").is_some();
+            if takes_key && !arguments.contains_key("idempotency_key") {
+                arguments.insert(String::from("idempotency_key"), Value::from(key));
+            }
+        }
+        let key = arguments.get("idempotency_key").and_then(Value::as_str).map(str::to_owned);
+        let user = call.user;
+        let call =
+            Call { tool: tool.spec.name, user: user.clone(), correlation: correlation.clone(), arguments, deadline };
+        let reply = tool.call(self, call).await;
+        self.log_call(tool.spec.name, user, key, &correlation, &reply);
+        Ok(ToolReply { structured: reply.structured, is_error: reply.is_error, correlation_id: correlation })
     }
 
     /// Takes up every open order of an earlier life, in the background; answers how many.
     pub async fn recover(self: &Arc<Self>) -> Result<usize, JournalError> {
-        Ok(0)
+        recovery::recover(self).await
     }
 
     /// Counts the sagas; also the health page's question whether the store answers.
     pub async fn saga_counts(&self) -> Result<SagaCounts, JournalError> {
-        use crate::journal::RecordState;
-        let open = self.ports.journal.list(RecordState::OrderOpen).await?.len();
-        let parked = self
-            .ports
-            .journal
-            .list(RecordState::OrderParked)
-            .await?
-            .len();
+        let open = self.ports().journal.list(RecordState::OrderOpen).await?.len();
+        let parked = self.ports().journal.list(RecordState::OrderParked).await?.len();
         Ok(SagaCounts { open, parked })
+    }
+
+    /// Whether sales may begin.
+    pub(crate) async fn checkout_on(&self) -> Result<bool, JournalError> {
+        Ok(switches::read(&*self.ports().journal).await?.checkout)
+    }
+
+    /// The order of a checkout session, where it has one.
+    pub(crate) async fn order_of_session(&self, session: Option<&SessionId>) -> Result<Option<Order>, JournalError> {
+        let Some(session) = session else { return Ok(None) };
+        let Some((_, session)) = self.session(session).await? else { return Ok(None) };
+        match session.state {
+            SessionState::Open => Ok(None),
+            SessionState::Taken(order) | SessionState::Closed(order) => {
+                Ok(self.order(&order).await?.map(|(_, order)| order))
+            }
+        }
+    }
+
+    /// Changes a workflow by compare-and-set: `change` sees the record as it is then.
+    pub(crate) async fn change_workflow(
+        &self,
+        id: &WorkflowId,
+        correlation: &CorrelationId,
+        change: impl Fn(Option<Workflow>) -> Result<Workflow, Box<ToolError>>,
+    ) -> Result<Workflow, Box<ToolError>> {
+        /// Lost races before the store is called unavailable: nobody changes one workflow that often at once.
+        const RACES_MAX: u32 = 8;
+        for _ in 0..RACES_MAX {
+            let found = self.workflow(id).await.map_err(|error| self.store_error(&error, correlation))?;
+            let (version, found) = found.map_or((None, None), |(version, found)| (Some(version), Some(found)));
+            let changed = change(found)?;
+            match self.ports().journal.commit(Batch::default().put(version, Record::Workflow(changed.clone()))).await {
+                Ok(()) => return Ok(changed),
+                Err(CommitError::Conflict(_)) => {}
+                Err(CommitError::Store(error)) => return Err(self.store_error(&error, correlation)),
+            }
+        }
+        Err(self.store_error(&JournalError::Busy, correlation))
+    }
+
+    /// The store's failure, for the caller: nothing was begun (fail closed). The details go to the log only.
+    pub(crate) fn store_error(&self, error: &JournalError, correlation: &CorrelationId) -> Box<ToolError> {
+        tracing::error!(%error, %correlation, "the journal failed");
+        ToolError::new(Code::StoreUnavailable, "the order store did not answer", correlation)
+    }
+
+    /// Logs how a tool call went.
+    fn log_call(&self, tool: &str, user: UserId, key: Option<String>, correlation: &CorrelationId, reply: &SavedReply) {
+        let (_, error_code) = told(reply);
+        let (event, status, level) = if reply.is_error {
+            ("workflow_step_failed", StepStatus::Failed, Level::Error)
+        } else {
+            ("workflow_step_succeeded", StepStatus::Success, Level::Info)
+        };
+        let text = |pointer: &str| reply.structured.pointer(pointer).and_then(Value::as_str);
+        self.ports().log.record(LogLine::Step(StepLine {
+            event: String::from(event),
+            level,
+            user_id: user,
+            workflow_id: text("/workflow_id").map(WorkflowId::from),
+            step_id: tool.to_owned(),
+            status,
+            error_code,
+            idempotency_key: key,
+            correlation_id: correlation.clone(),
+            order_id: text("/order_id").or_else(|| text("/error/order_id")).map(OrderId::from),
+            time: self.now(),
+        }));
+    }
+
+    /// Logs a step of an order's saga.
+    pub(crate) fn log_step(&self, order: &Order, step: &str, status: StepStatus, level: Level, code: Option<Code>) {
+        let event = match status {
+            StepStatus::Success => "workflow_step_succeeded",
+            StepStatus::Failed => "workflow_step_failed",
+            StepStatus::Retry => "workflow_step_retried",
+            StepStatus::RolledBack => "workflow_step_rolled_back",
+        };
+        self.ports().log.record(LogLine::Step(StepLine {
+            event: String::from(event),
+            level,
+            user_id: order.user.clone(),
+            workflow_id: order.workflow_id.clone(),
+            step_id: step.to_owned(),
+            status,
+            error_code: code,
+            idempotency_key: Some(order.entry.key.clone()),
+            correlation_id: order.correlation_id.clone(),
+            order_id: Some(order.id.clone()),
+            time: self.now(),
+        }));
+    }
+
+    /// Calls a person.
+    pub(crate) fn alert(&self, kind: AlertKind, order: &Order, message: String) {
+        self.ports().log.record(LogLine::Alert(Alert {
+            kind,
+            order_id: Some(order.id.clone()),
+            message,
+            correlation_id: order.correlation_id.clone(),
+            time: self.now(),
+        }));
     }
 }

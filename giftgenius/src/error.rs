@@ -196,11 +196,7 @@ pub struct ToolError {
 
 impl ToolError {
     /// The failure `code`, saying `message`, with nothing standing.
-    pub fn new(
-        code: Code,
-        message: impl Into<String>,
-        correlation_id: &CorrelationId,
-    ) -> Box<Self> {
+    pub fn new(code: Code, message: impl Into<String>, correlation_id: &CorrelationId) -> Box<Self> {
         Box::new(Self {
             code,
             kind: code.kind(),
@@ -220,8 +216,7 @@ impl ToolError {
     /// The same, not to be repeated before `delay`.
     #[must_use]
     pub fn retry_after(mut self: Box<Self>, delay: Option<Duration>) -> Box<Self> {
-        self.retry_after_ms =
-            delay.map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+        self.retry_after_ms = delay.map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
         self
     }
 

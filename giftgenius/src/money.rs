@@ -81,10 +81,7 @@ pub struct Money {
 impl Money {
     /// An amount of `minor_units` in `currency`.
     pub const fn new(minor_units: i64, currency: Currency) -> Self {
-        Self {
-            minor_units,
-            currency,
-        }
+        Self { minor_units, currency }
     }
 }
 
@@ -93,13 +90,7 @@ impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.minor_units < 0 { "-" } else { "" };
         let minor = self.minor_units.unsigned_abs();
-        write!(
-            f,
-            "{sign}{}.{:02} {}",
-            minor / 100,
-            minor % 100,
-            self.currency
-        )
+        write!(f, "{sign}{}.{:02} {}", minor / 100, minor % 100, self.currency)
     }
 }
 

@@ -31,7 +31,7 @@ impl PaymentProfile {
 }
 
 /// How calls to a provider are repeated (F2).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RetryPolicy {
     /// How long one attempt may take.
     pub attempt_timeout: Duration,
@@ -48,7 +48,7 @@ pub struct RetryPolicy {
 }
 
 /// How work in the background is repeated before it is parked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct BackgroundPolicy {
     /// Rounds before the order is parked.
     pub attempts_max: u32,
@@ -59,7 +59,7 @@ pub struct BackgroundPolicy {
 }
 
 /// Retries a provider may cost beyond its ordinary calls (I11).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct BudgetPolicy {
     /// Retries that are always there at first, and the balance's lower refill limit.
     pub retries_min: u32,
@@ -70,7 +70,7 @@ pub struct BudgetPolicy {
 }
 
 /// The whole policy; the defaults are production's.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Policy {
     /// Repeats of provider calls.
     pub retry: RetryPolicy,
@@ -112,11 +112,7 @@ impl Default for Policy {
                 delay_base: Duration::from_secs(5),
                 delay_cap: Duration::from_secs(600),
             },
-            budget: BudgetPolicy {
-                retries_min: 3,
-                retries_percent: 10,
-                window: Duration::from_secs(10),
-            },
+            budget: BudgetPolicy { retries_min: 3, retries_percent: 10, window: Duration::from_secs(10) },
             tool_deadline: Duration::from_secs(25),
             lease: Duration::from_secs(30),
             quote_ttl: Duration::from_secs(30 * 60),

@@ -6,10 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// `at` + `span`, at most the last representable instant.
 pub fn add(at: Timestamp, span: Duration) -> Timestamp {
-    SignedDuration::try_from(span)
-        .ok()
-        .and_then(|span| at.checked_add(span).ok())
-        .unwrap_or(Timestamp::MAX)
+    SignedDuration::try_from(span).ok().and_then(|span| at.checked_add(span).ok()).unwrap_or(Timestamp::MAX)
 }
 
 /// How long from `from` until `to`; zero when `to` has passed.

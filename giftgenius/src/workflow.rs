@@ -2,13 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{OrderId, SessionId, UserId, WorkflowId};
+use crate::ids::{SessionId, UserId, WorkflowId};
 use crate::money::Money;
 
 /// The steps of a purchase conversation.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, schemars::JsonSchema,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// Who is the gift for, what for, how much.
@@ -38,6 +36,11 @@ pub struct Workflow {
     pub selected_gift: Option<String>,
     /// The checkout session that is open.
     pub session: Option<SessionId>,
-    /// The order that is being paid or was paid.
-    pub order: Option<OrderId>,
+}
+
+impl Workflow {
+    /// A new workflow, at its first step.
+    pub const fn begin(id: WorkflowId, user: UserId) -> Self {
+        Self { id, user, step: Step::GatherInformation, budget: None, selected_gift: None, session: None }
+    }
 }

@@ -31,41 +31,21 @@ impl Choices {
     /// Choices answered from a plan.
     pub fn replay(plan: Plan) -> Self {
         let fired = vec![false; plan.faults.len()];
-        Self {
-            plan,
-            fired,
-            asked: Vec::new(),
-            provider_arrivals: [0; 3],
-        }
+        Self { plan, fired, asked: Vec::new(), provider_arrivals: [0; 3] }
     }
 
     /// Names the site of a request that arrives now.
-    pub fn arrive(
-        &mut self,
-        operation: &'static crate::provider::OperationSpec,
-        step: Option<u32>,
-    ) -> Site {
-        let arrival = 1 + self
-            .asked
-            .iter()
-            .filter(|asked| std::ptr::eq(asked.site.operation, operation))
-            .count();
+    pub fn arrive(&mut self, operation: &'static crate::provider::OperationSpec, step: Option<u32>) -> Site {
+        let arrival = 1 + self.asked.iter().filter(|asked| std::ptr::eq(asked.site.operation, operation)).count();
         let for_step = step.map(|step| {
             let earlier = self.asked.iter().filter(|asked| {
                 std::ptr::eq(asked.site.operation, operation)
                     && asked.site.for_step.is_some_and(|(other, _)| other == step)
             });
-            (
-                step,
-                1 + u32::try_from(earlier.count()).expect("a run has fewer requests than that"),
-            )
+            (step, 1 + u32::try_from(earlier.count()).expect("a run has fewer requests than that"))
         });
         let arrival = u32::try_from(arrival).expect("a run has fewer requests than that");
-        Site {
-            operation,
-            arrival,
-            for_step,
-        }
+        Site { operation, arrival, for_step }
     }
 
     /// Asks what goes wrong at a site. Call once a request, in the order of arrival.
@@ -90,10 +70,7 @@ impl Choices {
                 Planned::At(..) | Planned::Over(..) => {}
             }
         }
-        self.asked.push(Asked {
-            site,
-            chosen: chosen.clone(),
-        });
+        self.asked.push(Asked { site, chosen: chosen.clone() });
         chosen
     }
 
@@ -118,5 +95,117 @@ impl Choices {
 fn covers(fault: &ProviderFault, count: u32) -> bool {
     match fault {
         ProviderFault::Outage { from, calls } => count >= *from && count - from < *calls,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::OperationSpec;
+    use crate::provider::operations::{CHARGE, LOOK_UP, QUOTE, RESERVE};
+
+    fn choices(plan: &str) -> Choices {
+        Choices::replay(plan.parse().expect("a plan"))
+    }
+
+    /// One request after another, each with its script step: what was chosen for each.
+    fn run(choices: &mut Choices, requests: &[(&'static OperationSpec, Option<u32>)]) -> Vec<Option<Fault>> {
+        requests
+            .iter()
+            .map(|(operation, step)| {
+                let site = choices.arrive(operation, *step);
+                choices.at(site)
+            })
+            .collect()
+    }
+
+    const REQUESTS: [(&OperationSpec, Option<u32>); 6] = [
+        (&QUOTE, Some(1)),
+        (&CHARGE, Some(2)),
+        (&LOOK_UP, Some(2)),
+        (&CHARGE, None),
+        (&CHARGE, Some(3)),
+        (&CHARGE, Some(2)),
+    ];
+
+    #[test]
+    fn an_empty_plan_lets_nothing_go_wrong() {
+        let mut choices = choices("");
+        assert_eq!(run(&mut choices, &REQUESTS), vec![None; 6]);
+        assert_eq!(choices.unfired(), []);
+    }
+
+    #[test]
+    fn arrival_and_step_name_the_same_event() {
+        for (by_arrival, by_step, at) in [
+            ("payment.charge#1: cut", "payment.charge@2#1: cut", 1),
+            ("payment.charge#3: cut", "payment.charge@3#1: cut", 4),
+            ("payment.charge#4: cut", "payment.charge@2#2: cut", 5),
+        ] {
+            let mut expected = vec![None; 6];
+            expected[at] = Some(Fault::Cut);
+            for plan in [by_arrival, by_step] {
+                let mut choices = choices(plan);
+                assert_eq!(run(&mut choices, &REQUESTS), expected, "{plan}");
+                assert_eq!(choices.unfired(), [], "{plan}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_request_without_a_step_is_named_by_arrival_only() {
+        let mut choices = choices("payment.charge#2: cut");
+        assert_eq!(run(&mut choices, &REQUESTS)[3], Some(Fault::Cut));
+        assert_eq!(choices.asked()[3].site.to_string(), "payment.charge#2");
+        assert_eq!(choices.asked()[3].site.for_step, None);
+    }
+
+    #[test]
+    fn a_site_is_counted_for_its_operation_and_its_step() {
+        let mut choices = choices("");
+        run(&mut choices, &REQUESTS);
+        let sites: Vec<_> = choices.asked().iter().map(|asked| (asked.site.arrival, asked.site.for_step)).collect();
+        let expected =
+            [(1, Some((1, 1))), (1, Some((2, 1))), (1, Some((2, 1))), (2, None), (3, Some((3, 1))), (4, Some((2, 2)))];
+        assert_eq!(sites, expected);
+    }
+
+    #[test]
+    fn an_outage_counts_the_requests_of_its_provider_whatever_they_ask() {
+        let mut choices = choices("provider.payment: outage(from=2, calls=3)");
+        let refused = Some(Fault::Refuse);
+        assert_eq!(run(&mut choices, &REQUESTS), [None, None, refused.clone(), refused.clone(), refused, None]);
+        assert_eq!(choices.unfired(), []);
+    }
+
+    #[test]
+    fn an_outage_may_last_for_ever() {
+        let plan = format!("provider.payment: outage(from=2, calls={})", u32::MAX);
+        let refused = run(&mut choices(&plan), &REQUESTS);
+        assert_eq!(refused.iter().flatten().count(), 4);
+    }
+
+    #[test]
+    fn the_first_planned_fault_wins_and_the_other_has_not_fired() {
+        let mut choices =
+            choices("payment.charge#1: cut; payment.charge@2#1: reset; provider.payment: outage(from=1, calls=1)");
+        assert_eq!(run(&mut choices, &REQUESTS)[1], Some(Fault::Cut));
+        assert_eq!(choices.unfired().len(), 2);
+    }
+
+    #[test]
+    fn what_never_fired_is_told_in_the_order_of_the_plan() {
+        let plan = "payment.charge#5: cut; payment.charge#1: cut; inventory.reserve#1: refuse; \
+                    provider.inventory: outage(from=1, calls=1)";
+        let mut choices = choices(plan);
+        run(&mut choices, &REQUESTS);
+        let unfired: Vec<_> = choices.unfired().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            unfired,
+            ["payment.charge#5: cut", "inventory.reserve#1: refuse", "provider.inventory: outage(from=1, calls=1)"]
+        );
+        let site = choices.arrive(&RESERVE, None);
+        assert_eq!(choices.at(site), Some(Fault::Refuse));
+        assert_eq!(choices.unfired().len(), 2);
     }
 }

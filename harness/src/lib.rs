@@ -3,10 +3,21 @@
 //! The way of the data: scenario file → [`scenario::model::Scenario`] → (plan, seed) → world (providers + fault layer +
 //! system) → the host plays the script → trace, ledger, replies → oracles → outcome → report → writers.
 
+pub mod canary;
 pub mod choice;
+pub mod cli;
+pub mod error;
+pub mod expectation;
 pub mod fault;
+pub mod host;
 pub mod oracle;
+pub mod outcome;
 pub mod provider;
+pub mod report;
+pub mod requirement;
+pub mod run;
 pub mod scenario;
+pub mod suggest;
+pub mod system;
 pub mod trace;
 pub mod world;

@@ -174,35 +174,26 @@ pub struct Trace {
 impl Trace {
     /// Every request sent, in order, with its index in the trace.
     pub fn sent(&self) -> impl Iterator<Item = (usize, &Event, &Sent)> {
-        self.events
-            .iter()
-            .enumerate()
-            .filter_map(|(index, event)| match &event.kind {
-                EventKind::Sent(sent) => Some((index, event, &**sent)),
-                _ => None,
-            })
+        self.events.iter().enumerate().filter_map(|(index, event)| match &event.kind {
+            EventKind::Sent(sent) => Some((index, event, &**sent)),
+            _ => None,
+        })
     }
 
     /// What the system saw of an exchange, with when, once it has seen something.
     pub fn answer(&self, exchange: ExchangeId) -> Option<(&Event, &Seen)> {
         self.events.iter().find_map(|event| match &event.kind {
-            EventKind::Answered {
-                exchange: answered,
-                seen,
-            } if *answered == exchange => Some((event, seen)),
+            EventKind::Answered { exchange: answered, seen } if *answered == exchange => Some((event, seen)),
             _ => None,
         })
     }
 
     /// Every log line, in order, with its index in the trace.
     pub fn log(&self) -> impl Iterator<Item = (usize, &Event, &LogLine)> {
-        self.events
-            .iter()
-            .enumerate()
-            .filter_map(|(index, event)| match &event.kind {
-                EventKind::Log(line) => Some((index, event, &**line)),
-                _ => None,
-            })
+        self.events.iter().enumerate().filter_map(|(index, event)| match &event.kind {
+            EventKind::Log(line) => Some((index, event, &**line)),
+            _ => None,
+        })
     }
 }
 
@@ -222,11 +213,7 @@ impl Record {
     /// Appends an event.
     pub fn push(&mut self, at: Duration, kind: EventKind) {
         let incarnation = self.incarnation;
-        self.trace.events.push(Event {
-            at,
-            incarnation,
-            kind,
-        });
+        self.trace.events.push(Event { at, incarnation, kind });
     }
 
     /// The next exchange's number.
@@ -246,14 +233,8 @@ pub struct Recorder {
 impl Recorder {
     /// A recorder whose run begins now.
     pub fn start() -> Self {
-        let record = Record {
-            incarnation: 1,
-            ..Record::default()
-        };
-        Self {
-            record: Arc::new(Mutex::new(record)),
-            began: tokio::time::Instant::now(),
-        }
+        let record = Record { incarnation: 1, ..Record::default() };
+        Self { record: Arc::new(Mutex::new(record)), began: tokio::time::Instant::now() }
     }
 
     /// Time since the run began.

@@ -20,14 +20,7 @@ pub struct EntryKey {
 impl EntryKey {
     /// Unambiguous text: each part is prefixed with its length, so that no separator can be forged.
     pub fn to_text(&self) -> String {
-        format!(
-            "{}:{}{}:{}{}",
-            self.user.as_str().len(),
-            self.user,
-            self.tool.len(),
-            self.tool,
-            self.key
-        )
+        format!("{}:{}{}:{}{}", self.user.as_str().len(), self.user, self.tool.len(), self.tool, self.key)
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Cause {
     PaymentUnavailable,
     /// The payment provider refused the request itself.
     PaymentRefused,
+    /// The payment provider does not know the payment method.
+    UnknownPaymentMethod,
     /// The inventory could not be reached or kept failing.
     InventoryUnavailable,
     /// The inventory refused the request itself.
@@ -45,6 +47,7 @@ impl Cause {
             Self::OutOfStock(_) => Code::OutOfStock,
             Self::PaymentUnavailable => Code::PaymentUnavailable,
             Self::PaymentRefused => Code::PaymentRefused,
+            Self::UnknownPaymentMethod => Code::PaymentMethodNotFound,
             Self::InventoryUnavailable => Code::InventoryUnavailable,
             Self::InventoryRefused => Code::InventoryRefused,
             Self::AmountMismatch => Code::AmountMismatch,
@@ -240,6 +243,8 @@ pub enum Outcome {
     ReservationGone,
     /// The sale is refused for another reason: go back.
     CommitRefused(Cause),
+    /// The sale may be done although it was refused when asked again: go back, undoing it.
+    CommitUnclear(Cause),
     /// No late copy stands besides the one charge.
     Swept,
     /// What was to be undone is undone.
@@ -285,34 +290,22 @@ impl Saga {
             // Settling comes first: whatever else is to be done depends on whether the money stands.
             (_, Charge::Sending { .. }, _) => Action::Settle,
             (_, Charge::Stuck { .. }, _) | (_, _, Commit::Stuck) => Action::End(self.parked()),
-            (Reserve::NotSent { epoch } | Reserve::Sending { epoch }, _, _) => {
-                Action::Reserve { epoch }
-            }
+            (Reserve::NotSent { epoch } | Reserve::Sending { epoch }, _, _) => Action::Reserve { epoch },
             (Reserve::Held { .. }, Charge::NotSent, _) => Action::Charge,
-            (
-                Reserve::Held { epoch },
-                Charge::Captured { .. },
-                Commit::NotSent | Commit::Sending,
-            ) => Action::Commit { epoch },
-            (_, Charge::Captured { .. }, Commit::Done)
-                if !self.swept && !profile.deduplicates() =>
-            {
-                Action::Sweep
+            (Reserve::Held { epoch }, Charge::Captured { .. }, Commit::NotSent | Commit::Sending) => {
+                Action::Commit { epoch }
             }
+            (_, Charge::Captured { .. }, Commit::Done) if !self.swept && !profile.deduplicates() => Action::Sweep,
             (_, Charge::Captured { .. }, Commit::Done) => Action::End(Ending::Paid),
             // Forward with the money void or the stock free is never left standing by `apply`.
-            (Reserve::Held { .. } | Reserve::Free | Reserve::Stuck { .. }, _, _) => {
-                Action::End(self.parked())
-            }
+            (Reserve::Held { .. } | Reserve::Free | Reserve::Stuck { .. }, _, _) => Action::End(self.parked()),
         }
     }
 
     fn next_back(&self) -> Action {
         match self.commit {
             Commit::Done => {
-                return Action::Restock {
-                    epoch: self.sold_epoch(),
-                };
+                return Action::Restock { epoch: self.sold_epoch() };
             }
             Commit::NotSent | Commit::Sending | Commit::Restocked | Commit::Stuck => {}
         }
@@ -322,8 +315,7 @@ impl Saga {
         }
         match self.reserve {
             // Stock is never given away while the money may be on its way: the person may yet have paid for it.
-            Reserve::Sending { .. } | Reserve::Held { .. }
-                if self.charge == (Charge::Stuck { captured: false }) => {}
+            Reserve::Sending { .. } | Reserve::Held { .. } if self.charge == (Charge::Stuck { captured: false }) => {}
             Reserve::Sending { epoch } | Reserve::Held { epoch } => {
                 return Action::Release { epoch };
             }
@@ -332,11 +324,7 @@ impl Saga {
         let stuck = matches!(self.reserve, Reserve::Stuck { .. })
             || matches!(self.charge, Charge::Stuck { .. })
             || self.commit == Commit::Stuck;
-        Action::End(if stuck {
-            self.parked()
-        } else {
-            Ending::Cancelled
-        })
+        Action::End(if stuck { self.parked() } else { Ending::Cancelled })
     }
 
     /// The reservation that was sold: the held one, or (once free) the last asked for.
@@ -353,12 +341,8 @@ impl Saga {
     fn parked(&self) -> Ending {
         let mut stands = Vec::new();
         match &self.charge {
-            Charge::Stuck { captured: true } | Charge::Captured { .. } => {
-                stands.push("a charge stands")
-            }
-            Charge::Stuck { captured: false } | Charge::Sending { .. } => {
-                stands.push("a charge may stand")
-            }
+            Charge::Stuck { captured: true } | Charge::Captured { .. } => stands.push("a charge stands"),
+            Charge::Stuck { captured: false } | Charge::Sending { .. } => stands.push("a charge may stand"),
             Charge::NotSent | Charge::Void => {}
         }
         match self.reserve {
@@ -370,16 +354,10 @@ impl Saga {
             stands.push("the sale may be booked in the inventory");
         }
         let todo = match &self.direction {
-            Direction::Forward => {
-                "look the order up at the providers, then book the sale or refund it"
-            }
-            Direction::Back(_) => {
-                "look the order up at the providers, refund what stands and release the stock"
-            }
+            Direction::Forward => "look the order up at the providers, then book the sale or refund it",
+            Direction::Back(_) => "look the order up at the providers, refund what stands and release the stock",
         };
-        Ending::Parked {
-            note: format!("{}; {todo}", stands.join(", ")),
-        }
+        Ending::Parked { note: format!("{}; {todo}", stands.join(", ")) }
     }
 
     /// Marks the intent: what is journalled before the request leaves.
@@ -390,82 +368,41 @@ impl Saga {
             Action::Commit { .. } => self.commit = Commit::Sending,
             Action::End(ending) => self.ending = Some(ending.clone()),
             // These repeat safely from the state they start in.
-            Action::Settle
-            | Action::Sweep
-            | Action::Restock { .. }
-            | Action::UndoCharge
-            | Action::Release { .. } => {}
+            Action::Settle | Action::Sweep | Action::Restock { .. } | Action::UndoCharge | Action::Release { .. } => {}
         }
     }
 
     /// Takes the outcome of an action that [`Self::begin`] marked. `sent_at`: the latest instant at which a charge
     /// request may have left.
-    pub fn apply(
-        &mut self,
-        action: &Action,
-        outcome: Outcome,
-        sent_at: Timestamp,
-    ) -> Result<(), IllegalTransition> {
+    pub fn apply(&mut self, action: &Action, outcome: Outcome, sent_at: Timestamp) -> Result<(), IllegalTransition> {
         let back = |cause| Direction::Back(cause);
         match (action, outcome) {
-            (Action::Reserve { epoch }, Outcome::Held) => {
-                self.reserve = Reserve::Held { epoch: *epoch }
-            }
+            (Action::Reserve { epoch }, Outcome::Held) => self.reserve = Reserve::Held { epoch: *epoch },
             (Action::Reserve { epoch }, Outcome::NotHeld(cause)) => {
                 self.reserve = Reserve::Free;
                 // A second reservation is only asked for after the money was taken; its refusal is a lost reservation.
-                self.direction = back(if *epoch > 1 {
-                    Cause::ReservationLost
-                } else {
-                    cause
-                });
+                self.direction = back(if *epoch > 1 { Cause::ReservationLost } else { cause });
             }
             (Action::Reserve { epoch }, Outcome::HoldUnknown(cause)) => {
-                self.direction = back(if *epoch > 1 {
-                    Cause::ReservationLost
-                } else {
-                    cause
-                });
+                self.direction = back(if *epoch > 1 { Cause::ReservationLost } else { cause });
             }
-            (
-                Action::Charge | Action::Settle,
-                Outcome::Captured {
-                    charge_id,
-                    minor_units,
-                },
-            ) => {
-                self.charge = Charge::Captured {
-                    charge_id,
-                    minor_units,
-                    sent_at,
-                };
+            (Action::Charge | Action::Settle, Outcome::Captured { charge_id, minor_units }) => {
+                self.charge = Charge::Captured { charge_id, minor_units, sent_at };
             }
-            (
-                Action::Charge | Action::Settle,
-                Outcome::WrongAmount {
-                    charge_id,
-                    minor_units,
-                },
-            ) => {
-                self.charge = Charge::Captured {
-                    charge_id,
-                    minor_units,
-                    sent_at,
-                };
+            (Action::Charge | Action::Settle, Outcome::WrongAmount { charge_id, minor_units }) => {
+                self.charge = Charge::Captured { charge_id, minor_units, sent_at };
                 self.direction = back(Cause::AmountMismatch);
             }
             (Action::Charge | Action::Settle, Outcome::NotCaptured(cause)) => {
                 self.charge = Charge::Void;
                 self.direction = back(cause);
             }
-            (Action::Charge | Action::Settle, Outcome::Unsettled) => {
-                self.charge = Charge::Sending { sent_at }
-            }
+            (Action::Charge | Action::Settle, Outcome::Unsettled) => self.charge = Charge::Sending { sent_at },
             (Action::Charge | Action::Settle, Outcome::UnsettledGoBack(cause)) => {
                 self.charge = Charge::Sending { sent_at };
                 self.direction = back(cause);
             }
-            (Action::Settle, Outcome::GaveUp) => self.charge = Charge::Stuck { captured: false },
+            (Action::Settle | Action::Charge, Outcome::GaveUp) => self.charge = Charge::Stuck { captured: false },
             (Action::Commit { .. }, Outcome::Committed) => self.commit = Commit::Done,
             (Action::Commit { epoch }, Outcome::ReservationGone) => {
                 self.commit = Commit::NotSent;
@@ -480,30 +417,25 @@ impl Saga {
                 self.commit = Commit::NotSent;
                 self.direction = back(cause);
             }
-            (Action::Commit { .. } | Action::Restock { .. }, Outcome::GaveUp) => {
-                self.commit = Commit::Stuck
-            }
+            (Action::Commit { .. }, Outcome::CommitUnclear(cause)) => self.direction = back(cause),
+            (Action::Commit { .. } | Action::Restock { .. }, Outcome::GaveUp) => self.commit = Commit::Stuck,
             (Action::Sweep, Outcome::Swept) => self.swept = true,
             (Action::Sweep, Outcome::GaveUp) => self.charge = Charge::Stuck { captured: true },
+            // A reservation that was sold is used up; one whose sale was only asked for may still be held.
             (Action::Restock { .. }, Outcome::Undone) => {
+                if self.commit == Commit::Done {
+                    self.reserve = Reserve::Free;
+                }
                 self.commit = Commit::Restocked;
-                self.reserve = Reserve::Free;
             }
             (Action::UndoCharge, Outcome::Undone) => self.charge = Charge::Void,
             (Action::UndoCharge, Outcome::GaveUp) => {
-                self.charge = Charge::Stuck {
-                    captured: matches!(self.charge, Charge::Captured { .. }),
-                };
+                self.charge = Charge::Stuck { captured: matches!(self.charge, Charge::Captured { .. }) };
             }
             (Action::Release { .. }, Outcome::Undone) => self.reserve = Reserve::Free,
-            (Action::Release { epoch }, Outcome::GaveUp) => {
-                self.reserve = Reserve::Stuck { epoch: *epoch }
-            }
+            (Action::Release { epoch }, Outcome::GaveUp) => self.reserve = Reserve::Stuck { epoch: *epoch },
             (action, outcome) => {
-                return Err(IllegalTransition {
-                    action: action.clone(),
-                    outcome,
-                });
+                return Err(IllegalTransition { action: action.clone(), outcome });
             }
         }
         Ok(())
@@ -511,10 +443,7 @@ impl Saga {
 
     /// Whether the money's fate is open: neither going back nor cancelling may be promised now.
     pub const fn is_unsettled(&self) -> bool {
-        matches!(
-            self.charge,
-            Charge::Sending { .. } | Charge::Stuck { captured: false }
-        )
+        matches!(self.charge, Charge::Sending { .. } | Charge::Stuck { captured: false })
     }
 }
 

@@ -14,6 +14,8 @@ mod conformance;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 pub use record::{Key, Record, RecordState};
 
 use crate::ports::BoxFuture;
@@ -52,12 +54,22 @@ impl Batch {
     /// Adds a write of `record`, which must be at `expected` (or absent for `None`).
     #[must_use]
     pub fn put(mut self, expected: Option<Version>, record: Record) -> Self {
-        self.writes.push(Write {
-            key: record.key(),
-            expected,
-            record: Arc::new(record),
-        });
+        self.writes.push(Write { key: record.key(), expected, record: Arc::new(record) });
         self
+    }
+
+    /// Refuses a batch that no caller means: one that writes a key twice (which of the two would stand?), or a record
+    /// under a key that is not its own (it could never be read back). Both are bugs, caught before anything is written.
+    fn check(&self) -> Result<(), JournalError> {
+        for (index, write) in self.writes.iter().enumerate() {
+            if self.writes[..index].iter().any(|earlier| earlier.key == write.key) {
+                return Err(JournalError::Other(format!("a batch writes {} twice", write.key)));
+            }
+            if !write.key.names(&write.record) {
+                return Err(JournalError::Other(format!("a batch writes {} under {}", write.record.key(), write.key)));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -90,13 +102,23 @@ pub enum CommitError {
 }
 
 /// A durable store of versioned records.
+///
+/// A write that was handed over goes on when the caller's future is dropped, so a caller that gave up must read before
+/// it concludes anything. Two handles on one store are two replicas: each sees what the other has committed.
 pub trait Journal: Send + Sync {
     /// Reads one record.
     fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>>;
 
-    /// Applies a batch: all writes or none; durable when it returns.
+    /// Applies a batch: all writes or none; durable when it returns. A key that stands twice in it is refused.
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), CommitError>>;
 
-    /// All records in a state, ordered by key.
+    /// All records in a state, ordered by key; none for [`RecordState::Quiet`].
+    ///
+    /// One unreadable record fails the whole list and is named ([`JournalError::Corrupt`]): a list without it would
+    /// look complete, and the sale it holds would be neither settled nor seen by anybody.
     fn list(&self, state: RecordState) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>>;
+
+    /// Drops what has expired by `now` and answers how many records that were; never an open or parked order, never an
+    /// entry in progress. Expiry counts in whole seconds: a record may stay up to a second too long, never too short.
+    fn drop_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, JournalError>>;
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::checkout::entry::{Entry, EntryKey};
+use crate::checkout::entry::{Entry, EntryKey, EntryState};
 use crate::checkout::order::Order;
 use crate::checkout::session::Session;
 use crate::ids::{OrderId, SessionId, WorkflowId};
@@ -49,6 +49,21 @@ impl Key {
             Self::Switches => String::from("switches"),
         }
     }
+
+    /// Whether `record` is kept under this key.
+    pub fn names(&self, record: &Record) -> bool {
+        match (self, record) {
+            (Self::Session(id), Record::Session(session)) => *id == session.id,
+            (Self::Order(id), Record::Order(order)) => *id == order.id,
+            (Self::Entry(key), Record::Entry(entry)) => *key == entry.key,
+            (Self::Workflow(id), Record::Workflow(workflow)) => *id == workflow.id,
+            (Self::Switches, Record::Switches(_)) => true,
+            (
+                Self::Session(_) | Self::Order(_) | Self::Entry(_) | Self::Workflow(_) | Self::Switches,
+                Record::Session(_) | Record::Order(_) | Record::Entry(_) | Record::Workflow(_) | Record::Switches(_),
+            ) => false,
+        }
+    }
 }
 
 impl fmt::Display for Key {
@@ -58,6 +73,7 @@ impl fmt::Display for Key {
 }
 
 /// A kept record.
+#[expect(clippy::large_enum_variant, reason = "a record lives behind an `Arc`; a box inside would be a second one")]
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Record {
@@ -112,19 +128,18 @@ impl Record {
         match self {
             Self::Order(order) if order.is_parked() => RecordState::OrderParked,
             Self::Order(order) if order.is_open() => RecordState::OrderOpen,
-            Self::Order(_)
-            | Self::Session(_)
-            | Self::Entry(_)
-            | Self::Workflow(_)
-            | Self::Switches(_) => RecordState::Quiet,
+            Self::Order(_) | Self::Session(_) | Self::Entry(_) | Self::Workflow(_) | Self::Switches(_) => {
+                RecordState::Quiet
+            }
         }
     }
 
-    /// When it may be dropped; `None`: never.
+    /// When it may be dropped; `None`: never. An entry in progress never is, whatever it says of itself: without it,
+    /// a repeated call would buy again.
     pub fn expires_at(&self) -> Option<Timestamp> {
         match self {
-            Self::Entry(entry) => entry.expires_at(),
-            Self::Session(_) | Self::Order(_) | Self::Workflow(_) | Self::Switches(_) => None,
+            Self::Entry(entry) if !matches!(entry.state, EntryState::InProgress { .. }) => entry.expires_at(),
+            Self::Entry(_) | Self::Session(_) | Self::Order(_) | Self::Workflow(_) | Self::Switches(_) => None,
         }
     }
 }

@@ -63,22 +63,12 @@ pub struct Delivery {
 
 impl Delivery {
     const fn new(applied: &'static [When], reply: Reply) -> Self {
-        Self {
-            applied,
-            circumstance: None,
-            reply,
-        }
+        Self { applied, circumstance: None, reply }
     }
 
     /// Nothing goes wrong.
     pub const fn clean() -> Self {
-        Self::new(
-            &[When::Now],
-            Reply::Pass {
-                delay: Duration::ZERO,
-                mangle: None,
-            },
-        )
+        Self::new(&[When::Now], Reply::Pass { delay: Duration::ZERO, mangle: None })
     }
 }
 
@@ -86,58 +76,31 @@ impl Delivery {
 pub fn decide(fault: Option<&Fault>) -> Delivery {
     const NEVER: &[When] = &[];
     const ONCE: &[When] = &[When::Now];
-    let mangled = |mangle| {
-        Delivery::new(
-            ONCE,
-            Reply::Pass {
-                delay: Duration::ZERO,
-                mangle: Some(mangle),
-            },
-        )
-    };
+    let mangled = |mangle| Delivery::new(ONCE, Reply::Pass { delay: Duration::ZERO, mangle: Some(mangle) });
     match fault {
         None => Delivery::clean(),
         Some(Fault::Refuse) => Delivery::new(NEVER, Reply::Refuse),
         Some(Fault::LostRequest) => Delivery::new(NEVER, Reply::Silence),
-        Some(Fault::Status(status, retry_after)) => {
-            Delivery::new(NEVER, Reply::Status(*status, *retry_after))
-        }
+        Some(Fault::Status(status, retry_after)) => Delivery::new(NEVER, Reply::Status(*status, *retry_after)),
         Some(Fault::Reset) => Delivery::new(NEVER, Reply::Reset),
         Some(Fault::LostReply) => Delivery::new(ONCE, Reply::Silence),
-        Some(Fault::StatusAfter(status, retry_after)) => {
-            Delivery::new(ONCE, Reply::Status(*status, *retry_after))
-        }
+        Some(Fault::StatusAfter(status, retry_after)) => Delivery::new(ONCE, Reply::Status(*status, *retry_after)),
         Some(Fault::ResetAfter) => Delivery::new(ONCE, Reply::Reset),
-        Some(Fault::Delay(delay)) => Delivery::new(
-            ONCE,
-            Reply::Pass {
-                delay: *delay,
-                mangle: None,
-            },
-        ),
+        Some(Fault::Delay(delay)) => Delivery::new(ONCE, Reply::Pass { delay: *delay, mangle: None }),
         Some(Fault::Cut) => Delivery::new(ONCE, Reply::Cut),
         Some(Fault::Garbage) => mangled(Mangle::Garbage),
         Some(Fault::HtmlPage) => mangled(Mangle::HtmlPage),
         Some(Fault::MissingField(field)) => mangled(Mangle::MissingField(field.clone())),
         Some(Fault::WrongType(field)) => mangled(Mangle::WrongType(field.clone())),
         Some(Fault::WrongAmount) => mangled(Mangle::WrongAmount),
-        Some(Fault::Duplicate) => Delivery::new(
-            &[When::Now, When::Now],
-            Reply::Pass {
-                delay: Duration::ZERO,
-                mangle: None,
-            },
-        ),
-        Some(Fault::LateDuplicate) => Delivery::new(
-            &[When::Now, When::Late],
-            Reply::Pass {
-                delay: Duration::ZERO,
-                mangle: None,
-            },
-        ),
-        Some(Fault::Circumstance(circumstance)) => Delivery {
-            circumstance: Some(circumstance.clone()),
-            ..Delivery::clean()
-        },
+        Some(Fault::Duplicate) => {
+            Delivery::new(&[When::Now, When::Now], Reply::Pass { delay: Duration::ZERO, mangle: None })
+        }
+        Some(Fault::LateDuplicate) => {
+            Delivery::new(&[When::Now, When::Late], Reply::Pass { delay: Duration::ZERO, mangle: None })
+        }
+        Some(Fault::Circumstance(circumstance)) => {
+            Delivery { circumstance: Some(circumstance.clone()), ..Delivery::clean() }
+        }
     }
 }

@@ -1,1 +1,262 @@
-//! Menus: which faults are possible at an operation.
+//! Menus: which faults are possible at an operation, and which of them exploration tries.
+//!
+//! The first entry of every menu, *nothing goes wrong*, is not listed. A menu is much smaller than what a plan may
+//! say: [`validate`] knows the latter. At a read, what comes after the effect equals what comes before it, so that
+//! nothing of that moment is on its menu.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use super::plan::DELAY_MAX;
+use super::{Circumstance, Fault, RetryAfter};
+use crate::provider::OperationSpec;
+use crate::provider::operations::{self, Refusal};
+use crate::suggest::nearest;
+
+/// A fault that an operation cannot have, or that is out of range.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Impossible {
+    /// It strikes at an effect, and the operation has none.
+    #[error("`{operation}` changes nothing, so `{fault}` cannot happen to it; `{instead}` is what it can have")]
+    NoEffect {
+        /// The fault's name.
+        fault: &'static str,
+        /// The operation's label.
+        operation: &'static str,
+        /// What comes closest.
+        instead: &'static str,
+    },
+    /// The reply has no such field.
+    #[error("a reply of `{operation}` has no field `{field}` that is counted on: it has {known}")]
+    NoField {
+        /// As written.
+        field: String,
+        /// The operation's label.
+        operation: &'static str,
+        /// What there is.
+        known: String,
+        /// The nearest field, if one is near.
+        nearest: Option<&'static str>,
+    },
+    /// The reply has no amount.
+    #[error("a reply of `{operation}` tells no amount that could be wrong")]
+    NoAmount {
+        /// The operation's label.
+        operation: &'static str,
+    },
+    /// The provider's business has no such turn.
+    #[error("`{circumstance}` is nothing that can come of `{operation}`")]
+    NoRefusal {
+        /// The circumstance's name.
+        circumstance: &'static str,
+        /// The operation's label.
+        operation: &'static str,
+    },
+    /// The status is not an error.
+    #[error("a fault's status is from 400 to 599, not {0}")]
+    Status(u16),
+    /// The delay is none, too long, or not whole.
+    #[error("a delay is from 1 to {} ms, in whole milliseconds", DELAY_MAX.as_millis())]
+    Delay,
+    /// The decline code cannot be written.
+    #[error("a decline code is one to 64 of `a-z`, `0-9` and `_`, such as `insufficient_funds`")]
+    DeclineCode,
+}
+
+/// Every fault that exploration tries at an operation.
+pub fn full(operation: &'static OperationSpec) -> &'static [Fault] {
+    static MENUS: LazyLock<Vec<Vec<Fault>>> =
+        LazyLock::new(|| operations::ALL.iter().map(|operation| full_menu(operation)).collect());
+    &MENUS[index(operation)]
+}
+
+/// About twelve faults: one for each moment and each way in which a client can take it.
+pub fn core(operation: &'static OperationSpec) -> &'static [Fault] {
+    static MENUS: LazyLock<Vec<Vec<Fault>>> =
+        LazyLock::new(|| operations::ALL.iter().map(|operation| core_menu(operation)).collect());
+    &MENUS[index(operation)]
+}
+
+/// Whether a fault can happen at an operation.
+pub fn validate(operation: &OperationSpec, fault: &Fault) -> Result<(), Impossible> {
+    in_range(fault)?;
+    let label = operation.label;
+    match fault {
+        Fault::StatusAfter(..) => effectful(operation, fault, "status"),
+        Fault::ResetAfter => effectful(operation, fault, "reset"),
+        Fault::Duplicate | Fault::LateDuplicate => effectful(operation, fault, "delay"),
+        Fault::MissingField(field) | Fault::WrongType(field) => {
+            let mut known = fields(operation);
+            if known.clone().any(|known| known == field) {
+                return Ok(());
+            }
+            Err(Impossible::NoField {
+                field: field.clone(),
+                operation: label,
+                nearest: nearest(field, known.clone()),
+                known: known.by_ref().collect::<Vec<_>>().join(", "),
+            })
+        }
+        Fault::WrongAmount => match operation.amount_field {
+            Some(_) => Ok(()),
+            None => Err(Impossible::NoAmount { operation: label }),
+        },
+        Fault::Circumstance(circumstance) => {
+            if operation.refusals.contains(&refusal(circumstance)) {
+                return Ok(());
+            }
+            Err(Impossible::NoRefusal { circumstance: circumstance.name(), operation: label })
+        }
+        Fault::Refuse
+        | Fault::LostRequest
+        | Fault::Status(..)
+        | Fault::Reset
+        | Fault::LostReply
+        | Fault::Delay(_)
+        | Fault::Cut
+        | Fault::Garbage
+        | Fault::HtmlPage => Ok(()),
+    }
+}
+
+fn effectful(operation: &OperationSpec, fault: &Fault, instead: &'static str) -> Result<(), Impossible> {
+    if operation.effectful {
+        return Ok(());
+    }
+    Err(Impossible::NoEffect { fault: fault.name(), operation: operation.label, instead })
+}
+
+/// Whether a fault's parameters make sense, wherever it happens.
+pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
+    match fault {
+        Fault::Status(status, _) | Fault::StatusAfter(status, _) => {
+            if (400..=599).contains(status) {
+                Ok(())
+            } else {
+                Err(Impossible::Status(*status))
+            }
+        }
+        Fault::Delay(delay) => {
+            let whole = delay.subsec_nanos() % 1_000_000 == 0;
+            if whole && !delay.is_zero() && *delay <= DELAY_MAX { Ok(()) } else { Err(Impossible::Delay) }
+        }
+        Fault::Circumstance(Circumstance::Declined(code)) => {
+            let word = |letter| matches!(letter, b'a'..=b'z' | b'0'..=b'9' | b'_');
+            if (1..=64).contains(&code.len()) && code.bytes().all(word) { Ok(()) } else { Err(Impossible::DeclineCode) }
+        }
+        Fault::Refuse
+        | Fault::LostRequest
+        | Fault::Reset
+        | Fault::LostReply
+        | Fault::ResetAfter
+        | Fault::Cut
+        | Fault::Garbage
+        | Fault::HtmlPage
+        | Fault::MissingField(_)
+        | Fault::WrongType(_)
+        | Fault::WrongAmount
+        | Fault::Duplicate
+        | Fault::LateDuplicate
+        | Fault::Circumstance(Circumstance::OutOfStock | Circumstance::PartialReserve | Circumstance::Stale) => Ok(()),
+    }
+}
+
+fn index(operation: &'static OperationSpec) -> usize {
+    operations::ALL
+        .iter()
+        .position(|known| std::ptr::eq(*known, operation))
+        .expect("every operation is in the table of operations")
+}
+
+/// The fields of a reply that faults can name: JSON pointers without the leading slash.
+fn fields(operation: &OperationSpec) -> impl Iterator<Item = &'static str> + Clone + use<> {
+    operation.reply_fields.iter().map(|field| field.trim_start_matches('/'))
+}
+
+fn full_menu(operation: &OperationSpec) -> Vec<Fault> {
+    let mut menu = vec![
+        Fault::Refuse,
+        Fault::LostRequest,
+        Fault::Status(500, None),
+        Fault::Status(503, None),
+        Fault::Status(503, Some(RetryAfter::Seconds(2))),
+        Fault::Status(503, Some(RetryAfter::Date(2))),
+        Fault::Status(429, Some(RetryAfter::Seconds(1))),
+        Fault::Status(408, None),
+        Fault::Status(400, None),
+        Fault::Reset,
+    ];
+    if operation.effectful {
+        menu.extend([
+            Fault::LostReply,
+            Fault::StatusAfter(500, None),
+            Fault::StatusAfter(503, None),
+            Fault::ResetAfter,
+        ]);
+    }
+    menu.extend([
+        Fault::Delay(Duration::from_millis(300)),
+        Fault::Delay(Duration::from_secs(5)),
+        Fault::Cut,
+        Fault::Garbage,
+        Fault::HtmlPage,
+    ]);
+    menu.extend(fields(operation).map(|field| Fault::MissingField(field.to_owned())));
+    menu.extend(fields(operation).map(|field| Fault::WrongType(field.to_owned())));
+    if operation.amount_field.is_some() {
+        menu.push(Fault::WrongAmount);
+    }
+    if operation.effectful {
+        menu.extend([Fault::Duplicate, Fault::LateDuplicate]);
+    }
+    menu.extend(operation.refusals.iter().flat_map(|refusal| circumstances(*refusal)));
+    menu
+}
+
+fn core_menu(operation: &OperationSpec) -> Vec<Fault> {
+    let mut menu = vec![
+        Fault::Refuse,
+        Fault::LostRequest,
+        Fault::Status(503, None),
+        Fault::Status(429, Some(RetryAfter::Seconds(1))),
+        Fault::Status(400, None),
+    ];
+    if operation.effectful {
+        menu.extend([Fault::LostReply, Fault::StatusAfter(500, None)]);
+    }
+    menu.extend([Fault::Delay(Duration::from_secs(5)), Fault::Garbage]);
+    if operation.amount_field.is_some() {
+        menu.push(Fault::WrongAmount);
+    }
+    if operation.effectful {
+        menu.extend([Fault::Duplicate, Fault::LateDuplicate]);
+    }
+    menu.extend(operation.refusals.iter().flat_map(|refusal| circumstances(*refusal).into_iter().take(1)));
+    menu
+}
+
+/// The refusal that a circumstance brings about.
+const fn refusal(circumstance: &Circumstance) -> Refusal {
+    match circumstance {
+        Circumstance::Declined(_) => Refusal::Declined,
+        Circumstance::OutOfStock => Refusal::OutOfStock,
+        Circumstance::PartialReserve => Refusal::PartialReserve,
+        Circumstance::Stale => Refusal::Stale,
+    }
+}
+
+/// The circumstances tried for a refusal.
+fn circumstances(refusal: Refusal) -> Vec<Fault> {
+    let circumstances = match refusal {
+        Refusal::Declined => {
+            ["insufficient_funds", "expired_card"].map(|code| Circumstance::Declined(code.to_owned())).to_vec()
+        }
+        Refusal::OutOfStock => vec![Circumstance::OutOfStock],
+        Refusal::PartialReserve => vec![Circumstance::PartialReserve],
+        Refusal::Stale => vec![Circumstance::Stale],
+    };
+    circumstances.into_iter().map(Fault::Circumstance).collect()
+}
+
+#[cfg(test)]
+mod tests;

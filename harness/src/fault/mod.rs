@@ -4,7 +4,10 @@
 //! [`decide`] the delivery it comes to. Worlds only realise deliveries.
 
 pub mod decide;
+pub mod explain;
+pub mod mangle;
 pub mod menu;
+pub mod parse;
 pub mod plan;
 pub mod site;
 
@@ -100,6 +103,20 @@ pub enum Moment {
     OverTime,
 }
 
+impl Moment {
+    /// The moment in words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Before => "before the effect",
+            Self::After => "after the effect",
+            Self::Reply => "in the reply",
+            Self::Repetition => "repetition",
+            Self::Circumstance => "circumstance",
+            Self::OverTime => "over time",
+        }
+    }
+}
+
 impl Fault {
     /// The word for the fault, without its parameters.
     pub const fn name(&self) -> &'static str {
@@ -138,6 +155,15 @@ impl Fault {
             | Self::WrongAmount => Moment::Reply,
             Self::Duplicate | Self::LateDuplicate => Moment::Repetition,
             Self::Circumstance(_) => Moment::Circumstance,
+        }
+    }
+}
+
+impl ProviderFault {
+    /// The word for the fault, without its parameters.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Outage { .. } => "outage",
         }
     }
 }

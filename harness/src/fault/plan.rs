@@ -90,9 +90,9 @@ impl fmt::Display for Fault {
             | Self::WrongAmount
             | Self::Duplicate
             | Self::LateDuplicate
-            | Self::Circumstance(
-                Circumstance::OutOfStock | Circumstance::PartialReserve | Circumstance::Stale,
-            ) => Ok(()),
+            | Self::Circumstance(Circumstance::OutOfStock | Circumstance::PartialReserve | Circumstance::Stale) => {
+                Ok(())
+            }
         }
     }
 }

@@ -4,10 +4,7 @@ use giftgenius::error::Code;
 
 /// The code of a text; `None` for a code of somebody else's.
 pub(super) fn parse(code: &str) -> Option<Code> {
-    Code::ALL
-        .iter()
-        .copied()
-        .find(|known| known.as_str() == code)
+    Code::ALL.iter().copied().find(|known| known.as_str() == code)
 }
 
 /// Whether the answer may have been given before the caller's key was claimed: it binds no key, and says nothing about

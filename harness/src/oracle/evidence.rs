@@ -107,33 +107,13 @@ impl ExchangeView<'_> {
 
     /// Whether a whole 2xx reply with the body that the provider meant was seen.
     pub fn succeeded(&self) -> bool {
-        matches!(
-            self.answer,
-            Some((
-                _,
-                _,
-                Seen::Reply {
-                    status: 200..=299,
-                    intact: true,
-                    ..
-                }
-            ))
-        )
+        matches!(self.answer, Some((_, _, Seen::Reply { status: 200..=299, intact: true, .. })))
     }
 
     /// The status of a refusal that forbids to repeat the request: 4xx, but not 408, 429, or a 409 that says when to
     /// ask again (in flight).
     pub fn refusal(&self) -> Option<u16> {
-        let (
-            _,
-            _,
-            Seen::Reply {
-                status,
-                retry_after,
-                ..
-            },
-        ) = self.answer?
-        else {
+        let (_, _, Seen::Reply { status, retry_after, .. }) = self.answer? else {
             return None;
         };
         match status {
@@ -244,10 +224,7 @@ pub(super) struct Names<'a>(Vec<(&'a str, usize)>);
 
 impl<'a> Names<'a> {
     pub(super) fn get(&self, name: &str) -> Option<usize> {
-        self.0
-            .binary_search_by(|(known, _)| (*known).cmp(name))
-            .ok()
-            .map(|place| self.0[place].1)
+        self.0.binary_search_by(|(known, _)| (*known).cmp(name)).ok().map(|place| self.0[place].1)
     }
 
     /// The name's number; `number` is taken for a new one.
@@ -275,10 +252,7 @@ impl<'a> Evidence<'a> {
 
     /// The effects of an order, with their place in the ledger.
     pub fn effects_of(&self, order: &OrderView<'a>) -> impl Iterator<Item = (usize, &'a Effect)> {
-        order
-            .effects
-            .iter()
-            .map(|index| (*index, &*self.ledger.effects[*index]))
+        order.effects.iter().map(|index| (*index, &*self.ledger.effects[*index]))
     }
 
     /// Where an effect stands in the trace.
@@ -290,23 +264,17 @@ impl<'a> Evidence<'a> {
     pub fn stands(&self, effect: usize) -> bool {
         let it = &self.ledger.effects[effect];
         match it.kind {
-            EffectKind::Charge => {
-                it.amount.map_or(0, |amount| amount.minor_units) > self.undone[effect]
-            }
+            EffectKind::Charge => it.amount.map_or(0, |amount| amount.minor_units) > self.undone[effect],
             EffectKind::Reserve | EffectKind::Commit => self.undone[effect] == 0,
-            EffectKind::Refund
-            | EffectKind::Close
-            | EffectKind::Release
-            | EffectKind::Expire
-            | EffectKind::Restock => true,
+            EffectKind::Refund | EffectKind::Close | EffectKind::Release | EffectKind::Expire | EffectKind::Restock => {
+                true
+            }
         }
     }
 
     /// How many effects of a kind stand for an order at rest.
     pub fn standing(&self, order: &OrderView<'a>, kind: EffectKind) -> usize {
-        self.effects_of(order)
-            .filter(|(index, effect)| effect.kind == kind && self.stands(*index))
-            .count()
+        self.effects_of(order).filter(|(index, effect)| effect.kind == kind && self.stands(*index)).count()
     }
 
     /// The money taken for an order and not given back, in minor units, as it stood just after an event;
@@ -335,9 +303,9 @@ impl<'a> Evidence<'a> {
         self.effects_of(order).any(|(index, effect)| {
             effect.kind == EffectKind::Commit
                 && self.effect_events[index] <= event
-                && !self.effects_of(order).any(|(later, undo)| {
-                    undo.undoes == Some(effect.id) && self.effect_events[later] <= event
-                })
+                && !self
+                    .effects_of(order)
+                    .any(|(later, undo)| undo.undoes == Some(effect.id) && self.effect_events[later] <= event)
         })
     }
 
@@ -352,10 +320,8 @@ impl<'a> Evidence<'a> {
 
     /// The currency of an order's money, for messages.
     pub fn money(&self, order: &OrderView<'a>, minor_units: i64) -> String {
-        let currency = self
-            .effects_of(order)
-            .find_map(|(_, effect)| effect.amount)
-            .map(|amount| amount.currency.to_string());
+        let currency =
+            self.effects_of(order).find_map(|(_, effect)| effect.amount).map(|amount| amount.currency.to_string());
         let currency = currency.as_deref().or(order.quote.map(|quote| quote.1));
         money(minor_units, currency.unwrap_or("(unknown currency)"))
     }

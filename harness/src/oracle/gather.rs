@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use super::evidence::{
-    CallView, Evidence, ExchangeView, Names, OrderView, Rest, SessionView, Setting,
-};
+use super::evidence::{CallView, Evidence, ExchangeView, Names, OrderView, Rest, SessionView, Setting};
 use super::told::{Told, quote};
 use super::{ToldStatus, codes};
 use crate::provider::ledger::{EffectKind, Ledger};
@@ -71,11 +69,7 @@ impl<'a> Evidence<'a> {
                 if view.is("create_checkout_session")
                     && let Some((id, quote)) = quote(reply)
                 {
-                    self.sessions.push(SessionView {
-                        id,
-                        quote,
-                        call: at,
-                    });
+                    self.sessions.push(SessionView { id, quote, call: at });
                 }
             }
             EventKind::Sent(sent) => {
@@ -102,8 +96,7 @@ impl<'a> Evidence<'a> {
                 }
             }
             EventKind::Answered { exchange, seen } => {
-                let latest =
-                    self.policy.retry.attempt_timeout + self.tolerance(Duration::from_millis(100));
+                let latest = self.policy.retry.attempt_timeout + self.tolerance(Duration::from_millis(100));
                 if let Some(view) = self.exchange_mut(*exchange)
                     && event.at <= view.start + latest
                 {
@@ -119,17 +112,12 @@ impl<'a> Evidence<'a> {
         let number = call.0 as usize;
         match self.calls.get(number) {
             Some(view) if view.started.call == call => Some(number),
-            _ => self
-                .calls
-                .iter()
-                .rposition(|view| view.started.call == call),
+            _ => self.calls.iter().rposition(|view| view.started.call == call),
         }
     }
 
     fn exchange_mut(&mut self, exchange: ExchangeId) -> Option<&mut ExchangeView<'a>> {
-        self.exchanges
-            .get_mut(exchange.0 as usize)
-            .filter(|view| view.sent.exchange == exchange)
+        self.exchanges.get_mut(exchange.0 as usize).filter(|view| view.sent.exchange == exchange)
     }
 
     fn order_named(&mut self, id: &'a str, ids: &mut Names<'a>) -> usize {
@@ -159,14 +147,10 @@ impl<'a> Evidence<'a> {
             let Some(reference) = sent.reference.as_deref() else {
                 continue;
             };
-            let id = reference
-                .split_once('/')
-                .map_or(reference, |(order, _)| order);
+            let id = reference.split_once('/').map_or(reference, |(order, _)| order);
             let order = self.order_named(id, &mut ids);
             self.exchanges[index].order = Some(order);
-            let begun_by = self.exchanges[index]
-                .call
-                .filter(|call| self.calls[*call].is("create_order"));
+            let begun_by = self.exchanges[index].call.filter(|call| self.calls[*call].is("create_order"));
             let view = &mut self.orders[order];
             if view.exchanges.is_empty() {
                 view.begun_by = begun_by;
@@ -178,11 +162,7 @@ impl<'a> Evidence<'a> {
             self.order_named(Ledger::order_of(effect), &mut ids);
         }
         for call in 0..self.calls.len() {
-            if let Some(id) = self.calls[call]
-                .told
-                .as_ref()
-                .and_then(|told| told.order_id)
-            {
+            if let Some(id) = self.calls[call].told.as_ref().and_then(|told| told.order_id) {
                 let order = self.order_named(id, &mut ids);
                 self.calls[call].order = Some(order);
                 if self.orders[order].begun_by.is_none() && self.calls[call].is("create_order") {
@@ -226,15 +206,8 @@ impl<'a> Evidence<'a> {
                 continue;
             };
             let started = self.calls[begun_by].started;
-            let session = started
-                .arguments
-                .get("checkout_session_id")
-                .and_then(serde_json::Value::as_str);
-            let quote = self
-                .sessions
-                .iter()
-                .find(|known| Some(known.id) == session)
-                .map(|known| known.quote);
+            let session = started.arguments.get("checkout_session_id").and_then(serde_json::Value::as_str);
+            let quote = self.sessions.iter().find(|known| Some(known.id) == session).map(|known| known.quote);
             let view = &mut self.orders[order];
             view.session = session;
             view.quote = quote;
@@ -246,9 +219,7 @@ impl<'a> Evidence<'a> {
                 && may_have_been_accepted(call)
                 && let Some(order) = call.text("order_id").and_then(|id| ids.get(id))
             {
-                self.orders[order]
-                    .cancelled_from
-                    .get_or_insert(call.start_event);
+                self.orders[order].cancelled_from.get_or_insert(call.start_event);
             }
         }
     }
@@ -259,14 +230,9 @@ impl<'a> Evidence<'a> {
         let mut sessions = Names::default();
         for order in &mut self.orders {
             let fresh = self.purchases;
-            let intent = order
-                .begun_by
-                .and_then(|call| self.calls[call].started.intent.as_deref());
+            let intent = order.begun_by.and_then(|call| self.calls[call].started.intent.as_deref());
             let intent = intent.or_else(|| {
-                let session = self
-                    .sessions
-                    .iter()
-                    .find(|known| Some(known.id) == order.session)?;
+                let session = self.sessions.iter().find(|known| Some(known.id) == order.session)?;
                 self.calls[session.call].started.intent.as_deref()
             });
             order.purchase = match (intent, order.session) {
@@ -304,11 +270,11 @@ fn may_have_been_accepted(call: &CallView<'_>) -> bool {
             ToldStatus::Success | ToldStatus::Pending | ToldStatus::Cancelled => true,
             ToldStatus::Failed if !told.is_error => true,
             ToldStatus::Failed => {
-                let settles_nothing = told.code.and_then(codes::parse).is_some_and(|code| {
-                    codes::leaves_the_sale_open(code) || codes::before_the_claim(code)
-                });
-                !settles_nothing
-                    && (told.retryable == Some(true) || told.effects == Some("unknown"))
+                let settles_nothing = told
+                    .code
+                    .and_then(codes::parse)
+                    .is_some_and(|code| codes::leaves_the_sale_open(code) || codes::before_the_claim(code));
+                !settles_nothing && (told.retryable == Some(true) || told.effects == Some("unknown"))
             }
         },
     }

@@ -27,14 +27,12 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
     let latest = deadline + evidence.tolerance(TOLERANCE_ON_THE_WIRE);
     for call in &evidence.calls {
         let late = match (call.end, call.reply) {
-            (Some((_, end)), Some(HostReply::NoAnswer)) => Some(format!(
-                "was not answered within {} ms",
-                end.saturating_sub(call.start).as_millis()
-            )),
-            (Some((_, end)), _) if end.saturating_sub(call.start) > latest => Some(format!(
-                "was answered after {} ms",
-                end.saturating_sub(call.start).as_millis()
-            )),
+            (Some((_, end)), Some(HostReply::NoAnswer)) => {
+                Some(format!("was not answered within {} ms", end.saturating_sub(call.start).as_millis()))
+            }
+            (Some((_, end)), _) if end.saturating_sub(call.start) > latest => {
+                Some(format!("was answered after {} ms", end.saturating_sub(call.start).as_millis()))
+            }
             (Some(_), _) => None,
             (None, _) => Some(String::from("was never answered")),
         };
@@ -56,12 +54,8 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
 
 /// Whether the system was stopped while the call ran.
 fn interrupted(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
-    let end = call
-        .end
-        .map_or(evidence.trace.events.len(), |(event, _)| event);
-    evidence.trace.events[call.start_event..end]
-        .iter()
-        .any(|event| matches!(event.kind, EventKind::Restarted))
+    let end = call.end.map_or(evidence.trace.events.len(), |(event, _)| event);
+    evidence.trace.events[call.start_event..end].iter().any(|event| matches!(event.kind, EventKind::Restarted))
 }
 
 #[cfg(test)]

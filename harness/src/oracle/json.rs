@@ -16,36 +16,21 @@ pub(super) fn canonically_equal(left: &Value, right: &Value) -> bool {
                     _ => left
                         .as_f64()
                         .zip(right.as_f64())
-                        .is_some_and(|(left, right)| {
-                            left.partial_cmp(&right) == Some(Ordering::Equal)
-                        }),
+                        .is_some_and(|(left, right)| left.partial_cmp(&right) == Some(Ordering::Equal)),
                 }
         }
         (Value::Array(left), Value::Array(right)) => {
-            left.len() == right.len()
-                && left
-                    .iter()
-                    .zip(right)
-                    .all(|(left, right)| canonically_equal(left, right))
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| canonically_equal(left, right))
         }
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()
-                && left.iter().all(|(key, left)| {
-                    right
-                        .get(key)
-                        .is_some_and(|right| canonically_equal(left, right))
-                })
+                && left.iter().all(|(key, left)| right.get(key).is_some_and(|right| canonically_equal(left, right)))
         }
         (Value::Null, Value::Null) => true,
         (Value::Bool(left), Value::Bool(right)) => left == right,
         (Value::String(left), Value::String(right)) => left == right,
         (
-            Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::String(_)
-            | Value::Array(_)
-            | Value::Object(_),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_),
             _,
         ) => false,
     }
@@ -56,16 +41,11 @@ pub(super) fn same_parameters(left: &Value, right: &Value) -> bool {
     let (Value::Object(left), Value::Object(right)) = (left, right) else {
         return canonically_equal(left, right);
     };
-    let within = |inner: &serde_json::Map<String, Value>,
-                  outer: &serde_json::Map<String, Value>| {
+    let within = |inner: &serde_json::Map<String, Value>, outer: &serde_json::Map<String, Value>| {
         inner
             .iter()
             .filter(|(name, _)| *name != KEY)
-            .all(|(name, value)| {
-                outer
-                    .get(name)
-                    .is_some_and(|other| canonically_equal(value, other))
-            })
+            .all(|(name, value)| outer.get(name).is_some_and(|other| canonically_equal(value, other)))
     };
     within(left, right) && within(right, left)
 }
@@ -79,9 +59,7 @@ pub(super) fn any_string<'a>(value: &'a Value, visit: &mut impl FnMut(&'a str) -
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
         Value::String(text) => visit(text),
         Value::Array(items) => items.iter().any(|item| any_string(item, visit)),
-        Value::Object(fields) => fields
-            .iter()
-            .any(|(name, value)| visit(name) || any_string(value, visit)),
+        Value::Object(fields) => fields.iter().any(|(name, value)| visit(name) || any_string(value, visit)),
     }
 }
 
@@ -92,10 +70,7 @@ mod tests {
 
     #[test]
     fn canonical_equality_is_the_domains() {
-        assert!(canonically_equal(
-            &json!({"a": 1, "b": [1.0, "x"]}),
-            &json!({"b": [1, "x"], "a": 1.0})
-        ));
+        assert!(canonically_equal(&json!({"a": 1, "b": [1.0, "x"]}), &json!({"b": [1, "x"], "a": 1.0})));
         assert!(!canonically_equal(&json!({"a": null}), &json!({})));
         assert!(!canonically_equal(&json!([1, 2]), &json!([2, 1])));
         assert!(!canonically_equal(&json!("1"), &json!(1)));
@@ -103,14 +78,8 @@ mod tests {
 
     #[test]
     fn the_key_is_no_parameter() {
-        assert!(same_parameters(
-            &json!({"a": 1, "idempotency_key": "k"}),
-            &json!({"a": 1})
-        ));
-        assert!(!same_parameters(
-            &json!({"a": 1}),
-            &json!({"a": 1, "b": null})
-        ));
+        assert!(same_parameters(&json!({"a": 1, "idempotency_key": "k"}), &json!({"a": 1})));
+        assert!(!same_parameters(&json!({"a": 1}), &json!({"a": 1, "b": null})));
     }
 
     #[test]

@@ -110,9 +110,7 @@ pub fn by_id(id: &str) -> Option<&'static Oracle> {
 
 /// Lets every oracle judge a run.
 pub fn judge(evidence: &Evidence<'_>) -> Vec<(&'static Oracle, Verdict)> {
-    ALL.iter()
-        .map(|oracle| (*oracle, (oracle.check)(evidence)))
-        .collect()
+    ALL.iter().map(|oracle| (*oracle, (oracle.check)(evidence))).collect()
 }
 
 /// What one oracle has found so far; costs nothing as long as nothing is found.
@@ -123,10 +121,7 @@ struct Findings {
 
 impl Findings {
     const fn of(oracle: &'static str) -> Self {
-        Self {
-            oracle,
-            violations: Vec::new(),
-        }
+        Self { oracle, violations: Vec::new() }
     }
 
     /// Adds a breach; `events` are put in order, each once.
@@ -134,11 +129,7 @@ impl Findings {
         let mut events: Vec<usize> = events.into_iter().collect();
         events.sort_unstable();
         events.dedup();
-        self.violations.push(Violation {
-            oracle: self.oracle,
-            message,
-            events,
-        });
+        self.violations.push(Violation { oracle: self.oracle, message, events });
     }
 
     fn is_empty(&self) -> bool {
@@ -146,10 +137,6 @@ impl Findings {
     }
 
     fn verdict(self) -> Verdict {
-        if self.violations.is_empty() {
-            Verdict::Kept
-        } else {
-            Verdict::Broken(self.violations)
-        }
+        if self.violations.is_empty() { Verdict::Kept } else { Verdict::Broken(self.violations) }
     }
 }

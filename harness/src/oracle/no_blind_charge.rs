@@ -38,9 +38,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         };
         let blind = evidence.exchanges[..place]
             .iter()
-            .filter(|earlier| {
-                earlier.is(&CHARGE) && purchase_of(evidence, earlier) == Some(purchase)
-            })
+            .filter(|earlier| earlier.is(&CHARGE) && purchase_of(evidence, earlier) == Some(purchase))
             .find_map(|earlier| Some((earlier, danger(evidence, earlier, later)?)));
         if let Some((earlier, why)) = blind {
             let message = format!(
@@ -66,34 +64,23 @@ fn purchase_of(evidence: &Evidence<'_>, charge: &ExchangeView<'_>) -> Option<usi
 }
 
 /// How `later` could take effect besides `earlier`, if it could.
-fn danger(
-    evidence: &Evidence<'_>,
-    earlier: &ExchangeView<'_>,
-    later: &ExchangeView<'_>,
-) -> Option<&'static str> {
+fn danger(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &ExchangeView<'_>) -> Option<&'static str> {
     if settled_before(evidence, earlier, later.sent_event) {
         return None;
     }
-    let same_request = earlier.sent.key.is_some()
-        && earlier.sent.key == later.sent.key
-        && earlier.order == later.order;
+    let same_request = earlier.sent.key.is_some() && earlier.sent.key == later.sent.key && earlier.order == later.order;
     match evidence.policy.payment_profile {
         PaymentProfile::Stripe if same_request => None,
         PaymentProfile::Acp if same_request => match earlier.answer {
-            Some((answered, _, Seen::Reply { status: 500.., .. }))
-                if answered < later.sent_event =>
-            {
-                let looked = later.order.is_some_and(|order| {
-                    looked_up_between(evidence, order, answered, later.sent_event)
-                });
+            Some((answered, _, Seen::Reply { status: 500.., .. })) if answered < later.sent_event => {
+                let looked =
+                    later.order.is_some_and(|order| looked_up_between(evidence, order, answered, later.sent_event));
                 (!looked).then_some("under the same key, which the provider runs afresh after a server error, without a look-up in between,")
             }
             _ => None,
         },
         PaymentProfile::Stripe | PaymentProfile::Acp => Some("under another key"),
-        PaymentProfile::Keyless | PaymentProfile::KeylessNoCancel => {
-            Some("to a provider that ignores keys")
-        }
+        PaymentProfile::Keyless | PaymentProfile::KeylessNoCancel => Some("to a provider that ignores keys"),
     }
 }
 
@@ -130,11 +117,7 @@ mod tests {
 
     #[test]
     fn another_key_while_the_first_charge_is_unknown_is_blind() {
-        for profile in [
-            PaymentProfile::Stripe,
-            PaymentProfile::Acp,
-            PaymentProfile::Keyless,
-        ] {
+        for profile in [PaymentProfile::Stripe, PaymentProfile::Acp, PaymentProfile::Keyless] {
             let mut run = lost(profile, true);
             again(&mut run, "ord_1", "other");
             let said = run.broken(&NO_BLIND_CHARGE);
@@ -207,38 +190,10 @@ mod tests {
     fn a_refused_connection_and_a_decline_are_definite_and_a_rate_limit_is_not() {
         for (seen, blind) in [
             (Seen::Refused, false),
-            (
-                Seen::Reply {
-                    status: 402,
-                    retry_after: None,
-                    intact: true,
-                },
-                false,
-            ),
-            (
-                Seen::Reply {
-                    status: 409,
-                    retry_after: None,
-                    intact: true,
-                },
-                false,
-            ),
-            (
-                Seen::Reply {
-                    status: 429,
-                    retry_after: None,
-                    intact: true,
-                },
-                true,
-            ),
-            (
-                Seen::Reply {
-                    status: 200,
-                    retry_after: None,
-                    intact: false,
-                },
-                true,
-            ),
+            (Seen::Reply { status: 402, retry_after: None, intact: true }, false),
+            (Seen::Reply { status: 409, retry_after: None, intact: true }, false),
+            (Seen::Reply { status: 429, retry_after: None, intact: true }, true),
+            (Seen::Reply { status: 200, retry_after: None, intact: false }, true),
             (Seen::Broken, true),
             (Seen::Cut, true),
         ] {

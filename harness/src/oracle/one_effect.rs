@@ -91,30 +91,19 @@ fn at_rest(evidence: &Evidence<'_>, purchase: usize, kind: EffectKind, findings:
             kind.name(),
             list(evidence, &standing)
         );
-        findings.add(
-            message,
-            standing.iter().map(|effect| evidence.event_of(*effect)),
-        );
+        findings.add(message, standing.iter().map(|effect| evidence.event_of(*effect)));
     }
 }
 
-fn at_every_instant(
-    evidence: &Evidence<'_>,
-    purchase: usize,
-    kind: EffectKind,
-    findings: &mut Findings,
-) {
+fn at_every_instant(evidence: &Evidence<'_>, purchase: usize, kind: EffectKind, findings: &mut Findings) {
     let mut standing: Vec<usize> = Vec::new();
-    let mut all: Vec<usize> = of_purchase(evidence, purchase, kind)
-        .map(|(_, effect)| effect)
-        .collect();
+    let mut all: Vec<usize> = of_purchase(evidence, purchase, kind).map(|(_, effect)| effect).collect();
     all.sort_unstable();
     for effect in all {
         let now = evidence.event_of(effect);
         standing.retain(|earlier| stood_at(evidence, *earlier, now));
         // What still stands together at rest has been said already.
-        let said =
-            standing.iter().all(|earlier| evidence.stands(*earlier)) && evidence.stands(effect);
+        let said = standing.iter().all(|earlier| evidence.stands(*earlier)) && evidence.stands(effect);
         standing.push(effect);
         if standing.len() > 1 && !said {
             let message = format!(
@@ -123,10 +112,7 @@ fn at_every_instant(
                 kind.name(),
                 list(evidence, &standing)
             );
-            findings.add(
-                message,
-                standing.iter().map(|effect| evidence.event_of(*effect)),
-            );
+            findings.add(message, standing.iter().map(|effect| evidence.event_of(*effect)));
         }
     }
 }
@@ -253,13 +239,7 @@ mod tests {
         let mut run = Run::with_profile(PaymentProfile::Keyless);
         run.buy();
         let second = run.charge("ord_1");
-        run.effect_of(
-            EffectKind::Refund,
-            "ord_1",
-            None,
-            Some(second),
-            Some(PRICE / 2),
-        );
+        run.effect_of(EffectKind::Refund, "ord_1", None, Some(second), Some(PRICE / 2));
         run.broken(&ONE_EFFECT);
     }
 

@@ -25,23 +25,14 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         .collect();
     if evidence.rest.open > 0 || !open.is_empty() {
         let count = evidence.rest.open.max(open.len());
-        let which = if open.is_empty() {
-            String::from("which ones cannot be read")
-        } else {
-            open.join(", ")
-        };
+        let which = if open.is_empty() { String::from("which ones cannot be read") } else { open.join(", ") };
         let last = evidence
             .orders
             .iter()
             .filter(|order| open.contains(&order.id))
             .filter_map(|order| order.exchanges.last())
             .map(|exchange| evidence.exchanges[*exchange].sent_event);
-        findings.add(
-            format!(
-                "{count} orders still have work left although nothing goes on any more: {which}"
-            ),
-            last,
-        );
+        findings.add(format!("{count} orders still have work left although nothing goes on any more: {which}"), last);
     }
     findings.verdict()
 }

@@ -15,15 +15,9 @@ fn answered_before(exchange: &ExchangeView<'_>, event: usize) -> bool {
 }
 
 /// Whether a charge request was settled just before `event`.
-pub(super) fn settled_before(
-    evidence: &Evidence<'_>,
-    charge: &ExchangeView<'_>,
-    event: usize,
-) -> bool {
+pub(super) fn settled_before(evidence: &Evidence<'_>, charge: &ExchangeView<'_>, event: usize) -> bool {
     let refused = matches!(charge.answer, Some((_, _, Seen::Refused)));
-    if answered_before(charge, event)
-        && (refused || charge.succeeded() || charge.refusal().is_some())
-    {
+    if answered_before(charge, event) && (refused || charge.succeeded() || charge.refusal().is_some()) {
         return true;
     }
     let Some(order) = charge.order else {
@@ -48,14 +42,12 @@ fn shows(evidence: &Evidence<'_>, look_up: &ExchangeView<'_>, charge: &ExchangeV
         return false;
     };
     let deduplicates = evidence.policy.payment_profile.deduplicates();
-    evidence
-        .effects_of(&evidence.orders[order])
-        .any(|(index, effect)| {
-            effect.kind == EffectKind::Charge
-                && evidence.event_of(index) < asked
-                && (effect.exchange == Some(charge.sent.exchange)
-                    || (deduplicates && charge.sent.key.is_some() && effect.key == charge.sent.key))
-        })
+    evidence.effects_of(&evidence.orders[order]).any(|(index, effect)| {
+        effect.kind == EffectKind::Charge
+            && evidence.event_of(index) < asked
+            && (effect.exchange == Some(charge.sent.exchange)
+                || (deduplicates && charge.sent.key.is_some() && effect.key == charge.sent.key))
+    })
 }
 
 /// The first charge request of an order that is not settled just before `event`.
@@ -73,19 +65,12 @@ pub(super) fn unsettled_charge<'e, 'a>(
 }
 
 /// Whether a whole answer to a look-up of the order was seen between two events.
-pub(super) fn looked_up_between(
-    evidence: &Evidence<'_>,
-    order: usize,
-    after: usize,
-    before: usize,
-) -> bool {
+pub(super) fn looked_up_between(evidence: &Evidence<'_>, order: usize, after: usize, before: usize) -> bool {
     evidence.orders[order]
         .exchanges
         .iter()
         .map(|index| &evidence.exchanges[*index])
         .skip_while(|exchange| exchange.sent_event <= after)
         .take_while(|exchange| exchange.sent_event < before)
-        .any(|exchange| {
-            exchange.is(&LOOK_UP) && exchange.succeeded() && answered_before(exchange, before)
-        })
+        .any(|exchange| exchange.is(&LOOK_UP) && exchange.succeeded() && answered_before(exchange, before))
 }

@@ -10,9 +10,7 @@ use giftgenius::error::{Code, Effects, ToolError};
 use giftgenius::ids::{CorrelationId, OrderId};
 use giftgenius::money::{Currency, Money};
 use giftgenius::policy::{PaymentProfile, Policy};
-use giftgenius::step_log::{
-    Alert, AlertKind, CheckoutResult, CheckoutStatus, Level, LogLine, StepLine, StepStatus,
-};
+use giftgenius::step_log::{Alert, AlertKind, CheckoutResult, CheckoutStatus, Level, LogLine, StepLine, StepStatus};
 use serde_json::{Value, json};
 
 use super::evidence::{OrderAtRest, ParkedOrder};
@@ -91,10 +89,7 @@ impl Run {
         self.calls += 1;
         let step = self.calls;
         self.correlation = format!("step-{step}.1");
-        let key = arguments
-            .get("idempotency_key")
-            .and_then(Value::as_str)
-            .map(str::to_owned);
+        let key = arguments.get("idempotency_key").and_then(Value::as_str).map(str::to_owned);
         self.push(EventKind::CallStarted(CallStarted {
             call,
             step,
@@ -113,13 +108,7 @@ impl Run {
     }
 
     pub(super) fn answer(&mut self, call: CallId, structured: Value) {
-        self.reply(
-            call,
-            HostReply::Tool {
-                structured,
-                is_error: false,
-            },
-        );
+        self.reply(call, HostReply::Tool { structured, is_error: false });
     }
 
     /// A well-formed tool error under the current correlation id.
@@ -133,13 +122,7 @@ impl Run {
     }
 
     pub(super) fn fail(&mut self, call: CallId, structured: Value) {
-        self.reply(
-            call,
-            HostReply::Tool {
-                structured,
-                is_error: true,
-            },
-        );
+        self.reply(call, HostReply::Tool { structured, is_error: true });
     }
 
     pub(super) fn fail_with(&mut self, call: CallId, code: Code, order: Option<(&str, Effects)>) {
@@ -148,10 +131,7 @@ impl Run {
     }
 
     pub(super) fn session(&mut self, id: &str) -> CallId {
-        let call = self.call(
-            "create_checkout_session",
-            json!({"items": [{"sku": "tea-set", "quantity": 1}]}),
-        );
+        let call = self.call("create_checkout_session", json!({"items": [{"sku": "tea-set", "quantity": 1}]}));
         let quote = self.send(&QUOTE, None, None);
         self.ok(quote);
         self.step("create_checkout_session", StepStatus::Success, None);
@@ -207,20 +187,12 @@ impl Run {
         key: Option<&str>,
         fault: Option<Fault>,
     ) -> ExchangeId {
-        let arrival = 1 + self
-            .record
-            .trace
-            .sent()
-            .filter(|(_, _, sent)| std::ptr::eq(sent.operation, operation))
-            .count();
+        let arrival =
+            1 + self.record.trace.sent().filter(|(_, _, sent)| std::ptr::eq(sent.operation, operation)).count();
         let exchange = self.record.next_exchange();
         let sent = Sent {
             exchange,
-            site: Site {
-                operation,
-                arrival: u32::try_from(arrival).expect("a handful of requests"),
-                for_step: None,
-            },
+            site: Site { operation, arrival: u32::try_from(arrival).expect("a handful of requests"), for_step: None },
             operation,
             key: key.map(str::to_owned),
             correlation: self.correlation.clone(),
@@ -235,10 +207,7 @@ impl Run {
 
     /// The provider takes it in and says so.
     pub(super) fn deliver(&mut self, exchange: ExchangeId) {
-        self.push(EventKind::Delivered {
-            exchange,
-            status: 200,
-        });
+        self.push(EventKind::Delivered { exchange, status: 200 });
     }
 
     pub(super) fn see(&mut self, exchange: ExchangeId, seen: Seen) {
@@ -252,14 +221,7 @@ impl Run {
     }
 
     pub(super) fn status(&mut self, exchange: ExchangeId, status: u16) {
-        self.see(
-            exchange,
-            Seen::Reply {
-                status,
-                retry_after: None,
-                intact: true,
-            },
-        );
+        self.see(exchange, Seen::Reply { status, retry_after: None, intact: true });
     }
 
     /// Silence, and the time-out it costs.
@@ -374,17 +336,10 @@ impl Run {
             StepStatus::Retry => ("workflow_step_retried", Level::Warn),
             StepStatus::RolledBack => ("workflow_step_rolled_back", Level::Info),
         };
-        let key = self
-            .record
-            .trace
-            .events
-            .iter()
-            .find_map(|event| match &event.kind {
-                EventKind::CallStarted(started) if *started.correlation == self.correlation => {
-                    started.key.clone()
-                }
-                _ => None,
-            });
+        let key = self.record.trace.events.iter().find_map(|event| match &event.kind {
+            EventKind::CallStarted(started) if *started.correlation == self.correlation => started.key.clone(),
+            _ => None,
+        });
         StepLine {
             event: event.to_owned(),
             level,
@@ -447,10 +402,9 @@ impl Run {
     /// The order waits for a person, as the system's record, its list and its alert say.
     pub(super) fn park(&mut self, order: &str, money: &str) {
         self.at_rest(order, "parked", money);
-        self.rest.parked.push(ParkedOrder {
-            order_id: order.to_owned(),
-            note: String::from("a charge may stand; look it up"),
-        });
+        self.rest
+            .parked
+            .push(ParkedOrder { order_id: order.to_owned(), note: String::from("a charge may stand; look it up") });
         self.alert(AlertKind::OrderParked, order);
     }
 
@@ -489,10 +443,8 @@ impl Run {
                 })
                 .count();
             ledger.opening_stock = vec![(String::from("tea-set"), 10)];
-            ledger.closing_stock = vec![(
-                String::from("tea-set"),
-                10 - u32::try_from(taken).expect("a handful of effects"),
-            )];
+            ledger.closing_stock =
+                vec![(String::from("tea-set"), 10 - u32::try_from(taken).expect("a handful of effects"))];
         }
         let evidence = Evidence::new(
             &self.record.trace,

@@ -29,9 +29,7 @@ impl ToldStatus {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Success, Self::Failed, Self::Pending, Self::Cancelled]
-            .into_iter()
-            .find(|status| status.name() == text)
+        [Self::Success, Self::Failed, Self::Pending, Self::Cancelled].into_iter().find(|status| status.name() == text)
     }
 }
 
@@ -59,11 +57,7 @@ pub struct Told<'a> {
 impl<'a> Told<'a> {
     /// Reads an answer; `None` where it speaks neither of a sale nor of an error.
     pub fn read(reply: &'a HostReply) -> Option<Self> {
-        let HostReply::Tool {
-            structured,
-            is_error,
-        } = reply
-        else {
+        let HostReply::Tool { structured, is_error } = reply else {
             return None;
         };
         let body = structured.as_object()?;
@@ -99,23 +93,13 @@ impl<'a> Told<'a> {
 
 /// An amount as answers carry it: `{"minor_units": 4200, "currency": "EUR"}`.
 pub fn amount(value: &Value) -> Option<(i64, &str)> {
-    Some((
-        value.get("minor_units")?.as_i64()?,
-        value.get("currency")?.as_str()?,
-    ))
+    Some((value.get("minor_units")?.as_i64()?, value.get("currency")?.as_str()?))
 }
 
 /// The session and the amount that a `create_checkout_session` answer quotes.
 pub fn quote(reply: &HostReply) -> Option<(&str, (i64, &str))> {
-    let HostReply::Tool {
-        structured,
-        is_error: false,
-    } = reply
-    else {
+    let HostReply::Tool { structured, is_error: false } = reply else {
         return None;
     };
-    Some((
-        structured.get("checkout_session_id")?.as_str()?,
-        amount(structured.get("amount")?)?,
-    ))
+    Some((structured.get("checkout_session_id")?.as_str()?, amount(structured.get("amount")?)?))
 }

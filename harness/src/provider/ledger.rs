@@ -91,10 +91,7 @@ pub struct Ledger {
 impl Ledger {
     /// The order an effect belongs to: its reference up to the reservation's epoch.
     pub fn order_of(effect: &Effect) -> &str {
-        effect
-            .reference
-            .split_once('/')
-            .map_or(&*effect.reference, |(order, _)| order)
+        effect.reference.split_once('/').map_or(&*effect.reference, |(order, _)| order)
     }
 
     /// How much of a charge stands at the end, in minor units.
@@ -107,11 +104,7 @@ impl Ledger {
         let refunded: i64 = self
             .effects
             .iter()
-            .filter(|effect| {
-                effect.kind == EffectKind::Refund
-                    && effect.undoes == Some(charge.id)
-                    && effect.at <= at
-            })
+            .filter(|effect| effect.kind == EffectKind::Refund && effect.undoes == Some(charge.id) && effect.at <= at)
             .filter_map(|effect| effect.amount)
             .map(|amount| amount.minor_units)
             .sum();
@@ -125,23 +118,17 @@ impl Ledger {
         }
         match effect.kind {
             EffectKind::Charge => self.charge_standing_at(effect, at) > 0,
-            EffectKind::Reserve | EffectKind::Commit => !self
-                .effects
-                .iter()
-                .any(|other| other.undoes == Some(effect.id) && other.at <= at),
-            EffectKind::Refund
-            | EffectKind::Close
-            | EffectKind::Release
-            | EffectKind::Expire
-            | EffectKind::Restock => true,
+            EffectKind::Reserve | EffectKind::Commit => {
+                !self.effects.iter().any(|other| other.undoes == Some(effect.id) && other.at <= at)
+            }
+            EffectKind::Refund | EffectKind::Close | EffectKind::Release | EffectKind::Expire | EffectKind::Restock => {
+                true
+            }
         }
     }
 
     /// The effects of a kind, in order.
     pub fn of_kind(&self, kind: EffectKind) -> impl Iterator<Item = &Effect> {
-        self.effects
-            .iter()
-            .map(|effect| &**effect)
-            .filter(move |effect| effect.kind == kind)
+        self.effects.iter().map(|effect| &**effect).filter(move |effect| effect.kind == kind)
     }
 }

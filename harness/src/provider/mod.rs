@@ -1,14 +1,19 @@
 //! The mock providers: pure state machines with books. They never misbehave; the fault layer does.
 //!
 //! [`operations`] is the table of what can be called, [`payment`], [`catalog`] and [`inventory`] are the machines,
-//! [`ledger`] the books. A circumstance (a card that is declined, a shelf that is empty) is a state of the provider's
+//! [`ledger`] the books; `fixtures/providers.md` is the contract they keep. A circumstance (a card that is declined, a shelf that is empty) is a state of the provider's
 //! business, handed in from outside and honoured here.
 
+mod books;
 pub mod catalog;
+mod http;
 pub mod inventory;
+mod keys;
 pub mod ledger;
 pub mod operations;
 pub mod payment;
+#[cfg(test)]
+mod testkit;
 
 use giftgenius::policy::PaymentProfile;
 use jiff::Timestamp;
@@ -70,13 +75,25 @@ pub struct Providers {
 }
 
 impl Providers {
-    /// Fresh providers: no charge, the fixture's products, prices and stock.
+    /// Fresh providers: no charge, the fixture's products, prices and stock. Copies nothing of the fixture.
     pub fn new(profile: PaymentProfile, fixture: &std::sync::Arc<catalog::Fixture>) -> Self {
         Self {
             payment: Payment::new(profile),
             catalog: Catalog::new(fixture.clone()),
             inventory: Inventory::new(fixture.clone()),
         }
+    }
+
+    /// What the shelf holds of a product, where a scenario wants it otherwise than the fixture. Call it before any request.
+    pub fn set_stock(&mut self, sku: &str, quantity: u32) {
+        self.catalog.set_stock(sku, quantity);
+        self.inventory.set_stock(sku, quantity);
+    }
+
+    /// Closes the books at the end of a run: what has run out by now is entered, and stock is taken.
+    pub fn settle(&mut self, now: Now, record: &mut Record) {
+        self.inventory.settle(now, record);
+        self.inventory.take_stock(record);
     }
 
     /// Takes one delivery of a request in: changes the books, records the delivery and its effects, answers.
@@ -90,15 +107,12 @@ impl Providers {
         use giftgenius::ports::Provider;
         let reply = match request.operation.provider {
             Provider::Payment => self.payment.handle(request, circumstance, now, record),
-            Provider::Catalog => self.catalog.handle(request, circumstance),
+            Provider::Catalog => self.catalog.handle(request, circumstance, now),
             Provider::Inventory => self.inventory.handle(request, circumstance, now, record),
         };
         record.push(
             now.since_start,
-            crate::trace::EventKind::Delivered {
-                exchange: request.exchange,
-                status: reply.status,
-            },
+            crate::trace::EventKind::Delivered { exchange: request.exchange, status: reply.status },
         );
         reply
     }

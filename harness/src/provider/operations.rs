@@ -77,17 +77,7 @@ operation!(
     Some("/amount"),
     [Declined]
 );
-operation!(
-    LOOK_UP,
-    "payment.look_up",
-    Payment,
-    Get,
-    "/v1/charges",
-    false,
-    ["/charges"],
-    Some("/charges/0/amount"),
-    []
-);
+operation!(LOOK_UP, "payment.look_up", Payment, Get, "/v1/charges", false, ["/charges"], Some("/charges/0/amount"), []);
 operation!(
     REFUND,
     "payment.refund",
@@ -99,28 +89,8 @@ operation!(
     Some("/amount"),
     []
 );
-operation!(
-    CANCEL,
-    "payment.cancel",
-    Payment,
-    Post,
-    "/v1/references/cancel",
-    true,
-    ["/status", "/charges"],
-    None,
-    []
-);
-operation!(
-    SEARCH,
-    "catalog.search",
-    Catalog,
-    Get,
-    "/v1/products",
-    false,
-    ["/products"],
-    None,
-    [Stale]
-);
+operation!(CANCEL, "payment.cancel", Payment, Post, "/v1/references/cancel", true, ["/status", "/charges"], None, []);
+operation!(SEARCH, "catalog.search", Catalog, Get, "/v1/products", false, ["/products"], None, [Stale]);
 operation!(
     QUOTE,
     "catalog.quote",
@@ -143,61 +113,18 @@ operation!(
     None,
     [OutOfStock, PartialReserve]
 );
-operation!(
-    RELEASE,
-    "inventory.release",
-    Inventory,
-    Post,
-    "/v1/reservations/release",
-    true,
-    ["/status"],
-    None,
-    []
-);
-operation!(
-    COMMIT,
-    "inventory.commit",
-    Inventory,
-    Post,
-    "/v1/reservations/commit",
-    true,
-    ["/status"],
-    None,
-    []
-);
-operation!(
-    RESTOCK,
-    "inventory.restock",
-    Inventory,
-    Post,
-    "/v1/reservations/restock",
-    true,
-    ["/status"],
-    None,
-    []
-);
+operation!(RELEASE, "inventory.release", Inventory, Post, "/v1/reservations/release", true, ["/status"], None, []);
+operation!(COMMIT, "inventory.commit", Inventory, Post, "/v1/reservations/commit", true, ["/status"], None, []);
+operation!(RESTOCK, "inventory.restock", Inventory, Post, "/v1/reservations/restock", true, ["/status"], None, []);
 
 /// Every operation, in the order in which they are shown.
-pub static ALL: [&OperationSpec; 11] = [
-    &PAYMENT_METHODS,
-    &CHARGE,
-    &LOOK_UP,
-    &REFUND,
-    &CANCEL,
-    &SEARCH,
-    &QUOTE,
-    &RESERVE,
-    &RELEASE,
-    &COMMIT,
-    &RESTOCK,
-];
+pub static ALL: [&OperationSpec; 11] =
+    [&PAYMENT_METHODS, &CHARGE, &LOOK_UP, &REFUND, &CANCEL, &SEARCH, &QUOTE, &RESERVE, &RELEASE, &COMMIT, &RESTOCK];
 
 /// The operation behind a request; `path` may carry a query.
 pub fn find(provider: Provider, method: Method, path: &str) -> Option<&'static OperationSpec> {
     let path = path.split_once('?').map_or(path, |(path, _)| path);
-    ALL.iter()
-        .copied()
-        .find(|spec| spec.provider == provider && spec.method == method && spec.path == path)
+    ALL.iter().copied().find(|spec| spec.provider == provider && spec.method == method && spec.path == path)
 }
 
 /// The operation of a label.

@@ -1,6 +1,23 @@
 //! Scenarios: a script, a world set-up, a plan and expectations, as a TOML file.
 //!
-//! [`model`] is what the rest of the harness works with, checked and complete; the file's form and its diagnostics stay
-//! in here.
+//! [`model`] is what the rest of the harness works with, checked and complete; [`parse`](parse::parse) makes it from a
+//! file's text and tells every mistake at once ([`mistake`]), [`write`](write::write) makes a file of it again,
+//! [`find`] discovers files, [`schema`] describes the format for editors.
 
+pub mod faults;
+mod fields;
+pub mod find;
+pub mod mistake;
 pub mod model;
+pub mod parse;
+pub mod policy;
+pub mod schema;
+pub mod script;
+pub mod template;
+pub mod write;
+
+pub use mistake::ScenarioError;
+pub use parse::{Known, parse};
+
+#[cfg(test)]
+mod tests;

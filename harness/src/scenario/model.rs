@@ -30,7 +30,7 @@ impl WorldKind {
 }
 
 /// A scenario.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Scenario {
     /// Theme and file name without ending: `checkout/lost_charge_reply`.
     pub name: String,
@@ -60,8 +60,25 @@ pub struct Scenario {
     pub excused: BTreeMap<String, String>,
 }
 
+impl Scenario {
+    /// Everybody who calls, each once, in order of name.
+    pub fn users(&self) -> Vec<Arc<str>> {
+        let mut users: Vec<_> = self
+            .script
+            .iter()
+            .filter_map(|step| match step {
+                Step::Call(call) => Some(call.user.clone()),
+                Step::Wait(_) | Step::WaitForRest | Step::Restart | Step::Switch { .. } => None,
+            })
+            .collect();
+        users.sort();
+        users.dedup();
+        users
+    }
+}
+
 /// One step of a script.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Step {
     /// The host calls a tool.
     Call(CallStep),
@@ -79,7 +96,7 @@ pub enum Step {
 }
 
 /// A tool call of a script.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct CallStep {
     /// The tool.
     pub tool: Arc<str>,
@@ -126,12 +143,14 @@ pub enum Answer {
     Pending,
     /// A tool error with this code.
     Code(String),
-    /// The host cancelled it before it was answered.
+    /// An order that was paid and taken back, or of which nothing stands.
     Cancelled,
+    /// The host cancelled the call before it was answered.
+    Interrupted,
 }
 
 /// What a scenario expects beyond the oracles.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Expect {
     /// The answer of the last `create_order` (or of the last call, where there is none).
     pub answer: Option<Answer>,

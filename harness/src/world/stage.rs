@@ -19,10 +19,7 @@ pub const CORRELATION_PREFIX: &str = "step-";
 /// The script step that a correlation id of the host's names.
 pub fn step_of(correlation: &str) -> Option<u32> {
     let rest = correlation.strip_prefix(CORRELATION_PREFIX)?;
-    rest.split_once('.')
-        .map_or(rest, |(step, _)| step)
-        .parse()
-        .ok()
+    rest.split_once('.').map_or(rest, |(step, _)| step).parse().ok()
 }
 
 /// A request as it comes to the stage, before it is known what goes wrong with it.
@@ -65,17 +62,8 @@ struct Inner {
 
 impl Stage {
     /// Sets a run up.
-    pub fn new(
-        providers: Providers,
-        choices: Choices,
-        recorder: Recorder,
-        clock: std::sync::Arc<dyn Clock>,
-    ) -> Self {
-        Self {
-            inner: Mutex::new(Inner { providers, choices }),
-            recorder,
-            clock,
-        }
+    pub fn new(providers: Providers, choices: Choices, recorder: Recorder, clock: std::sync::Arc<dyn Clock>) -> Self {
+        Self { inner: Mutex::new(Inner { providers, choices }), recorder, clock }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -87,22 +75,19 @@ impl Stage {
         &self.recorder
     }
 
+    /// Calendar time, as the providers have it.
+    pub fn utc(&self) -> jiff::Timestamp {
+        self.clock.now()
+    }
+
     /// A request arrives: its site is named, the choice asked, the sending recorded.
-    pub fn arrive(
-        &self,
-        arrival: Arrival,
-    ) -> Result<(ProviderRequest, Delivery), UnknownOperation> {
-        let Some(operation) = operations::find(arrival.provider, arrival.method, &arrival.path)
-        else {
+    pub fn arrive(&self, arrival: Arrival) -> Result<(ProviderRequest, Delivery), UnknownOperation> {
+        let Some(operation) = operations::find(arrival.provider, arrival.method, &arrival.path) else {
             let method = match arrival.method {
                 Method::Get => "GET",
                 Method::Post => "POST",
             };
-            return Err(UnknownOperation {
-                provider: arrival.provider,
-                method,
-                path: arrival.path,
-            });
+            return Err(UnknownOperation { provider: arrival.provider, method, path: arrival.path });
         };
         let step = step_of(&arrival.correlation);
         let (reference, amount) = subject(&arrival);
@@ -124,41 +109,16 @@ impl Stage {
             fault,
         };
         record.push(self.recorder.now(), EventKind::Sent(Box::new(sent)));
-        let Arrival {
-            path,
-            key,
-            correlation,
-            body,
-            ..
-        } = arrival;
-        Ok((
-            ProviderRequest {
-                operation,
-                path,
-                key,
-                correlation,
-                body,
-                exchange,
-            },
-            delivery,
-        ))
+        let Arrival { path, key, correlation, body, .. } = arrival;
+        Ok((ProviderRequest { operation, path, key, correlation, body, exchange }, delivery))
     }
 
     /// The provider takes one delivery in.
-    pub fn deliver(
-        &self,
-        request: &ProviderRequest,
-        circumstance: Option<&Circumstance>,
-    ) -> ProviderReply {
-        let now = Now {
-            since_start: self.recorder.now(),
-            utc: self.clock.now(),
-        };
+    pub fn deliver(&self, request: &ProviderRequest, circumstance: Option<&Circumstance>) -> ProviderReply {
+        let now = Now { since_start: self.recorder.now(), utc: self.utc() };
         let mut inner = self.inner();
         let mut record = self.recorder.lock();
-        inner
-            .providers
-            .handle(request, circumstance, now, &mut record)
+        inner.providers.handle(request, circumstance, now, &mut record)
     }
 
     /// The system got to see something of an exchange.
@@ -185,13 +145,11 @@ fn subject(arrival: &Arrival) -> (Option<String>, Option<i64>) {
         amount: Option<i64>,
     }
     if arrival.body.is_empty() {
-        let reference = arrival.path.split_once("reference=").map(|(_, rest)| {
-            rest.split_once('&')
-                .map_or(rest, |(reference, _)| reference)
-                .to_owned()
-        });
+        let reference = arrival
+            .path
+            .split_once("reference=")
+            .map(|(_, rest)| rest.split_once('&').map_or(rest, |(reference, _)| reference).to_owned());
         return (reference, None);
     }
-    serde_json::from_slice::<Subject>(&arrival.body)
-        .map_or((None, None), |subject| (subject.reference, subject.amount))
+    serde_json::from_slice::<Subject>(&arrival.body).map_or((None, None), |subject| (subject.reference, subject.amount))
 }

@@ -1,0 +1,234 @@
+//! The log as JSON lines on stderr, through tracing: one object a line, whoever wrote it.
+//!
+//! A line of the structured log ([`LogLine`]) is printed as its own JSON object and as nothing else, so it reads back
+//! as a `LogLine`; it is told by its `log` field. Every other event is an object with `event`, `level`, `target`,
+//! `time` and the event's own fields beside them, and never has a field named `log`.
+//!
+//! Lines are written synchronously: a line that was recorded has left the process before what follows it happens,
+//! which is what makes the log evidence after a crash. A reader that stops reading stderr therefore stops the server.
+
+use std::fmt;
+use std::io::{self, Write as _};
+
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::step_log::{Level, LogLine, StepLog};
+
+/// The tracing target of structured log lines.
+const STEP_LOG: &str = "giftgenius::step_log";
+
+/// Fields that the layer itself writes; an event's own field of that name is printed with `_` before it.
+const RESERVED: [&str; 5] = ["log", "event", "level", "target", "time"];
+
+/// The structured log, through tracing.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct TracingStepLog;
+
+impl StepLog for TracingStepLog {
+    fn record(&self, line: LogLine) {
+        let level = match &line {
+            LogLine::Step(step) => step.level,
+            LogLine::CheckoutResult(_) => Level::Info,
+            LogLine::Alert(_) => Level::Error,
+        };
+        let line = serde_json::to_string(&line).expect("a log line holds nothing that JSON cannot");
+        match level {
+            Level::Info => tracing::info!(target: STEP_LOG, line),
+            Level::Warn => tracing::warn!(target: STEP_LOG, line),
+            Level::Error => tracing::error!(target: STEP_LOG, line),
+        }
+    }
+}
+
+/// A tracing layer that writes each event as one JSON object on one line.
+#[derive(Debug)]
+pub struct JsonLines<W> {
+    make_writer: W,
+}
+
+impl<W> JsonLines<W> {
+    /// Writes to what `make_writer` makes; each line is one `write_all`.
+    pub const fn new(make_writer: W) -> Self {
+        Self { make_writer }
+    }
+}
+
+impl<S, W> Layer<S> for JsonLines<W>
+where
+    S: Subscriber,
+    W: for<'writer> MakeWriter<'writer> + 'static,
+{
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let mut line = line_of(event);
+        line.push('\n');
+        // There is nowhere left to say that the log cannot be written.
+        let _ = self.make_writer.make_writer().write_all(line.as_bytes());
+    }
+}
+
+/// The event as one JSON object.
+fn line_of(event: &Event<'_>) -> String {
+    let mut fields = Fields::default();
+    event.record(&mut fields);
+    let meta = event.metadata();
+    if meta.target() == STEP_LOG
+        && let Some(Value::String(line)) = fields.own.remove("line")
+    {
+        return line;
+    }
+    let mut object = fields.own;
+    object.insert("event".into(), fields.message.into());
+    object.insert("level".into(), meta.level().as_str().to_ascii_lowercase().into());
+    object.insert("target".into(), meta.target().into());
+    object.insert("time".into(), jiff::Timestamp::now().to_string().into());
+    Value::Object(object).to_string()
+}
+
+/// Collects an event's fields.
+#[derive(Default)]
+struct Fields {
+    message: String,
+    own: Map<String, Value>,
+}
+
+impl Fields {
+    fn put(&mut self, field: &Field, value: Value) {
+        match field.name() {
+            "message" => self.message = value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+            name if RESERVED.contains(&name) => _ = self.own.insert(format!("_{name}"), value),
+            name => _ = self.own.insert(name.to_owned(), value),
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, value.into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, value.into());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field, format!("{value:?}").into());
+    }
+}
+
+/// Which events are printed: ours from `info` on, of the libraries only what they cannot cope with. Their finer levels
+/// print whole requests, and with them whatever a caller put there.
+fn targets() -> Targets {
+    Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target("rmcp", LevelFilter::ERROR)
+        .with_target("giftgenius", LevelFilter::INFO)
+}
+
+/// Sends the log to stderr, panics included, for the rest of the process. A log that is already set stays.
+pub fn init_stderr() {
+    let layer = JsonLines::new(io::stderr).with_filter(targets());
+    if tracing_subscriber::registry().with(layer).try_init().is_ok() {
+        // The default hook prints several lines of text and, when asked to, a stack trace.
+        std::panic::set_hook(Box::new(|panic| {
+            let place = panic.location().map(ToString::to_string).unwrap_or_default();
+            let payload = panic.payload();
+            let text = payload.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or_default();
+            tracing::error!(place, text, "panicked");
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::step_log::{Alert, AlertKind};
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The lines that `work` logs.
+    fn lines(work: impl FnOnce()) -> Vec<Value> {
+        let page = Page::default();
+        let writer = page.clone();
+        let layer = JsonLines::new(move || writer.clone()).with_filter(targets());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
+        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn alert() -> LogLine {
+        LogLine::Alert(Alert {
+            kind: AlertKind::OrderParked,
+            order_id: Some("ord_1".into()),
+            message: "a charge may stand:\n\"look\"".into(),
+            correlation_id: "c1".into(),
+            time: "2026-01-02T03:04:05Z".parse().unwrap(),
+        })
+    }
+
+    #[test]
+    fn a_structured_line_reads_back_as_itself() {
+        let lines = lines(|| TracingStepLog.record(alert()));
+        assert_eq!(lines.len(), 1);
+        assert_eq!(serde_json::from_value::<LogLine>(lines[0].clone()).unwrap(), alert());
+    }
+
+    #[test]
+    fn another_event_is_an_object_with_its_fields_beside_the_common_ones() {
+        let lines = lines(|| tracing::info!(address = %"127.0.0.1:1", attempts = 2, "listening"));
+        assert_eq!(lines[0]["event"], "listening");
+        assert_eq!(lines[0]["level"], "info");
+        assert_eq!(lines[0]["address"], "127.0.0.1:1");
+        assert_eq!(lines[0]["attempts"], 2);
+    }
+
+    #[test]
+    fn no_other_event_can_pass_for_a_structured_line() {
+        let lines = lines(|| tracing::info!(log = "step", event = "x", "real"));
+        assert_eq!(lines[0].get("log"), None);
+        assert_eq!(lines[0]["_log"], "step");
+        assert_eq!(lines[0]["event"], "real");
+    }
+
+    #[test]
+    fn libraries_are_quiet() {
+        let lines = lines(|| {
+            tracing::warn!(target: "rmcp::service", "arguments of a caller");
+            tracing::info!(target: "hyper", "chatter");
+        });
+        assert!(lines.is_empty(), "{lines:?}");
+    }
+}

@@ -1,0 +1,67 @@
+//! Background work on tokio, counted, so that a shutdown can wait for what is about to end.
+//!
+//! Nothing is lost by not waiting: whatever is still open is in the journal and is taken up at the next start. Waiting
+//! spares the person a `pending` that would have been a `success` a second later.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio_util::task::TaskTracker;
+
+use crate::ports::{BoxFuture, Tasks};
+
+/// Background work on the running tokio runtime.
+#[derive(Clone, Debug, Default)]
+pub struct TokioTasks {
+    tracker: TaskTracker,
+}
+
+impl TokioTasks {
+    /// Waits up to `grace` until no work is left; answers how many pieces are still running. Work may still be begun
+    /// meanwhile, by work that is running.
+    pub async fn drain(&self, grace: Duration) -> usize {
+        self.tracker.close();
+        // Whether the time ran out shows in the count.
+        let _ = tokio::time::timeout(grace, self.tracker.wait()).await;
+        self.tracker.len()
+    }
+}
+
+impl Tasks for TokioTasks {
+    fn spawn(&self, name: &'static str, work: BoxFuture<'static, ()>) {
+        self.tracker.spawn(async move {
+            // The panic hook has logged what and where; this says which work it took down.
+            if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+                tracing::error!(task = name, "background work panicked; recovery takes it up at the next start");
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drain_waits_for_work_that_ends_in_time() {
+        let tasks = TokioTasks::default();
+        tasks.spawn("short", Box::pin(tokio::time::sleep(Duration::from_secs(1))));
+        assert_eq!(tasks.drain(Duration::from_secs(5)).await, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drain_counts_the_work_it_leaves() {
+        let tasks = TokioTasks::default();
+        tasks.spawn("long", Box::pin(tokio::time::sleep(Duration::from_secs(60))));
+        assert_eq!(tasks.drain(Duration::from_secs(5)).await, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_takes_down_its_own_work_only() {
+        let tasks = TokioTasks::default();
+        tasks.spawn("bad", Box::pin(async { panic!("on purpose") }));
+        tasks.spawn("good", Box::pin(async {}));
+        assert_eq!(tasks.drain(Duration::from_secs(5)).await, 0);
+    }
+}

@@ -1,0 +1,186 @@
+//! What a sale is told: exactly one of `success`, `failed` with `effects: none`, or `pending`; derived from the order
+//! alone, so that every way of asking gets the same answer.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::entry::{EntryState, SavedReply};
+use super::order::Order;
+use super::state::{Cause, Charge, Commit, Direction, Ending};
+use crate::error::{Code, Effects, Next, ToolError};
+use crate::ids::{CorrelationId, OrderId, SessionId};
+use crate::money::Money;
+use crate::step_log::CheckoutStatus;
+
+/// How a sale stands, for those who ask.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// Paid and committed.
+    Success,
+    /// Nothing stands, for this cause.
+    Failed(Cause),
+    /// It was paid, and the person took it back.
+    Cancelled,
+    /// Not settled; what is known to stand, and whether a person has to look.
+    Pending(Effects, bool),
+}
+
+/// How an order stands.
+pub fn standing(order: &Order) -> Standing {
+    let saga = &order.saga;
+    match (&saga.ending, &saga.direction) {
+        (Some(Ending::Paid), _) => Standing::Success,
+        // Late copies are still looked for, but the sale is done.
+        (None, Direction::Forward) if saga.commit == Commit::Done => Standing::Success,
+        (Some(Ending::Cancelled), Direction::Back(Cause::CancelledByUser)) if saga.commit == Commit::Restocked => {
+            Standing::Cancelled
+        }
+        (Some(Ending::Cancelled), Direction::Back(cause)) => Standing::Failed(cause.clone()),
+        (Some(Ending::Cancelled), Direction::Forward) => Standing::Failed(Cause::CancelledByUser),
+        (Some(Ending::Parked { .. }), _) => Standing::Pending(money(&saga.charge), true),
+        (None, _) => Standing::Pending(money(&saga.charge), false),
+    }
+}
+
+/// What is known to stand while it is not settled: never `none`, which would promise something.
+const fn money(charge: &Charge) -> Effects {
+    match charge {
+        Charge::Captured { .. } | Charge::Stuck { captured: true } => Effects::Charged,
+        Charge::NotSent | Charge::Sending { .. } | Charge::Void | Charge::Stuck { captured: false } => Effects::Unknown,
+    }
+}
+
+/// The answer of a sale that is not an error, as `create_order` and `cancel_order` give it.
+#[derive(Serialize, schemars::JsonSchema)]
+pub struct SaleAnswer<'a> {
+    /// `success`, `pending` or `cancelled`.
+    pub status: &'static str,
+    /// To ask `get_order` about.
+    #[schemars(with = "String")]
+    pub order_id: &'a OrderId,
+    /// Which session it pays.
+    #[schemars(with = "String")]
+    pub checkout_session_id: &'a SessionId,
+    /// What is paid: `minor_units` of `currency`.
+    #[schemars(with = "Value")]
+    pub amount: Money,
+    /// What stands of the person's money.
+    pub effects: Effects,
+    /// Whether a person has to look at it.
+    pub needs_attention: bool,
+    /// When to ask again, while it is pending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    /// One plain sentence for the person.
+    pub user_message: &'static str,
+    /// What can be done.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub next: &'a [Next],
+}
+
+/// How soon asking about a pending order again can make sense, in milliseconds.
+const ASK_AGAIN_MS: u64 = 5_000;
+
+const SUCCESS: &str = "Your order is paid and on its way.";
+const CANCELLED: &str = "The order was cancelled and your money was given back.";
+const PENDING: &str = "Your payment is still being confirmed; do not pay again, ask about the order in a moment.";
+
+fn sale_answer<'a>(
+    order: &'a Order,
+    status: &'static str,
+    effects: Effects,
+    needs_attention: bool,
+    user_message: &'static str,
+    next: &'a [Next],
+) -> SaleAnswer<'a> {
+    SaleAnswer {
+        status,
+        order_id: &order.id,
+        checkout_session_id: &order.session_id,
+        amount: order.amount,
+        effects,
+        needs_attention,
+        retry_after_ms: (status == "pending").then_some(ASK_AGAIN_MS),
+        user_message,
+        next,
+    }
+}
+
+/// The answer to a caller of `cancel_order` when nothing stands any more.
+pub fn cancelled(order: &Order) -> Value {
+    let paid = order.saga.commit == Commit::Restocked;
+    json!(sale_answer(
+        order,
+        "cancelled",
+        Effects::None,
+        false,
+        if paid { CANCELLED } else { Code::OrderCancelled.sentence() },
+        &[]
+    ))
+}
+
+/// The answer to a caller of `create_order`.
+pub fn sale_reply(order: &Order) -> SavedReply {
+    let answer = |status, effects, needs_attention, user_message, next| {
+        sale_answer(order, status, effects, needs_attention, user_message, next)
+    };
+    let answer = match standing(order) {
+        Standing::Success => answer("success", Effects::Charged, false, SUCCESS, &[]),
+        Standing::Cancelled => answer("cancelled", Effects::None, false, CANCELLED, &[]),
+        Standing::Pending(effects, true) => {
+            let code = Code::OrderNeedsAttention;
+            answer("pending", effects, true, code.sentence(), code.next())
+        }
+        Standing::Pending(effects, false) => answer("pending", effects, false, PENDING, &[Next::AskGetOrder]),
+        Standing::Failed(cause) => return failed_reply(failure(order, &cause, &order.correlation_id)),
+    };
+    SavedReply { structured: json!(answer), is_error: false }
+}
+
+/// The error that tells a sale's failure.
+pub fn failure(order: &Order, cause: &Cause, correlation: &CorrelationId) -> Box<ToolError> {
+    let message = match cause {
+        Cause::Declined(code) => format!("the card was declined ({code}); nothing is charged"),
+        Cause::OutOfStock(sku) => format!("{sku} is not in stock in the quantity wanted; nothing is charged"),
+        Cause::PaymentUnavailable => String::from("the payment provider did not answer; nothing is charged"),
+        Cause::PaymentRefused => String::from("the payment provider refused the charge; nothing is charged"),
+        Cause::UnknownPaymentMethod => format!("payment method {} is not on file", order.payment_method_id),
+        Cause::InventoryUnavailable => String::from("the inventory did not answer; nothing is charged or reserved"),
+        Cause::InventoryRefused => String::from("the inventory refused the order; nothing is charged or reserved"),
+        Cause::AmountMismatch => String::from("another amount than the quote was taken; it was given back"),
+        Cause::ReservationLost => String::from("the reservation was lost after the charge; the charge was given back"),
+        Cause::CancelledByUser => String::from("the order was cancelled; nothing is charged"),
+        Cause::CheckoutDisabled => String::from("checkout was switched off before the charge; nothing is charged"),
+    };
+    ToolError::new(cause.code(), message, correlation).about(&order.id, Effects::None)
+}
+
+/// A tool error as the structured content that carries it.
+pub fn failed_reply(error: Box<ToolError>) -> SavedReply {
+    SavedReply { structured: json!({ "error": error }), is_error: true }
+}
+
+/// The idempotency entry's terminal state for an order that has ended; `None` while it has not.
+pub fn entry_state(order: &Order, now: jiff::Timestamp) -> Option<EntryState> {
+    order.saga.ending.as_ref()?;
+    let reply = sale_reply(order);
+    Some(match standing(order) {
+        Standing::Failed(cause) if cause.code().retryable() => EntryState::FailedClean { ended_at: now },
+        Standing::Failed(_) => EntryState::FailedFinal { reply, ended_at: now },
+        // A parked order's entry stays open (CHECKOUT: never dropped while parked); its answer is read from the order.
+        Standing::Pending(..) => return None,
+        Standing::Success | Standing::Cancelled => EntryState::Done { reply, ended_at: now },
+    })
+}
+
+/// The status and code of a `checkout_result` event for an answer.
+pub fn told(reply: &SavedReply) -> (CheckoutStatus, Option<Code>) {
+    if reply.is_error {
+        let code = reply.structured.pointer("/error/code").and_then(|code| serde_json::from_value(code.clone()).ok());
+        return (CheckoutStatus::Failed, code);
+    }
+    match reply.structured.get("status").and_then(Value::as_str) {
+        Some("pending") => (CheckoutStatus::Pending, None),
+        _ => (CheckoutStatus::Success, None),
+    }
+}

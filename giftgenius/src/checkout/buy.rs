@@ -1,0 +1,295 @@
+//! Buying: binds a caller's key to an order, begins its saga, and waits for what can be told.
+//!
+//! Check and set are one journal batch: key, session and order are bound together or not at all, so two calls at once
+//! begin one sale. The sale itself runs as a task of its own: a caller that goes away aborts nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::answer::{failed_reply, sale_reply};
+use super::entry::{Entry, EntryKey, EntryState, SavedReply};
+use super::idempotency::{Claim, claim, ended};
+use super::order::Order;
+use super::saga::{Held, drive};
+use super::session::{Session, SessionState};
+use super::state::Saga;
+use super::waiters::Phase;
+use crate::app::App;
+use crate::error::{Code, Effects, ToolError};
+use crate::ids::{CorrelationId, OrderId, SessionId, UserId};
+use crate::journal::{Batch, CommitError, JournalError, Key, Record, Version};
+use crate::step_log::{Level, StepStatus};
+
+/// What a caller asks to buy.
+#[derive(Clone, Debug)]
+pub struct Purchase {
+    /// Who asks.
+    pub user: UserId,
+    /// Under which key.
+    pub entry: EntryKey,
+    /// The parameters' canonical hash.
+    pub parameters: String,
+    /// Which session is to be paid.
+    pub session: SessionId,
+    /// With what.
+    pub payment_method_id: String,
+    /// Of the call.
+    pub correlation: CorrelationId,
+    /// When the call must have been answered.
+    pub deadline: Instant,
+}
+
+/// How often a lost race is run again: each time somebody else's batch went through, so the next look finds more decided.
+const RACES_MAX: u32 = 8;
+
+/// How often a caller without an owner in this process asks the journal.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Buys, or answers what has become of an earlier call under the same key or for the same session.
+pub async fn buy(app: &Arc<App>, purchase: &Purchase) -> SavedReply {
+    for _ in 0..RACES_MAX {
+        match attempt(app, purchase).await {
+            Ok(Some(reply)) => return reply,
+            Ok(None) => {}
+            Err(error) => return failed_reply(app.store_error(&error, &purchase.correlation)),
+        }
+    }
+    failed_reply(in_progress(app, None, &purchase.correlation))
+}
+
+/// One look at the journal and what follows from it; `None` if somebody else was faster.
+async fn attempt(app: &Arc<App>, purchase: &Purchase) -> Result<Option<SavedReply>, JournalError> {
+    let stored = app.entry(&purchase.entry).await?;
+    let expected = stored.as_ref().map(|(version, _)| *version);
+    match claim(stored.as_ref().map(|(_, entry)| entry), &purchase.parameters, app.now()) {
+        Claim::Conflict => Ok(Some(failed_reply(key_conflict(&purchase.correlation)))),
+        Claim::Replay(reply) => Ok(Some(reply)),
+        Claim::Joined(order) => wait(app, &order, purchase).await.map(Some),
+        Claim::Busy(_) => Ok(Some(failed_reply(in_progress(app, None, &purchase.correlation)))),
+        Claim::Free => begin(app, purchase, expected).await,
+    }
+}
+
+/// Begins a sale, or joins the one that has the session.
+async fn begin(
+    app: &Arc<App>,
+    purchase: &Purchase,
+    entry_version: Option<Version>,
+) -> Result<Option<SavedReply>, JournalError> {
+    let refuse =
+        |code: Code, message: String| Ok(Some(failed_reply(ToolError::new(code, message, &purchase.correlation))));
+    let Some((session_version, session)) =
+        app.session(&purchase.session).await?.filter(|(_, session)| session.user == purchase.user)
+    else {
+        return refuse(Code::SessionNotFound, format!("there is no checkout session {}", purchase.session));
+    };
+    let joined = match &session.state {
+        SessionState::Open => None,
+        SessionState::Taken(order) => Some(order.clone()),
+        SessionState::Closed(_) => {
+            return refuse(Code::SessionExpired, format!("checkout session {} is closed", session.id));
+        }
+    };
+    if joined.is_none() && session.expires_at <= app.now() {
+        return refuse(Code::SessionExpired, format!("the quote of checkout session {} has expired", session.id));
+    }
+    // Read as late as possible before the key is bound; saved answers and sales in flight go on without it.
+    if joined.is_none() && !app.checkout_on().await? {
+        return refuse(Code::CheckoutDisabled, String::from("checkout is switched off; nothing was begun"));
+    }
+    let order_id = joined.clone().unwrap_or_else(|| OrderId::from(app.ports().new_id("ord_")));
+    let entry = Entry {
+        key: purchase.entry.clone(),
+        parameters: purchase.parameters.clone(),
+        state: EntryState::InProgress {
+            order: Some(order_id.clone()),
+            lease_until: app.ports().after(app.policy().lease),
+        },
+        drop_after: None,
+    };
+    let mut batch = Batch::default().put(entry_version, Record::Entry(entry));
+    let order = if joined.is_none() {
+        let order = new_order(app, purchase, &session, order_id.clone());
+        let session = Session { state: SessionState::Taken(order_id.clone()), ..session };
+        batch = batch.put(Some(session_version), Record::Session(session)).put(None, Record::Order(order.clone()));
+        Some(order)
+    } else {
+        None
+    };
+    match app.ports().journal.commit(batch).await {
+        Ok(()) => {}
+        Err(CommitError::Conflict(_)) => return Ok(None),
+        Err(CommitError::Store(error)) => return Err(error),
+    }
+    if let Some(order) = order {
+        app.log_step(&order, "order", StepStatus::Success, Level::Info, None);
+        start(app, Held { version: 1, order }, Some(app.answer_by(purchase.deadline)));
+    }
+    wait(app, &order_id, purchase).await.map(Some)
+}
+
+fn new_order(app: &App, purchase: &Purchase, session: &Session, id: OrderId) -> Order {
+    Order {
+        id,
+        session_id: session.id.clone(),
+        user: purchase.user.clone(),
+        workflow_id: session.workflow_id.clone(),
+        correlation_id: purchase.correlation.clone(),
+        entry: purchase.entry.clone(),
+        cancel_entry: None,
+        amount: session.amount,
+        items: session.items.clone(),
+        payment_method_id: purchase.payment_method_id.clone(),
+        created_at: app.now(),
+        saga: Saga::new(),
+        background_rounds: 0,
+        lease_until: app.ports().after(app.policy().lease),
+        fence: 1,
+    }
+}
+
+/// Drives an order in a task of its own, unless this process already does.
+pub fn start(app: &Arc<App>, held: Held, deadline: Option<Instant>) {
+    /// Takes the order off the list however its driver ends.
+    struct Driven(Arc<App>, OrderId);
+    impl Drop for Driven {
+        fn drop(&mut self) {
+            self.0.waiters.end(&self.1);
+        }
+    }
+    if !app.waiters.begin(&held.order.id) {
+        return;
+    }
+    let driven = Driven(app.clone(), held.order.id.clone());
+    let work = drive(app.clone(), held, deadline);
+    app.ports().tasks.spawn(
+        "saga",
+        Box::pin(async move {
+            work.await;
+            drop(driven);
+        }),
+    );
+}
+
+/// Waits until an order has ended, goes into the background, or the caller's time is up; then says how it stands.
+async fn wait(app: &Arc<App>, order: &OrderId, purchase: &Purchase) -> Result<SavedReply, JournalError> {
+    let answer_by = app.answer_by(purchase.deadline);
+    loop {
+        // Subscribed before the record is read, so that no news falls between.
+        let news = app.waiters.wait(order);
+        let Some((version, found)) = app.order(order).await? else {
+            return Ok(failed_reply(ToolError::new(
+                Code::Internal,
+                "the order's record is gone",
+                &purchase.correlation,
+            )));
+        };
+        if !found.is_open() {
+            return finished(app, &found, purchase).await;
+        }
+        let waited = if let Some(mut news) = news {
+            let working = news.wait_for(|phase| *phase > Phase::Working);
+            match tokio::time::timeout_at(answer_by, working).await {
+                Ok(Ok(phase)) if *phase == Phase::Background => break,
+                Ok(_) => true,
+                Err(_) => false,
+            }
+        } else if found.lease_until <= app.now() {
+            // Its owner has been silent for too long: take it over.
+            super::recovery::take_over(app, version, found).await?;
+            true
+        } else {
+            tokio::time::timeout_at(answer_by, tokio::time::sleep(POLL)).await.is_ok()
+        };
+        if !waited {
+            break;
+        }
+    }
+    match app.order(order).await? {
+        Some((_, found)) if found.is_open() => Ok(open_reply(app, &found, purchase)),
+        Some((_, found)) => finished(app, &found, purchase).await,
+        None => Ok(failed_reply(ToolError::new(Code::Internal, "the order's record is gone", &purchase.correlation))),
+    }
+}
+
+/// The answer while an order is open: how it stands, or, where nothing is known yet, that it is being worked on.
+fn open_reply(app: &App, order: &Order, purchase: &Purchase) -> SavedReply {
+    if order.entry != purchase.entry && !order.saga.is_unsettled() && order.background_rounds == 0 {
+        return failed_reply(in_progress(app, Some(order), &purchase.correlation));
+    }
+    sale_reply(order)
+}
+
+/// The answer of an order that has ended; a key that joined it is bound to that answer too.
+async fn finished(app: &App, order: &Order, purchase: &Purchase) -> Result<SavedReply, JournalError> {
+    if let Some((version, entry)) = app.entry(&purchase.entry).await? {
+        if let EntryState::Done { reply, .. } | EntryState::FailedFinal { reply, .. } = &entry.state {
+            return Ok(reply.clone());
+        }
+        if let Some(entry) = ended(&entry, order, app.now(), app.policy().entry_retention) {
+            // Somebody else may bind it to the same answer first.
+            match app.ports().journal.commit(Batch::default().put(Some(version), Record::Entry(entry))).await {
+                Ok(()) | Err(CommitError::Conflict(_)) => {}
+                Err(CommitError::Store(error)) => return Err(error),
+            }
+        }
+    }
+    Ok(sale_reply(order))
+}
+
+/// The same key stands for other parameters.
+pub fn key_conflict(correlation: &CorrelationId) -> Box<ToolError> {
+    let message = "this idempotency_key was used with other arguments; use the original arguments, or a new key for a new purchase";
+    ToolError::new(Code::KeyConflict, message, correlation)
+}
+
+/// The sale is being worked on by an earlier call.
+pub fn in_progress(app: &App, order: Option<&Order>, correlation: &CorrelationId) -> Box<ToolError> {
+    let error = ToolError::new(Code::OrderInProgress, "an earlier call is still working on this purchase", correlation)
+        .retry_after(Some(app.policy().retry.attempt_timeout));
+    match order {
+        Some(order) => error.about(&order.id, Effects::Unknown),
+        None => error,
+    }
+}
+
+/// Reads a record of a kind.
+macro_rules! reader {
+    ($(#[$doc:meta])* $name:ident, $id:ty, $key:ident, $kind:ty) => {
+        $(#[$doc])*
+        pub async fn $name(&self, id: &$id) -> Result<Option<(Version, $kind)>, JournalError> {
+            let key = Key::$key(id.clone());
+            let Some(stored) = self.ports().journal.get(&key).await? else { return Ok(None) };
+            match &*stored.record {
+                Record::$key(record) => Ok(Some((stored.version, record.clone()))),
+                _ => Err(JournalError::Corrupt(key.to_string())),
+            }
+        }
+    };
+}
+
+impl App {
+    reader! {
+        /// An order.
+        order, OrderId, Order, Order
+    }
+    reader! {
+        /// A checkout session.
+        session, SessionId, Session, Session
+    }
+    reader! {
+        /// An idempotency entry.
+        entry, EntryKey, Entry, Entry
+    }
+    reader! {
+        /// A workflow.
+        workflow, crate::ids::WorkflowId, Workflow, crate::workflow::Workflow
+    }
+
+    /// A little before a call's deadline: what is begun to answer then arrives in time.
+    pub fn answer_by(&self, deadline: Instant) -> Instant {
+        deadline.checked_sub(self.policy().tool_deadline / 50).unwrap_or(deadline)
+    }
+}

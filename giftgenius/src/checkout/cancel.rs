@@ -1,0 +1,185 @@
+//! Taking an order back: before the charge was sent it compensates, after it was paid it is a refund saga, and in between
+//! it is refused, because nothing can be promised then.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::answer::{Standing, failed_reply, sale_reply, standing};
+use super::buy::{in_progress, key_conflict, start};
+use super::entry::{Entry, EntryKey, EntryState, SavedReply};
+use super::idempotency::{Claim, claim};
+use super::order::Order;
+use super::saga::Held;
+use super::state::{Cause, Charge, Direction};
+use super::waiters::Phase;
+use crate::app::App;
+use crate::error::{Code, Effects, ToolError};
+use crate::ids::{CorrelationId, OrderId, UserId};
+use crate::journal::{Batch, CommitError, JournalError, Record, Version};
+
+/// What a caller asks to take back.
+#[derive(Clone, Debug)]
+pub struct Cancellation {
+    /// Who asks.
+    pub user: UserId,
+    /// Under which key.
+    pub entry: EntryKey,
+    /// The parameters' canonical hash.
+    pub parameters: String,
+    /// Which order.
+    pub order: OrderId,
+    /// Of the call.
+    pub correlation: CorrelationId,
+    /// When the call must have been answered.
+    pub deadline: Instant,
+}
+
+/// How often a lost race is run again.
+const RACES_MAX: u32 = 8;
+
+/// Takes an order back, or answers what has become of an earlier call under the same key.
+pub async fn cancel(app: &Arc<App>, cancellation: &Cancellation) -> SavedReply {
+    for _ in 0..RACES_MAX {
+        match attempt(app, cancellation).await {
+            Ok(Some(reply)) => return reply,
+            Ok(None) => {}
+            Err(error) => return failed_reply(app.store_error(&error, &cancellation.correlation)),
+        }
+    }
+    failed_reply(in_progress(app, None, &cancellation.correlation))
+}
+
+async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<SavedReply>, JournalError> {
+    let stored = app.entry(&cancellation.entry).await?;
+    let entry_version = stored.as_ref().map(|(version, _)| *version);
+    match claim(stored.as_ref().map(|(_, entry)| entry), &cancellation.parameters, app.now()) {
+        Claim::Conflict => return Ok(Some(failed_reply(key_conflict(&cancellation.correlation)))),
+        Claim::Replay(reply) => return Ok(Some(reply)),
+        Claim::Joined(order) => return wait(app, &order, cancellation).await.map(Some),
+        Claim::Busy(_) => return Ok(Some(failed_reply(in_progress(app, None, &cancellation.correlation)))),
+        Claim::Free => {}
+    }
+    let Some((version, order)) =
+        app.order(&cancellation.order).await?.filter(|(_, order)| order.user == cancellation.user)
+    else {
+        let message = format!("there is no order {}", cancellation.order);
+        return Ok(Some(failed_reply(ToolError::new(Code::OrderNotFound, message, &cancellation.correlation))));
+    };
+    match standing(&order) {
+        // Nothing stands: there is nothing to take back, and saying so is the answer.
+        Standing::Failed(_) | Standing::Cancelled => Ok(Some(cancelled_reply(&order))),
+        Standing::Pending(effects, true) => {
+            let message = "the order waits for a person; it cannot be cancelled by a tool";
+            let error = ToolError::new(Code::OrderNeedsAttention, message, &cancellation.correlation);
+            Ok(Some(failed_reply(error.about(&order.id, effects))))
+        }
+        Standing::Success if !order.is_open() => refund(app, cancellation, entry_version, version, order).await,
+        Standing::Pending(_, false) if is_before_charge(&order) => {
+            request(app, cancellation, entry_version, version, order).await
+        }
+        // Unsettled, or about to be booked: refused, and nothing has changed.
+        Standing::Pending(effects, false) => {
+            Ok(Some(failed_reply(unsettled(app, &order, effects, &cancellation.correlation))))
+        }
+        Standing::Success => {
+            Ok(Some(failed_reply(unsettled(app, &order, Effects::Charged, &cancellation.correlation))))
+        }
+    }
+}
+
+fn is_before_charge(order: &Order) -> bool {
+    order.saga.direction == Direction::Forward && order.saga.charge == Charge::NotSent
+}
+
+fn unsettled(app: &App, order: &Order, effects: Effects, correlation: &CorrelationId) -> Box<ToolError> {
+    let message = "the order's payment is not settled yet, so it cannot be cancelled now; nothing was changed";
+    ToolError::new(Code::OrderInProgress, message, correlation)
+        .about(&order.id, effects)
+        .retry_after(Some(app.policy().background.delay_base))
+}
+
+/// A paid order goes back: a saga of its own over the same record.
+async fn refund(
+    app: &Arc<App>,
+    cancellation: &Cancellation,
+    entry_version: Option<Version>,
+    version: Version,
+    mut order: Order,
+) -> Result<Option<SavedReply>, JournalError> {
+    order.saga.ending = None;
+    order.saga.direction = Direction::Back(Cause::CancelledByUser);
+    order.cancel_entry = Some(cancellation.entry.clone());
+    order.background_rounds = 0;
+    order.fence += 1;
+    order.lease_until = app.ports().after(app.policy().lease);
+    if !bind(app, cancellation, entry_version, version, &order).await? {
+        return Ok(None);
+    }
+    let id = order.id.clone();
+    start(app, Held { version: version + 1, order }, Some(app.answer_by(cancellation.deadline)));
+    wait(app, &id, cancellation).await.map(Some)
+}
+
+/// An order whose charge has not been sent is asked to go back; its owner finds the request at its next write.
+async fn request(
+    app: &Arc<App>,
+    cancellation: &Cancellation,
+    entry_version: Option<Version>,
+    version: Version,
+    mut order: Order,
+) -> Result<Option<SavedReply>, JournalError> {
+    order.cancel_entry = Some(cancellation.entry.clone());
+    if !bind(app, cancellation, entry_version, version, &order).await? {
+        return Ok(None);
+    }
+    wait(app, &order.id, cancellation).await.map(Some)
+}
+
+/// Binds the key and changes the order in one batch; false if somebody else was faster.
+async fn bind(
+    app: &App,
+    cancellation: &Cancellation,
+    entry_version: Option<Version>,
+    version: Version,
+    order: &Order,
+) -> Result<bool, JournalError> {
+    let entry = Entry {
+        key: cancellation.entry.clone(),
+        parameters: cancellation.parameters.clone(),
+        state: EntryState::InProgress { order: Some(order.id.clone()), lease_until: order.lease_until },
+        drop_after: None,
+    };
+    let batch =
+        Batch::default().put(entry_version, Record::Entry(entry)).put(Some(version), Record::Order(order.clone()));
+    match app.ports().journal.commit(batch).await {
+        Ok(()) => Ok(true),
+        Err(CommitError::Conflict(_)) => Ok(false),
+        Err(CommitError::Store(error)) => Err(error),
+    }
+}
+
+/// Waits until the order has gone back, goes on in the background, or the caller's time is up.
+async fn wait(app: &App, order: &OrderId, cancellation: &Cancellation) -> Result<SavedReply, JournalError> {
+    let answer_by = app.answer_by(cancellation.deadline);
+    if let Some(mut news) = app.waiters.wait(order) {
+        // Whatever the news, and also without any in time, the record says how it stands.
+        let _ = tokio::time::timeout_at(answer_by, news.wait_for(|phase| *phase > Phase::Working)).await;
+    }
+    let Some((_, order)) = app.order(order).await? else {
+        return Ok(failed_reply(ToolError::new(
+            Code::Internal,
+            "the order's record is gone",
+            &cancellation.correlation,
+        )));
+    };
+    Ok(match standing(&order) {
+        Standing::Failed(_) | Standing::Cancelled => cancelled_reply(&order),
+        Standing::Success | Standing::Pending(..) => sale_reply(&order),
+    })
+}
+
+/// Told when nothing stands any more, however that came about.
+pub fn cancelled_reply(order: &Order) -> SavedReply {
+    SavedReply { structured: super::answer::cancelled(order), is_error: false }
+}

@@ -1,0 +1,129 @@
+//! Idempotency entries at work (F4): canonical parameters, and the one function that says what a key's entry means for
+//! the next call under it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use sha2::Digest;
+
+use super::answer;
+use super::entry::{Entry, EntryState, SavedReply};
+use super::order::Order;
+use crate::ids::OrderId;
+use crate::providers::hex;
+
+/// The SHA-256 of canonical JSON, in hexadecimal: the order of keys does not matter, the order of arrays does, 1.0 is 1,
+/// null is not absent.
+pub fn canonical_hash(value: &Value) -> String {
+    let mut text = String::new();
+    write_canonical(value, &mut text);
+    hex(&sha2::Sha256::digest(text.as_bytes()))
+}
+
+fn write_canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(map) => {
+            // Sorted here, whatever the map's own order is.
+            let mut members: Vec<_> = map.iter().collect();
+            members.sort_unstable_by_key(|(name, _)| *name);
+            out.push('{');
+            for (index, (name, member)) in members.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                out.push_str(&Value::from(name.as_str()).to_string());
+                out.push(':');
+                write_canonical(member, out);
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_canonical(item, out);
+            }
+            out.push(']');
+        }
+        Value::Number(number) => match number.as_f64() {
+            // Every whole number that a double holds exactly is written as an integer.
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0 => {
+                out.push_str(&format!("{float:.0}"));
+            }
+            _ => out.push_str(&number.to_string()),
+        },
+        Value::Null | Value::Bool(_) | Value::String(_) => out.push_str(&value.to_string()),
+    }
+}
+
+/// What a key's entry means for a call under it.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Claim {
+    /// The key is free: it may be bound now.
+    Free,
+    /// Other parameters are bound to the key.
+    Conflict,
+    /// Finished: this is the answer.
+    Replay(SavedReply),
+    /// This order carries it.
+    Joined(OrderId),
+    /// Somebody works on it without an order, until then at most.
+    Busy(Timestamp),
+}
+
+/// What an entry means for a call with these parameters now.
+pub fn claim(entry: Option<&Entry>, parameters: &str, now: Timestamp) -> Claim {
+    let Some(entry) = entry else { return Claim::Free };
+    if entry.drop_after.is_some_and(|at| at <= now) {
+        return Claim::Free;
+    }
+    if entry.parameters != parameters {
+        return Claim::Conflict;
+    }
+    match &entry.state {
+        EntryState::Done { reply, .. } | EntryState::FailedFinal { reply, .. } => Claim::Replay(reply.clone()),
+        EntryState::FailedClean { .. } => Claim::Free,
+        EntryState::InProgress { order: Some(order), .. } => Claim::Joined(order.clone()),
+        EntryState::InProgress { order: None, lease_until } if *lease_until > now => Claim::Busy(*lease_until),
+        EntryState::InProgress { order: None, .. } => Claim::Free,
+    }
+}
+
+/// The entry with its order's ending taken in; `None` if there is nothing to take in.
+pub fn ended(entry: &Entry, order: &Order, now: Timestamp, retention: Duration) -> Option<Entry> {
+    let EntryState::InProgress { .. } = entry.state else { return None };
+    let state = answer::entry_state(order, now)?;
+    Some(Entry { state, drop_after: Some(crate::time::add(now, retention)), ..entry.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn parameters_are_compared_as_canonical_json() {
+        let same = [
+            (json!({"a": 1, "b": [1, 2]}), json!({"b": [1, 2], "a": 1})),
+            (json!({"a": 1.0}), json!({"a": 1})),
+            (json!({"a": {"y": 1, "x": 2}}), json!({"a": {"x": 2, "y": 1}})),
+        ];
+        for (left, right) in same {
+            assert_eq!(canonical_hash(&left), canonical_hash(&right), "{left} {right}");
+        }
+        let different = [
+            (json!({"a": [1, 2]}), json!({"a": [2, 1]})),
+            (json!({"a": null}), json!({})),
+            (json!({"a": 1}), json!({"a": "1"})),
+            (json!({"a": 1.5}), json!({"a": 1})),
+            (json!({"a": "x\",\"b\":\"y"}), json!({"a": "x", "b": "y"})),
+        ];
+        for (left, right) in different {
+            assert_ne!(canonical_hash(&left), canonical_hash(&right), "{left} {right}");
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The engine: drives one order from its record to its ending.
+//!
+//! Each turn reads the next action from the record, journals the intent, carries out one round, and takes the outcome.
+//! The journal write before each request is the fence as well: an owner whose write conflicts has lost the order, or has
+//! been asked to cancel it, and looks again before it sends anything.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::answer;
+use super::order::Order;
+use super::session::SessionState;
+use super::state::{Action, Cause, Charge, Commit, Direction, Ending, Outcome, Reserve};
+use super::steps::{Round, RoundContext, background_delay, perform};
+use super::waiters::Phase;
+use crate::app::App;
+use crate::journal::{Batch, CommitError, JournalError, Key, Record, Version};
+use crate::retry::Urgency;
+use crate::step_log::{AlertKind, Level, StepStatus};
+
+/// An order in the hands of its owner.
+pub struct Held {
+    /// The version it was read or written at.
+    pub version: Version,
+    /// The order.
+    pub order: Order,
+}
+
+/// What a turn's journal write came to.
+enum Written {
+    Yes,
+    /// Somebody asked to cancel; the turn starts over.
+    Again,
+    /// Somebody else owns the order now, or it has ended.
+    Lost,
+    /// The store failed.
+    Failed(JournalError),
+}
+
+/// Drives an order to its ending. `deadline`: a caller waits until then; `None` works in the background from the start.
+pub async fn drive(app: Arc<App>, mut held: Held, deadline: Option<Instant>) {
+    let mut background = deadline.is_none();
+    let mut store_failures = 0;
+    loop {
+        let order = &mut held.order;
+        if order.cancel_entry.is_some()
+            && order.saga.direction == Direction::Forward
+            && order.saga.charge == Charge::NotSent
+        {
+            order.saga.direction = Direction::Back(Cause::CancelledByUser);
+        }
+        let action = order.saga.next(app.policy().payment_profile);
+        let before = order.saga.clone();
+        let repeated = match &action {
+            Action::Reserve { .. } => matches!(order.saga.reserve, Reserve::Sending { .. }),
+            Action::Commit { .. } => order.saga.commit == Commit::Sending,
+            Action::Charge
+            | Action::Settle
+            | Action::Sweep
+            | Action::Restock { .. }
+            | Action::UndoCharge
+            | Action::Release { .. }
+            | Action::End(_) => false,
+        };
+        order.saga.begin(&action, app.now());
+        order.lease_until = app.ports().after(app.policy().lease);
+        match write(&app, &mut held, &action).await {
+            Written::Yes => store_failures = 0,
+            Written::Again => {
+                held.order.saga = before;
+                continue;
+            }
+            Written::Lost => return,
+            Written::Failed(error) => {
+                tracing::error!(%error, order = %held.order.id, "the journal failed under a sale");
+                held.order.saga = before;
+                store_failures += 1;
+                if store_failures > app.policy().background.attempts_max {
+                    // The lease runs out; whoever recovers next takes the order up from its last record.
+                    app.waiters.tell(&held.order.id, Phase::Background);
+                    return;
+                }
+                tokio::time::sleep(background_delay(app.policy(), store_failures, None)).await;
+                continue;
+            }
+        }
+        let order = &mut held.order;
+        if let Action::End(ending) = &action {
+            log_ending(&app, order, ending);
+            app.waiters.tell(&order.id, Phase::Ended);
+            return;
+        }
+        let sent_at = match &order.saga.charge {
+            Charge::Sending { sent_at } | Charge::Captured { sent_at, .. } => *sent_at,
+            Charge::NotSent | Charge::Void | Charge::Stuck { .. } => order.created_at,
+        };
+        let urgency = match deadline {
+            Some(deadline) if !background => Urgency::Caller { deadline },
+            _ => Urgency::Round,
+        };
+        let round = perform(app.caller(), order, &action, RoundContext { urgency, sent_at, repeated }).await;
+        // Requests of this round's charge may have left as late as now.
+        let sent_at = if action == Action::Charge { app.now() } else { sent_at };
+        match round {
+            Round::Came(outcome) => {
+                log_outcome(&app, order, &action, &outcome);
+                order.background_rounds = 0;
+                if let Err(illegal) = order.saga.apply(&action, outcome, sent_at) {
+                    // Cannot be reached by `perform`; left to a person rather than guessed around.
+                    tracing::error!(order = %order.id, %illegal, "saga stopped");
+                    return;
+                }
+            }
+            Round::NotYet(asked) => {
+                order.background_rounds += 1;
+                app.log_step(order, step_id(&action), StepStatus::Retry, Level::Warn, None);
+                if order.background_rounds > app.policy().background.attempts_max {
+                    order.background_rounds = 0;
+                    if let Err(illegal) = order.saga.apply(&action, Outcome::GaveUp, sent_at) {
+                        tracing::error!(order = %order.id, %illegal, "saga stopped");
+                        return;
+                    }
+                    continue;
+                }
+                background = true;
+                let delay = background_delay(app.policy(), order.background_rounds, asked);
+                order.lease_until = app.ports().after(delay + app.policy().lease);
+                match write(&app, &mut held, &action).await {
+                    Written::Yes | Written::Again | Written::Failed(_) => {}
+                    Written::Lost => return,
+                }
+                app.waiters.tell(&held.order.id, Phase::Background);
+                tokio::time::sleep(delay).await;
+            }
+        }
+    }
+}
+
+/// Writes the order; with its ending also what hangs on it.
+async fn write(app: &App, held: &mut Held, action: &Action) -> Written {
+    let order = Record::Order(held.order.clone());
+    let mut batch = Batch::default().put(Some(held.version), order);
+    if let Action::End(ending) = action {
+        batch = match with_ending(app, batch, &held.order, ending).await {
+            Ok(batch) => batch,
+            Err(error) => return Written::Failed(error),
+        };
+    }
+    match app.ports().journal.commit(batch).await {
+        Ok(()) => {
+            held.version += 1;
+            Written::Yes
+        }
+        Err(CommitError::Store(error)) => Written::Failed(error),
+        Err(CommitError::Conflict(_)) => reload(app, held).await,
+    }
+}
+
+/// Looks at who changed the order: a cancellation is taken over, anything else means that it is no longer ours.
+async fn reload(app: &App, held: &mut Held) -> Written {
+    match app.order(&held.order.id).await {
+        Ok(Some((version, theirs))) if theirs.fence == held.order.fence && theirs.is_open() => {
+            held.version = version;
+            held.order.cancel_entry = theirs.cancel_entry;
+            Written::Again
+        }
+        Ok(_) => Written::Lost,
+        Err(error) => Written::Failed(error),
+    }
+}
+
+/// Adds what an ending decides with it: the session's state and the callers' idempotency entries.
+async fn with_ending(app: &App, mut batch: Batch, order: &Order, ending: &Ending) -> Result<Batch, JournalError> {
+    let now = app.now();
+    let session_state = match (ending, &order.saga.direction) {
+        (Ending::Cancelled, Direction::Back(Cause::CancelledByUser)) => Some(SessionState::Closed(order.id.clone())),
+        (Ending::Cancelled, _) => Some(SessionState::Open),
+        (Ending::Paid | Ending::Parked { .. }, _) => None,
+    };
+    if let Some(state) = session_state
+        && let Some(stored) = app.ports().journal.get(&Key::Session(order.session_id.clone())).await?
+        && let Record::Session(session) = &*stored.record
+    {
+        let mut session = session.clone();
+        session.state = state;
+        batch = batch.put(Some(stored.version), Record::Session(session));
+    }
+    for key in [Some(&order.entry), order.cancel_entry.as_ref()].into_iter().flatten() {
+        let Some(stored) = app.ports().journal.get(&Key::Entry(key.clone())).await? else { continue };
+        let Record::Entry(entry) = &*stored.record else { continue };
+        if let Some(entry) = super::idempotency::ended(entry, order, now, app.policy().entry_retention) {
+            batch = batch.put(Some(stored.version), Record::Entry(entry));
+        }
+    }
+    Ok(batch)
+}
+
+/// The step's name in the log.
+const fn step_id(action: &Action) -> &'static str {
+    match action {
+        Action::Reserve { .. } => "reserve",
+        Action::Charge => "charge",
+        Action::Settle | Action::Sweep => "settle",
+        Action::Commit { .. } => "commit",
+        Action::Restock { .. } => "restock",
+        Action::UndoCharge => "refund",
+        Action::Release { .. } => "release",
+        Action::End(_) => "order",
+    }
+}
+
+fn log_outcome(app: &App, order: &Order, action: &Action, outcome: &Outcome) {
+    let (status, level, code) = match outcome {
+        Outcome::Held | Outcome::Captured { .. } | Outcome::Committed | Outcome::Swept => {
+            (StepStatus::Success, Level::Info, None)
+        }
+        Outcome::Undone => (StepStatus::RolledBack, Level::Warn, None),
+        Outcome::Unsettled => (StepStatus::Retry, Level::Warn, None),
+        Outcome::ReservationGone => (StepStatus::Retry, Level::Warn, Some(crate::error::Code::ReservationLost)),
+        Outcome::WrongAmount { .. } => (StepStatus::Failed, Level::Error, Some(crate::error::Code::AmountMismatch)),
+        Outcome::NotHeld(cause)
+        | Outcome::HoldUnknown(cause)
+        | Outcome::NotCaptured(cause)
+        | Outcome::UnsettledGoBack(cause)
+        | Outcome::CommitRefused(cause)
+        | Outcome::CommitUnclear(cause) => (StepStatus::Failed, Level::Error, Some(cause.code())),
+        Outcome::GaveUp => (StepStatus::Failed, Level::Error, Some(crate::error::Code::OrderNeedsAttention)),
+    };
+    app.log_step(order, step_id(action), status, level, code);
+    if let Outcome::WrongAmount { minor_units, .. } = outcome {
+        let taken = crate::money::Money::new(*minor_units, order.amount.currency);
+        let message = format!("{taken} was taken instead of {}; it is being given back", order.amount);
+        app.alert(AlertKind::AmountMismatch, order, message);
+    }
+}
+
+fn log_ending(app: &App, order: &Order, ending: &Ending) {
+    match ending {
+        Ending::Paid => app.log_step(order, "order", StepStatus::Success, Level::Info, None),
+        Ending::Cancelled => {
+            let code = match answer::standing(order) {
+                answer::Standing::Failed(cause) => Some(cause.code()),
+                answer::Standing::Success | answer::Standing::Cancelled | answer::Standing::Pending(..) => None,
+            };
+            app.log_step(order, "order", StepStatus::RolledBack, Level::Warn, code);
+        }
+        Ending::Parked { note } => {
+            app.log_step(
+                order,
+                "order",
+                StepStatus::Failed,
+                Level::Error,
+                Some(crate::error::Code::OrderNeedsAttention),
+            );
+            app.alert(AlertKind::OrderParked, order, note.clone());
+        }
+    }
+}

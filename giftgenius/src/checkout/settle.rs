@@ -1,0 +1,218 @@
+//! Unknown charges (F7): asked first, then at most repeated with the same key, never charged a second time.
+//!
+//! Between two charge requests of which the first may have landed stands a look-up. A look-up that finds nothing proves
+//! nothing while requests may still be on their way; what proves is a closed reference, or the provider's declared
+//! bound on late effects having passed. A refusal proves nothing about an earlier request either: it may speak of the
+//! repeat only.
+
+use super::order::Order;
+use super::state::{Cause, Charge, Outcome};
+use super::steps::{Round, RoundContext};
+use crate::money::Money;
+use crate::ports::Provider;
+use crate::providers::payment::ChargeRecord;
+use crate::providers::{Caller, provider_key};
+use crate::retry::{CallFailed, Failure, Refusal, Urgency};
+
+/// The key under which an order is charged: one for its whole life, since an order has one charge.
+fn charge_key(order: &Order) -> String {
+    provider_key(order.id.as_str(), "payment.charge", 1)
+}
+
+fn cause_of(refusal: Refusal) -> Cause {
+    match (refusal.status, refusal.code.as_str()) {
+        (402, _) => Cause::Declined(refusal.detail.unwrap_or(refusal.code)),
+        (404, "unknown_payment_method") => Cause::UnknownPaymentMethod,
+        _ => Cause::PaymentRefused,
+    }
+}
+
+/// A charge that stands, as agreed or not.
+fn standing(order: &Order, record: &ChargeRecord) -> Outcome {
+    let (charge_id, minor_units) = (record.id.clone(), record.amount);
+    if Money::new(record.amount, record.currency) == order.amount {
+        Outcome::Captured { charge_id, minor_units }
+    } else {
+        Outcome::WrongAmount { charge_id, minor_units }
+    }
+}
+
+fn first_standing(records: &[ChargeRecord]) -> Option<&ChargeRecord> {
+    records.iter().find(|record| record.standing() > 0)
+}
+
+/// Charges for the first time.
+pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Round {
+    let key = charge_key(order);
+    let mut retry = caller.retry(Provider::Payment, context.urgency);
+    loop {
+        if retry.maybe_applied() {
+            match caller.look_up_once(&order.id, &order.correlation_id).await {
+                Ok(records) => {
+                    if let Some(record) = first_standing(&records) {
+                        return confirmed(caller, order, record).await;
+                    }
+                }
+                Err(failure) => match retry.again(failure).await {
+                    Ok(()) => continue,
+                    Err(_) => return Round::Came(Outcome::Unsettled),
+                },
+            }
+        }
+        let charged =
+            caller.charge_once(&order.id, &key, order.amount, &order.payment_method_id, &order.correlation_id);
+        let failure = match charged.await {
+            Ok((charge_id, amount)) if amount == order.amount => {
+                return Round::Came(Outcome::Captured { charge_id, minor_units: amount.minor_units });
+            }
+            // Not the agreed amount, if the reply is to be believed: the look-up tells.
+            Ok(_) => return Round::Came(Outcome::Unsettled),
+            Err(failure) => failure,
+        };
+        // Without deduplication a request that was sent stays the only one, whatever it was answered.
+        let sent = matches!(failure, Failure::Unclear { .. } | Failure::NotNow { .. });
+        if sent && !caller.policy.payment_profile.deduplicates() {
+            return Round::Came(Outcome::Unsettled);
+        }
+        if let Err(CallFailed { last, maybe_applied }) = retry.again(failure).await {
+            return Round::Came(match last {
+                Failure::Refused(refusal) if maybe_applied => Outcome::UnsettledGoBack(cause_of(refusal)),
+                Failure::Refused(refusal) => Outcome::NotCaptured(cause_of(refusal)),
+                Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } if maybe_applied => {
+                    Outcome::Unsettled
+                }
+                Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => {
+                    Outcome::NotCaptured(Cause::PaymentUnavailable)
+                }
+            });
+        }
+    }
+}
+
+/// A look-up that tells another amount than was agreed is looked up once more before it is believed: giving back an
+/// amount that was only told wrong would undo a good sale.
+async fn confirmed(caller: &Caller, order: &Order, record: &ChargeRecord) -> Round {
+    let first = standing(order, record);
+    if matches!(first, Outcome::WrongAmount { .. })
+        && let Ok(again) = caller.look_up_once(&order.id, &order.correlation_id).await
+        && let Some(record) = first_standing(&again)
+    {
+        return Round::Came(standing(order, record));
+    }
+    Round::Came(first)
+}
+
+/// Finds out whether the money was taken. Nothing is ever charged here: what has not landed by now is called off.
+pub async fn settle(caller: &Caller, order: &Order, context: RoundContext) -> Round {
+    let mut retry = caller.retry(Provider::Payment, context.urgency);
+    let records = loop {
+        match caller.look_up_once(&order.id, &order.correlation_id).await {
+            Ok(records) => break records,
+            Err(failure) => {
+                if let Err(failed) = retry.again(failure).await {
+                    return Round::NotYet(failed.retry_after());
+                }
+            }
+        }
+    };
+    match first_standing(&records) {
+        Some(record) => confirmed(caller, order, record).await,
+        None => Round::Came(Outcome::UnsettledGoBack(Cause::PaymentUnavailable)),
+    }
+}
+
+/// Makes sure that no money stands: closes the reference where that can be done, and gives back what is under it.
+pub async fn undo_charge(caller: &Caller, order: &Order, context: RoundContext, urgency: Urgency) -> Round {
+    let closable = caller.policy.payment_profile.can_close_reference();
+    let mut close_refused = false;
+    let mut retry = caller.retry(Provider::Payment, urgency);
+    loop {
+        let closing = closable && !close_refused;
+        let listed = if closing {
+            let key = provider_key(order.id.as_str(), "payment.cancel", 1);
+            caller.cancel_once(&order.id, &key, &order.correlation_id).await
+        } else {
+            caller.look_up_once(&order.id, &order.correlation_id).await
+        };
+        let failure = match listed {
+            Ok(records) => match give_back(caller, order, &records, None).await {
+                Ok(()) if closing || cannot_come_late(caller, order) => return Round::Came(Outcome::Undone),
+                // Nothing stands now, but a request may still be on its way.
+                Ok(()) => match still_late(caller, context) {
+                    None => return Round::Came(Outcome::Undone),
+                    Some(wait) => return Round::NotYet(Some(wait)),
+                },
+                Err(Failure::Refused(_)) => return Round::Came(Outcome::GaveUp),
+                Err(failure) => failure,
+            },
+            // Not to be asked again; looking up and giving back remain, and time proves the rest.
+            Err(Failure::Refused(_)) if closing => {
+                close_refused = true;
+                continue;
+            }
+            Err(Failure::Refused(_)) => return Round::Came(Outcome::GaveUp),
+            Err(failure) => failure,
+        };
+        if let Err(failed) = retry.again(failure).await {
+            return Round::NotYet(failed.retry_after());
+        }
+    }
+}
+
+/// Whether nothing of the charge can still be on its way: its outcome is known, and a copy of it has no effect.
+const fn cannot_come_late(caller: &Caller, order: &Order) -> bool {
+    matches!(order.saga.charge, Charge::Captured { .. }) && caller.policy.payment_profile.deduplicates()
+}
+
+/// How long a charge request can still take effect; `None` once it cannot.
+fn still_late(caller: &Caller, context: RoundContext) -> Option<std::time::Duration> {
+    let safe_at = crate::time::add(context.sent_at, caller.policy.late_max);
+    let wait = crate::time::until(caller.ports.clock.now(), safe_at);
+    (!wait.is_zero()).then_some(wait)
+}
+
+/// Looks for copies of the charge that landed late, where the provider does not deduplicate, and gives them back.
+pub async fn sweep(caller: &Caller, order: &Order, context: RoundContext, urgency: Urgency) -> Round {
+    if let Some(wait) = still_late(caller, context) {
+        return Round::NotYet(Some(wait));
+    }
+    let Charge::Captured { charge_id, .. } = &order.saga.charge else { return Round::Came(Outcome::Swept) };
+    let mut retry = caller.retry(Provider::Payment, urgency);
+    loop {
+        let failure = match caller.look_up_once(&order.id, &order.correlation_id).await {
+            Ok(records) => match give_back(caller, order, &records, Some(charge_id)).await {
+                Ok(()) => return Round::Came(Outcome::Swept),
+                Err(Failure::Refused(_)) => return Round::Came(Outcome::GaveUp),
+                Err(failure) => failure,
+            },
+            Err(Failure::Refused(_)) => return Round::Came(Outcome::GaveUp),
+            Err(failure) => failure,
+        };
+        if let Err(failed) = retry.again(failure).await {
+            return Round::NotYet(failed.retry_after());
+        }
+    }
+}
+
+/// Refunds what stands of each charge but `keep`; every refund's key names charge and amount, so that a repeat is one.
+async fn give_back(
+    caller: &Caller,
+    order: &Order,
+    records: &[ChargeRecord],
+    keep: Option<&str>,
+) -> Result<(), Failure> {
+    for record in records.iter().filter(|record| record.standing() > 0 && keep != Some(record.id.as_str())) {
+        let amount = Money::new(record.standing(), record.currency);
+        let step = format!("payment.refund/{}/{}", record.id, amount.minor_units);
+        let key = provider_key(order.id.as_str(), &step, 1);
+        match caller.refund_once(&order.id, &record.id, amount, &key, &order.correlation_id).await {
+            Ok(()) => {}
+            // Less stands than the listing told: list again.
+            Err(Failure::Refused(refusal)) if refusal.code == "exceeds_charge" => {
+                return Err(Failure::Unclear { retry_after: None });
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! The steps and their undos: how each action of the saga is carried out at the providers, and what it came to.
+//!
+//! Every function makes one round: a paced loop of attempts while a caller waits or for an undo, a single attempt in the
+//! background. Charges have their own rules in [`super::settle`].
+
+use std::time::Duration;
+
+use super::order::Order;
+use super::settle;
+use super::state::{Action, Cause, Outcome};
+use crate::policy::Policy;
+use crate::providers::Caller;
+use crate::providers::inventory::Reserved;
+use crate::retry::{CallFailed, Failure, Urgency};
+
+/// What a round came to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Round {
+    /// An outcome the state machine takes.
+    Came(Outcome),
+    /// Not yet: another round is due, not before this long if the provider (or the rule) says so.
+    NotYet(Option<Duration>),
+}
+
+/// Which of the saga's own facts a round may lean on.
+#[derive(Clone, Copy, Debug)]
+pub struct RoundContext {
+    /// How urgent the forward steps are.
+    pub urgency: Urgency,
+    /// The latest instant at which a charge request may have left.
+    pub sent_at: jiff::Timestamp,
+    /// Whether this action may have been sent by an earlier round or life.
+    pub repeated: bool,
+}
+
+/// Carries out one round of an action.
+pub async fn perform(caller: &Caller, order: &Order, action: &Action, context: RoundContext) -> Round {
+    let undo = match context.urgency {
+        Urgency::Caller { .. } | Urgency::Undo => Urgency::Undo,
+        Urgency::Round => Urgency::Round,
+    };
+    match action {
+        Action::Reserve { epoch } => {
+            let reserved = caller.reserve(order, *epoch, caller.policy.reservation_ttl, context.urgency).await;
+            reserve_outcome(order, reserved, context.repeated)
+        }
+        Action::Charge => settle::charge(caller, order, context).await,
+        Action::Settle => settle::settle(caller, order, context).await,
+        Action::Sweep => settle::sweep(caller, order, context, undo).await,
+        Action::UndoCharge => settle::undo_charge(caller, order, context, undo).await,
+        Action::Commit { epoch } => {
+            let committed = caller.commit(order, *epoch, context.urgency).await;
+            commit_outcome(committed, context.repeated)
+        }
+        Action::Restock { epoch } => undo_outcome(caller.restock(order, *epoch, undo).await),
+        Action::Release { epoch } => undo_outcome(caller.release(order, *epoch, undo).await),
+        Action::End(_) => Round::NotYet(None),
+    }
+}
+
+fn reserve_outcome(order: &Order, reserved: Result<Reserved, CallFailed>, repeated: bool) -> Round {
+    let first_sku = || order.items.first().map_or_else(String::new, |item| item.sku.clone());
+    Round::Came(match reserved {
+        Ok(Reserved::Whole) => Outcome::Held,
+        // Less than was asked for is held: it has to be released.
+        Ok(Reserved::Partly) => Outcome::HoldUnknown(Cause::OutOfStock(first_sku())),
+        Err(failed) => {
+            let maybe_held = failed.maybe_applied || repeated;
+            let cause = match failed.last {
+                Failure::Refused(refusal) if refusal.code == "out_of_stock" => {
+                    Cause::OutOfStock(refusal.detail.unwrap_or_else(first_sku))
+                }
+                Failure::Refused(_) => Cause::InventoryRefused,
+                Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => Cause::InventoryUnavailable,
+            };
+            if maybe_held { Outcome::HoldUnknown(cause) } else { Outcome::NotHeld(cause) }
+        }
+    })
+}
+
+fn commit_outcome(committed: Result<(), CallFailed>, repeated: bool) -> Round {
+    match committed {
+        Ok(()) => Round::Came(Outcome::Committed),
+        Err(failed) => match &failed.last {
+            // A refusal proves something only if no earlier request can have been applied.
+            Failure::Refused(_) if failed.maybe_applied || repeated => {
+                Round::Came(Outcome::CommitUnclear(Cause::InventoryRefused))
+            }
+            Failure::Refused(refusal) if refusal.code == "reservation_gone" => Round::Came(Outcome::ReservationGone),
+            Failure::Refused(_) => Round::Came(Outcome::CommitRefused(Cause::InventoryRefused)),
+            // After the pivot the sale goes forward: the next round is in the background.
+            Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => Round::NotYet(failed.retry_after()),
+        },
+    }
+}
+
+/// An undo that is refused for good is not repeated (F2): a person has to look.
+fn undo_outcome(undone: Result<(), CallFailed>) -> Round {
+    match undone {
+        Ok(()) => Round::Came(Outcome::Undone),
+        Err(CallFailed { last: Failure::Refused(_), .. }) => Round::Came(Outcome::GaveUp),
+        Err(failed) => Round::NotYet(failed.retry_after()),
+    }
+}
+
+/// How long until the next background round: the policy's delay, or longer if the provider asked for it.
+pub fn background_delay(policy: &Policy, rounds: u32, asked: Option<Duration>) -> Duration {
+    let delay = crate::retry::backoff(policy.background.delay_base, policy.background.delay_cap, rounds);
+    asked.map_or(delay, |asked| delay.max(asked.min(policy.background.delay_cap)))
+}

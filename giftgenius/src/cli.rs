@@ -1,0 +1,263 @@
+//! The commands: everything that `main` would do, so that it can be tested and used from a library.
+
+use std::fmt::Write as _;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use crate::adapters::{OsEntropy, Signals, SystemClock, TokioTasks, TracingStepLog};
+use crate::app::App;
+use crate::config::{Cli, Command, ConfigError, Face, OrdersArgs, ServeConfig, SwitchArgs, SwitchTo};
+use crate::journal::sqlite::SqliteJournal;
+use crate::journal::{CommitError, Journal, JournalError};
+use crate::operations::housekeeping::housekeeping;
+use crate::operations::parked::{ParkedOrder, parked_orders};
+use crate::operations::switches;
+use crate::ports::Ports;
+use crate::providers::http::{HttpTransport, SetUpError};
+use crate::serve::{StdioError, serve_http, serve_stdio};
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The configuration cannot be used.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\ngiftgenius: "))]
+    Config(Vec<ConfigError>),
+    /// A command that reads a journal was given none.
+    #[error("there is no journal at {}; give the path that `giftgenius serve` uses", .0.display())]
+    NoJournal(PathBuf),
+    /// The journal cannot be opened.
+    #[error("the journal at {} cannot be opened: {source}; check the path and its permissions", .path.display())]
+    OpenJournal {
+        /// Where.
+        path: PathBuf,
+        /// What it says.
+        source: JournalError,
+    },
+    /// The journal was opened and then failed.
+    #[error("the journal failed: {0}")]
+    Journal(#[from] JournalError),
+    /// The journal could not be written.
+    #[error("the switch was not written: {0}; try again")]
+    Switch(#[from] CommitError),
+    /// The port is taken.
+    #[error("cannot listen on {0}: the port is taken; stop what holds it or give another with --http")]
+    PortTaken(SocketAddr),
+    /// Cannot listen for another reason.
+    #[error("cannot listen on {address}: {source}; give another address with --http")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The HTTP server failed.
+    #[error("the HTTP server failed: {0}")]
+    Http(io::Error),
+    /// The session on stdio failed.
+    #[error(transparent)]
+    Stdio(#[from] StdioError),
+    /// The HTTP client failed.
+    #[error(transparent)]
+    Client(#[from] SetUpError),
+    /// The operating system gives no random numbers.
+    #[error("the operating system gives no random numbers: {0}")]
+    Entropy(io::Error),
+    /// The operating system does not hand over signals.
+    #[error("the operating system does not hand over signals: {0}")]
+    Signals(io::Error),
+    /// The output cannot be written.
+    #[error("the output cannot be written: {0}")]
+    Output(io::Error),
+}
+
+impl Failure {
+    /// 2: unusable input; 4: could not run.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::NoJournal(_) => 2,
+            Self::OpenJournal { .. }
+            | Self::Journal(_)
+            | Self::Switch(_)
+            | Self::PortTaken(_)
+            | Self::Listen { .. }
+            | Self::Http(_)
+            | Self::Stdio(_)
+            | Self::Client(_)
+            | Self::Entropy(_)
+            | Self::Signals(_)
+            | Self::Output(_) => 4,
+        }
+    }
+}
+
+/// Runs a command; what it has to say goes to `out`, the log to tracing.
+pub async fn run(cli: Cli, out: &mut (dyn io::Write + Send)) -> Result<(), Failure> {
+    match cli.command {
+        Command::Serve(args) => serve(args.check().map_err(Failure::Config)?).await,
+        Command::Orders(args) => say(out, &orders(args).await?),
+        Command::Switch(args) => say(out, &switch(args).await?),
+    }
+}
+
+fn say(out: &mut (dyn io::Write + Send), text: &str) -> Result<(), Failure> {
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Output)
+}
+
+/// Serves until the client leaves or the process is told to end.
+async fn serve(config: ServeConfig) -> Result<(), Failure> {
+    let signals = Signals::listen().map_err(Failure::Signals)?;
+    let tasks = TokioTasks::default();
+    let tool_deadline = config.policy.tool_deadline;
+    let app = App::new(
+        Ports {
+            transport: Arc::new(HttpTransport::new(config.endpoints)?),
+            journal: Arc::new(open(&config.journal)?),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(OsEntropy::new().map_err(Failure::Entropy)?),
+            tasks: Arc::new(tasks.clone()),
+            log: Arc::new(TracingStepLog),
+        },
+        config.policy,
+    );
+    let keeping = tokio::spawn(housekeeping(Arc::clone(&app)));
+    match config.face {
+        Face::Stdio(user) => {
+            recover(&app).await?;
+            tracing::info!("serving on stdio");
+            serve_stdio(app, user, signals.stop()).await?;
+        }
+        Face::Http { address, access } => {
+            // First the port, so that a second server on the same one ends before it touches an order; clients that
+            // come now wait until recovery has begun.
+            let listener = listen(address).await?;
+            recover(&app).await?;
+            let address = listener.local_addr().map_err(Failure::Http)?;
+            tracing::info!(%address, "listening");
+            serve_http(app, listener, access, signals.stop()).await.map_err(Failure::Http)?;
+        }
+    }
+    keeping.abort();
+    // Whoever asks a second time does not want to wait.
+    tokio::select! {
+        biased;
+        left = tasks.drain(tool_deadline) => tracing::info!(left_to_recovery = left, "stopped"),
+        () = signals.stop_now() => tracing::info!("stopped at once; open work is left to recovery"),
+    }
+    Ok(())
+}
+
+async fn recover(app: &Arc<App>) -> Result<(), Failure> {
+    let orders = app.recover().await?;
+    if orders > 0 {
+        tracing::info!(orders, "taking up open orders");
+    }
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => Failure::PortTaken(address),
+        _ => Failure::Listen { address, source },
+    })
+}
+
+fn open(path: &Path) -> Result<SqliteJournal, Failure> {
+    SqliteJournal::open(path).map_err(|source| Failure::OpenJournal { path: path.to_owned(), source })
+}
+
+/// For commands that look at a server's journal: a mistyped path must not be answered from a new, empty one.
+fn open_existing(path: &Path) -> Result<SqliteJournal, Failure> {
+    if path.is_file() { open(path) } else { Err(Failure::NoJournal(path.to_owned())) }
+}
+
+async fn orders(args: OrdersArgs) -> Result<String, Failure> {
+    let json = args.json;
+    let path = args.journal().map_err(|error| Failure::Config(vec![error]))?;
+    let orders = parked_orders(&open_existing(&path)?).await?;
+    Ok(if json { orders_json(&orders) } else { orders_text(&orders) })
+}
+
+fn orders_json(orders: &[ParkedOrder]) -> String {
+    let mut text = serde_json::to_string_pretty(orders).expect("orders hold nothing that JSON cannot");
+    text.push('\n');
+    text
+}
+
+fn orders_text(orders: &[ParkedOrder]) -> String {
+    let mut text = String::new();
+    for order in orders {
+        let ParkedOrder { order_id, amount, user_id, since, note } = order;
+        writeln!(text, "{order_id}  {amount}  {user_id}  since {since}\n  {note}").expect("a String takes everything");
+    }
+    if text.is_empty() { "no parked orders\n".into() } else { text }
+}
+
+async fn switch(args: SwitchArgs) -> Result<String, Failure> {
+    let to = args.to;
+    let path = args.journal().map_err(|error| Failure::Config(vec![error]))?;
+    let journal = open_existing(&path)?;
+    switch_checkout(&journal, to).await
+}
+
+async fn switch_checkout(journal: &dyn Journal, to: SwitchTo) -> Result<String, Failure> {
+    let changed = match to {
+        SwitchTo::On => switches::set_checkout(journal, true).await?,
+        SwitchTo::Off => switches::set_checkout(journal, false).await?,
+        SwitchTo::Status => true,
+    };
+    let state = if switches::read(journal).await?.checkout { "on" } else { "off" };
+    let already = if changed { "" } else { "already " };
+    Ok(format!("checkout is {already}{state}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::memory::MemoryJournal;
+    use crate::money::{Currency, Money};
+
+    fn order() -> ParkedOrder {
+        ParkedOrder {
+            order_id: "ord_1".into(),
+            amount: Money::new(4200, Currency::EUR),
+            user_id: "ann".into(),
+            since: "2026-01-02T03:04:05Z".parse().unwrap(),
+            note: "a charge stands; refund it".into(),
+        }
+    }
+
+    #[test]
+    fn a_parked_order_says_what_stands_and_what_to_do() {
+        assert_eq!(
+            orders_text(&[order()]),
+            "ord_1  42.00 EUR  ann  since 2026-01-02T03:04:05Z\n  a charge stands; refund it\n"
+        );
+        assert_eq!(orders_text(&[]), "no parked orders\n");
+    }
+
+    #[test]
+    fn parked_orders_read_back_from_json() {
+        let read: Vec<ParkedOrder> = serde_json::from_str(&orders_json(&[order()])).unwrap();
+        assert_eq!(read, [order()]);
+        assert_eq!(orders_json(&[]), "[]\n");
+    }
+
+    #[tokio::test]
+    async fn a_switch_says_how_it_stands() {
+        let journal = MemoryJournal::new();
+        for (to, told) in [
+            (SwitchTo::Status, "checkout is on\n"),
+            (SwitchTo::On, "checkout is already on\n"),
+            (SwitchTo::Off, "checkout is off\n"),
+            (SwitchTo::Off, "checkout is already off\n"),
+            (SwitchTo::Status, "checkout is off\n"),
+            (SwitchTo::On, "checkout is on\n"),
+        ] {
+            assert_eq!(switch_checkout(&journal, to).await.unwrap(), told);
+        }
+    }
+}

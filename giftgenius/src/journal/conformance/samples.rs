@@ -1,0 +1,117 @@
+//! Records to write: small, told apart by their id and payload.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::checkout::entry::{Entry, EntryKey, EntryState, SavedReply};
+use crate::checkout::order::{Item, Order};
+use crate::checkout::session::{Session, SessionState};
+use crate::checkout::state::{Charge, Ending, Saga};
+use crate::journal::Record;
+use crate::money::{Currency, Money};
+use crate::operations::switches::Switches;
+use crate::workflow::{Step, Workflow};
+
+/// `seconds` after 1970.
+pub(in crate::journal) fn second(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap()
+}
+
+/// A saga with work left.
+pub(in crate::journal) fn open() -> Saga {
+    Saga::new()
+}
+
+/// A saga that waits for a person.
+pub(in crate::journal) fn parked() -> Saga {
+    Saga { ending: Some(Ending::Parked { note: String::from("a charge may stand; look it up") }), ..Saga::new() }
+}
+
+/// A saga that is over.
+pub(in crate::journal) fn paid() -> Saga {
+    Saga { ending: Some(Ending::Paid), ..Saga::new() }
+}
+
+pub(in crate::journal) fn order(id: &str, saga: Saga) -> Record {
+    Record::Order(Order {
+        id: id.into(),
+        session_id: "cs_1".into(),
+        user: "ann".into(),
+        workflow_id: None,
+        correlation_id: "cor_1".into(),
+        entry: entry_key("ann", "create_order", "k"),
+        cancel_entry: None,
+        amount: Money::new(4200, Currency::EUR),
+        items: vec![Item { sku: String::from("tea-set"), quantity: 1 }],
+        payment_method_id: String::from("pm_1"),
+        created_at: second(0),
+        saga,
+        background_rounds: 0,
+        lease_until: second(30),
+        fence: 1,
+    })
+}
+
+pub(in crate::journal) fn workflow(id: &str, payload: u64) -> Record {
+    Record::Workflow(Workflow {
+        id: id.into(),
+        user: "ann".into(),
+        step: Step::ChooseGift,
+        budget: None,
+        selected_gift: Some(payload.to_string()),
+        session: None,
+    })
+}
+
+fn entry_key(user: &str, tool: &str, key: &str) -> EntryKey {
+    EntryKey { user: user.into(), tool: tool.into(), key: key.into() }
+}
+
+fn entry(key: EntryKey, state: EntryState, drop_after: Option<Timestamp>) -> Record {
+    Record::Entry(Entry { key, parameters: String::from("a7"), state, drop_after })
+}
+
+/// A finished entry that expires at the second `expires`.
+pub(in crate::journal) fn entry_done(user: &str, tool: &str, key: &str, expires: i64) -> Record {
+    let reply = SavedReply { structured: json!({ "user": user, "key": key }), is_error: false };
+    let state = EntryState::Done { reply, ended_at: second(0) };
+    entry(entry_key(user, tool, key), state, Some(second(expires)))
+}
+
+/// An entry somebody works on; `expires` only to see that it does not count.
+pub(in crate::journal) fn entry_in_progress(user: &str, tool: &str, key: &str, expires: Option<i64>) -> Record {
+    let state = EntryState::InProgress { order: Some("ord_1".into()), lease_until: second(30) };
+    entry(entry_key(user, tool, key), state, expires.map(second))
+}
+
+/// One record of each kind, with values that a careless encoding would change.
+pub(in crate::journal) fn every_kind() -> Vec<Record> {
+    let fine = Timestamp::new(1_700_000_000, 123_456_789).unwrap();
+    let reply = SavedReply {
+        structured: json!({
+            "text": "naïve \u{1F381}\u{0}\"\\/\n\u{2028}",
+            "numbers": [0.1, 1e300, -0.0, 9_007_199_254_740_993_u64, i64::MIN, u64::MAX, 123_456_789.012_345_67],
+            "nothing": null,
+            "": {},
+        }),
+        is_error: true,
+    };
+    let charge = Charge::Captured { charge_id: String::from("ch_ü"), minor_units: i64::MAX, sent_at: fine };
+    vec![
+        Record::Session(Session {
+            id: "cs_1".into(),
+            user: "ann".into(),
+            workflow_id: Some("wf_1".into()),
+            items: vec![Item { sku: String::from("tea-set"), quantity: u32::MAX }],
+            amount: Money::new(-1, Currency::EUR),
+            expires_at: Timestamp::MAX,
+            state: SessionState::Taken("ord_1".into()),
+        }),
+        order("ord_1", Saga { charge, ..open() }),
+        order("ord_2", parked()),
+        entry(entry_key("ann", "create_order", "k"), EntryState::FailedFinal { reply, ended_at: fine }, Some(fine)),
+        entry(entry_key("ann", "create_order", "l"), EntryState::FailedClean { ended_at: Timestamp::MIN }, None),
+        workflow("wf_1", u64::MAX),
+        Record::Switches(Switches { checkout: false }),
+    ]
+}

@@ -1,0 +1,93 @@
+//! Reading and writing rows, and what SQLite's errors mean to the journal.
+//!
+//! A row is believed only if all its columns agree with its body; anything else is corrupt and named.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, TransactionBehavior, params};
+
+use crate::journal::{Batch, JournalError, Key, Record, RecordState, Stored, Version};
+
+const GET: &str = "SELECT kind, id, version, state, body FROM records WHERE kind = ?1 AND id = ?2";
+// The second condition is the index's own; without it SQLite would not use it.
+pub(super) const LIST: &str = "SELECT kind, id, version, state, body FROM records
+    WHERE state = ?1 AND state <> 'quiet' ORDER BY kind, id";
+const INSERT: &str = "INSERT INTO records (kind, id, version, state, expires_at, body) VALUES (?1, ?2, 1, ?3, ?4, ?5)
+    ON CONFLICT (kind, id) DO NOTHING";
+const UPDATE: &str = "UPDATE records SET version = version + 1, state = ?3, expires_at = ?4, body = ?5
+    WHERE kind = ?1 AND id = ?2 AND version = ?6";
+pub(super) const DROP_EXPIRED: &str = "DELETE FROM records WHERE expires_at < ?1 AND state = 'quiet'";
+
+/// Reads one record.
+pub(super) fn get(connection: &Connection, key: &Key) -> Result<Option<Stored>, JournalError> {
+    connection
+        .query_row(GET, params![key.kind(), key.id()], |row| Ok(decode(row)))
+        .optional()
+        .map_err(|error| store_error(&error))?
+        .transpose()
+}
+
+/// Reads all records in a state.
+pub(super) fn list(connection: &Connection, state: RecordState) -> Result<Vec<Stored>, JournalError> {
+    let failed = |error| store_error(&error);
+    let mut statement = connection.prepare(LIST).map_err(failed)?;
+    let rows = statement.query_map([state.name()], |row| Ok(decode(row))).map_err(failed)?;
+    rows.map(|row| row.map_err(failed)?).collect()
+}
+
+/// Writes a batch; answers the key that had moved on, in which case nothing is written.
+pub(super) fn commit(connection: &mut Connection, batch: &Batch) -> Result<Option<Key>, JournalError> {
+    let failed = |error| store_error(&error);
+    // The write lock first, waited for: one that looked and then asked for it would be refused if anybody else wrote.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    for write in &batch.writes {
+        let record = &*write.record;
+        let (kind, id, state) = (write.key.kind(), write.key.id(), record.state().name());
+        let expires_at = record.expires_at().map(Timestamp::as_second);
+        let body = serde_json::to_string(record)
+            .map_err(|error| JournalError::Other(format!("{} cannot be written: {error}", write.key)))?;
+        let written = match write.expected.map(i64::try_from) {
+            None => transaction.execute(INSERT, params![kind, id, state, expires_at, body]),
+            Some(Ok(version)) => transaction.execute(UPDATE, params![kind, id, state, expires_at, body, version]),
+            // No record was ever written that often.
+            Some(Err(_)) => Ok(0),
+        };
+        if written.map_err(failed)? == 0 {
+            // Dropping the transaction takes back what was written so far.
+            return Ok(Some(write.key.clone()));
+        }
+    }
+    transaction.commit().map_err(failed)?;
+    Ok(None)
+}
+
+/// Drops what has expired.
+pub(super) fn drop_expired(connection: &Connection, now: Timestamp) -> Result<usize, JournalError> {
+    connection.execute(DROP_EXPIRED, [now.as_second()]).map_err(|error| store_error(&error))
+}
+
+/// Reads the columns of [`GET`] and [`LIST`].
+fn decode(row: &Row<'_>) -> Result<Stored, JournalError> {
+    let text = |column: &str| row.get_ref(column).ok().and_then(|value| value.as_str().ok());
+    let (kind, id) = (text("kind").unwrap_or("?"), text("id").unwrap_or("?"));
+    let version = row.get::<_, i64>("version").ok().and_then(|version| Version::try_from(version).ok());
+    let record = text("body").and_then(|body| serde_json::from_str::<Record>(body).ok());
+    match (version, record) {
+        (Some(version), Some(record))
+            if record.key().kind() == kind
+                && record.key().id() == id
+                && Some(record.state().name()) == text("state") =>
+        {
+            Ok(Stored { version, record: record.into() })
+        }
+        _ => Err(JournalError::Corrupt(format!("{kind}/{id}"))),
+    }
+}
+
+/// What an error of SQLite's means.
+pub(super) fn store_error(error: &rusqlite::Error) -> JournalError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => JournalError::Busy,
+        Some(ErrorCode::DiskFull) => JournalError::Full,
+        _ => JournalError::Other(error.to_string()),
+    }
+}

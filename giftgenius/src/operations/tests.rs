@@ -1,0 +1,124 @@
+//! What operations sees of a journal: parked orders, and the health page.
+
+use std::sync::Arc;
+
+use super::health::{Checkout, Health, Sagas, Status, StoreState, health};
+use super::parked::parked_orders;
+use super::switches;
+use crate::adapters::{OsEntropy, SystemClock, TokioTasks, TracingStepLog};
+use crate::app::App;
+use crate::checkout::entry::EntryKey;
+use crate::checkout::order::Order;
+use crate::checkout::state::{Ending, Saga};
+use crate::journal::memory::MemoryJournal;
+use crate::journal::{Batch, CommitError, Journal, JournalError, Key, Record, RecordState, Stored};
+use crate::money::{Currency, Money};
+use crate::policy::Policy;
+use crate::ports::{BoxFuture, Ports, Request, Response, Transport, TransportError};
+
+fn order(id: &str, created_at: i64, ending: Option<Ending>) -> Record {
+    Record::Order(Order {
+        id: id.into(),
+        session_id: "cs_1".into(),
+        user: "ann".into(),
+        workflow_id: None,
+        correlation_id: "cor_1".into(),
+        entry: EntryKey { user: "ann".into(), tool: "create_order".into(), key: id.into() },
+        cancel_entry: None,
+        amount: Money::new(4200, Currency::EUR),
+        items: Vec::new(),
+        payment_method_id: "pm_1".into(),
+        created_at: jiff::Timestamp::from_second(created_at).unwrap(),
+        saga: Saga { ending, ..Saga::new() },
+        background_rounds: 0,
+        lease_until: jiff::Timestamp::from_second(created_at + 30).unwrap(),
+        fence: 1,
+    })
+}
+
+fn parked() -> Ending {
+    Ending::Parked { note: "a charge may stand; look it up".into() }
+}
+
+async fn journal_with_orders() -> MemoryJournal {
+    let journal = MemoryJournal::new();
+    let batch = Batch::default()
+        .put(None, order("ord_a", 20, Some(parked())))
+        .put(None, order("ord_b", 10, Some(parked())))
+        .put(None, order("ord_c", 5, Some(Ending::Paid)))
+        .put(None, order("ord_d", 1, None));
+    journal.commit(batch).await.unwrap();
+    journal
+}
+
+/// No provider is there; the health page asks none.
+struct NoNetwork;
+
+impl Transport for NoNetwork {
+    fn send(&self, _request: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
+        Box::pin(async { Err(TransportError::NotSent) })
+    }
+}
+
+/// A store that never answers anything useful.
+struct NoStore;
+
+impl Journal for NoStore {
+    fn get(&self, _key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>> {
+        Box::pin(async { Err(JournalError::Busy) })
+    }
+
+    fn commit(&self, _batch: Batch) -> BoxFuture<'_, Result<(), CommitError>> {
+        Box::pin(async { Err(CommitError::Store(JournalError::Busy)) })
+    }
+
+    fn list(&self, _state: RecordState) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>> {
+        Box::pin(async { Err(JournalError::Busy) })
+    }
+
+    fn drop_expired(&self, _now: jiff::Timestamp) -> BoxFuture<'_, Result<usize, JournalError>> {
+        Box::pin(async { Err(JournalError::Busy) })
+    }
+}
+
+async fn health_with(journal: impl Journal + 'static) -> Health {
+    let ports = Ports {
+        transport: Arc::new(NoNetwork),
+        journal: Arc::new(journal),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(OsEntropy::new().unwrap()),
+        tasks: Arc::new(TokioTasks::default()),
+        log: Arc::new(TracingStepLog),
+    };
+    health(&App::new(ports, Policy::default())).await
+}
+
+#[tokio::test]
+async fn parked_orders_are_listed_the_oldest_first_with_what_to_do() {
+    let orders = parked_orders(&journal_with_orders().await).await.unwrap();
+    assert_eq!(orders.iter().map(|order| order.order_id.as_str()).collect::<Vec<_>>(), ["ord_b", "ord_a"]);
+    assert_eq!(orders[0].note, "a charge may stand; look it up");
+}
+
+#[tokio::test]
+async fn a_healthy_server_counts_its_sagas() {
+    let health = health_with(journal_with_orders().await).await;
+    assert_eq!((health.status, health.http_status()), (Status::Ok, 200));
+    assert_eq!(health.sagas, Some(Sagas { open: 1, parked: 2 }));
+    assert_eq!(health.checkout, Some(Checkout::On));
+}
+
+#[tokio::test]
+async fn a_server_with_checkout_off_is_degraded_and_up() {
+    let journal = MemoryJournal::new();
+    switches::set_checkout(&journal, false).await.unwrap();
+    let health = health_with(journal).await;
+    assert_eq!((health.status, health.http_status(), health.checkout), (Status::Degraded, 200, Some(Checkout::Off)));
+}
+
+#[tokio::test]
+async fn a_server_without_its_store_is_down_and_claims_nothing() {
+    let health = health_with(NoStore).await;
+    assert_eq!((health.status, health.http_status()), (Status::Degraded, 503));
+    assert_eq!((health.store, health.sagas, health.checkout), (StoreState::Unavailable, None, None));
+}

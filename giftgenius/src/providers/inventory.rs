@@ -1,0 +1,124 @@
+//! The inventory's client. A reservation is named by the reference we choose (order and epoch), so that every request can
+//! be repeated and nothing has to be known from a lost reply.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Call, Caller, provider_key};
+use crate::checkout::order::{Item, Order};
+use crate::ports::Provider;
+use crate::retry::{CallFailed, Failure, Urgency};
+
+#[derive(Serialize)]
+struct ReserveRequest<'a> {
+    reference: &'a str,
+    items: &'a [Item],
+    ttl_s: u64,
+}
+
+#[derive(Deserialize)]
+struct ReserveReply {
+    status: Held,
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Held {
+    Held,
+}
+
+#[derive(Serialize)]
+struct Reference<'a> {
+    reference: &'a str,
+}
+
+#[derive(Deserialize)]
+struct StatusReply {
+    status: String,
+}
+
+/// What a reservation came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reserved {
+    /// Everything that was asked for.
+    Whole,
+    /// Less.
+    Partly,
+}
+
+/// The reservation's reference at the inventory.
+pub fn reservation_reference(order: &Order, epoch: u32) -> String {
+    format!("{}/{epoch}", order.id)
+}
+
+impl Caller {
+    /// Asks for an order's items.
+    pub async fn reserve(
+        &self,
+        order: &Order,
+        epoch: u32,
+        ttl: Duration,
+        urgency: Urgency,
+    ) -> Result<Reserved, CallFailed> {
+        let reference = reservation_reference(order, epoch);
+        let key = provider_key(order.id.as_str(), "inventory.reserve", epoch);
+        let call = Call {
+            provider: Provider::Inventory,
+            operation: "inventory.reserve",
+            path: "/v1/reservations",
+            key: Some(&key),
+            correlation: &order.correlation_id,
+        };
+        let body = ReserveRequest { reference: &reference, items: &order.items, ttl_s: ttl.as_secs().max(1) };
+        let reply: ReserveReply = self.repeat(&call, Some(&body), urgency, |_| true).await?;
+        let Held::Held = reply.status;
+        let held =
+            |wanted: &Item| reply.items.iter().any(|item| item.sku == wanted.sku && item.quantity >= wanted.quantity);
+        Ok(if order.items.iter().all(held) { Reserved::Whole } else { Reserved::Partly })
+    }
+
+    /// Turns the reservation into a sale.
+    pub async fn commit(&self, order: &Order, epoch: u32, urgency: Urgency) -> Result<(), CallFailed> {
+        self.change(order, epoch, "inventory.commit", "/v1/reservations/commit", "committed", urgency).await
+    }
+
+    /// Gives the reservation back. One that is unknown or has expired is given back already.
+    pub async fn release(&self, order: &Order, epoch: u32, urgency: Urgency) -> Result<(), CallFailed> {
+        let released =
+            self.change(order, epoch, "inventory.release", "/v1/reservations/release", "released", urgency).await;
+        match released {
+            Err(CallFailed { last: Failure::Refused(refusal), .. }) if matches!(refusal.status, 404 | 410) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Returns a sale to stock.
+    pub async fn restock(&self, order: &Order, epoch: u32, urgency: Urgency) -> Result<(), CallFailed> {
+        self.change(order, epoch, "inventory.restock", "/v1/reservations/restock", "restocked", urgency).await
+    }
+
+    async fn change(
+        &self,
+        order: &Order,
+        epoch: u32,
+        operation: &'static str,
+        path: &'static str,
+        promised: &'static str,
+        urgency: Urgency,
+    ) -> Result<(), CallFailed> {
+        let reference = reservation_reference(order, epoch);
+        let key = provider_key(order.id.as_str(), operation, epoch);
+        let call = Call {
+            provider: Provider::Inventory,
+            operation,
+            path,
+            key: Some(&key),
+            correlation: &order.correlation_id,
+        };
+        let body = Reference { reference: &reference };
+        let accept = |reply: &StatusReply| reply.status == promised;
+        self.repeat(&call, Some(&body), urgency, accept).await.map(|_| ())
+    }
+}

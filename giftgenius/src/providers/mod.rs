@@ -1,0 +1,145 @@
+//! The providers' clients: typed requests and replies over the transport, one attempt at a time.
+//!
+//! [`Caller::once`] sends one attempt and says what it came to; the loops that repeat attempts stand where the step is
+//! decided ([`crate::checkout::steps`], [`Caller::read`] for reads), all paced by [`crate::retry::Retry`].
+
+pub mod catalog;
+pub mod http;
+pub mod inventory;
+pub mod payment;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::ids::CorrelationId;
+use crate::policy::Policy;
+use crate::ports::{Method, Ports, Provider, Request, TransportError};
+use crate::retry::{Budgets, CallFailed, Failure, Retry, Urgency, classify};
+
+/// Sends requests to providers.
+pub struct Caller {
+    /// The ports.
+    pub ports: Ports,
+    /// The policy.
+    pub policy: Policy,
+    /// The retry budgets.
+    pub budgets: Budgets,
+}
+
+/// What a request is, apart from its body.
+#[derive(Clone, Debug)]
+pub struct Call<'a> {
+    /// Whom it asks.
+    pub provider: Provider,
+    /// Its label.
+    pub operation: &'static str,
+    /// Path and query.
+    pub path: &'a str,
+    /// The provider key, for effectful requests.
+    pub key: Option<&'a str>,
+    /// The correlation id.
+    pub correlation: &'a CorrelationId,
+}
+
+impl Caller {
+    /// One attempt: a GET without `body`, a POST with it. A reply that is not what was promised is `Unclear`.
+    pub async fn once<T: DeserializeOwned>(
+        &self,
+        call: &Call<'_>,
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> Result<T, Failure> {
+        let (method, body) = match body {
+            None => (Method::Get, Bytes::new()),
+            Some(body) => (
+                Method::Post,
+                Bytes::from(serde_json::to_vec(body).expect("requests hold only strings, numbers and lists")),
+            ),
+        };
+        let request = Request {
+            provider: call.provider,
+            operation: call.operation,
+            method,
+            path: call.path.to_owned(),
+            idempotency_key: call.key.map(str::to_owned),
+            correlation_id: call.correlation.clone(),
+            body,
+        };
+        let sending = self.ports.transport.send(request);
+        // A time-out says nothing about whether the request was applied, like a connection that breaks.
+        let reply = tokio::time::timeout(self.policy.retry.attempt_timeout, sending)
+            .await
+            .unwrap_or(Err(TransportError::Broken));
+        let result = classify(reply, self.ports.clock.now());
+        self.budgets.note(call.provider, matches!(result, Ok(_) | Err(Failure::Refused(_) | Failure::NotNow { .. })));
+        serde_json::from_slice(&result?.body).map_err(|_| Failure::Unclear { retry_after: None })
+    }
+
+    /// The pace of a call.
+    pub fn retry(&self, provider: Provider, urgency: Urgency) -> Retry<'_> {
+        Retry::new(&self.ports, &self.policy.retry, &self.budgets, provider, urgency)
+    }
+
+    /// A call without effects, or one whose key and reference make a repeat harmless: attempts until one brings a reply
+    /// that `accept` takes.
+    pub async fn repeat<T: DeserializeOwned>(
+        &self,
+        call: &Call<'_>,
+        body: Option<&(impl Serialize + Sync)>,
+        urgency: Urgency,
+        accept: impl Fn(&T) -> bool + Send,
+    ) -> Result<T, CallFailed> {
+        let mut retry = self.retry(call.provider, urgency);
+        loop {
+            let failure = match self.once::<T>(call, body).await {
+                Ok(reply) if accept(&reply) => return Ok(reply),
+                Ok(_) => Failure::Unclear { retry_after: None },
+                Err(failure) => failure,
+            };
+            retry.again(failure).await?;
+        }
+    }
+}
+
+/// The body of a request that has none.
+pub const NO_BODY: Option<&()> = None;
+
+/// The provider key of a step: a hash of order, step and epoch, so that every attempt of one step carries the same key and
+/// no two steps share one, whichever process owns the saga.
+pub fn provider_key(order: &str, step: &str, epoch: u32) -> String {
+    use sha2::Digest;
+    let mut hash = sha2::Sha256::new();
+    hash.update(order.as_bytes());
+    hash.update([0]);
+    hash.update(step.as_bytes());
+    hash.update([0]);
+    hash.update(epoch.to_be_bytes());
+    hex(&hash.finalize()[..16])
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
+}
+
+/// A value as it stands in a query: everything but unreserved characters percent-encoded (RFC 3986 §2.3).
+pub fn query_value(text: &str) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            out.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+    }
+    out
+}

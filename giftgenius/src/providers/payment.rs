@@ -1,0 +1,213 @@
+//! The payment provider's client.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Call, Caller, NO_BODY, query_value};
+use crate::ids::{CorrelationId, OrderId, UserId};
+use crate::money::{Currency, Money};
+use crate::ports::Provider;
+use crate::retry::{CallFailed, Failure, Urgency};
+
+#[derive(Serialize)]
+struct ChargeRequest<'a> {
+    reference: &'a OrderId,
+    amount: i64,
+    currency: Currency,
+    payment_method: &'a str,
+}
+
+#[derive(Deserialize)]
+struct ChargeReply {
+    id: String,
+    amount: i64,
+    currency: Currency,
+    status: ChargeStatus,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "snake_case")]
+enum ChargeStatus {
+    Captured,
+    PartiallyRefunded,
+    Refunded,
+}
+
+/// A charge as the provider's look-up tells it.
+#[derive(Deserialize, Clone, PartialEq, Eq, Debug)]
+pub struct ChargeRecord {
+    /// The provider's id.
+    pub id: String,
+    /// What was taken, in minor units.
+    pub amount: i64,
+    /// In which currency.
+    pub currency: Currency,
+    /// What was given back, in minor units.
+    #[serde(default)]
+    pub refunded: i64,
+}
+
+impl ChargeRecord {
+    /// What still stands, in minor units.
+    pub const fn standing(&self) -> i64 {
+        self.amount - self.refunded
+    }
+}
+
+#[derive(Deserialize)]
+struct LookUpReply {
+    charges: Vec<ChargeRecord>,
+}
+
+#[derive(Serialize)]
+struct RefundRequest<'a> {
+    charge: &'a str,
+    reference: &'a OrderId,
+    amount: i64,
+    currency: Currency,
+}
+
+#[derive(Deserialize)]
+struct RefundReply {
+    #[serde(rename = "id")]
+    _id: String,
+    amount: i64,
+    status: RefundStatus,
+}
+
+#[derive(Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum RefundStatus {
+    Succeeded,
+}
+
+#[derive(Serialize)]
+struct CancelRequest<'a> {
+    reference: &'a OrderId,
+}
+
+#[derive(Deserialize)]
+struct CancelReply {
+    status: CancelStatus,
+    charges: Vec<ChargeRecord>,
+}
+
+#[derive(Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum CancelStatus {
+    Closed,
+}
+
+/// A payment method, reduced to what a person may see of it.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug, schemars::JsonSchema)]
+pub struct PaymentMethod {
+    /// To name in `create_order`.
+    pub id: String,
+    /// `visa`, `mastercard`, …
+    pub brand: String,
+    /// The card number's last four digits.
+    pub last4: String,
+}
+
+#[derive(Deserialize)]
+struct MethodsReply {
+    payment_methods: Vec<PaymentMethod>,
+}
+
+impl Caller {
+    /// One charge request. The reply's amount is what the provider says, for the caller to compare with the quote.
+    pub async fn charge_once(
+        &self,
+        order: &OrderId,
+        key: &str,
+        amount: Money,
+        payment_method: &str,
+        correlation: &CorrelationId,
+    ) -> Result<(String, Money), Failure> {
+        let call = Call {
+            provider: Provider::Payment,
+            operation: "payment.charge",
+            path: "/v1/charges",
+            key: Some(key),
+            correlation,
+        };
+        let body =
+            ChargeRequest { reference: order, amount: amount.minor_units, currency: amount.currency, payment_method };
+        let reply: ChargeReply = self.once(&call, Some(&body)).await?;
+        match reply.status {
+            ChargeStatus::Captured => Ok((reply.id, Money::new(reply.amount, reply.currency))),
+            // A new charge cannot have been given back already: whatever this reply is about, it proves nothing.
+            ChargeStatus::PartiallyRefunded | ChargeStatus::Refunded => Err(Failure::Unclear { retry_after: None }),
+        }
+    }
+
+    /// One look-up of the charges under an order.
+    pub async fn look_up_once(
+        &self,
+        order: &OrderId,
+        correlation: &CorrelationId,
+    ) -> Result<Vec<ChargeRecord>, Failure> {
+        let path = format!("/v1/charges?reference={}", query_value(order.as_str()));
+        let call =
+            Call { provider: Provider::Payment, operation: "payment.look_up", path: &path, key: None, correlation };
+        let reply: LookUpReply = self.once(&call, NO_BODY).await?;
+        Ok(reply.charges)
+    }
+
+    /// One request to close an order's reference against later charges; answers the charges under it.
+    pub async fn cancel_once(
+        &self,
+        order: &OrderId,
+        key: &str,
+        correlation: &CorrelationId,
+    ) -> Result<Vec<ChargeRecord>, Failure> {
+        let call = Call {
+            provider: Provider::Payment,
+            operation: "payment.cancel",
+            path: "/v1/references/cancel",
+            key: Some(key),
+            correlation,
+        };
+        let reply: CancelReply = self.once(&call, Some(&CancelRequest { reference: order })).await?;
+        match reply.status {
+            CancelStatus::Closed => Ok(reply.charges),
+        }
+    }
+
+    /// One refund request.
+    pub async fn refund_once(
+        &self,
+        order: &OrderId,
+        charge: &str,
+        amount: Money,
+        key: &str,
+        correlation: &CorrelationId,
+    ) -> Result<(), Failure> {
+        let call = Call {
+            provider: Provider::Payment,
+            operation: "payment.refund",
+            path: "/v1/refunds",
+            key: Some(key),
+            correlation,
+        };
+        let body = RefundRequest { charge, reference: order, amount: amount.minor_units, currency: amount.currency };
+        let reply: RefundReply = self.once(&call, Some(&body)).await?;
+        match reply.status {
+            RefundStatus::Succeeded if reply.amount == amount.minor_units => Ok(()),
+            RefundStatus::Succeeded => Err(Failure::Unclear { retry_after: None }),
+        }
+    }
+
+    /// A person's payment methods.
+    pub async fn payment_methods(
+        &self,
+        user: &UserId,
+        correlation: &CorrelationId,
+        urgency: Urgency,
+    ) -> Result<Vec<PaymentMethod>, CallFailed> {
+        let path = format!("/v1/payment_methods?customer={}", query_value(user.as_str()));
+        let call =
+            Call { provider: Provider::Payment, operation: "payment.methods", path: &path, key: None, correlation };
+        let reply: MethodsReply = self.repeat(&call, NO_BODY, urgency, |_| true).await?;
+        Ok(reply.payment_methods)
+    }
+}

@@ -1,0 +1,365 @@
+//! The one retry layer (F2, F3): what a failed attempt means, how long to wait, and when to stop.
+//!
+//! [`classify`] says whether a request may have been applied; [`Retry`] paces the attempts of one call; [`Budgets`] ends
+//! storms (I11). Nothing else in GiftGenius repeats a request, but for background rounds, which send once each.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::policy::{BudgetPolicy, RetryPolicy};
+use crate::ports::{Ports, Provider, Purpose, Response, TransportError};
+
+/// Why one attempt did not bring a result.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Failure {
+    /// The provider refuses this very request; asking again brings the same.
+    Refused(Refusal),
+    /// The provider asks to be asked later; the request was not applied by this attempt.
+    NotNow {
+        /// As the reply says.
+        retry_after: Option<Duration>,
+    },
+    /// No connection was made: certainly not applied.
+    NotSent,
+    /// It may have been applied: time-out, broken connection, server error, garbled reply.
+    Unclear {
+        /// As the reply says, where there was one.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// A provider's definite no, reduced to what is safe to repeat to others.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// HTTP status.
+    pub status: u16,
+    /// The provider's error code if it looks like one, else `unspecified`: a provider's free text is never passed on.
+    pub code: String,
+    /// `decline_code` or `sku`, under the same rule.
+    pub detail: Option<String>,
+}
+
+/// A call that ended without a result.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CallFailed {
+    /// The last attempt's failure.
+    pub last: Failure,
+    /// Whether any attempt may have been applied.
+    pub maybe_applied: bool,
+}
+
+impl CallFailed {
+    /// How long the provider asked to wait, where it did.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self.last {
+            Failure::NotNow { retry_after } | Failure::Unclear { retry_after } => retry_after,
+            Failure::Refused(_) | Failure::NotSent => None,
+        }
+    }
+}
+
+/// What a reply (or its lack) means; `Ok` is a 2xx whose body is still to be read.
+pub fn classify(reply: Result<Response, TransportError>, now: Timestamp) -> Result<Response, Failure> {
+    let response = match reply {
+        Ok(response) => response,
+        Err(TransportError::NotSent) => return Err(Failure::NotSent),
+        Err(TransportError::Broken | TransportError::Cut) => return Err(Failure::Unclear { retry_after: None }),
+    };
+    let retry_after = response.retry_after.as_deref().and_then(|text| parse_retry_after(text, now));
+    match response.status {
+        200..=299 => Ok(response),
+        429 => Err(Failure::NotNow { retry_after }),
+        // 408: the server gave up reading the request, which does not prove that it did nothing.
+        408 => Err(Failure::Unclear { retry_after }),
+        400..=499 => {
+            let refusal = read_refusal(&response);
+            if refusal.status == 409 && refusal.code == "in_flight" {
+                // An earlier copy of this very request is being worked on: its outcome is what is unclear.
+                Err(Failure::Unclear { retry_after })
+            } else {
+                Err(Failure::Refused(refusal))
+            }
+        }
+        _ => Err(Failure::Unclear { retry_after }),
+    }
+}
+
+fn read_refusal(response: &Response) -> Refusal {
+    #[derive(serde::Deserialize)]
+    struct Body {
+        error: Inner,
+    }
+    #[derive(serde::Deserialize)]
+    struct Inner {
+        code: String,
+        decline_code: Option<String>,
+        sku: Option<String>,
+    }
+    let inner = serde_json::from_slice::<Body>(&response.body).ok().map(|body| body.error);
+    let is_word = |text: &String| {
+        (1..=40).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+    };
+    let (code, detail) = inner.map_or((None, None), |inner| (Some(inner.code), inner.decline_code.or(inner.sku)));
+    Refusal {
+        status: response.status,
+        code: code.filter(is_word).unwrap_or_else(|| String::from("unspecified")),
+        detail: detail.filter(is_word),
+    }
+}
+
+/// `Retry-After` in seconds or as an HTTP date (RFC 9110 §10.2.3); `None` if it is neither. A date in the past is now.
+pub fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()?;
+    Some(crate::time::until(now, date))
+}
+
+/// The delay before retry `number` (from 1), jitter apart.
+pub fn backoff(base: Duration, cap: Duration, number: u32) -> Duration {
+    let factor = 1_u32.checked_shl(number.saturating_sub(1)).unwrap_or(u32::MAX);
+    base.saturating_mul(factor).min(cap)
+}
+
+/// How urgent a call is: who waits for it and what may end it early.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Urgency {
+    /// A caller waits: attempts up to the policy's number, none begun after this instant, and the budget counts.
+    Caller {
+        /// The tool call's deadline.
+        deadline: Instant,
+    },
+    /// An undo with a caller perhaps still there: attempts up to the policy's number; nothing suppresses it.
+    Undo,
+    /// A round in the background: one attempt.
+    Round,
+}
+
+/// Paces the attempts of one call.
+pub struct Retry<'a> {
+    ports: &'a Ports,
+    policy: &'a RetryPolicy,
+    budgets: &'a Budgets,
+    provider: Provider,
+    urgency: Urgency,
+    attempts: u32,
+    maybe_applied: bool,
+}
+
+impl<'a> Retry<'a> {
+    /// The pace of a call to `provider`.
+    pub fn new(
+        ports: &'a Ports,
+        policy: &'a RetryPolicy,
+        budgets: &'a Budgets,
+        provider: Provider,
+        urgency: Urgency,
+    ) -> Self {
+        budgets.count_call(provider);
+        Self { ports, policy, budgets, provider, urgency, attempts: 1, maybe_applied: false }
+    }
+
+    /// Whether any attempt so far may have been applied.
+    pub const fn maybe_applied(&self) -> bool {
+        self.maybe_applied
+    }
+
+    /// Takes a failure: waits and returns if another attempt may be made, ends the call otherwise.
+    pub async fn again(&mut self, failure: Failure) -> Result<(), CallFailed> {
+        let retry_after = match failure {
+            Failure::Refused(_) => return Err(self.failed(failure)),
+            Failure::NotSent => None,
+            Failure::NotNow { retry_after } => retry_after,
+            Failure::Unclear { retry_after } => {
+                self.maybe_applied = true;
+                retry_after
+            }
+        };
+        let attempts_max = match self.urgency {
+            Urgency::Caller { .. } | Urgency::Undo => self.policy.attempts_max,
+            Urgency::Round => 1,
+        };
+        if self.attempts >= attempts_max {
+            return Err(self.failed(failure));
+        }
+        let delay = match retry_after {
+            Some(asked) => asked.min(self.policy.retry_after_cap),
+            None => backoff(self.policy.delay_base, self.policy.delay_cap, self.attempts) + self.jitter(),
+        };
+        if let Urgency::Caller { deadline } = self.urgency
+            && (Instant::now() + delay >= deadline || !self.budgets.take(self.provider))
+        {
+            return Err(self.failed(failure));
+        }
+        tokio::time::sleep(delay).await;
+        self.attempts += 1;
+        Ok(())
+    }
+
+    fn failed(&self, last: Failure) -> CallFailed {
+        CallFailed { last, maybe_applied: self.maybe_applied }
+    }
+
+    fn jitter(&self) -> Duration {
+        let max = u64::try_from(self.policy.jitter_max.as_micros()).unwrap_or(u64::MAX - 1);
+        Duration::from_micros(self.ports.entropy.next(Purpose::Jitter) % (max + 1))
+    }
+}
+
+/// The retry budgets of all providers: a retry costs one token; calls earn a fraction; time restores the minimum.
+pub struct Budgets {
+    policy: BudgetPolicy,
+    providers: Mutex<[Budget; 3]>,
+}
+
+#[derive(Clone, Copy)]
+struct Budget {
+    /// In hundredths of a retry.
+    balance: u32,
+    /// When time last restored something.
+    restored_at: Instant,
+    /// How many attempts failed in a row, for the health page.
+    failures: u32,
+}
+
+/// The most a busy provider can save up, in hundredths of a retry.
+const BALANCE_MAX: u32 = 100 * 100;
+
+impl Budgets {
+    /// Full budgets.
+    pub fn new(policy: BudgetPolicy) -> Self {
+        let full = Budget { balance: policy.retries_min * 100, restored_at: Instant::now(), failures: 0 };
+        Self { policy, providers: Mutex::new([full; 3]) }
+    }
+
+    fn with<T>(&self, provider: Provider, act: impl FnOnce(&mut Budget, &BudgetPolicy) -> T) -> T {
+        let index = match provider {
+            Provider::Payment => 0,
+            Provider::Catalog => 1,
+            Provider::Inventory => 2,
+        };
+        let mut providers = self.providers.lock().expect("no holder of the budgets panics");
+        act(&mut providers[index], &self.policy)
+    }
+
+    fn count_call(&self, provider: Provider) {
+        self.with(provider, |budget, policy| {
+            budget.balance = (budget.balance + policy.retries_percent).min(BALANCE_MAX);
+        });
+    }
+
+    /// Pays for one retry; false if the budget is spent.
+    fn take(&self, provider: Provider) -> bool {
+        self.with(provider, |budget, policy| {
+            let minimum = policy.retries_min * 100;
+            if budget.restored_at.elapsed() >= policy.window {
+                budget.restored_at = Instant::now();
+                budget.balance = budget.balance.max(minimum);
+            }
+            let paid = budget.balance >= 100;
+            if paid {
+                budget.balance -= 100;
+            }
+            paid
+        })
+    }
+
+    /// Notes how an attempt went, for the health page.
+    pub fn note(&self, provider: Provider, reachable: bool) {
+        self.with(provider, |budget, _| {
+            budget.failures = if reachable { 0 } else { budget.failures.saturating_add(1) }
+        });
+    }
+
+    /// How many attempts at a provider failed in a row.
+    pub fn failures_in_a_row(&self, provider: Provider) -> u32 {
+        self.with(provider, |budget, _| budget.failures)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(status: u16, retry_after: Option<&str>, body: &str) -> Result<Response, TransportError> {
+        Ok(Response { status, retry_after: retry_after.map(str::to_owned), body: body.to_owned().into() })
+    }
+
+    fn now() -> Timestamp {
+        "2026-01-01T00:00:00Z".parse().expect("a valid instant")
+    }
+
+    #[test]
+    fn failures_are_told_apart_by_whether_the_request_may_have_been_applied() {
+        let two = Some(Duration::from_secs(2));
+        let cases: Vec<(Result<Response, TransportError>, Failure)> = vec![
+            (Err(TransportError::NotSent), Failure::NotSent),
+            (Err(TransportError::Broken), Failure::Unclear { retry_after: None }),
+            (Err(TransportError::Cut), Failure::Unclear { retry_after: None }),
+            (reply(500, None, ""), Failure::Unclear { retry_after: None }),
+            (reply(503, Some("2"), ""), Failure::Unclear { retry_after: two }),
+            (reply(302, None, ""), Failure::Unclear { retry_after: None }),
+            (reply(408, None, ""), Failure::Unclear { retry_after: None }),
+            (reply(429, Some("2"), ""), Failure::NotNow { retry_after: two }),
+            (reply(409, Some("2"), r#"{"error":{"code":"in_flight"}}"#), Failure::Unclear { retry_after: two }),
+            (
+                reply(402, None, r#"{"error":{"code":"card_declined","decline_code":"expired_card"}}"#),
+                Failure::Refused(Refusal {
+                    status: 402,
+                    code: "card_declined".into(),
+                    detail: Some("expired_card".into()),
+                }),
+            ),
+        ];
+        for (given, expected) in cases {
+            let shown = format!("{given:?}");
+            assert_eq!(classify(given, now()).expect_err("a failure"), expected, "{shown}");
+        }
+        assert!(classify(reply(200, None, "{}"), now()).is_ok());
+    }
+
+    #[test]
+    fn a_providers_free_text_is_not_passed_on() {
+        let failure = classify(reply(400, None, r#"{"error":{"code":"at Charge.java:113 sk_live"}}"#), now());
+        let Err(Failure::Refused(refusal)) = failure else { panic!("{failure:?}") };
+        assert_eq!(refusal.code, "unspecified");
+    }
+
+    #[test]
+    fn retry_after_is_read_in_seconds_and_as_a_date() {
+        assert_eq!(parse_retry_after(" 7 ", now()), Some(Duration::from_secs(7)));
+        assert_eq!(parse_retry_after("Thu, 01 Jan 2026 00:00:09 GMT", now()), Some(Duration::from_secs(9)));
+        assert_eq!(parse_retry_after("Wed, 31 Dec 2025 00:00:00 GMT", now()), Some(Duration::ZERO));
+        assert_eq!(parse_retry_after("soon", now()), None);
+    }
+
+    #[test]
+    fn delays_double_up_to_the_cap() {
+        let (base, cap) = (Duration::from_millis(200), Duration::from_secs(10));
+        let delays: Vec<_> = (1..=8).map(|number| backoff(base, cap, number).as_millis()).collect();
+        assert_eq!(delays, [200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
+        assert_eq!(backoff(base, cap, 4000), cap);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_budget_ends_a_storm_and_comes_back_with_time() {
+        let policy = BudgetPolicy { retries_min: 3, retries_percent: 10, window: Duration::from_secs(10) };
+        let budgets = Budgets::new(policy);
+        let taken = (0..10).filter(|_| budgets.take(Provider::Payment)).count();
+        assert_eq!(taken, 3);
+        assert!(budgets.take(Provider::Catalog), "each provider has its own");
+        for _ in 0..10 {
+            budgets.count_call(Provider::Payment);
+        }
+        assert!(budgets.take(Provider::Payment), "ten calls earn one retry");
+        assert!(!budgets.take(Provider::Payment));
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert!(budgets.take(Provider::Payment));
+    }
+}

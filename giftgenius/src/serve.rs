@@ -1,0 +1,216 @@
+//! The transports: MCP over streamable HTTP beside the health page, and MCP over stdio.
+//!
+//! Over HTTP every request stands alone (no sessions, replies as plain JSON), for clients of either lifecycle: a
+//! session would tie a client to a process and could be replayed by another user. Who is calling comes from the bearer
+//! token and travels to the tools among the request's extensions.
+//!
+//! Shutting down ends the listening at once and lets calls in flight answer, at most for one tool deadline.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::{Response, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::routing::get;
+use axum::serve::ListenerExt as _;
+use rmcp::ServiceExt as _;
+use rmcp::service::ServerInitializeError;
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::ids::UserId;
+use crate::mcp::{McpFace, Principal};
+use crate::operations::health::health;
+use crate::users::Users;
+
+/// Beyond the tool deadline, what an answer may take to be written.
+const WRITING: Duration = Duration::from_secs(1);
+
+/// Who may call over HTTP, and from where.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// The users and their tokens.
+    pub users: Users,
+    /// Names under which clients may reach this server (`host` or `host:port`): the guard against DNS rebinding.
+    pub allowed_hosts: Vec<String>,
+    /// Origins of the web pages that may call (`https://host:port`); programs send no origin and are not concerned.
+    pub allowed_origins: Vec<String>,
+}
+
+impl Access {
+    /// Access for `users` from this machine, and for no web page.
+    pub fn local(users: Users) -> Self {
+        let allowed_hosts = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+        Self { users, allowed_hosts, allowed_origins: Vec::new() }
+    }
+}
+
+/// Serves `/mcp` and `/api/health` on `listener` until `shutdown`; then until the calls in flight are answered.
+pub async fn serve_http(
+    app: Arc<App>,
+    listener: TcpListener,
+    access: Access,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let grace = app.policy().tool_deadline + WRITING;
+    let stopping = CancellationToken::new();
+    let stop = stopping.clone();
+    // A reply is one small segment; waiting for more to send with it costs up to 40 ms a call.
+    let listener = listener.tap_io(|stream| _ = stream.set_nodelay(true));
+    let server = axum::serve(listener, router(app, access)).with_graceful_shutdown(async move {
+        shutdown.await;
+        stop.cancel();
+    });
+    let out_of_patience = async {
+        stopping.cancelled().await;
+        tokio::time::sleep(grace).await;
+    };
+    tokio::select! {
+        biased;
+        result = server => result,
+        () = out_of_patience => Ok(()),
+    }
+}
+
+fn router(app: Arc<App>, access: Access) -> Router {
+    let config = StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(false)
+        .with_json_response(true)
+        .with_allowed_hosts(access.allowed_hosts)
+        .with_allowed_origins(access.allowed_origins)
+        .enforce_origin_validation();
+    let face = McpFace::new(Arc::clone(&app), Principal::Authenticated);
+    let mcp = StreamableHttpService::new(move || Ok(face.clone()), Arc::new(NeverSessionManager::default()), config);
+    Router::new()
+        .route_service("/mcp", mcp)
+        .route_layer(from_fn_with_state(Arc::new(access.users), authenticate))
+        .route("/api/health", get(health_page))
+        .with_state(app)
+        .fallback(async || {
+            problem(StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing here; MCP is at /mcp, health at /api/health")
+        })
+}
+
+/// Lets known users through, with their name among the request's extensions.
+async fn authenticate(State(users): State<Arc<Users>>, mut request: Request, next: Next) -> Response<Body> {
+    let Some(user) = bearer_token(request.headers()).and_then(|token| users.of_token(token)).cloned() else {
+        let message = "send the header `authorization: Bearer <token>` with a token that this server knows";
+        let mut response = problem(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message);
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        return response;
+    };
+    request.extensions_mut().insert::<UserId>(user);
+    welcome_plain_clients(request.headers_mut());
+    next.run(request).await
+}
+
+/// The token of `authorization: Bearer <token>`; the scheme's case is free (RFC 9110 §11.1).
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The protocol wants clients to accept JSON and event streams both. This server answers in JSON only, so one that
+/// accepts JSON, or anything, or does not say, is served as well.
+fn welcome_plain_clients(headers: &mut HeaderMap) {
+    let takes_json = headers.get_all(ACCEPT).iter().all(|value| {
+        value.to_str().is_ok_and(|value| ["application/json", "application/*", "*/*"].iter().any(|t| value.contains(t)))
+    });
+    if takes_json {
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    }
+}
+
+async fn health_page(State(app): State<Arc<App>>) -> Response<Body> {
+    let health = health(&app).await;
+    let status = StatusCode::from_u16(health.http_status()).expect("200 and 503 are status codes");
+    json(status, &health)
+}
+
+fn problem(status: StatusCode, code: &str, message: &str) -> Response<Body> {
+    json(status, &serde_json::json!({ "error": { "code": code, "message": message } }))
+}
+
+fn json(status: StatusCode, document: &impl serde::Serialize) -> Response<Body> {
+    let body = serde_json::to_vec(document).expect("our documents hold nothing that JSON cannot");
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// The client on stdio spoke something that no session can begin with.
+#[derive(Debug, thiserror::Error)]
+#[error("the client on stdio did not begin a session: {0}")]
+pub struct StdioError(String);
+
+/// Serves MCP on stdin and stdout for `user`, until the client closes stdin or `shutdown`.
+pub async fn serve_stdio(
+    app: Arc<App>,
+    user: UserId,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), StdioError> {
+    let stop = CancellationToken::new();
+    let face = McpFace::new(app, Principal::Configured(user));
+    let session = async {
+        match face.serve_with_ct(rmcp::transport::io::stdio_pipes(), stop.clone()).await {
+            Ok(running) => {
+                // How it ended does not matter: the client is gone or we are going.
+                let _ = running.waiting().await;
+                Ok(())
+            }
+            Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => Ok(()),
+            Err(error) => Err(StdioError(error.to_string())),
+        }
+    };
+    tokio::pin!(session);
+    tokio::select! {
+        biased;
+        result = &mut session => result,
+        () = shutdown => {
+            stop.cancel();
+            session.await
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: &axum::http::HeaderName, values: &[&'static str]) -> HeaderMap {
+        values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn a_bearer_token_is_read_from_its_header() {
+        let of = |value| bearer_token(&headers(&AUTHORIZATION, &[value])).map(str::to_owned);
+        assert_eq!(of("Bearer abc").as_deref(), Some("abc"));
+        assert_eq!(of("bearer  abc").as_deref(), Some("abc"));
+        assert_eq!(of("Basic abc"), None);
+        assert_eq!(of("Bearer"), None);
+        assert_eq!(bearer_token(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn who_takes_json_is_welcome_and_who_does_not_is_left_to_the_protocol() {
+        let both = "application/json, text/event-stream";
+        for plain in [&[][..], &["*/*"], &["application/json"], &["application/json; q=0.9"]] {
+            let mut headers = headers(&ACCEPT, plain);
+            welcome_plain_clients(&mut headers);
+            assert_eq!(headers[ACCEPT], both, "{plain:?}");
+        }
+        let mut stream_only = headers(&ACCEPT, &["text/event-stream"]);
+        welcome_plain_clients(&mut stream_only);
+        assert_eq!(stream_only[ACCEPT], "text/event-stream");
+    }
+}

@@ -1,0 +1,216 @@
+//! `create_checkout_session`: freezes a quote and opens the checkout step.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{About, Call, Tool, reply};
+use crate::app::{Annotations, App};
+use crate::checkout::answer::failed_reply;
+use crate::checkout::buy::{in_progress, key_conflict};
+use crate::checkout::entry::{Entry, EntryKey, EntryState, SavedReply};
+use crate::checkout::idempotency::{Claim, canonical_hash, claim};
+use crate::checkout::order::Item;
+use crate::checkout::session::{Session, SessionState};
+use crate::error::{Code, ToolError};
+use crate::ids::{SessionId, WorkflowId};
+use crate::journal::{Batch, CommitError, Record, Version};
+use crate::money::{Currency, Money};
+use crate::providers::catalog::QuoteLine;
+use crate::workflow::{Step, Workflow};
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    /// What is bought; each product once.
+    #[schemars(length(min = 1, max = 20))]
+    items: Vec<InputItem>,
+    /// The currency to pay in, ISO 4217; the shop sells in EUR, and much of it in USD.
+    #[schemars(with = "String", regex(pattern = "^[A-Z]{3}$"), example = &"EUR")]
+    currency: Currency,
+    /// A promo code, if the person has one.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 40))]
+    promo_code: Option<String>,
+    /// The most the whole may cost, in minor units of `currency` (5000 = 50.00).
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 100_000_000))]
+    budget: Option<i64>,
+    /// The workflow to go on with; left out, a new one begins.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 80))]
+    workflow_id: Option<String>,
+    /// Makes a repeat of this call answer the same session.
+    #[serde(default)]
+    #[schemars(length(min = 8, max = 128))]
+    idempotency_key: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct InputItem {
+    /// The product, as search_products or suggest_gifts told it.
+    #[schemars(length(min = 1, max = 80), example = &"tea-set")]
+    sku: String,
+    /// How many.
+    #[schemars(range(min = 1, max = 99))]
+    quantity: u32,
+}
+
+pub(super) fn default_currency() -> Currency {
+    Currency::EUR
+}
+
+/// A frozen quote.
+#[derive(Serialize, JsonSchema)]
+struct Output {
+    /// To name in create_order.
+    #[schemars(with = "String")]
+    checkout_session_id: SessionId,
+    /// Of this conversation.
+    #[schemars(with = "String")]
+    workflow_id: WorkflowId,
+    /// What will be charged: `minor_units` of `currency`.
+    #[schemars(with = "Value")]
+    amount: Money,
+    /// What it is made of.
+    lines: Vec<QuoteLine>,
+    /// What the promo code takes off, in minor units.
+    discount: i64,
+    /// Until when it can be paid, RFC 3339.
+    #[schemars(with = "String")]
+    expires_at: Timestamp,
+}
+
+pub(super) fn tool() -> Tool {
+    let about = About {
+        name: "create_checkout_session",
+        title: "Create a checkout session",
+        description: "Freezes the price of items and opens the checkout. Nothing is reserved or charged. Show the amount \
+                      to the person, then pay with create_order. A session can be paid once.",
+        annotations: Annotations { read_only: false, destructive: false, idempotent: false, open_world: true },
+        example: json!({"items": [{"sku": "tea-set", "quantity": 1}], "currency": "EUR"}),
+    };
+    super::tool::<Input, Output>(about, |app, call| Box::pin(create(app, call)))
+}
+
+/// The key's entry, where the caller gave a key.
+struct Bound {
+    key: EntryKey,
+    parameters: String,
+    version: Option<Version>,
+}
+
+async fn create(app: Arc<App>, call: Call) -> SavedReply {
+    let input: Input = match call.input() {
+        Ok(input) => input,
+        Err(error) => return failed_reply(error),
+    };
+    let Some(key) = input.idempotency_key.clone() else { return reply(quote(&app, &call, input, None).await) };
+    let key = EntryKey { user: call.user.clone(), tool: call.tool.to_owned(), key };
+    let parameters = canonical_hash(&call.arguments);
+    let stored = match app.entry(&key).await {
+        Ok(stored) => stored,
+        Err(error) => return failed_reply(app.store_error(&error, &call.correlation)),
+    };
+    match claim(stored.as_ref().map(|(_, entry)| entry), &parameters, app.now()) {
+        Claim::Replay(reply) => reply,
+        Claim::Conflict => failed_reply(key_conflict(&call.correlation)),
+        Claim::Joined(_) | Claim::Busy(_) => failed_reply(in_progress(&app, None, &call.correlation)),
+        Claim::Free => {
+            let bound = Bound { key: key.clone(), parameters, version: stored.map(|(version, _)| version) };
+            match quote(&app, &call, input, Some(bound)).await {
+                // A concurrent call under this key was faster: its answer is the answer.
+                Err(error) if error.code == Code::OrderInProgress => match app.entry(&key).await {
+                    Ok(Some((_, Entry { state: EntryState::Done { reply, .. }, .. }))) => reply,
+                    _ => failed_reply(error),
+                },
+                result => reply(result),
+            }
+        }
+    }
+}
+
+async fn quote(app: &App, call: &Call, input: Input, bound: Option<Bound>) -> Result<Output, Box<ToolError>> {
+    let items: Vec<_> = input.items.into_iter().map(|item| Item { sku: item.sku, quantity: item.quantity }).collect();
+    for (index, item) in items.iter().enumerate() {
+        if items[..index].iter().any(|earlier| earlier.sku == item.sku) {
+            let message = format!("{} is listed twice; list it once with the whole quantity", item.sku);
+            return Err(call.fail(Code::InvalidArguments, message));
+        }
+    }
+    call.check_workflow(app, input.workflow_id.as_deref()).await?;
+    let store = |error| app.store_error(&error, &call.correlation);
+    if !app.checkout_on().await.map_err(store)? {
+        return Err(call.fail(Code::CheckoutDisabled, "checkout is switched off; nothing was begun"));
+    }
+    let urgency = call.urgency(app);
+    let quote = app
+        .caller()
+        .quote(&items, input.currency, input.promo_code.as_deref(), &call.correlation, urgency)
+        .await
+        .map_err(|failed| call.catalog_failed(failed))?;
+    let amount = quote.amount();
+    if let Some(budget) = input.budget
+        && amount.minor_units > budget
+    {
+        let budget = Money::new(budget, input.currency);
+        return Err(
+            call.fail(Code::BudgetTooSmall, format!("the items cost {amount}, more than the budget of {budget}"))
+        );
+    }
+    let workflow_id = input.workflow_id.map(WorkflowId::from);
+    let session = Session {
+        id: SessionId::from(app.ports().new_id("cs_")),
+        user: call.user.clone(),
+        workflow_id: Some(workflow_id.clone().unwrap_or_else(|| WorkflowId::from(app.ports().new_id("wf_")))),
+        items,
+        amount,
+        expires_at: app.ports().after(app.policy().quote_ttl),
+        state: SessionState::Open,
+    };
+    let output = Output {
+        checkout_session_id: session.id.clone(),
+        workflow_id: session.workflow_id.clone().expect("set above"),
+        amount,
+        lines: quote.lines,
+        discount: quote.discount,
+        expires_at: session.expires_at,
+    };
+    keep(app, call, session, bound, &output).await?;
+    Ok(output)
+}
+
+/// Journals session, workflow and the key's entry together.
+async fn keep(
+    app: &App,
+    call: &Call,
+    session: Session,
+    bound: Option<Bound>,
+    output: &Output,
+) -> Result<(), Box<ToolError>> {
+    let store = |error| app.store_error(&error, &call.correlation);
+    let now = app.now();
+    let found = app.workflow(&output.workflow_id).await.map_err(store)?;
+    let version = found.as_ref().map(|(version, _)| *version);
+    let mut workflow =
+        found.map_or_else(|| Workflow::begin(output.workflow_id.clone(), call.user.clone()), |(_, workflow)| workflow);
+    workflow.step = Step::Checkout;
+    workflow.session = Some(session.id.clone());
+    workflow.selected_gift = session.items.first().map(|item| item.sku.clone());
+    let mut batch = Batch::default().put(None, Record::Session(session)).put(version, Record::Workflow(workflow));
+    if let Some(Bound { key, parameters, version }) = bound {
+        let reply = SavedReply { structured: json!(output), is_error: false };
+        let drop_after = Some(crate::time::add(now, app.policy().entry_retention));
+        let entry = Entry { key, parameters, state: EntryState::Done { reply, ended_at: now }, drop_after };
+        batch = batch.put(version, Record::Entry(entry));
+    }
+    match app.ports().journal.commit(batch).await {
+        Ok(()) => Ok(()),
+        Err(CommitError::Store(error)) => Err(store(error)),
+        Err(CommitError::Conflict(_)) => Err(in_progress(app, None, &call.correlation)),
+    }
+}

@@ -1,0 +1,75 @@
+//! `create_order`: pays a checkout session, once, whatever happens (F4–F7).
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{About, Call, Tool};
+use crate::app::{Annotations, App};
+use crate::checkout::answer::{SaleAnswer, failed_reply, told};
+use crate::checkout::buy::{Purchase, buy};
+use crate::checkout::entry::{EntryKey, SavedReply};
+use crate::checkout::idempotency::canonical_hash;
+use crate::ids::SessionId;
+use crate::step_log::{CheckoutResult, LogLine};
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    /// The session, as create_checkout_session answered it.
+    #[schemars(length(min = 1, max = 80))]
+    checkout_session_id: String,
+    /// With what to pay, as get_payment_methods told it.
+    #[schemars(length(min = 1, max = 80), example = &"pm_visa")]
+    payment_method_id: String,
+    /// One new value for each purchase the person confirms; the same value again whenever this call is repeated.
+    #[schemars(length(min = 8, max = 128))]
+    idempotency_key: String,
+}
+
+pub(super) fn tool() -> Tool {
+    let about = About {
+        name: "create_order",
+        title: "Create an order",
+        description: "Pays a checkout session: reserves the items, charges the payment method and books the sale. Call it \
+                      only when the person has confirmed the amount. If no answer comes or it says retryable, call again \
+                      with the same idempotency_key. `pending` means: do not pay again, ask get_order.",
+        annotations: Annotations { read_only: false, destructive: true, idempotent: true, open_world: true },
+        example: json!({
+            "checkout_session_id": "the checkout_session_id of create_checkout_session",
+            "payment_method_id": "pm_visa",
+            "idempotency_key": "make a new one for this purchase",
+        }),
+    };
+    super::tool::<Input, SaleAnswer<'_>>(about, |app, call| Box::pin(create(app, call)))
+}
+
+async fn create(app: Arc<App>, call: Call) -> SavedReply {
+    let input: Input = match call.input() {
+        Ok(input) => input,
+        Err(error) => return failed_reply(error),
+    };
+    let session = SessionId::from(input.checkout_session_id);
+    let purchase = Purchase {
+        user: call.user.clone(),
+        entry: EntryKey { user: call.user.clone(), tool: call.tool.to_owned(), key: input.idempotency_key },
+        parameters: canonical_hash(&call.arguments),
+        session: session.clone(),
+        payment_method_id: input.payment_method_id,
+        correlation: call.correlation.clone(),
+        deadline: call.deadline,
+    };
+    let reply = buy(&app, &purchase).await;
+    let (status, error_code) = told(&reply);
+    app.ports().log.record(LogLine::CheckoutResult(CheckoutResult {
+        request_id: call.correlation,
+        user_id: call.user,
+        checkout_session_id: session,
+        status,
+        error_code,
+        time: app.now(),
+    }));
+    reply
+}

@@ -1,0 +1,196 @@
+//! The tools, a file each: input type, schema, handler. [`table`] is what is published and called.
+//!
+//! Raw arguments come in, are validated against the published schema, and only then become the tool's input type; so what
+//! is enforced is what is told, and every violation is told at once.
+
+pub mod cancel_order;
+pub mod create_checkout_session;
+pub mod create_order;
+pub mod get_order;
+pub mod get_payment_methods;
+pub mod get_workflow;
+pub mod search_products;
+pub mod suggest_gifts;
+pub mod user_navigated_to_step;
+
+use std::sync::{Arc, LazyLock};
+
+use jsonschema::Validator;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::app::{Annotations, App, ToolSpec};
+use crate::checkout::answer::failed_reply;
+use crate::checkout::entry::SavedReply;
+use crate::error::{Code, ToolError};
+use crate::ids::{CorrelationId, UserId, WorkflowId};
+use crate::ports::BoxFuture;
+use crate::retry::{CallFailed, Failure, Urgency};
+use crate::validate::violations;
+
+/// A call whose arguments have been validated.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The tool's name.
+    pub tool: &'static str,
+    /// Who calls.
+    pub user: UserId,
+    /// Of the call.
+    pub correlation: CorrelationId,
+    /// The arguments.
+    pub arguments: Value,
+    /// When it must have been answered.
+    pub deadline: Instant,
+}
+
+impl Call {
+    /// The arguments as the tool's input type. What the schema admits, the type takes.
+    fn input<T: DeserializeOwned>(&self) -> Result<T, Box<ToolError>> {
+        T::deserialize(&self.arguments).map_err(|_| {
+            ToolError::new(Code::InvalidArguments, "the arguments do not fit the tool's schema", &self.correlation)
+        })
+    }
+
+    /// A failure of this call.
+    fn fail(&self, code: Code, message: impl Into<String>) -> Box<ToolError> {
+        ToolError::new(code, message, &self.correlation)
+    }
+
+    /// The pace of provider calls made for this call's caller.
+    fn urgency(&self, app: &App) -> Urgency {
+        Urgency::Caller { deadline: app.answer_by(self.deadline) }
+    }
+
+    /// Whether an optional workflow is this user's; a foreign one is as unknown as any.
+    async fn check_workflow(&self, app: &App, workflow: Option<&str>) -> Result<(), Box<ToolError>> {
+        let Some(id) = workflow else { return Ok(()) };
+        let known =
+            app.workflow(&WorkflowId::from(id)).await.map_err(|error| app.store_error(&error, &self.correlation))?;
+        match known {
+            Some((_, workflow)) if workflow.user == self.user => Ok(()),
+            _ => Err(self.fail(Code::WorkflowNotFound, format!("there is no workflow {id}"))),
+        }
+    }
+
+    /// What a failed catalog call means to the caller.
+    fn catalog_failed(&self, failed: CallFailed) -> Box<ToolError> {
+        let retry_after = failed.retry_after();
+        match failed.last {
+            Failure::Refused(refusal) => match refusal.code.as_str() {
+                "unknown_product" => {
+                    let which = refusal.detail.unwrap_or_else(|| String::from("one of the products"));
+                    self.fail(
+                        Code::ProductNotFound,
+                        format!("{which} is not in the catalog; search_products tells what is"),
+                    )
+                }
+                "out_of_stock" => {
+                    let which = refusal.detail.unwrap_or_else(|| String::from("one of the products"));
+                    self.fail(Code::OutOfStock, format!("{which} is out of stock"))
+                }
+                "promo_invalid" => {
+                    self.fail(Code::PromoInvalid, "the promo_code is not valid; leave it out or use another")
+                }
+                "currency_unsupported" => self.fail(
+                    Code::CurrencyUnsupported,
+                    "one of the products is not sold in this currency; EUR always works",
+                ),
+                _ => self.fail(Code::CatalogRefused, "the catalog refused the request"),
+            },
+            Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => {
+                self.fail(Code::CatalogUnavailable, "the catalog did not answer").retry_after(retry_after)
+            }
+        }
+    }
+}
+
+type Handler = fn(Arc<App>, Call) -> BoxFuture<'static, SavedReply>;
+
+/// A tool: what is published, what is enforced, and what it does.
+pub struct Tool {
+    /// As published.
+    pub spec: ToolSpec,
+    validator: Validator,
+    example: Value,
+    handler: Handler,
+}
+
+impl Tool {
+    /// Calls the tool with raw arguments.
+    pub async fn call(&self, app: &Arc<App>, call: Call) -> SavedReply {
+        let violations = violations(&self.validator, &self.spec.input_schema, &call.arguments);
+        if !violations.is_empty() {
+            let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
+            let mut error =
+                call.fail(Code::InvalidArguments, format!("these arguments are not valid: {}", fields.join(", ")));
+            error.violations = violations;
+            error.example = Some(self.example.clone());
+            return failed_reply(error);
+        }
+        (self.handler)(app.clone(), call).await
+    }
+}
+
+/// Words and promises of a tool.
+struct About {
+    name: &'static str,
+    title: &'static str,
+    description: &'static str,
+    annotations: Annotations,
+    /// A minimal valid call; it never holds a usable key.
+    example: Value,
+}
+
+fn tool<Input: JsonSchema, Output: JsonSchema>(about: About, handler: Handler) -> Tool {
+    let mut input_schema = schema_of::<Input>();
+    input_schema["examples"] = json!([about.example]);
+    let validator = jsonschema::options()
+        .should_validate_formats(true)
+        .build(&input_schema)
+        .expect("a schema generated from a type is a valid schema");
+    let spec = ToolSpec {
+        name: about.name,
+        title: about.title,
+        description: about.description,
+        input_schema: Arc::new(input_schema),
+        output_schema: Arc::new(schema_of::<Output>()),
+        annotations: about.annotations,
+    };
+    Tool { spec, validator, example: about.example, handler }
+}
+
+fn schema_of<T: JsonSchema>() -> Value {
+    // Inlined: many clients do not follow references.
+    let generator = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true).into_generator();
+    generator.into_root_schema_for::<T>().to_value()
+}
+
+/// Wraps a typed result as a reply.
+fn reply<T: Serialize>(result: Result<T, Box<ToolError>>) -> SavedReply {
+    match result {
+        Ok(output) => SavedReply { structured: json!(output), is_error: false },
+        Err(error) => failed_reply(error),
+    }
+}
+
+/// Every tool, in the order in which they are published. Built once a process: it depends on nothing but the code.
+pub fn table() -> &'static [Tool] {
+    static TABLE: LazyLock<Vec<Tool>> = LazyLock::new(|| {
+        vec![
+            search_products::tool(),
+            suggest_gifts::tool(),
+            get_payment_methods::tool(),
+            create_checkout_session::tool(),
+            create_order::tool(),
+            get_order::tool(),
+            cancel_order::tool(),
+            user_navigated_to_step::tool(),
+            get_workflow::tool(),
+        ]
+    });
+    &TABLE
+}

@@ -1,0 +1,131 @@
+//! `suggest_gifts`: ideas for a person and an occasion, within a budget; begins a workflow.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{About, Call, Tool, reply};
+use crate::app::{Annotations, App};
+use crate::error::{Code, ToolError};
+use crate::ids::WorkflowId;
+use crate::money::{Currency, Money};
+use crate::providers::catalog::{Product, Search};
+use crate::workflow::{Step, Workflow};
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    /// What the gift is for.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 60), example = &"birthday")]
+    occasion: Option<String>,
+    /// Whom it is for.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 60), example = &"friend")]
+    recipient: Option<String>,
+    /// What the person likes; a gift that fits more of it comes first.
+    #[serde(default)]
+    #[schemars(length(max = 10), inner(length(min = 1, max = 60)))]
+    interests: Vec<String>,
+    /// The most it may cost, in minor units of `currency` (5000 = 50.00).
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 100_000_000))]
+    budget: Option<i64>,
+    /// The currency of prices, ISO 4217.
+    #[serde(default = "super::create_checkout_session::default_currency")]
+    #[schemars(with = "String", regex(pattern = "^[A-Z]{3}$"), example = &"EUR")]
+    currency: Currency,
+    /// How many ideas at the most.
+    #[serde(default = "default_ideas")]
+    #[schemars(range(min = 1, max = 20))]
+    limit: u32,
+    /// The workflow to go on with; left out, a new one begins.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 80))]
+    workflow_id: Option<String>,
+}
+
+fn default_ideas() -> u32 {
+    5
+}
+
+/// Ideas, the best first.
+#[derive(Serialize, JsonSchema)]
+struct Output {
+    /// To name in later calls of this conversation.
+    #[schemars(with = "String")]
+    workflow_id: WorkflowId,
+    /// The ideas; none if nothing fits.
+    ideas: Vec<Product>,
+}
+
+pub(super) fn tool() -> Tool {
+    let about = About {
+        name: "suggest_gifts",
+        title: "Suggest gifts",
+        description: "Suggests gifts for an occasion, a recipient and interests, within a budget. Answers a workflow_id \
+                      to pass on in the later calls of the same conversation.",
+        annotations: Annotations { read_only: false, destructive: false, idempotent: false, open_world: true },
+        example: json!({"occasion": "birthday", "recipient": "friend", "budget": 5000}),
+    };
+    super::tool::<Input, Output>(about, |app, call| Box::pin(async move { reply(suggest(app, call).await) }))
+}
+
+/// How many products are looked at to choose from.
+const POOL: u32 = 50;
+
+async fn suggest(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
+    let input: Input = call.input()?;
+    call.check_workflow(&app, input.workflow_id.as_deref()).await?;
+    let search = Search {
+        occasion: input.occasion.as_deref(),
+        recipient: input.recipient.as_deref(),
+        max_amount: input.budget,
+        limit: POOL,
+        ..Search::default()
+    };
+    let urgency = call.urgency(&app);
+    let found = app.caller().search(&search, input.currency, &call.correlation, urgency).await;
+    let mut ideas = found.map_err(|failed| call.catalog_failed(failed))?;
+    let interests: Vec<String> = input.interests.iter().map(|interest| interest.to_lowercase()).collect();
+    let score = |product: &Product| {
+        let fits = |interest: &&String| {
+            product.tags.iter().any(|tag| tag.eq_ignore_ascii_case(interest))
+                || product.title.to_lowercase().contains(interest.as_str())
+        };
+        interests.iter().filter(fits).count()
+    };
+    // What is in stock and fits more interests comes first; the catalog's own order decides the rest.
+    ideas.sort_by_key(|product| (std::cmp::Reverse(product.in_stock), std::cmp::Reverse(score(product))));
+    ideas.truncate(usize::try_from(input.limit).unwrap_or(usize::MAX));
+    let budget = input.budget.map(|budget| Money::new(budget, input.currency));
+    let workflow_id = note_ideas(&app, &call, input.workflow_id, budget).await?;
+    Ok(Output { workflow_id, ideas })
+}
+
+/// Moves the workflow to the step where ideas are on the table, or begins one there.
+async fn note_ideas(
+    app: &App,
+    call: &Call,
+    id: Option<String>,
+    budget: Option<Money>,
+) -> Result<WorkflowId, Box<ToolError>> {
+    let id = id.map(WorkflowId::from);
+    let fresh = id.is_none();
+    let id = id.unwrap_or_else(|| WorkflowId::from(app.ports().new_id("wf_")));
+    let moved = app
+        .change_workflow(&id, &call.correlation, |found| {
+            let mut workflow = match (found, fresh) {
+                (Some(workflow), _) => workflow,
+                (None, true) => Workflow::begin(id.clone(), call.user.clone()),
+                (None, false) => return Err(call.fail(Code::WorkflowNotFound, format!("there is no workflow {id}"))),
+            };
+            workflow.step = workflow.step.max(Step::GenerateIdeas);
+            workflow.budget = budget.or(workflow.budget);
+            Ok(workflow)
+        })
+        .await?;
+    Ok(moved.id)
+}

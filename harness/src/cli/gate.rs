@@ -1,0 +1,81 @@
+//! Runs every scenario in its worlds: in simulation with further seeds, on the wire a few at a time.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use super::Runner;
+use super::progress::Progress;
+use crate::outcome::Outcome;
+use crate::report::Ran;
+use crate::scenario::model::{Scenario, WorldKind};
+
+/// Each simulated scenario is run with its own seed and this many further ones: a verdict that hangs on the seed is none.
+const FURTHER_SEEDS: u64 = 2;
+/// Runs on the wire at one time. They wait more than they work, but too many would disturb each other's clocks.
+const WIRE_AT_ONCE: usize = 4;
+
+/// What is to be run: every scenario in each of its worlds, or in one.
+pub(super) fn work(scenarios: &[Arc<Scenario>], only: Option<WorldKind>) -> Vec<(Arc<Scenario>, WorldKind)> {
+    let mut work = Vec::new();
+    for scenario in scenarios {
+        for world in &scenario.worlds {
+            if only.is_none_or(|only| only == *world) {
+                work.push((scenario.clone(), *world));
+            }
+        }
+    }
+    work
+}
+
+/// Runs all of it; the order of the results is that of the work, whatever came to its end first.
+pub(super) fn play(work: &[(Arc<Scenario>, WorldKind)], runner: Runner<'_>, progress: &Progress) -> Vec<Ran> {
+    let mut slots: Vec<Option<Ran>> = work.iter().map(|_| None).collect();
+    let of = |wanted: WorldKind| {
+        work.iter().enumerate().filter(move |(_, (_, world))| *world == wanted).map(|(index, _)| index)
+    };
+    // Simulated runs first and one after the other, so that what is measured of them is undisturbed.
+    for index in of(WorldKind::Sim) {
+        slots[index] = Some(one(&work[index], runner, progress));
+    }
+    let on_the_wire: Vec<_> = of(WorldKind::Wire).collect();
+    let next = AtomicUsize::new(0);
+    let shared = Mutex::new(&mut slots);
+    thread::scope(|scope| {
+        for _ in 0..WIRE_AT_ONCE.min(on_the_wire.len()) {
+            scope.spawn(|| {
+                while let Some(index) = on_the_wire.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let ran = one(&work[*index], runner, progress);
+                    shared.lock().unwrap_or_else(PoisonError::into_inner)[*index] = Some(ran);
+                }
+            });
+        }
+    });
+    slots.into_iter().flatten().collect()
+}
+
+fn one((scenario, world): &(Arc<Scenario>, WorldKind), runner: Runner<'_>, progress: &Progress) -> Ran {
+    progress.begin(&format!("{} ({})", scenario.name, world.name()));
+    let further = match world {
+        WorldKind::Sim => FURTHER_SEEDS,
+        WorldKind::Wire => 0,
+    };
+    let outcomes =
+        (0..=further).map(|further| guarded(runner, scenario, *world, scenario.seed.wrapping_add(further))).collect();
+    progress.done();
+    Ran { scenario: scenario.clone(), world: *world, outcomes }
+}
+
+/// A run of the scenario's own plan; a panic of the harness is told as what it is and ends this run only.
+fn guarded(runner: Runner<'_>, scenario: &Arc<Scenario>, world: WorldKind, seed: u64) -> Result<Outcome, String> {
+    let run = || runner(scenario, world, &scenario.plan, seed);
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(panicked(&*panic)))
+}
+
+/// What a panic said.
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("misrule itself failed: {}", text.unwrap_or("it did not say why"))
+}

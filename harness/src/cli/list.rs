@@ -1,0 +1,107 @@
+//! `misrule list`: what there is to run, to break and to judge.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+
+use super::{Common, Console, Ended, Refusal, load};
+use crate::fault::{explain, menu};
+use crate::oracle;
+use crate::provider::operations;
+use crate::report::terminal::{WIDTH, wrap};
+
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    /// Scenarios by name, file or folder; all of them if none is named.
+    #[arg(value_name = "SCENARIO")]
+    names: Vec<String>,
+    /// The faults instead.
+    #[arg(long, conflicts_with_all = ["oracles", "sites", "names"])]
+    faults: bool,
+    /// The oracles instead.
+    #[arg(long, conflicts_with_all = ["sites", "names"])]
+    oracles: bool,
+    /// The operations at which something can go wrong instead, with what can.
+    #[arg(long, conflicts_with = "names")]
+    sites: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
+    if arguments.faults {
+        console.say(&faults());
+    } else if arguments.oracles {
+        console.say(&oracles());
+    } else if arguments.sites {
+        console.say(&sites());
+    } else {
+        return scenarios(arguments, console);
+    }
+    Ok(0)
+}
+
+/// Those that can be read are listed, whatever is wrong with the others.
+fn scenarios(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
+    let common = &arguments.common;
+    let colour_err = console.colour_err && !common.no_color;
+    let (scenarios, mistaken) = load::readable(&common.scenarios, &arguments.names, colour_err)?;
+    let name = scenarios.iter().map(|scenario| scenario.name.chars().count()).max().unwrap_or(0);
+    let mut out = String::new();
+    for scenario in &scenarios {
+        let worlds: Vec<_> = scenario.worlds.iter().map(|world| world.name()).collect();
+        let line = format!("{:name$}  {:8}  {}", scenario.name, worlds.join(" "), scenario.covers.join(" "));
+        put(&mut out, line.trim_end());
+        put(&mut out, &format!("    {}", scenario.title));
+    }
+    console.say(&out);
+    if mistaken.is_empty() { Ok(0) } else { Err(Refusal::unusable(&mistaken.concat())) }
+}
+
+fn faults() -> String {
+    let mut out = String::new();
+    let mut moment = None;
+    for fault in explain::ALL {
+        if moment != Some(fault.moment) {
+            moment = Some(fault.moment);
+            put(&mut out, fault.moment.name());
+        }
+        put(&mut out, &format!("  {:16}  {}", fault.name, fault.example));
+    }
+    put(&mut out, "`misrule explain FAULT` says what each does");
+    out
+}
+
+fn oracles() -> String {
+    let mut out = String::new();
+    for oracle in oracle::ALL {
+        put(&mut out, oracle.id);
+        for line in wrap(oracle.rule, WIDTH - 4).lines() {
+            put(&mut out, &format!("    {line}"));
+        }
+    }
+    put(&mut out, "`misrule explain ORACLE` says why each matters");
+    out
+}
+
+fn sites() -> String {
+    let mut out = String::new();
+    for operation in operations::ALL {
+        let mut names: Vec<&str> = menu::full(operation).iter().map(crate::fault::Fault::name).collect();
+        names.dedup();
+        put(&mut out, operation.label);
+        for line in wrap(&names.join(", "), WIDTH - 4).lines() {
+            put(&mut out, &format!("    {line}"));
+        }
+    }
+    for provider in giftgenius::ports::Provider::ALL {
+        put(&mut out, &format!("provider.{}", provider.name()));
+        put(&mut out, "    outage");
+    }
+    put(&mut out, "`payment.charge#2` is the second charge to arrive, `payment.charge@3#1` the first for step 3");
+    out
+}
+
+fn put(out: &mut String, line: &str) {
+    writeln!(out, "{line}").expect("writing to a string does not fail");
+}

@@ -1,0 +1,198 @@
+//! The command line: one file a command, each thin over the library.
+//!
+//! Exit codes: 0 all is well, 1 a rule was broken, 2 unusable input (nothing was run), 3 inconclusive, 4 the system or
+//! the harness itself could not run. A rule that was broken outranks everything else.
+
+mod explain;
+mod gate;
+mod list;
+mod load;
+mod progress;
+mod replay;
+mod run;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal as _, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::fault::plan::Plan;
+use crate::outcome::Outcome;
+use crate::report::terminal::{WIDTH, with_exit};
+use crate::scenario::find::ROOT;
+use crate::scenario::model::{Scenario, WorldKind};
+
+/// Nothing was run, because of what was asked for.
+const UNUSABLE: u8 = 2;
+/// The system or the harness could not run.
+const COULD_NOT_RUN: u8 = 4;
+
+/// A chaos harness for MCP tool servers: everything around them fails, and their providers' ledgers are judged.
+#[derive(Parser, Debug)]
+#[command(
+    name = "misrule",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Exit codes: 0 all is well, 1 a rule was broken, 2 unusable input, 3 inconclusive, 4 could not run."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: run::Arguments,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Runs scenarios and judges them: the gate, and what happens without a command.
+    Run(run::Arguments),
+    /// Repeats one run and prints all of it.
+    Replay(replay::Arguments),
+    /// Lists scenarios; or faults, oracles, sites.
+    List(list::Arguments),
+    /// Explains an oracle, a fault, an error code or a requirement.
+    Explain(explain::Arguments),
+    /// Prints the JSON Schema of a file format.
+    Schema(schema::Arguments),
+}
+
+/// Where scenarios are and how output looks.
+#[derive(Args, Clone, Debug)]
+struct Common {
+    /// The folder with the scenarios.
+    #[arg(long, value_name = "DIR", default_value = ROOT)]
+    scenarios: PathBuf,
+    /// No colours, also on a terminal.
+    #[arg(long)]
+    no_color: bool,
+}
+
+/// A world, as it is written.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+enum World {
+    /// In memory, in virtual time.
+    Sim,
+    /// On real sockets, in real time.
+    Wire,
+}
+
+impl World {
+    const fn kind(self) -> WorldKind {
+        match self {
+            Self::Sim => WorldKind::Sim,
+            Self::Wire => WorldKind::Wire,
+        }
+    }
+}
+
+/// Makes one run; the error is a sentence.
+type Runner<'a> = &'a (dyn Fn(&Arc<Scenario>, WorldKind, &Plan, u64) -> Result<Outcome, String> + Sync);
+
+/// Why a command did nothing, or could not end as it should.
+#[derive(Debug)]
+struct Refusal {
+    /// For a person, whole lines.
+    text: String,
+    /// The exit code.
+    code: u8,
+}
+
+impl Refusal {
+    /// Unusable input: says why, and that nothing was run.
+    fn unusable(why: &str) -> Self {
+        let last = with_exit("nothing was run", UNUSABLE, WIDTH);
+        let why = why.trim_end();
+        let lead = if why.starts_with("error:") { "" } else { "error: " };
+        Self { text: format!("{lead}{why}\n{last}\n"), code: UNUSABLE }
+    }
+
+    /// The system or the harness could not run.
+    fn could_not_run(why: &str) -> Self {
+        let last = with_exit("this says nothing of the system's behaviour", COULD_NOT_RUN, WIDTH);
+        Self { text: format!("error: {}\n{last}\n", why.trim_end()), code: COULD_NOT_RUN }
+    }
+}
+
+/// A command's own exit code, or why it has none.
+type Ended = Result<u8, Refusal>;
+
+/// Where output goes.
+struct Console<'a> {
+    out: &'a mut dyn Write,
+    err: &'a mut dyn Write,
+    /// Whether stdout may be coloured.
+    colour: bool,
+    /// Whether stderr may be coloured.
+    colour_err: bool,
+    /// Whether progress is shown on stderr.
+    progress: bool,
+}
+
+impl Console<'_> {
+    /// Prints. A reader that has gone away (`| head`) is no failure of ours.
+    fn say(&mut self, text: &str) {
+        let _ = self.out.write_all(text.as_bytes());
+    }
+
+    fn warn(&mut self, text: &str) {
+        let _ = self.err.write_all(text.as_bytes());
+    }
+}
+
+/// The command `misrule`.
+pub fn main() -> ExitCode {
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    let wanted = std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+    let terminal = io::stderr().is_terminal();
+    let mut console = Console {
+        colour: wanted && io::stdout().is_terminal(),
+        colour_err: wanted && terminal,
+        progress: terminal,
+        out: &mut out,
+        err: &mut err,
+    };
+    // On the wire the system's process is this very executable.
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("misrule"));
+    let run = |scenario: &Arc<Scenario>, world, plan: &Plan, seed| {
+        crate::run::run(scenario, world, plan, seed, &program).map_err(|error| error.to_string())
+    };
+    let code = command(std::env::args_os(), &run, &mut console);
+    let _ = console.out.flush();
+    ExitCode::from(code)
+}
+
+/// One whole invocation; gives the exit code.
+fn command(words: impl IntoIterator<Item = OsString>, runner: Runner<'_>, console: &mut Console<'_>) -> u8 {
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap's own words: usage, help, version.
+            let code = error.exit_code();
+            let text = error.render();
+            let text = if console.colour { text.ansi().to_string() } else { text.to_string() };
+            if error.use_stderr() {
+                console.warn(&text);
+            } else {
+                console.say(&text);
+            }
+            return u8::try_from(code).unwrap_or(UNUSABLE);
+        }
+    };
+    let ended = match cli.command.unwrap_or(Command::Run(cli.run)) {
+        Command::Run(arguments) => run::run(&arguments, runner, console),
+        Command::Replay(arguments) => replay::run(&arguments, runner, console),
+        Command::List(arguments) => list::run(&arguments, console),
+        Command::Explain(arguments) => explain::run(&arguments, console),
+        Command::Schema(arguments) => Ok(schema::run(&arguments, console)),
+    };
+    ended.unwrap_or_else(|refusal| {
+        console.warn(&refusal.text);
+        refusal.code
+    })
+}

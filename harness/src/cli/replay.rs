@@ -1,0 +1,76 @@
+//! `misrule replay`: one scenario, one plan, one seed; prints the whole run, the same byte for byte in simulation.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use clap::Args;
+
+use super::gate::panicked;
+use super::{Common, Console, Ended, Refusal, Runner, World, load};
+use crate::outcome::Status;
+use crate::report::terminal::{WIDTH, with_exit};
+use crate::report::{build, snapshot};
+use crate::scenario::faults;
+use crate::scenario::model::{Scenario, WorldKind};
+
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    /// The scenario: its name or file.
+    #[arg(value_name = "SCENARIO")]
+    name: String,
+    /// The fault plan, such as "payment.charge#1: lost_reply; inventory.release#1: status(503)"; the scenario's own
+    /// unless given.
+    #[arg(long)]
+    plan: Option<String>,
+    /// The seed for identifiers and jitter; the scenario's own unless given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Where.
+    #[arg(long, default_value = "sim")]
+    world: World,
+    #[command(flatten)]
+    common: Common,
+}
+
+pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Console<'_>) -> Ended {
+    let common = &arguments.common;
+    let colour_err = console.colour_err && !common.no_color;
+    let scenarios = load::scenarios(&common.scenarios, std::slice::from_ref(&arguments.name), colour_err)?;
+    let [scenario] = scenarios.as_slice() else {
+        let found: Vec<_> = scenarios.iter().map(|scenario| &*scenario.name).collect();
+        return Err(Refusal::unusable(&format!(
+            "`{}` names {} scenarios, and one run is repeated at a time: {}",
+            arguments.name,
+            found.len(),
+            found.join(", ")
+        )));
+    };
+    let world = arguments.world.kind();
+    if !scenario.worlds.contains(&world) {
+        return Err(Refusal::unusable(&not_there(scenario, world)));
+    }
+    let plan = match &arguments.plan {
+        None => scenario.plan.clone(),
+        Some(text) => faults::plan_for(scenario, text).map_err(|error| Refusal::unusable(&error.render(colour_err)))?,
+    };
+    let seed = arguments.seed.unwrap_or(scenario.seed);
+    let outcome = catch_unwind(AssertUnwindSafe(|| runner(scenario, world, &plan, seed)))
+        .unwrap_or_else(|panic| Err(panicked(&*panic)))
+        .map_err(|why| Refusal::could_not_run(&why))?;
+    console.say(&snapshot::text(&outcome));
+    let (text, code) = match outcome.status() {
+        Status::Ok => ("all is well: every rule was kept".to_owned(), 0),
+        Status::Broken => (format!("broken: {}", build::rules_broken(&outcome).join(", ")), 1),
+        Status::Inconclusive => ("inconclusive: not everything was tried that should have been".to_owned(), 3),
+    };
+    console.say(&format!("\n{}\n", with_exit(&text, code, WIDTH)));
+    Ok(code)
+}
+
+fn not_there(scenario: &Scenario, world: WorldKind) -> String {
+    format!(
+        "{} does not run in {}; add \"{}\" to its `worlds`, or leave --world out",
+        scenario.name,
+        world.name(),
+        world.name()
+    )
+}

@@ -1,0 +1,121 @@
+//! `misrule run`: the gate. Runs scenarios, judges them, writes the reports and ends with the exit code.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Args;
+
+use super::progress::Progress;
+use super::{COULD_NOT_RUN, Common, Console, Ended, Refusal, Runner, World, gate, load};
+use crate::report::document::{Report, Word};
+use crate::report::files::{self, FileError};
+use crate::report::terminal::{self, Style};
+use crate::report::{Ran, build, json, junit, markdown};
+use crate::scenario::model::Scenario;
+use crate::scenario::write::write as write_scenario;
+
+/// The folder for the scenarios that failing runs leave behind.
+const FAILURES: &str = "failures";
+
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    /// Scenarios by name (`checkout/happy_path`), file or folder; all of them if none is named.
+    #[arg(value_name = "SCENARIO")]
+    names: Vec<String>,
+    /// Only in this world.
+    #[arg(long)]
+    world: Option<World>,
+    /// The folder for the reports.
+    #[arg(long, value_name = "DIR", default_value = "target/misrule")]
+    out: PathBuf,
+    #[command(flatten)]
+    common: Common,
+}
+
+pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Console<'_>) -> Ended {
+    let common = &arguments.common;
+    let colour_err = console.colour_err && !common.no_color;
+    let scenarios = load::scenarios(&common.scenarios, &arguments.names, colour_err)?;
+    let work = gate::work(&scenarios, arguments.world.map(World::kind));
+    if work.is_empty() {
+        let world = arguments.world.map_or("any world", |world| world.kind().name());
+        return Err(Refusal::unusable(&format!(
+            "none of the scenarios runs in {world}; `misrule list` shows where each does"
+        )));
+    }
+    let failures = arguments.out.join(FAILURES);
+    let usable = files::prepare(&failures).and_then(|()| files::clear(&failures, "toml"));
+    usable.map_err(|error| Refusal::unusable(&format!("{error}; name another folder with --out")))?;
+
+    let began = Instant::now();
+    let progress = Progress::start(work.len(), console.progress);
+    let ran = gate::play(&work, runner, &progress);
+    drop(progress);
+    let mut report = build(&ran, began.elapsed());
+
+    let written = leave_behind(&mut report, &ran, &failures).and_then(|()| write_all(&report, &arguments.out));
+    let out = arguments.out.display();
+    let style = Style {
+        colour: console.colour && !common.no_color,
+        written: &match &written {
+            Ok(()) => format!("{out}/report.md · junit.xml · report.json"),
+            Err(_) => String::new(),
+        },
+    };
+    console.say(&terminal::write(&report, style));
+    match written {
+        Ok(()) => Ok(report.verdict.exit_code()),
+        // A rule that was broken outranks a report that could not be kept.
+        Err(error) => {
+            let code = if report.verdict == Word::Broken { Word::Broken.exit_code() } else { COULD_NOT_RUN };
+            let last = terminal::with_exit("the report above is all there is", code, terminal::WIDTH);
+            Err(Refusal { text: format!("error: {error}\n{last}\n"), code })
+        }
+    }
+}
+
+/// Leaves a scenario file behind for each finding, which replays it and can be moved in among the others.
+fn leave_behind(report: &mut Report, ran: &[Ran], folder: &Path) -> Result<(), FileError> {
+    let mut counts: Vec<(String, u32)> = Vec::new();
+    for scenario in &mut report.scenarios {
+        for run in &mut scenario.runs {
+            let outcome = ran
+                .iter()
+                .filter(|ran| ran.scenario.name == scenario.name && ran.world.name() == run.world)
+                .flat_map(|ran| ran.outcomes.iter().flatten())
+                .find(|outcome| outcome.seed == run.seed);
+            let Some(outcome) = outcome else { continue };
+            let failing = Scenario {
+                plan: outcome.plan.clone(),
+                seed: outcome.seed,
+                ..Arc::unwrap_or_clone(outcome.scenario.clone())
+            };
+            let text = format!(
+                "# Left behind by a run that broke a rule; repeat it with\n# {}\n\n{}",
+                run.replay,
+                write_scenario(&failing)
+            );
+            for finding in &mut run.findings {
+                let count = match counts.iter_mut().find(|(rule, _)| *rule == finding.rule) {
+                    Some((_, count)) => count,
+                    None => {
+                        counts.push((finding.rule.clone(), 0));
+                        &mut counts.last_mut().expect("one was pushed").1
+                    }
+                };
+                *count += 1;
+                let path = folder.join(format!("{}-{count}.toml", finding.rule));
+                files::write(&path, text.as_bytes())?;
+                finding.written_to = Some(path.display().to_string());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_all(report: &Report, out: &Path) -> Result<(), FileError> {
+    files::write(&out.join("report.json"), json::write(report).as_bytes())?;
+    files::write(&out.join("junit.xml"), junit::write(report).as_bytes())?;
+    files::write(&out.join("report.md"), markdown::write(report).as_bytes())
+}

@@ -1,0 +1,29 @@
+//! `misrule schema`: the JSON Schema of a file format, as it is committed.
+
+use clap::{Args, ValueEnum};
+
+use super::Console;
+use crate::report::json;
+use crate::scenario::schema as scenario;
+
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    /// Of which format.
+    of: Format,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug)]
+enum Format {
+    /// Scenario files.
+    Scenario,
+    /// report.json.
+    Report,
+}
+
+pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> u8 {
+    console.say(&match arguments.of {
+        Format::Scenario => scenario::text(),
+        Format::Report => json::schema(),
+    });
+    0
+}

@@ -1,0 +1,196 @@
+//! Every fault in a sentence or two, for `misrule explain` and `misrule list --faults`: one table.
+
+use super::Moment;
+
+/// One fault, explained.
+#[derive(Debug)]
+pub struct Explained {
+    /// The word for it.
+    pub name: &'static str,
+    /// Which part of a call it strikes.
+    pub moment: Moment,
+    /// How it is written in a plan.
+    pub example: &'static str,
+    /// What it does, and what it is there to find.
+    pub text: &'static str,
+}
+
+const fn explained(name: &'static str, moment: Moment, example: &'static str, text: &'static str) -> Explained {
+    Explained { name, moment, example, text }
+}
+
+/// Every fault, by moment.
+pub static ALL: &[Explained] = &[
+    explained(
+        "refuse",
+        Moment::Before,
+        "payment.charge#1: refuse",
+        "No connection is made, so the request cannot have been applied: the one failure that is always safe to repeat.",
+    ),
+    explained(
+        "lost_request",
+        Moment::Before,
+        "payment.charge#1: lost_request",
+        "The request is lost on its way: not applied, and no reply ever comes. To the system it looks exactly like `lost_reply`.",
+    ),
+    explained(
+        "status",
+        Moment::Before,
+        "payment.charge#1: status(503, retry_after=2)",
+        "Not applied; the provider answers this status, and says when to come back if `retry_after` (seconds) or `retry_after_date` (seconds from then, sent as a date) is given.",
+    ),
+    explained(
+        "reset",
+        Moment::Before,
+        "payment.charge#1: reset",
+        "The connection is reset before the request is applied. The sender cannot know that.",
+    ),
+    explained(
+        "lost_reply",
+        Moment::After,
+        "payment.charge#1: lost_reply",
+        "The request is applied and its reply is lost: the money has moved and nobody was told. A time-out is not a refusal.",
+    ),
+    explained(
+        "status_after",
+        Moment::After,
+        "payment.charge#1: status_after(500)",
+        "The request is applied, but the provider answers an error. A 500 is not a refusal either.",
+    ),
+    explained(
+        "reset_after",
+        Moment::After,
+        "payment.charge#1: reset_after",
+        "The request is applied, then the connection is reset instead of a reply.",
+    ),
+    explained(
+        "delay",
+        Moment::Reply,
+        "payment.charge#1: delay(ms=1500)",
+        "The request is applied and its reply comes this much later, perhaps after the system has given up on it.",
+    ),
+    explained(
+        "cut",
+        Moment::Reply,
+        "payment.charge#1: cut",
+        "The request is applied; status and headers arrive, and the body stops in the middle.",
+    ),
+    explained(
+        "garbage",
+        Moment::Reply,
+        "payment.charge#1: garbage",
+        "The request is applied; the reply is a 200 whose body is not JSON. It proves nothing about the effect.",
+    ),
+    explained(
+        "html_page",
+        Moment::Reply,
+        "payment.charge#1: html_page",
+        "The request is applied; a proxy answers 200 with a page of its own. Its text must not reach the model.",
+    ),
+    explained(
+        "missing_field",
+        Moment::Reply,
+        "payment.charge#1: missing_field(id)",
+        "The request is applied; the reply lacks this field.",
+    ),
+    explained(
+        "wrong_type",
+        Moment::Reply,
+        "payment.charge#1: wrong_type(amount)",
+        "The request is applied; this field of the reply has another type.",
+    ),
+    explained(
+        "wrong_amount",
+        Moment::Reply,
+        "payment.charge#1: wrong_amount",
+        "The request is applied for the right amount and the reply tells another one. Look up what was really taken before undoing anything.",
+    ),
+    explained(
+        "duplicate",
+        Moment::Repetition,
+        "payment.charge#1: duplicate",
+        "The network delivers the request twice; the reply is the first one's. Only a key makes the second harmless.",
+    ),
+    explained(
+        "late_duplicate",
+        Moment::Repetition,
+        "payment.charge#1: late_duplicate",
+        "The request is applied, and once more much later, even after it was undone.",
+    ),
+    explained(
+        "declined",
+        Moment::Circumstance,
+        "payment.charge#1: declined(insufficient_funds)",
+        "The card is declined: a business answer, not a failure. Repeating it is no use; another card may be.",
+    ),
+    explained(
+        "out_of_stock",
+        Moment::Circumstance,
+        "inventory.reserve#1: out_of_stock",
+        "Nothing of the first item is on the shelf any more.",
+    ),
+    explained(
+        "partial_reserve",
+        Moment::Circumstance,
+        "inventory.reserve#1: partial_reserve",
+        "One less of the first item is reserved than was asked for, with a success in the status.",
+    ),
+    explained(
+        "stale",
+        Moment::Circumstance,
+        "catalog.quote#1: stale",
+        "What is told is old: yesterday's price, a shelf that has changed since.",
+    ),
+    explained(
+        "outage",
+        Moment::OverTime,
+        "provider.payment: outage(from=2, calls=3)",
+        "The provider refuses every connection for a window of its requests, counted from 1, then is back.",
+    ),
+];
+
+/// The explanation of a fault's name.
+pub fn by_name(name: &str) -> Option<&'static Explained> {
+    ALL.iter().find(|explained| explained.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fault::{Circumstance, Fault};
+
+    #[test]
+    fn every_fault_is_explained_under_its_name_and_moment() {
+        let text = String::new;
+        let all = [
+            Fault::Refuse,
+            Fault::LostRequest,
+            Fault::Status(503, None),
+            Fault::Reset,
+            Fault::LostReply,
+            Fault::StatusAfter(500, None),
+            Fault::ResetAfter,
+            Fault::Delay(Duration::ZERO),
+            Fault::Cut,
+            Fault::Garbage,
+            Fault::HtmlPage,
+            Fault::MissingField(text()),
+            Fault::WrongType(text()),
+            Fault::WrongAmount,
+            Fault::Duplicate,
+            Fault::LateDuplicate,
+            Fault::Circumstance(Circumstance::Declined(text())),
+            Fault::Circumstance(Circumstance::OutOfStock),
+            Fault::Circumstance(Circumstance::PartialReserve),
+            Fault::Circumstance(Circumstance::Stale),
+        ];
+        for fault in &all {
+            let explained = by_name(fault.name()).expect(fault.name());
+            assert_eq!(explained.moment, fault.moment(), "{}", fault.name());
+        }
+        // And `outage`, which is a provider's, not a request's.
+        assert_eq!(ALL.len(), all.len() + 1);
+    }
+}

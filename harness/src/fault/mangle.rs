@@ -1,0 +1,224 @@
+//! What a mangled reply looks like, byte by byte, in every world: bodies that are not JSON or lack something, the error
+//! bodies of statuses that a fault makes, and the text of `Retry-After`.
+//!
+//! Nothing here is drawn: the same reply is mangled the same way in every run. Every body that a fault makes up carries
+//! canaries (see [`crate::canary`]), since a provider that fails is a provider that leaks.
+
+use jiff::fmt::rfc2822::DateTimePrinter;
+use jiff::{SignedDuration, Timestamp, Unit};
+use serde_json::{Value, json};
+
+use super::RetryAfter;
+use super::decide::Mangle;
+use crate::canary::{INTERNAL_ADDRESS, Internal, RAW_BODY, SECRET, STACK_FRAME};
+use crate::provider::OperationSpec;
+
+/// By how many minor units a wrong amount is told too high: a whole unit.
+pub const WRONG_BY: i64 = 100;
+
+/// How much of a body is left before the garbage.
+const LEFT_BEFORE_GARBAGE: usize = 8;
+
+/// A reply's body as it arrives. A field that the body does not have cannot be mangled: such a body arrives as it was.
+pub fn mangle(body: &[u8], how: &Mangle, operation: &OperationSpec) -> Vec<u8> {
+    match how {
+        Mangle::Garbage => {
+            let mut garbage = body[..body.len().min(LEFT_BEFORE_GARBAGE)].to_vec();
+            garbage.extend_from_slice(b"\xff\xfe\x00}]\x1b{\"status\":\xc3\x28");
+            garbage
+        }
+        Mangle::HtmlPage => html_page().into_bytes(),
+        Mangle::MissingField(field) => edited(body, |reply| {
+            take_out(reply, &format!("/{field}"));
+        }),
+        Mangle::WrongType(field) => edited(body, |reply| {
+            if let Some(value) = reply.pointer_mut(&format!("/{field}")) {
+                *value = of_another_type(value);
+            }
+        }),
+        Mangle::WrongAmount => edited(body, |reply| {
+            let amount = operation.amount_field.and_then(|field| reply.pointer_mut(field));
+            if let Some(amount) = amount
+                && let Some(minor_units) = amount.as_i64()
+            {
+                *amount = json!(minor_units.saturating_add(WRONG_BY));
+            }
+        }),
+    }
+}
+
+/// The body of an error status that a fault makes.
+pub fn error_body(status: u16) -> Vec<u8> {
+    let code = match status {
+        400 => "invalid_request",
+        408 => "request_timeout",
+        429 => "rate_limited",
+        500 => "internal_error",
+        502 => "bad_gateway",
+        503 => "unavailable",
+        504 => "gateway_timeout",
+        _ => "unexpected",
+    };
+    let body = json!({"error": {
+        "code": code,
+        "message": format!("{RAW_BODY}: upstream {INTERNAL_ADDRESS} failed {STACK_FRAME}"),
+        "internal": Internal::PLANTED,
+    }});
+    body.to_string().into_bytes()
+}
+
+/// The value of a `Retry-After` header (RFC 9110, 10.2.3). A date has whole seconds: it is rounded up, so that who waits
+/// for it never comes too early.
+pub fn retry_after_text(retry_after: RetryAfter, now: Timestamp) -> String {
+    match retry_after {
+        RetryAfter::Seconds(seconds) => seconds.to_string(),
+        RetryAfter::Date(seconds) => {
+            let then = now
+                .saturating_add(SignedDuration::from_secs(i64::from(seconds)))
+                .expect("a span of seconds has no calendar units");
+            let whole = jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Ceil);
+            let whole = then.round(whole).unwrap_or(then);
+            DateTimePrinter::new()
+                .timestamp_to_rfc9110_string(&whole)
+                .expect("no run reaches a year that an HTTP date cannot tell")
+        }
+    }
+}
+
+fn html_page() -> String {
+    format!(
+        "<!DOCTYPE html>\n<html><head><title>Service temporarily unavailable</title></head>\n<body><h1>It is not you, it \
+         is us</h1>\n<!-- upstream {INTERNAL_ADDRESS} {STACK_FRAME} authorization: Bearer {SECRET} {RAW_BODY} -->\n\
+         </body></html>\n"
+    )
+}
+
+/// The body with a change made to its JSON; as it was if it has none.
+fn edited(body: &[u8], edit: impl FnOnce(&mut Value)) -> Vec<u8> {
+    let Ok(mut reply) = serde_json::from_slice::<Value>(body) else {
+        return body.to_vec();
+    };
+    edit(&mut reply);
+    reply.to_string().into_bytes()
+}
+
+fn take_out(reply: &mut Value, pointer: &str) {
+    let Some((parent, name)) = pointer.rsplit_once('/') else {
+        return;
+    };
+    match reply.pointer_mut(parent) {
+        Some(Value::Object(fields)) => {
+            fields.remove(name);
+        }
+        Some(Value::Array(entries)) => {
+            if let Some(index) = name.parse().ok().filter(|index| *index < entries.len()) {
+                entries.remove(index);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The nastiest other type: a number as text, a text as number, a list of one as the one.
+fn of_another_type(value: &Value) -> Value {
+    match value {
+        Value::Null => json!(0),
+        Value::Bool(it) => json!(it.to_string()),
+        Value::Number(number) => json!(number.to_string()),
+        Value::String(_) => json!(7),
+        Value::Array(_) => json!({}),
+        Value::Object(_) => json!([]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canary::CANARIES;
+    use crate::canary::CARD_NUMBER;
+    use crate::provider::operations::{CHARGE, COMMIT, LOOK_UP};
+
+    const REPLY: &[u8] = br#"{"charges":[{"amount":4200,"id":"ch_1"}],"ok":true}"#;
+
+    fn mangled(how: &Mangle) -> Value {
+        serde_json::from_slice(&mangle(REPLY, how, &LOOK_UP)).expect("still JSON")
+    }
+
+    #[test]
+    fn garbage_begins_well_and_is_neither_json_nor_text() {
+        let garbage = mangle(REPLY, &Mangle::Garbage, &LOOK_UP);
+        assert!(garbage.starts_with(b"{\"charge"));
+        assert!(serde_json::from_slice::<Value>(&garbage).is_err());
+        assert!(String::from_utf8(garbage).is_err());
+        assert!(serde_json::from_slice::<Value>(&mangle(b"", &Mangle::Garbage, &LOOK_UP)).is_err());
+    }
+
+    #[test]
+    fn a_page_is_not_json() {
+        let page = mangle(REPLY, &Mangle::HtmlPage, &LOOK_UP);
+        assert!(page.starts_with(b"<!DOCTYPE html>"));
+    }
+
+    #[test]
+    fn fields_go_missing_by_pointer() {
+        for (field, expected) in [
+            ("ok", json!({"charges": [{"amount": 4200, "id": "ch_1"}]})),
+            ("charges", json!({"ok": true})),
+            ("charges/0/amount", json!({"charges": [{"id": "ch_1"}], "ok": true})),
+            ("charges/0", json!({"charges": [], "ok": true})),
+            ("charges/1", serde_json::from_slice(REPLY).expect("JSON")),
+            ("nothing/there", serde_json::from_slice(REPLY).expect("JSON")),
+        ] {
+            assert_eq!(mangled(&Mangle::MissingField(field.to_owned())), expected, "{field}");
+        }
+    }
+
+    #[test]
+    fn fields_change_their_type_by_pointer() {
+        for (field, expected) in [
+            ("ok", json!("true")),
+            ("charges", json!({})),
+            ("charges/0", json!([])),
+            ("charges/0/amount", json!("4200")),
+            ("charges/0/id", json!(7)),
+        ] {
+            let reply = mangled(&Mangle::WrongType(field.to_owned()));
+            assert_eq!(reply.pointer(&format!("/{field}")), Some(&expected), "{field}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_amount_is_a_whole_unit_too_high_where_there_is_one() {
+        assert_eq!(mangled(&Mangle::WrongAmount)["charges"][0]["amount"], 4300);
+        for (body, operation) in [
+            (&br#"{"charges":[]}"#[..], &LOOK_UP),
+            (br#"{"amount":"x"}"#, &CHARGE),
+            (br#"{"amount":1}"#, &COMMIT),
+            (b"not JSON", &CHARGE),
+        ] {
+            assert_eq!(mangle(body, &Mangle::WrongAmount, operation), body);
+        }
+    }
+
+    #[test]
+    fn bodies_that_a_fault_makes_up_carry_canaries() {
+        for body in [error_body(500), error_body(418), mangle(b"{}", &Mangle::HtmlPage, &CHARGE)] {
+            let body = String::from_utf8(body).expect("text");
+            for canary in CANARIES.iter().filter(|canary| **canary != CARD_NUMBER) {
+                assert!(body.contains(canary), "{canary} in {body}");
+            }
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_an_http_date_rounded_up() {
+        for (retry_after, now, expected) in [
+            (RetryAfter::Seconds(2), "2026-01-01T00:00:00.5Z", "2"),
+            (RetryAfter::Date(2), "2026-01-01T00:00:00Z", "Thu, 01 Jan 2026 00:00:02 GMT"),
+            (RetryAfter::Date(2), "2026-01-01T00:00:58.001Z", "Thu, 01 Jan 2026 00:01:01 GMT"),
+        ] {
+            let now = now.parse().expect("a time");
+            assert_eq!(retry_after_text(retry_after, now), expected);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What is on the menus, and what is refused.
+
+use super::*;
+use crate::fault::Moment;
+use crate::provider::operations::{ALL, CHARGE, LOOK_UP, QUOTE, RELEASE, RESERVE};
+
+fn written(menu: &[Fault]) -> Vec<String> {
+    menu.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_full_menu_of_a_charge() {
+    assert_eq!(
+        written(full(&CHARGE)),
+        [
+            "refuse",
+            "lost_request",
+            "status(500)",
+            "status(503)",
+            "status(503, retry_after=2)",
+            "status(503, retry_after_date=2)",
+            "status(429, retry_after=1)",
+            "status(408)",
+            "status(400)",
+            "reset",
+            "lost_reply",
+            "status_after(500)",
+            "status_after(503)",
+            "reset_after",
+            "delay(ms=300)",
+            "delay(ms=5000)",
+            "cut",
+            "garbage",
+            "html_page",
+            "missing_field(id)",
+            "missing_field(amount)",
+            "missing_field(currency)",
+            "missing_field(status)",
+            "wrong_type(id)",
+            "wrong_type(amount)",
+            "wrong_type(currency)",
+            "wrong_type(status)",
+            "wrong_amount",
+            "duplicate",
+            "late_duplicate",
+            "declined(insufficient_funds)",
+            "declined(expired_card)",
+        ]
+    );
+}
+
+#[test]
+fn the_core_menu_of_a_charge() {
+    assert_eq!(
+        written(core(&CHARGE)),
+        [
+            "refuse",
+            "lost_request",
+            "status(503)",
+            "status(429, retry_after=1)",
+            "status(400)",
+            "lost_reply",
+            "status_after(500)",
+            "delay(ms=5000)",
+            "garbage",
+            "wrong_amount",
+            "duplicate",
+            "late_duplicate",
+            "declined(insufficient_funds)",
+        ]
+    );
+}
+
+#[test]
+fn every_entry_is_possible_and_stands_once_and_core_is_part_of_full() {
+    for operation in ALL {
+        let menu = full(operation);
+        for (index, fault) in menu.iter().enumerate() {
+            assert_eq!(validate(operation, fault), Ok(()), "{}: {fault}", operation.label);
+            assert!(!menu[..index].contains(fault), "{}: {fault}", operation.label);
+        }
+        assert!(core(operation).iter().all(|fault| menu.contains(fault)));
+        assert!((7..=14).contains(&core(operation).len()), "{}", operation.label);
+    }
+}
+
+#[test]
+fn a_read_has_nothing_after_its_effect() {
+    for operation in ALL.iter().filter(|operation| !operation.effectful) {
+        let moments = |moment| full(operation).iter().any(|fault| fault.moment() == moment);
+        assert!(!moments(Moment::After) && !moments(Moment::Repetition), "{}", operation.label);
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_a_reason() {
+    let field = |field: &str| Fault::MissingField(field.to_owned());
+    for (operation, fault, expected) in [
+        (&LOOK_UP, Fault::Duplicate, "`payment.look_up` changes nothing, so `duplicate` cannot happen to it; `delay`"),
+        (&LOOK_UP, Fault::StatusAfter(500, None), "`status` is what it can have"),
+        (&CHARGE, field("idd"), "has no field `idd` that is counted on: it has id, amount, currency, status"),
+        (&RELEASE, Fault::WrongAmount, "`inventory.release` tells no amount"),
+        (&QUOTE, Fault::Circumstance(Circumstance::PartialReserve), "`partial_reserve` is nothing that can come of"),
+        (&CHARGE, Fault::Status(200, None), "from 400 to 599, not 200"),
+        (&CHARGE, Fault::StatusAfter(600, None), "from 400 to 599, not 600"),
+        (&CHARGE, Fault::Delay(Duration::ZERO), "from 1 to 3600000 ms"),
+        (&CHARGE, Fault::Delay(Duration::from_micros(1500)), "whole milliseconds"),
+        (&CHARGE, Fault::Delay(DELAY_MAX + Duration::from_millis(1)), "from 1 to"),
+        (&CHARGE, Fault::Circumstance(Circumstance::Declined("a; b".to_owned())), "a decline code is"),
+    ] {
+        let error = validate(operation, &fault).expect_err("it cannot be").to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    assert_eq!(validate(&LOOK_UP, &Fault::LostReply), Ok(()));
+    assert_eq!(validate(&RESERVE, &Fault::Circumstance(Circumstance::PartialReserve)), Ok(()));
+}

@@ -1,0 +1,421 @@
+//! Reading a plan's text form: the inverse of [`super::plan`]'s `Display`.
+//!
+//! Every error has a place (a span of bytes in the text that was read), a sentence, and where a word is nearly a known
+//! one, that one. What reads well here can happen: a fault that its operation cannot have is an error, and so is a plan
+//! that says two things of one request.
+
+use std::ops::Range;
+use std::str::FromStr;
+use std::time::Duration;
+
+use giftgenius::ports::Provider;
+
+use super::menu::{self, Impossible};
+use super::plan::{Address, Plan, Planned};
+use super::{Circumstance, Fault, ProviderFault, RetryAfter};
+use crate::provider::operations;
+use crate::suggest::nearest;
+
+/// Why a text is no plan.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{message}{}", meant.as_ref().map_or_else(String::new, |meant| format!("; did you mean `{meant}`?")))]
+pub struct ParseError {
+    /// The bytes of the text that are wrong.
+    pub span: Range<usize>,
+    /// What is wrong, and what would be right.
+    pub message: String,
+    /// The known word that was probably meant.
+    pub meant: Option<String>,
+}
+
+/// Where a planned fault strikes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// At one request: `payment.charge#1`.
+    Request(Address),
+    /// At a provider, over time: `provider.payment`.
+    Provider(Provider),
+}
+
+/// Every fault's name, for suggestions.
+const FAULTS: [&str; 20] = [
+    "refuse",
+    "lost_request",
+    "status",
+    "reset",
+    "lost_reply",
+    "status_after",
+    "reset_after",
+    "delay",
+    "cut",
+    "garbage",
+    "html_page",
+    "missing_field",
+    "wrong_type",
+    "wrong_amount",
+    "duplicate",
+    "late_duplicate",
+    "declined",
+    "out_of_stock",
+    "partial_reserve",
+    "stale",
+];
+
+/// The names of faults over time.
+const PROVIDER_FAULTS: [&str; 1] = ["outage"];
+
+impl FromStr for Plan {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let mut plan = Self::default();
+        let entries: Vec<&str> = text.split(';').collect();
+        for (index, entry) in entries.iter().enumerate() {
+            if entry.trim().is_empty() {
+                if index + 1 == entries.len() {
+                    break;
+                }
+                return Err(error(text, entry, "a fault is missing before this `;`"));
+            }
+            let (address, fault) = entry.split_once(':').ok_or_else(|| {
+                let message = "a fault is written after its place, as in `payment.charge#1: lost_reply`";
+                error(text, entry.trim(), message)
+            })?;
+            let place = Reader { text }.place(address)?;
+            let planned = Reader { text }.planned(&place, fault)?;
+            plan.add(planned).map_err(|message| error(text, address.trim(), message))?;
+        }
+        Ok(plan)
+    }
+}
+
+impl Plan {
+    /// Adds a fault; a sentence if that contradicts what is planned.
+    pub fn add(&mut self, planned: Planned) -> Result<(), String> {
+        for earlier in &self.faults {
+            match (earlier, &planned) {
+                (Planned::At(one, _), Planned::At(other, _)) if one == other => {
+                    return Err(format!("`{one}` stands twice; one request goes wrong in one way"));
+                }
+                (Planned::Over(one, earlier), Planned::Over(other, later))
+                    if one == other && overlap(earlier, later) =>
+                {
+                    let name = one.name();
+                    return Err(format!("the outages of `provider.{name}` overlap; write one that covers both"));
+                }
+                (Planned::At(..) | Planned::Over(..), Planned::At(..) | Planned::Over(..)) => {}
+            }
+        }
+        self.faults.push(planned);
+        Ok(())
+    }
+}
+
+/// Reads the place of a fault: `payment.charge#1`, `payment.charge@3#1` or `provider.payment`.
+pub fn parse_address(text: &str) -> Result<Place, ParseError> {
+    Reader { text }.place(text)
+}
+
+/// Reads a fault at a request, wherever that is: `status(503, retry_after=2)`.
+pub fn parse_fault(text: &str) -> Result<Fault, ParseError> {
+    Reader { text }.fault(text)
+}
+
+/// Reads a fault over time: `outage(from=2, calls=3)`.
+pub fn parse_provider_fault(text: &str) -> Result<ProviderFault, ParseError> {
+    Reader { text }.provider_fault(text)
+}
+
+/// Reads the fault that strikes at a place; one that cannot happen there is an error.
+pub fn parse_planned(place: &Place, text: &str) -> Result<Planned, ParseError> {
+    Reader { text }.planned(place, text)
+}
+
+/// Whether two faults over time cover one request.
+fn overlap(one: &ProviderFault, other: &ProviderFault) -> bool {
+    let ProviderFault::Outage { from, calls } = *one;
+    let ProviderFault::Outage { from: other_from, calls: other_calls } = *other;
+    from < other_from.saturating_add(other_calls) && other_from < from.saturating_add(calls)
+}
+
+/// Where a part of a text stands in it.
+fn span(text: &str, part: &str) -> Range<usize> {
+    let start = part.as_ptr().addr() - text.as_ptr().addr();
+    start..start + part.len()
+}
+
+fn error(text: &str, part: &str, message: impl Into<String>) -> ParseError {
+    ParseError { span: span(text, part), message: message.into(), meant: None }
+}
+
+/// Reads parts of a text, which it knows for the places of errors. Every `part` is a slice of `text`.
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    text: &'a str,
+}
+
+impl<'a> Reader<'a> {
+    fn error(self, part: &str, message: impl Into<String>) -> ParseError {
+        error(self.text, part, message)
+    }
+
+    fn unknown<'k>(self, part: &str, what: &str, known: impl IntoIterator<Item = &'k str>) -> ParseError {
+        let message =
+            if part.is_empty() { format!("{what} is missing here") } else { format!("`{part}` is no {what}") };
+        ParseError { meant: nearest(part, known).map(str::to_owned), ..self.error(part, message) }
+    }
+
+    fn number<T: FromStr>(self, part: &str, what: &str) -> Result<T, ParseError> {
+        part.parse()
+            .ok()
+            .filter(|_| part.bytes().all(|byte| byte.is_ascii_digit()))
+            .ok_or_else(|| self.error(part, format!("{what} is a number, not `{part}`")))
+    }
+
+    fn counted(self, part: &str, what: &str) -> Result<u32, ParseError> {
+        match self.number(part, what)? {
+            0 => Err(self.error(part, format!("{what} is counted from 1"))),
+            number => Ok(number),
+        }
+    }
+
+    fn place(self, part: &'a str) -> Result<Place, ParseError> {
+        let part = part.trim();
+        if let Some(name) = part.strip_prefix("provider.") {
+            return Provider::ALL
+                .into_iter()
+                .find(|provider| provider.name() == name)
+                .map(Place::Provider)
+                .ok_or_else(|| self.unknown(name, "provider", Provider::ALL.map(Provider::name)));
+        }
+        let (labelled, number) = match part.split_once('#') {
+            Some((labelled, number)) => (labelled, Some(number)),
+            None => (part, None),
+        };
+        let (label, step) = match labelled.split_once('@') {
+            Some((label, step)) => (label, Some(step)),
+            None => (labelled, None),
+        };
+        let Some(operation) = operations::by_label(label) else {
+            let labels = operations::ALL.iter().map(|operation| operation.label);
+            let providers = ["provider.payment", "provider.catalog", "provider.inventory"];
+            return Err(self.unknown(label, "operation", labels.chain(providers)));
+        };
+        let Some(number) = number else {
+            let message = format!("which request is meant? Write `{part}#1` for the first");
+            return Err(self.error(part, message));
+        };
+        let step = step.map(|step| self.counted(step, "a step of the script")).transpose()?;
+        Ok(Place::Request(Address { operation, step, number: self.counted(number, "the request")? }))
+    }
+
+    fn planned(self, place: &Place, part: &'a str) -> Result<Planned, ParseError> {
+        let part = part.trim();
+        let name = part.split('(').next().unwrap_or(part).trim();
+        match place {
+            Place::Request(address) => {
+                if PROVIDER_FAULTS.contains(&name) {
+                    let provider = address.operation.provider.name();
+                    let message = format!("`{name}` strikes a whole provider: write `provider.{provider}: {part}`");
+                    return Err(self.error(part, message));
+                }
+                let fault = self.fault(part)?;
+                menu::validate(address.operation, &fault).map_err(|why| self.impossible(part, &why))?;
+                Ok(Planned::At(*address, fault))
+            }
+            Place::Provider(provider) => {
+                if FAULTS.contains(&name) {
+                    let message = format!(
+                        "`{name}` strikes one request: write it at an operation of `{}`, such as `{}#1`",
+                        provider.name(),
+                        operations::ALL
+                            .iter()
+                            .find(|operation| operation.provider == *provider)
+                            .map_or("payment.charge", |operation| operation.label),
+                    );
+                    return Err(self.error(name, message));
+                }
+                Ok(Planned::Over(*provider, self.provider_fault(part)?))
+            }
+        }
+    }
+
+    fn impossible(self, part: &str, why: &Impossible) -> ParseError {
+        let meant = match why {
+            Impossible::NoField { nearest, .. } => nearest.map(str::to_owned),
+            Impossible::NoEffect { .. }
+            | Impossible::NoAmount { .. }
+            | Impossible::NoRefusal { .. }
+            | Impossible::Status(_)
+            | Impossible::Delay
+            | Impossible::DeclineCode => None,
+        };
+        ParseError { meant, ..self.error(part, why.to_string()) }
+    }
+
+    fn fault(self, part: &'a str) -> Result<Fault, ParseError> {
+        let mut call = Call::read(self, part)?;
+        let fault = match call.name {
+            "refuse" => Fault::Refuse,
+            "lost_request" => Fault::LostRequest,
+            "status" => Fault::Status(call.status()?, call.retry_after()?),
+            "reset" => Fault::Reset,
+            "lost_reply" => Fault::LostReply,
+            "status_after" => Fault::StatusAfter(call.status()?, call.retry_after()?),
+            "reset_after" => Fault::ResetAfter,
+            "delay" => {
+                let millis = call.named("ms", "delay(ms=300)")?;
+                Fault::Delay(Duration::from_millis(self.number(millis, "`ms`")?))
+            }
+            "cut" => Fault::Cut,
+            "garbage" => Fault::Garbage,
+            "html_page" => Fault::HtmlPage,
+            "missing_field" => Fault::MissingField(call.value("missing_field(id)")?.to_owned()),
+            "wrong_type" => Fault::WrongType(call.value("wrong_type(id)")?.to_owned()),
+            "wrong_amount" => Fault::WrongAmount,
+            "duplicate" => Fault::Duplicate,
+            "late_duplicate" => Fault::LateDuplicate,
+            "declined" => {
+                let code = call.value("declined(insufficient_funds)")?.to_owned();
+                Fault::Circumstance(Circumstance::Declined(code))
+            }
+            "out_of_stock" => Fault::Circumstance(Circumstance::OutOfStock),
+            "partial_reserve" => Fault::Circumstance(Circumstance::PartialReserve),
+            "stale" => Fault::Circumstance(Circumstance::Stale),
+            unknown => {
+                return Err(self.unknown(unknown, "fault", FAULTS.into_iter().chain(PROVIDER_FAULTS)));
+            }
+        };
+        call.finish()?;
+        menu::in_range(&fault).map_err(|why| self.impossible(part.trim(), &why))?;
+        Ok(fault)
+    }
+
+    fn provider_fault(self, part: &'a str) -> Result<ProviderFault, ParseError> {
+        const EXAMPLE: &str = "outage(from=2, calls=3)";
+        let mut call = Call::read(self, part)?;
+        if call.name != "outage" {
+            return Err(self.unknown(call.name, "fault of a whole provider", PROVIDER_FAULTS));
+        }
+        let (from, calls) = (call.named("from", EXAMPLE)?, call.named("calls", EXAMPLE)?);
+        call.finish()?;
+        Ok(ProviderFault::Outage { from: self.counted(from, "`from`")?, calls: self.counted(calls, "`calls`")? })
+    }
+}
+
+/// A word with arguments: `status(503, retry_after=2)`.
+struct Call<'a> {
+    reader: Reader<'a>,
+    /// The whole of it.
+    whole: &'a str,
+    name: &'a str,
+    /// Those not taken yet; a name, where there is one, and a value.
+    arguments: Vec<(Option<&'a str>, &'a str)>,
+    /// The names asked for so far.
+    known: Vec<&'static str>,
+}
+
+impl<'a> Call<'a> {
+    fn read(reader: Reader<'a>, part: &'a str) -> Result<Self, ParseError> {
+        let whole = part.trim();
+        let Some((name, rest)) = whole.split_once('(') else {
+            return Ok(Self { reader, whole, name: whole, arguments: Vec::new(), known: Vec::new() });
+        };
+        let Some((inside, after)) = rest.split_once(')') else {
+            return Err(reader.error(whole, "the parenthesis is not closed"));
+        };
+        if !after.is_empty() {
+            let message = "nothing stands behind the parenthesis; `;` begins another fault";
+            return Err(reader.error(after, message));
+        }
+        let mut arguments = Vec::new();
+        for argument in inside.split(',') {
+            let argument = argument.trim();
+            if argument.is_empty() {
+                return Err(reader.error(argument, format!("a value is missing in `{whole}`")));
+            }
+            arguments.push(match argument.split_once('=') {
+                Some((name, value)) => (Some(name.trim()), value.trim()),
+                None => (None, argument),
+            });
+        }
+        Ok(Self { reader, whole, name: name.trim(), arguments, known: Vec::new() })
+    }
+
+    /// Takes the value of a name, where it is given.
+    fn optional(&mut self, name: &'static str) -> Option<&'a str> {
+        self.known.push(name);
+        let found = self.arguments.iter().position(|(given, _)| *given == Some(name))?;
+        Some(self.arguments.remove(found).1)
+    }
+
+    /// Takes the value of a name.
+    fn named(&mut self, name: &'static str, example: &str) -> Result<&'a str, ParseError> {
+        match self.optional(name) {
+            Some(value) => Ok(value),
+            // A misspelt name says more than a missing one.
+            None => Err(self.leftover().unwrap_or_else(|| self.lacks(example))),
+        }
+    }
+
+    /// Takes the first value that has no name.
+    fn value(&mut self, example: &str) -> Result<&'a str, ParseError> {
+        let found = self.arguments.iter().position(|(name, _)| name.is_none());
+        let index = found.ok_or_else(|| self.lacks(example))?;
+        Ok(self.arguments.remove(index).1)
+    }
+
+    fn status(&mut self) -> Result<u16, ParseError> {
+        let status = self.value("status(503)")?;
+        self.reader.number(status, "a status")
+    }
+
+    fn retry_after(&mut self) -> Result<Option<RetryAfter>, ParseError> {
+        let seconds = self.optional("retry_after");
+        let date = self.optional("retry_after_date");
+        match (seconds, date) {
+            (None, None) => Ok(None),
+            (Some(seconds), None) => {
+                let seconds = self.reader.number(seconds, "`retry_after`")?;
+                Ok(Some(RetryAfter::Seconds(seconds)))
+            }
+            (None, Some(date)) => {
+                let seconds = self.reader.number(date, "`retry_after_date`")?;
+                Ok(Some(RetryAfter::Date(seconds)))
+            }
+            (Some(_), Some(_)) => {
+                let message = "a reply has one Retry-After: `retry_after` or `retry_after_date`";
+                Err(self.reader.error(self.whole, message))
+            }
+        }
+    }
+
+    fn lacks(&self, example: &str) -> ParseError {
+        let message = format!("`{}` needs more: write it like `{example}`", self.name);
+        self.reader.error(self.whole, message)
+    }
+
+    /// An error about the first argument that nobody took.
+    fn leftover(&self) -> Option<ParseError> {
+        let (name, value) = self.arguments.first()?;
+        Some(match name {
+            Some(name) if self.known.contains(name) => self.reader.error(name, format!("`{name}` stands twice")),
+            Some(name) => {
+                let what = format!("parameter of `{}`", self.name);
+                self.reader.unknown(name, &what, self.known.iter().copied())
+            }
+            None => {
+                let message = format!("`{}` takes no `{value}`", self.name);
+                self.reader.error(value, message)
+            }
+        })
+    }
+
+    /// Nothing may be left over.
+    fn finish(&self) -> Result<(), ParseError> {
+        self.leftover().map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! The host: the model, the platform and the person, played from a script. It repeats, regenerates, cancels and waits as
+//! they do, and notes what it was told. [`templates`] fills in what the script leaves open.
+
+pub mod templates;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::Value;
+
+use self::templates::{Fresh, Notes};
+use crate::error::RunError;
+use crate::scenario::model::{CallStep, Manner, Scenario, Step};
+use crate::trace::{CallId, CallStarted, EventKind, HostReply};
+use crate::world::stage::CORRELATION_PREFIX;
+use crate::world::{OutgoingCall, World};
+
+/// How long a model waits before it repeats a call when the answer does not say.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Plays a script to its end, then waits until nothing is left to do.
+pub async fn play(scenario: &Scenario, world: &dyn World) -> Result<(), RunError> {
+    let mut host =
+        Host { world, notes: Notes::default(), calls: 0, pause: RETRY_PAUSE.min(scenario.policy.tool_deadline) };
+    for (index, step) in scenario.script.iter().enumerate() {
+        let number = u32::try_from(index + 1).expect("a script has fewer steps than that");
+        match step {
+            Step::Call(call) => host.make(number, call).await,
+            Step::Wait(span) => world.wait(*span).await,
+            Step::WaitForRest => world.rest().await?,
+            Step::Restart => world.restart().await?,
+            Step::Switch { checkout } => world.switch(*checkout).await?,
+        }
+    }
+    world.rest().await
+}
+
+struct Host<'a> {
+    world: &'a dyn World,
+    notes: Notes,
+    calls: u32,
+    pause: Duration,
+}
+
+/// A call that is ready to be made.
+struct Ready {
+    started: CallStarted,
+    outgoing: OutgoingCall,
+}
+
+impl Host<'_> {
+    /// Makes the calls of a step, in its manner. A step whose placeholders have nothing to stand for is left out, as a
+    /// model would that was never told the id.
+    async fn make(&mut self, number: u32, step: &CallStep) {
+        match &step.manner {
+            Manner::Once => {
+                self.once(number, step, Fresh::No).await;
+            }
+            Manner::Repeat(times) => {
+                for _ in 0..*times {
+                    self.once(number, step, Fresh::No).await;
+                }
+            }
+            Manner::Regenerate => {
+                self.once(number, step, Fresh::No).await;
+                self.once(number, step, Fresh::Yes).await;
+            }
+            Manner::Concurrent(times) => {
+                self.at_once(number, step, &vec![Fresh::No; usize::try_from(*times).unwrap_or(1)]).await
+            }
+            Manner::DoubleClick => self.at_once(number, step, &[Fresh::No, Fresh::Yes]).await,
+            Manner::Retry(times) => {
+                for attempt in 1..=*times {
+                    let Some(reply) = self.once(number, step, Fresh::No).await else { return };
+                    let Some(pause) = repeats_after(&reply, self.pause) else { return };
+                    if attempt < *times {
+                        self.world.wait(pause).await;
+                    }
+                }
+            }
+            Manner::CancelAfter(span) => self.cancelled(number, step, *span).await,
+        }
+    }
+
+    async fn once(&mut self, number: u32, step: &CallStep, fresh: Fresh) -> Option<HostReply> {
+        let ready = self.ready(number, step, fresh)?;
+        let call = ready.started.call;
+        self.begin(ready.started);
+        let reply = self.world.call(ready.outgoing).await;
+        self.end(call, step, reply.clone());
+        Some(reply)
+    }
+
+    /// All begin before any is answered; each answer is noted when it comes.
+    async fn at_once(&mut self, number: u32, step: &CallStep, fresh: &[Fresh]) {
+        let ready: Vec<_> = fresh.iter().filter_map(|fresh| self.ready(number, step, *fresh)).collect();
+        let mut calls = Vec::with_capacity(ready.len());
+        let recorder = self.world.stage().recorder().clone();
+        for Ready { started, outgoing } in ready {
+            let call = started.call;
+            self.begin(started);
+            let (recorder, answer) = (recorder.clone(), self.world.call(outgoing));
+            calls.push(async move {
+                let reply = answer.await;
+                recorder.push(EventKind::CallEnded { call, reply: reply.clone() });
+                reply
+            });
+        }
+        for reply in join_all(calls).await {
+            self.notes.take(step, &reply);
+        }
+    }
+
+    async fn cancelled(&mut self, number: u32, step: &CallStep, span: Duration) {
+        let Some(ready) = self.ready(number, step, Fresh::No) else { return };
+        let call = ready.started.call;
+        self.begin(ready.started);
+        let reply = {
+            let answer = self.world.call(ready.outgoing);
+            tokio::select! {
+                biased;
+                reply = answer => reply,
+                () = self.world.wait(span) => HostReply::Cancelled,
+            }
+        };
+        self.end(call, step, reply);
+    }
+
+    fn ready(&mut self, number: u32, step: &CallStep, fresh: Fresh) -> Option<Ready> {
+        let arguments = self.notes.fill(step, fresh)?;
+        let call = CallId(self.calls);
+        self.calls += 1;
+        let correlation: Arc<str> = format!("{CORRELATION_PREFIX}{number}.{}", self.calls).into();
+        let started = CallStarted {
+            call,
+            step: number,
+            tool: step.tool.clone(),
+            key: arguments.get("idempotency_key").and_then(Value::as_str).map(str::to_owned),
+            arguments: arguments.clone(),
+            user: step.user.clone(),
+            correlation: correlation.clone(),
+            intent: step.intent.clone(),
+        };
+        let outgoing = OutgoingCall {
+            tool: step.tool.clone(),
+            arguments,
+            user: step.user.clone(),
+            correlation,
+            key_in_meta: None,
+        };
+        Some(Ready { started, outgoing })
+    }
+
+    fn begin(&self, started: CallStarted) {
+        self.world.stage().recorder().push(EventKind::CallStarted(started));
+    }
+
+    fn end(&mut self, call: CallId, step: &CallStep, reply: HostReply) {
+        self.notes.take(step, &reply);
+        self.world.stage().recorder().push(EventKind::CallEnded { call, reply });
+    }
+}
+
+/// How long a model waits before it repeats a call that was answered like this; `None` if it does not repeat it.
+fn repeats_after(reply: &HostReply, pause: Duration) -> Option<Duration> {
+    let HostReply::Tool { structured, is_error } = reply else { return Some(pause) };
+    let (repeats, after) = if *is_error {
+        let error = structured.get("error")?;
+        (error.get("retryable").and_then(Value::as_bool) == Some(true), error.get("retry_after_ms"))
+    } else {
+        (structured.get("status").and_then(Value::as_str) == Some("pending"), structured.get("retry_after_ms"))
+    };
+    repeats.then(|| after.and_then(Value::as_u64).map_or(pause, Duration::from_millis))
+}

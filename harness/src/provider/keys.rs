@@ -1,0 +1,60 @@
+//! What a provider that honours idempotency keys remembers: per operation and key, the request and its reply.
+//!
+//! As Stripe documents it: the result of the first request under a key is saved, whether it succeeded or failed, and
+//! given again to a request with the same parameters; other parameters under the same key are refused; a request that
+//! fails validation is not saved, since nothing was begun.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::http::Refused;
+use super::{OperationSpec, ProviderReply, ProviderRequest};
+
+/// One remembered request.
+#[derive(Debug)]
+struct Saved {
+    operation: &'static OperationSpec,
+    body: Bytes,
+    reply: ProviderReply,
+}
+
+/// All remembered requests. A request without a key is never remembered.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    by_key: BTreeMap<String, Vec<Saved>>,
+}
+
+impl Keys {
+    /// The answer to a request whose key was used before for this operation: the saved reply, or 422 `key_mismatch`.
+    pub(super) fn answer(&self, request: &ProviderRequest) -> Option<ProviderReply> {
+        let saved = self
+            .by_key
+            .get(request.key.as_deref()?)?
+            .iter()
+            .find(|saved| std::ptr::eq(saved.operation, request.operation))?;
+        Some(if same_parameters(&saved.body, &request.body) {
+            saved.reply.clone()
+        } else {
+            Refused::new("key_mismatch", "The key was used with other parameters.").reply(422)
+        })
+    }
+
+    /// Remembers a reply, if the request carries a key. Call it only where [`Self::answer`] had none.
+    pub(super) fn save(&mut self, request: &ProviderRequest, reply: &ProviderReply) {
+        if let Some(key) = &request.key {
+            self.by_key.entry(key.clone()).or_default().push(Saved {
+                operation: request.operation,
+                body: request.body.clone(),
+                reply: reply.clone(),
+            });
+        }
+    }
+}
+
+/// Whether two bodies say the same; the bytes nearly always tell, else the order of an object's fields does not matter.
+fn same_parameters(one: &[u8], other: &[u8]) -> bool {
+    let parsed = |body| serde_json::from_slice::<Value>(body).ok();
+    one == other || parsed(one).is_some_and(|one| parsed(other) == Some(one))
+}

@@ -1,0 +1,147 @@
+//! The payment provider's bodies, as the contract has them. Texts are borrowed from the request.
+
+use std::borrow::Cow;
+
+use giftgenius::money::{Currency, Money};
+use serde::{Deserialize, Serialize};
+
+use crate::canary::{CARD_NUMBER, Internal};
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ChargeRequest<'a> {
+    #[serde(borrow)]
+    pub(super) reference: Cow<'a, str>,
+    pub(super) amount: i64,
+    pub(super) currency: Currency,
+    #[serde(borrow)]
+    pub(super) payment_method: Cow<'a, str>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RefundRequest<'a> {
+    #[serde(borrow)]
+    pub(super) charge: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) reference: Cow<'a, str>,
+    pub(super) amount: i64,
+    pub(super) currency: Currency,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct CloseRequest<'a> {
+    #[serde(borrow)]
+    pub(super) reference: Cow<'a, str>,
+}
+
+/// A payment method. `card_number` is what a careful client leaves out.
+#[derive(Debug, Serialize)]
+pub(super) struct Method {
+    pub(super) id: &'static str,
+    brand: &'static str,
+    last4: &'static str,
+    card_number: &'static str,
+}
+
+/// Every customer has these.
+pub(super) const METHODS: &[Method] = &[
+    Method { id: "pm_visa", brand: "visa", last4: "4242", card_number: CARD_NUMBER },
+    Method { id: "pm_mastercard", brand: "mastercard", last4: "4444", card_number: CARD_NUMBER },
+    Method { id: super::ALWAYS_DECLINED, brand: "visa", last4: "9995", card_number: CARD_NUMBER },
+];
+
+#[derive(Debug, Serialize)]
+pub(super) struct MethodsReply {
+    payment_methods: &'static [Method],
+    internal: Internal,
+}
+
+impl MethodsReply {
+    pub(super) const ALL: Self = Self { payment_methods: METHODS, internal: Internal::PLANTED };
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ChargeStatus {
+    Captured,
+    PartiallyRefunded,
+    Refunded,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ChargeReply<'a> {
+    id: &'a str,
+    reference: &'a str,
+    amount: i64,
+    currency: Currency,
+    status: ChargeStatus,
+    card_number: &'static str,
+    internal: Internal,
+}
+
+impl<'a> ChargeReply<'a> {
+    pub(super) const fn new(id: &'a str, reference: &'a str, captured: Money) -> Self {
+        Self {
+            id,
+            reference,
+            amount: captured.minor_units,
+            currency: captured.currency,
+            status: ChargeStatus::Captured,
+            card_number: CARD_NUMBER,
+            internal: Internal::PLANTED,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ListedCharge<'a> {
+    pub(super) id: String,
+    pub(super) reference: &'a str,
+    pub(super) amount: i64,
+    pub(super) currency: Currency,
+    pub(super) status: ChargeStatus,
+    pub(super) refunded: i64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ListReply<'a> {
+    pub(super) charges: Vec<ListedCharge<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct RefundReply<'a> {
+    id: &'a str,
+    charge: &'a str,
+    amount: i64,
+    currency: Currency,
+    status: &'static str,
+}
+
+impl<'a> RefundReply<'a> {
+    pub(super) const fn new(id: &'a str, charge: &'a str, given_back: Money) -> Self {
+        Self { id, charge, amount: given_back.minor_units, currency: given_back.currency, status: "succeeded" }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct CloseReply<'a> {
+    reference: &'a str,
+    status: &'static str,
+    charges: Vec<ListedCharge<'a>>,
+}
+
+impl<'a> CloseReply<'a> {
+    pub(super) const fn new(reference: &'a str, charges: Vec<ListedCharge<'a>>) -> Self {
+        Self { reference, status: "closed", charges }
+    }
+}
+
+/// The id of the charge at an index.
+pub(super) fn charge_id(index: usize) -> String {
+    format!("ch_{}", index + 1)
+}
+
+/// The index of a charge's id; the inverse of [`charge_id`].
+pub(super) fn charge_index(id: &str) -> Option<usize> {
+    let number: usize = id.strip_prefix("ch_")?.parse().ok()?;
+    number.checked_sub(1).filter(|index| charge_id(*index) == id)
+}

@@ -1,0 +1,254 @@
+//! Outcomes → [`Report`]. The only writer of the document; nothing is judged here that was not judged before.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use giftgenius::error::Code;
+
+use super::document::{
+    Coverage, FORMAT, Finding, Measured, MeasuredRun, OracleReport, OracleWord, Report, RunReport, ScenarioReport, Word,
+};
+use super::normalise::Names;
+use super::timeline::{self, Detail, Row};
+use super::told;
+use crate::fault::explain;
+use crate::fault::plan::{Plan, Planned};
+use crate::oracle::Verdict;
+use crate::outcome::{Outcome, Status};
+use crate::scenario::model::{Scenario, WorldKind};
+use crate::trace::EventKind;
+
+/// The rule of a finding that no oracle made.
+pub const EXPECTATION: &str = "expectation";
+
+/// Everything that was run of one scenario in one world.
+pub struct Ran {
+    /// The scenario.
+    pub scenario: Arc<Scenario>,
+    /// The world.
+    pub world: WorldKind,
+    /// The scenario's own seed first, then further ones; or why it could not run.
+    pub outcomes: Result<Vec<Outcome>, String>,
+}
+
+/// The report of a gate run, in the order in which the scenarios are given.
+pub fn build(ran: &[Ran], elapsed: Duration) -> Report {
+    let mut scenarios: Vec<ScenarioReport> = Vec::new();
+    for ran in ran {
+        let runs = runs(ran);
+        let position = scenarios.iter().position(|scenario| scenario.name == ran.scenario.name);
+        let index = position.unwrap_or_else(|| {
+            scenarios.push(scenario(&ran.scenario));
+            scenarios.len() - 1
+        });
+        scenarios[index].runs.extend(runs);
+    }
+    for scenario in &mut scenarios {
+        scenario.verdict = worst(scenario.runs.iter().map(|run| run.verdict));
+    }
+    Report {
+        format: FORMAT,
+        misrule: env!("CARGO_PKG_VERSION").to_owned(),
+        verdict: worst(scenarios.iter().map(|scenario| scenario.verdict)),
+        scenarios,
+        coverage: coverage(ran),
+        measured: measured(ran, elapsed),
+    }
+}
+
+fn worst(words: impl Iterator<Item = Word>) -> Word {
+    words.max().unwrap_or(Word::Ok)
+}
+
+fn scenario(scenario: &Scenario) -> ScenarioReport {
+    ScenarioReport {
+        name: scenario.name.clone(),
+        path: scenario.path.display().to_string(),
+        title: scenario.title.clone(),
+        lesson: scenario.lesson.clone(),
+        covers: scenario.covers.clone(),
+        verdict: Word::Ok,
+        runs: Vec::new(),
+    }
+}
+
+/// One report of the scenario's own seed, and one of each further seed that came to something else.
+fn runs(ran: &Ran) -> Vec<RunReport> {
+    let outcomes = match &ran.outcomes {
+        Ok(outcomes) => outcomes,
+        Err(why) => return vec![not_run(ran, why)],
+    };
+    let mut reports: Vec<RunReport> = Vec::new();
+    for outcome in outcomes {
+        if reports.first().is_some_and(|first| same_verdict(first, outcome)) {
+            continue;
+        }
+        reports.push(run(outcome));
+    }
+    reports
+}
+
+fn same_verdict(first: &RunReport, outcome: &Outcome) -> bool {
+    let rules: Vec<_> = first.findings.iter().map(|finding| &*finding.rule).collect();
+    first.verdict == word(outcome.status()) && rules == rules_broken(outcome)
+}
+
+/// The rules that an outcome breaks, each once, in the order of the oracles; what was not met comes last.
+pub fn rules_broken(outcome: &Outcome) -> Vec<&'static str> {
+    let mut rules = Vec::new();
+    for violation in outcome.violations() {
+        if !rules.contains(&violation.oracle) {
+            rules.push(violation.oracle);
+        }
+    }
+    if !outcome.unmet.is_empty() {
+        rules.push(EXPECTATION);
+    }
+    rules
+}
+
+const fn word(status: Status) -> Word {
+    match status {
+        Status::Ok => Word::Ok,
+        Status::Inconclusive => Word::Inconclusive,
+        Status::Broken => Word::Broken,
+    }
+}
+
+fn not_run(ran: &Ran, why: &str) -> RunReport {
+    let scenario = &ran.scenario;
+    RunReport {
+        world: ran.world.name().to_owned(),
+        seed: scenario.seed,
+        plan: scenario.plan.to_string(),
+        replay: replay(scenario, ran.world, &scenario.plan, scenario.seed),
+        verdict: Word::NotRun,
+        findings: Vec::new(),
+        doubts: Vec::new(),
+        not_run: Some(why.to_owned()),
+        oracles: Vec::new(),
+    }
+}
+
+fn run(outcome: &Outcome) -> RunReport {
+    let names = Names::of(&outcome.record);
+    let findings = rules_broken(outcome).into_iter().map(|rule| finding(outcome, &names, rule)).collect();
+    RunReport {
+        world: outcome.world.name().to_owned(),
+        seed: outcome.seed,
+        plan: outcome.plan.to_string(),
+        replay: replay(&outcome.scenario, outcome.world, &outcome.plan, outcome.seed),
+        verdict: word(outcome.status()),
+        findings,
+        doubts: outcome.doubts(),
+        not_run: None,
+        oracles: oracles(outcome, &names),
+    }
+}
+
+fn finding(outcome: &Outcome, names: &Names, rule: &'static str) -> Finding {
+    let mut messages = Vec::new();
+    let mut events = Vec::new();
+    if rule == EXPECTATION {
+        messages.extend(outcome.unmet.iter().map(|unmet| names.rename(unmet)));
+    }
+    for violation in outcome.violations().filter(|violation| violation.oracle == rule) {
+        messages.push(names.rename(&violation.message));
+        events.extend(violation.events.iter().copied());
+    }
+    let timeline: Vec<Row> = timeline::rows(&outcome.record, names, Detail::Brief, &events);
+    Finding { rule: rule.to_owned(), messages, timeline, written_to: None }
+}
+
+fn oracles(outcome: &Outcome, names: &Names) -> Vec<OracleReport> {
+    let report = |oracle: &crate::oracle::Oracle, verdict: &Verdict| {
+        let (word, why) = if let Some(reason) = outcome.scenario.excused.get(oracle.id) {
+            (OracleWord::Excused, Some(reason.clone()))
+        } else {
+            match verdict {
+                Verdict::Kept => (OracleWord::Kept, None),
+                Verdict::Broken(_) if outcome.is_expected(oracle) => (OracleWord::BrokenAsExpected, None),
+                Verdict::Broken(_) => (OracleWord::Broken, None),
+                Verdict::NoVerdict(reason) => (OracleWord::NoVerdict, Some(names.rename(reason))),
+            }
+        };
+        OracleReport { id: oracle.id.to_owned(), verdict: word, why }
+    };
+    outcome.verdicts.iter().map(|(oracle, verdict)| report(oracle, verdict)).collect()
+}
+
+/// The line that repeats a run.
+pub fn replay(scenario: &Scenario, world: WorldKind, plan: &Plan, seed: u64) -> String {
+    let world = match world {
+        WorldKind::Sim => "",
+        WorldKind::Wire => " --world wire",
+    };
+    let path = scenario.path.display().to_string();
+    let path = if path.contains(|letter: char| letter.is_whitespace()) { format!("'{path}'") } else { path };
+    format!("misrule replay {path} --plan \"{plan}\" --seed {seed}{world}")
+}
+
+fn coverage(ran: &[Ran]) -> Coverage {
+    let mut fired = BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    for outcome in ran.iter().flat_map(|ran| ran.outcomes.iter().flatten()) {
+        for planned in &outcome.plan.faults {
+            if !outcome.unfired.contains(planned) {
+                fired.insert(match planned {
+                    Planned::At(_, fault) => fault.name(),
+                    Planned::Over(_, fault) => fault.name(),
+                });
+            }
+        }
+        for event in &outcome.record.trace.events {
+            if let EventKind::CallEnded { reply, .. } = &event.kind
+                && let Some(code) = told::code(reply)
+            {
+                seen.insert(code);
+            }
+        }
+    }
+    let split = |all: Vec<&str>, reached: &BTreeSet<&str>| {
+        let (yes, no): (Vec<_>, Vec<_>) = all.into_iter().partition(|name| reached.contains(name));
+        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+        (owned(yes), owned(no))
+    };
+    let faults = explain::ALL.iter().map(|explained| explained.name);
+    let codes = Code::ALL.iter().map(|code| code.as_str());
+    let (faults_fired, faults_never) = split(faults.collect(), &fired);
+    let (codes_seen, codes_never) = split(codes.collect(), &seen);
+    Coverage { faults_fired, faults_never, codes_seen, codes_never }
+}
+
+fn measured(ran: &[Ran], elapsed: Duration) -> Measured {
+    let mut measured = Measured { elapsed_us: micros(elapsed), simulated_runs: 0, simulated_us: 0, runs: Vec::new() };
+    let mut simulated = Duration::ZERO;
+    for ran in ran {
+        let Ok(outcomes) = &ran.outcomes else {
+            continue;
+        };
+        let spent: Duration = outcomes.iter().map(|outcome| outcome.elapsed).sum();
+        let Ok(count) = u32::try_from(outcomes.len()) else {
+            continue;
+        };
+        if count == 0 {
+            continue;
+        }
+        if ran.world == WorldKind::Sim {
+            measured.simulated_runs += u64::from(count);
+            simulated += spent;
+        }
+        measured.runs.push(MeasuredRun {
+            scenario: ran.scenario.name.clone(),
+            world: ran.world.name().to_owned(),
+            mean_us: micros(spent / count),
+        });
+    }
+    measured.simulated_us = micros(simulated);
+    measured
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}

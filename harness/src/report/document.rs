@@ -1,0 +1,219 @@
+//! The one document that every writer reads: what was run, what came of it, what was measured.
+//!
+//! It holds no type of the runner, so that a writer cannot look behind it and a reader elsewhere can parse it.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::timeline::Row;
+
+/// The version of this document's form; rises when a field changes its meaning or goes.
+pub const FORMAT: u32 = 1;
+
+/// How it went.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Word {
+    /// Every rule was kept and every expectation met.
+    Ok,
+    /// Nothing was broken, and not everything was tried that should have been.
+    Inconclusive,
+    /// The system or the harness could not run.
+    NotRun,
+    /// A rule was broken or an expectation not met.
+    Broken,
+}
+
+impl Word {
+    /// The word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Inconclusive => "inconclusive",
+            Self::NotRun => "not run",
+            Self::Broken => "broken",
+        }
+    }
+
+    /// The exit code that it ends with.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Broken => 1,
+            Self::Inconclusive => 3,
+            Self::NotRun => 4,
+        }
+    }
+}
+
+/// What a gate run came to.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// The version of this document's form.
+    pub format: u32,
+    /// The version of misrule.
+    pub misrule: String,
+    /// The worst of all scenarios.
+    pub verdict: Word,
+    /// Every scenario, by name.
+    pub scenarios: Vec<ScenarioReport>,
+    /// What was reached.
+    pub coverage: Coverage,
+    /// What differs from run to run: times and rates. Nothing else in this document does.
+    pub measured: Measured,
+}
+
+/// What a scenario came to.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ScenarioReport {
+    /// Theme and file name without ending.
+    pub name: String,
+    /// The file, as it was given.
+    pub path: String,
+    /// What happens.
+    pub title: String,
+    /// What it teaches.
+    pub lesson: String,
+    /// The requirements it covers.
+    pub covers: Vec<String>,
+    /// The worst of its runs.
+    pub verdict: Word,
+    /// Its runs: one a world, and any further seed that came to something else.
+    pub runs: Vec<RunReport>,
+}
+
+/// What a run came to.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RunReport {
+    /// `sim` or `wire`.
+    pub world: String,
+    /// The seed for identifiers and jitter.
+    pub seed: u64,
+    /// The fault plan.
+    pub plan: String,
+    /// The line that repeats the run.
+    pub replay: String,
+    /// How it went.
+    pub verdict: Word,
+    /// What was broken.
+    pub findings: Vec<Finding>,
+    /// Why it supports no verdict, one sentence each.
+    pub doubts: Vec<String>,
+    /// Why it could not run.
+    pub not_run: Option<String>,
+    /// What each oracle said.
+    pub oracles: Vec<OracleReport>,
+}
+
+/// A breach.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// The oracle's id, or `expectation`.
+    pub rule: String,
+    /// What is wrong, one sentence each.
+    pub messages: Vec<String>,
+    /// What happened, with the rows that show the breach marked.
+    pub timeline: Vec<Row>,
+    /// The scenario file that was left behind, if one could be.
+    pub written_to: Option<String>,
+}
+
+/// What an oracle said of a run.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct OracleReport {
+    /// Its id.
+    pub id: String,
+    /// What it said.
+    pub verdict: OracleWord,
+    /// Why, where there is more to say.
+    pub why: Option<String>,
+}
+
+/// What an oracle said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OracleWord {
+    /// The rule was kept.
+    Kept,
+    /// It was broken.
+    Broken,
+    /// It was broken, as the scenario says it must be.
+    BrokenAsExpected,
+    /// The scenario says that it does not judge.
+    Excused,
+    /// The evidence supports no verdict.
+    NoVerdict,
+}
+
+/// What was reached, of what there is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Coverage {
+    /// Fault kinds that fired.
+    pub faults_fired: Vec<String>,
+    /// Fault kinds that did not.
+    pub faults_never: Vec<String>,
+    /// Error codes that a caller was told.
+    pub codes_seen: Vec<String>,
+    /// Error codes that none was told.
+    pub codes_never: Vec<String>,
+}
+
+/// What differs from run to run.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Measured {
+    /// From the first run to the last.
+    pub elapsed_us: u64,
+    /// Runs in simulation, those with further seeds included.
+    pub simulated_runs: u64,
+    /// Time spent in them, on one core.
+    pub simulated_us: u64,
+    /// How long each scenario took in each world, on average.
+    pub runs: Vec<MeasuredRun>,
+}
+
+/// How long a scenario took in a world.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct MeasuredRun {
+    /// The scenario.
+    pub scenario: String,
+    /// The world.
+    pub world: String,
+    /// On average.
+    pub mean_us: u64,
+}
+
+impl Measured {
+    /// Simulated runs a second on one core; `None` before there was one.
+    pub fn runs_per_second(&self) -> Option<u64> {
+        self.simulated_runs.saturating_mul(1_000_000).checked_div(self.simulated_us)
+    }
+
+    /// How long a scenario took in a world.
+    pub fn mean(&self, scenario: &str, world: &str) -> Option<Duration> {
+        self.runs
+            .iter()
+            .find(|run| run.scenario == scenario && run.world == world)
+            .map(|run| Duration::from_micros(run.mean_us))
+    }
+}
+
+impl Report {
+    /// How many scenarios came to this.
+    pub fn count(&self, word: Word) -> usize {
+        self.scenarios.iter().filter(|scenario| scenario.verdict == word).count()
+    }
+
+    /// Every breach, with its scenario and run.
+    pub fn findings(&self) -> impl Iterator<Item = (&ScenarioReport, &RunReport, &Finding)> {
+        self.scenarios.iter().flat_map(|scenario| {
+            scenario.runs.iter().flat_map(move |run| run.findings.iter().map(move |finding| (scenario, run, finding)))
+        })
+    }
+
+    /// Whether any scenario has a run on the wire.
+    pub fn on_the_wire(&self) -> usize {
+        self.scenarios.iter().filter(|scenario| scenario.runs.iter().any(|run| run.world == "wire")).count()
+    }
+}

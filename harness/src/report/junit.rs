@@ -1,0 +1,85 @@
+//! `junit.xml`, for CI: a suite a theme, a case a scenario and world.
+
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
+
+use super::document::{Report, RunReport, ScenarioReport, Word};
+use super::timeline;
+
+/// The widest line of a timeline.
+const WIDTH: usize = 120;
+
+/// The document.
+pub fn write(report: &Report) -> String {
+    let mut document = Document::new("misrule");
+    document.set_time(Duration::from_micros(report.measured.elapsed_us));
+    let mut themes: Vec<&str> = Vec::new();
+    for scenario in &report.scenarios {
+        if !themes.contains(&theme(scenario)) {
+            themes.push(theme(scenario));
+        }
+    }
+    for theme_of_suite in themes {
+        let mut suite = TestSuite::new(theme_of_suite);
+        for scenario in &report.scenarios {
+            if theme(scenario) == theme_of_suite {
+                suite.add_test_cases(scenario.runs.iter().map(|run| case(report, scenario, run)));
+            }
+        }
+        document.add_test_suite(suite);
+    }
+    document.to_string().expect("texts are cleared of what XML cannot hold")
+}
+
+fn theme(scenario: &ScenarioReport) -> &str {
+    scenario.name.rsplit_once('/').map_or("scenarios", |(theme, _)| theme)
+}
+
+fn case(report: &Report, scenario: &ScenarioReport, run: &RunReport) -> TestCase {
+    let status = match run.verdict {
+        Word::Ok => TestCaseStatus::success(),
+        Word::Broken => {
+            let rules: Vec<_> = run.findings.iter().map(|finding| &*finding.rule).collect();
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_type(rules.join(", ")).set_message(first_message(run)).set_description(description(run));
+            status
+        }
+        Word::Inconclusive => error("inconclusive", &run.doubts.join(" "), run),
+        Word::NotRun => error("not run", run.not_run.as_deref().unwrap_or_default(), run),
+    };
+    let name = format!("{} ({})", scenario.name, seed_and_world(scenario, run));
+    let mut case = TestCase::new(name, status);
+    case.set_classname(format!("misrule.{}", theme(scenario).replace('/', ".")));
+    if let Some(mean) = report.measured.mean(&scenario.name, &run.world) {
+        case.set_time(mean);
+    }
+    case
+}
+
+fn seed_and_world(scenario: &ScenarioReport, run: &RunReport) -> String {
+    let same_world = scenario.runs.iter().filter(|other| other.world == run.world);
+    if same_world.count() > 1 { format!("{}, seed {}", run.world, run.seed) } else { run.world.clone() }
+}
+
+fn first_message(run: &RunReport) -> String {
+    run.findings.first().and_then(|finding| finding.messages.first()).cloned().unwrap_or_default()
+}
+
+fn description(run: &RunReport) -> String {
+    let mut text = format!("replay: {}\n", run.replay);
+    for finding in &run.findings {
+        text.push('\n');
+        for message in &finding.messages {
+            text.push_str(&format!("{}: {message}\n", finding.rule));
+        }
+        text.push_str(&timeline::text(&finding.timeline, WIDTH));
+    }
+    text
+}
+
+fn error(kind: &str, message: &str, run: &RunReport) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_type(kind).set_message(message).set_description(format!("replay: {}\n", run.replay));
+    status
+}

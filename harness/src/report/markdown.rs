@@ -1,0 +1,95 @@
+//! `report.md`, for a pull request: the verdict first, then the table, then each failure with the line that repeats it.
+
+use std::fmt::{self, Write as _};
+
+use super::document::{Report, RunReport, ScenarioReport, Word};
+use super::terminal::summary;
+use super::{timeline, units};
+
+/// The widest line of a timeline.
+const WIDTH: usize = 120;
+
+/// The document.
+pub fn write(report: &Report) -> String {
+    let mut out = String::new();
+    document(&mut out, report).expect("writing to a string does not fail");
+    out
+}
+
+fn document(out: &mut String, report: &Report) -> fmt::Result {
+    writeln!(out, "# misrule: {}\n", report.verdict.as_str())?;
+    writeln!(out, "{}\n", summary(report))?;
+    for scenario in &report.scenarios {
+        for run in &scenario.runs {
+            failure(out, scenario, run)?;
+        }
+    }
+    writeln!(out, "## Scenarios\n")?;
+    writeln!(out, "| scenario | what happens | sim | wire | verdict |")?;
+    writeln!(out, "|---|---|--:|--:|---|")?;
+    for scenario in &report.scenarios {
+        let mean = |world| report.measured.mean(&scenario.name, world).map_or_else(String::new, units::span);
+        writeln!(
+            out,
+            "| `{}` | {} | {} | {} | {} |",
+            scenario.name,
+            cell(&scenario.title),
+            mean("sim"),
+            mean("wire"),
+            verdict(scenario),
+        )?;
+    }
+    never(out, "Faults that never fired", &report.coverage.faults_never)?;
+    never(out, "Error codes never seen", &report.coverage.codes_never)
+}
+
+fn never(out: &mut String, what: &str, names: &[String]) -> fmt::Result {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    writeln!(out, "\n{what}: {}.", names.join(", "))
+}
+
+fn verdict(scenario: &ScenarioReport) -> String {
+    match scenario.verdict {
+        Word::Ok => "ok".to_owned(),
+        Word::Inconclusive | Word::NotRun => format!("**{}**", scenario.verdict.as_str()),
+        Word::Broken => "**BROKEN**".to_owned(),
+    }
+}
+
+fn failure(out: &mut String, scenario: &ScenarioReport, run: &RunReport) -> fmt::Result {
+    let replay = |out: &mut String| writeln!(out, "```sh\n{}\n```\n", run.replay);
+    for finding in &run.findings {
+        writeln!(out, "## BROKEN `{}` in `{}` ({})\n", finding.rule, scenario.name, run.world)?;
+        for message in &finding.messages {
+            writeln!(out, "{}\n", escape(message))?;
+        }
+        replay(out)?;
+        let text = timeline::text(&finding.timeline, WIDTH);
+        writeln!(out, "```text\n{text}```\n")?;
+        if let Some(path) = &finding.written_to {
+            writeln!(out, "Written to `{path}`.\n")?;
+        }
+    }
+    let (word, reasons) = match run.verdict {
+        Word::Ok | Word::Broken => return Ok(()),
+        Word::Inconclusive => ("INCONCLUSIVE", run.doubts.clone()),
+        Word::NotRun => ("NOT RUN", run.not_run.iter().cloned().collect()),
+    };
+    writeln!(out, "## {word} `{}` ({})\n", scenario.name, run.world)?;
+    for reason in &reasons {
+        writeln!(out, "{}\n", escape(reason))?;
+    }
+    replay(out)
+}
+
+/// Text in which nothing is markup but code.
+fn escape(text: &str) -> String {
+    text.replace('<', "&lt;").replace('*', "\\*")
+}
+
+fn cell(text: &str) -> String {
+    escape(text).replace('|', "\\|")
+}

@@ -1,0 +1,181 @@
+//! One run as text that is the same on every machine: what `misrule replay` prints and what is kept under `reports/`.
+//!
+//! Nothing measured stands in it; identifiers are renamed by first appearance.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::normalise::Names;
+use super::timeline::{self, Detail};
+use super::told::told;
+use super::units;
+use crate::oracle::Verdict;
+use crate::outcome::Outcome;
+use crate::provider::operations;
+use crate::trace::{CallId, EventKind};
+
+/// The widest line.
+const WIDTH: usize = 120;
+
+/// The text of a run.
+pub fn text(outcome: &Outcome) -> String {
+    let names = Names::of(&outcome.record);
+    let mut out = String::new();
+    write(&mut out, outcome, &names).expect("writing to a string does not fail");
+    out
+}
+
+fn write(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::Result {
+    head(out, outcome)?;
+    writeln!(out, "\ntold")?;
+    write_told(out, outcome, names)?;
+    writeln!(out, "\ntimeline")?;
+    let rows = timeline::rows(&outcome.record, names, Detail::Full, &[]);
+    out.push_str(&timeline::text(&rows, WIDTH));
+    writeln!(out, "\nledger")?;
+    ledger(out, outcome, names)?;
+    writeln!(out, "\nat rest")?;
+    rest(out, outcome, names)?;
+    writeln!(out, "\noracles")?;
+    oracles(out, outcome, names)?;
+    writeln!(out, "\nexpectations")?;
+    if outcome.unmet.is_empty() {
+        writeln!(out, "  all met")?;
+    }
+    for unmet in &outcome.unmet {
+        writeln!(out, "  not met: {}", names.rename(unmet))?;
+    }
+    writeln!(out, "\ncoverage")?;
+    coverage(out, outcome)
+}
+
+fn head(out: &mut String, outcome: &Outcome) -> std::fmt::Result {
+    let scenario = &outcome.scenario;
+    writeln!(out, "{}", scenario.name)?;
+    writeln!(out, "  {}", scenario.title)?;
+    writeln!(out, "  {}", scenario.lesson)?;
+    if !scenario.covers.is_empty() {
+        writeln!(out, "  covers: {}", scenario.covers.join(", "))?;
+    }
+    let plan = if outcome.plan.faults.is_empty() { "nothing goes wrong".to_owned() } else { outcome.plan.to_string() };
+    writeln!(out, "  plan: {plan}")?;
+    writeln!(out, "  world: {}, seed {}", outcome.world.name(), outcome.seed)?;
+    writeln!(out, "  verdict: {}", outcome.status().name())?;
+    for doubt in outcome.doubts() {
+        writeln!(out, "  {doubt}")?;
+    }
+    Ok(())
+}
+
+fn write_told(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::Result {
+    let mut calls = BTreeMap::new();
+    for event in &outcome.record.trace.events {
+        match &event.kind {
+            EventKind::CallStarted(call) => {
+                calls.insert(call.call, (call, None));
+            }
+            EventKind::CallEnded { call, reply } => {
+                if let Some((_, answer)) = calls.get_mut(call) {
+                    *answer = Some(reply);
+                }
+            }
+            EventKind::Sent(_)
+            | EventKind::Delivered { .. }
+            | EventKind::Effect(_)
+            | EventKind::Answered { .. }
+            | EventKind::Log(_)
+            | EventKind::Restarted
+            | EventKind::Switched { .. } => {}
+        }
+    }
+    for (CallId(_), (call, reply)) in calls {
+        let answer = reply.map_or_else(|| "(the run ended first)".to_owned(), told);
+        let line = format!("  {}: {} ─▶ {answer}", call.step, call.tool);
+        writeln!(out, "{}", names.rename(&line))?;
+    }
+    Ok(())
+}
+
+fn ledger(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::Result {
+    let ledger = &outcome.record.ledger;
+    if ledger.effects.is_empty() {
+        writeln!(out, "  no effect")?;
+    }
+    for effect in &ledger.effects {
+        let amount = effect.amount.map_or_else(String::new, |amount| format!(" {amount}"));
+        let stock: String = effect.stock.iter().map(|(sku, quantity)| format!(" {quantity} {sku}")).collect();
+        let undoes = effect.undoes.map_or_else(String::new, |undone| format!(", undoes #{}", undone.0));
+        let stands = if ledger.stands_at(effect, std::time::Duration::MAX) { "" } else { ", undone" };
+        let line = format!(
+            "  #{} {} {} {}{amount}{stock}{undoes}{stands}",
+            effect.id.0,
+            effect.kind.name(),
+            effect.reference,
+            effect.subject,
+        );
+        writeln!(out, "{}", names.rename(&line))?;
+    }
+    for ((sku, opening), (_, closing)) in ledger.opening_stock.iter().zip(&ledger.closing_stock) {
+        writeln!(out, "  stock of {sku}: {opening} ─▶ {closing}")?;
+    }
+    Ok(())
+}
+
+fn rest(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::Result {
+    let rest = &outcome.rest;
+    writeln!(out, "  {} open, {} parked", units::count(rest.open, "order"), rest.parked.len())?;
+    for order in &rest.orders {
+        let line = format!("  {} {}, money: {}", order.order_id, order.status, order.money);
+        writeln!(out, "{}", names.rename(&line))?;
+    }
+    for parked in &rest.parked {
+        let line = format!("  parked {}: {}", parked.order_id, parked.note);
+        writeln!(out, "{}", names.rename(&line))?;
+    }
+    Ok(())
+}
+
+fn oracles(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::Result {
+    let mut kept = Vec::new();
+    for (oracle, verdict) in &outcome.verdicts {
+        if let Some(reason) = outcome.scenario.excused.get(oracle.id) {
+            writeln!(out, "  excused: {}: {reason}", oracle.id)?;
+            continue;
+        }
+        match verdict {
+            Verdict::Kept => kept.push(oracle.id),
+            Verdict::Broken(violations) => {
+                let expected = if outcome.is_expected(oracle) { " (as expected)" } else { "" };
+                for violation in violations {
+                    let message = names.rename(&violation.message);
+                    writeln!(out, "  BROKEN{expected}: {}: {message}", oracle.id)?;
+                }
+            }
+            Verdict::NoVerdict(reason) => {
+                writeln!(out, "  no verdict: {}: {}", oracle.id, names.rename(reason))?;
+            }
+        }
+    }
+    if kept.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "  kept: {}", kept.join(", "))
+}
+
+fn coverage(out: &mut String, outcome: &Outcome) -> std::fmt::Result {
+    for operation in operations::ALL {
+        let asked = outcome.asked.iter().filter(|asked| std::ptr::eq(asked.site.operation, operation)).count();
+        if asked > 0 {
+            writeln!(out, "  {}: {}", operation.label, units::count(asked, "request"))?;
+        }
+    }
+    for asked in &outcome.asked {
+        if let Some(fault) = &asked.chosen {
+            writeln!(out, "  fired: {}: {fault}", asked.site)?;
+        }
+    }
+    for planned in &outcome.unfired {
+        writeln!(out, "  never fired: {planned}")?;
+    }
+    Ok(())
+}

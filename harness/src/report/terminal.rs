@@ -1,0 +1,235 @@
+//! The report as a person sees it: a line a scenario, then what broke, then what to do.
+//!
+//! The cause in the first line, the replay line in the second, evidence after; at most 100 columns but for lines that
+//! must stay whole to be copied.
+
+use std::fmt::Write as _;
+
+use super::document::{Finding, Report, RunReport, ScenarioReport, Word};
+use super::{timeline, units};
+
+/// The widest line.
+pub const WIDTH: usize = 100;
+/// How far a timeline is set in.
+const INDENT: &str = "    ";
+/// The width of `sim 41 µs` with its gap.
+const CELL: usize = 13;
+
+/// What the writer is told beside the document.
+#[derive(Clone, Copy, Debug)]
+pub struct Style<'a> {
+    /// Whether to colour.
+    pub colour: bool,
+    /// Where the other reports were written, in words; empty if nowhere.
+    pub written: &'a str,
+}
+
+/// The whole report.
+pub fn write(report: &Report, style: Style<'_>) -> String {
+    let mut out = String::new();
+    let paint = Paint(style.colour);
+    head(&mut out, report);
+    for scenario in &report.scenarios {
+        line(&mut out, report, scenario, paint);
+    }
+    out.push('\n');
+    out.push_str(&wrap(&summary(report), WIDTH));
+    for (scenario, run, finding) in report.findings() {
+        out.push('\n');
+        broken(&mut out, scenario, run, finding, paint);
+    }
+    for scenario in &report.scenarios {
+        for run in &scenario.runs {
+            doubtful(&mut out, scenario, run, paint);
+        }
+    }
+    out.push('\n');
+    if !style.written.is_empty() {
+        put(&mut out, &format!("report: {}", style.written));
+    }
+    put(&mut out, &with_exit(&advice(report), report.verdict.exit_code(), WIDTH));
+    out
+}
+
+fn put(out: &mut String, text: &str) {
+    out.push_str(text);
+    out.push('\n');
+}
+
+/// A line with `exit N` at its end.
+pub fn with_exit(text: &str, code: u8, width: usize) -> String {
+    let exit = format!("exit {code}");
+    let used = text.chars().count() + exit.chars().count();
+    let gap = width.saturating_sub(used).max(2);
+    format!("{text}{}{exit}", " ".repeat(gap))
+}
+
+fn head(out: &mut String, report: &Report) {
+    let scenarios = units::count(report.scenarios.len(), "scenario");
+    let wire = match report.on_the_wire() {
+        0 => String::new(),
+        wire => format!(", {wire} of them on the wire too"),
+    };
+    put(out, &format!("misrule {}  {scenarios}{wire}\n", report.misrule));
+}
+
+fn line(out: &mut String, report: &Report, scenario: &ScenarioReport, paint: Paint) {
+    let longest = |scenario: &ScenarioReport| scenario.name.chars().count();
+    let name = report.scenarios.iter().map(longest).max().unwrap_or(0).min(50);
+    let mut text = format!("  {:name$}  ", scenario.name);
+    let mut worlds = vec!["sim"];
+    if report.on_the_wire() > 0 {
+        worlds.push("wire");
+    }
+    for world in worlds {
+        let cell = report
+            .measured
+            .mean(&scenario.name, world)
+            .map_or_else(String::new, |mean| format!("{world} {}", units::span(mean)));
+        write!(text, "{cell:CELL$}").expect("writing to a string does not fail");
+    }
+    let verdict = match scenario.verdict {
+        Word::Ok => "ok".to_owned(),
+        Word::Inconclusive => "inconclusive".to_owned(),
+        Word::NotRun => "NOT RUN".to_owned(),
+        Word::Broken => format!("BROKEN  {}", rules(scenario)),
+    };
+    let room = WIDTH.saturating_sub(text.chars().count()).max(8);
+    let verdict = cut(&verdict, room);
+    put(out, &format!("{text}{}", paint.verdict(scenario.verdict, &verdict)));
+}
+
+fn rules(scenario: &ScenarioReport) -> String {
+    let mut rules: Vec<&str> = Vec::new();
+    for finding in scenario.runs.iter().flat_map(|run| &run.findings) {
+        if !rules.contains(&&*finding.rule) {
+            rules.push(&finding.rule);
+        }
+    }
+    rules.join(", ")
+}
+
+/// Counts, time, rate and coverage in one line.
+pub fn summary(report: &Report) -> String {
+    let mut text = format!(
+        "{} broken, {} ok, {} inconclusive",
+        report.count(Word::Broken),
+        report.count(Word::Ok),
+        report.count(Word::Inconclusive),
+    );
+    let not_run = report.count(Word::NotRun);
+    if not_run > 0 {
+        text.push_str(&format!(", {not_run} not run"));
+    }
+    let elapsed = std::time::Duration::from_micros(report.measured.elapsed_us);
+    text.push_str(&format!(" in {}", units::span(elapsed)));
+    if let Some(rate) = report.measured.runs_per_second() {
+        let runs = usize::try_from(report.measured.simulated_runs).unwrap_or(usize::MAX);
+        text.push_str(&format!(" ({} simulated at {} runs/s)", units::count(runs, "run"), units::grouped(rate)));
+    }
+    let coverage = &report.coverage;
+    let of = |reached: &[String], never: &[String]| format!("{} of {}", reached.len(), reached.len() + never.len());
+    text.push_str(&format!(
+        "; {} faults fired, {} error codes seen",
+        of(&coverage.faults_fired, &coverage.faults_never),
+        of(&coverage.codes_seen, &coverage.codes_never),
+    ));
+    text
+}
+
+fn broken(out: &mut String, scenario: &ScenarioReport, run: &RunReport, finding: &Finding, paint: Paint) {
+    let word = paint.verdict(Word::Broken, "BROKEN");
+    let place = if run.world == "sim" { String::new() } else { format!(" on the {}", run.world) };
+    put(out, &format!("{word} {}  in {}{place}", finding.rule, scenario.name));
+    put(out, &format!("  replay: {}", run.replay));
+    for message in &finding.messages {
+        for line in wrap(message, WIDTH - 2).lines() {
+            put(out, &format!("  {line}"));
+        }
+    }
+    out.push('\n');
+    for line in timeline::text(&finding.timeline, WIDTH - INDENT.len()).lines() {
+        put(out, &format!("{INDENT}{line}"));
+    }
+    if let Some(path) = &finding.written_to {
+        put(out, &format!("  written to {path}"));
+    }
+}
+
+fn doubtful(out: &mut String, scenario: &ScenarioReport, run: &RunReport, paint: Paint) {
+    let (word, reasons) = match run.verdict {
+        Word::Ok | Word::Broken => return,
+        Word::Inconclusive => ("INCONCLUSIVE", run.doubts.clone()),
+        Word::NotRun => ("NOT RUN", run.not_run.iter().cloned().collect()),
+    };
+    let world = match run.world.as_str() {
+        "sim" => String::new(),
+        world => format!(" on the {world}"),
+    };
+    out.push('\n');
+    let word = paint.verdict(run.verdict, word);
+    put(out, &format!("{word} {}{world}", scenario.name));
+    put(out, &format!("  replay: {}", run.replay));
+    for reason in reasons {
+        for line in wrap(&reason, WIDTH - 2).lines() {
+            put(out, &format!("  {line}"));
+        }
+    }
+}
+
+fn advice(report: &Report) -> String {
+    match report.verdict {
+        Word::Ok => {
+            let scenarios = units::count(report.scenarios.len(), "scenario");
+            format!("all is well: every rule was kept in {scenarios}")
+        }
+        Word::Broken => "next: repeat a run that broke with its replay line".to_owned(),
+        Word::Inconclusive => "next: mend the scenarios whose faults never fired; they prove nothing".to_owned(),
+        Word::NotRun => "next: see above why a run could not be made".to_owned(),
+    }
+}
+
+/// At most `most` characters.
+fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(most.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+/// Lines of at most `width` characters, broken at spaces.
+pub fn wrap(text: &str, width: usize) -> String {
+    let mut out = String::new();
+    let mut used = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > width {
+            out.push('\n');
+            used = 0;
+        } else if used > 0 {
+            out.push(' ');
+            used += 1;
+        }
+        out.push_str(word);
+        used += length;
+    }
+    out.push('\n');
+    out
+}
+
+/// Colours, or none.
+#[derive(Clone, Copy)]
+struct Paint(bool);
+
+impl Paint {
+    fn verdict(self, word: Word, text: &str) -> String {
+        let code = match word {
+            Word::Ok => 32,
+            Word::Inconclusive => 33,
+            Word::NotRun | Word::Broken => 31,
+        };
+        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}

@@ -1,0 +1,302 @@
+//! A trace → rows in three columns: host – giftgenius – providers, with the identifiers renamed.
+//!
+//! A request, what the provider did and what came back share a row where nothing else happened in between.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use giftgenius::step_log::{LogLine, StepStatus};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::normalise::Names;
+use super::told::told;
+use super::units;
+use crate::provider::ledger::{Effect, EffectKind};
+use crate::trace::{CallId, CallStarted, EventKind, ExchangeId, Record, Seen, Sent};
+
+/// How much is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Detail {
+    /// Without the log lines of steps.
+    Brief,
+    /// Everything.
+    Full,
+}
+
+/// One row.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Row {
+    /// When, since the run began, with its unit: virtual time in simulation, real time on the wire.
+    pub at: String,
+    /// What the host did or was told.
+    pub host: String,
+    /// What the system did.
+    pub system: String,
+    /// What the providers did, and what came back of it.
+    pub providers: String,
+    /// Whether the finding that the timeline belongs to points here.
+    pub marked: bool,
+}
+
+/// The rows of a run; those of `marked` events (indices into the trace) are marked.
+pub fn rows(record: &Record, names: &Names, detail: Detail, marked: &[usize]) -> Vec<Row> {
+    let mut table =
+        Table { detail, marked, rows: Vec::new(), calls: BTreeMap::new(), sent: BTreeMap::new(), open: None };
+    for (index, event) in record.trace.events.iter().enumerate() {
+        table.event(index, event.at, &event.kind);
+    }
+    for row in &mut table.rows {
+        row.host = names.rename(&row.host);
+        row.system = names.rename(&row.system);
+        row.providers = names.rename(&row.providers);
+    }
+    table.rows
+}
+
+struct Table<'a> {
+    detail: Detail,
+    marked: &'a [usize],
+    rows: Vec<Row>,
+    calls: BTreeMap<CallId, &'a CallStarted>,
+    sent: BTreeMap<ExchangeId, &'a Sent>,
+    /// The exchange that the last row began and when, while nothing else has come after it.
+    open: Option<(ExchangeId, Duration)>,
+}
+
+impl<'a> Table<'a> {
+    fn push(&mut self, index: usize, at: Duration, row: Row) {
+        self.open = None;
+        self.rows.push(Row { at: units::instant(at), marked: self.marked.contains(&index), ..row });
+    }
+
+    fn event(&mut self, index: usize, at: Duration, kind: &'a EventKind) {
+        match kind {
+            EventKind::CallStarted(call) => {
+                self.calls.insert(call.call, call);
+                self.push(index, at, host(started(call)));
+            }
+            EventKind::CallEnded { call, reply } => {
+                let step = self.calls.get(call).map_or(0, |call| call.step);
+                self.push(index, at, host(format!("◀─ {step}: {}", told(reply))));
+            }
+            EventKind::Sent(sent) => {
+                self.sent.insert(sent.exchange, sent);
+                self.push(index, at, system(request(sent)));
+                self.open = Some((sent.exchange, at));
+            }
+            EventKind::Delivered { exchange, status } => {
+                let text = format!("{status}");
+                self.at_provider(index, at, Some(*exchange), &text);
+            }
+            EventKind::Effect(effect) => {
+                self.at_provider(index, at, effect.exchange, &took_hold(effect));
+            }
+            EventKind::Answered { exchange, seen } => self.answered(index, at, *exchange, seen),
+            EventKind::Log(line) => {
+                if let Some(text) = self.log(line) {
+                    self.push(index, at, system(text));
+                }
+            }
+            EventKind::Restarted => self.push(index, at, system("── started again ──".to_owned())),
+            EventKind::Switched { checkout } => {
+                let word = if *checkout { "on" } else { "off" };
+                self.push(index, at, system(format!("── checkout switched {word} ──")));
+            }
+        }
+    }
+
+    /// The row that an exchange began, as long as it is the last one, and how much later it is now, in words.
+    fn open_row(&mut self, exchange: Option<ExchangeId>, at: Duration) -> Option<(&mut Row, String)> {
+        let (open, since) = self.open?;
+        if exchange != Some(open) {
+            return None;
+        }
+        let row = self.rows.last_mut()?;
+        let waited = at.saturating_sub(since);
+        let later = if waited < Duration::from_millis(1) {
+            String::new()
+        } else {
+            format!(" after {}", units::instant(waited))
+        };
+        Some((row, later))
+    }
+
+    fn at_provider(&mut self, index: usize, at: Duration, exchange: Option<ExchangeId>, text: &str) {
+        let marked = self.marked.contains(&index);
+        if let Some((row, later)) = self.open_row(exchange, at) {
+            if !row.providers.is_empty() {
+                row.providers.push_str(", ");
+            }
+            row.providers.push_str(text);
+            row.providers.push_str(&later);
+            row.marked |= marked;
+            return;
+        }
+        let sent = exchange.and_then(|exchange| self.sent.get(&exchange));
+        let of = sent.map_or_else(|| "by itself".to_owned(), |sent| sent.site.to_string());
+        self.push(index, at, Row { providers: format!("{text} ({of})"), ..Row::default() });
+    }
+
+    fn answered(&mut self, index: usize, at: Duration, exchange: ExchangeId, seen: &Seen) {
+        let marked = self.marked.contains(&index);
+        let text = what_was_seen(seen);
+        if let Some((row, later)) = self.open_row(Some(exchange), at) {
+            if row.providers.is_empty() {
+                row.providers.push_str("not reached");
+            }
+            row.providers.push_str(" ─▶ ");
+            row.providers.push_str(&text);
+            row.providers.push_str(&later);
+            row.marked |= marked;
+            self.open = None;
+            return;
+        }
+        let site = self.sent.get(&exchange).map_or_else(String::new, |sent| sent.site.to_string());
+        self.push(index, at, system(format!("◀─ {site}: {text}")));
+    }
+
+    fn log(&self, line: &LogLine) -> Option<String> {
+        match line {
+            LogLine::Alert(alert) => Some(format!("alert: {}", alert.message)),
+            LogLine::Step(step) => {
+                let word = match step.status {
+                    StepStatus::Success => "succeeded",
+                    StepStatus::Failed => "failed",
+                    StepStatus::Retry => "will be retried",
+                    StepStatus::RolledBack => "rolled back",
+                };
+                let code = step.error_code.map_or_else(String::new, |code| format!(" {}", code.as_str()));
+                (self.detail == Detail::Full).then(|| format!("log: {} {word}{code}", step.step_id))
+            }
+            LogLine::CheckoutResult(result) => {
+                let status = match result.status {
+                    giftgenius::step_log::CheckoutStatus::Success => "success",
+                    giftgenius::step_log::CheckoutStatus::Failed => "failed",
+                    giftgenius::step_log::CheckoutStatus::Pending => "pending",
+                };
+                let code = result.error_code.map_or_else(String::new, |code| format!(" {}", code.as_str()));
+                (self.detail == Detail::Full).then(|| format!("log: checkout {status}{code}"))
+            }
+        }
+    }
+}
+
+fn host(text: String) -> Row {
+    Row { host: text, ..Row::default() }
+}
+
+fn system(text: String) -> Row {
+    Row { system: text, ..Row::default() }
+}
+
+fn started(call: &CallStarted) -> String {
+    let key = call.key.as_deref().map_or_else(String::new, |key| format!(" {key}"));
+    format!("{}: {} {}{key} ─▶", call.step, call.user, call.tool)
+}
+
+fn request(sent: &Sent) -> String {
+    let reference = sent.reference.as_deref().unwrap_or_default();
+    let amount = sent.amount.map_or_else(String::new, |minor| format!(" {}.{:02}", minor / 100, minor % 100));
+    let gap = if reference.is_empty() { "" } else { " " };
+    let fault = sent.fault.as_ref().map_or_else(String::new, |fault| format!(" ⚡{fault}"));
+    format!("{}{gap}{reference}{amount} ─▶{fault}", sent.site)
+}
+
+fn took_hold(effect: &Effect) -> String {
+    let done = match effect.kind {
+        EffectKind::Charge => "charged",
+        EffectKind::Refund => "refunded",
+        EffectKind::Close => "closed",
+        EffectKind::Reserve => "reserved",
+        EffectKind::Release => "released",
+        EffectKind::Expire => "expired",
+        EffectKind::Commit => "committed",
+        EffectKind::Restock => "restocked",
+    };
+    let what = effect.amount.map_or_else(
+        || {
+            let stock = effect.stock.iter();
+            let items: Vec<_> = stock.map(|(sku, quantity)| format!("{quantity} {sku}")).collect();
+            items.join(" + ")
+        },
+        |amount| amount.to_string(),
+    );
+    let gap = if what.is_empty() { "" } else { " " };
+    format!("✔ {done} {}{gap}{what}", effect.subject)
+}
+
+fn what_was_seen(seen: &Seen) -> String {
+    match seen {
+        Seen::Reply { status, retry_after, intact } => {
+            let after =
+                retry_after.map_or_else(String::new, |after| format!(" (retry after {})", units::instant(after)));
+            let body = if *intact { "" } else { " mangled" };
+            format!("{status}{after}{body}")
+        }
+        Seen::Silence => "no reply".to_owned(),
+        Seen::Broken => "connection reset".to_owned(),
+        Seen::Cut => "reply cut".to_owned(),
+        Seen::Refused => "connection refused".to_owned(),
+    }
+}
+
+/// The rows as aligned text, each line at most `width` characters; marked rows begin with `▸`.
+pub fn text(rows: &[Row], width: usize) -> String {
+    const GAP: usize = 2;
+    let longest = |column: fn(&Row) -> &str| rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0);
+    let at = longest(|row| &row.at).max(1);
+    let left = width.saturating_sub(2 + at + 3 * GAP);
+    // The host's column may take two fifths at most, the system's what it needs of the rest; long cells run over more
+    // than one line.
+    let host = longest(|row| &row.host).clamp(4, (left * 2 / 5).max(4));
+    let system = longest(|row| &row.system).clamp(10, (left - host) * 3 / 5);
+    let providers = left.saturating_sub(host + system).max(9);
+    let mut out = String::new();
+    let mut line = |mark: &str, cells: [&str; 4]| {
+        let text = format!("{mark} {:at$}  {:host$}  {:system$}  {}", cells[0], cells[1], cells[2], cells[3]);
+        out.push_str(text.trim_end());
+        out.push('\n');
+    };
+    line(" ", ["t", "host", "giftgenius", "providers"]);
+    for row in rows {
+        let columns = [wrap(&row.host, host), wrap(&row.system, system), wrap(&row.providers, providers)];
+        let height = columns.iter().map(Vec::len).max().unwrap_or(1).max(1);
+        for index in 0..height {
+            let [host, system, providers] =
+                columns.each_ref().map(|column| column.get(index).map_or("", String::as_str));
+            let first = index == 0;
+            line(
+                if first && row.marked { "▸" } else { " " },
+                [if first { &row.at } else { "" }, host, system, providers],
+            );
+        }
+    }
+    out
+}
+
+/// Breaks a text into lines of at most `width` characters, at spaces where it can.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        let mut word = word.to_owned();
+        if let Some(line) = lines.last_mut()
+            && line.chars().count() + 1 + word.chars().count() <= width
+        {
+            line.push(' ');
+            line.push_str(&word);
+            continue;
+        }
+        // Lines after the first are set in, so that they are not taken for rows.
+        let indent = if lines.is_empty() { 0 } else { 2 };
+        while word.chars().count() + indent > width && width > indent {
+            let cut = word.char_indices().nth(width - indent).map_or(word.len(), |(at, _)| at);
+            let rest = word.split_off(cut);
+            lines.push(format!("{}{word}", " ".repeat(indent)));
+            word = rest;
+        }
+        let indent = if lines.is_empty() { "" } else { "  " };
+        lines.push(format!("{indent}{word}"));
+    }
+    lines
+}

@@ -1,0 +1,75 @@
+//! Numbers with units, for people.
+
+use std::time::Duration;
+
+/// An instant of a run: `0 ms`, `41 ms`, `2.05 s`, `12 min 5 s`. Whole milliseconds decide, so that it is stable.
+pub fn instant(at: Duration) -> String {
+    let ms = at.as_millis();
+    if ms < 1000 {
+        format!("{ms} ms")
+    } else if ms < 120_000 {
+        format!("{}.{:02} s", ms / 1000, ms % 1000 / 10)
+    } else if ms < 7_200_000 {
+        format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000)
+    } else {
+        format!("{} h {} min", ms / 3_600_000, ms % 3_600_000 / 60_000)
+    }
+}
+
+/// A measured span: `41 µs`, `38 ms`, `2.1 s`.
+pub fn span(span: Duration) -> String {
+    let us = span.as_micros();
+    if us < 1000 {
+        format!("{us} µs")
+    } else if us < 10_000 {
+        format!("{}.{} ms", us / 1000, us % 1000 / 100)
+    } else if us < 1_000_000 {
+        format!("{} ms", us / 1000)
+    } else {
+        format!("{}.{} s", us / 1_000_000, us % 1_000_000 / 100_000)
+    }
+}
+
+/// A whole number with commas between thousands: `212,000`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1 run`, `2 runs`.
+pub fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_carry_their_units() {
+        let table = [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (2050, "2.05 s"),
+            (119_999, "119.99 s"),
+            (725_000, "12 min 5 s"),
+            (7_260_000, "2 h 1 min"),
+        ];
+        for (ms, expected) in table {
+            assert_eq!(instant(Duration::from_millis(ms)), expected);
+        }
+        let table = [(41, "41 µs"), (1250, "1.2 ms"), (38_400, "38 ms"), (2_140_000, "2.1 s")];
+        for (us, expected) in table {
+            assert_eq!(span(Duration::from_micros(us)), expected);
+        }
+        assert_eq!(grouped(7), "7");
+        assert_eq!(grouped(212_000), "212,000");
+    }
+}

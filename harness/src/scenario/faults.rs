@@ -1,0 +1,111 @@
+//! Reads `[faults]`: a site and what goes wrong there, a line each; and plans that are given on the command line.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use toml::de::DeValue;
+
+use super::fields::{Field, quoting};
+use super::mistake::{Mistakes, ScenarioError};
+use super::model::{Scenario, Step};
+use crate::fault::parse::{ParseError, Place, parse_address, parse_planned};
+use crate::fault::plan::{Plan, Planned};
+
+/// Reads `[faults]`; `calls` says of each step whether it is a call.
+pub(super) fn read(field: &Field<'_>, calls: &[bool], mistakes: &mut Mistakes) -> Plan {
+    let mut plan = Plan::default();
+    let Some(table) = field.table(mistakes) else {
+        return plan;
+    };
+    for field in table.iter() {
+        if let Some(hint) = quoting(field) {
+            let message = format!("`{}` is no site", field.key);
+            mistakes.suggest(&field.key_span, message, Some(hint));
+            continue;
+        }
+        match parse_address(field.key) {
+            Ok(place) => faults(&mut plan, &place, field, calls, mistakes),
+            Err(error) => mistake(&error, field.key, &field.key_span, mistakes),
+        }
+    }
+    plan
+}
+
+/// The fault at a place; at a provider there may be several, for windows of its requests.
+fn faults(plan: &mut Plan, place: &Place, field: &Field<'_>, calls: &[bool], mistakes: &mut Mistakes) {
+    if let Some(why) = out_of_reach(place, calls) {
+        mistakes.add(&field.key_span, why);
+    }
+    let several = matches!((place, field.value), (Place::Provider(_), DeValue::Array(_)));
+    let written = if several { field.elements(mistakes).unwrap_or_default() } else { vec![field.clone()] };
+    for written in written {
+        let Some(text) = written.text(mistakes) else {
+            continue;
+        };
+        match parse_planned(place, text) {
+            Ok(planned) => {
+                if let Err(why) = plan.add(planned) {
+                    mistakes.add(&field.key_span, why);
+                }
+            }
+            Err(error) => mistake(&error, text, &written.span, mistakes),
+        }
+    }
+}
+
+/// Why no request can be made for the step that a place names.
+fn out_of_reach(place: &Place, calls: &[bool]) -> Option<String> {
+    let Place::Request(address) = place else {
+        return None;
+    };
+    let step = address.step?;
+    let index = usize::try_from(step).ok()?.checked_sub(1);
+    match index.and_then(|index| calls.get(index)) {
+        Some(true) => None,
+        Some(false) => Some(format!("`{address}` names step {step}, which is no call")),
+        None => Some(format!("`{address}` names step {step}, and the script has {}", calls.len())),
+    }
+}
+
+fn mistake(error: &ParseError, text: &str, span: &Range<usize>, mistakes: &mut Mistakes) {
+    // The place inside the text is known where the text stands in the file letter for letter.
+    let quotes = match span.len().checked_sub(text.len()) {
+        Some(0) => Some(0),
+        Some(2) => Some(1),
+        _ => None,
+    };
+    let place = quotes.filter(|_| !error.span.is_empty()).map_or_else(
+        || span.clone(),
+        |quotes| span.start + quotes + error.span.start..span.start + quotes + error.span.end,
+    );
+    let suggestion = error.meant.as_ref().map(|meant| format!("did you mean `{meant}`?"));
+    mistakes.suggest(&place, error.message.clone(), suggestion);
+}
+
+/// A plan that is given for a scenario on the command line.
+pub fn plan_for(scenario: &Scenario, text: &str) -> Result<Plan, ScenarioError> {
+    let mut mistakes = Mistakes::default();
+    let plan = match text.parse::<Plan>() {
+        Ok(plan) => plan,
+        Err(error) => {
+            mistake(&error, text, &(0..text.len()), &mut mistakes);
+            Plan::default()
+        }
+    };
+    let calls: Vec<_> = scenario.script.iter().map(|step| matches!(step, Step::Call(_))).collect();
+    for planned in &plan.faults {
+        if let Planned::At(address, _) = planned
+            && let Some(why) = out_of_reach(&Place::Request(*address), &calls)
+        {
+            mistakes.add(&(0..text.len()), why);
+        }
+    }
+    if mistakes.is_empty() {
+        return Ok(plan);
+    }
+    Err(ScenarioError::Mistaken {
+        path: PathBuf::from("--plan"),
+        text: text.to_owned(),
+        mistakes: mistakes.into_sorted(),
+    })
+}

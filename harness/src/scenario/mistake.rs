@@ -1,0 +1,194 @@
+//! What is wrong with a scenario file: every mistake at once, each with its place and, where there is one, a suggestion.
+
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, NamedSource, SourceCode, SourceSpan,
+    SpanContents,
+};
+
+/// The widest line of a diagnostic.
+const WIDTH: usize = 100;
+
+/// One mistake in a file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mistake {
+    /// Where, in bytes of the file.
+    pub span: Range<usize>,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// What to do about it, shown at the place.
+    pub suggestion: Option<String>,
+}
+
+/// All mistakes found so far.
+#[derive(Default, Debug)]
+pub(super) struct Mistakes {
+    found: Vec<Mistake>,
+}
+
+impl Mistakes {
+    /// Notes one mistake.
+    pub(super) fn add(&mut self, span: &Range<usize>, message: impl Into<String>) {
+        self.suggest(span, message, None);
+    }
+
+    /// Notes one mistake with what to do about it.
+    pub(super) fn suggest(&mut self, span: &Range<usize>, message: impl Into<String>, suggestion: Option<String>) {
+        self.found.push(Mistake { span: span.clone(), message: message.into(), suggestion });
+    }
+
+    /// Whether none was found.
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// Every mistake in the order of the file; none if there was none.
+    pub(super) fn into_sorted(mut self) -> Vec<Mistake> {
+        self.found.sort_by_key(|mistake| (mistake.span.start, mistake.span.end));
+        self.found
+    }
+}
+
+/// Why a scenario file cannot be used.
+#[derive(Debug)]
+pub enum ScenarioError {
+    /// It cannot be read.
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// It is not UTF-8 text.
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// The first byte that is not.
+        at: usize,
+    },
+    /// It has mistakes.
+    Mistaken {
+        /// The file.
+        path: PathBuf,
+        /// Its text.
+        text: String,
+        /// In the order of the file; at least one.
+        mistakes: Vec<Mistake>,
+    },
+}
+
+impl ScenarioError {
+    /// How many mistakes it stands for.
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Unreadable { .. } | Self::NotText { .. } => 1,
+            Self::Mistaken { mistakes, .. } => mistakes.len(),
+        }
+    }
+
+    /// The whole error for a person: a headline, then each mistake with its line of the file.
+    pub fn render(&self, colour: bool) -> String {
+        match self {
+            Self::Unreadable { .. } | Self::NotText { .. } => format!("error: {self}\n"),
+            Self::Mistaken { path, text, mistakes } => {
+                let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+                let handler = GraphicalReportHandler::new_themed(theme)
+                    .with_width(WIDTH)
+                    .with_context_lines(0)
+                    .with_primary_span_start()
+                    .with_links(false);
+                let source = WholeLines { text, named: NamedSource::new(path.display().to_string(), text.clone()) };
+                let mut out = format!("error: {self}\n\n");
+                for mistake in mistakes {
+                    let shown = Shown { mistake, source: &source, length: text.len() };
+                    handler.render_report(&mut out, &shown).expect("writing to a string does not fail");
+                }
+                out
+            }
+        }
+    }
+}
+
+impl fmt::Display for ScenarioError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { path, cause } => {
+                write!(f, "{} cannot be read: {cause}", path.display())
+            }
+            Self::NotText { path, at } => {
+                write!(f, "{} is not UTF-8 text (byte {at} is not); save it as UTF-8", path.display())
+            }
+            Self::Mistaken { path, mistakes, .. } => {
+                let count = mistakes.len();
+                let noun = if count == 1 { "mistake" } else { "mistakes" };
+                write!(f, "{count} {noun} in {}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for ScenarioError {}
+
+/// A source whose lines are shown whole, without the ones around them.
+struct WholeLines<'a> {
+    text: &'a str,
+    named: NamedSource<String>,
+}
+
+impl SourceCode for WholeLines<'_> {
+    fn read_span<'s>(
+        &'s self,
+        span: &SourceSpan,
+        _lines_before: usize,
+        _lines_after: usize,
+    ) -> Result<Box<dyn SpanContents<'s> + 's>, MietteError> {
+        let bytes = self.text.as_bytes();
+        let end = span.offset() + span.len();
+        let is_break = |byte: &u8| *byte == b'\n';
+        let from = bytes[..span.offset()].iter().rposition(is_break).map_or(0, |found| found + 1);
+        let to = bytes[end..].iter().position(is_break).map_or(bytes.len(), |found| end + found);
+        self.named.read_span(&(from, to - from).into(), 0, 0)
+    }
+}
+
+/// One mistake as miette draws it.
+struct Shown<'a> {
+    mistake: &'a Mistake,
+    source: &'a WholeLines<'a>,
+    length: usize,
+}
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.mistake, f)
+    }
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.mistake.message)
+    }
+}
+
+impl std::error::Error for Shown<'_> {}
+
+impl Diagnostic for Shown<'_> {
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(self.source)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let Range { start, end } = self.mistake.span;
+        let (start, end) = (start.min(self.length), end.min(self.length));
+        let label = LabeledSpan::new(
+            Some(self.mistake.suggestion.clone().unwrap_or_else(|| "here".to_owned())),
+            start,
+            end - start,
+        );
+        Some(Box::new(std::iter::once(label)))
+    }
+}

@@ -1,0 +1,313 @@
+//! A scenario file's text → a checked [`Scenario`], or every mistake in it at once.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use giftgenius::policy::Policy;
+use toml::de::DeTable;
+
+use super::faults;
+use super::fields::{Field, Fields, quoting};
+use super::mistake::{Mistakes, ScenarioError};
+use super::model::{Expect, Scenario, WorldKind};
+use super::policy::{self, WIRE_ATTEMPT_TIMEOUT_MAX};
+use super::script;
+use crate::fault::plan::Plan;
+use crate::provider::ledger::EffectKind;
+use crate::provider::operations;
+use crate::{requirement, suggest};
+
+/// The keys of a file.
+pub(super) const KEYS: [&str; 11] =
+    ["title", "lesson", "covers", "worlds", "seed", "policy", "stock", "script", "faults", "expect", "excused"];
+/// The keys of `[expect]`.
+pub(super) const EXPECT_KEYS: [&str; 5] = ["answer", "requests", "standing", "parked", "broken"];
+/// The effects that can stand at rest.
+pub(super) const STANDING: [EffectKind; 3] = [EffectKind::Charge, EffectKind::Reserve, EffectKind::Commit];
+/// The worlds.
+pub(super) const WORLDS: [WorldKind; 2] = [WorldKind::Sim, WorldKind::Wire];
+/// The largest count that a file may expect, and the largest stock.
+pub(super) const COUNT_MAX: u32 = 1_000_000;
+/// The seed of a run unless said.
+pub const SEED_DEFAULT: u64 = 1;
+
+/// The names that a file may refer to and that the format does not fix.
+#[derive(Clone, Default, Debug)]
+pub struct Known {
+    /// Oracles by id.
+    pub oracles: Vec<&'static str>,
+    /// Products by SKU.
+    pub skus: Vec<String>,
+}
+
+/// Reads a scenario from its file's text. `name` is theme and file name, `path` the file as it was given.
+pub fn parse(text: &str, name: &str, path: &Path, known: &Known) -> Result<Scenario, ScenarioError> {
+    let mistaken = |mistakes: Mistakes| ScenarioError::Mistaken {
+        path: path.to_owned(),
+        text: text.to_owned(),
+        mistakes: mistakes.into_sorted(),
+    };
+    let mut mistakes = Mistakes::default();
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        for error in errors {
+            mistakes.add(&error.span().unwrap_or(0..0), format!("not TOML: {}", error.message()));
+        }
+        return Err(mistaken(mistakes));
+    }
+    let scenario = read(&document, name, path, known, &mut mistakes);
+    match scenario {
+        Some(scenario) if mistakes.is_empty() => Ok(scenario),
+        _ => Err(mistaken(mistakes)),
+    }
+}
+
+fn read(
+    document: &toml::Spanned<DeTable<'_>>,
+    name: &str,
+    path: &Path,
+    known: &Known,
+    mistakes: &mut Mistakes,
+) -> Option<Scenario> {
+    // What is missing in the file as a whole is told at its first line.
+    let whole = 0..0;
+    let fields = Fields::open_known(document.get_ref(), whole.clone(), "a scenario", &KEYS, mistakes);
+    let title = required_line(&fields, "title", "what happens, in one line", mistakes);
+    let lesson = required_line(&fields, "lesson", "what it teaches, in one sentence", mistakes);
+    let covers = fields.get("covers").map_or_else(Vec::new, |field| covers(field, mistakes));
+    let worlds = fields.get("worlds").map_or_else(|| vec![WorldKind::Sim], |field| worlds(field, mistakes));
+    let seed = fields.get("seed").map_or(Some(SEED_DEFAULT), |field| field.integer(0..=i64::MAX, mistakes));
+    let policy = match fields.get("policy") {
+        None => Policy::default(),
+        Some(field) => field
+            .table_of("[policy]", &policy::keys(), mistakes)
+            .map_or_else(Policy::default, |table| policy::read(&table, mistakes)),
+    };
+    fast_enough(&fields, &worlds, &policy, mistakes);
+    let stock = fields.get("stock").map_or_else(BTreeMap::new, |field| stock(field, known, mistakes));
+    let script = if let Some(field) = fields.get("script") {
+        script::read(field, mistakes)
+    } else {
+        mistakes.suggest(
+            &whole,
+            "the file has no `[[script]]`",
+            Some("add one: what the host does, step by step".to_owned()),
+        );
+        Vec::new()
+    };
+    let plan =
+        fields.get("faults").map_or_else(Plan::default, |field| faults::read(field, &step_calls(&fields), mistakes));
+    let expect = fields.get("expect").map_or_else(Expect::default, |field| expect(field, known, mistakes));
+    let excused = fields.get("excused").map_or_else(BTreeMap::new, |field| excused(field, known, &expect, mistakes));
+    Some(Scenario {
+        name: name.to_owned(),
+        path: path.to_owned(),
+        title: title?,
+        lesson: lesson?,
+        covers,
+        worlds,
+        policy,
+        stock,
+        script,
+        plan,
+        seed: seed?,
+        expect,
+        excused,
+    })
+}
+
+/// For each step as it stands in the file, whether it is a call: a fault can be addressed to those only.
+fn step_calls(fields: &Fields<'_>) -> Vec<bool> {
+    let elements = fields.get("script").and_then(|field| field.value.as_array());
+    elements.map_or_else(Vec::new, |steps| {
+        steps.iter().map(|step| step.get_ref().as_table().is_some_and(|table| table.contains_key("call"))).collect()
+    })
+}
+
+fn required_line(fields: &Fields<'_>, key: &str, about: &str, mistakes: &mut Mistakes) -> Option<String> {
+    match fields.get(key) {
+        Some(field) => field.line(mistakes).map(str::to_owned),
+        None => {
+            mistakes.suggest(
+                &fields.span,
+                format!("the file has no `{key}`"),
+                Some(format!("add `{key} = \"…\"`: {about}")),
+            );
+            None
+        }
+    }
+}
+
+fn covers(field: &Field<'_>, mistakes: &mut Mistakes) -> Vec<String> {
+    let mut ids = Vec::new();
+    for element in field.elements(mistakes).unwrap_or_default() {
+        let Some(id) = element.text(mistakes) else {
+            continue;
+        };
+        if requirement::by_id(id).is_none() {
+            let known: Vec<_> = requirement::ALL.iter().map(|known| known.id).collect();
+            mistakes.suggest(
+                &element.span,
+                format!("unknown requirement `{id}`"),
+                suggest::hint(id, &known).or_else(|| Some("known: F1 to F18, I1 to I11, G1 to G6".to_owned())),
+            );
+        } else if ids.iter().any(|known| known == id) {
+            mistakes.add(&element.span, format!("`{id}` stands here twice"));
+        } else {
+            ids.push(id.to_owned());
+        }
+    }
+    ids
+}
+
+fn worlds(field: &Field<'_>, mistakes: &mut Mistakes) -> Vec<WorldKind> {
+    let mut worlds = Vec::new();
+    let Some(elements) = field.elements(mistakes) else {
+        return worlds;
+    };
+    for element in &elements {
+        let Some(word) = element.text(mistakes) else {
+            continue;
+        };
+        match WORLDS.iter().find(|world| world.name() == word) {
+            None => mistakes.suggest(
+                &element.span,
+                format!("unknown world `{word}`"),
+                suggest::hint(word, &WORLDS.map(WorldKind::name)),
+            ),
+            Some(world) if worlds.contains(world) => {
+                mistakes.add(&element.span, format!("`{word}` stands here twice"));
+            }
+            Some(world) => worlds.push(*world),
+        }
+    }
+    if !worlds.contains(&WorldKind::Sim) {
+        mistakes.suggest(
+            &field.span,
+            "`worlds` lacks `sim`",
+            Some("every scenario runs in simulation; the wire comes on top".to_owned()),
+        );
+    }
+    worlds.sort_unstable();
+    worlds
+}
+
+/// On the wire a lost reply is waited for in real time.
+fn fast_enough(fields: &Fields<'_>, worlds: &[WorldKind], policy: &Policy, mistakes: &mut Mistakes) {
+    let timeout = policy.retry.attempt_timeout;
+    if !worlds.contains(&WorldKind::Wire) || timeout <= WIRE_ATTEMPT_TIMEOUT_MAX {
+        return;
+    }
+    if let Some(field) = fields.get("worlds") {
+        let most = WIRE_ATTEMPT_TIMEOUT_MAX.as_millis();
+        mistakes.suggest(
+            &field.span,
+            format!("a scenario for the wire waits in real time, and an attempt may take {} ms", timeout.as_millis()),
+            Some(format!("set `attempt_timeout_ms` in [policy] to {most} or less")),
+        );
+    }
+}
+
+fn stock(field: &Field<'_>, known: &Known, mistakes: &mut Mistakes) -> BTreeMap<String, u32> {
+    let mut stock = BTreeMap::new();
+    let Some(table) = field.table(mistakes) else {
+        return stock;
+    };
+    for field in table.iter() {
+        if !known.skus.iter().any(|sku| sku == field.key) {
+            mistakes.suggest(
+                &field.key_span,
+                format!("unknown product `{}`", field.key),
+                suggest::nearest(field.key, known.skus.iter().map(String::as_str))
+                    .map(|near| format!("did you mean `{near}`?")),
+            );
+        }
+        if let Some(quantity) = field.number(0..=COUNT_MAX, mistakes) {
+            stock.insert(field.key.to_owned(), quantity);
+        }
+    }
+    stock
+}
+
+fn expect(field: &Field<'_>, known: &Known, mistakes: &mut Mistakes) -> Expect {
+    let Some(table) = field.table_of("[expect]", &EXPECT_KEYS, mistakes) else {
+        return Expect::default();
+    };
+    let labels = operations::ALL.map(|operation| operation.label);
+    let standing = STANDING.map(EffectKind::name);
+    Expect {
+        answer: table.get("answer").and_then(|field| script::answer(field, mistakes)),
+        requests: table
+            .get("requests")
+            .map_or_else(BTreeMap::new, |field| counts(field, "operation", &labels, mistakes)),
+        standing: table
+            .get("standing")
+            .map_or_else(BTreeMap::new, |field| counts(field, "effect", &standing, mistakes)),
+        parked: table.get("parked").and_then(|field| field.number(0..=COUNT_MAX, mistakes)).unwrap_or(0),
+        broken: table
+            .get("broken")
+            .and_then(|field| field.elements(mistakes))
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|element| {
+                let id = element.text(mistakes)?;
+                oracle(id, element, known, mistakes)
+            })
+            .collect(),
+    }
+}
+
+fn counts(field: &Field<'_>, what: &str, known: &[&str], mistakes: &mut Mistakes) -> BTreeMap<String, u32> {
+    let mut counts = BTreeMap::new();
+    let Some(table) = field.table(mistakes) else {
+        return counts;
+    };
+    for field in table.iter() {
+        if !known.contains(&field.key) {
+            mistakes.suggest(
+                &field.key_span,
+                format!("unknown {what} `{}`", field.key),
+                quoting(field).or_else(|| suggest::hint(field.key, known)),
+            );
+        } else if let Some(count) = field.number(0..=COUNT_MAX, mistakes) {
+            counts.insert(field.key.to_owned(), count);
+        }
+    }
+    counts
+}
+
+fn excused(field: &Field<'_>, known: &Known, expect: &Expect, mistakes: &mut Mistakes) -> BTreeMap<String, String> {
+    let mut excused = BTreeMap::new();
+    let Some(table) = field.table(mistakes) else {
+        return excused;
+    };
+    for field in table.iter() {
+        let at_key = Field { span: field.key_span.clone(), ..field.clone() };
+        let Some(id) = oracle(field.key, &at_key, known, mistakes) else {
+            continue;
+        };
+        if expect.broken.contains(&id) {
+            mistakes.suggest(
+                &field.key_span,
+                format!("`{id}` is both excused and expected to be broken"),
+                Some("an excused oracle does not judge; keep one of the two".to_owned()),
+            );
+        }
+        if let Some(reason) = field.line(mistakes) {
+            excused.insert(id, reason.to_owned());
+        }
+    }
+    excused
+}
+
+fn oracle(id: &str, field: &Field<'_>, known: &Known, mistakes: &mut Mistakes) -> Option<String> {
+    if known.oracles.contains(&id) {
+        return Some(id.to_owned());
+    }
+    mistakes.suggest(
+        &field.span,
+        format!("unknown oracle `{id}`"),
+        suggest::hint(id, &known.oracles).or_else(|| Some("`misrule list --oracles` shows them all".to_owned())),
+    );
+    None
+}

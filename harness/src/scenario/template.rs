@@ -1,0 +1,116 @@
+//! Templates inside a script's strings: `{key:NAME}`, `{session:INTENT}`, `{order:INTENT}`.
+//!
+//! They stand for what only a run knows: a key the host makes at first use, the session and order of a purchase.
+
+/// What a template stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum TemplateKind {
+    /// A key, made at first use and the same afterwards.
+    Key,
+    /// The checkout session that an intent's last `create_checkout_session` opened.
+    Session,
+    /// The order that an intent's last `create_order` told of.
+    Order,
+}
+
+impl TemplateKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Key, Self::Session, Self::Order];
+
+    /// The word in front of the colon.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Session => "session",
+            Self::Order => "order",
+        }
+    }
+}
+
+/// A piece of a string.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Piece<'a> {
+    /// Text as it is.
+    Text(&'a str),
+    /// A template and the name in it.
+    Template(TemplateKind, &'a str),
+    /// Something in the form of a template whose kind is unknown.
+    Unknown(&'a str),
+}
+
+/// A string's pieces, in order. What does not have the form `{word:name}` is text.
+pub fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    let mut at = 0;
+    while let Some(open) = rest[at..].find('{').map(|found| found + at) {
+        let Some((kind, name, after)) = template(&rest[open..]) else {
+            at = open + 1;
+            continue;
+        };
+        if open > 0 {
+            pieces.push(Piece::Text(&rest[..open]));
+        }
+        let known = TemplateKind::ALL.iter().find(|known| known.name() == kind);
+        pieces.push(known.map_or(Piece::Unknown(kind), |kind| Piece::Template(*kind, name)));
+        rest = &rest[open + after..];
+        at = 0;
+    }
+    if !rest.is_empty() {
+        pieces.push(Piece::Text(rest));
+    }
+    pieces
+}
+
+/// Kind, name and length of the template that a text begins with.
+fn template(text: &str) -> Option<(&str, &str, usize)> {
+    let inner = &text[1..text.find('}')?];
+    let (kind, name) = inner.split_once(':')?;
+    let word = |text: &str| {
+        !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-')
+    };
+    (word(kind) && word(name)).then_some((kind, name, inner.len() + 2))
+}
+
+/// Replaces each template by what `value` says of it; `None` if it knows nothing of one of them.
+pub fn fill(text: &str, mut value: impl FnMut(TemplateKind, &str) -> Option<String>) -> Option<String> {
+    let mut filled = String::with_capacity(text.len());
+    for piece in pieces(text) {
+        match piece {
+            Piece::Text(text) => filled.push_str(text),
+            Piece::Template(kind, name) => filled.push_str(&value(kind, name)?),
+            Piece::Unknown(_) => return None,
+        }
+    }
+    Some(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_are_told_from_text() {
+        use Piece::{Template, Text, Unknown};
+        let table: [(&str, &[Piece<'_>]); 6] = [
+            ("pm_visa", &[Text("pm_visa")]),
+            ("{key:pay}", &[Template(TemplateKind::Key, "pay")]),
+            (
+                "a{session:gift}b{order:gift}",
+                &[Text("a"), Template(TemplateKind::Session, "gift"), Text("b"), Template(TemplateKind::Order, "gift")],
+            ),
+            ("{\"a\": 1} {x} {", &[Text("{\"a\": 1} {x} {")]),
+            ("{{key:a}", &[Text("{"), Template(TemplateKind::Key, "a")]),
+            ("{sesion:gift}", &[Unknown("sesion")]),
+        ];
+        for (text, expected) in table {
+            assert_eq!(pieces(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn filling_leaves_the_rest_as_it_is() {
+        let filled = fill("<{key:pay}>", |kind, name| Some(format!("{}-{name}", kind.name())));
+        assert_eq!(filled.as_deref(), Some("<key-pay>"));
+    }
+}

@@ -1,0 +1,179 @@
+//! A [`Scenario`] → the text of a file that says all of it and reads back to an equal one.
+//!
+//! Used to leave a failing run behind as a scenario of its own; what is at its default is left out.
+
+use std::fmt::Write as _;
+
+use giftgenius::policy::Policy;
+use serde_json::Value;
+
+use super::model::{CallStep, Expect, Manner, Scenario, Step};
+use super::parse::SEED_DEFAULT;
+use super::policy::{PROFILE_KEY, SETTINGS, profile_name};
+use super::script::{USER_DEFAULT, answer_name};
+use crate::fault::plan::{Plan, Planned};
+
+/// The text of a file. Arguments must not hold JSON's `null`, which TOML cannot say; it is left out.
+pub fn write(scenario: &Scenario) -> String {
+    let mut out = String::new();
+    entry(&mut out, "title", &text(&scenario.title));
+    entry(&mut out, "lesson", &text(&scenario.lesson));
+    if !scenario.covers.is_empty() {
+        entry(&mut out, "covers", &texts(&scenario.covers));
+    }
+    let worlds: Vec<_> = scenario.worlds.iter().map(|world| world.name()).collect();
+    entry(&mut out, "worlds", &texts(&worlds));
+    if scenario.seed != SEED_DEFAULT {
+        entry(&mut out, "seed", &scenario.seed.to_string());
+    }
+    section(&mut out, "policy", policy(&scenario.policy));
+    let stock = scenario.stock.iter().map(|(sku, quantity)| (text(sku), quantity.to_string()));
+    section(&mut out, "stock", stock.collect());
+    for step in &scenario.script {
+        out.push_str("\n[[script]]\n");
+        write_step(&mut out, step);
+    }
+    section(&mut out, "faults", faults(&scenario.plan));
+    section(&mut out, "expect", expect(&scenario.expect));
+    let excused = scenario.excused.iter().map(|(oracle, reason)| (text(oracle), text(reason)));
+    section(&mut out, "excused", excused.collect());
+    out
+}
+
+/// A line a site, in the order of the plan; several faults over time at one provider share the first one's line.
+fn faults(plan: &Plan) -> Vec<(String, String)> {
+    let mut sites: Vec<(String, Vec<String>)> = Vec::new();
+    for planned in &plan.faults {
+        let (site, fault) = match planned {
+            Planned::At(address, fault) => (address.to_string(), fault.to_string()),
+            Planned::Over(provider, fault) => (format!("provider.{}", provider.name()), fault.to_string()),
+        };
+        match sites.iter_mut().find(|(known, _)| *known == site) {
+            Some((_, faults)) => faults.push(fault),
+            None => sites.push((site, vec![fault])),
+        }
+    }
+    let line = |(site, faults): (String, Vec<String>)| match faults.as_slice() {
+        [fault] => (text(&site), text(fault)),
+        several => (text(&site), texts(several)),
+    };
+    sites.into_iter().map(line).collect()
+}
+
+fn policy(policy: &Policy) -> Vec<(String, String)> {
+    let default = Policy::default();
+    let mut entries: Vec<_> = SETTINGS
+        .iter()
+        .filter(|setting| (setting.get)(policy) != (setting.get)(&default))
+        .map(|setting| (setting.key.to_owned(), (setting.get)(policy).to_string()))
+        .collect();
+    if policy.payment_profile != default.payment_profile {
+        entries.push((PROFILE_KEY.to_owned(), text(profile_name(policy.payment_profile))));
+    }
+    entries
+}
+
+fn write_step(out: &mut String, step: &Step) {
+    match step {
+        Step::Call(call) => write_call(out, call),
+        Step::Wait(span) => entry(out, "wait_ms", &span.as_millis().to_string()),
+        Step::WaitForRest => entry(out, "wait", &text("rest")),
+        Step::Restart => entry(out, "restart", "true"),
+        Step::Switch { checkout } => {
+            entry(out, "switch", &text(if *checkout { "on" } else { "off" }));
+        }
+    }
+}
+
+fn write_call(out: &mut String, call: &CallStep) {
+    entry(out, "call", &text(&call.tool));
+    if &*call.user != USER_DEFAULT {
+        entry(out, "user", &text(&call.user));
+    }
+    if let Some(intent) = &call.intent {
+        entry(out, "intent", &text(intent));
+    }
+    if !call.arguments.is_empty() {
+        let arguments: toml::Table =
+            call.arguments.iter().filter_map(|(name, value)| Some((name.clone(), as_toml(value)?))).collect();
+        entry(out, "args", &toml::Value::Table(arguments).to_string());
+    }
+    match &call.manner {
+        Manner::Once => {}
+        Manner::Repeat(times) => entry(out, "repeat", &times.to_string()),
+        Manner::Concurrent(times) => entry(out, "concurrent", &times.to_string()),
+        Manner::DoubleClick => entry(out, "double_click", "true"),
+        Manner::Regenerate => entry(out, "regenerate", "true"),
+        Manner::Retry(times) => entry(out, "retry", &times.to_string()),
+        Manner::CancelAfter(span) => {
+            entry(out, "cancel_after_ms", &span.as_millis().to_string());
+        }
+    }
+    if let Some(answer) = &call.expect {
+        entry(out, "expect", &text(answer_name(answer)));
+    }
+}
+
+fn expect(expect: &Expect) -> Vec<(String, String)> {
+    let counts = |counts: &std::collections::BTreeMap<String, u32>| {
+        let counts: toml::Table =
+            counts.iter().map(|(name, count)| (name.clone(), toml::Value::Integer((*count).into()))).collect();
+        toml::Value::Table(counts).to_string()
+    };
+    let mut entries = Vec::new();
+    if let Some(answer) = &expect.answer {
+        entries.push(("answer".to_owned(), text(answer_name(answer))));
+    }
+    if !expect.requests.is_empty() {
+        entries.push(("requests".to_owned(), counts(&expect.requests)));
+    }
+    if !expect.standing.is_empty() {
+        entries.push(("standing".to_owned(), counts(&expect.standing)));
+    }
+    if expect.parked > 0 {
+        entries.push(("parked".to_owned(), expect.parked.to_string()));
+    }
+    if !expect.broken.is_empty() {
+        entries.push(("broken".to_owned(), texts(&expect.broken)));
+    }
+    entries
+}
+
+fn entry(out: &mut String, key: &str, value: &str) {
+    writeln!(out, "{key} = {value}").expect("writing to a string does not fail");
+}
+
+fn section(out: &mut String, name: &str, entries: Vec<(String, String)>) {
+    if entries.is_empty() {
+        return;
+    }
+    writeln!(out, "\n[{name}]").expect("writing to a string does not fail");
+    for (key, value) in entries {
+        entry(out, &key, &value);
+    }
+}
+
+fn text(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn texts(texts: &[impl AsRef<str>]) -> String {
+    let quoted: Vec<_> = texts.iter().map(|word| text(word.as_ref())).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+fn as_toml(value: &Value) -> Option<toml::Value> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Bool(flag) => toml::Value::Boolean(*flag),
+        Value::Number(number) => match number.as_i64() {
+            Some(number) => toml::Value::Integer(number),
+            None => toml::Value::Float(number.as_f64()?),
+        },
+        Value::String(text) => toml::Value::String(text.clone()),
+        Value::Array(elements) => toml::Value::Array(elements.iter().filter_map(as_toml).collect()),
+        Value::Object(members) => toml::Value::Table(
+            members.iter().filter_map(|(name, value)| Some((name.clone(), as_toml(value)?))).collect(),
+        ),
+    })
+}

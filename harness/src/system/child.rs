@@ -1,0 +1,155 @@
+//! Inside the system's process: GiftGenius over streamable HTTP with production adapters.
+//!
+//! Two threads of the operating system's own, beside the runtime, speak the control channel: even a runtime that hangs
+//! does not keep the process alive when misrule is gone.
+
+use std::fmt::Display;
+use std::io::{BufRead as _, Write as _};
+use std::process::ExitCode;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use giftgenius::adapters::{SystemClock, TokioTasks, TracingStepLog, json_lines};
+use giftgenius::app::App;
+use giftgenius::journal::sqlite::SqliteJournal;
+use giftgenius::ports::Ports;
+use giftgenius::serve::{Access, serve_http};
+use giftgenius::users::Users;
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::announcing::{Announcing, Waiting};
+use super::control::{FromChild, Settings, ToChild};
+use super::entropy::SeededEntropy;
+
+/// The subcommand that makes misrule the system's process. No user's business, so in no help text.
+pub const SUBCOMMAND: &str = "__system";
+
+/// How long calls that are being answered may hold up a stop. Their sales are in the journal.
+const STOP_GRACE: Duration = Duration::from_millis(500);
+
+/// The exit code where the system could not run.
+const COULD_NOT_RUN: u8 = 4;
+
+/// What keeps the system from running, in a sentence.
+struct Failure(String);
+
+impl Failure {
+    fn of<E: Display>(what: &'static str) -> impl Fn(E) -> Self {
+        move |error| Self(format!("{what}: {error}"))
+    }
+}
+
+/// The process: reads its settings from stdin, serves, and ends at `stop` or when misrule is gone.
+pub fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure(why)) => {
+            // stderr is read by misrule, which shows it.
+            let _ = writeln!(std::io::stderr(), "{why}");
+            ExitCode::from(COULD_NOT_RUN)
+        }
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    let mut first = String::new();
+    std::io::stdin().lock().read_line(&mut first).map_err(Failure::of("stdin could not be read"))?;
+    if first.is_empty() {
+        return Err(Failure(format!(
+            "`{SUBCOMMAND}` is started by misrule itself, which tells it on stdin what to do"
+        )));
+    }
+    let settings = match serde_json::from_str(&first).map_err(Failure::of("the settings could not be read"))? {
+        ToChild::Start(settings) => *settings,
+        ToChild::Decide { .. } | ToChild::Stop => return Err(Failure(String::from("the first line is not `start`"))),
+    };
+    json_lines::init_stderr();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(Failure::of("no runtime could be started"))?;
+    let result = runtime.block_on(serve(settings));
+    // Background work is left to recovery, as at a crash: what it has done is in the journal.
+    runtime.shutdown_background();
+    result
+}
+
+async fn serve(settings: Settings) -> Result<(), Failure> {
+    let waiting = Arc::new(Waiting::default());
+    let (stop, mut stopping) = watch::channel(false);
+    let lines = speak();
+    listen(&settings, waiting.clone(), stop);
+
+    let transport = Announcing::new(settings.providers, settings.nobody, waiting, lines.clone())
+        .map_err(Failure::of("the HTTP client could not be set up"))?;
+    let journal = SqliteJournal::open(&settings.journal()).map_err(Failure::of("the journal could not be opened"))?;
+    let ports = Ports {
+        transport: Arc::new(transport),
+        journal: Arc::new(journal),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SeededEntropy::new(settings.seed, settings.incarnation)),
+        tasks: Arc::new(TokioTasks::default()),
+        log: Arc::new(TracingStepLog),
+    };
+    let list: Vec<_> = settings.users.iter().map(|user| format!("{}={}", user.name, user.token)).collect();
+    let users = Users::parse(&SecretString::from(list.join(",")))
+        .map_err(|error| Failure(format!("the list of users {error}")))?;
+    let app = App::new(ports, settings.policy);
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(Failure::of("no port could be opened"))?;
+    let address = listener.local_addr().map_err(Failure::of("the port has no address"))?;
+    app.recover().await.map_err(Failure::of("recovery could not begin"))?;
+    // Connections that come between this line and the accepting wait in the listener's queue.
+    let _ = lines.send(FromChild::Listening(address));
+
+    let mut asked = stopping.clone();
+    let shutdown = async move { _ = asked.wait_for(|stop| *stop).await };
+    let serving = serve_http(app, listener, Access::local(users), shutdown);
+    let over = async {
+        let _ = stopping.wait_for(|stop| *stop).await;
+        tokio::time::sleep(STOP_GRACE).await;
+    };
+    tokio::select! {
+        biased;
+        served = serving => served.map_err(Failure::of("the server failed")),
+        () = over => Ok(()),
+    }
+}
+
+/// The thread that writes control lines.
+fn speak() -> mpsc::Sender<FromChild> {
+    let (sender, lines) = mpsc::channel::<FromChild>();
+    std::thread::spawn(move || {
+        let mut stdout = std::io::stdout().lock();
+        for line in lines {
+            let mut line = serde_json::to_vec(&line).expect("control lines hold nothing that JSON cannot");
+            line.push(b'\n');
+            // If nobody reads, stdin has ended too, which ends the process.
+            let _ = stdout.write_all(&line).and_then(|()| stdout.flush());
+        }
+    });
+    sender
+}
+
+/// The thread that reads control lines, and ends the process when misrule is gone.
+fn listen(settings: &Settings, waiting: Arc<Waiting>, stop: watch::Sender<bool>) {
+    let folder = settings.folder.clone();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            match line.map(|line| serde_json::from_str(&line)) {
+                Ok(Ok(ToChild::Decide { id, decision })) => waiting.decide(id, decision),
+                Ok(Ok(ToChild::Stop)) => {
+                    stop.send_replace(true);
+                    return;
+                }
+                Ok(Ok(ToChild::Start(_)) | Err(_)) | Err(_) => break,
+            }
+        }
+        // Nobody is left who could tidy up.
+        let _ = std::fs::remove_dir_all(&folder);
+        std::process::exit(COULD_NOT_RUN.into());
+    });
+}

@@ -1,0 +1,121 @@
+//! The control channel between misrule and the system's process: JSON lines, from the child on its stdout, to it on its
+//! stdin.
+//!
+//! The first line to the child holds its settings (they hold tokens, which a command line would show to everybody).
+//! When the child's stdin ends without `stop`, misrule is gone: the child ends too and takes the run's folder with it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use giftgenius::policy::Policy;
+use giftgenius::ports::{Method, Provider};
+use serde::{Deserialize, Serialize};
+
+/// A line from the child.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FromChild {
+    /// It serves now, here.
+    Listening(SocketAddr),
+    /// It is about to send a request to a provider, and waits for the decision.
+    Announce(Announcement),
+}
+
+/// A line to the child.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToChild {
+    /// What to be. The first line, once.
+    Start(Box<Settings>),
+    /// The answer to an announcement.
+    Decide {
+        /// Of the announcement.
+        id: u64,
+        /// How to send.
+        decision: Decision,
+    },
+    /// Stop in good order.
+    Stop,
+}
+
+/// A provider request, before it connects.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Announcement {
+    /// Counted by the child.
+    pub id: u64,
+    /// To whom.
+    pub provider: Provider,
+    /// How.
+    #[serde(with = "MethodForm")]
+    pub method: Method,
+    /// Path and query.
+    pub path: String,
+    /// `idempotency-key`.
+    pub key: Option<String>,
+    /// `x-correlation-id`.
+    pub correlation: String,
+    /// The JSON body; empty where there is none.
+    pub body: String,
+}
+
+/// How an announced request is to be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// To the provider, saying this number.
+    Exchange(u32),
+    /// To the provider, as it is.
+    Plain,
+    /// To where nobody listens.
+    Refuse,
+}
+
+/// What the system is started with.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Settings {
+    /// Its numbers.
+    pub policy: Policy,
+    /// Where payment, catalog and inventory listen.
+    pub providers: [SocketAddr; 3],
+    /// Where nobody listens.
+    pub nobody: SocketAddr,
+    /// The run's folder; removed by the child if misrule is gone.
+    pub folder: PathBuf,
+    /// Who may call.
+    pub users: Vec<User>,
+    /// For identifiers and jitter.
+    pub seed: u64,
+    /// Which life of the system this is, from 1; each draws identifiers of its own.
+    pub incarnation: u32,
+}
+
+impl Settings {
+    /// The journal's file in a run's folder.
+    pub fn journal(&self) -> PathBuf {
+        self.folder.join(JOURNAL)
+    }
+}
+
+/// The first part of a path that says which announced exchange a request is; its number follows, then the path itself.
+/// In the path, because production's transport writes its own headers.
+pub const EXCHANGE_PATH: &str = "/exchange/";
+
+/// The name of the journal's file.
+pub const JOURNAL: &str = "journal.sqlite";
+
+/// A user and the token that says so.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct User {
+    /// The name.
+    pub name: String,
+    /// The bearer token.
+    pub token: String,
+}
+
+/// How [`Method`] stands in a line.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Method")]
+enum MethodForm {
+    Get,
+    Post,
+}

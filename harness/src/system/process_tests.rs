@@ -1,0 +1,53 @@
+//! What is told of programs that are no system.
+
+use giftgenius::policy::Policy;
+
+use super::*;
+
+const NOBODY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9);
+
+async fn start(program: &str, arguments: &[&str], start_max: Duration) -> RunError {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let settings = Settings {
+        policy: Policy::default(),
+        providers: [NOBODY; 3],
+        nobody: NOBODY,
+        folder: PathBuf::from("/nonexistent"),
+        users: Vec::new(),
+        seed: 1,
+        incarnation: 1,
+    };
+    let decide: Decide = Arc::new(|_| Decision::Plain);
+    let started =
+        Process::start_command(Path::new(program), command, start_max, settings, Recorder::start(), decide).await;
+    started.err().expect("it is no system")
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_named() {
+    let error = start("/nonexistent/misrule", &[], START_MAX).await;
+    assert!(matches!(error, RunError::Spawn { .. }), "{error}");
+    assert!(error.to_string().contains("/nonexistent/misrule"), "{error}");
+}
+
+#[tokio::test]
+async fn a_program_that_dies_at_start_is_told_with_its_last_words() {
+    let error = start("sh", &["-c", "for i in $(seq 30); do echo line $i >&2; done; exit 3"], START_MAX).await;
+    let RunError::Died { status, last_lines, .. } = &error else { panic!("{error}") };
+    assert_eq!(status, "exit status: 3");
+    assert_eq!((last_lines.len(), &*last_lines[0], &*last_lines[19]), (LAST_LINES, "line 11", "line 30"));
+}
+
+#[tokio::test]
+async fn a_program_that_never_speaks_is_ended() {
+    let error = start("sleep", &["600"], Duration::from_millis(50)).await;
+    assert!(matches!(error, RunError::NeverSpoke { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_program_that_speaks_otherwise_is_ended_and_quoted() {
+    let error = start("sh", &["-c", "echo hello; exec sleep 600"], START_MAX).await;
+    let RunError::Control { line, .. } = &error else { panic!("{error}") };
+    assert_eq!(line, "hello");
+}

@@ -1,0 +1,105 @@
+//! What a decided reply is as an HTTP reply: status, headers, body, and what the system sees in it. Shared by the
+//! worlds, so that a fault looks the same in both.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+
+use crate::fault::RetryAfter;
+use crate::fault::decide::Mangle;
+use crate::fault::mangle::{error_body, mangle, retry_after_text};
+use crate::provider::{OperationSpec, ProviderReply};
+use crate::trace::Seen;
+use crate::world::stage::UnknownOperation;
+
+/// An HTTP reply on its way to the system.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outgoing {
+    /// Status.
+    pub status: u16,
+    /// `retry-after`, as sent.
+    pub retry_after: Option<String>,
+    /// `content-type`.
+    pub content_type: &'static str,
+    /// The whole body.
+    pub body: Bytes,
+    /// What the system sees once it has all of it.
+    pub seen: Seen,
+}
+
+const JSON: &str = "application/json";
+
+/// A provider's reply as it is passed on, mangled or not.
+pub fn passed(operation: &OperationSpec, reply: &ProviderReply, how: Option<&Mangle>) -> Outgoing {
+    let status = match how {
+        // What stands between is sure of itself, whatever the provider said.
+        Some(Mangle::Garbage | Mangle::HtmlPage) => 200,
+        None | Some(Mangle::MissingField(_) | Mangle::WrongType(_) | Mangle::WrongAmount) => reply.status,
+    };
+    let content_type = match how {
+        Some(Mangle::HtmlPage) => "text/html",
+        None | Some(Mangle::Garbage | Mangle::MissingField(_) | Mangle::WrongType(_) | Mangle::WrongAmount) => JSON,
+    };
+    let body = how.map_or_else(|| reply.body.clone(), |how| mangle(&reply.body, how, operation).into());
+    Outgoing {
+        status,
+        retry_after: reply.retry_after_s.map(|seconds| seconds.to_string()),
+        content_type,
+        seen: Seen::Reply {
+            status,
+            retry_after: reply.retry_after_s.map(|seconds| Duration::from_secs(seconds.into())),
+            intact: body == reply.body,
+        },
+        body,
+    }
+}
+
+/// A status that the provider did not mean: a proxy's, or a server that fails on its way out. A whole, readable reply.
+pub fn imposed(status: u16, retry_after: Option<RetryAfter>, utc: Timestamp) -> Outgoing {
+    let span = |after| match after {
+        RetryAfter::Seconds(seconds) => Duration::from_secs(seconds.into()),
+        RetryAfter::Date(_) => DateTimeParser::new()
+            .parse_timestamp(retry_after_text(after, utc))
+            .map_or(Duration::ZERO, |date| giftgenius::time::until(utc, date)),
+    };
+    Outgoing {
+        status,
+        retry_after: retry_after.map(|after| retry_after_text(after, utc)),
+        content_type: JSON,
+        body: error_body(status).into(),
+        seen: Seen::Reply { status, retry_after: retry_after.map(span), intact: true },
+    }
+}
+
+/// The answer to a request for something that no provider offers; it belongs to no exchange.
+pub fn unknown_operation(unknown: &UnknownOperation) -> Outgoing {
+    let error = serde_json::json!({ "error": { "code": "unknown_operation", "message": unknown.to_string() } });
+    Outgoing { body: error.to_string().into(), ..imposed(404, None, Timestamp::UNIX_EPOCH) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::operations;
+
+    #[test]
+    fn a_retry_after_date_is_whole_seconds_and_seen_as_what_is_left() {
+        let utc: Timestamp = "2026-01-01T00:00:00.250Z".parse().unwrap();
+        let outgoing = imposed(503, Some(RetryAfter::Date(2)), utc);
+        assert_eq!(outgoing.retry_after.as_deref(), Some("Thu, 01 Jan 2026 00:00:03 GMT"));
+        assert_eq!(
+            outgoing.seen,
+            Seen::Reply { status: 503, retry_after: Some(Duration::from_millis(2750)), intact: true }
+        );
+    }
+
+    #[test]
+    fn a_reply_that_is_passed_on_keeps_its_retry_after() {
+        let reply = ProviderReply { status: 409, retry_after_s: Some(1), body: Bytes::from_static(b"{}") };
+        let outgoing = passed(&operations::RESERVE, &reply, None);
+        assert_eq!(outgoing.retry_after.as_deref(), Some("1"));
+        assert_eq!(outgoing.body, reply.body);
+    }
+}

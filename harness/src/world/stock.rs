@@ -1,0 +1,76 @@
+//! Taking stock at rest: how the system's own journal says that its orders stand. Shared by the worlds.
+
+use std::collections::BTreeSet;
+
+use giftgenius::checkout::order::Order;
+use giftgenius::checkout::state::{Charge, Ending};
+use giftgenius::ids::OrderId;
+use giftgenius::journal::{Journal, JournalError, Key, Record as Kept, RecordState};
+use giftgenius::operations::parked::parked_orders;
+use giftgenius::step_log::LogLine;
+
+use crate::oracle::Rest;
+use crate::oracle::evidence::{OrderAtRest, ParkedOrder};
+use crate::trace::{EventKind, Record};
+
+/// Reads how things stand: the orders with work left, the parked ones as a person can list them, and each of `orders`.
+pub async fn take_stock(journal: &dyn Journal, orders: BTreeSet<String>) -> Result<Rest, JournalError> {
+    let open = journal.list(RecordState::OrderOpen).await?.len();
+    let parked = parked_orders(journal).await?.into_iter();
+    let parked = parked.map(|order| ParkedOrder { order_id: order.order_id.to_string(), note: order.note }).collect();
+    let mut at_rest = Vec::new();
+    for order in orders {
+        if let Some(stored) = journal.get(&Key::Order(OrderId::from(order))).await?
+            && let Kept::Order(order) = &*stored.record
+        {
+            at_rest.push(order_at_rest(order));
+        }
+    }
+    Ok(Rest { open, parked, orders: at_rest })
+}
+
+fn order_at_rest(order: &Order) -> OrderAtRest {
+    let status = match &order.saga.ending {
+        None => "open",
+        Some(Ending::Paid) => "paid",
+        Some(Ending::Cancelled) => "cancelled",
+        Some(Ending::Parked { .. }) => "parked",
+    };
+    let money = match order.saga.charge {
+        Charge::NotSent | Charge::Void => "none",
+        Charge::Sending { .. } | Charge::Stuck { captured: false } => "unknown",
+        Charge::Captured { .. } | Charge::Stuck { captured: true } => "charged",
+    };
+    OrderAtRest { order_id: order.id.to_string(), status: status.to_owned(), money: money.to_owned() }
+}
+
+/// Every order that a run speaks of: at the providers, and in the system's log. A journal lists only orders that are
+/// open or parked, so the others have to be asked for by name.
+pub fn orders_named(record: &Record) -> BTreeSet<String> {
+    let of_reference = |reference: &str| reference.split('/').next().map(str::to_owned);
+    let mut orders: BTreeSet<_> =
+        record.ledger.effects.iter().filter_map(|effect| of_reference(&effect.reference)).collect();
+    for event in &record.trace.events {
+        match &event.kind {
+            EventKind::Sent(sent) => orders.extend(sent.reference.as_deref().and_then(of_reference)),
+            EventKind::Log(line) => orders.extend(order_of_line(line)),
+            EventKind::CallStarted(_)
+            | EventKind::CallEnded { .. }
+            | EventKind::Delivered { .. }
+            | EventKind::Effect(_)
+            | EventKind::Answered { .. }
+            | EventKind::Restarted
+            | EventKind::Switched { .. } => {}
+        }
+    }
+    orders
+}
+
+fn order_of_line(line: &LogLine) -> Option<String> {
+    let order = match line {
+        LogLine::Step(step) => step.order_id.as_ref(),
+        LogLine::Alert(alert) => alert.order_id.as_ref(),
+        LogLine::CheckoutResult(_) => None,
+    };
+    order.map(ToString::to_string)
+}
