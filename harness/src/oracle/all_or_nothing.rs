@@ -24,14 +24,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         if let (Some(told), Some(order), Some((end, _))) = (&call.told, call.order, call.end)
             && call.is("create_order")
         {
-            at_the_answer(
-                evidence,
-                call,
-                told,
-                &evidence.orders[order],
-                end,
-                &mut findings,
-            );
+            at_the_answer(evidence, call, told, &evidence.orders[order], end, &mut findings);
         }
     }
     let unread = evidence.rest.open > 0 && evidence.rest.orders.is_empty();
@@ -61,13 +54,8 @@ fn at_the_answer<'a>(
         ToldStatus::Success if cancelled => {}
         ToldStatus::Success => {
             if taken <= 0 {
-                findings.add(
-                    format!(
-                        "the model was told `success` for order {}, but no charge stands",
-                        order.id
-                    ),
-                    [end],
-                );
+                findings
+                    .add(format!("the model was told `success` for order {}, but no charge stands", order.id), [end]);
             }
             if !evidence.committed_at(order, end) {
                 findings.add(
@@ -126,8 +114,7 @@ fn failed<'a>(
     // An answer that leaves the sale open promises nothing about later; an error about somebody else's claim on the
     // key neither.
     if code.is_some_and(codes::leaves_the_sale_open)
-        || (order.begun_by != Some(call_number(evidence, call))
-            && code.is_some_and(codes::before_the_claim))
+        || (order.begun_by != Some(call_number(evidence, call)) && code.is_some_and(codes::before_the_claim))
         || order.parked.is_some()
     {
         return;
@@ -159,20 +146,14 @@ fn failed<'a>(
 }
 
 fn code_of(told: &Told<'_>) -> String {
-    told.code
-        .map_or_else(String::new, |code| format!(" ({code})"))
+    told.code.map_or_else(String::new, |code| format!(" ({code})"))
 }
 
 fn call_number(evidence: &Evidence<'_>, call: &CallView<'_>) -> usize {
-    evidence
-        .call_of(&call.started.correlation)
-        .unwrap_or(usize::MAX)
+    evidence.call_of(&call.started.correlation).unwrap_or(usize::MAX)
 }
 
-fn charges<'e>(
-    evidence: &'e Evidence<'_>,
-    order: &'e OrderView<'_>,
-) -> impl Iterator<Item = usize> + use<'e> {
+fn charges<'e>(evidence: &'e Evidence<'_>, order: &'e OrderView<'_>) -> impl Iterator<Item = usize> + use<'e> {
     evidence
         .effects_of(order)
         .filter(|(_, effect)| effect.kind == EffectKind::Charge)
@@ -194,31 +175,24 @@ fn at_rest(evidence: &Evidence<'_>, order: &OrderView<'_>, findings: &mut Findin
             evidence.money(order, charged),
             order.id
         ),
-        (false, true, _) => format!(
-            "the sale of order {} is booked in the inventory at rest, but no charge stands",
-            order.id
-        ),
-        (false, false, true) => format!(
-            "stock is still reserved at rest for order {}, although nothing was bought",
-            order.id
-        ),
+        (false, true, _) => {
+            format!("the sale of order {} is booked in the inventory at rest, but no charge stands", order.id)
+        }
+        (false, false, true) => {
+            format!("stock is still reserved at rest for order {}, although nothing was bought", order.id)
+        }
     };
     let standing = evidence
         .effects_of(order)
         .filter(|(index, effect)| {
-            matches!(
-                effect.kind,
-                EffectKind::Charge | EffectKind::Reserve | EffectKind::Commit
-            ) && evidence.stands(*index)
+            matches!(effect.kind, EffectKind::Charge | EffectKind::Reserve | EffectKind::Commit)
+                && evidence.stands(*index)
         })
         .map(|(index, _)| evidence.event_of(index));
     let told = evidence
         .calls
         .iter()
-        .filter(|call| {
-            call.order
-                .is_some_and(|about| evidence.orders[about].id == order.id)
-        })
+        .filter(|call| call.order.is_some_and(|about| evidence.orders[about].id == order.id))
         .filter_map(|call| call.end)
         .map(|(event, _)| event);
     findings.add(what, standing.chain(told));
@@ -313,10 +287,7 @@ mod tests {
         let crate::trace::EventKind::CallEnded { reply, .. } = &mut last.kind else {
             panic!("the last event is the answer");
         };
-        *reply = crate::trace::HostReply::Tool {
-            structured: error,
-            is_error: true,
-        };
+        *reply = crate::trace::HostReply::Tool { structured: error, is_error: true };
         run.broken(&ALL_OR_NOTHING);
     }
 
@@ -346,13 +317,7 @@ mod tests {
         run.session("cs_1");
         let call = run.create_order("cs_1", "k1");
         let charge = run.charge("ord_1");
-        run.effect_of(
-            EffectKind::Refund,
-            "ord_1",
-            None,
-            Some(charge),
-            Some(PRICE - 100),
-        );
+        run.effect_of(EffectKind::Refund, "ord_1", None, Some(charge), Some(PRICE - 100));
         run.tell_failure(call, "cs_1", "ord_1", Code::ReservationLost);
         assert!(run.broken(&ALL_OR_NOTHING).contains("1.00 EUR"));
     }
@@ -399,10 +364,7 @@ mod tests {
         let call = run.call("cancel_order", serde_json::json!({"order_id": "ord_1"}));
         run.done(&RESTOCK, EffectKind::Restock, "ord_1/1", Some(commit));
         run.done(&REFUND, EffectKind::Refund, "ord_1", Some(charge));
-        run.answer(
-            call,
-            crate::oracle::testing::order_answer("ord_1", "cancelled"),
-        );
+        run.answer(call, crate::oracle::testing::order_answer("ord_1", "cancelled"));
         let call = run.create_order("cs_1", "k1");
         run.tell_success(call, "cs_1", "ord_1");
         run.kept(&ALL_OR_NOTHING);
@@ -414,11 +376,7 @@ mod tests {
         let call = run.create_order("cs_2", "k1");
         run.fail_with(call, Code::KeyConflict, None);
         let call = run.create_order("cs_1", "k3");
-        run.fail_with(
-            call,
-            Code::OrderInProgress,
-            Some(("ord_1", Effects::Unknown)),
-        );
+        run.fail_with(call, Code::OrderInProgress, Some(("ord_1", Effects::Unknown)));
         run.kept(&ALL_OR_NOTHING);
     }
 
@@ -430,10 +388,7 @@ mod tests {
         run.reserve("ord_1");
         run.tell_pending(call, "cs_1", "ord_1");
         run.park("ord_1", "charged");
-        assert!(
-            run.broken(&ALL_OR_NOTHING)
-                .contains("recorded as `charged`, but 0.00")
-        );
+        assert!(run.broken(&ALL_OR_NOTHING).contains("recorded as `charged`, but 0.00"));
         run.charge("ord_1");
         run.kept(&ALL_OR_NOTHING);
         run.rest.orders[0].money = String::from("none");

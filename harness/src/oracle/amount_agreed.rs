@@ -64,20 +64,15 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         }
     }
     match unquoted {
-        Some(order) if findings.is_empty() => Verdict::NoVerdict(format!(
-            "money moved for order {order}, but the run shows no quote for its session"
-        )),
+        Some(order) if findings.is_empty() => {
+            Verdict::NoVerdict(format!("money moved for order {order}, but the run shows no quote for its session"))
+        }
         Some(_) | None => findings.verdict(),
     }
 }
 
 /// Every charge request asks for the quote.
-fn asked(
-    evidence: &Evidence<'_>,
-    order: &OrderView<'_>,
-    quote: (i64, &str),
-    findings: &mut Findings,
-) {
+fn asked(evidence: &Evidence<'_>, order: &OrderView<'_>, quote: (i64, &str), findings: &mut Findings) {
     for index in &order.exchanges {
         let exchange = &evidence.exchanges[*index];
         if let Some(amount) = exchange.sent.amount
@@ -97,12 +92,7 @@ fn asked(
 }
 
 /// Every charge took the quote, or was given back in full.
-fn charged(
-    evidence: &Evidence<'_>,
-    order: &OrderView<'_>,
-    quote: (i64, &str),
-    findings: &mut Findings,
-) {
+fn charged(evidence: &Evidence<'_>, order: &OrderView<'_>, quote: (i64, &str), findings: &mut Findings) {
     for (index, effect) in evidence.effects_of(order) {
         let Some(amount) = effect.amount else {
             continue;
@@ -140,19 +130,14 @@ mod tests {
 
     #[test]
     fn another_amount_or_currency_told_is_a_breach() {
-        for amount in [
-            json!({"minor_units": 4300, "currency": "EUR"}),
-            json!({"minor_units": 4200, "currency": "USD"}),
-        ] {
+        for amount in [json!({"minor_units": 4300, "currency": "EUR"}), json!({"minor_units": 4200, "currency": "USD"})]
+        {
             let mut run = Run::sale();
             let call = run.call("get_order", json!({"order_id": "ord_1"}));
             let mut answer = order_answer("ord_1", "success");
             answer["amount"] = amount;
             run.answer(call, answer);
-            assert!(
-                run.broken(&AMOUNT_AGREED)
-                    .contains("but 42.00 EUR was quoted")
-            );
+            assert!(run.broken(&AMOUNT_AGREED).contains("but 42.00 EUR was quoted"));
         }
     }
 
@@ -175,22 +160,10 @@ mod tests {
         run.session("cs_1");
         run.create_order("cs_1", "k1");
         let exchange = run.send(&CHARGE, Some("ord_1"), Some("k"));
-        let charge = run.effect_of(
-            EffectKind::Charge,
-            "ord_1",
-            Some(exchange),
-            None,
-            Some(PRICE + 100),
-        );
+        let charge = run.effect_of(EffectKind::Charge, "ord_1", Some(exchange), None, Some(PRICE + 100));
         run.ok(exchange);
         assert!(run.broken(&AMOUNT_AGREED).contains("took 43.00 EUR"));
-        run.effect_of(
-            EffectKind::Refund,
-            "ord_1",
-            None,
-            Some(charge),
-            Some(PRICE + 100),
-        );
+        run.effect_of(EffectKind::Refund, "ord_1", None, Some(charge), Some(PRICE + 100));
         run.kept(&AMOUNT_AGREED);
     }
 
@@ -198,17 +171,8 @@ mod tests {
     fn paid_with_half_of_it_refunded_is_a_breach() {
         let mut run = Run::new();
         let (charge, _) = run.buy();
-        run.effect_of(
-            EffectKind::Refund,
-            "ord_1",
-            None,
-            Some(charge),
-            Some(PRICE / 2),
-        );
-        assert!(
-            run.broken(&AMOUNT_AGREED)
-                .contains("21.00 EUR of the quoted 42.00 EUR")
-        );
+        run.effect_of(EffectKind::Refund, "ord_1", None, Some(charge), Some(PRICE / 2));
+        assert!(run.broken(&AMOUNT_AGREED).contains("21.00 EUR of the quoted 42.00 EUR"));
     }
 
     #[test]

@@ -35,10 +35,7 @@ pub static BACKOFF: Oracle = Oracle {
 fn check(evidence: &Evidence<'_>) -> Verdict {
     let mut findings = Findings::of(BACKOFF.id);
     let alike = |left: &usize, right: &usize| {
-        let (left, right) = (
-            evidence.exchanges[*left].sent,
-            evidence.exchanges[*right].sent,
-        );
+        let (left, right) = (evidence.exchanges[*left].sent, evidence.exchanges[*right].sent);
         std::ptr::eq(left.operation, right.operation)
             && left.reference == right.reference
             && left.key == right.key
@@ -75,26 +72,20 @@ fn judge_pair(
 ) {
     let policy = evidence.policy;
     let overlap = later.start < earlier.start + policy.retry.attempt_timeout
-        && earlier
-            .answer
-            .is_none_or(|(event, _, _)| event > later.sent_event)
+        && earlier.answer.is_none_or(|(event, _, _)| event > later.sent_event)
         && !earlier.sent.operation.effectful;
     // A reading that was refused, or whose attempts are used up, is over; the next one asks something else.
     let another_reading = !earlier.sent.operation.effectful
         && (earlier.refusal().is_some() || series.foreground + 1 >= policy.retry.attempts_max);
     // A new life, a request after a success, and two readings side by side are no retries.
-    if earlier.incarnation != later.incarnation || earlier.succeeded() || overlap || another_reading
-    {
+    if earlier.incarnation != later.incarnation || earlier.succeeded() || overlap || another_reading {
         *series = Series::default();
         return;
     }
     let end = end_of(evidence, earlier);
     let gap = later.start.saturating_sub(end.at);
-    let slack = evidence.tolerance(if end.timed_out {
-        EARLY_AFTER_A_TIMEOUT_ON_THE_WIRE
-    } else {
-        Duration::from_millis(1)
-    });
+    let slack =
+        evidence.tolerance(if end.timed_out { EARLY_AFTER_A_TIMEOUT_ON_THE_WIRE } else { Duration::from_millis(1) });
     let asked = retry_after(earlier, policy);
     let delay = foreground_delay(policy, series.foreground + 1);
     let at_least = asked.map_or(delay, |asked| asked.max(delay));
@@ -103,18 +94,10 @@ fn judge_pair(
         + looked_up_for(evidence, earlier, later)
         + evidence.tolerance(LATE_ON_THE_WIRE)
         + end.unsure;
-    let round = background_delay(
-        policy,
-        if earlier.is(&CANCEL) {
-            1
-        } else {
-            series.background + 1
-        },
-    );
+    let round = background_delay(policy, if earlier.is(&CANCEL) { 1 } else { series.background + 1 });
     let not_asked_off = asked.is_none_or(|asked| gap + slack >= asked);
-    let in_foreground = series.foreground + 1 < policy.retry.attempts_max
-        && gap + slack >= asked.unwrap_or(delay)
-        && gap <= at_most;
+    let in_foreground =
+        series.foreground + 1 < policy.retry.attempts_max && gap + slack >= asked.unwrap_or(delay) && gap <= at_most;
     if in_foreground {
         series.foreground += 1;
         return;
@@ -132,16 +115,10 @@ fn judge_pair(
             round.as_millis()
         )
     } else {
-        format!(
-            "at least {} ms, as its attempts in the foreground were used up",
-            round.as_millis()
-        )
+        format!("at least {} ms, as its attempts in the foreground were used up", round.as_millis())
     };
     let asked = asked.map_or_else(String::new, |asked| {
-        format!(
-            " and not before the {} ms that Retry-After asked for",
-            asked.as_millis()
-        )
+        format!(" and not before the {} ms that Retry-After asked for", asked.as_millis())
     });
     let message = format!(
         "{} was sent {} ms after {} had ended; the policy waits {allowed}{asked}",
@@ -150,12 +127,7 @@ fn judge_pair(
         earlier.sent.site
     );
     let answered = earlier.answer.map(|(event, _, _)| event);
-    findings.add(
-        message,
-        [earlier.sent_event, later.sent_event]
-            .into_iter()
-            .chain(answered),
-    );
+    findings.add(message, [earlier.sent_event, later.sent_event].into_iter().chain(answered));
     *series = Series::default();
 }
 
@@ -170,18 +142,13 @@ struct End {
 fn end_of(evidence: &Evidence<'_>, attempt: &ExchangeView<'_>) -> End {
     let timeout = evidence.policy.retry.attempt_timeout;
     match attempt.answer {
-        Some((_, at, Seen::Reply { .. } | Seen::Broken | Seen::Cut | Seen::Refused)) => End {
-            at,
-            timed_out: false,
-            unsure: Duration::ZERO,
-        },
+        Some((_, at, Seen::Reply { .. } | Seen::Broken | Seen::Cut | Seen::Refused)) => {
+            End { at, timed_out: false, unsure: Duration::ZERO }
+        }
         Some((_, _, Seen::Silence)) | None => {
-            let deadline = attempt
-                .call
-                .map(|call| evidence.calls[call].start + evidence.policy.tool_deadline);
-            let cut_short = deadline.is_some_and(|deadline| {
-                attempt.start <= deadline && attempt.start + timeout + timeout >= deadline
-            });
+            let deadline = attempt.call.map(|call| evidence.calls[call].start + evidence.policy.tool_deadline);
+            let cut_short = deadline
+                .is_some_and(|deadline| attempt.start <= deadline && attempt.start + timeout + timeout >= deadline);
             End {
                 at: attempt.start + timeout,
                 timed_out: true,
@@ -193,30 +160,20 @@ fn end_of(evidence: &Evidence<'_>, attempt: &ExchangeView<'_>) -> End {
 
 /// What an answer's Retry-After asks for, capped; a date is only good to a second.
 fn retry_after(attempt: &ExchangeView<'_>, policy: &Policy) -> Option<Duration> {
-    let Some((
-        _,
-        _,
-        Seen::Reply {
-            retry_after: Some(asked),
-            ..
-        },
-    )) = attempt.answer
-    else {
+    let Some((_, _, Seen::Reply { retry_after: Some(asked), .. })) = attempt.answer else {
         return None;
     };
     let asked = (*asked).min(policy.retry.retry_after_cap);
     Some(match &attempt.sent.fault {
-        Some(
-            Fault::Status(_, Some(RetryAfter::Date(_)))
-            | Fault::StatusAfter(_, Some(RetryAfter::Date(_))),
-        ) => asked.saturating_sub(Duration::from_secs(1)),
+        Some(Fault::Status(_, Some(RetryAfter::Date(_))) | Fault::StatusAfter(_, Some(RetryAfter::Date(_)))) => {
+            asked.saturating_sub(Duration::from_secs(1))
+        }
         _ => asked,
     })
 }
 
 fn doubled(base: Duration, times: u32, cap: Duration) -> Duration {
-    base.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX))
-        .min(cap)
+    base.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(cap)
 }
 
 fn foreground_delay(policy: &Policy, repeat: u32) -> Duration {
@@ -224,19 +181,11 @@ fn foreground_delay(policy: &Policy, repeat: u32) -> Duration {
 }
 
 fn background_delay(policy: &Policy, round: u32) -> Duration {
-    doubled(
-        policy.background.delay_base,
-        round - 1,
-        policy.background.delay_cap,
-    )
+    doubled(policy.background.delay_base, round - 1, policy.background.delay_cap)
 }
 
 /// How long the look-ups between two attempts of a charge took, their own retries included.
-fn looked_up_for(
-    evidence: &Evidence<'_>,
-    earlier: &ExchangeView<'_>,
-    later: &ExchangeView<'_>,
-) -> Duration {
+fn looked_up_for(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &ExchangeView<'_>) -> Duration {
     let Some(order) = earlier.order.filter(|_| earlier.is(&CHARGE)) else {
         return Duration::ZERO;
     };
@@ -244,9 +193,7 @@ fn looked_up_for(
     let mut last = Duration::ZERO;
     for index in &evidence.orders[order].exchanges {
         let between = &evidence.exchanges[*index];
-        if between.is(&LOOK_UP)
-            && (earlier.sent_event..later.sent_event).contains(&between.sent_event)
-        {
+        if between.is(&LOOK_UP) && (earlier.sent_event..later.sent_event).contains(&between.sent_event) {
             first.get_or_insert(between.start);
             last = last.max(end_of(evidence, between).at);
         }
@@ -281,14 +228,8 @@ mod tests {
 
     #[test]
     fn too_early_too_late_and_too_often_are_breaches() {
-        for gaps in [
-            &[0, 100][..],
-            &[0, 500],
-            &[0, 200, 200],
-            &[0, 200, 400, 1100],
-            &[0, 200, 400, 800, 1600],
-            &[0, 0],
-        ] {
+        for gaps in [&[0, 100][..], &[0, 500], &[0, 200, 200], &[0, 200, 400, 1100], &[0, 200, 400, 800, 1600], &[0, 0]]
+        {
             let said = releases(gaps).broken(&BACKOFF);
             assert!(said.contains("the policy waits"), "{said}");
         }
@@ -331,11 +272,7 @@ mod tests {
             let release = run.send(&RELEASE, Some("ord_1/1"), Some("r"));
             run.see(
                 release,
-                Seen::Reply {
-                    status: 429,
-                    retry_after: Some(Duration::from_secs(asked_s)),
-                    intact: true,
-                },
+                Seen::Reply { status: 429, retry_after: Some(Duration::from_secs(asked_s)), intact: true },
             );
             run.wait_ms(gap_ms);
             run.send(&RELEASE, Some("ord_1/1"), Some("r"));

@@ -41,9 +41,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
                 group.len(),
                 subject(first)
             );
-            let events = group
-                .iter()
-                .map(|index| evidence.exchanges[*index].sent_event);
+            let events = group.iter().map(|index| evidence.exchanges[*index].sent_event);
             findings.add(message, events);
         }
         if first.sent.operation.effectful {
@@ -144,10 +142,7 @@ mod tests {
         }
         run.kept(&BOUNDED);
         run.send(&QUOTE, None, None);
-        assert!(
-            run.broken(&BOUNDED)
-                .contains("5 times for the call step-2.1")
-        );
+        assert!(run.broken(&BOUNDED).contains("5 times for the call step-2.1"));
     }
 
     #[test]
@@ -178,20 +173,10 @@ mod tests {
             let mut run = Run::new();
             run.create_order("cs_1", "k1");
             let charge = run.send(&CHARGE, Some("ord_1"), Some("k"));
-            run.see(
-                charge,
-                Seen::Reply {
-                    status,
-                    retry_after,
-                    intact: true,
-                },
-            );
+            run.see(charge, Seen::Reply { status, retry_after, intact: true });
             run.send(&CHARGE, Some("ord_1"), Some("k"));
             if broken {
-                assert!(
-                    run.broken(&BOUNDED).contains("refused for good"),
-                    "{status}"
-                );
+                assert!(run.broken(&BOUNDED).contains("refused for good"), "{status}");
             } else {
                 run.kept(&BOUNDED);
             }

@@ -59,15 +59,11 @@ fn refunds(evidence: &Evidence<'_>, findings: &mut Findings) {
                 findings.add(message, undos.chain([evidence.event_of(index)]));
             }
             EffectKind::Refund => {
-                let charge = effect
-                    .undoes
-                    .and_then(|charge| evidence.ledger.effects.get(charge.0 as usize));
+                let charge = effect.undoes.and_then(|charge| evidence.ledger.effects.get(charge.0 as usize));
                 let fits = charge.is_some_and(|charge| {
                     charge.kind == EffectKind::Charge
                         && charge.reference == effect.reference
-                        && charge
-                            .amount
-                            .is_some_and(|charged| charged.currency == amount.currency)
+                        && charge.amount.is_some_and(|charged| charged.currency == amount.currency)
                 });
                 if !fits {
                     let message = format!(
@@ -104,9 +100,7 @@ fn stock(evidence: &Evidence<'_>, findings: &mut Findings) -> bool {
         };
         let mut away: u64 = 0;
         for (index, effect) in ledger.effects.iter().enumerate() {
-            if matches!(effect.kind, EffectKind::Reserve | EffectKind::Commit)
-                && evidence.stands(index)
-            {
+            if matches!(effect.kind, EffectKind::Reserve | EffectKind::Commit) && evidence.stands(index) {
                 let of_it = effect.stock.iter().filter(|(other, _)| other == sku);
                 away += of_it.map(|(_, quantity)| u64::from(*quantity)).sum::<u64>();
             }
@@ -131,20 +125,12 @@ fn stock(evidence: &Evidence<'_>, findings: &mut Findings) -> bool {
 
 /// The system's own record of an order agrees with the books.
 fn recorded(evidence: &Evidence<'_>, order: &OrderView<'_>, findings: &mut Findings) {
-    let events = || {
-        order
-            .effects
-            .iter()
-            .map(|effect| evidence.event_of(*effect))
-    };
+    let events = || order.effects.iter().map(|effect| evidence.event_of(*effect));
     let charged = evidence.money_at(order, usize::MAX);
     let Some(record) = order.at_rest else {
         let stands = order.effects.iter().any(|effect| {
             let kind = evidence.ledger.effects[*effect].kind;
-            matches!(
-                kind,
-                EffectKind::Charge | EffectKind::Reserve | EffectKind::Commit
-            ) && evidence.stands(*effect)
+            matches!(kind, EffectKind::Charge | EffectKind::Reserve | EffectKind::Commit) && evidence.stands(*effect)
         });
         if stands && !evidence.rest.orders.is_empty() {
             findings.add(
@@ -171,10 +157,7 @@ fn recorded(evidence: &Evidence<'_>, order: &OrderView<'_>, findings: &mut Findi
         _ => return,
     };
     findings.add(
-        format!(
-            "order {} is recorded as {} (money: {}), but {wrong}",
-            order.id, record.status, record.money
-        ),
+        format!("order {} is recorded as {} (money: {}), but {wrong}", order.id, record.status, record.money),
         events(),
     );
 }
@@ -221,10 +204,7 @@ mod tests {
             let mut run = Run::sale();
             run.rest.orders.clear();
             run.at_rest("ord_1", status, money);
-            assert!(
-                run.broken(&CONSERVED)
-                    .contains("order ord_1 is recorded as")
-            );
+            assert!(run.broken(&CONSERVED).contains("order ord_1 is recorded as"));
         }
         let mut run = Run::sale();
         run.at_rest("ord_2", "paid", "charged");

@@ -39,28 +39,14 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             .rev()
             .find(|(event, _)| *event < call.start_event)
             .map_or(evidence.checkout_on_at_start, |(_, on)| *on);
-        let turned = switched
-            .iter()
-            .any(|(event, on)| (call.start_event..end).contains(event) && *on != before);
-        let ever_off = !evidence.checkout_on_at_start
-            || switched.iter().any(|(event, on)| !on && *event < end);
+        let turned = switched.iter().any(|(event, on)| (call.start_event..end).contains(event) && *on != before);
+        let ever_off = !evidence.checkout_on_at_start || switched.iter().any(|(event, on)| !on && *event < end);
         let begins_sales = call.is("create_order") || call.is("create_checkout_session");
-        let disabled = call
-            .told
-            .as_ref()
-            .is_some_and(|told| told.code == Some(Code::CheckoutDisabled.as_str()));
+        let disabled = call.told.as_ref().is_some_and(|told| told.code == Some(Code::CheckoutDisabled.as_str()));
         if disabled && !begins_sales {
-            add(
-                call,
-                "was told that checkout is switched off, which does not concern it",
-                &mut findings,
-            );
+            add(call, "was told that checkout is switched off, which does not concern it", &mut findings);
         } else if disabled && !ever_off {
-            add(
-                call,
-                "was told that checkout is switched off, although it never was",
-                &mut findings,
-            );
+            add(call, "was told that checkout is switched off, although it never was", &mut findings);
         } else if begins_sales && !before && !turned {
             while_off(evidence, call, &mut findings);
         }
@@ -69,10 +55,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
 }
 
 fn add(call: &CallView<'_>, what: &str, findings: &mut Findings) {
-    let message = format!(
-        "{} of script step {} {what}",
-        call.started.tool, call.started.step
-    );
+    let message = format!("{} of script step {} {what}", call.started.tool, call.started.step);
     let end = call.end.map(|(event, _)| event);
     findings.add(message, [call.start_event].into_iter().chain(end));
 }
@@ -80,10 +63,7 @@ fn add(call: &CallView<'_>, what: &str, findings: &mut Findings) {
 /// A call that would begin a sale, while checkout is off from its start to its end.
 fn while_off(evidence: &Evidence<'_>, call: &CallView<'_>, findings: &mut Findings) {
     let place = evidence.call_of(&call.started.correlation);
-    let begun = evidence
-        .orders
-        .iter()
-        .find(|order| order.begun_by == place && place.is_some());
+    let begun = evidence.orders.iter().find(|order| order.begun_by == place && place.is_some());
     let first = begun.and_then(|order| {
         order
             .exchanges
@@ -100,16 +80,8 @@ fn while_off(evidence: &Evidence<'_>, call: &CallView<'_>, findings: &mut Findin
         return;
     }
     if call.is("create_checkout_session") {
-        if evidence
-            .sessions
-            .iter()
-            .any(|session| Some(session.call) == place)
-        {
-            add(
-                call,
-                "opened a checkout session while checkout was switched off",
-                findings,
-            );
+        if evidence.sessions.iter().any(|session| Some(session.call) == place) {
+            add(call, "opened a checkout session while checkout was switched off", findings);
         }
         return;
     }
@@ -120,9 +92,7 @@ fn while_off(evidence: &Evidence<'_>, call: &CallView<'_>, findings: &mut Findin
     let of_before = call.order.is_some_and(|order| {
         let order = &evidence.orders[order];
         order.begun_by != place
-            && order
-                .begun_by
-                .is_some_and(|begun| evidence.calls[begun].start_event < call.start_event)
+            && order.begun_by.is_some_and(|begun| evidence.calls[begun].start_event < call.start_event)
     });
     let asked_before = evidence.calls.iter().any(|earlier| {
         earlier.start_event < call.start_event
@@ -131,11 +101,7 @@ fn while_off(evidence: &Evidence<'_>, call: &CallView<'_>, findings: &mut Findin
             && (earlier.started.key == call.started.key
                 || earlier.text("checkout_session_id") == call.text("checkout_session_id"))
             && earlier.told.as_ref().is_none_or(|told| {
-                !told.is_error
-                    || told
-                        .code
-                        .and_then(codes::parse)
-                        .is_none_or(|code| !codes::before_the_claim(code))
+                !told.is_error || told.code.and_then(codes::parse).is_none_or(|code| !codes::before_the_claim(code))
             })
     });
     if of_before || asked_before {
@@ -143,19 +109,12 @@ fn while_off(evidence: &Evidence<'_>, call: &CallView<'_>, findings: &mut Findin
     }
     match told.code {
         _ if !told.is_error => {
-            let what = format!(
-                "was told `{}` while checkout was switched off",
-                told.status.name()
-            );
+            let what = format!("was told `{}` while checkout was switched off", told.status.name());
             add(call, &what, findings);
         }
         Some(code) if codes::parse(code).is_some_and(codes::before_the_claim) => {
             if code == Code::CheckoutDisabled.as_str() && told.effects != Some("none") {
-                add(
-                    call,
-                    "was told that checkout is switched off, but not that nothing stands",
-                    findings,
-                );
+                add(call, "was told that checkout is switched off, but not that nothing stands", findings);
             }
         }
         code => {
@@ -198,10 +157,7 @@ mod tests {
         run.kept(&DEGRADED_HONEST);
         let call = run.call("create_checkout_session", json!({}));
         run.answer(call, session_answer("cs_1", 100));
-        assert!(
-            run.broken(&DEGRADED_HONEST)
-                .contains("opened a checkout session")
-        );
+        assert!(run.broken(&DEGRADED_HONEST).contains("opened a checkout session"));
     }
 
     #[test]

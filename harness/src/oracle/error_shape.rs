@@ -43,32 +43,20 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         };
         let known = TOOLS.contains(&&*call.started.tool);
         let wrong = match reply {
-            HostReply::Tool { .. } if !known => Some(String::from(
-                "is no tool, but was answered as if it were one",
-            )),
-            HostReply::Protocol { code, message }
-                if known && call.started.arguments.is_object() =>
-            {
-                Some(format!(
-                    "failed as a protocol error ({code}: {message}) instead of a tool error"
-                ))
+            HostReply::Tool { .. } if !known => Some(String::from("is no tool, but was answered as if it were one")),
+            HostReply::Protocol { code, message } if known && call.started.arguments.is_object() => {
+                Some(format!("failed as a protocol error ({code}: {message}) instead of a tool error"))
             }
-            HostReply::Tool {
-                structured,
-                is_error: true,
-            } => wrong_error(evidence, call, structured)
-                .map(|what| format!("answered an error {what}")),
-            HostReply::Tool {
-                structured,
-                is_error: false,
-            } => wrong_answer(call, structured).map(|what| format!("answered {what}")),
+            HostReply::Tool { structured, is_error: true } => {
+                wrong_error(evidence, call, structured).map(|what| format!("answered an error {what}"))
+            }
+            HostReply::Tool { structured, is_error: false } => {
+                wrong_answer(call, structured).map(|what| format!("answered {what}"))
+            }
             HostReply::Protocol { .. } | HostReply::Cancelled | HostReply::NoAnswer => None,
         };
         if let Some(wrong) = wrong {
-            let message = format!(
-                "{} of script step {} {wrong}",
-                call.started.tool, call.started.step
-            );
+            let message = format!("{} of script step {} {wrong}", call.started.tool, call.started.step);
             findings.add(message, [call.start_event, end]);
         }
     }
@@ -80,20 +68,8 @@ fn wrong_error(evidence: &Evidence<'_>, call: &CallView<'_>, structured: &Value)
     let Some(Value::Object(error)) = structured.get("error") else {
         return Some(String::from("without an `error` object"));
     };
-    let text = |field: &str| {
-        error
-            .get(field)
-            .and_then(Value::as_str)
-            .filter(|text| !text.is_empty())
-    };
-    for field in [
-        "code",
-        "type",
-        "message",
-        "user_message",
-        "effects",
-        "correlation_id",
-    ] {
+    let text = |field: &str| error.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+    for field in ["code", "type", "message", "user_message", "effects", "correlation_id"] {
         if text(field).is_none() {
             return Some(format!("without `{field}`"));
         }
@@ -113,38 +89,23 @@ fn wrong_error(evidence: &Evidence<'_>, call: &CallView<'_>, structured: &Value)
         Some(Value::Array(next)) if !next.is_empty() && next.iter().all(Value::is_string) => {}
         _ => return Some(String::from("without `next`: what can be done now")),
     }
-    if error
-        .get("retry_after_ms")
-        .is_some_and(|after| after.as_u64().is_none())
-    {
-        return Some(String::from(
-            "whose `retry_after_ms` is no number of milliseconds",
-        ));
+    if error.get("retry_after_ms").is_some_and(|after| after.as_u64().is_none()) {
+        return Some(String::from("whose `retry_after_ms` is no number of milliseconds"));
     }
     // A saved answer is replayed with the correlation id of the call that was first answered with it.
     let correlation = text("correlation_id").unwrap_or_default();
     let leads_back = *correlation == *call.started.correlation
-        || evidence.call_of(correlation).is_some_and(|first| {
-            call.started.key.is_some() && share_a_key(&evidence.calls[first], call)
-        });
+        || evidence
+            .call_of(correlation)
+            .is_some_and(|first| call.started.key.is_some() && share_a_key(&evidence.calls[first], call));
     if !leads_back {
-        return Some(format!(
-            "with the correlation id {correlation} instead of its own, {}",
-            call.started.correlation
-        ));
+        return Some(format!("with the correlation id {correlation} instead of its own, {}", call.started.correlation));
     }
     let code = codes::parse(text("code").unwrap_or_default());
     if let Some(code) = code
-        && serde_json::to_value(code.kind())
-            .ok()
-            .as_ref()
-            .and_then(Value::as_str)
-            != Some(kind)
+        && serde_json::to_value(code.kind()).ok().as_ref().and_then(Value::as_str) != Some(kind)
     {
-        return Some(format!(
-            "{} of type `{kind}`, which is another class",
-            code.as_str()
-        ));
+        return Some(format!("{} of type `{kind}`, which is another class", code.as_str()));
     }
     if code == Some(Code::InvalidArguments)
         && let Some(wrong) = wrong_violations(error.get("violations"))
@@ -152,12 +113,8 @@ fn wrong_error(evidence: &Evidence<'_>, call: &CallView<'_>, structured: &Value)
         return Some(wrong);
     }
     let used = call.started.key.as_deref();
-    let example = error
-        .get("example")
-        .and_then(|example| example.get(super::json::KEY))
-        .and_then(Value::as_str);
-    (used.is_some() && example == used)
-        .then(|| String::from("whose `example` holds the caller's own, usable key"))
+    let example = error.get("example").and_then(|example| example.get(super::json::KEY)).and_then(Value::as_str);
+    (used.is_some() && example == used).then(|| String::from("whose `example` holds the caller's own, usable key"))
 }
 
 fn wrong_violations(violations: Option<&Value>) -> Option<String> {
@@ -183,9 +140,7 @@ fn wrong_answer(call: &CallView<'_>, structured: &Value) -> Option<String> {
         return Some(String::from("an `error` that is not marked as one"));
     }
     if call.is("create_checkout_session") {
-        let id = structured
-            .get("checkout_session_id")
-            .and_then(Value::as_str);
+        let id = structured.get("checkout_session_id").and_then(Value::as_str);
         let quoted = structured.get("amount").and_then(amount);
         return match (id, quoted) {
             (None, _) => Some(String::from("without `checkout_session_id`")),
@@ -208,26 +163,16 @@ fn wrong_answer(call: &CallView<'_>, structured: &Value) -> Option<String> {
         ToldStatus::Cancelled => effects == "none",
     };
     if !fits {
-        return Some(format!(
-            "`{}` with effects `{effects}`, which does not fit",
-            told.status.name()
-        ));
+        return Some(format!("`{}` with effects `{effects}`, which does not fit", told.status.name()));
     }
     if call.is("create_order") {
         if !matches!(told.status, ToldStatus::Success | ToldStatus::Pending) {
-            return Some(format!(
-                "`{}` as a result; a sale that failed is a tool error",
-                told.status.name()
-            ));
+            return Some(format!("`{}` as a result; a sale that failed is a tool error", told.status.name()));
         }
         if told.amount.is_none() {
             return Some(String::from("without `amount`"));
         }
-        if structured
-            .get("checkout_session_id")
-            .and_then(Value::as_str)
-            .is_none()
-        {
+        if structured.get("checkout_session_id").and_then(Value::as_str).is_none() {
             return Some(String::from("without `checkout_session_id`"));
         }
     }
@@ -259,16 +204,7 @@ mod tests {
 
     #[test]
     fn every_field_is_needed() {
-        for field in [
-            "code",
-            "type",
-            "message",
-            "user_message",
-            "retryable",
-            "effects",
-            "next",
-            "correlation_id",
-        ] {
+        for field in ["code", "type", "message", "user_message", "retryable", "effects", "next", "correlation_id"] {
             let mut run = failed(|error| {
                 error.as_object_mut().expect("an object").remove(field);
             });
@@ -291,8 +227,7 @@ mod tests {
         ] {
             failed(|error| error[field] = value).broken(&ERROR_SHAPE);
         }
-        failed(|error| error["example"] = json!({"idempotency_key": "<a fresh key>"}))
-            .kept(&ERROR_SHAPE);
+        failed(|error| error["example"] = json!({"idempotency_key": "<a fresh key>"})).kept(&ERROR_SHAPE);
     }
 
     #[test]
@@ -300,10 +235,7 @@ mod tests {
         for (violations, broken) in [
             (json!([]), true),
             (json!([{"field": "/x"}]), true),
-            (
-                json!([{"field": "/x", "error_type": "missing", "expected": "a key"}]),
-                false,
-            ),
+            (json!([{"field": "/x", "error_type": "missing", "expected": "a key"}]), false),
         ] {
             let mut run = Run::new();
             let call = run.create_order("cs_1", "k1");
@@ -323,13 +255,7 @@ mod tests {
         for (tool, broken) in [("create_order", true), ("make_order", false)] {
             let mut run = Run::new();
             let call = run.call(tool, json!({}));
-            run.reply(
-                call,
-                HostReply::Protocol {
-                    code: -32601,
-                    message: String::from("no"),
-                },
-            );
+            run.reply(call, HostReply::Protocol { code: -32601, message: String::from("no") });
             if broken {
                 run.broken(&ERROR_SHAPE);
             } else {

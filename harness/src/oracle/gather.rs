@@ -250,13 +250,7 @@ impl<'a> Evidence<'a> {
         let mut repeats: Vec<usize> = (0..self.exchanges.len()).collect();
         repeats.sort_unstable_by_key(|index| {
             let sent = self.exchanges[*index].sent;
-            (
-                sent.operation.label,
-                sent.reference.as_deref(),
-                sent.key.as_deref(),
-                sent.correlation.as_str(),
-                *index,
-            )
+            (sent.operation.label, sent.reference.as_deref(), sent.key.as_deref(), sent.correlation.as_str(), *index)
         });
         self.repeats = repeats;
     }

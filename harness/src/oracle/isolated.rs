@@ -35,11 +35,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         return Verdict::Kept;
     };
     // One user alone has nobody to be isolated from.
-    if evidence
-        .calls
-        .iter()
-        .all(|call| call.started.user == first.started.user)
-    {
+    if evidence.calls.iter().all(|call| call.started.user == first.started.user) {
         return Verdict::Kept;
     }
     let owners = owners(evidence);
@@ -68,10 +64,7 @@ fn owners<'a>(evidence: &Evidence<'a>) -> Vec<(&'a str, &'a str)> {
         }
     }
     for call in &evidence.calls {
-        if let Some(HostReply::Tool {
-            structured,
-            is_error: false,
-        }) = call.reply
+        if let Some(HostReply::Tool { structured, is_error: false }) = call.reply
             && let Some(id) = structured.get("workflow_id").and_then(Value::as_str)
             && call.text("workflow_id").is_none()
         {
@@ -85,10 +78,7 @@ fn owners<'a>(evidence: &Evidence<'a>) -> Vec<(&'a str, &'a str)> {
 }
 
 fn owner_of<'a>(owners: &[(&'a str, &'a str)], id: &str) -> Option<&'a str> {
-    owners
-        .binary_search_by(|(known, _)| (*known).cmp(id))
-        .ok()
-        .map(|place| owners[place].1)
+    owners.binary_search_by(|(known, _)| (*known).cmp(id)).ok().map(|place| owners[place].1)
 }
 
 fn foreign(
@@ -99,69 +89,40 @@ fn foreign(
     findings: &mut Findings,
 ) {
     let events = [Some(call.start_event), call.end.map(|(event, _)| event)];
-    let who = format!(
-        "{} called {} about {id}, which is somebody else's",
-        call.started.user, call.started.tool
-    );
+    let who = format!("{} called {} about {id}, which is somebody else's", call.started.user, call.started.tool);
     if acted(evidence, call) {
         let requests = evidence
             .exchanges
             .iter()
             .filter(|exchange| exchange.sent.operation.effectful && sent_for(exchange.sent, call))
             .map(|exchange| exchange.sent_event);
-        findings.add(
-            format!("{who}, and it was acted upon"),
-            requests.chain(events.into_iter().flatten()),
-        );
+        findings.add(format!("{who}, and it was acted upon"), requests.chain(events.into_iter().flatten()));
     }
-    let Some(HostReply::Tool {
-        structured,
-        is_error,
-    }) = call.reply
-    else {
+    let Some(HostReply::Tool { structured, is_error }) = call.reply else {
         return;
     };
     let code = call.told.as_ref().and_then(|told| told.code);
     // Refusals that never looked at the thing say nothing about it.
     let blind = code.and_then(codes::parse).is_some_and(|code| {
-        matches!(
-            code,
-            Code::InvalidArguments
-                | Code::KeyConflict
-                | Code::CheckoutDisabled
-                | Code::StoreUnavailable
-        )
+        matches!(code, Code::InvalidArguments | Code::KeyConflict | Code::CheckoutDisabled | Code::StoreUnavailable)
     });
     if *is_error && blind {
         return;
     }
     if !is_error || code != Some(expected.as_str()) {
-        let answer = if *is_error {
-            code.unwrap_or("an error without a code")
-        } else {
-            "a result"
-        };
-        findings.add(
-            format!("{who}, and got {answer} instead of {}", expected.as_str()),
-            events.into_iter().flatten(),
-        );
+        let answer = if *is_error { code.unwrap_or("an error without a code") } else { "a result" };
+        findings.add(format!("{who}, and got {answer} instead of {}", expected.as_str()), events.into_iter().flatten());
         return;
     }
     // The same question about an id that nobody owns, if the run asks it.
     let unknown = evidence.calls.iter().find_map(|other| {
         let other_id = other.text(argument)?;
-        let Some(HostReply::Tool {
-            structured,
-            is_error: true,
-        }) = other.reply
-        else {
+        let Some(HostReply::Tool { structured, is_error: true }) = other.reply else {
             return None;
         };
         let told = other.told.as_ref()?;
-        (other.started.tool == call.started.tool
-            && told.code == code
-            && owner_of(owners, other_id).is_none())
-        .then_some((other, other_id, structured))
+        (other.started.tool == call.started.tool && told.code == code && owner_of(owners, other_id).is_none())
+            .then_some((other, other_id, structured))
     });
     if let Some((other, other_id, answer)) = unknown
         && !alike(structured, id, answer, other_id)
@@ -182,18 +143,13 @@ fn alike(left: &Value, left_id: &str, right: &Value, right_id: &str) -> bool {
         }
         (Value::Array(left), Value::Array(right)) => {
             left.len() == right.len()
-                && left
-                    .iter()
-                    .zip(right)
-                    .all(|(left, right)| alike(left, left_id, right, right_id))
+                && left.iter().zip(right).all(|(left, right)| alike(left, left_id, right, right_id))
         }
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()
                 && left.iter().all(|(name, left)| {
                     name == "correlation_id"
-                        || right
-                            .get(name)
-                            .is_some_and(|right| alike(left, left_id, right, right_id))
+                        || right.get(name).is_some_and(|right| alike(left, left_id, right, right_id))
                 })
         }
         (left, right) => left == right,
@@ -208,8 +164,7 @@ fn tells(call: &CallView<'_>, owners: &[(&str, &str)], findings: &mut Findings) 
     let mut told = None;
     any_string(structured, &mut |text| {
         let foreign = owner_of(owners, text).is_some_and(|owner| owner != &*call.started.user);
-        let named =
-            foreign && any_string(&call.started.arguments, &mut |argument| argument == text);
+        let named = foreign && any_string(&call.started.arguments, &mut |argument| argument == text);
         if foreign && !named {
             told = Some(text);
         }
@@ -218,10 +173,8 @@ fn tells(call: &CallView<'_>, owners: &[(&str, &str)], findings: &mut Findings) 
     if let Some(id) = told
         && call.text(KEY) != Some(id)
     {
-        let message = format!(
-            "{} of {} was answered with {id}, which is somebody else's",
-            call.started.tool, call.started.user
-        );
+        let message =
+            format!("{} of {} was answered with {id}, which is somebody else's", call.started.tool, call.started.user);
         findings.add(message, [call.start_event, end]);
     }
 }
@@ -261,10 +214,7 @@ mod tests {
     fn a_foreign_order_that_is_answered_is_a_breach() {
         let mut run = bob();
         run.get_order("ord_1", "success");
-        assert!(
-            run.broken(&ISOLATED)
-                .contains("got a result instead of ORDER_NOT_FOUND")
-        );
+        assert!(run.broken(&ISOLATED).contains("got a result instead of ORDER_NOT_FOUND"));
     }
 
     #[test]
@@ -277,10 +227,9 @@ mod tests {
 
     #[test]
     fn the_answers_differ_in_the_id_only() {
-        for (foreign, unknown, broken) in [
-            ("no order ord_1", "no order ord_x", false),
-            ("ord_1 is not yours", "no order ord_x", true),
-        ] {
+        for (foreign, unknown, broken) in
+            [("no order ord_1", "no order ord_x", false), ("ord_1 is not yours", "no order ord_x", true)]
+        {
             let mut run = bob();
             not_found(&mut run, "ord_1", foreign);
             run.kept(&ISOLATED);
@@ -316,11 +265,7 @@ mod tests {
 
         let mut run = bob();
         let call = run.create_order("cs_9", "b1");
-        run.fail_with(
-            call,
-            Code::OrderInProgress,
-            Some(("ord_1", Effects::Unknown)),
-        );
+        run.fail_with(call, Code::OrderInProgress, Some(("ord_1", Effects::Unknown)));
         run.broken(&ISOLATED);
     }
 

@@ -32,10 +32,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             (None | Some(""), _) => "no idempotency key",
             (Some(_), "") => "no correlation id",
             (Some(_), _) => {
-                if subjects
-                    .last()
-                    .is_none_or(|last| !same_subject(last, exchange) || last.sent.key != sent.key)
-                {
+                if subjects.last().is_none_or(|last| !same_subject(last, exchange) || last.sent.key != sent.key) {
                     subjects.push(exchange);
                 }
                 continue;
@@ -71,30 +68,16 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
 }
 
 fn reference<'a>(exchange: &ExchangeView<'a>) -> &'a str {
-    exchange
-        .sent
-        .reference
-        .as_deref()
-        .unwrap_or("nothing named")
+    exchange.sent.reference.as_deref().unwrap_or("nothing named")
 }
 
 fn same_subject(left: &ExchangeView<'_>, right: &ExchangeView<'_>) -> bool {
-    std::ptr::eq(left.sent.operation, right.sent.operation)
-        && left.sent.reference == right.sent.reference
+    std::ptr::eq(left.sent.operation, right.sent.operation) && left.sent.reference == right.sent.reference
 }
 
 /// Two keys for one thing: whether the older one had been refused for good before the newer one was used.
-fn changed(
-    evidence: &Evidence<'_>,
-    one: &ExchangeView<'_>,
-    other: &ExchangeView<'_>,
-    findings: &mut Findings,
-) {
-    let (older, newer) = if one.sent_event < other.sent_event {
-        (one, other)
-    } else {
-        (other, one)
-    };
+fn changed(evidence: &Evidence<'_>, one: &ExchangeView<'_>, other: &ExchangeView<'_>, findings: &mut Findings) {
+    let (older, newer) = if one.sent_event < other.sent_event { (one, other) } else { (other, one) };
     if older.is(&REFUND) && charges(evidence, older) > 1 {
         return;
     }
@@ -116,20 +99,12 @@ fn changed(
         newer.sent.key.as_deref().unwrap_or_default(),
         older.sent.key.as_deref().unwrap_or_default()
     );
-    findings.add(
-        message,
-        under_older()
-            .map(|it| it.sent_event)
-            .chain([newer.sent_event]),
-    );
+    findings.add(message, under_older().map(|it| it.sent_event).chain([newer.sent_event]));
 }
 
 fn charges(evidence: &Evidence<'_>, refund: &ExchangeView<'_>) -> usize {
     refund.order.map_or(0, |order| {
-        evidence
-            .effects_of(&evidence.orders[order])
-            .filter(|(_, effect)| effect.kind == EffectKind::Charge)
-            .count()
+        evidence.effects_of(&evidence.orders[order]).filter(|(_, effect)| effect.kind == EffectKind::Charge).count()
     })
 }
 
@@ -189,11 +164,7 @@ mod tests {
 
     #[test]
     fn one_key_for_two_things_is_a_breach() {
-        for (operation, reference) in [
-            (&CHARGE, "ord_1"),
-            (&CHARGE, "ord_2"),
-            (&RESERVE, "ord_1/2"),
-        ] {
+        for (operation, reference) in [(&CHARGE, "ord_1"), (&CHARGE, "ord_2"), (&RESERVE, "ord_1/2")] {
             let mut run = Run::new();
             run.create_order("cs_1", "k1");
             let reserve = run.send(&RESERVE, Some("ord_1/1"), Some("a"));

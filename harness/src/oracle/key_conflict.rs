@@ -31,9 +31,9 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             let bound = group[..place].iter().find(|earlier| {
                 !same_parameters(&earlier.started.arguments, &later.started.arguments)
                     && has_claimed(evidence, earlier)
-                    && earlier.end.is_none_or(|(_, at)| {
-                        later.start.saturating_sub(at) < evidence.policy.entry_retention
-                    })
+                    && earlier
+                        .end
+                        .is_none_or(|(_, at)| later.start.saturating_sub(at) < evidence.policy.entry_retention)
             });
             if let Some(bound) = bound {
                 judge_later(evidence, bound, later, &mut findings);
@@ -43,12 +43,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
     findings.verdict()
 }
 
-fn judge_later(
-    evidence: &Evidence<'_>,
-    bound: &CallView<'_>,
-    later: &CallView<'_>,
-    findings: &mut Findings,
-) {
+fn judge_later(evidence: &Evidence<'_>, bound: &CallView<'_>, later: &CallView<'_>, findings: &mut Findings) {
     let key = later.started.key.as_deref().unwrap_or_default();
     let after = bound.end.is_some_and(|(end, _)| end < later.start_event);
     let answer = match &later.told {
@@ -72,9 +67,7 @@ fn judge_later(
     }
     let mut what = Vec::new();
     if let Some(answer) = answer {
-        what.push(format!(
-            "was answered `{answer}` instead of IDEMPOTENCY_KEY_CONFLICT"
-        ));
+        what.push(format!("was answered `{answer}` instead of IDEMPOTENCY_KEY_CONFLICT"));
     }
     if acts {
         what.push(String::from("acted"));
@@ -92,12 +85,7 @@ fn judge_later(
         .filter(|exchange| exchange.sent.operation.effectful && sent_for(exchange.sent, later))
         .map(|exchange| exchange.sent_event);
     let end = later.end.map(|(event, _)| event);
-    findings.add(
-        message,
-        requests
-            .chain([bound.start_event, later.start_event])
-            .chain(end),
-    );
+    findings.add(message, requests.chain([bound.start_event, later.start_event]).chain(end));
 }
 
 #[cfg(test)]
@@ -155,12 +143,8 @@ mod tests {
 
     #[test]
     fn a_repaired_call_does_not_conflict() {
-        for code in [
-            Code::InvalidArguments,
-            Code::SessionNotFound,
-            Code::PaymentMethodNotFound,
-            Code::CheckoutDisabled,
-        ] {
+        for code in [Code::InvalidArguments, Code::SessionNotFound, Code::PaymentMethodNotFound, Code::CheckoutDisabled]
+        {
             let mut run = Run::new();
             let call = run.create_order("cs_0", "k1");
             run.fail_with(call, code, None);

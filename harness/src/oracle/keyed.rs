@@ -8,18 +8,9 @@ use crate::trace::HostReply;
 /// The calls with a key, those of one user, tool and key side by side, each group in the order in which they were
 /// begun. Only tools whose key binds: the checkout's, and those that take it as an argument.
 pub(super) fn keyed_calls<'e, 'a>(evidence: &'e Evidence<'a>) -> Vec<&'e CallView<'a>> {
-    let mut keyed: Vec<&CallView<'_>> = evidence
-        .calls
-        .iter()
-        .filter(|call| call.started.key.is_some() && binds(call))
-        .collect();
-    keyed.sort_by_key(|call| {
-        (
-            &*call.started.user,
-            &*call.started.tool,
-            call.started.key.as_deref(),
-        )
-    });
+    let mut keyed: Vec<&CallView<'_>> =
+        evidence.calls.iter().filter(|call| call.started.key.is_some() && binds(call)).collect();
+    keyed.sort_by_key(|call| (&*call.started.user, &*call.started.tool, call.started.key.as_deref()));
     keyed
 }
 
@@ -36,10 +27,7 @@ pub(super) fn share_a_key(left: &CallView<'_>, right: &CallView<'_>) -> bool {
 
 /// Whether a call sent a request that changes something.
 pub(super) fn acted(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
-    evidence
-        .exchanges
-        .iter()
-        .any(|exchange| exchange.sent.operation.effectful && sent_for(exchange.sent, call))
+    evidence.exchanges.iter().any(|exchange| exchange.sent.operation.effectful && sent_for(exchange.sent, call))
 }
 
 /// Whether a request carries a call's correlation id.
@@ -49,13 +37,7 @@ pub(super) fn sent_for(sent: &crate::trace::Sent, call: &CallView<'_>) -> bool {
 
 /// Whether a call has certainly claimed its key: it was answered with something other than an error, or it acted.
 pub(super) fn has_claimed(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
-    matches!(
-        call.reply,
-        Some(HostReply::Tool {
-            is_error: false,
-            ..
-        })
-    ) || acted(evidence, call)
+    matches!(call.reply, Some(HostReply::Tool { is_error: false, .. })) || acted(evidence, call)
 }
 
 /// Whether an answer finishes its key's entry: a success, or a failure for good that came after the claim.
@@ -72,7 +54,5 @@ pub(super) fn finished(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
     let code = told.code.and_then(codes::parse);
     told.retryable == Some(false)
         && (acted(evidence, call)
-            || code.is_none_or(|code| {
-                !codes::before_the_claim(code) && !codes::leaves_the_sale_open(code)
-            }))
+            || code.is_none_or(|code| !codes::before_the_claim(code) && !codes::leaves_the_sale_open(code)))
 }

@@ -46,12 +46,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         match line {
             LogLine::Step(line) => {
                 let Some(call) = evidence.call_of(line.correlation_id.as_str()) else {
-                    astray(
-                        line.correlation_id.as_str(),
-                        &line.step_id,
-                        index,
-                        &mut findings,
-                    );
+                    astray(line.correlation_id.as_str(), &line.step_id, index, &mut findings);
                     continue;
                 };
                 if let Some(wrong) = incomplete(line) {
@@ -77,12 +72,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
                     calls[call].event = Some(index);
                 }
                 Some(_) | None => {
-                    astray(
-                        line.request_id.as_str(),
-                        "checkout_result",
-                        index,
-                        &mut findings,
-                    );
+                    astray(line.request_id.as_str(), "checkout_result", index, &mut findings);
                 }
             },
             LogLine::Alert(_) => {}
@@ -95,8 +85,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
 }
 
 fn astray(correlation: &str, what: &str, event: usize, findings: &mut Findings) {
-    let message =
-        format!("the log line of {what} carries {correlation:?}, which leads back to no such call");
+    let message = format!("the log line of {what} carries {correlation:?}, which leads back to no such call");
     findings.add(message, [event]);
 }
 
@@ -109,10 +98,7 @@ fn incomplete(line: &StepLine) -> Option<String> {
         StepStatus::RolledBack => "workflow_step_rolled_back",
     };
     if line.event != event {
-        return Some(format!(
-            "says `{}` for a status that is `{event}`",
-            line.event
-        ));
+        return Some(format!("says `{}` for a status that is `{event}`", line.event));
     }
     if line.user_id.as_str().is_empty() {
         return Some(String::from("names no user"));
@@ -137,11 +123,7 @@ fn judge_call(
     if !CHANGING.contains(&&*call.started.tool) {
         return;
     }
-    let code = call
-        .told
-        .as_ref()
-        .and_then(|told| told.code)
-        .and_then(codes::parse);
+    let code = call.told.as_ref().and_then(|told| told.code).and_then(codes::parse);
     let wrong = match of_call.step {
         None => Some(String::from("left no line in the step log")),
         Some(line) => wrong_step(call, line, *is_error, code),
@@ -161,44 +143,23 @@ fn judge_call(
         ))
     });
     if let Some(wrong) = wrong {
-        let message = format!(
-            "{} of script step {} {wrong}",
-            call.started.tool, call.started.step
-        );
-        findings.add(
-            message,
-            [call.start_event, end].into_iter().chain(of_call.event),
-        );
+        let message = format!("{} of script step {} {wrong}", call.started.tool, call.started.step);
+        findings.add(message, [call.start_event, end].into_iter().chain(of_call.event));
     }
 }
 
 /// How a tool's own line disagrees with the call.
-fn wrong_step(
-    call: &CallView<'_>,
-    line: &StepLine,
-    is_error: bool,
-    code: Option<Code>,
-) -> Option<String> {
+fn wrong_step(call: &CallView<'_>, line: &StepLine, is_error: bool, code: Option<Code>) -> Option<String> {
     let agrees = match line.status {
         StepStatus::Success | StepStatus::RolledBack => !is_error,
         StepStatus::Failed => is_error,
         // A retryable error, or a sale that is not settled yet.
-        StepStatus::Retry => {
-            is_error
-                || call
-                    .told
-                    .as_ref()
-                    .is_some_and(|told| told.status == ToldStatus::Pending)
-        }
+        StepStatus::Retry => is_error || call.told.as_ref().is_some_and(|told| told.status == ToldStatus::Pending),
     };
     if !agrees {
         return Some(format!(
             "was {}, but is logged as {:?}",
-            if is_error {
-                "told an error"
-            } else {
-                "answered"
-            },
+            if is_error { "told an error" } else { "answered" },
             line.status
         ));
     }
@@ -210,14 +171,9 @@ fn wrong_step(
         ));
     }
     if line.user_id.as_str() != &*call.started.user {
-        return Some(format!(
-            "was made by {}, but is logged for {}",
-            call.started.user, line.user_id
-        ));
+        return Some(format!("was made by {}, but is logged for {}", call.started.user, line.user_id));
     }
-    (call.started.key.is_some()
-        && code != Some(Code::InvalidArguments)
-        && line.idempotency_key != call.started.key)
+    (call.started.key.is_some() && code != Some(Code::InvalidArguments) && line.idempotency_key != call.started.key)
         .then(|| {
             format!(
                 "carried the key {}, but is logged with {}",
@@ -239,9 +195,7 @@ fn wrong_result(
         return Some(format!("left {} checkout_result lines", of_call.results));
     }
     let place = evidence.call_of(&call.started.correlation);
-    let began = call
-        .order
-        .is_some_and(|order| evidence.orders[order].begun_by == place);
+    let began = call.order.is_some_and(|order| evidence.orders[order].begun_by == place);
     let needed = !told.is_error || began || !code.is_some_and(codes::before_the_claim);
     let Some(line) = of_call.result else {
         return needed.then(|| String::from("left no checkout_result line"));
@@ -253,11 +207,7 @@ fn wrong_result(
         CheckoutStatus::Failed => told.is_error,
     };
     if !agrees {
-        return Some(format!(
-            "was told `{}`, but its checkout_result says {:?}",
-            told.status.name(),
-            line.status
-        ));
+        return Some(format!("was told `{}`, but its checkout_result says {:?}", told.status.name(), line.status));
     }
     if line.status == CheckoutStatus::Failed && code.is_some() && line.error_code != code {
         return Some(format!(
@@ -401,11 +351,7 @@ mod tests {
             let mut run = Run::new();
             let call = run.create_order("cs_1", "k1");
             run.result("cs_1", CheckoutStatus::Failed, Some(logged));
-            run.step(
-                "create_order",
-                StepStatus::Failed,
-                Some(Code::PaymentDeclined),
-            );
+            run.step("create_order", StepStatus::Failed, Some(Code::PaymentDeclined));
             run.fail_with(call, Code::PaymentDeclined, Some(("ord_1", Effects::None)));
             if broken {
                 run.broken(&LOGGED);
@@ -419,11 +365,7 @@ mod tests {
     fn a_call_refused_before_the_claim_needs_no_result_line() {
         let mut run = Run::new();
         let call = run.create_order("cs_1", "k1");
-        run.step(
-            "create_order",
-            StepStatus::Failed,
-            Some(Code::SessionNotFound),
-        );
+        run.step("create_order", StepStatus::Failed, Some(Code::SessionNotFound));
         run.fail_with(call, Code::SessionNotFound, None);
         run.kept(&LOGGED);
     }

@@ -26,11 +26,7 @@ impl<'a> Needles<'a> {
                 *shift = to_the_end.min(*shift);
             }
         }
-        Some(Self {
-            all: needles,
-            shortest,
-            shifts,
-        })
+        Some(Self { all: needles, shortest, shifts })
     }
 
     /// Whether a needle stands anywhere in a text.

@@ -30,9 +30,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         let place = match &event.kind {
             EventKind::CallEnded { call, reply } => {
                 let leaked = match reply {
-                    HostReply::Tool { structured, .. } => {
-                        any_string(structured, &mut |text| leaks(text))
-                    }
+                    HostReply::Tool { structured, .. } => any_string(structured, &mut |text| leaks(text)),
                     HostReply::Protocol { message, .. } => leaks(message),
                     HostReply::Cancelled | HostReply::NoAnswer => false,
                 };
@@ -69,10 +67,7 @@ fn leaked_by(line: &LogLine, leaks: impl Fn(&str) -> bool) -> Option<String> {
                 || leaks(&line.step_id)
                 || leaks(line.user_id.as_str())
                 || leaks(line.correlation_id.as_str())
-                || line
-                    .workflow_id
-                    .as_ref()
-                    .is_some_and(|id| leaks(id.as_str()))
+                || line.workflow_id.as_ref().is_some_and(|id| leaks(id.as_str()))
                 || line.order_id.as_ref().is_some_and(|id| leaks(id.as_str()))
                 || line.idempotency_key.as_deref().is_some_and(&leaks);
             leaked.then(|| format!("the log line of step {}", line.step_id))
@@ -118,18 +113,12 @@ mod tests {
 
     #[test]
     fn a_secret_in_any_part_of_an_answer_is_a_leak_and_is_not_told_again() {
-        for answer in [
-            json!({"a": [{"b": format!("token {SECRET}!")}]}),
-            json!({"sk_live_4242": 1}),
-        ] {
+        for answer in [json!({"a": [{"b": format!("token {SECRET}!")}]}), json!({"sk_live_4242": 1})] {
             let mut run = planted();
             let call = run.call("search_products", json!({}));
             run.answer(call, answer);
             let said = run.broken(&NOTHING_LEAKED);
-            assert!(
-                said.contains("search_products") && !said.contains(SECRET),
-                "{said}"
-            );
+            assert!(said.contains("search_products") && !said.contains(SECRET), "{said}");
         }
         let mut run = planted();
         let call = run.create_order("cs_1", "k1");
@@ -139,13 +128,7 @@ mod tests {
         run.broken(&NOTHING_LEAKED);
         let mut run = planted();
         let call = run.call("nope", json!({}));
-        run.reply(
-            call,
-            HostReply::Protocol {
-                code: -32601,
-                message: SECRET.to_owned(),
-            },
-        );
+        run.reply(call, HostReply::Protocol { code: -32601, message: SECRET.to_owned() });
         run.broken(&NOTHING_LEAKED);
     }
 

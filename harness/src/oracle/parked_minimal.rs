@@ -23,9 +23,7 @@ pub static PARKED_MINIMAL: Oracle = Oracle {
 };
 
 /// What can be needed to settle or to undo an order.
-static SETTLING: [&OperationSpec; 7] = [
-    &LOOK_UP, &CANCEL, &REFUND, &CHARGE, &RELEASE, &COMMIT, &RESTOCK,
-];
+static SETTLING: [&OperationSpec; 7] = [&LOOK_UP, &CANCEL, &REFUND, &CHARGE, &RELEASE, &COMMIT, &RESTOCK];
 
 fn check(evidence: &Evidence<'_>) -> Verdict {
     let mut findings = Findings::of(PARKED_MINIMAL.id);
@@ -33,17 +31,12 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         let recorded = order.at_rest.is_some_and(|rest| rest.status == "parked");
         match (order.parked, recorded) {
             (None, false) => {}
-            (None, true) => findings.add(
-                format!("order {} is parked, but no person can list it", order.id),
-                last_request(evidence, order),
-            ),
+            (None, true) => findings
+                .add(format!("order {} is parked, but no person can list it", order.id), last_request(evidence, order)),
             (Some(listed), _) => {
                 if listed.note.trim().is_empty() {
                     findings.add(
-                        format!(
-                            "order {} is listed as parked without what stands and what to do",
-                            order.id
-                        ),
+                        format!("order {} is listed as parked without what stands and what to do", order.id),
                         last_request(evidence, order),
                     );
                 }
@@ -56,53 +49,32 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
 }
 
 fn last_request(evidence: &Evidence<'_>, order: &OrderView<'_>) -> Option<usize> {
-    order
-        .exchanges
-        .last()
-        .map(|index| evidence.exchanges[*index].sent_event)
+    order.exchanges.last().map(|index| evidence.exchanges[*index].sent_event)
 }
 
 /// A fault explains the parking, and all rounds were had.
 fn justified(evidence: &Evidence<'_>, order: &OrderView<'_>, findings: &mut Findings) {
-    let requests = || {
-        order
-            .exchanges
-            .iter()
-            .map(|index| &evidence.exchanges[*index])
-    };
-    let struck = requests().any(|exchange| {
-        exchange.sent.fault.is_some() && SETTLING.iter().any(|spec| exchange.is(spec))
-    });
+    let requests = || order.exchanges.iter().map(|index| &evidence.exchanges[*index]);
+    let struck =
+        requests().any(|exchange| exchange.sent.fault.is_some() && SETTLING.iter().any(|spec| exchange.is(spec)));
     if !struck {
         findings.add(
-            format!(
-                "order {} is parked, although no fault struck any request that had to settle or undo it",
-                order.id
-            ),
+            format!("order {} is parked, although no fault struck any request that had to settle or undo it", order.id),
             requests().map(|exchange| exchange.sent_event),
         );
         return;
     }
     let refused = requests().any(|exchange| {
-        exchange.refusal().is_some()
-            && !exchange.is(&CHARGE)
-            && SETTLING.iter().any(|spec| exchange.is(spec))
+        exchange.refusal().is_some() && !exchange.is(&CHARGE) && SETTLING.iter().any(|spec| exchange.is(spec))
     });
-    let place = evidence
-        .orders
-        .iter()
-        .position(|other| other.id == order.id);
+    let place = evidence.orders.iter().position(|other| other.id == order.id);
     let cannot_close = evidence.policy.payment_profile == PaymentProfile::KeylessNoCancel
         && place.is_some_and(|place| unsettled_charge(evidence, place, usize::MAX).is_some());
     if refused || cannot_close {
         return;
     }
     let rounds = evidence.policy.background.attempts_max as usize;
-    let most = SETTLING
-        .iter()
-        .map(|spec| requests().filter(|exchange| exchange.is(spec)).count())
-        .max()
-        .unwrap_or(0);
+    let most = SETTLING.iter().map(|spec| requests().filter(|exchange| exchange.is(spec)).count()).max().unwrap_or(0);
     if most < rounds {
         findings.add(
             format!(
@@ -130,36 +102,16 @@ fn alerted(evidence: &Evidence<'_>, findings: &mut Findings) {
         let mut own = alerts.iter().filter(|(order, _)| *order == parked.order_id);
         match (own.next(), own.next()) {
             (Some(_), None) => {}
-            (None, _) => findings.add(
-                format!(
-                    "order {} is parked, but nobody was alerted",
-                    parked.order_id
-                ),
-                [],
-            ),
+            (None, _) => findings.add(format!("order {} is parked, but nobody was alerted", parked.order_id), []),
             (Some(_), Some(_)) => findings.add(
-                format!(
-                    "order {} is parked once, but was alerted several times",
-                    parked.order_id
-                ),
-                alerts
-                    .iter()
-                    .filter(|(order, _)| *order == parked.order_id)
-                    .map(|(_, index)| *index),
+                format!("order {} is parked once, but was alerted several times", parked.order_id),
+                alerts.iter().filter(|(order, _)| *order == parked.order_id).map(|(_, index)| *index),
             ),
         }
     }
     for (order, index) in alerts {
-        if !evidence
-            .rest
-            .parked
-            .iter()
-            .any(|parked| parked.order_id == order)
-        {
-            findings.add(
-                format!("an alert says that order {order} is parked, but no person can list it"),
-                [index],
-            );
+        if !evidence.rest.parked.iter().any(|parked| parked.order_id == order) {
+            findings.add(format!("an alert says that order {order} is parked, but no person can list it"), [index]);
         }
     }
 }
@@ -199,12 +151,7 @@ mod tests {
     #[test]
     fn a_fault_elsewhere_explains_nothing() {
         let mut run = stuck(12, None);
-        run.send_faulty(
-            &crate::provider::operations::QUOTE,
-            None,
-            None,
-            Some(Fault::LostRequest),
-        );
+        run.send_faulty(&crate::provider::operations::QUOTE, None, None, Some(Fault::LostRequest));
         run.broken(&PARKED_MINIMAL);
     }
 
@@ -249,10 +196,7 @@ mod tests {
 
         let mut run = stuck(12, Some(&Fault::Refuse));
         run.rest.parked.clear();
-        assert!(
-            run.broken(&PARKED_MINIMAL)
-                .contains("no person can list it")
-        );
+        assert!(run.broken(&PARKED_MINIMAL).contains("no person can list it"));
     }
 
     #[test]

@@ -33,8 +33,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
                 .iter()
                 .filter(|earlier| {
                     earlier.end.is_some_and(|(end, at)| {
-                        end < later.start_event
-                            && later.start.saturating_sub(at) < evidence.policy.entry_retention
+                        end < later.start_event && later.start.saturating_sub(at) < evidence.policy.entry_retention
                     }) && same_parameters(&earlier.started.arguments, &later.started.arguments)
                         && finished(evidence, earlier)
                 })
@@ -47,17 +46,9 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
     findings.verdict()
 }
 
-fn compare(
-    evidence: &Evidence<'_>,
-    saved: &CallView<'_>,
-    later: &CallView<'_>,
-    findings: &mut Findings,
-) {
+fn compare(evidence: &Evidence<'_>, saved: &CallView<'_>, later: &CallView<'_>, findings: &mut Findings) {
     let key = later.started.key.as_deref().unwrap_or_default();
-    let ends = [saved.end, later.end]
-        .into_iter()
-        .flatten()
-        .map(|(event, _)| event);
+    let ends = [saved.end, later.end].into_iter().flatten().map(|(event, _)| event);
     if let (Some(first), Some(second)) = (saved.reply, later.reply)
         && !same(first, second)
         && !store_failed(later)
@@ -107,14 +98,8 @@ fn brief(call: &CallView<'_>) -> String {
 fn same(first: &HostReply, second: &HostReply) -> bool {
     match (first, second) {
         (
-            HostReply::Tool {
-                structured: first,
-                is_error: first_error,
-            },
-            HostReply::Tool {
-                structured: second,
-                is_error: second_error,
-            },
+            HostReply::Tool { structured: first, is_error: first_error },
+            HostReply::Tool { structured: second, is_error: second_error },
         ) => first_error == second_error && same_but_correlation(first, second),
         (_, HostReply::Cancelled | HostReply::NoAnswer) => true,
         (HostReply::Protocol { .. } | HostReply::Cancelled | HostReply::NoAnswer, _)
@@ -129,9 +114,7 @@ fn same_but_correlation(first: &Value, second: &Value) -> bool {
         return first == second;
     };
     first_error.len() == second_error.len()
-        && first_error
-            .iter()
-            .all(|(name, value)| name == "correlation_id" || second_error.get(name) == Some(value))
+        && first_error.iter().all(|(name, value)| name == "correlation_id" || second_error.get(name) == Some(value))
 }
 
 #[cfg(test)]

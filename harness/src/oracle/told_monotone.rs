@@ -61,9 +61,10 @@ fn statement<'e, 'a>(call: &'e CallView<'a>) -> Option<(&'e Told<'a>, usize, usi
     let failed_sale = call.is("create_order")
         && told.effects == Some("none")
         && told.order_id.is_some()
-        && told.code.and_then(codes::parse).is_none_or(|code| {
-            !codes::leaves_the_sale_open(code) && !codes::before_the_claim(code)
-        });
+        && told
+            .code
+            .and_then(codes::parse)
+            .is_none_or(|code| !codes::leaves_the_sale_open(code) && !codes::before_the_claim(code));
     if told.is_error && !failed_sale {
         return None;
     }
@@ -79,29 +80,18 @@ fn goes_back(
     findings: &mut Findings,
 ) {
     let cancelled = order.cancelled_from.is_some_and(|from| from < end);
-    let before =
-        |first: Option<(usize, ToldStatus)>| first.filter(|(at, _)| *at < call.start_event);
+    let before = |first: Option<(usize, ToldStatus)>| first.filter(|(at, _)| *at < call.start_event);
     let earlier = match told.status {
         ToldStatus::Success => {
             // A saved `success` of create_order is replayed as it was.
-            if call.is("create_order") && cancelled {
-                None
-            } else {
-                before(first.dead)
-            }
+            if call.is("create_order") && cancelled { None } else { before(first.dead) }
         }
-        ToldStatus::Pending | ToldStatus::Failed | ToldStatus::Cancelled if !cancelled => {
-            before(first.paid)
-        }
+        ToldStatus::Pending | ToldStatus::Failed | ToldStatus::Cancelled if !cancelled => before(first.paid),
         ToldStatus::Failed if !told.is_error => before(first.paid),
         ToldStatus::Pending | ToldStatus::Failed | ToldStatus::Cancelled => None,
     };
     if let Some((at, status)) = earlier {
-        let without = if cancelled {
-            ""
-        } else {
-            " although nobody cancelled it"
-        };
+        let without = if cancelled { "" } else { " although nobody cancelled it" };
         let message = format!(
             "order {} was told `{}`, and later {} told `{}`{without}",
             order.id,
@@ -141,12 +131,8 @@ fn agrees<'a>(
         } else {
             String::from("no charge stands")
         };
-        let message = format!(
-            "{} told `{}` for order {}, but {stands}",
-            call.started.tool,
-            told.status.name(),
-            order.id
-        );
+        let message =
+            format!("{} told `{}` for order {}, but {stands}", call.started.tool, told.status.name(), order.id);
         let charges = evidence
             .effects_of(order)
             .filter(|(_, effect)| matches!(effect.kind, EffectKind::Charge | EffectKind::Refund))
@@ -217,19 +203,13 @@ mod tests {
         run.tell_failure(call, "cs_1", "ord_1", Code::PaymentUnavailable);
         run.charge("ord_1");
         run.get_order("ord_1", "success");
-        assert!(
-            run.broken(&TOLD_MONOTONE)
-                .contains("told `failed`, and later get_order")
-        );
+        assert!(run.broken(&TOLD_MONOTONE).contains("told `failed`, and later get_order"));
     }
 
     fn cancelled() -> Run {
         let mut run = Run::new();
         let (charge, commit) = run.buy();
-        let call = run.call(
-            "cancel_order",
-            json!({"order_id": "ord_1", "idempotency_key": "c1"}),
-        );
+        let call = run.call("cancel_order", json!({"order_id": "ord_1", "idempotency_key": "c1"}));
         run.done(&RESTOCK, EffectKind::Restock, "ord_1/1", Some(commit));
         run.done(&REFUND, EffectKind::Refund, "ord_1", Some(charge));
         run.answer(call, order_answer("ord_1", "cancelled"));
@@ -251,10 +231,7 @@ mod tests {
     fn a_refused_cancel_does_not() {
         let mut run = Run::new();
         let (charge, _) = run.buy();
-        let call = run.call(
-            "cancel_order",
-            json!({"order_id": "ord_1", "idempotency_key": "c1"}),
-        );
+        let call = run.call("cancel_order", json!({"order_id": "ord_1", "idempotency_key": "c1"}));
         run.fail_with(call, Code::OrderInProgress, None);
         run.done(&REFUND, EffectKind::Refund, "ord_1", Some(charge));
         run.get_order("ord_1", "cancelled");
@@ -288,9 +265,6 @@ mod tests {
         run.create_order("cs_1", "k1");
         run.charge("ord_1");
         run.get_order("ord_1", "failed");
-        assert!(
-            run.broken(&TOLD_MONOTONE)
-                .contains("a charge of 42.00 EUR stands")
-        );
+        assert!(run.broken(&TOLD_MONOTONE).contains("a charge of 42.00 EUR stands"));
     }
 }

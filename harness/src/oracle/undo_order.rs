@@ -43,16 +43,8 @@ fn given_up(
     event: usize,
     is_undo: impl Fn(&ExchangeView<'_>) -> bool,
 ) -> bool {
-    let undos = || {
-        order
-            .exchanges
-            .iter()
-            .map(|index| &evidence.exchanges[*index])
-            .filter(|exchange| is_undo(exchange))
-    };
-    order.parked.is_some()
-        && undos().next().is_some()
-        && undos().all(|exchange| exchange.sent_event < event)
+    let undos = || order.exchanges.iter().map(|index| &evidence.exchanges[*index]).filter(|exchange| is_undo(exchange));
+    order.parked.is_some() && undos().next().is_some() && undos().all(|exchange| exchange.sent_event < event)
 }
 
 fn released(evidence: &Evidence<'_>, release: usize, order: usize, findings: &mut Findings) {
@@ -78,9 +70,7 @@ fn released(evidence: &Evidence<'_>, release: usize, order: usize, findings: &mu
         );
         findings.add(message, [charge.sent_event, event]);
     }
-    if evidence.committed_at(view, event)
-        && !given_up(evidence, view, event, |exchange| exchange.is(&RESTOCK))
-    {
+    if evidence.committed_at(view, event) && !given_up(evidence, view, event, |exchange| exchange.is(&RESTOCK)) {
         let message = format!(
             "{} frees the stock of order {} while its sale is still booked in the inventory",
             release.sent.site, view.id
@@ -99,9 +89,7 @@ fn refunded(evidence: &Evidence<'_>, refund: usize, order: usize, findings: &mut
     // Late copies of a charge are given back while the sale stands; the last charge is not.
     let charges = evidence
         .effects_of(view)
-        .filter(|(index, effect)| {
-            effect.kind == EffectKind::Charge && evidence.event_of(*index) < event
-        })
+        .filter(|(index, effect)| effect.kind == EffectKind::Charge && evidence.event_of(*index) < event)
         .count();
     let price = view.quote.map(|quote| quote.0).or_else(|| {
         evidence
@@ -112,10 +100,7 @@ fn refunded(evidence: &Evidence<'_>, refund: usize, order: usize, findings: &mut
     });
     let more_than_the_price = price.is_some_and(|price| evidence.money_at(view, event) > price);
     let repeats_a_sweep = charges > 1;
-    if more_than_the_price
-        || repeats_a_sweep
-        || given_up(evidence, view, event, |exchange| exchange.is(&RESTOCK))
-    {
+    if more_than_the_price || repeats_a_sweep || given_up(evidence, view, event, |exchange| exchange.is(&RESTOCK)) {
         return;
     }
     let message = format!(
@@ -131,28 +116,16 @@ fn once(evidence: &Evidence<'_>, findings: &mut Findings) {
         let times = evidence.undone[index];
         let twice = match effect.kind {
             EffectKind::Reserve | EffectKind::Commit => times > 1,
-            EffectKind::Charge => effect
-                .amount
-                .is_some_and(|amount| times > amount.minor_units),
-            EffectKind::Refund
-            | EffectKind::Close
-            | EffectKind::Release
-            | EffectKind::Expire
-            | EffectKind::Restock => false,
+            EffectKind::Charge => effect.amount.is_some_and(|amount| times > amount.minor_units),
+            EffectKind::Refund | EffectKind::Close | EffectKind::Release | EffectKind::Expire | EffectKind::Restock => {
+                false
+            }
         };
         if twice {
-            let undos = evidence
-                .ledger
-                .effects
-                .iter()
-                .filter(|other| other.undoes == Some(effect.id));
+            let undos = evidence.ledger.effects.iter().filter(|other| other.undoes == Some(effect.id));
             let names: Vec<&str> = undos.clone().map(|undo| undo.kind.name()).collect();
-            let message = format!(
-                "{} of {} was undone more than once: {}",
-                effect.subject,
-                effect.reference,
-                names.join(", ")
-            );
+            let message =
+                format!("{} of {} was undone more than once: {}", effect.subject, effect.reference, names.join(", "));
             let events = undos.map(|undo| evidence.event_of(undo.id.0 as usize));
             findings.add(message, events.chain([evidence.event_of(index)]));
         }

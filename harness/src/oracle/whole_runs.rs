@@ -9,9 +9,7 @@ use super::testing::{Run, order_answer};
 use super::{ALL, by_id};
 use crate::fault::{Circumstance, Fault};
 use crate::provider::ledger::EffectKind;
-use crate::provider::operations::{
-    CANCEL, CHARGE, COMMIT, LOOK_UP, REFUND, RELEASE, RESERVE, RESTOCK,
-};
+use crate::provider::operations::{CANCEL, CHARGE, COMMIT, LOOK_UP, REFUND, RELEASE, RESERVE, RESTOCK};
 
 #[test]
 fn the_table_is_whole_and_found_by_id() {
@@ -94,12 +92,9 @@ fn a_retryable_failure_and_the_same_key_again() {
 
 #[test]
 fn a_lost_charge_reply_that_is_looked_up() {
-    for profile in [
-        PaymentProfile::Stripe,
-        PaymentProfile::Acp,
-        PaymentProfile::Keyless,
-        PaymentProfile::KeylessNoCancel,
-    ] {
+    for profile in
+        [PaymentProfile::Stripe, PaymentProfile::Acp, PaymentProfile::Keyless, PaymentProfile::KeylessNoCancel]
+    {
         let mut run = Run::with_profile(profile);
         run.session("cs_1");
         let call = run.create_order("cs_1", "k1");
@@ -203,10 +198,7 @@ fn a_paid_order_that_is_cancelled() {
     let mut run = Run::new();
     let (charge, commit) = run.buy();
     for round in 0..2 {
-        let call = run.call(
-            "cancel_order",
-            json!({"order_id": "ord_1", "idempotency_key": "x1"}),
-        );
+        let call = run.call("cancel_order", json!({"order_id": "ord_1", "idempotency_key": "x1"}));
         if round == 0 {
             run.done(&RESTOCK, EffectKind::Restock, "ord_1/1", Some(commit));
             run.done(&CANCEL, EffectKind::Close, "ord_1", None);
@@ -250,9 +242,7 @@ fn a_refund_that_nobody_can_make_is_parked() {
     run.status(gone, 410);
     let second = run.send(&RESERVE, Some("ord_1/2"), Some("reserve ord_1/2"));
     run.status(second, 409);
-    let gaps = [
-        0, 200, 400, 800, 5_000, 10_000, 20_000, 40_000, 80_000, 160_000, 320_000, 600_000,
-    ];
+    let gaps = [0, 200, 400, 800, 5_000, 10_000, 20_000, 40_000, 80_000, 160_000, 320_000, 600_000];
     for (round, gap) in gaps.into_iter().enumerate() {
         run.wait_ms(gap);
         let fault = Some(Fault::Status(500, None));
