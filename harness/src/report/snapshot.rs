@@ -11,6 +11,7 @@ use super::told::told;
 use super::units;
 use crate::oracle::Verdict;
 use crate::outcome::Outcome;
+use crate::provider::ledger::EffectKind;
 use crate::provider::operations;
 use crate::trace::{CallId, EventKind};
 
@@ -103,11 +104,21 @@ fn ledger(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::Resul
     }
     for effect in &ledger.effects {
         let amount = effect.amount.map_or_else(String::new, |amount| format!(" {amount}"));
-        let stock: String = effect.stock.iter().map(|(sku, quantity)| format!(" {quantity} {sku}")).collect();
-        let undoes = effect.undoes.map_or_else(String::new, |undone| format!(", undoes #{}", undone.0));
-        let stands = if ledger.stands_at(effect, std::time::Duration::MAX) { "" } else { ", undone" };
+        let stock = effect.stock.iter().fold(String::new(), |text, (sku, quantity)| format!("{text} {quantity} {sku}"));
+        // A commit takes the place of what it commits; everything else that names an earlier effect undoes it.
+        let undoes = effect.undoes.map_or_else(String::new, |undone| match effect.kind {
+            EffectKind::Commit => format!(", takes the place of #{}", undone.0),
+            EffectKind::Charge
+            | EffectKind::Refund
+            | EffectKind::Close
+            | EffectKind::Reserve
+            | EffectKind::Release
+            | EffectKind::Expire
+            | EffectKind::Restock => format!(", undoes #{}", undone.0),
+        });
+        let stands = if ledger.stands_at(effect, std::time::Duration::MAX) { "" } else { " (no longer stands)" };
         let line = format!(
-            "  #{} {} {} {}{amount}{stock}{undoes}{stands}",
+            "  #{} {} {} {}{amount}{stock}{stands}{undoes}",
             effect.id.0,
             effect.kind.name(),
             effect.reference,

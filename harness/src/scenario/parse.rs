@@ -13,9 +13,10 @@ use super::model::{Expect, Scenario, WorldKind};
 use super::policy::{self, WIRE_ATTEMPT_TIMEOUT_MAX};
 use super::script;
 use crate::fault::plan::Plan;
+use crate::provider::catalog::Fixture;
 use crate::provider::ledger::EffectKind;
 use crate::provider::operations;
-use crate::{requirement, suggest};
+use crate::{oracle, requirement, suggest};
 
 /// The keys of a file.
 pub(super) const KEYS: [&str; 11] =
@@ -40,12 +41,22 @@ pub struct Known {
     pub skus: Vec<String>,
 }
 
+impl Known {
+    /// The names that scenarios for GiftGenius may refer to: the oracles, and the built-in fixture's products.
+    pub fn of_giftgenius() -> Self {
+        Self {
+            oracles: oracle::ALL.iter().map(|oracle| oracle.id).collect(),
+            skus: Fixture::embedded().products().iter().map(|product| product.sku.clone()).collect(),
+        }
+    }
+}
+
 /// Reads a scenario from its file's text. `name` is theme and file name, `path` the file as it was given.
 pub fn parse(text: &str, name: &str, path: &Path, known: &Known) -> Result<Scenario, ScenarioError> {
-    let mistaken = |mistakes: Mistakes| ScenarioError::Mistaken {
+    let refused = |found: Mistakes| ScenarioError::Mistaken {
         path: path.to_owned(),
         text: text.to_owned(),
-        mistakes: mistakes.into_sorted(),
+        mistakes: found.into_sorted(),
     };
     let mut mistakes = Mistakes::default();
     let (document, errors) = DeTable::parse_recoverable(text);
@@ -53,12 +64,12 @@ pub fn parse(text: &str, name: &str, path: &Path, known: &Known) -> Result<Scena
         for error in errors {
             mistakes.add(&error.span().unwrap_or(0..0), format!("not TOML: {}", error.message()));
         }
-        return Err(mistaken(mistakes));
+        return Err(refused(mistakes));
     }
     let scenario = read(&document, name, path, known, &mut mistakes);
     match scenario {
         Some(scenario) if mistakes.is_empty() => Ok(scenario),
-        _ => Err(mistaken(mistakes)),
+        _ => Err(refused(mistakes)),
     }
 }
 
@@ -125,17 +136,11 @@ fn step_calls(fields: &Fields<'_>) -> Vec<bool> {
 }
 
 fn required_line(fields: &Fields<'_>, key: &str, about: &str, mistakes: &mut Mistakes) -> Option<String> {
-    match fields.get(key) {
-        Some(field) => field.line(mistakes).map(str::to_owned),
-        None => {
-            mistakes.suggest(
-                &fields.span,
-                format!("the file has no `{key}`"),
-                Some(format!("add `{key} = \"…\"`: {about}")),
-            );
-            None
-        }
+    if let Some(field) = fields.get(key) {
+        return field.line(mistakes).map(str::to_owned);
     }
+    mistakes.suggest(&fields.span, format!("the file has no `{key}`"), Some(format!("add `{key} = \"…\"`: {about}")));
+    None
 }
 
 fn covers(field: &Field<'_>, mistakes: &mut Mistakes) -> Vec<String> {
@@ -169,16 +174,16 @@ fn worlds(field: &Field<'_>, mistakes: &mut Mistakes) -> Vec<WorldKind> {
         let Some(word) = element.text(mistakes) else {
             continue;
         };
-        match WORLDS.iter().find(|world| world.name() == word) {
+        match WORLDS.iter().find(|known| known.name() == word) {
             None => mistakes.suggest(
                 &element.span,
                 format!("unknown world `{word}`"),
                 suggest::hint(word, &WORLDS.map(WorldKind::name)),
             ),
-            Some(world) if worlds.contains(world) => {
+            Some(named) if worlds.contains(named) => {
                 mistakes.add(&element.span, format!("`{word}` stands here twice"));
             }
-            Some(world) => worlds.push(*world),
+            Some(named) => worlds.push(*named),
         }
     }
     if !worlds.contains(&WorldKind::Sim) {
@@ -251,7 +256,7 @@ fn expect(field: &Field<'_>, known: &Known, mistakes: &mut Mistakes) -> Expect {
             .iter()
             .filter_map(|element| {
                 let id = element.text(mistakes)?;
-                oracle(id, element, known, mistakes)
+                oracle_id(id, element, known, mistakes)
             })
             .collect(),
     }
@@ -283,7 +288,7 @@ fn excused(field: &Field<'_>, known: &Known, expect: &Expect, mistakes: &mut Mis
     };
     for field in table.iter() {
         let at_key = Field { span: field.key_span.clone(), ..field.clone() };
-        let Some(id) = oracle(field.key, &at_key, known, mistakes) else {
+        let Some(id) = oracle_id(field.key, &at_key, known, mistakes) else {
             continue;
         };
         if expect.broken.contains(&id) {
@@ -300,7 +305,7 @@ fn excused(field: &Field<'_>, known: &Known, expect: &Expect, mistakes: &mut Mis
     excused
 }
 
-fn oracle(id: &str, field: &Field<'_>, known: &Known, mistakes: &mut Mistakes) -> Option<String> {
+fn oracle_id(id: &str, field: &Field<'_>, known: &Known, mistakes: &mut Mistakes) -> Option<String> {
     if known.oracles.contains(&id) {
         return Some(id.to_owned());
     }

@@ -188,7 +188,9 @@ impl Reader {
                 OPENS_ORDER => Some(&mut self.orders),
                 _ => None,
             };
-            opened.into_iter().for_each(|opened| opened.push(intent.to_owned()));
+            if let Some(opened) = opened {
+                opened.push(intent.to_owned());
+            }
         }
         Some(Step::Call(CallStep {
             tool: Arc::from(tool),
