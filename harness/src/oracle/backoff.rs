@@ -7,7 +7,7 @@ use giftgenius::policy::Policy;
 use super::evidence::{Evidence, ExchangeView};
 use super::{Findings, Oracle, Verdict};
 use crate::fault::{Fault, RetryAfter};
-use crate::provider::operations::{CANCEL, LOOK_UP};
+use crate::provider::operations::{CANCEL, LOOK_UP, REFUND};
 use crate::trace::Seen;
 
 /// How much later than the policy says a repeat may leave on the wire: sockets, timers and a busy machine.
@@ -90,17 +90,21 @@ fn judge_pair(
     let asked = retry_after.map(|(at_least, _)| at_least);
     let delay = foreground_delay(policy, series.foreground + 1);
     let at_least = asked.map_or(delay, |asked| asked.max(delay));
-    let at_most = retry_after.map_or(delay, |(_, asked)| asked.max(delay))
-        + policy.retry.jitter_max
-        + between(evidence, earlier, later)
-        + evidence.tolerance(LATE_ON_THE_WIRE)
-        + end.unsure;
+    let on_top =
+        policy.retry.jitter_max + between(evidence, earlier, later) + evidence.tolerance(LATE_ON_THE_WIRE) + end.unsure;
+    // An attempt may be of several requests, of which an earlier one failed before this one's turn came: then its
+    // second request belongs to a later attempt.
+    let compound = earlier.is(&REFUND) || earlier.is(&CANCEL);
+    let repeat =
+        (series.foreground + 1..policy.retry.attempts_max).take(if compound { usize::MAX } else { 1 }).find(|repeat| {
+            let delay = foreground_delay(policy, *repeat);
+            let latest = retry_after.map_or(delay, |(_, asked)| asked.max(delay)) + on_top;
+            gap + slack >= asked.unwrap_or(delay) && gap <= latest
+        });
     let round = background_delay(policy, if earlier.is(&CANCEL) { 1 } else { series.background + 1 });
     let not_asked_off = asked.is_none_or(|asked| gap + slack >= asked);
-    let in_foreground =
-        series.foreground + 1 < policy.retry.attempts_max && gap + slack >= asked.unwrap_or(delay) && gap <= at_most;
-    if in_foreground {
-        series.foreground += 1;
+    if let Some(repeat) = repeat {
+        series.foreground = repeat;
         return;
     }
     // What was asked for may be cut short by the round's own delay only upwards.
@@ -209,7 +213,7 @@ fn between(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &Exchange
 mod tests {
     use super::*;
     use crate::oracle::testing::Run;
-    use crate::provider::operations::{CHARGE, QUOTE, REFUND, RELEASE};
+    use crate::provider::operations::{CHARGE, QUOTE, RELEASE};
     use crate::scenario::model::WorldKind;
 
     /// Requests of `ord_1/1`'s release, each failing with 500, sent after these gaps.
@@ -325,6 +329,28 @@ mod tests {
         run.wait_ms(900);
         run.send(&REFUND, Some("ord_1"), Some("r"));
         run.broken(&BACKOFF);
+    }
+
+    #[test]
+    fn a_refund_in_the_second_attempt_waits_as_the_third() {
+        for (gap_ms, broken) in [(400, false), (600, false), (300, false), (1_200, true), (100, true)] {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            let close = run.send(&CANCEL, Some("ord_1"), Some("x"));
+            run.status(close, 500);
+            run.wait_ms(300);
+            let close = run.send(&CANCEL, Some("ord_1"), Some("x"));
+            run.ok(close);
+            let refund = run.send(&REFUND, Some("ord_1"), Some("r"));
+            run.status(refund, 500);
+            run.wait_ms(gap_ms);
+            run.send(&REFUND, Some("ord_1"), Some("r"));
+            if broken {
+                run.broken(&BACKOFF);
+            } else {
+                run.kept(&BACKOFF);
+            }
+        }
     }
 
     #[test]
