@@ -218,7 +218,7 @@ fn log_outcome(app: &App, order: &Order, action: &Action, outcome: &Outcome) {
             (StepStatus::Success, Level::Info, None)
         }
         Outcome::Undone | Outcome::GivenBack => (StepStatus::RolledBack, Level::Warn, None),
-        Outcome::Unsettled => (StepStatus::Retry, Level::Warn, None),
+        Outcome::Unsettled | Outcome::CloseRefused => (StepStatus::Retry, Level::Warn, None),
         Outcome::ReservationGone => (StepStatus::Retry, Level::Warn, Some(crate::error::Code::ReservationLost)),
         Outcome::WrongAmount { .. } => (StepStatus::Failed, Level::Error, Some(crate::error::Code::AmountMismatch)),
         Outcome::NotHeld(cause)
@@ -227,7 +227,9 @@ fn log_outcome(app: &App, order: &Order, action: &Action, outcome: &Outcome) {
         | Outcome::UnsettledGoBack(cause)
         | Outcome::CommitRefused(cause)
         | Outcome::CommitUnclear(cause) => (StepStatus::Failed, Level::Error, Some(cause.code())),
-        Outcome::GaveUp => (StepStatus::Failed, Level::Error, Some(crate::error::Code::OrderNeedsAttention)),
+        Outcome::GaveUp | Outcome::LostTrack => {
+            (StepStatus::Failed, Level::Error, Some(crate::error::Code::OrderNeedsAttention))
+        }
     };
     app.log_step(order, step_id(action), status, level, code);
     if let Outcome::WrongAmount { minor_units, .. } = outcome {

@@ -123,11 +123,12 @@ pub async fn settle(caller: &Caller, order: &Order, context: RoundContext) -> Ro
 
 /// Makes sure that no money stands: closes the reference where that can be done, and gives back what is under it.
 pub async fn undo_charge(caller: &Caller, order: &Order, context: RoundContext, urgency: Urgency) -> Round {
-    let closable = caller.policy.payment_profile.can_close_reference();
-    let mut close_refused = false;
+    if let (Charge::GivenBack { .. }, Some(wait)) = (&order.saga.charge, still_late(caller, context)) {
+        return Round::NotYet(Some(wait));
+    }
+    let closing = caller.policy.payment_profile.can_close_reference() && !order.saga.close_refused;
     let mut retry = caller.retry(Provider::Payment, urgency);
     loop {
-        let closing = closable && !close_refused;
         let listed = if closing {
             let key = provider_key(order.id.as_str(), "payment.cancel", 1);
             caller.cancel_once(&order.id, &key, &order.correlation_id).await
@@ -139,14 +140,11 @@ pub async fn undo_charge(caller: &Caller, order: &Order, context: RoundContext, 
                 Ok(()) if closing || cannot_come_late(caller, order) => return Round::Came(Outcome::Undone),
                 // Nothing stands now, but a request may still be on its way.
                 Ok(()) => return given_back(caller, order, context),
-                Err(Failure::Refused(_)) => return Round::Came(Outcome::GaveUp),
+                Err(Failure::Refused(_)) => return refund_refused(caller, order, context).await,
                 Err(failure) => failure,
             },
             // Not to be asked again; looking up and giving back remain, and time proves the rest.
-            Err(Failure::Refused(_)) if closing => {
-                close_refused = true;
-                continue;
-            }
+            Err(Failure::Refused(_)) if closing => return Round::Came(Outcome::CloseRefused),
             // A look-up changes nothing: a later round may ask anew.
             Err(Failure::Refused(_)) => return Round::NotYet(None),
             Err(failure) => failure,
@@ -154,6 +152,15 @@ pub async fn undo_charge(caller: &Caller, order: &Order, context: RoundContext, 
         if let Err(failed) = retry.again(failure).await {
             return not_yet(caller, &failed);
         }
+    }
+}
+
+/// A refund that is refused is not asked for again; but an earlier request for it may have been done.
+async fn refund_refused(caller: &Caller, order: &Order, context: RoundContext) -> Round {
+    match caller.look_up_once(&order.id, &order.correlation_id).await {
+        Ok(records) if first_standing(&records).is_none() => given_back(caller, order, context),
+        Ok(_) => Round::Came(Outcome::GaveUp),
+        Err(_) => Round::Came(Outcome::LostTrack),
     }
 }
 

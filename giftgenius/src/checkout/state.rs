@@ -176,6 +176,8 @@ pub struct Saga {
     pub commit: Commit,
     /// Whether late copies of the charge have been looked for, where the provider does not deduplicate.
     pub swept: bool,
+    /// Whether the provider refused to close the reference: it is not asked again (F2).
+    pub close_refused: bool,
     /// How it ended; `None` while there is work left.
     pub ending: Option<Ending>,
 }
@@ -256,6 +258,10 @@ pub enum Outcome {
     Swept,
     /// The charge is given back, but a late copy of it may still come.
     GivenBack,
+    /// The provider refuses to close the reference; looking up and giving back remain.
+    CloseRefused,
+    /// It cannot be undone, and what stands cannot be found out either: leave it to a person.
+    LostTrack,
     /// What was to be undone is undone.
     Undone,
     /// Rounds are used up: leave it to a person.
@@ -279,6 +285,7 @@ impl Saga {
             charge: Charge::NotSent,
             commit: Commit::NotSent,
             swept: false,
+            close_refused: false,
             ending: None,
         }
     }
@@ -446,6 +453,8 @@ impl Saga {
                     self.charge = Charge::GivenBack { charge_id: charge_id.clone(), sent_at };
                 }
             }
+            (Action::UndoCharge, Outcome::CloseRefused) => self.close_refused = true,
+            (Action::UndoCharge, Outcome::LostTrack) => self.charge = Charge::Stuck { captured: false },
             (Action::UndoCharge, Outcome::GaveUp) => {
                 self.charge = Charge::Stuck { captured: matches!(self.charge, Charge::Captured { .. }) };
             }

@@ -87,11 +87,12 @@ fn commit_outcome(caller: &Caller, committed: Result<(), CallFailed>, repeated: 
     match committed {
         Ok(()) => Round::Came(Outcome::Committed),
         Err(failed) => match &failed.last {
-            // A refusal proves something only if no earlier request can have been applied.
+            // Said of the reservation, not of this request: one that was sold does not run out.
+            Failure::Refused(refusal) if refusal.code == "reservation_gone" => Round::Came(Outcome::ReservationGone),
+            // Any other refusal proves something only if no earlier request can have been applied.
             Failure::Refused(_) if failed.maybe_applied || repeated => {
                 Round::Came(Outcome::CommitUnclear(Cause::InventoryRefused))
             }
-            Failure::Refused(refusal) if refusal.code == "reservation_gone" => Round::Came(Outcome::ReservationGone),
             Failure::Refused(_) => Round::Came(Outcome::CommitRefused(Cause::InventoryRefused)),
             // After the pivot the sale goes forward: the next round is in the background.
             Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => not_yet(caller, &failed),
