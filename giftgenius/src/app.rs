@@ -62,6 +62,7 @@ pub struct UnknownTool {
 }
 
 /// What a tool promises about itself (MCP tool annotations); held to behaviour by tests.
+#[expect(clippy::struct_excessive_bools, reason = "MCP defines four independent hints, each true or false")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Annotations {
     /// It changes nothing.
@@ -208,20 +209,20 @@ impl App {
         /// Lost races before the store is called unavailable: nobody changes one workflow that often at once.
         const RACES_MAX: u32 = 8;
         for _ in 0..RACES_MAX {
-            let found = self.workflow(id).await.map_err(|error| self.store_error(&error, correlation))?;
+            let found = self.workflow(id).await.map_err(|error| Self::store_error(&error, correlation))?;
             let (version, found) = found.map_or((None, None), |(version, found)| (Some(version), Some(found)));
             let changed = change(found)?;
             match self.ports().journal.commit(Batch::default().put(version, Record::Workflow(changed.clone()))).await {
                 Ok(()) => return Ok(changed),
                 Err(CommitError::Conflict(_)) => {}
-                Err(CommitError::Store(error)) => return Err(self.store_error(&error, correlation)),
+                Err(CommitError::Store(error)) => return Err(Self::store_error(&error, correlation)),
             }
         }
-        Err(self.store_error(&JournalError::Busy, correlation))
+        Err(Self::store_error(&JournalError::Busy, correlation))
     }
 
     /// The store's failure, for the caller: nothing was begun (fail closed). The details go to the log only.
-    pub(crate) fn store_error(&self, error: &JournalError, correlation: &CorrelationId) -> Box<ToolError> {
+    pub(crate) fn store_error(error: &JournalError, correlation: &CorrelationId) -> Box<ToolError> {
         tracing::error!(%error, %correlation, "the journal failed");
         ToolError::new(Code::StoreUnavailable, "the order store did not answer", correlation)
     }

@@ -132,7 +132,7 @@ pub fn sale_reply(order: &Order) -> SavedReply {
             answer("pending", effects, true, code.sentence(), code.next())
         }
         Standing::Pending(effects, false) => answer("pending", effects, false, PENDING, &[Next::AskGetOrder]),
-        Standing::Failed(cause) => return failed_reply(failure(order, &cause, &order.correlation_id)),
+        Standing::Failed(cause) => return failed_reply(&failure(order, &cause, &order.correlation_id)),
     };
     SavedReply { structured: json!(answer), is_error: false }
 }
@@ -156,7 +156,7 @@ pub fn failure(order: &Order, cause: &Cause, correlation: &CorrelationId) -> Box
 }
 
 /// A tool error as the structured content that carries it.
-pub fn failed_reply(error: Box<ToolError>) -> SavedReply {
+pub fn failed_reply(error: &ToolError) -> SavedReply {
     SavedReply { structured: json!({ "error": error }), is_error: true }
 }
 

@@ -53,10 +53,10 @@ pub async fn buy(app: &Arc<App>, purchase: &Purchase) -> SavedReply {
         match attempt(app, purchase).await {
             Ok(Some(reply)) => return reply,
             Ok(None) => {}
-            Err(error) => return failed_reply(app.store_error(&error, &purchase.correlation)),
+            Err(error) => return failed_reply(&App::store_error(&error, &purchase.correlation)),
         }
     }
-    failed_reply(in_progress(app, None, &purchase.correlation))
+    failed_reply(&in_progress(app, None, &purchase.correlation))
 }
 
 /// One look at the journal and what follows from it; `None` if somebody else was faster.
@@ -64,10 +64,10 @@ async fn attempt(app: &Arc<App>, purchase: &Purchase) -> Result<Option<SavedRepl
     let stored = app.entry(&purchase.entry).await?;
     let expected = stored.as_ref().map(|(version, _)| *version);
     match claim(stored.as_ref().map(|(_, entry)| entry), &purchase.parameters, app.now()) {
-        Claim::Conflict => Ok(Some(failed_reply(key_conflict(&purchase.correlation)))),
+        Claim::Conflict => Ok(Some(failed_reply(&key_conflict(&purchase.correlation)))),
         Claim::Replay(reply) => Ok(Some(reply)),
         Claim::Joined(order) => wait(app, &order, purchase).await.map(Some),
-        Claim::Busy(_) => Ok(Some(failed_reply(in_progress(app, None, &purchase.correlation)))),
+        Claim::Busy(_) => Ok(Some(failed_reply(&in_progress(app, None, &purchase.correlation)))),
         Claim::Free => begin(app, purchase, expected).await,
     }
 }
@@ -79,7 +79,7 @@ async fn begin(
     entry_version: Option<Version>,
 ) -> Result<Option<SavedReply>, JournalError> {
     let refuse =
-        |code: Code, message: String| Ok(Some(failed_reply(ToolError::new(code, message, &purchase.correlation))));
+        |code: Code, message: String| Ok(Some(failed_reply(&ToolError::new(code, message, &purchase.correlation))));
     let Some((session_version, session)) =
         app.session(&purchase.session).await?.filter(|(_, session)| session.user == purchase.user)
     else {
@@ -180,7 +180,7 @@ async fn wait(app: &Arc<App>, order: &OrderId, purchase: &Purchase) -> Result<Sa
         // Subscribed before the record is read, so that no news falls between.
         let news = app.waiters.wait(order);
         let Some((version, found)) = app.order(order).await? else {
-            return Ok(failed_reply(ToolError::new(
+            return Ok(failed_reply(&ToolError::new(
                 Code::Internal,
                 "the order's record is gone",
                 &purchase.correlation,
@@ -210,14 +210,14 @@ async fn wait(app: &Arc<App>, order: &OrderId, purchase: &Purchase) -> Result<Sa
     match app.order(order).await? {
         Some((_, found)) if found.is_open() => Ok(open_reply(app, &found, purchase)),
         Some((_, found)) => finished(app, &found, purchase).await,
-        None => Ok(failed_reply(ToolError::new(Code::Internal, "the order's record is gone", &purchase.correlation))),
+        None => Ok(failed_reply(&ToolError::new(Code::Internal, "the order's record is gone", &purchase.correlation))),
     }
 }
 
 /// The answer while an order is open: how it stands, or, where nothing is known yet, that it is being worked on.
 fn open_reply(app: &App, order: &Order, purchase: &Purchase) -> SavedReply {
     if order.entry != purchase.entry && !order.saga.is_unsettled() && order.background_rounds == 0 {
-        return failed_reply(in_progress(app, Some(order), &purchase.correlation));
+        return failed_reply(&in_progress(app, Some(order), &purchase.correlation));
     }
     sale_reply(order)
 }

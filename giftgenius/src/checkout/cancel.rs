@@ -44,27 +44,27 @@ pub async fn cancel(app: &Arc<App>, cancellation: &Cancellation) -> SavedReply {
         match attempt(app, cancellation).await {
             Ok(Some(reply)) => return reply,
             Ok(None) => {}
-            Err(error) => return failed_reply(app.store_error(&error, &cancellation.correlation)),
+            Err(error) => return failed_reply(&App::store_error(&error, &cancellation.correlation)),
         }
     }
-    failed_reply(in_progress(app, None, &cancellation.correlation))
+    failed_reply(&in_progress(app, None, &cancellation.correlation))
 }
 
 async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<SavedReply>, JournalError> {
     let stored = app.entry(&cancellation.entry).await?;
     let entry_version = stored.as_ref().map(|(version, _)| *version);
     match claim(stored.as_ref().map(|(_, entry)| entry), &cancellation.parameters, app.now()) {
-        Claim::Conflict => return Ok(Some(failed_reply(key_conflict(&cancellation.correlation)))),
+        Claim::Conflict => return Ok(Some(failed_reply(&key_conflict(&cancellation.correlation)))),
         Claim::Replay(reply) => return Ok(Some(reply)),
         Claim::Joined(order) => return wait(app, &order, cancellation).await.map(Some),
-        Claim::Busy(_) => return Ok(Some(failed_reply(in_progress(app, None, &cancellation.correlation)))),
+        Claim::Busy(_) => return Ok(Some(failed_reply(&in_progress(app, None, &cancellation.correlation)))),
         Claim::Free => {}
     }
     let Some((version, order)) =
         app.order(&cancellation.order).await?.filter(|(_, order)| order.user == cancellation.user)
     else {
         let message = format!("there is no order {}", cancellation.order);
-        return Ok(Some(failed_reply(ToolError::new(Code::OrderNotFound, message, &cancellation.correlation))));
+        return Ok(Some(failed_reply(&ToolError::new(Code::OrderNotFound, message, &cancellation.correlation))));
     };
     match standing(&order) {
         // Nothing stands: there is nothing to take back, and saying so is the answer.
@@ -72,7 +72,7 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
         Standing::Pending(effects, true) => {
             let message = "the order waits for a person; it cannot be cancelled by a tool";
             let error = ToolError::new(Code::OrderNeedsAttention, message, &cancellation.correlation);
-            Ok(Some(failed_reply(error.about(&order.id, effects))))
+            Ok(Some(failed_reply(&error.about(&order.id, effects))))
         }
         Standing::Success if !order.is_open() => refund(app, cancellation, entry_version, version, order).await,
         Standing::Pending(_, false) if is_before_charge(&order) => {
@@ -80,10 +80,10 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
         }
         // Unsettled, or about to be booked: refused, and nothing has changed.
         Standing::Pending(effects, false) => {
-            Ok(Some(failed_reply(unsettled(app, &order, effects, &cancellation.correlation))))
+            Ok(Some(failed_reply(&unsettled(app, &order, effects, &cancellation.correlation))))
         }
         Standing::Success => {
-            Ok(Some(failed_reply(unsettled(app, &order, Effects::Charged, &cancellation.correlation))))
+            Ok(Some(failed_reply(&unsettled(app, &order, Effects::Charged, &cancellation.correlation))))
         }
     }
 }
@@ -167,7 +167,7 @@ async fn wait(app: &App, order: &OrderId, cancellation: &Cancellation) -> Result
         let _ = tokio::time::timeout_at(answer_by, news.wait_for(|phase| *phase > Phase::Working)).await;
     }
     let Some((_, order)) = app.order(order).await? else {
-        return Ok(failed_reply(ToolError::new(
+        return Ok(failed_reply(&ToolError::new(
             Code::Internal,
             "the order's record is gone",
             &cancellation.correlation,

@@ -1,6 +1,7 @@
 //! Idempotency entries at work (F4): canonical parameters, and the one function that says what a key's entry means for
 //! the next call under it.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -51,7 +52,7 @@ fn write_canonical(value: &Value, out: &mut String) {
         Value::Number(number) => match number.as_f64() {
             // Every whole number that a double holds exactly is written as an integer.
             Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0 => {
-                out.push_str(&format!("{float:.0}"));
+                write!(out, "{float:.0}").expect("a string takes whatever is written to it");
             }
             _ => out.push_str(&number.to_string()),
         },
@@ -85,10 +86,10 @@ pub fn claim(entry: Option<&Entry>, parameters: &str, now: Timestamp) -> Claim {
     }
     match &entry.state {
         EntryState::Done { reply, .. } | EntryState::FailedFinal { reply, .. } => Claim::Replay(reply.clone()),
-        EntryState::FailedClean { .. } => Claim::Free,
         EntryState::InProgress { order: Some(order), .. } => Claim::Joined(order.clone()),
         EntryState::InProgress { order: None, lease_until } if *lease_until > now => Claim::Busy(*lease_until),
-        EntryState::InProgress { order: None, .. } => Claim::Free,
+        // Nothing stands, or whoever worked on it has been silent for too long.
+        EntryState::FailedClean { .. } | EntryState::InProgress { order: None, .. } => Claim::Free,
     }
 }
 

@@ -126,11 +126,11 @@ impl Caller {
         ];
         for (name, value) in words {
             if let Some(value) = value {
-                path.push_str(&format!("&{name}={}", query_value(value)));
+                path.extend(["&", name, "=", &query_value(value)]);
             }
         }
         if let Some(max) = search.max_amount {
-            path.push_str(&format!("&max_amount={max}"));
+            path.extend(["&max_amount=", &max.to_string()]);
         }
         let call =
             Call { provider: Provider::Catalog, operation: "catalog.search", path: &path, key: None, correlation };

@@ -17,7 +17,7 @@ use crate::ids::OrderId;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    /// The order, as create_order answered it.
+    /// The order, as `create_order` answered it.
     #[schemars(length(min = 1, max = 80))]
     order_id: String,
     /// One new value for each cancellation the person confirms; the same value again whenever this call is repeated.
@@ -40,7 +40,7 @@ pub(super) fn tool() -> Tool {
 async fn take_back(app: Arc<App>, call: Call) -> SavedReply {
     let input: Input = match call.input() {
         Ok(input) => input,
-        Err(error) => return failed_reply(error),
+        Err(error) => return failed_reply(&error),
     };
     let cancellation = Cancellation {
         user: call.user.clone(),

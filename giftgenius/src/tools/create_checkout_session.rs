@@ -52,7 +52,7 @@ struct Input {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct InputItem {
-    /// The product, as search_products or suggest_gifts told it.
+    /// The product, as `search_products` or `suggest_gifts` told it.
     #[schemars(length(min = 1, max = 80), example = &"tea-set")]
     sku: String,
     /// How many.
@@ -67,7 +67,7 @@ pub(super) fn default_currency() -> Currency {
 /// A frozen quote.
 #[derive(Serialize, JsonSchema)]
 struct Output {
-    /// To name in create_order.
+    /// To name in `create_order`.
     #[schemars(with = "String")]
     checkout_session_id: SessionId,
     /// Of this conversation.
@@ -107,26 +107,26 @@ struct Bound {
 async fn create(app: Arc<App>, call: Call) -> SavedReply {
     let input: Input = match call.input() {
         Ok(input) => input,
-        Err(error) => return failed_reply(error),
+        Err(error) => return failed_reply(&error),
     };
     let Some(key) = input.idempotency_key.clone() else { return reply(quote(&app, &call, input, None).await) };
     let key = EntryKey { user: call.user.clone(), tool: call.tool.to_owned(), key };
     let parameters = canonical_hash(&call.arguments);
     let stored = match app.entry(&key).await {
         Ok(stored) => stored,
-        Err(error) => return failed_reply(app.store_error(&error, &call.correlation)),
+        Err(error) => return failed_reply(&App::store_error(&error, &call.correlation)),
     };
     match claim(stored.as_ref().map(|(_, entry)| entry), &parameters, app.now()) {
         Claim::Replay(reply) => reply,
-        Claim::Conflict => failed_reply(key_conflict(&call.correlation)),
-        Claim::Joined(_) | Claim::Busy(_) => failed_reply(in_progress(&app, None, &call.correlation)),
+        Claim::Conflict => failed_reply(&key_conflict(&call.correlation)),
+        Claim::Joined(_) | Claim::Busy(_) => failed_reply(&in_progress(&app, None, &call.correlation)),
         Claim::Free => {
             let bound = Bound { key: key.clone(), parameters, version: stored.map(|(version, _)| version) };
             match quote(&app, &call, input, Some(bound)).await {
                 // A concurrent call under this key was faster: its answer is the answer.
                 Err(error) if error.code == Code::OrderInProgress => match app.entry(&key).await {
                     Ok(Some((_, Entry { state: EntryState::Done { reply, .. }, .. }))) => reply,
-                    _ => failed_reply(error),
+                    _ => failed_reply(&error),
                 },
                 result => reply(result),
             }
@@ -143,7 +143,7 @@ async fn quote(app: &App, call: &Call, input: Input, bound: Option<Bound>) -> Re
         }
     }
     call.check_workflow(app, input.workflow_id.as_deref()).await?;
-    let store = |error| app.store_error(&error, &call.correlation);
+    let store = |error| App::store_error(&error, &call.correlation);
     if !app.checkout_on().await.map_err(store)? {
         return Err(call.fail(Code::CheckoutDisabled, "checkout is switched off; nothing was begun"));
     }
@@ -192,7 +192,7 @@ async fn keep(
     bound: Option<Bound>,
     output: &Output,
 ) -> Result<(), Box<ToolError>> {
-    let store = |error| app.store_error(&error, &call.correlation);
+    let store = |error| App::store_error(&error, &call.correlation);
     let now = app.now();
     let found = app.workflow(&output.workflow_id).await.map_err(store)?;
     let version = found.as_ref().map(|(version, _)| *version);

@@ -18,10 +18,10 @@ use crate::step_log::{CheckoutResult, LogLine};
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    /// The session, as create_checkout_session answered it.
+    /// The session, as `create_checkout_session` answered it.
     #[schemars(length(min = 1, max = 80))]
     checkout_session_id: String,
-    /// With what to pay, as get_payment_methods told it.
+    /// With what to pay, as `get_payment_methods` told it.
     #[schemars(length(min = 1, max = 80), example = &"pm_visa")]
     payment_method_id: String,
     /// One new value for each purchase the person confirms; the same value again whenever this call is repeated.
@@ -49,7 +49,7 @@ pub(super) fn tool() -> Tool {
 async fn create(app: Arc<App>, call: Call) -> SavedReply {
     let input: Input = match call.input() {
         Ok(input) => input,
-        Err(error) => return failed_reply(error),
+        Err(error) => return failed_reply(&error),
     };
     let session = SessionId::from(input.checkout_session_id);
     let purchase = Purchase {

@@ -17,7 +17,7 @@ use crate::money::Money;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    /// The order, as create_order answered it.
+    /// The order, as `create_order` answered it.
     #[schemars(length(min = 1, max = 80))]
     order_id: String,
 }
@@ -63,7 +63,7 @@ pub(super) fn tool() -> Tool {
 async fn get(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
     let input: Input = call.input()?;
     let id = OrderId::from(input.order_id);
-    let found = app.order(&id).await.map_err(|error| app.store_error(&error, &call.correlation))?;
+    let found = app.order(&id).await.map_err(|error| App::store_error(&error, &call.correlation))?;
     match found {
         Some((_, order)) if order.user == call.user => Ok(describe(&order)),
         _ => Err(call.fail(Code::OrderNotFound, format!("there is no order {id}"))),

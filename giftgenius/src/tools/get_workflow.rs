@@ -74,7 +74,7 @@ pub(super) fn tool() -> Tool {
 async fn get(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
     let input: Input = call.input()?;
     let id = WorkflowId::from(input.workflow_id);
-    let store = |error| app.store_error(&error, &call.correlation);
+    let store = |error| App::store_error(&error, &call.correlation);
     match app.workflow(&id).await.map_err(store)? {
         Some((_, workflow)) if workflow.user == call.user => {
             let order = app.order_of_session(workflow.session.as_ref()).await.map_err(store)?;

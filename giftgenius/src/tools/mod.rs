@@ -69,7 +69,7 @@ impl Call {
     async fn check_workflow(&self, app: &App, workflow: Option<&str>) -> Result<(), Box<ToolError>> {
         let Some(id) = workflow else { return Ok(()) };
         let known =
-            app.workflow(&WorkflowId::from(id)).await.map_err(|error| app.store_error(&error, &self.correlation))?;
+            app.workflow(&WorkflowId::from(id)).await.map_err(|error| App::store_error(&error, &self.correlation))?;
         match known {
             Some((_, workflow)) if workflow.user == self.user => Ok(()),
             _ => Err(self.fail(Code::WorkflowNotFound, format!("there is no workflow {id}"))),
@@ -129,7 +129,7 @@ impl Tool {
                 call.fail(Code::InvalidArguments, format!("these arguments are not valid: {}", fields.join(", ")));
             error.violations = violations;
             error.example = Some(self.example.clone());
-            return failed_reply(error);
+            return failed_reply(&error);
         }
         (self.handler)(app.clone(), call).await
     }
@@ -173,7 +173,7 @@ fn schema_of<T: JsonSchema>() -> Value {
 fn reply<T: Serialize>(result: Result<T, Box<ToolError>>) -> SavedReply {
     match result {
         Ok(output) => SavedReply { structured: json!(output), is_error: false },
-        Err(error) => failed_reply(error),
+        Err(error) => failed_reply(&error),
     }
 }
 
