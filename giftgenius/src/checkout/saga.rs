@@ -92,7 +92,9 @@ pub async fn drive(app: Arc<App>, mut held: Held, deadline: Option<Instant>) {
             return;
         }
         let sent_at = match &order.saga.charge {
-            Charge::Sending { sent_at } | Charge::Captured { sent_at, .. } => *sent_at,
+            Charge::Sending { sent_at } | Charge::Captured { sent_at, .. } | Charge::GivenBack { sent_at, .. } => {
+                *sent_at
+            }
             Charge::NotSent | Charge::Void | Charge::Stuck { .. } => order.created_at,
         };
         let urgency = match deadline {
@@ -215,7 +217,7 @@ fn log_outcome(app: &App, order: &Order, action: &Action, outcome: &Outcome) {
         Outcome::Held | Outcome::Captured { .. } | Outcome::Committed | Outcome::Swept => {
             (StepStatus::Success, Level::Info, None)
         }
-        Outcome::Undone => (StepStatus::RolledBack, Level::Warn, None),
+        Outcome::Undone | Outcome::GivenBack => (StepStatus::RolledBack, Level::Warn, None),
         Outcome::Unsettled => (StepStatus::Retry, Level::Warn, None),
         Outcome::ReservationGone => (StepStatus::Retry, Level::Warn, Some(crate::error::Code::ReservationLost)),
         Outcome::WrongAmount { .. } => (StepStatus::Failed, Level::Error, Some(crate::error::Code::AmountMismatch)),

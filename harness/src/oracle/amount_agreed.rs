@@ -50,7 +50,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             );
             findings.add(message, [end]);
         }
-        if told.status == ToldStatus::Success && order.cancelled_from.is_none() {
+        if told.status == ToldStatus::Success && order.cancelled_from.is_none() && order.parked.is_none() {
             let stands = evidence.money_at(order, usize::MAX);
             if stands != quote.0 && stands != 0 {
                 let message = format!(

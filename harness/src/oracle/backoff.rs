@@ -7,7 +7,7 @@ use giftgenius::policy::Policy;
 use super::evidence::{Evidence, ExchangeView};
 use super::{Findings, Oracle, Verdict};
 use crate::fault::{Fault, RetryAfter};
-use crate::provider::operations::{CANCEL, CHARGE, LOOK_UP};
+use crate::provider::operations::{CANCEL, LOOK_UP, REFUND};
 use crate::trace::Seen;
 
 /// How much later than the policy says a repeat may leave on the wire: sockets, timers and a busy machine.
@@ -21,7 +21,7 @@ pub const EARLY_AFTER_A_TIMEOUT_ON_THE_WIRE: Duration = Duration::from_millis(50
 pub static BACKOFF: Oracle = Oracle {
     id: "backoff",
     rule: "Between the end of a failed attempt and the next one lies the policy's delay: in the foreground \
-           min(base · 2^(n−1), cap) plus at most the jitter (and the time of a look-up in between), in the background \
+           min(base · 2^(n−1), cap) plus at most the jitter (and the time of the requests in between that it needs), in the background \
            at least its own delay; never less than Retry-After (capped) asks for.",
     explanation: "A provider that is struggling needs fewer requests, not the same again at once. A breach names the \
                   two attempts, the gap between them and what the policy allows. A gap may be of the foreground's \
@@ -86,20 +86,25 @@ fn judge_pair(
     let gap = later.start.saturating_sub(end.at);
     let slack =
         evidence.tolerance(if end.timed_out { EARLY_AFTER_A_TIMEOUT_ON_THE_WIRE } else { Duration::from_millis(1) });
-    let asked = retry_after(earlier, policy);
+    let retry_after = retry_after(earlier, policy);
+    let asked = retry_after.map(|(at_least, _)| at_least);
     let delay = foreground_delay(policy, series.foreground + 1);
     let at_least = asked.map_or(delay, |asked| asked.max(delay));
-    let at_most = at_least
-        + policy.retry.jitter_max
-        + looked_up_for(evidence, earlier, later)
-        + evidence.tolerance(LATE_ON_THE_WIRE)
-        + end.unsure;
+    let on_top =
+        policy.retry.jitter_max + between(evidence, earlier, later) + evidence.tolerance(LATE_ON_THE_WIRE) + end.unsure;
+    // An attempt may be of several requests, of which an earlier one failed before this one's turn came: then its
+    // second request belongs to a later attempt.
+    let compound = earlier.is(&REFUND) || earlier.is(&CANCEL);
+    let repeat =
+        (series.foreground + 1..policy.retry.attempts_max).take(if compound { usize::MAX } else { 1 }).find(|repeat| {
+            let delay = foreground_delay(policy, *repeat);
+            let latest = retry_after.map_or(delay, |(_, asked)| asked.max(delay)) + on_top;
+            gap + slack >= asked.unwrap_or(delay) && gap <= latest
+        });
     let round = background_delay(policy, if earlier.is(&CANCEL) { 1 } else { series.background + 1 });
     let not_asked_off = asked.is_none_or(|asked| gap + slack >= asked);
-    let in_foreground =
-        series.foreground + 1 < policy.retry.attempts_max && gap + slack >= asked.unwrap_or(delay) && gap <= at_most;
-    if in_foreground {
-        series.foreground += 1;
+    if let Some(repeat) = repeat {
+        series.foreground = repeat;
         return;
     }
     // What was asked for may be cut short by the round's own delay only upwards.
@@ -158,18 +163,18 @@ fn end_of(evidence: &Evidence<'_>, attempt: &ExchangeView<'_>) -> End {
     }
 }
 
-/// What an answer's Retry-After asks for, capped; a date is only good to a second.
-fn retry_after(attempt: &ExchangeView<'_>, policy: &Policy) -> Option<Duration> {
-    let Some((_, _, Seen::Reply { retry_after: Some(asked), .. })) = attempt.answer else {
+/// What an answer's Retry-After asks for, capped: at least and at most. A date is only good to a second.
+fn retry_after(attempt: &ExchangeView<'_>, policy: &Policy) -> Option<(Duration, Duration)> {
+    let (_, _, Seen::Reply { retry_after: Some(asked), .. }) = attempt.answer? else {
         return None;
     };
     let asked = (*asked).min(policy.retry.retry_after_cap);
-    Some(match &attempt.sent.fault {
-        Some(Fault::Status(_, Some(RetryAfter::Date(_))) | Fault::StatusAfter(_, Some(RetryAfter::Date(_)))) => {
-            asked.saturating_sub(Duration::from_secs(1))
-        }
-        _ => asked,
-    })
+    let by_date = matches!(
+        attempt.sent.fault,
+        Some(Fault::Status(_, Some(RetryAfter::Date(_))) | Fault::StatusAfter(_, Some(RetryAfter::Date(_))))
+    );
+    let at_least = if by_date { asked.saturating_sub(Duration::from_secs(1)) } else { asked };
+    Some((at_least, asked))
 }
 
 fn doubled(base: Duration, times: u32, cap: Duration) -> Duration {
@@ -184,18 +189,21 @@ fn background_delay(policy: &Policy, round: u32) -> Duration {
     doubled(policy.background.delay_base, round - 1, policy.background.delay_cap)
 }
 
-/// How long the look-ups between two attempts of a charge took, their own retries included.
-fn looked_up_for(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &ExchangeView<'_>) -> Duration {
-    let Some(order) = earlier.order.filter(|_| earlier.is(&CHARGE)) else {
+/// How long other requests for the order between two attempts took, their own retries included: a charge is looked up
+/// before it is repeated, and a refund's reference is closed first.
+fn between(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &ExchangeView<'_>) -> Duration {
+    let Some(order) = earlier.order else {
         return Duration::ZERO;
     };
     let mut first = None;
     let mut last = Duration::ZERO;
     for index in &evidence.orders[order].exchanges {
-        let between = &evidence.exchanges[*index];
-        if between.is(&LOOK_UP) && (earlier.sent_event..later.sent_event).contains(&between.sent_event) {
-            first.get_or_insert(between.start);
-            last = last.max(end_of(evidence, between).at);
+        let other = &evidence.exchanges[*index];
+        if other.sent.operation.provider == earlier.sent.operation.provider
+            && (earlier.sent_event + 1..later.sent_event).contains(&other.sent_event)
+        {
+            first.get_or_insert(other.start);
+            last = last.max(end_of(evidence, other).at);
         }
     }
     first.map_or(Duration::ZERO, |first| last.saturating_sub(first))
@@ -205,7 +213,7 @@ fn looked_up_for(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &Ex
 mod tests {
     use super::*;
     use crate::oracle::testing::Run;
-    use crate::provider::operations::{QUOTE, RELEASE};
+    use crate::provider::operations::{CHARGE, QUOTE, RELEASE};
     use crate::scenario::model::WorldKind;
 
     /// Requests of `ord_1/1`'s release, each failing with 500, sent after these gaps.
@@ -295,6 +303,67 @@ mod tests {
             run.silence(look_up);
             run.wait_ms(delay_ms);
             run.send(&CHARGE, Some("ord_1"), Some("c"));
+            if broken {
+                run.broken(&BACKOFF);
+            } else {
+                run.kept(&BACKOFF);
+            }
+        }
+    }
+
+    #[test]
+    fn a_refund_whose_reference_is_closed_first_takes_its_time() {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        for gap in [0, 300] {
+            run.wait_ms(gap);
+            let close = run.send(&CANCEL, Some("ord_1"), Some("x"));
+            run.wait_ms(500);
+            run.ok(close);
+            let refund = run.send(&REFUND, Some("ord_1"), Some("r"));
+            run.status(refund, 500);
+        }
+        run.kept(&BACKOFF);
+        run.wait_ms(600);
+        run.send(&REFUND, Some("ord_1"), Some("r"));
+        run.wait_ms(900);
+        run.send(&REFUND, Some("ord_1"), Some("r"));
+        run.broken(&BACKOFF);
+    }
+
+    #[test]
+    fn a_refund_in_the_second_attempt_waits_as_the_third() {
+        for (gap_ms, broken) in [(400, false), (600, false), (300, false), (1_200, true), (100, true)] {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            let close = run.send(&CANCEL, Some("ord_1"), Some("x"));
+            run.status(close, 500);
+            run.wait_ms(300);
+            let close = run.send(&CANCEL, Some("ord_1"), Some("x"));
+            run.ok(close);
+            let refund = run.send(&REFUND, Some("ord_1"), Some("r"));
+            run.status(refund, 500);
+            run.wait_ms(gap_ms);
+            run.send(&REFUND, Some("ord_1"), Some("r"));
+            if broken {
+                run.broken(&BACKOFF);
+            } else {
+                run.kept(&BACKOFF);
+            }
+        }
+    }
+
+    #[test]
+    fn a_date_is_only_good_to_a_second() {
+        for (gap_ms, broken) in [(2_000, false), (2_980, false), (3_180, false), (1_000, true), (3_500, true)] {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            let fault = Some(Fault::Status(503, Some(RetryAfter::Date(2))));
+            let release = run.send_faulty(&RELEASE, Some("ord_1/1"), Some("r"), fault);
+            let retry_after = Some(Duration::from_millis(2_980));
+            run.see(release, Seen::Reply { status: 503, retry_after, intact: true });
+            run.wait_ms(gap_ms);
+            run.send(&RELEASE, Some("ord_1/1"), Some("r"));
             if broken {
                 run.broken(&BACKOFF);
             } else {

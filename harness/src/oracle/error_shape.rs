@@ -92,12 +92,15 @@ fn wrong_error(evidence: &Evidence<'_>, call: &CallView<'_>, structured: &Value)
     if error.get("retry_after_ms").is_some_and(|after| after.as_u64().is_none()) {
         return Some(String::from("whose `retry_after_ms` is no number of milliseconds"));
     }
-    // A saved answer is replayed with the correlation id of the call that was first answered with it.
+    // A saved answer is replayed with the correlation id of the call that was first answered with it; another key on a
+    // session that is being paid gets the answer of that order.
     let correlation = text("correlation_id").unwrap_or_default();
     let leads_back = *correlation == *call.started.correlation
-        || evidence
-            .call_of(correlation)
-            .is_some_and(|first| call.started.key.is_some() && share_a_key(&evidence.calls[first], call));
+        || evidence.call_of(correlation).is_some_and(|first| {
+            let first = &evidence.calls[first];
+            (call.started.key.is_some() && share_a_key(first, call))
+                || (call.order.is_some() && first.order == call.order)
+        });
     if !leads_back {
         return Some(format!("with the correlation id {correlation} instead of its own, {}", call.started.correlation));
     }
@@ -228,6 +231,23 @@ mod tests {
             failed(|error| error[field] = value).broken(&ERROR_SHAPE);
         }
         failed(|error| error["example"] = json!({"idempotency_key": "<a fresh key>"})).kept(&ERROR_SHAPE);
+    }
+
+    #[test]
+    fn the_answer_of_an_order_may_carry_the_id_of_the_call_that_began_it() {
+        for (order, broken) in [("ord_1", false), ("ord_2", true)] {
+            let mut run = failed(|_| ());
+            let first = run.correlation.clone();
+            let call = run.create_order("cs_1", "k2");
+            let mut error = run.error(Code::PaymentDeclined, Some((order, Effects::None)));
+            error["error"]["correlation_id"] = json!(first);
+            run.fail(call, error);
+            if broken {
+                run.broken(&ERROR_SHAPE);
+            } else {
+                run.kept(&ERROR_SHAPE);
+            }
+        }
     }
 
     #[test]

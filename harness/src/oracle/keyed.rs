@@ -52,7 +52,10 @@ pub(super) fn finished(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
         return told.status != super::ToldStatus::Pending;
     }
     let code = told.code.and_then(codes::parse);
+    // What a quote refuses was refused before anything was begun.
+    let of_a_sale = call.is("create_order") || call.is("cancel_order");
     told.retryable == Some(false)
         && (acted(evidence, call)
-            || code.is_none_or(|code| !codes::before_the_claim(code) && !codes::leaves_the_sale_open(code)))
+            || of_a_sale
+                && code.is_none_or(|code| !codes::before_the_claim(code) && !codes::leaves_the_sale_open(code)))
 }
