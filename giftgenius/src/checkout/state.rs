@@ -421,7 +421,9 @@ impl Saga {
                 self.charge = Charge::Sending { sent_at };
                 self.direction = back(cause);
             }
-            (Action::Settle | Action::Charge, Outcome::GaveUp) => self.charge = Charge::Stuck { captured: false },
+            (Action::Settle | Action::Charge, Outcome::GaveUp) | (Action::UndoCharge, Outcome::LostTrack) => {
+                self.charge = Charge::Stuck { captured: false }
+            }
             (Action::Commit { .. }, Outcome::Committed) => self.commit = Commit::Done,
             (Action::Commit { epoch }, Outcome::ReservationGone) => {
                 self.commit = Commit::NotSent;
@@ -454,7 +456,6 @@ impl Saga {
                 }
             }
             (Action::UndoCharge, Outcome::CloseRefused) => self.close_refused = true,
-            (Action::UndoCharge, Outcome::LostTrack) => self.charge = Charge::Stuck { captured: false },
             (Action::UndoCharge, Outcome::GaveUp) => {
                 self.charge = Charge::Stuck { captured: matches!(self.charge, Charge::Captured { .. }) };
             }
