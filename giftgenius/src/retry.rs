@@ -135,8 +135,12 @@ pub enum Urgency {
         /// The tool call's deadline.
         deadline: Instant,
     },
-    /// An undo with a caller perhaps still there: attempts up to the policy's number; nothing suppresses it.
-    Undo,
+    /// An undo with a caller perhaps still there: attempts up to the policy's number, none but the first begun after this
+    /// instant (the background takes it from there, under a lease that covers its delays); the budget does not count.
+    Undo {
+        /// The tool call's deadline.
+        until: Instant,
+    },
     /// A round in the background: one attempt.
     Round,
 }
@@ -182,7 +186,7 @@ impl<'a> Retry<'a> {
             }
         };
         let attempts_max = match self.urgency {
-            Urgency::Caller { .. } | Urgency::Undo => self.policy.attempts_max,
+            Urgency::Caller { .. } | Urgency::Undo { .. } => self.policy.attempts_max,
             Urgency::Round => 1,
         };
         if self.attempts >= attempts_max {
@@ -192,9 +196,12 @@ impl<'a> Retry<'a> {
             Some(asked) => asked.min(self.policy.retry_after_cap),
             None => backoff(self.policy.delay_base, self.policy.delay_cap, self.attempts) + self.jitter(),
         };
-        if let Urgency::Caller { deadline } = self.urgency
-            && (Instant::now() + delay >= deadline || !self.budgets.take(self.provider))
-        {
+        let may_go_on = match self.urgency {
+            Urgency::Caller { deadline } => Instant::now() + delay < deadline && self.budgets.take(self.provider),
+            Urgency::Undo { until } => Instant::now() + delay < until,
+            Urgency::Round => true,
+        };
+        if !may_go_on {
             return Err(self.failed(failure));
         }
         tokio::time::sleep(delay).await;

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::entry::{EntryState, SavedReply};
+use super::entry::{EntryKey, EntryState, SavedReply};
 use super::order::Order;
 use super::state::{Cause, Charge, Commit, Direction, Ending};
 use crate::error::{Code, Effects, Next, ToolError};
@@ -106,17 +106,12 @@ fn sale_answer<'a>(
     }
 }
 
-/// The answer to a caller of `cancel_order` when nothing stands any more.
-pub fn cancelled(order: &Order) -> Value {
+/// The answer to a caller of `cancel_order` when nothing stands any more, however that came about.
+pub fn cancelled_reply(order: &Order) -> SavedReply {
     let paid = order.saga.commit == Commit::Restocked;
-    json!(sale_answer(
-        order,
-        "cancelled",
-        Effects::None,
-        false,
-        if paid { CANCELLED } else { Code::OrderCancelled.sentence() },
-        &[]
-    ))
+    let user_message = if paid { CANCELLED } else { Code::OrderCancelled.sentence() };
+    let answer = sale_answer(order, "cancelled", Effects::None, false, user_message, &[]);
+    SavedReply { structured: json!(answer), is_error: false }
 }
 
 /// The answer to a caller of `create_order`.
@@ -160,9 +155,15 @@ pub fn failed_reply(error: &ToolError) -> SavedReply {
     SavedReply { structured: json!({ "error": error }), is_error: true }
 }
 
-/// The idempotency entry's terminal state for an order that has ended; `None` while it has not.
-pub fn entry_state(order: &Order, now: jiff::Timestamp) -> Option<EntryState> {
+/// The terminal state of a key's idempotency entry for an order that has ended; `None` while it has not.
+pub fn entry_state(key: &EntryKey, order: &Order, now: jiff::Timestamp) -> Option<EntryState> {
     order.saga.ending.as_ref()?;
+    // The key that took the order back is answered otherwise than the one that bought it.
+    if order.cancel_entry.as_ref() == Some(key)
+        && let Standing::Failed(_) | Standing::Cancelled = standing(order)
+    {
+        return Some(EntryState::Done { reply: cancelled_reply(order), ended_at: now });
+    }
     let reply = sale_reply(order);
     Some(match standing(order) {
         Standing::Failed(cause) if cause.code().retryable() => EntryState::FailedClean { ended_at: now },

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::buy::start;
+use super::driving::begin_driving;
 use super::order::Order;
 use super::saga::Held;
 use super::state::{Cause, Charge, Direction};
@@ -55,12 +55,9 @@ pub async fn take_over(app: &Arc<App>, version: Version, mut order: Order) -> Re
     if order.saga.direction == Direction::Forward && order.saga.charge == Charge::NotSent && !app.checkout_on().await? {
         order.saga.direction = Direction::Back(Cause::CheckoutDisabled);
     }
-    match app.ports().journal.commit(Batch::default().put(Some(version), Record::Order(order.clone()))).await {
-        Ok(()) => {
-            start(app, Held { version: version + 1, order }, None);
-            Ok(())
-        }
-        Err(CommitError::Conflict(_)) => Ok(()),
+    let batch = Batch::default().put(Some(version), Record::Order(order.clone()));
+    match begin_driving(app, batch, Held { version: version + 1, order }, None).await {
+        Ok(()) | Err(CommitError::Conflict(_)) => Ok(()),
         Err(CommitError::Store(error)) => Err(error),
     }
 }

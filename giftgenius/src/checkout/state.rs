@@ -304,10 +304,11 @@ impl Saga {
 
     fn next_back(&self) -> Action {
         match self.commit {
-            Commit::Done => {
+            // A sale that was only asked for may be booked: taking back what is not there is no harm.
+            Commit::Sending | Commit::Done => {
                 return Action::Restock { epoch: self.sold_epoch() };
             }
-            Commit::NotSent | Commit::Sending | Commit::Restocked | Commit::Stuck => {}
+            Commit::NotSent | Commit::Restocked | Commit::Stuck => {}
         }
         match self.charge {
             Charge::Sending { .. } | Charge::Captured { .. } => return Action::UndoCharge,

@@ -36,8 +36,8 @@ pub struct RoundContext {
 /// Carries out one round of an action.
 pub async fn perform(caller: &Caller, order: &Order, action: &Action, context: RoundContext) -> Round {
     let undo = match context.urgency {
-        Urgency::Caller { .. } | Urgency::Undo => Urgency::Undo,
-        Urgency::Round => Urgency::Round,
+        Urgency::Caller { deadline } => Urgency::Undo { until: deadline },
+        other @ (Urgency::Undo { .. } | Urgency::Round) => other,
     };
     match action {
         Action::Reserve { epoch } => {
