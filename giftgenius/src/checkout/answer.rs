@@ -135,7 +135,10 @@ pub fn sale_reply(order: &Order) -> SavedReply {
 /// The error that tells a sale's failure.
 pub fn failure(order: &Order, cause: &Cause, correlation: &CorrelationId) -> Box<ToolError> {
     let message = match cause {
-        Cause::Declined(code) => format!("the card was declined ({code}); nothing is charged"),
+        Cause::Declined(code) => match told_decline(code) {
+            Some(code) => format!("the card was declined ({code}); nothing is charged"),
+            None => String::from("the card was declined; nothing is charged"),
+        },
         Cause::OutOfStock(sku) => format!("{sku} is not in stock in the quantity wanted; nothing is charged"),
         Cause::PaymentUnavailable => String::from("the payment provider did not answer; nothing is charged"),
         Cause::PaymentRefused => String::from("the payment provider refused the charge; nothing is charged"),
@@ -148,6 +151,25 @@ pub fn failure(order: &Order, cause: &Cause, correlation: &CorrelationId) -> Box
         Cause::CheckoutDisabled => String::from("checkout was switched off before the charge; nothing is charged"),
     };
     ToolError::new(cause.code(), message, correlation).about(&order.id, Effects::None)
+}
+
+/// The decline code where it helps to choose what to do next. Others are kept to the record: that a card is reported
+/// stolen or a payment looks fraudulent is not to be told to whoever holds the card (as providers demand).
+fn told_decline(code: &str) -> Option<&str> {
+    const TOLD: [&str; 11] = [
+        "authentication_required",
+        "card_not_supported",
+        "card_velocity_exceeded",
+        "currency_not_supported",
+        "expired_card",
+        "incorrect_cvc",
+        "incorrect_number",
+        "insufficient_funds",
+        "invalid_expiry",
+        "issuer_not_available",
+        "withdrawal_count_limit_exceeded",
+    ];
+    TOLD.into_iter().find(|told| *told == code)
 }
 
 /// A tool error as the structured content that carries it.
