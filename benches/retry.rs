@@ -27,9 +27,7 @@ struct AtOnce;
 
 impl Transport for AtOnce {
     fn send(&self, _: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
-        Box::pin(async {
-            Ok(Response { status: 200, retry_after: None, body: Bytes::from_static(REPLY.as_bytes()) })
-        })
+        Box::pin(async { Ok(Response { status: 200, retry_after: None, body: Bytes::from_static(REPLY.as_bytes()) }) })
     }
 }
 
@@ -71,8 +69,7 @@ async fn bare(caller: &Caller, correlation: &CorrelationId) -> serde_json::Value
 }
 
 async fn retried(caller: &Caller, correlation: &CorrelationId) -> serde_json::Value {
-    let call =
-        Call { provider: Provider::Payment, operation: "payment.methods", path: PATH, key: None, correlation };
+    let call = Call { provider: Provider::Payment, operation: "payment.methods", path: PATH, key: None, correlation };
     let urgency = Urgency::Caller { deadline: tokio::time::Instant::now() + caller.policy.tool_deadline };
     caller.repeat(&call, NO_BODY, urgency, |_: &serde_json::Value| true).await.expect("it answers")
 }

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::entry::{EntryState, SavedReply};
+use super::entry::{EntryKey, EntryState, SavedReply};
 use super::order::Order;
 use super::state::{Cause, Charge, Commit, Direction, Ending};
 use crate::error::{Code, Effects, Next, ToolError};
@@ -112,17 +112,12 @@ fn sale_answer<'a>(
     }
 }
 
-/// The answer to a caller of `cancel_order` when nothing stands any more.
-pub fn cancelled(order: &Order) -> Value {
+/// The answer to a caller of `cancel_order` when nothing stands any more, however that came about.
+pub fn cancelled_reply(order: &Order) -> SavedReply {
     let paid = order.saga.commit == Commit::Restocked;
-    json!(sale_answer(
-        order,
-        "cancelled",
-        Effects::None,
-        false,
-        if paid { CANCELLED } else { Code::OrderCancelled.sentence() },
-        &[]
-    ))
+    let user_message = if paid { CANCELLED } else { Code::OrderCancelled.sentence() };
+    let answer = sale_answer(order, "cancelled", Effects::None, false, user_message, &[]);
+    SavedReply { structured: json!(answer), is_error: false }
 }
 
 /// The answer to a caller of `create_order`.
@@ -146,7 +141,10 @@ pub fn sale_reply(order: &Order) -> SavedReply {
 /// The error that tells a sale's failure.
 pub fn failure(order: &Order, cause: &Cause, correlation: &CorrelationId) -> Box<ToolError> {
     let message = match cause {
-        Cause::Declined(code) => format!("the card was declined ({code}); nothing is charged"),
+        Cause::Declined(code) => match told_decline(code) {
+            Some(code) => format!("the card was declined ({code}); nothing is charged"),
+            None => String::from("the card was declined; nothing is charged"),
+        },
         Cause::OutOfStock(sku) => format!("{sku} is not in stock in the quantity wanted; nothing is charged"),
         Cause::PaymentUnavailable => String::from("the payment provider did not answer; nothing is charged"),
         Cause::PaymentRefused => String::from("the payment provider refused the charge; nothing is charged"),
@@ -161,14 +159,39 @@ pub fn failure(order: &Order, cause: &Cause, correlation: &CorrelationId) -> Box
     ToolError::new(cause.code(), message, correlation).about(&order.id, Effects::None)
 }
 
+/// The decline code where it helps to choose what to do next. Others are kept to the record: that a card is reported
+/// stolen or a payment looks fraudulent is not to be told to whoever holds the card (as providers demand).
+fn told_decline(code: &str) -> Option<&str> {
+    const TOLD: [&str; 11] = [
+        "authentication_required",
+        "card_not_supported",
+        "card_velocity_exceeded",
+        "currency_not_supported",
+        "expired_card",
+        "incorrect_cvc",
+        "incorrect_number",
+        "insufficient_funds",
+        "invalid_expiry",
+        "issuer_not_available",
+        "withdrawal_count_limit_exceeded",
+    ];
+    TOLD.into_iter().find(|told| *told == code)
+}
+
 /// A tool error as the structured content that carries it.
 pub fn failed_reply(error: &ToolError) -> SavedReply {
     SavedReply { structured: json!({ "error": error }), is_error: true }
 }
 
-/// The idempotency entry's terminal state for an order that has ended; `None` while it has not.
-pub fn entry_state(order: &Order, now: jiff::Timestamp) -> Option<EntryState> {
+/// The terminal state of a key's idempotency entry for an order that has ended; `None` while it has not.
+pub fn entry_state(key: &EntryKey, order: &Order, now: jiff::Timestamp) -> Option<EntryState> {
     order.saga.ending.as_ref()?;
+    // The key that took the order back is answered otherwise than the one that bought it.
+    if order.cancel_entry.as_ref() == Some(key)
+        && let Standing::Failed(_) | Standing::Cancelled = standing(order)
+    {
+        return Some(EntryState::Done { reply: cancelled_reply(order), ended_at: now });
+    }
     let reply = sale_reply(order);
     Some(match standing(order) {
         Standing::Failed(cause) if cause.code().retryable() => EntryState::FailedClean { ended_at: now },

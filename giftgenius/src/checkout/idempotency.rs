@@ -96,7 +96,7 @@ pub fn claim(entry: Option<&Entry>, parameters: &str, now: Timestamp) -> Claim {
 /// The entry with its order's ending taken in; `None` if there is nothing to take in.
 pub fn ended(entry: &Entry, order: &Order, now: Timestamp, retention: Duration) -> Option<Entry> {
     let EntryState::InProgress { .. } = entry.state else { return None };
-    let state = answer::entry_state(order, now)?;
+    let state = answer::entry_state(&entry.key, order, now)?;
     Some(Entry { state, drop_after: Some(crate::time::add(now, retention)), ..entry.clone() })
 }
 

@@ -54,6 +54,11 @@ pub struct Order {
 }
 
 impl Order {
+    /// Whether this record was written by the owner that holds `held`: all that is decided is the same.
+    pub(super) fn is_write_of(&self, held: &Self) -> bool {
+        self.fence == held.fence && self.saga == held.saga && self.cancel_entry == held.cancel_entry
+    }
+
     /// Whether its saga has work left.
     pub fn is_open(&self) -> bool {
         self.saga.ending.is_none()

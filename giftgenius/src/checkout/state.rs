@@ -320,8 +320,8 @@ impl Saga {
 
     fn next_back(&self) -> Action {
         match self.commit {
-            // A sale that was asked for and never answered may be booked too.
-            Commit::Done | Commit::Sending => {
+            // A sale that was only asked for may be booked: taking back what is not there is no harm.
+            Commit::Sending | Commit::Done => {
                 return Action::Restock { epoch: self.sold_epoch() };
             }
             Commit::NotSent | Commit::Restocked | Commit::Stuck => {}

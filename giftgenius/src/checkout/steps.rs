@@ -36,8 +36,8 @@ pub struct RoundContext {
 /// Carries out one round of an action.
 pub async fn perform(caller: &Caller, order: &Order, action: &Action, context: RoundContext) -> Round {
     let undo = match context.urgency {
-        Urgency::Caller { .. } | Urgency::Undo => Urgency::Undo,
-        Urgency::Round => Urgency::Round,
+        Urgency::Caller { deadline } => Urgency::Undo { until: deadline },
+        other @ (Urgency::Undo { .. } | Urgency::Round) => other,
     };
     match action {
         Action::Reserve { epoch } => {
@@ -73,7 +73,9 @@ fn reserve_outcome(order: &Order, reserved: Result<Reserved, CallFailed>, repeat
             let maybe_held = failed.maybe_applied || repeated;
             let cause = match failed.last {
                 Failure::Refused(refusal) if refusal.code == "out_of_stock" => {
-                    Cause::OutOfStock(refusal.detail.unwrap_or_else(first_sku))
+                    // Only what we asked for is named to others.
+                    let named = refusal.detail.filter(|sku| order.items.iter().any(|item| item.sku == *sku));
+                    Cause::OutOfStock(named.unwrap_or_else(first_sku))
                 }
                 Failure::Refused(_) => Cause::InventoryRefused,
                 Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => Cause::InventoryUnavailable,
