@@ -74,7 +74,7 @@ pub struct SaleAnswer<'a> {
     /// One plain sentence for the person.
     pub user_message: &'static str,
     /// What can be done.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[serde(skip_serializing_if = "<[_]>::is_empty", default)]
     pub next: &'a [Next],
 }
 
