@@ -14,6 +14,10 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
             // The last part of a longer name: `charge` for `payment.charge`.
             likeness = likeness.max(LIKENESS_MIN);
         }
+        if word.chars().count() > 1 && strsim::damerau_levenshtein(&wanted, &other) == 1 {
+            // One slip in a short word is still one slip.
+            likeness = likeness.max(LIKENESS_MIN);
+        }
         if likeness >= LIKENESS_MIN && best.is_none_or(|(so_far, _)| likeness > so_far) {
             best = Some((likeness, candidate));
         }
@@ -54,6 +58,7 @@ mod tests {
             ("charge", Some("payment.charge")),
             ("payment.chrage", Some("payment.charge")),
             ("rest", Some("reset")),
+            ("rset", Some("reset")),
             ("zeppelin", None),
             ("banana", None),
             ("", None),

@@ -38,7 +38,9 @@ pub fn standing(order: &Order) -> Standing {
         (Some(Ending::Cancelled), Direction::Back(cause)) => Standing::Failed(cause.clone()),
         (Some(Ending::Cancelled), Direction::Forward) => Standing::Failed(Cause::CancelledByUser),
         (Some(Ending::Parked { .. }), _) => Standing::Pending(money(&saga.charge), true),
-        (None, _) => Standing::Pending(money(&saga.charge), false),
+        // On the way back the money may have been given back already.
+        (None, Direction::Back(_)) => Standing::Pending(Effects::Unknown, false),
+        (None, Direction::Forward) => Standing::Pending(money(&saga.charge), false),
     }
 }
 
@@ -46,7 +48,11 @@ pub fn standing(order: &Order) -> Standing {
 const fn money(charge: &Charge) -> Effects {
     match charge {
         Charge::Captured { .. } | Charge::Stuck { captured: true } => Effects::Charged,
-        Charge::NotSent | Charge::Sending { .. } | Charge::Void | Charge::Stuck { captured: false } => Effects::Unknown,
+        Charge::NotSent
+        | Charge::Sending { .. }
+        | Charge::GivenBack { .. }
+        | Charge::Void
+        | Charge::Stuck { captured: false } => Effects::Unknown,
     }
 }
 

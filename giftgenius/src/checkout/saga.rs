@@ -94,7 +94,9 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
             return;
         }
         let sent_at = match &order.saga.charge {
-            Charge::Sending { sent_at } | Charge::Captured { sent_at, .. } => *sent_at,
+            Charge::Sending { sent_at } | Charge::Captured { sent_at, .. } | Charge::GivenBack { sent_at, .. } => {
+                *sent_at
+            }
             Charge::NotSent | Charge::Void | Charge::Stuck { .. } => order.created_at,
         };
         let round = perform(app.caller(), order, &action, RoundContext { urgency, sent_at, repeated }).await;
@@ -231,8 +233,8 @@ fn log_outcome(app: &App, order: &Order, action: &Action, outcome: &Outcome) {
         Outcome::Held | Outcome::Captured { .. } | Outcome::Committed | Outcome::Swept => {
             (StepStatus::Success, Level::Info, None)
         }
-        Outcome::Undone => (StepStatus::RolledBack, Level::Warn, None),
-        Outcome::Unsettled => (StepStatus::Retry, Level::Warn, None),
+        Outcome::Undone | Outcome::GivenBack => (StepStatus::RolledBack, Level::Warn, None),
+        Outcome::Unsettled | Outcome::CloseRefused => (StepStatus::Retry, Level::Warn, None),
         Outcome::ReservationGone => (StepStatus::Retry, Level::Warn, Some(crate::error::Code::ReservationLost)),
         Outcome::WrongAmount { .. } => (StepStatus::Failed, Level::Error, Some(crate::error::Code::AmountMismatch)),
         Outcome::NotHeld(cause)
@@ -241,7 +243,9 @@ fn log_outcome(app: &App, order: &Order, action: &Action, outcome: &Outcome) {
         | Outcome::UnsettledGoBack(cause)
         | Outcome::CommitRefused(cause)
         | Outcome::CommitUnclear(cause) => (StepStatus::Failed, Level::Error, Some(cause.code())),
-        Outcome::GaveUp => (StepStatus::Failed, Level::Error, Some(crate::error::Code::OrderNeedsAttention)),
+        Outcome::GaveUp | Outcome::LostTrack => {
+            (StepStatus::Failed, Level::Error, Some(crate::error::Code::OrderNeedsAttention))
+        }
     };
     app.log_step(order, step_id(action), status, level, code);
     if let Outcome::WrongAmount { minor_units, .. } = outcome {

@@ -6,8 +6,8 @@
 //! repeat only.
 
 use super::order::Order;
-use super::state::{Cause, Charge, Outcome};
-use super::steps::{Round, RoundContext};
+use super::state::{Cause, Charge, Direction, Outcome};
+use super::steps::{Round, RoundContext, not_yet};
 use crate::money::Money;
 use crate::ports::Provider;
 use crate::providers::payment::ChargeRecord;
@@ -126,7 +126,7 @@ pub async fn settle(caller: &Caller, order: &Order, context: RoundContext) -> Ro
             Ok(records) => break records,
             Err(failure) => {
                 if let Err(failed) = retry.again(failure).await {
-                    return Round::NotYet(failed.retry_after());
+                    return not_yet(caller, &failed);
                 }
             }
         }
@@ -139,34 +139,48 @@ pub async fn settle(caller: &Caller, order: &Order, context: RoundContext) -> Ro
 
 /// Makes sure that no money stands: closes the reference where that can be done, and gives back what is under it.
 pub async fn undo_charge(caller: &Caller, order: &Order, context: RoundContext, urgency: Urgency) -> Round {
-    let closable = caller.policy.payment_profile.can_close_reference();
-    let mut close_refused = false;
+    if let (Charge::GivenBack { .. }, Some(wait)) = (&order.saga.charge, still_late(caller, context)) {
+        return Round::NotYet(Some(wait));
+    }
+    let closing = caller.policy.payment_profile.can_close_reference() && !order.saga.close_refused;
     let mut retry = caller.retry(Provider::Payment, urgency);
     loop {
-        let closing = closable && !close_refused;
         let listed = if closing { close(caller, order).await } else { look_up(caller, order).await };
         let failure = match listed {
-            Ok(records) => match give_back(caller, order, &records, None).await {
+            Ok(records) => match give_back(caller, order, &records).await {
                 Ok(()) if closing || cannot_come_late(caller, order) => return Round::Came(Outcome::Undone),
                 // Nothing stands now, but a request may still be on its way.
-                Ok(()) => match still_late(caller, context) {
-                    None => return Round::Came(Outcome::Undone),
-                    Some(wait) => return Round::NotYet(Some(wait)),
-                },
-                Err(Failure::Refused(_)) => return Round::Came(Outcome::GaveUp),
+                Ok(()) => return given_back(caller, order, context),
+                Err(Failure::Refused(_)) => return refund_refused(caller, order, context).await,
                 Err(failure) => failure,
             },
             // Not to be asked again; looking up and giving back remain, and time proves the rest.
-            Err(Failure::Refused(_)) if closing => {
-                close_refused = true;
-                continue;
-            }
-            Err(Failure::Refused(_)) => return Round::Came(Outcome::GaveUp),
+            Err(Failure::Refused(_)) if closing => return Round::Came(Outcome::CloseRefused),
+            // A look-up changes nothing: a later round may ask anew.
+            Err(Failure::Refused(_)) => return Round::NotYet(None),
             Err(failure) => failure,
         };
         if let Err(failed) = retry.again(failure).await {
-            return Round::NotYet(failed.retry_after());
+            return not_yet(caller, &failed);
         }
+    }
+}
+
+/// A refund that is refused is not asked for again; but an earlier request for it may have been done.
+async fn refund_refused(caller: &Caller, order: &Order, context: RoundContext) -> Round {
+    match look_up(caller, order).await {
+        Ok(records) if first_standing(&records).is_none() => given_back(caller, order, context),
+        Ok(_) => Round::Came(Outcome::GaveUp),
+        Err(_) => Round::Came(Outcome::LostTrack),
+    }
+}
+
+/// Nothing stands now; whether that is the end of it is a matter of time.
+fn given_back(caller: &Caller, order: &Order, context: RoundContext) -> Round {
+    match (still_late(caller, context), &order.saga.charge) {
+        (None, _) => Round::Came(Outcome::Undone),
+        (Some(_), Charge::Captured { .. }) => Round::Came(Outcome::GivenBack),
+        (Some(wait), _) => Round::NotYet(Some(wait)),
     }
 }
 
@@ -187,33 +201,44 @@ pub async fn sweep(caller: &Caller, order: &Order, context: RoundContext, urgenc
     if let Some(wait) = still_late(caller, context) {
         return Round::NotYet(Some(wait));
     }
-    let Charge::Captured { charge_id, .. } = &order.saga.charge else { return Round::Came(Outcome::Swept) };
     let mut retry = caller.retry(Provider::Payment, urgency);
     loop {
         let failure = match look_up(caller, order).await {
-            Ok(records) => match give_back(caller, order, &records, Some(charge_id)).await {
+            Ok(records) => match give_back(caller, order, &records).await {
                 Ok(()) => return Round::Came(Outcome::Swept),
                 Err(Failure::Refused(_)) => return Round::Came(Outcome::GaveUp),
                 Err(failure) => failure,
             },
-            Err(Failure::Refused(_)) => return Round::Came(Outcome::GaveUp),
+            Err(Failure::Refused(_)) => return Round::NotYet(None),
             Err(failure) => failure,
         };
         if let Err(failed) = retry.again(failure).await {
-            return Round::NotYet(failed.retry_after());
+            return not_yet(caller, &failed);
         }
     }
 }
 
-/// Refunds what stands of each charge but `keep`; every refund's key names charge and amount, so that a repeat is one.
-async fn give_back(
-    caller: &Caller,
-    order: &Order,
-    records: &[ChargeRecord],
-    keep: Option<&str>,
-) -> Result<(), Failure> {
-    for record in records.iter().filter(|record| record.standing() > 0 && keep != Some(record.id.as_str())) {
-        let amount = Money::new(record.standing(), record.currency);
+/// Refunds what stands of each charge but the one that is to stay: going forward that is the order's own charge. Every
+/// refund's key names charge and amount, so that a repeat is one.
+async fn give_back(caller: &Caller, order: &Order, records: &[ChargeRecord]) -> Result<(), Failure> {
+    let forward = order.saga.direction == Direction::Forward;
+    for record in records.iter().filter(|record| record.standing() > 0) {
+        let standing = match &order.saga.charge {
+            Charge::Captured { charge_id, .. } if *charge_id == record.id && forward => continue,
+            // Known to be given back, whatever this listing tells of it.
+            Charge::GivenBack { charge_id, .. } if *charge_id == record.id => continue,
+            // Never more than was taken, whatever this listing tells of it.
+            Charge::Captured { charge_id, minor_units, .. } if *charge_id == record.id => {
+                record.standing().min(*minor_units)
+            }
+            Charge::Captured { .. }
+            | Charge::GivenBack { .. }
+            | Charge::NotSent
+            | Charge::Sending { .. }
+            | Charge::Void
+            | Charge::Stuck { .. } => record.standing(),
+        };
+        let amount = Money::new(standing, record.currency);
         let step = format!("payment.refund/{}/{}", record.id, amount.minor_units);
         let key = provider_key(order.id.as_str(), &step, 1);
         match caller.refund_once(&order.id, &record.id, amount, &key, &order.correlation_id).await {

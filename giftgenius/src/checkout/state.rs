@@ -116,6 +116,13 @@ pub enum Charge {
         /// The latest instant at which a request may have left.
         sent_at: Timestamp,
     },
+    /// Given back, but a late copy of it may still come: looked for once none can any more.
+    GivenBack {
+        /// The provider's id.
+        charge_id: String,
+        /// The latest instant at which a request may have left.
+        sent_at: Timestamp,
+    },
     /// Proved not to stand: refused, cancelled or given back.
     Void,
     /// It could not be found out or given back; `captured` when it is known to stand.
@@ -169,6 +176,8 @@ pub struct Saga {
     pub commit: Commit,
     /// Whether late copies of the charge have been looked for, where the provider does not deduplicate.
     pub swept: bool,
+    /// Whether the provider refused to close the reference: it is not asked again (F2).
+    pub close_refused: bool,
     /// How it ended; `None` while there is work left.
     pub ending: Option<Ending>,
 }
@@ -247,6 +256,12 @@ pub enum Outcome {
     CommitUnclear(Cause),
     /// No late copy stands besides the one charge.
     Swept,
+    /// The charge is given back, but a late copy of it may still come.
+    GivenBack,
+    /// The provider refuses to close the reference; looking up and giving back remain.
+    CloseRefused,
+    /// It cannot be undone, and what stands cannot be found out either: leave it to a person.
+    LostTrack,
     /// What was to be undone is undone.
     Undone,
     /// Rounds are used up: leave it to a person.
@@ -270,6 +285,7 @@ impl Saga {
             charge: Charge::NotSent,
             commit: Commit::NotSent,
             swept: false,
+            close_refused: false,
             ending: None,
         }
     }
@@ -297,21 +313,21 @@ impl Saga {
             }
             (_, Charge::Captured { .. }, Commit::Done) if !self.swept && !profile.deduplicates() => Action::Sweep,
             (_, Charge::Captured { .. }, Commit::Done) => Action::End(Ending::Paid),
-            // Forward with the money void or the stock free is never left standing by `apply`.
+            // Forward with the money void or given back, or the stock free, is never left standing by `apply`.
             (Reserve::Held { .. } | Reserve::Free | Reserve::Stuck { .. }, _, _) => Action::End(self.parked()),
         }
     }
 
     fn next_back(&self) -> Action {
         match self.commit {
-            // A sale that was only asked for may be booked: taking back what is not there is no harm.
-            Commit::Sending | Commit::Done => {
+            // A sale that was asked for and never answered may be booked too.
+            Commit::Done | Commit::Sending => {
                 return Action::Restock { epoch: self.sold_epoch() };
             }
             Commit::NotSent | Commit::Restocked | Commit::Stuck => {}
         }
         match self.charge {
-            Charge::Sending { .. } | Charge::Captured { .. } => return Action::UndoCharge,
+            Charge::Sending { .. } | Charge::Captured { .. } | Charge::GivenBack { .. } => return Action::UndoCharge,
             Charge::NotSent | Charge::Void | Charge::Stuck { .. } => {}
         }
         match self.reserve {
@@ -343,7 +359,9 @@ impl Saga {
         let mut stands = Vec::new();
         match &self.charge {
             Charge::Stuck { captured: true } | Charge::Captured { .. } => stands.push("a charge stands"),
-            Charge::Stuck { captured: false } | Charge::Sending { .. } => stands.push("a charge may stand"),
+            Charge::Stuck { captured: false } | Charge::Sending { .. } | Charge::GivenBack { .. } => {
+                stands.push("a charge may stand");
+            }
             Charge::NotSent | Charge::Void => {}
         }
         match self.reserve {
@@ -403,7 +421,9 @@ impl Saga {
                 self.charge = Charge::Sending { sent_at };
                 self.direction = back(cause);
             }
-            (Action::Settle | Action::Charge, Outcome::GaveUp) => self.charge = Charge::Stuck { captured: false },
+            (Action::Settle | Action::Charge, Outcome::GaveUp) | (Action::UndoCharge, Outcome::LostTrack) => {
+                self.charge = Charge::Stuck { captured: false }
+            }
             (Action::Commit { .. }, Outcome::Committed) => self.commit = Commit::Done,
             (Action::Commit { epoch }, Outcome::ReservationGone) => {
                 self.commit = Commit::NotSent;
@@ -430,6 +450,12 @@ impl Saga {
                 self.commit = Commit::Restocked;
             }
             (Action::UndoCharge, Outcome::Undone) => self.charge = Charge::Void,
+            (Action::UndoCharge, Outcome::GivenBack) => {
+                if let Charge::Captured { charge_id, .. } = &self.charge {
+                    self.charge = Charge::GivenBack { charge_id: charge_id.clone(), sent_at };
+                }
+            }
+            (Action::UndoCharge, Outcome::CloseRefused) => self.close_refused = true,
             (Action::UndoCharge, Outcome::GaveUp) => {
                 self.charge = Charge::Stuck { captured: matches!(self.charge, Charge::Captured { .. }) };
             }

@@ -50,12 +50,17 @@ pub async fn perform(caller: &Caller, order: &Order, action: &Action, context: R
         Action::UndoCharge => settle::undo_charge(caller, order, context, undo).await,
         Action::Commit { epoch } => {
             let committed = caller.commit(order, *epoch, context.urgency).await;
-            commit_outcome(committed, context.repeated)
+            commit_outcome(caller, committed, context.repeated)
         }
-        Action::Restock { epoch } => undo_outcome(caller.restock(order, *epoch, undo).await),
-        Action::Release { epoch } => undo_outcome(caller.release(order, *epoch, undo).await),
+        Action::Restock { epoch } => undo_outcome(caller, caller.restock(order, *epoch, undo).await),
+        Action::Release { epoch } => undo_outcome(caller, caller.release(order, *epoch, undo).await),
         Action::End(_) => Round::NotYet(None),
     }
+}
+
+/// Another round is due, not before the provider's Retry-After (capped as for any retry).
+pub(super) fn not_yet(caller: &Caller, failed: &CallFailed) -> Round {
+    Round::NotYet(failed.retry_after().map(|asked| asked.min(caller.policy.retry.retry_after_cap)))
 }
 
 fn reserve_outcome(order: &Order, reserved: Result<Reserved, CallFailed>, repeated: bool) -> Round {
@@ -80,33 +85,34 @@ fn reserve_outcome(order: &Order, reserved: Result<Reserved, CallFailed>, repeat
     })
 }
 
-fn commit_outcome(committed: Result<(), CallFailed>, repeated: bool) -> Round {
+fn commit_outcome(caller: &Caller, committed: Result<(), CallFailed>, repeated: bool) -> Round {
     match committed {
         Ok(()) => Round::Came(Outcome::Committed),
         Err(failed) => match &failed.last {
-            // A refusal proves something only if no earlier request can have been applied.
+            // Said of the reservation, not of this request: one that was sold does not run out.
+            Failure::Refused(refusal) if refusal.code == "reservation_gone" => Round::Came(Outcome::ReservationGone),
+            // Any other refusal proves something only if no earlier request can have been applied.
             Failure::Refused(_) if failed.maybe_applied || repeated => {
                 Round::Came(Outcome::CommitUnclear(Cause::InventoryRefused))
             }
-            Failure::Refused(refusal) if refusal.code == "reservation_gone" => Round::Came(Outcome::ReservationGone),
             Failure::Refused(_) => Round::Came(Outcome::CommitRefused(Cause::InventoryRefused)),
             // After the pivot the sale goes forward: the next round is in the background.
-            Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => Round::NotYet(failed.retry_after()),
+            Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => not_yet(caller, &failed),
         },
     }
 }
 
 /// An undo that is refused for good is not repeated (F2): a person has to look.
-fn undo_outcome(undone: Result<(), CallFailed>) -> Round {
+fn undo_outcome(caller: &Caller, undone: Result<(), CallFailed>) -> Round {
     match undone {
         Ok(()) => Round::Came(Outcome::Undone),
         Err(CallFailed { last: Failure::Refused(_), .. }) => Round::Came(Outcome::GaveUp),
-        Err(failed) => Round::NotYet(failed.retry_after()),
+        Err(failed) => not_yet(caller, &failed),
     }
 }
 
-/// How long until the next background round: the policy's delay, or longer if the provider asked for it.
+/// How long until the next background round: the policy's delay, or longer if that was asked for.
 pub fn background_delay(policy: &Policy, rounds: u32, asked: Option<Duration>) -> Duration {
     let delay = crate::retry::backoff(policy.background.delay_base, policy.background.delay_cap, rounds);
-    asked.map_or(delay, |asked| delay.max(asked.min(policy.background.delay_cap)))
+    asked.map_or(delay, |asked| delay.max(asked))
 }

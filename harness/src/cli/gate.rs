@@ -36,7 +36,11 @@ pub(super) fn play(work: &[(Arc<Scenario>, WorldKind)], runner: Runner<'_>, prog
     let of = |wanted: WorldKind| {
         work.iter().enumerate().filter(move |(_, (_, world))| *world == wanted).map(|(index, _)| index)
     };
-    // Simulated runs first and one after the other, so that what is measured of them is undisturbed.
+    // Simulated runs first and one after the other, so that what is measured of them is undisturbed; and one before
+    // them, so that what is set up once a process is not taken for the first scenario's time.
+    if let Some((scenario, world)) = of(WorldKind::Sim).next().map(|index| &work[index]) {
+        drop(guarded(runner, scenario, *world, scenario.seed));
+    }
     for index in of(WorldKind::Sim) {
         slots[index] = Some(one(&work[index], runner, progress));
     }

@@ -4,19 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Refusal;
-use crate::oracle;
-use crate::provider::catalog::Fixture;
-use crate::scenario::Known;
+use crate::report::terminal::{WIDTH, wrap};
 use crate::scenario::find::{find, load};
 use crate::scenario::model::Scenario;
-
-/// The names that scenarios may refer to.
-pub(super) fn known() -> Known {
-    Known {
-        oracles: oracle::ALL.iter().map(|oracle| oracle.id).collect(),
-        skus: Fixture::embedded().products().iter().map(|product| product.sku.clone()).collect(),
-    }
-}
+use crate::scenario::{Known, ScenarioError};
 
 /// The scenarios that can be used, and the text of every mistake in the others.
 pub(super) fn readable(
@@ -25,13 +16,13 @@ pub(super) fn readable(
     colour: bool,
 ) -> Result<(Vec<Arc<Scenario>>, Vec<String>), Refusal> {
     let found = find(root, words).map_err(|error| Refusal::unusable(&error.to_string()))?;
-    let known = known();
+    let known = Known::of_giftgenius();
     let mut scenarios = Vec::new();
     let mut mistaken = Vec::new();
     for found in &found {
         match load(found, &known) {
             Ok(scenario) => scenarios.push(scenario),
-            Err(error) => mistaken.push(error.render(colour)),
+            Err(error) => mistaken.push(shown(&error, colour)),
         }
     }
     Ok((scenarios, mistaken))
@@ -41,4 +32,14 @@ pub(super) fn readable(
 pub(super) fn scenarios(root: &Path, words: &[String], colour: bool) -> Result<Vec<Arc<Scenario>>, Refusal> {
     let (scenarios, mistaken) = readable(root, words, colour)?;
     if mistaken.is_empty() { Ok(scenarios) } else { Err(Refusal::unusable(&mistaken.concat())) }
+}
+
+/// An error as it is printed: a drawing as it is, a sentence in lines.
+fn shown(error: &ScenarioError, colour: bool) -> String {
+    match error {
+        ScenarioError::Mistaken { .. } => error.render(colour),
+        ScenarioError::Unreadable { .. } | ScenarioError::NotText { .. } => {
+            wrap(error.render(colour).trim_end(), WIDTH)
+        }
+    }
 }

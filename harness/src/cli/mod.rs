@@ -24,7 +24,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::fault::plan::Plan;
 use crate::outcome::Outcome;
-use crate::report::terminal::{WIDTH, with_exit};
+use crate::report::terminal::{WIDTH, with_exit, wrap};
 use crate::scenario::find::ROOT;
 use crate::scenario::model::{Scenario, WorldKind};
 
@@ -106,16 +106,19 @@ struct Refusal {
 impl Refusal {
     /// Unusable input: says why, and that nothing was run.
     fn unusable(why: &str) -> Self {
-        let last = with_exit("nothing was run", UNUSABLE, WIDTH);
-        let why = why.trim_end();
-        let lead = if why.starts_with("error:") { "" } else { "error: " };
-        Self { text: format!("{lead}{why}\n{last}\n"), code: UNUSABLE }
+        Self::saying(why, "nothing was run", UNUSABLE)
     }
 
     /// The system or the harness could not run.
     fn could_not_run(why: &str) -> Self {
-        let last = with_exit("this says nothing of the system's behaviour", COULD_NOT_RUN, WIDTH);
-        Self { text: format!("error: {}\n{last}\n", why.trim_end()), code: COULD_NOT_RUN }
+        Self::saying(why, "this says nothing of the system's behaviour", COULD_NOT_RUN)
+    }
+
+    /// An error and a last line. What is laid out already begins with `error:`.
+    fn saying(why: &str, last: &str, code: u8) -> Self {
+        let why = why.trim_end();
+        let why = if why.starts_with("error:") { format!("{why}\n") } else { wrap(&format!("error: {why}"), WIDTH) };
+        Self { text: format!("{why}{}\n", with_exit(last, code, WIDTH)), code }
     }
 }
 

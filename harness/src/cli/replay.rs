@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     /// The scenario: its name or file.
     #[arg(value_name = "SCENARIO")]
     name: String,
-    /// The fault plan, such as "payment.charge#1: lost_reply; inventory.release#1: status(503)"; the scenario's own
+    /// The fault plan, such as `payment.charge#1: lost_reply; inventory.release#1: status(503)`; the scenario's own
     /// unless given.
     #[arg(long)]
     plan: Option<String>,

@@ -1,5 +1,6 @@
 //! `misrule run`: the gate. Runs scenarios, judges them, writes the reports and ends with the exit code.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -69,15 +70,14 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
         // A rule that was broken outranks a report that could not be kept.
         Err(error) => {
             let code = if report.verdict == Word::Broken { Word::Broken.exit_code() } else { COULD_NOT_RUN };
-            let last = terminal::with_exit("the report above is all there is", code, terminal::WIDTH);
-            Err(Refusal { text: format!("error: {error}\n{last}\n"), code })
+            Err(Refusal::saying(&error.to_string(), "the report above is all there is", code))
         }
     }
 }
 
 /// Leaves a scenario file behind for each finding, which replays it and can be moved in among the others.
 fn leave_behind(report: &mut Report, ran: &[Ran], folder: &Path) -> Result<(), FileError> {
-    let mut counts: Vec<(String, u32)> = Vec::new();
+    let mut counts: BTreeMap<String, u32> = BTreeMap::new();
     for scenario in &mut report.scenarios {
         for run in &mut scenario.runs {
             let outcome = ran
@@ -97,13 +97,7 @@ fn leave_behind(report: &mut Report, ran: &[Ran], folder: &Path) -> Result<(), F
                 write_scenario(&failing)
             );
             for finding in &mut run.findings {
-                let count = match counts.iter_mut().find(|(rule, _)| *rule == finding.rule) {
-                    Some((_, count)) => count,
-                    None => {
-                        counts.push((finding.rule.clone(), 0));
-                        &mut counts.last_mut().expect("one was pushed").1
-                    }
-                };
+                let count = counts.entry(finding.rule.clone()).or_insert(0);
                 *count += 1;
                 let path = folder.join(format!("{}-{count}.toml", finding.rule));
                 files::write(&path, text.as_bytes())?;

@@ -1,1 +1,180 @@
+//! The gate over a made-up runner: exit codes, files, and what is printed when runs go well, break or cannot be made.
 
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Console, Runner, command};
+use crate::fault::plan::Plan;
+use crate::oracle::{Oracle, Rest, Verdict, Violation};
+use crate::outcome::Outcome;
+use crate::report::Report;
+use crate::scenario::model::{Scenario, WorldKind};
+use crate::scenario::{Known, parse, write};
+use crate::trace::Record;
+
+static ORACLE: Oracle = Oracle {
+    id: "all-or-nothing",
+    rule: "a rule",
+    explanation: "why",
+    requirements: &["F6"],
+    check: |_| Verdict::Kept,
+};
+
+const SCENARIO: &str = "title = \"T\"\nlesson = \"L.\"\n[[script]]\ncall = \"get_payment_methods\"\n";
+
+fn outcome(scenario: &Arc<Scenario>, world: WorldKind, plan: &Plan, seed: u64) -> Outcome {
+    Outcome {
+        scenario: scenario.clone(),
+        world,
+        plan: plan.clone(),
+        seed,
+        record: Record::default(),
+        rest: Rest::default(),
+        verdicts: vec![(&ORACLE, Verdict::Kept)],
+        unmet: Vec::new(),
+        unfired: Vec::new(),
+        asked: Vec::new(),
+        elapsed: Duration::from_micros(50),
+    }
+}
+
+fn breach() -> Verdict {
+    Verdict::Broken(vec![Violation { oracle: ORACLE.id, message: "A charge stands.".to_owned(), events: Vec::new() }])
+}
+
+/// A made-up runner: what a scenario comes to hangs on its name.
+fn runner(scenario: &Arc<Scenario>, world: WorldKind, plan: &Plan, seed: u64) -> Result<Outcome, String> {
+    let mut outcome = outcome(scenario, world, plan, seed);
+    match scenario.name.as_str() {
+        "a/broken" => outcome.verdicts = vec![(&ORACLE, breach())],
+        "a/broken_with_another_seed" if seed > 1 => outcome.verdicts = vec![(&ORACLE, breach())],
+        "a/ok" | "a/broken_with_another_seed" => {}
+        "a/unmet" => outcome.unmet.push("The last answer should be `success`.".to_owned()),
+        "a/unfired" => outcome.unfired = outcome.plan.faults.clone(),
+        "a/dead" => return Err("the system ended by itself".to_owned()),
+        "a/panics" => panic!("an index out of bounds"),
+        other => unreachable!("no scenario {other}"),
+    }
+    Ok(outcome)
+}
+
+struct Ran {
+    code: u8,
+    out: String,
+    err: String,
+    folder: tempfile::TempDir,
+}
+
+/// Runs `misrule` over scenarios of these names, in a fresh folder.
+fn misrule(names: &[&str], words: &[&str]) -> Ran {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in names {
+        let path = folder.path().join("scenarios").join(format!("{name}.toml"));
+        fs::create_dir_all(path.parent().expect("a theme")).expect("a folder");
+        let faults = if *name == "a/unfired" { "[faults]\n\"payment.charge#9\" = \"reset\"\n" } else { "" };
+        fs::write(path, format!("{SCENARIO}{faults}")).expect("a file");
+    }
+    let (scenarios, out_folder) = (folder.path().join("scenarios"), folder.path().join("out"));
+    let mut all = vec!["misrule".into(), "--scenarios".into(), scenarios.into_os_string()];
+    match words.first() {
+        Some(first @ &("replay" | "list" | "explain")) => all.insert(1, first.into()),
+        _ => all.extend(["--out".into(), out_folder.into_os_string()]),
+    }
+    all.extend(words.iter().filter(|word| !["replay", "list", "explain"].contains(word)).map(Into::into));
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut console = Console { out: &mut out, err: &mut err, colour: false, colour_err: false, progress: false };
+    let runner: Runner<'_> = &runner;
+    let code = command(all, runner, &mut console);
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    Ran { code, out: text(out), err: text(err), folder }
+}
+
+#[test]
+fn the_exit_code_is_that_of_the_worst_scenario() {
+    let table: [(&[&str], u8); 8] = [
+        (&["a/ok"], 0),
+        (&["a/ok", "a/broken"], 1),
+        (&["a/broken_with_another_seed"], 1),
+        (&["a/unmet"], 1),
+        (&["a/ok", "a/unfired"], 3),
+        (&["a/dead", "a/unfired"], 4),
+        (&["a/panics"], 4),
+        (&["a/broken", "a/dead", "a/unfired"], 1),
+    ];
+    for (names, expected) in table {
+        let ran = misrule(names, &[]);
+        assert_eq!(ran.code, expected, "{names:?}\n{}{}", ran.out, ran.err);
+        let last = ran.out.lines().last().unwrap_or_default();
+        assert!(last.ends_with(&format!("exit {expected}")), "{last}");
+    }
+}
+
+#[test]
+fn three_reports_are_left_and_each_finding_leaves_a_scenario_that_reads_back() {
+    let ran = misrule(&["a/ok", "a/broken", "a/unmet"], &[]);
+    let out = ran.folder.path().join("out");
+    let report: Report =
+        serde_json::from_slice(&fs::read(out.join("report.json")).expect("a report")).expect("the document");
+    assert_eq!(report.scenarios.len(), 3);
+    assert_eq!(report.measured.simulated_runs, 9, "each with two further seeds");
+    assert!(fs::read_to_string(out.join("junit.xml")).expect("a report").contains("<failure"));
+    assert!(fs::read_to_string(out.join("report.md")).expect("a report").starts_with("# misrule: broken"));
+    for name in ["all-or-nothing-1", "expectation-1"] {
+        let path = out.join("failures").join(format!("{name}.toml"));
+        let text = fs::read_to_string(&path).expect("a scenario");
+        assert!(text.contains("# misrule replay"), "{text}");
+        let scenario = parse(&text, name, &path, &Known::of_giftgenius()).expect("a good file");
+        let again = write::write(&scenario);
+        assert!(text.ends_with(&again), "{again}");
+    }
+    let entries = fs::read_dir(&out).expect("a folder").count();
+    assert_eq!(entries, 4, "nothing half-written is left");
+}
+
+#[test]
+fn an_older_runs_findings_are_not_taken_for_this_ones() {
+    let first = misrule(&["a/broken"], &[]);
+    let out = first.folder.path().join("out");
+    let old = out.join("failures/all-or-nothing-1.toml");
+    assert!(old.is_file());
+    let scenario = first.folder.path().join("scenarios/a/broken.toml");
+    fs::rename(&scenario, scenario.with_file_name("ok.toml")).expect("renamed");
+    let words = ["misrule", "--scenarios"].map(std::ffi::OsString::from).into_iter();
+    let words =
+        words.chain([first.folder.path().join("scenarios").into_os_string(), "--out".into(), out.into_os_string()]);
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut console = Console { out: &mut out, err: &mut err, colour: false, colour_err: false, progress: false };
+    assert_eq!(command(words, &runner, &mut console), 0);
+    assert!(!old.exists());
+}
+
+#[test]
+fn a_world_that_no_scenario_runs_in_is_unusable_input() {
+    let ran = misrule(&["a/ok"], &["--world", "wire"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("none of the scenarios runs in wire"), "{}", ran.err);
+    assert!(!Path::new(&ran.folder.path().join("out")).exists(), "nothing was run, nothing was written");
+}
+
+#[test]
+fn a_replay_ends_with_the_runs_own_exit_code() {
+    let table = [("a/ok", 0), ("a/broken", 1), ("a/unmet", 1), ("a/unfired", 3), ("a/dead", 4), ("a/panics", 4)];
+    for (name, expected) in table {
+        let ran = misrule(&[name], &["replay", name, "--seed", "7"]);
+        assert_eq!(ran.code, expected, "{name}\n{}{}", ran.out, ran.err);
+        let said = if expected == 4 { &ran.err } else { &ran.out };
+        assert!(said.trim_end().ends_with(&format!("exit {expected}")), "{said}");
+    }
+}
+
+#[test]
+fn a_replay_takes_one_scenario_and_a_world_it_runs_in() {
+    let ran = misrule(&["a/ok", "a/unmet"], &["replay", "a"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("names 2 scenarios"), "{}", ran.err);
+    let ran = misrule(&["a/ok"], &["replay", "a/ok", "--world", "wire"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("does not run in wire"), "{}", ran.err);
+}

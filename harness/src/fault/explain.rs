@@ -187,7 +187,7 @@ mod tests {
             Fault::Circumstance(Circumstance::Stale),
         ];
         for fault in &all {
-            let explained = by_name(fault.name()).expect(fault.name());
+            let explained = by_name(fault.name()).unwrap_or_else(|| panic!("{} is not explained", fault.name()));
             assert_eq!(explained.moment, fault.moment(), "{}", fault.name());
         }
         // And `outage`, which is a provider's, not a request's.

@@ -67,7 +67,7 @@ impl Host<'_> {
                 self.once(number, step, Fresh::Yes).await;
             }
             Manner::Concurrent(times) => {
-                self.at_once(number, step, &vec![Fresh::No; usize::try_from(*times).unwrap_or(1)]).await
+                self.at_once(number, step, &vec![Fresh::No; usize::try_from(*times).unwrap_or(1)]).await;
             }
             Manner::DoubleClick => self.at_once(number, step, &[Fresh::No, Fresh::Yes]).await,
             Manner::Retry(times) => {

@@ -210,8 +210,12 @@ pub struct Evidence<'a> {
     /// For each effect of the ledger, what has been given back of it (a charge, in minor units), or 1 if it has been
     /// undone or replaced.
     pub(super) undone: Vec<i64>,
+    /// The requests with repeats side by side: sorted by operation, reference, key, correlation id, and then in order.
+    pub(super) repeats: Vec<usize>,
     /// The calls by their correlation ids.
     pub(super) correlations: Names<'a>,
+    /// The orders by their ids.
+    pub(super) order_ids: Names<'a>,
 }
 
 /// Names with a number each, found by bisection.
@@ -239,6 +243,11 @@ impl<'a> Evidence<'a> {
     /// The call that a correlation id names: index into [`Self::calls`].
     pub fn call_of(&self, correlation: &str) -> Option<usize> {
         self.correlations.get(correlation)
+    }
+
+    /// The order of an id: index into [`Self::orders`].
+    pub fn order_of(&self, id: &str) -> Option<usize> {
+        self.order_ids.get(id)
     }
 
     /// The effects of an order, with their place in the ledger.

@@ -27,7 +27,9 @@ impl<'a> Evidence<'a> {
             checkout_on_at_start: setting.checkout_on_at_start,
             effect_events: vec![usize::MAX; ledger.effects.len()],
             undone: vec![0; ledger.effects.len()],
+            repeats: Vec::new(),
             correlations: Names::default(),
+            order_ids: Names::default(),
         };
         for (index, event) in trace.events.iter().enumerate() {
             gathered.take(index, event);
@@ -35,7 +37,9 @@ impl<'a> Evidence<'a> {
         let ids = gathered.find_orders();
         gathered.tie_effects(&ids);
         gathered.tie_calls(&ids);
+        gathered.order_ids = ids;
         gathered.tie_purchases();
+        gathered.tie_repeats();
         gathered
     }
 
@@ -114,11 +118,6 @@ impl<'a> Evidence<'a> {
 
     fn exchange_mut(&mut self, exchange: ExchangeId) -> Option<&mut ExchangeView<'a>> {
         self.exchanges.get_mut(exchange.0 as usize).filter(|view| view.sent.exchange == exchange)
-    }
-
-    /// An exchange by its number.
-    pub(super) fn exchange(&self, exchange: ExchangeId) -> Option<&ExchangeView<'a>> {
-        self.exchanges.get(exchange.0 as usize).filter(|view| view.sent.exchange == exchange)
     }
 
     fn order_named(&mut self, id: &'a str, ids: &mut Names<'a>) -> usize {
@@ -245,6 +244,15 @@ impl<'a> Evidence<'a> {
                 self.purchases += 1;
             }
         }
+    }
+
+    fn tie_repeats(&mut self) {
+        let mut repeats: Vec<usize> = (0..self.exchanges.len()).collect();
+        repeats.sort_unstable_by_key(|index| {
+            let sent = self.exchanges[*index].sent;
+            (sent.operation.label, sent.reference.as_deref(), sent.key.as_deref(), sent.correlation.as_str(), *index)
+        });
+        self.repeats = repeats;
     }
 }
 

@@ -6,19 +6,39 @@
 //! [`evidence`] is what they are shown, [`told`] how an answer about a sale is read, [`settlement`] whether a charge's
 //! fate is known.
 
+pub mod all_or_nothing;
+pub mod amount_agreed;
+pub mod backoff;
+pub mod bounded;
 pub mod bounds;
 mod codes;
+pub mod conserved;
+pub mod degraded_honest;
+pub mod error_shape;
 pub mod evidence;
 mod gather;
 pub mod in_time;
+pub mod isolated;
 mod json;
+pub mod key_carried;
+pub mod key_conflict;
+mod keyed;
+pub mod logged;
+mod needles;
 pub mod no_blind_charge;
+pub mod nothing_leaked;
 pub mod one_effect;
+pub mod parked_minimal;
+pub mod same_answer;
 pub mod settled;
 mod settlement;
 #[cfg(test)]
 mod testing;
 pub mod told;
+pub mod told_monotone;
+pub mod undo_order;
+#[cfg(test)]
+mod whole_runs;
 
 pub use evidence::{CallView, Evidence, Rest, Setting};
 pub use told::{Told, ToldStatus};
@@ -60,8 +80,28 @@ pub struct Oracle {
 }
 
 /// Every oracle, in the order in which they are shown.
-pub static ALL: &[&Oracle] =
-    &[&one_effect::ONE_EFFECT, &no_blind_charge::NO_BLIND_CHARGE, &settled::SETTLED, &in_time::IN_TIME];
+pub static ALL: &[&Oracle] = &[
+    &one_effect::ONE_EFFECT,
+    &no_blind_charge::NO_BLIND_CHARGE,
+    &all_or_nothing::ALL_OR_NOTHING,
+    &amount_agreed::AMOUNT_AGREED,
+    &told_monotone::TOLD_MONOTONE,
+    &conserved::CONSERVED,
+    &same_answer::SAME_ANSWER,
+    &key_conflict::KEY_CONFLICT,
+    &key_carried::KEY_CARRIED,
+    &bounded::BOUNDED,
+    &backoff::BACKOFF,
+    &undo_order::UNDO_ORDER,
+    &settled::SETTLED,
+    &parked_minimal::PARKED_MINIMAL,
+    &in_time::IN_TIME,
+    &error_shape::ERROR_SHAPE,
+    &nothing_leaked::NOTHING_LEAKED,
+    &isolated::ISOLATED,
+    &logged::LOGGED,
+    &degraded_honest::DEGRADED_HONEST,
+];
 
 /// The oracle of an id.
 pub fn by_id(id: &str) -> Option<&'static Oracle> {

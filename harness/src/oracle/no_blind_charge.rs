@@ -235,6 +235,24 @@ mod tests {
     }
 
     #[test]
+    fn a_definite_answer_to_a_repetition_settles_both_where_the_provider_deduplicates() {
+        for (profile, blind) in [(PaymentProfile::Stripe, false), (PaymentProfile::Keyless, true)] {
+            let mut run = Run::with_profile(profile);
+            run.create_order("cs_1", "k1");
+            for status in [429, 402] {
+                let charge = run.send(&CHARGE, Some("ord_1"), Some("k"));
+                run.status(charge, status);
+            }
+            again(&mut run, "ord_2", "other");
+            if blind {
+                run.broken(&NO_BLIND_CHARGE);
+            } else {
+                run.kept(&NO_BLIND_CHARGE);
+            }
+        }
+    }
+
+    #[test]
     fn charges_without_a_reference_cannot_be_judged() {
         let mut run = Run::new();
         run.create_order("cs_1", "k1");

@@ -1,7 +1,7 @@
 //! Whether the fate of a charge request was known at a point of the run, from what the system had seen by then.
 //!
 //! A charge request is settled when it was provably not sent, was answered definitely (a whole 2xx, or a 4xx that means
-//! no), when a look-up showed its charge, when its merchant reference was closed, or when a look-up was asked after the
+//! no), or a repetition of it was by a provider that deduplicates, when a look-up showed its charge, when its merchant reference was closed, or when a look-up was asked after the
 //! provider's bound on late effects had passed. A look-up that finds nothing before that settles nothing.
 
 use super::evidence::{Evidence, ExchangeView};
@@ -17,7 +17,10 @@ fn answered_before(exchange: &ExchangeView<'_>, event: usize) -> bool {
 /// Whether a charge request was settled just before `event`.
 pub(super) fn settled_before(evidence: &Evidence<'_>, charge: &ExchangeView<'_>, event: usize) -> bool {
     let refused = matches!(charge.answer, Some((_, _, Seen::Refused)));
-    if answered_before(charge, event) && (refused || charge.succeeded() || charge.refusal().is_some()) {
+    // 429 says that this request was turned away (RFC 6585 §4); a provider that did the work says something else.
+    let turned_away = matches!(charge.answer, Some((_, _, Seen::Reply { status: 429, .. })));
+    let told = refused || turned_away || charge.succeeded() || charge.refusal().is_some();
+    if answered_before(charge, event) && told {
         return true;
     }
     let Some(order) = charge.order else {
@@ -29,8 +32,22 @@ pub(super) fn settled_before(evidence: &Evidence<'_>, charge: &ExchangeView<'_>,
         .map(|index| &evidence.exchanges[*index])
         .skip_while(|other| other.sent_event <= charge.sent_event)
         .take_while(|other| other.sent_event < event)
-        .filter(|other| other.succeeded() && answered_before(other, event))
-        .any(|other| other.is(&CANCEL) || (other.is(&LOOK_UP) && shows(evidence, other, charge)))
+        .filter(|other| answered_before(other, event))
+        .any(|other| {
+            if other.is(&CHARGE) {
+                deduplicated(evidence, other, charge) && (other.succeeded() || other.refusal().is_some())
+            } else {
+                other.succeeded() && (other.is(&CANCEL) || (other.is(&LOOK_UP) && shows(evidence, other, charge)))
+            }
+        })
+}
+
+/// Whether two charge requests are one to the provider: a definite answer to the one speaks of the other.
+fn deduplicated(evidence: &Evidence<'_>, one: &ExchangeView<'_>, other: &ExchangeView<'_>) -> bool {
+    evidence.policy.payment_profile.deduplicates()
+        && one.sent.key.is_some()
+        && one.sent.key == other.sent.key
+        && one.order == other.order
 }
 
 /// Whether a look-up that was answered whole shows what became of a charge request.

@@ -489,6 +489,7 @@ impl Run {
     /// Every oracle keeps quiet.
     #[track_caller]
     pub(super) fn kept_by_all(&mut self) {
+        self.canaries = vec!["sk_live_4242", "4242424242424242"];
         for oracle in super::ALL {
             self.kept(oracle);
         }

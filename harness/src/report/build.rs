@@ -225,24 +225,17 @@ fn measured(ran: &[Ran], elapsed: Duration) -> Measured {
     let mut measured = Measured { elapsed_us: micros(elapsed), simulated_runs: 0, simulated_us: 0, runs: Vec::new() };
     let mut simulated = Duration::ZERO;
     for ran in ran {
-        let Ok(outcomes) = &ran.outcomes else {
-            continue;
-        };
-        let spent: Duration = outcomes.iter().map(|outcome| outcome.elapsed).sum();
-        let Ok(count) = u32::try_from(outcomes.len()) else {
-            continue;
-        };
-        if count == 0 {
-            continue;
-        }
+        let mut spent: Vec<_> = ran.outcomes.iter().flatten().map(|outcome| outcome.elapsed).collect();
+        spent.sort_unstable();
+        let Some(median) = spent.get(spent.len() / 2) else { continue };
         if ran.world == WorldKind::Sim {
-            measured.simulated_runs += u64::from(count);
-            simulated += spent;
+            measured.simulated_runs += u64::try_from(spent.len()).unwrap_or(u64::MAX);
+            simulated += spent.iter().sum::<Duration>();
         }
         measured.runs.push(MeasuredRun {
             scenario: ran.scenario.name.clone(),
             world: ran.world.name().to_owned(),
-            mean_us: micros(spent / count),
+            median_us: micros(*median),
         });
     }
     measured.simulated_us = micros(simulated);

@@ -169,7 +169,7 @@ pub struct Measured {
     pub simulated_runs: u64,
     /// Time spent in them, on one core.
     pub simulated_us: u64,
-    /// How long each scenario took in each world, on average.
+    /// How long each scenario took in each world, in the median run.
     pub runs: Vec<MeasuredRun>,
 }
 
@@ -180,8 +180,8 @@ pub struct MeasuredRun {
     pub scenario: String,
     /// The world.
     pub world: String,
-    /// On average.
-    pub mean_us: u64,
+    /// In the median run.
+    pub median_us: u64,
 }
 
 impl Measured {
@@ -191,11 +191,11 @@ impl Measured {
     }
 
     /// How long a scenario took in a world.
-    pub fn mean(&self, scenario: &str, world: &str) -> Option<Duration> {
+    pub fn median(&self, scenario: &str, world: &str) -> Option<Duration> {
         self.runs
             .iter()
             .find(|run| run.scenario == scenario && run.world == world)
-            .map(|run| Duration::from_micros(run.mean_us))
+            .map(|run| Duration::from_micros(run.median_us))
     }
 }
 

@@ -71,3 +71,28 @@ pub fn clear(folder: &Path, ending: &str) -> Result<(), FileError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_take_its_place_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("report.json");
+        fs::create_dir(&path).expect("a folder in the way");
+        let error = write(&path, b"{}").expect_err("a folder is in the way").to_string();
+        assert!(error.contains("could not be written") && error.contains("nothing was left half-written"), "{error}");
+        let names: Vec<_> = fs::read_dir(folder.path()).expect("a folder").flatten().map(|it| it.file_name()).collect();
+        assert_eq!(names, ["report.json"]);
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("report.md");
+        write(&path, b"first, and longer").expect("written");
+        write(&path, b"second").expect("written");
+        assert_eq!(fs::read(&path).expect("a file"), b"second");
+    }
+}

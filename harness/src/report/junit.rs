@@ -1,11 +1,12 @@
 //! `junit.xml`, for CI: a suite a theme, a case a scenario and world.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
+use super::columns;
 use super::document::{Report, RunReport, ScenarioReport, Word};
-use super::timeline;
 
 /// The widest line of a timeline.
 const WIDTH: usize = 120;
@@ -51,8 +52,8 @@ fn case(report: &Report, scenario: &ScenarioReport, run: &RunReport) -> TestCase
     let name = format!("{} ({})", scenario.name, seed_and_world(scenario, run));
     let mut case = TestCase::new(name, status);
     case.set_classname(format!("misrule.{}", theme(scenario).replace('/', ".")));
-    if let Some(mean) = report.measured.mean(&scenario.name, &run.world) {
-        case.set_time(mean);
+    if let Some(median) = report.measured.median(&scenario.name, &run.world) {
+        case.set_time(median);
     }
     case
 }
@@ -71,9 +72,9 @@ fn description(run: &RunReport) -> String {
     for finding in &run.findings {
         text.push('\n');
         for message in &finding.messages {
-            text.push_str(&format!("{}: {message}\n", finding.rule));
+            writeln!(text, "{}: {message}", finding.rule).expect("writing to a string does not fail");
         }
-        text.push_str(&timeline::text(&finding.timeline, WIDTH));
+        text.push_str(&columns::text(&finding.timeline, WIDTH));
     }
     text
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use super::document::{Report, RunReport, ScenarioReport, Word};
 use super::terminal::summary;
-use super::{timeline, units};
+use super::{columns, units};
 
 /// The widest line of a timeline.
 const WIDTH: usize = 120;
@@ -28,14 +28,14 @@ fn document(out: &mut String, report: &Report) -> fmt::Result {
     writeln!(out, "| scenario | what happens | sim | wire | verdict |")?;
     writeln!(out, "|---|---|--:|--:|---|")?;
     for scenario in &report.scenarios {
-        let mean = |world| report.measured.mean(&scenario.name, world).map_or_else(String::new, units::span);
+        let median = |world| report.measured.median(&scenario.name, world).map_or_else(String::new, units::span);
         writeln!(
             out,
             "| `{}` | {} | {} | {} | {} |",
             scenario.name,
             cell(&scenario.title),
-            mean("sim"),
-            mean("wire"),
+            median("sim"),
+            median("wire"),
             verdict(scenario),
         )?;
     }
@@ -67,15 +67,16 @@ fn failure(out: &mut String, scenario: &ScenarioReport, run: &RunReport) -> fmt:
             writeln!(out, "{}\n", escape(message))?;
         }
         replay(out)?;
-        let text = timeline::text(&finding.timeline, WIDTH);
+        let text = columns::text(&finding.timeline, WIDTH);
         writeln!(out, "```text\n{text}```\n")?;
         if let Some(path) = &finding.written_to {
             writeln!(out, "Written to `{path}`.\n")?;
         }
     }
     let (word, reasons) = match run.verdict {
-        Word::Ok | Word::Broken => return Ok(()),
-        Word::Inconclusive => ("INCONCLUSIVE", run.doubts.clone()),
+        Word::Ok => return Ok(()),
+        Word::Broken if run.doubts.is_empty() => return Ok(()),
+        Word::Inconclusive | Word::Broken => ("INCONCLUSIVE", run.doubts.clone()),
         Word::NotRun => ("NOT RUN", run.not_run.iter().cloned().collect()),
     };
     writeln!(out, "## {word} `{}` ({})\n", scenario.name, run.world)?;

@@ -4,6 +4,7 @@
 //! What is measured stands apart in the document and in no snapshot.
 
 pub mod build;
+pub mod columns;
 pub mod document;
 pub mod files;
 pub mod json;

@@ -5,12 +5,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::columns;
 use super::normalise::Names;
 use super::timeline::{self, Detail};
 use super::told::told;
 use super::units;
 use crate::oracle::Verdict;
 use crate::outcome::Outcome;
+use crate::provider::ledger::EffectKind;
 use crate::provider::operations;
 use crate::trace::{CallId, EventKind};
 
@@ -31,7 +33,7 @@ fn write(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::Result
     write_told(out, outcome, names)?;
     writeln!(out, "\ntimeline")?;
     let rows = timeline::rows(&outcome.record, names, Detail::Full, &[]);
-    out.push_str(&timeline::text(&rows, WIDTH));
+    out.push_str(&columns::text(&rows, WIDTH));
     writeln!(out, "\nledger")?;
     ledger(out, outcome, names)?;
     writeln!(out, "\nat rest")?;
@@ -103,11 +105,21 @@ fn ledger(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::Resul
     }
     for effect in &ledger.effects {
         let amount = effect.amount.map_or_else(String::new, |amount| format!(" {amount}"));
-        let stock: String = effect.stock.iter().map(|(sku, quantity)| format!(" {quantity} {sku}")).collect();
-        let undoes = effect.undoes.map_or_else(String::new, |undone| format!(", undoes #{}", undone.0));
-        let stands = if ledger.stands_at(effect, std::time::Duration::MAX) { "" } else { ", undone" };
+        let stock = effect.stock.iter().fold(String::new(), |text, (sku, quantity)| format!("{text} {quantity} {sku}"));
+        // A commit takes the place of what it commits; everything else that names an earlier effect undoes it.
+        let undoes = effect.undoes.map_or_else(String::new, |undone| match effect.kind {
+            EffectKind::Commit => format!(", takes the place of #{}", undone.0),
+            EffectKind::Charge
+            | EffectKind::Refund
+            | EffectKind::Close
+            | EffectKind::Reserve
+            | EffectKind::Release
+            | EffectKind::Expire
+            | EffectKind::Restock => format!(", undoes #{}", undone.0),
+        });
+        let stands = if ledger.stands_at(effect, std::time::Duration::MAX) { "" } else { " (no longer stands)" };
         let line = format!(
-            "  #{} {} {} {}{amount}{stock}{undoes}{stands}",
+            "  #{} {} {} {}{amount}{stock}{stands}{undoes}",
             effect.id.0,
             effect.kind.name(),
             effect.reference,

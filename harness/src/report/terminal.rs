@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::document::{Finding, Report, RunReport, ScenarioReport, Word};
-use super::{timeline, units};
+use super::{columns, units};
 
 /// The widest line.
 pub const WIDTH: usize = 100;
@@ -84,8 +84,8 @@ fn line(out: &mut String, report: &Report, scenario: &ScenarioReport, paint: Pai
     for world in worlds {
         let cell = report
             .measured
-            .mean(&scenario.name, world)
-            .map_or_else(String::new, |mean| format!("{world} {}", units::span(mean)));
+            .median(&scenario.name, world)
+            .map_or_else(String::new, |median| format!("{world} {}", units::span(median)));
         write!(text, "{cell:CELL$}").expect("writing to a string does not fail");
     }
     let verdict = match scenario.verdict {
@@ -111,30 +111,26 @@ fn rules(scenario: &ScenarioReport) -> String {
 
 /// Counts, time, rate and coverage in one line.
 pub fn summary(report: &Report) -> String {
-    let mut text = format!(
-        "{} broken, {} ok, {} inconclusive",
+    let not_run = match report.count(Word::NotRun) {
+        0 => String::new(),
+        count => format!(", {count} not run"),
+    };
+    let measured = &report.measured;
+    let rate = measured.runs_per_second().map_or_else(String::new, |rate| {
+        let runs = usize::try_from(measured.simulated_runs).unwrap_or(usize::MAX);
+        format!(" ({} simulated at {} runs/s)", units::count(runs, "run"), units::grouped(rate))
+    });
+    let coverage = &report.coverage;
+    let of = |reached: &[String], never: &[String]| format!("{} of {}", reached.len(), reached.len() + never.len());
+    format!(
+        "{} broken, {} ok, {} inconclusive{not_run} in {}{rate}; {} faults fired, {} error codes seen",
         report.count(Word::Broken),
         report.count(Word::Ok),
         report.count(Word::Inconclusive),
-    );
-    let not_run = report.count(Word::NotRun);
-    if not_run > 0 {
-        text.push_str(&format!(", {not_run} not run"));
-    }
-    let elapsed = std::time::Duration::from_micros(report.measured.elapsed_us);
-    text.push_str(&format!(" in {}", units::span(elapsed)));
-    if let Some(rate) = report.measured.runs_per_second() {
-        let runs = usize::try_from(report.measured.simulated_runs).unwrap_or(usize::MAX);
-        text.push_str(&format!(" ({} simulated at {} runs/s)", units::count(runs, "run"), units::grouped(rate)));
-    }
-    let coverage = &report.coverage;
-    let of = |reached: &[String], never: &[String]| format!("{} of {}", reached.len(), reached.len() + never.len());
-    text.push_str(&format!(
-        "; {} faults fired, {} error codes seen",
+        units::span(std::time::Duration::from_micros(measured.elapsed_us)),
         of(&coverage.faults_fired, &coverage.faults_never),
         of(&coverage.codes_seen, &coverage.codes_never),
-    ));
-    text
+    )
 }
 
 fn broken(out: &mut String, scenario: &ScenarioReport, run: &RunReport, finding: &Finding, paint: Paint) {
@@ -148,7 +144,7 @@ fn broken(out: &mut String, scenario: &ScenarioReport, run: &RunReport, finding:
         }
     }
     out.push('\n');
-    for line in timeline::text(&finding.timeline, WIDTH - INDENT.len()).lines() {
+    for line in columns::text(&finding.timeline, WIDTH - INDENT.len()).lines() {
         put(out, &format!("{INDENT}{line}"));
     }
     if let Some(path) = &finding.written_to {
@@ -158,17 +154,15 @@ fn broken(out: &mut String, scenario: &ScenarioReport, run: &RunReport, finding:
 
 fn doubtful(out: &mut String, scenario: &ScenarioReport, run: &RunReport, paint: Paint) {
     let (word, reasons) = match run.verdict {
-        Word::Ok | Word::Broken => return,
-        Word::Inconclusive => ("INCONCLUSIVE", run.doubts.clone()),
+        Word::Ok => return,
+        Word::Broken if run.doubts.is_empty() => return,
+        Word::Inconclusive | Word::Broken => ("INCONCLUSIVE", run.doubts.clone()),
         Word::NotRun => ("NOT RUN", run.not_run.iter().cloned().collect()),
     };
-    let world = match run.world.as_str() {
-        "sim" => String::new(),
-        world => format!(" on the {world}"),
-    };
+    let place = if run.world == "sim" { String::new() } else { format!(" on the {}", run.world) };
     out.push('\n');
     let word = paint.verdict(run.verdict, word);
-    put(out, &format!("{word} {}{world}", scenario.name));
+    put(out, &format!("{word} {}{place}", scenario.name));
     put(out, &format!("  replay: {}", run.replay));
     for reason in reasons {
         for line in wrap(&reason, WIDTH - 2).lines() {
@@ -199,23 +193,25 @@ fn cut(text: &str, most: usize) -> String {
     short
 }
 
-/// Lines of at most `width` characters, broken at spaces.
+/// Lines of at most `width` characters, broken at spaces; a text that already has lines keeps them.
 pub fn wrap(text: &str, width: usize) -> String {
     let mut out = String::new();
-    let mut used = 0;
-    for word in text.split(' ') {
-        let length = word.chars().count();
-        if used > 0 && used + 1 + length > width {
-            out.push('\n');
-            used = 0;
-        } else if used > 0 {
-            out.push(' ');
-            used += 1;
+    for line in text.lines() {
+        let mut used = 0;
+        for word in line.split(' ') {
+            let length = word.chars().count();
+            if used > 0 && used + 1 + length > width {
+                out.push('\n');
+                used = 0;
+            } else if used > 0 {
+                out.push(' ');
+                used += 1;
+            }
+            out.push_str(word);
+            used += length;
         }
-        out.push_str(word);
-        used += length;
+        out.push('\n');
     }
-    out.push('\n');
     out
 }
 

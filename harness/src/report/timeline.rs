@@ -1,6 +1,6 @@
 //! A trace → rows in three columns: host – giftgenius – providers, with the identifiers renamed.
 //!
-//! A request, what the provider did and what came back share a row where nothing else happened in between.
+//! [`columns`](super::columns) lays them out. A request, what the provider did and what came back share a row where nothing else happened in between.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +14,9 @@ use super::told::told;
 use super::units;
 use crate::provider::ledger::{Effect, EffectKind};
 use crate::trace::{CallId, CallStarted, EventKind, ExchangeId, Record, Seen, Sent};
+
+/// A wait for an answer that is shorter goes without saying.
+const WORTH_TELLING: Duration = Duration::from_millis(100);
 
 /// How much is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,8 +63,17 @@ struct Table<'a> {
     rows: Vec<Row>,
     calls: BTreeMap<CallId, &'a CallStarted>,
     sent: BTreeMap<ExchangeId, &'a Sent>,
-    /// The exchange that the last row began and when, while nothing else has come after it.
-    open: Option<(ExchangeId, Duration)>,
+    /// The exchange that the last row began, while nothing else has come after it.
+    open: Option<Open>,
+}
+
+/// An exchange whose row can still be added to.
+#[derive(Clone, Copy)]
+struct Open {
+    exchange: ExchangeId,
+    since: Duration,
+    /// What the provider answered, once it has.
+    status: Option<u16>,
 }
 
 impl<'a> Table<'a> {
@@ -83,11 +95,13 @@ impl<'a> Table<'a> {
             EventKind::Sent(sent) => {
                 self.sent.insert(sent.exchange, sent);
                 self.push(index, at, system(request(sent)));
-                self.open = Some((sent.exchange, at));
+                self.open = Some(Open { exchange: sent.exchange, since: at, status: None });
             }
             EventKind::Delivered { exchange, status } => {
-                let text = format!("{status}");
-                self.at_provider(index, at, Some(*exchange), &text);
+                self.at_provider(index, at, Some(*exchange), &status.to_string());
+                if let Some(open) = &mut self.open {
+                    open.status = Some(*status);
+                }
             }
             EventKind::Effect(effect) => {
                 self.at_provider(index, at, effect.exchange, &took_hold(effect));
@@ -106,30 +120,19 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The row that an exchange began, as long as it is the last one, and how much later it is now, in words.
-    fn open_row(&mut self, exchange: Option<ExchangeId>, at: Duration) -> Option<(&mut Row, String)> {
-        let (open, since) = self.open?;
-        if exchange != Some(open) {
-            return None;
-        }
-        let row = self.rows.last_mut()?;
-        let waited = at.saturating_sub(since);
-        let later = if waited < Duration::from_millis(1) {
-            String::new()
-        } else {
-            format!(" after {}", units::instant(waited))
-        };
-        Some((row, later))
+    /// The row that an exchange began, as long as it is the last one.
+    fn open_row(&mut self, exchange: Option<ExchangeId>) -> Option<(&mut Row, Open)> {
+        let open = self.open.filter(|open| Some(open.exchange) == exchange)?;
+        Some((self.rows.last_mut()?, open))
     }
 
     fn at_provider(&mut self, index: usize, at: Duration, exchange: Option<ExchangeId>, text: &str) {
         let marked = self.marked.contains(&index);
-        if let Some((row, later)) = self.open_row(exchange, at) {
+        if let Some((row, _)) = self.open_row(exchange) {
             if !row.providers.is_empty() {
                 row.providers.push_str(", ");
             }
             row.providers.push_str(text);
-            row.providers.push_str(&later);
             row.marked |= marked;
             return;
         }
@@ -141,13 +144,20 @@ impl<'a> Table<'a> {
     fn answered(&mut self, index: usize, at: Duration, exchange: ExchangeId, seen: &Seen) {
         let marked = self.marked.contains(&index);
         let text = what_was_seen(seen);
-        if let Some((row, later)) = self.open_row(Some(exchange), at) {
+        if let Some((row, open)) = self.open_row(Some(exchange)) {
+            let as_answered = open.status.is_some_and(|status| is_plain(seen, status));
             if row.providers.is_empty() {
-                row.providers.push_str("not reached");
+                row.providers.push_str("not applied");
             }
-            row.providers.push_str(" ─▶ ");
-            row.providers.push_str(&text);
-            row.providers.push_str(&later);
+            if !as_answered {
+                row.providers.push_str(" ─▶ ");
+                row.providers.push_str(&text);
+            }
+            let waited = at.saturating_sub(open.since);
+            if waited >= WORTH_TELLING {
+                row.providers.push_str(" after ");
+                row.providers.push_str(&units::instant(waited));
+            }
             row.marked |= marked;
             self.open = None;
             return;
@@ -199,7 +209,7 @@ fn request(sent: &Sent) -> String {
     let reference = sent.reference.as_deref().unwrap_or_default();
     let amount = sent.amount.map_or_else(String::new, |minor| format!(" {}.{:02}", minor / 100, minor % 100));
     let gap = if reference.is_empty() { "" } else { " " };
-    let fault = sent.fault.as_ref().map_or_else(String::new, |fault| format!(" ⚡{fault}"));
+    let fault = sent.fault.as_ref().map_or_else(String::new, |fault| format!(" ✗{fault}"));
     format!("{}{gap}{reference}{amount} ─▶{fault}", sent.site)
 }
 
@@ -226,6 +236,11 @@ fn took_hold(effect: &Effect) -> String {
     format!("✔ {done} {}{gap}{what}", effect.subject)
 }
 
+/// Whether the system saw just what the provider answered.
+fn is_plain(seen: &Seen, answered: u16) -> bool {
+    matches!(seen, Seen::Reply { status, retry_after: None, intact: true } if *status == answered)
+}
+
 fn what_was_seen(seen: &Seen) -> String {
     match seen {
         Seen::Reply { status, retry_after, intact } => {
@@ -239,64 +254,4 @@ fn what_was_seen(seen: &Seen) -> String {
         Seen::Cut => "reply cut".to_owned(),
         Seen::Refused => "connection refused".to_owned(),
     }
-}
-
-/// The rows as aligned text, each line at most `width` characters; marked rows begin with `▸`.
-pub fn text(rows: &[Row], width: usize) -> String {
-    const GAP: usize = 2;
-    let longest = |column: fn(&Row) -> &str| rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0);
-    let at = longest(|row| &row.at).max(1);
-    let left = width.saturating_sub(2 + at + 3 * GAP);
-    // The host's column may take two fifths at most, the system's what it needs of the rest; long cells run over more
-    // than one line.
-    let host = longest(|row| &row.host).clamp(4, (left * 2 / 5).max(4));
-    let system = longest(|row| &row.system).clamp(10, (left - host) * 3 / 5);
-    let providers = left.saturating_sub(host + system).max(9);
-    let mut out = String::new();
-    let mut line = |mark: &str, cells: [&str; 4]| {
-        let text = format!("{mark} {:at$}  {:host$}  {:system$}  {}", cells[0], cells[1], cells[2], cells[3]);
-        out.push_str(text.trim_end());
-        out.push('\n');
-    };
-    line(" ", ["t", "host", "giftgenius", "providers"]);
-    for row in rows {
-        let columns = [wrap(&row.host, host), wrap(&row.system, system), wrap(&row.providers, providers)];
-        let height = columns.iter().map(Vec::len).max().unwrap_or(1).max(1);
-        for index in 0..height {
-            let [host, system, providers] =
-                columns.each_ref().map(|column| column.get(index).map_or("", String::as_str));
-            let first = index == 0;
-            line(
-                if first && row.marked { "▸" } else { " " },
-                [if first { &row.at } else { "" }, host, system, providers],
-            );
-        }
-    }
-    out
-}
-
-/// Breaks a text into lines of at most `width` characters, at spaces where it can.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        let mut word = word.to_owned();
-        if let Some(line) = lines.last_mut()
-            && line.chars().count() + 1 + word.chars().count() <= width
-        {
-            line.push(' ');
-            line.push_str(&word);
-            continue;
-        }
-        // Lines after the first are set in, so that they are not taken for rows.
-        let indent = if lines.is_empty() { 0 } else { 2 };
-        while word.chars().count() + indent > width && width > indent {
-            let cut = word.char_indices().nth(width - indent).map_or(word.len(), |(at, _)| at);
-            let rest = word.split_off(cut);
-            lines.push(format!("{}{word}", " ".repeat(indent)));
-            word = rest;
-        }
-        let indent = if lines.is_empty() { "" } else { "  " };
-        lines.push(format!("{indent}{word}"));
-    }
-    lines
 }

@@ -69,7 +69,7 @@ fn fields(value: &Value) -> String {
             ("retryable", Value::Bool(flag)) => {
                 parts.push(if *flag { "retryable" } else { "final" }.to_owned());
             }
-            ("retry_after_ms", value) => parts.push(format!("after {value} ms")),
+            ("retry_after_ms", value) => parts.push(format!("retry after {value} ms")),
             (_, value) => parts.push(format!("{name}: {value}")),
         }
     }

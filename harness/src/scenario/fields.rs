@@ -158,26 +158,24 @@ impl<'t> Field<'t> {
         }
     }
 
+    fn as_table(&self, mistakes: &mut Mistakes) -> Option<&'t DeTable<'t>> {
+        let table = self.value.as_table();
+        if table.is_none() {
+            self.wrong_type("a table", mistakes);
+        }
+        table
+    }
+
     /// A table whose keys are free.
     pub(super) fn table(&self, mistakes: &mut Mistakes) -> Option<Fields<'t>> {
-        match self.value.as_table() {
-            Some(table) => Some(Fields::open(table, self.span.clone())),
-            None => {
-                self.wrong_type("a table", mistakes);
-                None
-            }
-        }
+        let table = self.as_table(mistakes)?;
+        Some(Fields::open(table, self.span.clone()))
     }
 
     /// A table that may hold only these keys.
     pub(super) fn table_of(&self, what: &str, known: &[&str], mistakes: &mut Mistakes) -> Option<Fields<'t>> {
-        match self.value.as_table() {
-            Some(table) => Some(Fields::open_known(table, self.span.clone(), what, known, mistakes)),
-            None => {
-                self.wrong_type("a table", mistakes);
-                None
-            }
-        }
+        let table = self.as_table(mistakes)?;
+        Some(Fields::open_known(table, self.span.clone(), what, known, mistakes))
     }
 
     /// The elements of an array, each as a field of the same key.

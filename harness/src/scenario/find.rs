@@ -29,7 +29,7 @@ pub struct Found {
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
     /// A folder cannot be listed.
-    #[error("the folder {path} cannot be listed: {cause}", path = path.display())]
+    #[error("the folder {path} cannot be listed: {cause}; name the folder that holds the scenarios", path = path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -37,7 +37,7 @@ pub enum FindError {
         cause: io::Error,
     },
     /// A folder holds none.
-    #[error("no scenario (*.toml) under {path}", path = path.display())]
+    #[error("no scenario (*.toml) under {path}; write one, or name the folder that holds them", path = path.display())]
     Empty {
         /// The folder.
         path: PathBuf,

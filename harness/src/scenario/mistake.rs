@@ -13,6 +13,9 @@ use miette::{
 /// The widest line of a diagnostic.
 const WIDTH: usize = 100;
 
+/// What stands in front of a line, and of a suggestion beside its place.
+const MARGIN: usize = 14;
+
 /// One mistake in a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mistake {
@@ -98,13 +101,13 @@ impl ScenarioError {
                 let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
                 let handler = GraphicalReportHandler::new_themed(theme)
                     .with_width(WIDTH)
-                    .with_context_lines(0)
+                    .with_context_lines(1)
                     .with_primary_span_start()
                     .with_links(false);
                 let source = WholeLines { text, named: NamedSource::new(path.display().to_string(), text.clone()) };
                 let mut out = format!("error: {self}\n\n");
                 for mistake in mistakes {
-                    let shown = Shown { mistake, source: &source, length: text.len() };
+                    let shown = Shown { mistake, source: &source };
                     handler.render_report(&mut out, &shown).expect("writing to a string does not fail");
                 }
                 out
@@ -117,7 +120,7 @@ impl fmt::Display for ScenarioError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable { path, cause } => {
-                write!(f, "{} cannot be read: {cause}", path.display())
+                write!(f, "{} cannot be read: {cause}; check that it is there and may be read", path.display())
             }
             Self::NotText { path, at } => {
                 write!(f, "{} is not UTF-8 text (byte {at} is not); save it as UTF-8", path.display())
@@ -143,9 +146,13 @@ impl SourceCode for WholeLines<'_> {
     fn read_span<'s>(
         &'s self,
         span: &SourceSpan,
-        _lines_before: usize,
-        _lines_after: usize,
+        lines_before: usize,
+        lines_after: usize,
     ) -> Result<Box<dyn SpanContents<'s> + 's>, MietteError> {
+        if lines_before == 0 && lines_after == 0 {
+            // Asked for the place itself, which stands in the headline.
+            return self.named.read_span(span, 0, 0);
+        }
         let bytes = self.text.as_bytes();
         let end = span.offset() + span.len();
         let is_break = |byte: &u8| *byte == b'\n';
@@ -159,7 +166,6 @@ impl SourceCode for WholeLines<'_> {
 struct Shown<'a> {
     mistake: &'a Mistake,
     source: &'a WholeLines<'a>,
-    length: usize,
 }
 
 impl fmt::Debug for Shown<'_> {
@@ -182,13 +188,33 @@ impl Diagnostic for Shown<'_> {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let Range { start, end } = self.mistake.span;
-        let (start, end) = (start.min(self.length), end.min(self.length));
-        let label = LabeledSpan::new(
-            Some(self.mistake.suggestion.clone().unwrap_or_else(|| "here".to_owned())),
-            start,
-            end - start,
-        );
+        let beside = self.fits_beside().then(|| self.mistake.suggestion.clone()).flatten();
+        let Range { start, end } = self.span();
+        let label = LabeledSpan::new(Some(beside.unwrap_or_else(|| "here".to_owned())), start, end - start);
         Some(Box::new(std::iter::once(label)))
+    }
+
+    fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
+        let suggestion = self.mistake.suggestion.as_ref().filter(|_| !self.fits_beside())?;
+        Some(Box::new(suggestion))
+    }
+}
+
+impl Shown<'_> {
+    /// The place, inside the text.
+    fn span(&self) -> Range<usize> {
+        let length = self.source.text.len();
+        self.mistake.span.start.min(length)..self.mistake.span.end.min(length)
+    }
+
+    /// Whether a suggestion can stand beside its place: there is something to point at, and the line has room.
+    fn fits_beside(&self) -> bool {
+        let Range { start, end } = self.span();
+        let text = self.source.text;
+        let line = text[..start].rfind('\n').map_or(0, |found| found + 1);
+        let column = text[line..end].chars().count();
+        let length = self.mistake.suggestion.as_ref().map_or(0, |suggestion| suggestion.chars().count());
+        let points_at_something = !matches!(text.as_bytes().get(start), None | Some(b'\n' | b'\r'));
+        points_at_something && column + length + MARGIN <= WIDTH
     }
 }

@@ -4,9 +4,12 @@
 //! file's text and tells every mistake at once ([`mistake`]), [`write`](write::write) makes a file of it again,
 //! [`find`] discovers files, [`schema`] describes the format for editors.
 
+mod answer;
+mod expect;
 pub mod faults;
 mod fields;
 pub mod find;
+mod manner;
 pub mod mistake;
 pub mod model;
 pub mod parse;

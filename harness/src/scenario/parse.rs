@@ -6,24 +6,20 @@ use std::path::Path;
 use giftgenius::policy::Policy;
 use toml::de::DeTable;
 
+use super::expect;
 use super::faults;
-use super::fields::{Field, Fields, quoting};
+use super::fields::{Field, Fields};
 use super::mistake::{Mistakes, ScenarioError};
 use super::model::{Expect, Scenario, WorldKind};
 use super::policy::{self, WIRE_ATTEMPT_TIMEOUT_MAX};
 use super::script;
 use crate::fault::plan::Plan;
-use crate::provider::ledger::EffectKind;
-use crate::provider::operations;
-use crate::{requirement, suggest};
+use crate::provider::catalog::Fixture;
+use crate::{oracle, requirement, suggest};
 
 /// The keys of a file.
 pub(super) const KEYS: [&str; 11] =
     ["title", "lesson", "covers", "worlds", "seed", "policy", "stock", "script", "faults", "expect", "excused"];
-/// The keys of `[expect]`.
-pub(super) const EXPECT_KEYS: [&str; 5] = ["answer", "requests", "standing", "parked", "broken"];
-/// The effects that can stand at rest.
-pub(super) const STANDING: [EffectKind; 3] = [EffectKind::Charge, EffectKind::Reserve, EffectKind::Commit];
 /// The worlds.
 pub(super) const WORLDS: [WorldKind; 2] = [WorldKind::Sim, WorldKind::Wire];
 /// The largest count that a file may expect, and the largest stock.
@@ -40,12 +36,22 @@ pub struct Known {
     pub skus: Vec<String>,
 }
 
+impl Known {
+    /// The names that scenarios for GiftGenius may refer to: the oracles, and the built-in fixture's products.
+    pub fn of_giftgenius() -> Self {
+        Self {
+            oracles: oracle::ALL.iter().map(|oracle| oracle.id).collect(),
+            skus: Fixture::embedded().products().iter().map(|product| product.sku.clone()).collect(),
+        }
+    }
+}
+
 /// Reads a scenario from its file's text. `name` is theme and file name, `path` the file as it was given.
 pub fn parse(text: &str, name: &str, path: &Path, known: &Known) -> Result<Scenario, ScenarioError> {
-    let mistaken = |mistakes: Mistakes| ScenarioError::Mistaken {
+    let refused = |found: Mistakes| ScenarioError::Mistaken {
         path: path.to_owned(),
         text: text.to_owned(),
-        mistakes: mistakes.into_sorted(),
+        mistakes: found.into_sorted(),
     };
     let mut mistakes = Mistakes::default();
     let (document, errors) = DeTable::parse_recoverable(text);
@@ -53,12 +59,12 @@ pub fn parse(text: &str, name: &str, path: &Path, known: &Known) -> Result<Scena
         for error in errors {
             mistakes.add(&error.span().unwrap_or(0..0), format!("not TOML: {}", error.message()));
         }
-        return Err(mistaken(mistakes));
+        return Err(refused(mistakes));
     }
     let scenario = read(&document, name, path, known, &mut mistakes);
     match scenario {
         Some(scenario) if mistakes.is_empty() => Ok(scenario),
-        _ => Err(mistaken(mistakes)),
+        _ => Err(refused(mistakes)),
     }
 }
 
@@ -97,7 +103,7 @@ fn read(
     };
     let plan =
         fields.get("faults").map_or_else(Plan::default, |field| faults::read(field, &step_calls(&fields), mistakes));
-    let expect = fields.get("expect").map_or_else(Expect::default, |field| expect(field, known, mistakes));
+    let expect = fields.get("expect").map_or_else(Expect::default, |field| expect::read(field, known, mistakes));
     let excused = fields.get("excused").map_or_else(BTreeMap::new, |field| excused(field, known, &expect, mistakes));
     Some(Scenario {
         name: name.to_owned(),
@@ -125,17 +131,11 @@ fn step_calls(fields: &Fields<'_>) -> Vec<bool> {
 }
 
 fn required_line(fields: &Fields<'_>, key: &str, about: &str, mistakes: &mut Mistakes) -> Option<String> {
-    match fields.get(key) {
-        Some(field) => field.line(mistakes).map(str::to_owned),
-        None => {
-            mistakes.suggest(
-                &fields.span,
-                format!("the file has no `{key}`"),
-                Some(format!("add `{key} = \"…\"`: {about}")),
-            );
-            None
-        }
+    if let Some(field) = fields.get(key) {
+        return field.line(mistakes).map(str::to_owned);
     }
+    mistakes.suggest(&fields.span, format!("the file has no `{key}`"), Some(format!("add `{key} = \"…\"`: {about}")));
+    None
 }
 
 fn covers(field: &Field<'_>, mistakes: &mut Mistakes) -> Vec<String> {
@@ -169,16 +169,16 @@ fn worlds(field: &Field<'_>, mistakes: &mut Mistakes) -> Vec<WorldKind> {
         let Some(word) = element.text(mistakes) else {
             continue;
         };
-        match WORLDS.iter().find(|world| world.name() == word) {
+        match WORLDS.iter().find(|known| known.name() == word) {
             None => mistakes.suggest(
                 &element.span,
                 format!("unknown world `{word}`"),
                 suggest::hint(word, &WORLDS.map(WorldKind::name)),
             ),
-            Some(world) if worlds.contains(world) => {
+            Some(named) if worlds.contains(named) => {
                 mistakes.add(&element.span, format!("`{word}` stands here twice"));
             }
-            Some(world) => worlds.push(*world),
+            Some(named) => worlds.push(*named),
         }
     }
     if !worlds.contains(&WorldKind::Sim) {
@@ -229,64 +229,17 @@ fn stock(field: &Field<'_>, known: &Known, mistakes: &mut Mistakes) -> BTreeMap<
     stock
 }
 
-fn expect(field: &Field<'_>, known: &Known, mistakes: &mut Mistakes) -> Expect {
-    let Some(table) = field.table_of("[expect]", &EXPECT_KEYS, mistakes) else {
-        return Expect::default();
-    };
-    let labels = operations::ALL.map(|operation| operation.label);
-    let standing = STANDING.map(EffectKind::name);
-    Expect {
-        answer: table.get("answer").and_then(|field| script::answer(field, mistakes)),
-        requests: table
-            .get("requests")
-            .map_or_else(BTreeMap::new, |field| counts(field, "operation", &labels, mistakes)),
-        standing: table
-            .get("standing")
-            .map_or_else(BTreeMap::new, |field| counts(field, "effect", &standing, mistakes)),
-        parked: table.get("parked").and_then(|field| field.number(0..=COUNT_MAX, mistakes)).unwrap_or(0),
-        broken: table
-            .get("broken")
-            .and_then(|field| field.elements(mistakes))
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|element| {
-                let id = element.text(mistakes)?;
-                oracle(id, element, known, mistakes)
-            })
-            .collect(),
-    }
-}
-
-fn counts(field: &Field<'_>, what: &str, known: &[&str], mistakes: &mut Mistakes) -> BTreeMap<String, u32> {
-    let mut counts = BTreeMap::new();
-    let Some(table) = field.table(mistakes) else {
-        return counts;
-    };
-    for field in table.iter() {
-        if !known.contains(&field.key) {
-            mistakes.suggest(
-                &field.key_span,
-                format!("unknown {what} `{}`", field.key),
-                quoting(field).or_else(|| suggest::hint(field.key, known)),
-            );
-        } else if let Some(count) = field.number(0..=COUNT_MAX, mistakes) {
-            counts.insert(field.key.to_owned(), count);
-        }
-    }
-    counts
-}
-
-fn excused(field: &Field<'_>, known: &Known, expect: &Expect, mistakes: &mut Mistakes) -> BTreeMap<String, String> {
+fn excused(field: &Field<'_>, known: &Known, expected: &Expect, mistakes: &mut Mistakes) -> BTreeMap<String, String> {
     let mut excused = BTreeMap::new();
     let Some(table) = field.table(mistakes) else {
         return excused;
     };
     for field in table.iter() {
         let at_key = Field { span: field.key_span.clone(), ..field.clone() };
-        let Some(id) = oracle(field.key, &at_key, known, mistakes) else {
+        let Some(id) = expect::oracle(field.key, &at_key, known, mistakes) else {
             continue;
         };
-        if expect.broken.contains(&id) {
+        if expected.broken.contains(&id) {
             mistakes.suggest(
                 &field.key_span,
                 format!("`{id}` is both excused and expected to be broken"),
@@ -298,16 +251,4 @@ fn excused(field: &Field<'_>, known: &Known, expect: &Expect, mistakes: &mut Mis
         }
     }
     excused
-}
-
-fn oracle(id: &str, field: &Field<'_>, known: &Known, mistakes: &mut Mistakes) -> Option<String> {
-    if known.oracles.contains(&id) {
-        return Some(id.to_owned());
-    }
-    mistakes.suggest(
-        &field.span,
-        format!("unknown oracle `{id}`"),
-        suggest::hint(id, &known.oracles).or_else(|| Some("`misrule list --oracles` shows them all".to_owned())),
-    );
-    None
 }

@@ -3,10 +3,13 @@
 use giftgenius::error::Code;
 use serde_json::{Map, Value, json};
 
+use super::answer::ANSWERS;
+use super::expect::STANDING;
+use super::manner::CALLS_MAX;
 use super::model::WorldKind;
-use super::parse::{COUNT_MAX, STANDING, WORLDS};
+use super::parse::{COUNT_MAX, WORLDS};
 use super::policy::{PROFILE_KEY, PROFILES, SETTINGS};
-use super::script::{ACTIONS, ANSWERS, CALLS_MAX, TOOLS, USER_DEFAULT, WAIT_MS_MAX};
+use super::script::{ACTIONS, TOOLS, USER_DEFAULT, WAIT_MS_MAX};
 use crate::provider::operations;
 use crate::requirement;
 
@@ -132,7 +135,7 @@ pub fn text() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{parse, policy as policy_file, script};
+    use crate::scenario::{expect, manner, parse, policy as policy_file, script};
 
     fn keys(schema: &Value) -> Vec<String> {
         let properties = schema["properties"].as_object().expect("an object schema");
@@ -152,9 +155,9 @@ mod tests {
         let schema = schema();
         let properties = &schema["properties"];
         assert_eq!(keys(&schema), sorted(parse::KEYS));
-        assert_eq!(keys(&properties["expect"]), sorted(parse::EXPECT_KEYS));
+        assert_eq!(keys(&properties["expect"]), sorted(expect::EXPECT_KEYS));
         assert_eq!(keys(&properties["policy"]), sorted(policy_file::keys()));
-        let step = ACTIONS.into_iter().chain(script::CALL_KEYS).chain(script::MANNERS);
+        let step = ACTIONS.into_iter().chain(script::CALL_KEYS).chain(manner::MANNERS);
         assert_eq!(keys(&properties["script"]["items"]), sorted(step));
     }
 

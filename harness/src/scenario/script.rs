@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use giftgenius::error::Code;
 use serde_json::{Map, Number, Value};
 use toml::de::DeValue;
 
+use super::answer;
 use super::fields::{Field, Fields};
+use super::manner::{self, MANNERS};
 use super::mistake::Mistakes;
 use super::model::{Answer, CallStep, Manner, Step};
 use super::template::{Piece, TemplateKind, pieces};
@@ -28,17 +29,10 @@ pub const TOOLS: [&str; 9] = [
 
 /// What a step can be: exactly one of these.
 pub(super) const ACTIONS: [&str; 5] = ["call", "wait_ms", "wait", "restart", "switch"];
-/// How a call is made: at most one of these.
-pub(super) const MANNERS: [&str; 6] =
-    ["repeat", "concurrent", "double_click", "regenerate", "retry", "cancel_after_ms"];
 /// What else belongs to a call.
 pub(super) const CALL_KEYS: [&str; 4] = ["intent", "user", "args", "expect"];
-/// The answers that are not error codes.
-pub(super) const ANSWERS: [&str; 5] = ["success", "failed", "pending", "cancelled", "interrupted"];
 /// The longest wait.
 pub(super) const WAIT_MS_MAX: i64 = 7 * 24 * 60 * 60 * 1000;
-/// The most calls that one step may make.
-pub(super) const CALLS_MAX: u32 = 100;
 /// Who calls unless said.
 pub(super) const USER_DEFAULT: &str = "ada";
 
@@ -170,8 +164,8 @@ impl Reader {
             }
         }
         self.complete(action, tool, intent, &mut arguments, mistakes);
-        let manner = manner(what, fields, &arguments, mistakes);
-        let expect = fields.get("expect").and_then(|field| answer(field, mistakes));
+        let manner = manner::read(what, fields, &arguments, mistakes);
+        let expect = fields.get("expect").and_then(|field| answer::read(field, mistakes));
         if let (Some(Answer::Interrupted), Some(field)) = (&expect, fields.get("expect"))
             && !matches!(manner, Some(Manner::CancelAfter(_)))
             && !TELLS_CANCELLED.contains(&tool)
@@ -188,7 +182,9 @@ impl Reader {
                 OPENS_ORDER => Some(&mut self.orders),
                 _ => None,
             };
-            opened.into_iter().for_each(|opened| opened.push(intent.to_owned()));
+            if let Some(opened) = opened {
+                opened.push(intent.to_owned());
+            }
         }
         Some(Step::Call(CallStep {
             tool: Arc::from(tool),
@@ -333,84 +329,4 @@ fn name<'t>(field: &Field<'t>, mistakes: &mut Mistakes) -> Option<&'t str> {
         );
     }
     fits.then_some(text)
-}
-
-fn manner(what: &str, fields: &Fields<'_>, arguments: &Map<String, Value>, mistakes: &mut Mistakes) -> Option<Manner> {
-    let given: Vec<_> = fields.iter().filter(|field| MANNERS.contains(&field.key)).collect();
-    let field = match given.as_slice() {
-        [] => return Some(Manner::Once),
-        [field] => *field,
-        [first, second, ..] => {
-            mistakes.suggest(
-                &second.key_span,
-                format!("{what} has both `{}` and `{}`", first.key, second.key),
-                Some("a call is made in one manner; make two steps".to_owned()),
-            );
-            return None;
-        }
-    };
-    let mut fresh_keys = |manner: Manner| {
-        let key = arguments.get("idempotency_key").and_then(Value::as_str);
-        let made = key
-            .is_some_and(|key| pieces(key).iter().any(|piece| matches!(piece, Piece::Template(TemplateKind::Key, _))));
-        if !made {
-            mistakes.suggest(
-                &field.key_span,
-                format!("`{}` makes a fresh key each time, and {what} carries none", field.key),
-                Some("add `idempotency_key = \"{key:pay}\"` to its args".to_owned()),
-            );
-        }
-        made.then_some(manner)
-    };
-    match field.key {
-        "double_click" => fresh_keys(Manner::DoubleClick).and_then(|manner| {
-            field.set(mistakes)?;
-            Some(manner)
-        }),
-        "regenerate" => fresh_keys(Manner::Regenerate).and_then(|manner| {
-            field.set(mistakes)?;
-            Some(manner)
-        }),
-        "repeat" => field.number(2..=CALLS_MAX, mistakes).map(Manner::Repeat),
-        "concurrent" => field.number(2..=CALLS_MAX, mistakes).map(Manner::Concurrent),
-        "retry" => field.number(2..=CALLS_MAX, mistakes).map(Manner::Retry),
-        "cancel_after_ms" => {
-            field.integer(0..=WAIT_MS_MAX, mistakes).map(|ms| Manner::CancelAfter(Duration::from_millis(ms)))
-        }
-        other => unreachable!("`{other}` is no manner"),
-    }
-}
-
-/// An answer: a word, or an error's code.
-pub(super) fn answer(field: &Field<'_>, mistakes: &mut Mistakes) -> Option<Answer> {
-    let word = field.text(mistakes)?;
-    match word {
-        "success" => Some(Answer::Success),
-        "failed" => Some(Answer::Failed),
-        "pending" => Some(Answer::Pending),
-        "cancelled" => Some(Answer::Cancelled),
-        "interrupted" => Some(Answer::Interrupted),
-        code if Code::ALL.iter().any(|known| known.as_str() == code) => Some(Answer::Code(code.to_owned())),
-        _ => {
-            let known: Vec<_> = ANSWERS.into_iter().chain(Code::ALL.iter().map(|code| code.as_str())).collect();
-            mistakes.suggest(
-                &field.span,
-                format!("`{word}` is neither an answer nor an error code"),
-                suggest::hint(word, &known).or_else(|| Some(format!("{}, or an error code", suggest::list(ANSWERS)))),
-            );
-            None
-        }
-    }
-}
-
-/// The word for an answer.
-pub fn answer_name(answer: &Answer) -> &str {
-    match answer {
-        Answer::Success => "success",
-        Answer::Failed => "failed",
-        Answer::Pending => "pending",
-        Answer::Cancelled => "cancelled",
-        Answer::Interrupted => "interrupted",
-        Answer::Code(code) => code,
-    }
 }

@@ -7,10 +7,11 @@ use std::fmt::Write as _;
 use giftgenius::policy::Policy;
 use serde_json::Value;
 
+use super::answer;
 use super::model::{CallStep, Expect, Manner, Scenario, Step};
 use super::parse::SEED_DEFAULT;
 use super::policy::{PROFILE_KEY, SETTINGS, profile_name};
-use super::script::{USER_DEFAULT, answer_name};
+use super::script::USER_DEFAULT;
 use crate::fault::plan::{Plan, Planned};
 
 /// The text of a file. Arguments must not hold JSON's `null`, which TOML cannot say; it is left out.
@@ -110,7 +111,7 @@ fn write_call(out: &mut String, call: &CallStep) {
         }
     }
     if let Some(answer) = &call.expect {
-        entry(out, "expect", &text(answer_name(answer)));
+        entry(out, "expect", &text(answer::name(answer)));
     }
 }
 
@@ -122,7 +123,7 @@ fn expect(expect: &Expect) -> Vec<(String, String)> {
     };
     let mut entries = Vec::new();
     if let Some(answer) = &expect.answer {
-        entries.push(("answer".to_owned(), text(answer_name(answer))));
+        entries.push(("answer".to_owned(), text(answer::name(answer))));
     }
     if !expect.requests.is_empty() {
         entries.push(("requests".to_owned(), counts(&expect.requests)));

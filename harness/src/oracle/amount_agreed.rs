@@ -1,0 +1,186 @@
+//! `amount-agreed`: what was quoted is what is charged and what is told.
+
+use super::evidence::{Evidence, OrderView, money};
+use super::told::ToldStatus;
+use super::{Findings, Oracle, Verdict};
+use crate::provider::ledger::EffectKind;
+use crate::provider::operations::CHARGE;
+
+/// The rule.
+pub static AMOUNT_AGREED: Oracle = Oracle {
+    id: "amount-agreed",
+    rule: "The quote, the amount asked for, the amount charged and every amount told are one, currency included.",
+    explanation: "A checkout session freezes a quote; from then on the amount never changes, whatever a provider \
+                  answers. A provider that took another amount has it given back in full. A breach names the two \
+                  amounts that differ and where each comes from.",
+    requirements: &["F6", "I1"],
+    check,
+};
+
+fn check(evidence: &Evidence<'_>) -> Verdict {
+    let mut findings = Findings::of(AMOUNT_AGREED.id);
+    let mut unquoted = None;
+    for order in &evidence.orders {
+        match order.quote {
+            Some(quote) => {
+                asked(evidence, order, quote, &mut findings);
+                charged(evidence, order, quote, &mut findings);
+            }
+            None if evidence.money_at(order, usize::MAX) != 0 => unquoted = Some(order.id),
+            None => {}
+        }
+    }
+    for call in &evidence.calls {
+        let (Some(told), Some(order), Some((end, _))) = (&call.told, call.order, call.end) else {
+            continue;
+        };
+        let order = &evidence.orders[order];
+        let Some(quote) = order.quote else {
+            continue;
+        };
+        if let Some(amount) = told.amount
+            && amount != quote
+        {
+            let message = format!(
+                "{} told {} for order {}, but {} was quoted",
+                call.started.tool,
+                money(amount.0, amount.1),
+                order.id,
+                money(quote.0, quote.1)
+            );
+            findings.add(message, [end]);
+        }
+        if told.status == ToldStatus::Success && order.cancelled_from.is_none() && order.parked.is_none() {
+            let stands = evidence.money_at(order, usize::MAX);
+            if stands != quote.0 && stands != 0 {
+                let message = format!(
+                    "order {} was told to be paid, but at rest {} of the quoted {} stand",
+                    order.id,
+                    money(stands, quote.1),
+                    money(quote.0, quote.1)
+                );
+                findings.add(message, [end]);
+            }
+        }
+    }
+    match unquoted {
+        Some(order) if findings.is_empty() => {
+            Verdict::NoVerdict(format!("money moved for order {order}, but the run shows no quote for its session"))
+        }
+        Some(_) | None => findings.verdict(),
+    }
+}
+
+/// Every charge request asks for the quote.
+fn asked(evidence: &Evidence<'_>, order: &OrderView<'_>, quote: (i64, &str), findings: &mut Findings) {
+    for index in &order.exchanges {
+        let exchange = &evidence.exchanges[*index];
+        if let Some(amount) = exchange.sent.amount
+            && exchange.is(&CHARGE)
+            && amount != quote.0
+        {
+            let message = format!(
+                "{} asked for {} for order {}, but {} was quoted",
+                exchange.sent.site,
+                money(amount, quote.1),
+                order.id,
+                money(quote.0, quote.1)
+            );
+            findings.add(message, [exchange.sent_event]);
+        }
+    }
+}
+
+/// Every charge took the quote, or was given back in full.
+fn charged(evidence: &Evidence<'_>, order: &OrderView<'_>, quote: (i64, &str), findings: &mut Findings) {
+    for (index, effect) in evidence.effects_of(order) {
+        let Some(amount) = effect.amount else {
+            continue;
+        };
+        if effect.kind == EffectKind::Charge
+            && (amount.minor_units, amount.currency.as_str()) != quote
+            && evidence.stands(index)
+            && order.parked.is_none()
+        {
+            let message = format!(
+                "{} took {amount} for order {} and keeps it, but {} was quoted",
+                effect.subject,
+                order.id,
+                money(quote.0, quote.1)
+            );
+            findings.add(message, [evidence.event_of(index)]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::oracle::testing::{PRICE, Run, order_answer};
+    use crate::trace::EventKind;
+
+    #[test]
+    fn a_sale_agrees_everywhere() {
+        let mut run = Run::sale();
+        run.get_order("ord_1", "success");
+        run.kept(&AMOUNT_AGREED);
+    }
+
+    #[test]
+    fn another_amount_or_currency_told_is_a_breach() {
+        for amount in [json!({"minor_units": 4300, "currency": "EUR"}), json!({"minor_units": 4200, "currency": "USD"})]
+        {
+            let mut run = Run::sale();
+            let call = run.call("get_order", json!({"order_id": "ord_1"}));
+            let mut answer = order_answer("ord_1", "success");
+            answer["amount"] = amount;
+            run.answer(call, answer);
+            assert!(run.broken(&AMOUNT_AGREED).contains("but 42.00 EUR was quoted"));
+        }
+    }
+
+    #[test]
+    fn another_amount_asked_for_is_a_breach() {
+        let mut run = Run::sale();
+        for event in &mut run.record.trace.events {
+            if let EventKind::Sent(sent) = &mut event.kind
+                && sent.amount.is_some()
+            {
+                sent.amount = Some(42);
+            }
+        }
+        assert!(run.broken(&AMOUNT_AGREED).contains("asked for 0.42 EUR"));
+    }
+
+    #[test]
+    fn another_amount_taken_is_given_back() {
+        let mut run = Run::new();
+        run.session("cs_1");
+        run.create_order("cs_1", "k1");
+        let exchange = run.send(&CHARGE, Some("ord_1"), Some("k"));
+        let charge = run.effect_of(EffectKind::Charge, "ord_1", Some(exchange), None, Some(PRICE + 100));
+        run.ok(exchange);
+        assert!(run.broken(&AMOUNT_AGREED).contains("took 43.00 EUR"));
+        run.effect_of(EffectKind::Refund, "ord_1", None, Some(charge), Some(PRICE + 100));
+        run.kept(&AMOUNT_AGREED);
+    }
+
+    #[test]
+    fn paid_with_half_of_it_refunded_is_a_breach() {
+        let mut run = Run::new();
+        let (charge, _) = run.buy();
+        run.effect_of(EffectKind::Refund, "ord_1", None, Some(charge), Some(PRICE / 2));
+        assert!(run.broken(&AMOUNT_AGREED).contains("21.00 EUR of the quoted 42.00 EUR"));
+    }
+
+    #[test]
+    fn without_a_quote_there_is_nothing_to_compare_with() {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        run.charge("ord_1");
+        let verdict = run.with_evidence(AMOUNT_AGREED.check);
+        assert!(matches!(verdict, Verdict::NoVerdict(_)));
+    }
+}

@@ -1,0 +1,410 @@
+//! `backoff`: a failed request is repeated neither too early nor at odd times.
+
+use std::time::Duration;
+
+use giftgenius::policy::Policy;
+
+use super::evidence::{Evidence, ExchangeView};
+use super::{Findings, Oracle, Verdict};
+use crate::fault::{Fault, RetryAfter};
+use crate::provider::operations::{CANCEL, LOOK_UP, REFUND};
+use crate::trace::Seen;
+
+/// How much later than the policy says a repeat may leave on the wire: sockets, timers and a busy machine.
+pub const LATE_ON_THE_WIRE: Duration = Duration::from_millis(250);
+
+/// How much earlier a repeat after a time-out may seem to leave on the wire: the time-out began when the request left
+/// the system, which is before it arrived.
+pub const EARLY_AFTER_A_TIMEOUT_ON_THE_WIRE: Duration = Duration::from_millis(50);
+
+/// The rule.
+pub static BACKOFF: Oracle = Oracle {
+    id: "backoff",
+    rule: "Between the end of a failed attempt and the next one lies the policy's delay: in the foreground \
+           min(base · 2^(n−1), cap) plus at most the jitter (and the time of the requests in between that it needs), in the background \
+           at least its own delay; never less than Retry-After (capped) asks for.",
+    explanation: "A provider that is struggling needs fewer requests, not the same again at once. A breach names the \
+                  two attempts, the gap between them and what the policy allows. A gap may be of the foreground's \
+                  kind or of the background's; one that is neither came from a retry that the policy does not know. \
+                  On the wire a repeat may be 250 ms late, 1 ms early, and 50 ms early after a time-out. Look-ups are \
+                  not judged: they are asked between attempts and by several actions in a row.",
+    requirements: &["F2"],
+    check,
+};
+
+fn check(evidence: &Evidence<'_>) -> Verdict {
+    let mut findings = Findings::of(BACKOFF.id);
+    let alike = |left: &usize, right: &usize| {
+        let (left, right) = (evidence.exchanges[*left].sent, evidence.exchanges[*right].sent);
+        std::ptr::eq(left.operation, right.operation)
+            && left.reference == right.reference
+            && left.key == right.key
+            && left.correlation == right.correlation
+    };
+    for group in evidence.repeats.chunk_by(alike) {
+        if group.len() < 2 || evidence.exchanges[group[0]].is(&LOOK_UP) {
+            continue;
+        }
+        let mut series = Series::default();
+        for pair in group.windows(2) {
+            let (earlier, later) = (&evidence.exchanges[pair[0]], &evidence.exchanges[pair[1]]);
+            judge_pair(evidence, earlier, later, &mut series, &mut findings);
+        }
+    }
+    findings.verdict()
+}
+
+/// Where a series of attempts stands.
+#[derive(Clone, Copy, Default)]
+struct Series {
+    /// Repeats in the foreground so far.
+    foreground: u32,
+    /// Rounds in the background so far.
+    background: u32,
+}
+
+fn judge_pair(
+    evidence: &Evidence<'_>,
+    earlier: &ExchangeView<'_>,
+    later: &ExchangeView<'_>,
+    series: &mut Series,
+    findings: &mut Findings,
+) {
+    let policy = evidence.policy;
+    let overlap = later.start < earlier.start + policy.retry.attempt_timeout
+        && earlier.answer.is_none_or(|(event, _, _)| event > later.sent_event)
+        && !earlier.sent.operation.effectful;
+    // A reading that was refused, or whose attempts are used up, is over; the next one asks something else.
+    let another_reading = !earlier.sent.operation.effectful
+        && (earlier.refusal().is_some() || series.foreground + 1 >= policy.retry.attempts_max);
+    // A new life, a request after a success, and two readings side by side are no retries.
+    if earlier.incarnation != later.incarnation || earlier.succeeded() || overlap || another_reading {
+        *series = Series::default();
+        return;
+    }
+    let end = end_of(evidence, earlier);
+    let gap = later.start.saturating_sub(end.at);
+    let slack =
+        evidence.tolerance(if end.timed_out { EARLY_AFTER_A_TIMEOUT_ON_THE_WIRE } else { Duration::from_millis(1) });
+    let retry_after = retry_after(earlier, policy);
+    let asked = retry_after.map(|(at_least, _)| at_least);
+    let delay = foreground_delay(policy, series.foreground + 1);
+    let at_least = asked.map_or(delay, |asked| asked.max(delay));
+    let on_top =
+        policy.retry.jitter_max + between(evidence, earlier, later) + evidence.tolerance(LATE_ON_THE_WIRE) + end.unsure;
+    // An attempt may be of several requests, of which an earlier one failed before this one's turn came: then its
+    // second request belongs to a later attempt.
+    let compound = earlier.is(&REFUND) || earlier.is(&CANCEL);
+    let repeat =
+        (series.foreground + 1..policy.retry.attempts_max).take(if compound { usize::MAX } else { 1 }).find(|repeat| {
+            let delay = foreground_delay(policy, *repeat);
+            let latest = retry_after.map_or(delay, |(_, asked)| asked.max(delay)) + on_top;
+            gap + slack >= asked.unwrap_or(delay) && gap <= latest
+        });
+    let round = background_delay(policy, if earlier.is(&CANCEL) { 1 } else { series.background + 1 });
+    let not_asked_off = asked.is_none_or(|asked| gap + slack >= asked);
+    if let Some(repeat) = repeat {
+        series.foreground = repeat;
+        return;
+    }
+    // What was asked for may be cut short by the round's own delay only upwards.
+    if not_asked_off && gap + slack + end.unsure >= round {
+        series.background += 1;
+        return;
+    }
+    let allowed = if series.foreground + 1 < policy.retry.attempts_max {
+        format!(
+            "{} to {} ms in the foreground or at least {} ms in the background",
+            at_least.as_millis(),
+            (at_least + policy.retry.jitter_max).as_millis(),
+            round.as_millis()
+        )
+    } else {
+        format!("at least {} ms, as its attempts in the foreground were used up", round.as_millis())
+    };
+    let asked = asked.map_or_else(String::new, |asked| {
+        format!(" and not before the {} ms that Retry-After asked for", asked.as_millis())
+    });
+    let message = format!(
+        "{} was sent {} ms after {} had ended; the policy waits {allowed}{asked}",
+        later.sent.site,
+        gap.as_millis(),
+        earlier.sent.site
+    );
+    let answered = earlier.answer.map(|(event, _, _)| event);
+    findings.add(message, [earlier.sent_event, later.sent_event].into_iter().chain(answered));
+    *series = Series::default();
+}
+
+/// When an attempt ended for the system.
+struct End {
+    at: Duration,
+    timed_out: bool,
+    /// By how much it may have ended earlier: near the call's deadline an attempt may be cut short.
+    unsure: Duration,
+}
+
+fn end_of(evidence: &Evidence<'_>, attempt: &ExchangeView<'_>) -> End {
+    let timeout = evidence.policy.retry.attempt_timeout;
+    match attempt.answer {
+        Some((_, at, Seen::Reply { .. } | Seen::Broken | Seen::Cut | Seen::Refused)) => {
+            End { at, timed_out: false, unsure: Duration::ZERO }
+        }
+        Some((_, _, Seen::Silence)) | None => {
+            let deadline = attempt.call.map(|call| evidence.calls[call].start + evidence.policy.tool_deadline);
+            let cut_short = deadline
+                .is_some_and(|deadline| attempt.start <= deadline && attempt.start + timeout + timeout >= deadline);
+            End {
+                at: attempt.start + timeout,
+                timed_out: true,
+                unsure: if cut_short { timeout } else { Duration::ZERO },
+            }
+        }
+    }
+}
+
+/// What an answer's Retry-After asks for, capped: at least and at most. A date is only good to a second.
+fn retry_after(attempt: &ExchangeView<'_>, policy: &Policy) -> Option<(Duration, Duration)> {
+    let (_, _, Seen::Reply { retry_after: Some(asked), .. }) = attempt.answer? else {
+        return None;
+    };
+    let asked = (*asked).min(policy.retry.retry_after_cap);
+    let by_date = matches!(
+        attempt.sent.fault,
+        Some(Fault::Status(_, Some(RetryAfter::Date(_))) | Fault::StatusAfter(_, Some(RetryAfter::Date(_))))
+    );
+    let at_least = if by_date { asked.saturating_sub(Duration::from_secs(1)) } else { asked };
+    Some((at_least, asked))
+}
+
+fn doubled(base: Duration, times: u32, cap: Duration) -> Duration {
+    base.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(cap)
+}
+
+fn foreground_delay(policy: &Policy, repeat: u32) -> Duration {
+    doubled(policy.retry.delay_base, repeat - 1, policy.retry.delay_cap)
+}
+
+fn background_delay(policy: &Policy, round: u32) -> Duration {
+    doubled(policy.background.delay_base, round - 1, policy.background.delay_cap)
+}
+
+/// How long other requests for the order between two attempts took, their own retries included: a charge is looked up
+/// before it is repeated, and a refund's reference is closed first.
+fn between(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &ExchangeView<'_>) -> Duration {
+    let Some(order) = earlier.order else {
+        return Duration::ZERO;
+    };
+    let mut first = None;
+    let mut last = Duration::ZERO;
+    for index in &evidence.orders[order].exchanges {
+        let other = &evidence.exchanges[*index];
+        if other.sent.operation.provider == earlier.sent.operation.provider
+            && (earlier.sent_event + 1..later.sent_event).contains(&other.sent_event)
+        {
+            first.get_or_insert(other.start);
+            last = last.max(end_of(evidence, other).at);
+        }
+    }
+    first.map_or(Duration::ZERO, |first| last.saturating_sub(first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oracle::testing::Run;
+    use crate::provider::operations::{CHARGE, QUOTE, RELEASE};
+    use crate::scenario::model::WorldKind;
+
+    /// Requests of `ord_1/1`'s release, each failing with 500, sent after these gaps.
+    fn releases(gaps_ms: &[u64]) -> Run {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        for gap in gaps_ms {
+            run.wait_ms(*gap);
+            let release = run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+            run.status(release, 500);
+        }
+        run
+    }
+
+    #[test]
+    fn the_envelope_of_the_foreground_is_kept() {
+        releases(&[0, 200, 400, 800]).kept(&BACKOFF);
+        releases(&[0, 400, 600, 1000]).kept(&BACKOFF);
+    }
+
+    #[test]
+    fn too_early_too_late_and_too_often_are_breaches() {
+        for gaps in [&[0, 100][..], &[0, 500], &[0, 200, 200], &[0, 200, 400, 1100], &[0, 200, 400, 800, 1600], &[0, 0]]
+        {
+            let said = releases(gaps).broken(&BACKOFF);
+            assert!(said.contains("the policy waits"), "{said}");
+        }
+    }
+
+    #[test]
+    fn background_rounds_keep_their_own_delays() {
+        releases(&[0, 200, 400, 800, 5_000, 10_000, 20_000]).kept(&BACKOFF);
+        releases(&[0, 5_000, 10_000]).kept(&BACKOFF);
+        releases(&[0, 200, 400, 800, 5_000, 5_000]).broken(&BACKOFF);
+    }
+
+    #[test]
+    fn a_time_out_ends_an_attempt() {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        for gap in [0, 300, 500] {
+            run.wait_ms(gap);
+            let release = run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+            run.silence(release);
+        }
+        run.kept(&BACKOFF);
+        let release = run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+        run.silence(release);
+        run.broken(&BACKOFF);
+    }
+
+    #[test]
+    fn retry_after_is_respected_up_to_its_cap() {
+        for (asked_s, gap_ms, broken) in [
+            (2, 2_000, false),
+            (2, 2_200, false),
+            (2, 300, true),
+            (2, 1_900, true),
+            (60, 30_000, false),
+            (60, 29_000, true),
+        ] {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            let release = run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+            run.see(
+                release,
+                Seen::Reply { status: 429, retry_after: Some(Duration::from_secs(asked_s)), intact: true },
+            );
+            run.wait_ms(gap_ms);
+            run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+            if broken {
+                assert!(run.broken(&BACKOFF).contains("Retry-After"));
+            } else {
+                run.kept(&BACKOFF);
+            }
+        }
+    }
+
+    #[test]
+    fn a_look_up_between_two_charges_takes_its_time() {
+        for (delay_ms, broken) in [(300, false), (900, true)] {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            let charge = run.send(&CHARGE, Some("ord_1"), Some("c"));
+            run.silence(charge);
+            let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+            run.silence(look_up);
+            run.wait_ms(delay_ms);
+            run.send(&CHARGE, Some("ord_1"), Some("c"));
+            if broken {
+                run.broken(&BACKOFF);
+            } else {
+                run.kept(&BACKOFF);
+            }
+        }
+    }
+
+    #[test]
+    fn a_refund_whose_reference_is_closed_first_takes_its_time() {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        for gap in [0, 300] {
+            run.wait_ms(gap);
+            let close = run.send(&CANCEL, Some("ord_1"), Some("x"));
+            run.wait_ms(500);
+            run.ok(close);
+            let refund = run.send(&REFUND, Some("ord_1"), Some("r"));
+            run.status(refund, 500);
+        }
+        run.kept(&BACKOFF);
+        run.wait_ms(600);
+        run.send(&REFUND, Some("ord_1"), Some("r"));
+        run.wait_ms(900);
+        run.send(&REFUND, Some("ord_1"), Some("r"));
+        run.broken(&BACKOFF);
+    }
+
+    #[test]
+    fn a_refund_in_the_second_attempt_waits_as_the_third() {
+        for (gap_ms, broken) in [(400, false), (600, false), (300, false), (1_200, true), (100, true)] {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            let close = run.send(&CANCEL, Some("ord_1"), Some("x"));
+            run.status(close, 500);
+            run.wait_ms(300);
+            let close = run.send(&CANCEL, Some("ord_1"), Some("x"));
+            run.ok(close);
+            let refund = run.send(&REFUND, Some("ord_1"), Some("r"));
+            run.status(refund, 500);
+            run.wait_ms(gap_ms);
+            run.send(&REFUND, Some("ord_1"), Some("r"));
+            if broken {
+                run.broken(&BACKOFF);
+            } else {
+                run.kept(&BACKOFF);
+            }
+        }
+    }
+
+    #[test]
+    fn a_date_is_only_good_to_a_second() {
+        for (gap_ms, broken) in [(2_000, false), (2_980, false), (3_180, false), (1_000, true), (3_500, true)] {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            let fault = Some(Fault::Status(503, Some(RetryAfter::Date(2))));
+            let release = run.send_faulty(&RELEASE, Some("ord_1/1"), Some("r"), fault);
+            let retry_after = Some(Duration::from_millis(2_980));
+            run.see(release, Seen::Reply { status: 503, retry_after, intact: true });
+            run.wait_ms(gap_ms);
+            run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+            if broken {
+                run.broken(&BACKOFF);
+            } else {
+                run.kept(&BACKOFF);
+            }
+        }
+    }
+
+    #[test]
+    fn other_calls_and_readings_that_succeeded_are_no_retries() {
+        let mut run = Run::new();
+        for _ in 0..2 {
+            run.call("create_checkout_session", serde_json::json!({}));
+            let quote = run.send(&QUOTE, None, None);
+            run.status(quote, 503);
+        }
+        run.kept(&BACKOFF);
+        let quote = run.send(&QUOTE, None, None);
+        run.status(quote, 200);
+        assert!(run.broken(&BACKOFF).contains("catalog.quote#3"));
+    }
+
+    #[test]
+    fn another_search_after_one_that_failed_is_no_retry() {
+        let mut run = Run::new();
+        run.call("suggest_gifts", serde_json::json!({}));
+        for (gap, status) in [(0, 500), (300, 400), (0, 500)] {
+            run.wait_ms(gap);
+            let search = run.send(&crate::provider::operations::SEARCH, None, None);
+            run.status(search, status);
+        }
+        run.kept(&BACKOFF);
+        run.send(&crate::provider::operations::SEARCH, None, None);
+        run.broken(&BACKOFF);
+    }
+
+    #[test]
+    fn the_wire_has_a_tolerance() {
+        let mut run = releases(&[0, 600]);
+        run.broken(&BACKOFF);
+        run.world = WorldKind::Wire;
+        run.kept(&BACKOFF);
+    }
+}

@@ -1,0 +1,206 @@
+//! `bounded`: nothing is asked without end, and nothing is asked again after a no.
+
+use super::bounds::Bounds;
+use super::evidence::{Evidence, ExchangeView};
+use super::{Findings, Oracle, Verdict};
+use crate::provider::operations::{CANCEL, LOOK_UP, SEARCH};
+
+/// The rule.
+pub static BOUNDED: Oracle = Oracle {
+    id: "bounded",
+    rule: "Requests of one operation under one key, look-ups of one order and reads of one tool call stay within the \
+           policy's figures, and a request that was refused for good is not repeated.",
+    explanation: "Retries live in one layer with one bound; a fault that multiplies through several layers becomes a \
+                  storm at the provider that is down. The worst case is a figure that follows from the policy \
+                  (attempts of one loop, plus one a background round). A 4xx other than 408, 429 and a 409 in flight \
+                  is an answer: asking again under the same key cannot help.",
+    requirements: &["F2", "F3"],
+    check,
+};
+
+fn check(evidence: &Evidence<'_>) -> Verdict {
+    let mut findings = Findings::of(BOUNDED.id);
+    let bounds = Bounds::of(evidence.policy);
+    let alike = |left: &usize, right: &usize| {
+        let (left, right) = (&evidence.exchanges[*left], &evidence.exchanges[*right]);
+        std::ptr::eq(left.sent.operation, right.sent.operation)
+            && left.sent.reference == right.sent.reference
+            && left.sent.key == right.sent.key
+            && (left.order.is_some() || left.sent.correlation == right.sent.correlation)
+    };
+    for group in evidence.repeats.chunk_by(alike) {
+        if group.len() < 2 {
+            continue;
+        }
+        let first = &evidence.exchanges[group[0]];
+        let bound = bound_of(&bounds, first);
+        if group.len() > bound as usize {
+            let message = format!(
+                "{} was asked {} times for {}; the policy bounds it at {bound}",
+                first.sent.operation.label,
+                group.len(),
+                subject(first)
+            );
+            let events = group.iter().map(|index| evidence.exchanges[*index].sent_event);
+            findings.add(message, events);
+        }
+        if first.sent.operation.effectful {
+            repeated(evidence, group, &mut findings);
+        }
+    }
+    findings.verdict()
+}
+
+fn bound_of(bounds: &Bounds, exchange: &ExchangeView<'_>) -> u32 {
+    if exchange.is(&LOOK_UP) {
+        bounds.look_ups
+    } else if exchange.is(&CANCEL) {
+        bounds.cancels
+    } else if exchange.sent.operation.effectful {
+        bounds.per_key
+    } else if exchange.is(&SEARCH) {
+        bounds.searches_per_call
+    } else {
+        bounds.reads_per_call
+    }
+}
+
+fn subject(exchange: &ExchangeView<'_>) -> String {
+    let sent = exchange.sent;
+    match (&sent.reference, &sent.key) {
+        (Some(reference), Some(key)) => format!("{reference} under key {key}"),
+        (Some(reference), None) => reference.clone(),
+        (None, _) => format!("the call {}", sent.correlation),
+    }
+}
+
+/// A request sent after one like it had been refused for good.
+fn repeated(evidence: &Evidence<'_>, group: &[usize], findings: &mut Findings) {
+    let refused = group
+        .iter()
+        .filter_map(|index| {
+            let exchange = &evidence.exchanges[*index];
+            Some((exchange.answer?.0, exchange.refusal()?, exchange))
+        })
+        .min_by_key(|(answered, _, _)| *answered);
+    let Some((answered, status, refused)) = refused else {
+        return;
+    };
+    let again = group
+        .iter()
+        .map(|index| &evidence.exchanges[*index])
+        .filter(|exchange| exchange.sent_event > answered)
+        .min_by_key(|exchange| exchange.sent_event);
+    if let Some(again) = again {
+        let message = format!(
+            "{} repeats {} for {}, which had been refused for good with {status}",
+            again.sent.site,
+            refused.sent.site,
+            subject(refused)
+        );
+        findings.add(message, [refused.sent_event, answered, again.sent_event]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::oracle::testing::Run;
+    use crate::provider::operations::{CHARGE, QUOTE, RELEASE, RESERVE};
+    use crate::trace::Seen;
+
+    #[test]
+    fn a_sale_is_bounded() {
+        Run::sale().kept(&BOUNDED);
+    }
+
+    #[test]
+    fn twelve_requests_under_one_key_are_within_the_bound_and_thirteen_are_not() {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        for _ in 0..12 {
+            let release = run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+            run.silence(release);
+        }
+        run.kept(&BOUNDED);
+        run.call("cancel_order", serde_json::json!({}));
+        run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+        assert!(run.broken(&BOUNDED).contains("13 times"));
+    }
+
+    #[test]
+    fn a_tool_call_asks_for_a_quote_four_times_at_most() {
+        let mut run = Run::new();
+        for _ in 0..2 {
+            run.call("create_checkout_session", serde_json::json!({}));
+            for _ in 0..4 {
+                let quote = run.send(&QUOTE, None, None);
+                run.silence(quote);
+            }
+        }
+        run.kept(&BOUNDED);
+        run.send(&QUOTE, None, None);
+        assert!(run.broken(&BOUNDED).contains("5 times for the call step-2.1"));
+    }
+
+    #[test]
+    fn look_ups_have_a_bound_of_their_own() {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        for _ in 0..48 {
+            run.send(&LOOK_UP, Some("ord_1"), None);
+        }
+        run.kept(&BOUNDED);
+        run.send(&LOOK_UP, Some("ord_1"), None);
+        run.broken(&BOUNDED);
+    }
+
+    #[test]
+    fn only_what_may_be_repeated_is_repeated() {
+        let after = Some(Duration::from_secs(1));
+        for (status, retry_after, broken) in [
+            (400, None, true),
+            (402, None, true),
+            (409, None, true),
+            (409, after, false),
+            (408, None, false),
+            (429, after, false),
+            (500, None, false),
+            (503, after, false),
+        ] {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            let charge = run.send(&CHARGE, Some("ord_1"), Some("k"));
+            run.see(charge, Seen::Reply { status, retry_after, intact: true });
+            run.send(&CHARGE, Some("ord_1"), Some("k"));
+            if broken {
+                assert!(run.broken(&BOUNDED).contains("refused for good"), "{status}");
+            } else {
+                run.kept(&BOUNDED);
+            }
+        }
+    }
+
+    #[test]
+    fn a_second_reservation_after_the_first_was_refused_is_another_request() {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        let reserve = run.send(&RESERVE, Some("ord_1/1"), Some("a"));
+        run.status(reserve, 409);
+        run.send(&RESERVE, Some("ord_1/2"), Some("b"));
+        run.kept(&BOUNDED);
+    }
+
+    #[test]
+    fn a_refusal_that_came_after_the_time_out_forbids_nothing() {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        let charge = run.send(&CHARGE, Some("ord_1"), Some("k"));
+        run.wait_ms(5_000);
+        run.status(charge, 402);
+        run.send(&CHARGE, Some("ord_1"), Some("k"));
+        run.kept(&BOUNDED);
+    }
+}

@@ -1,0 +1,316 @@
+//! `error-shape`: every answer has the fields its reader needs, in the right channel.
+
+use giftgenius::error::Code;
+use serde_json::Value;
+
+use super::evidence::{CallView, Evidence};
+use super::keyed::share_a_key;
+use super::told::{ToldStatus, amount};
+use super::{Findings, Oracle, Verdict, codes};
+use crate::trace::HostReply;
+
+/// The rule.
+pub static ERROR_SHAPE: Oracle = Oracle {
+    id: "error-shape",
+    rule: "A tool error carries code, type, message, user_message, retryable, effects, next and its correlation id, \
+           and for invalid arguments every violation; an unknown tool is a protocol error and a known tool never \
+           answers one; an answer about a sale carries order, amount and effects.",
+    explanation: "The model repairs its call from the error's own words and the person reads one plain sentence, so a \
+                  missing field is a dead end for one of them. A protocol error is for the platform: a tool's failure \
+                  must not hide there. A breach names the call and the field.",
+    requirements: &["F1", "F11"],
+    check,
+};
+
+/// The tools that exist.
+const TOOLS: [&str; 9] = [
+    "search_products",
+    "suggest_gifts",
+    "get_payment_methods",
+    "create_checkout_session",
+    "create_order",
+    "get_order",
+    "cancel_order",
+    "user_navigated_to_step",
+    "get_workflow",
+];
+
+fn check(evidence: &Evidence<'_>) -> Verdict {
+    let mut findings = Findings::of(ERROR_SHAPE.id);
+    for call in &evidence.calls {
+        let (Some(reply), Some((end, _))) = (call.reply, call.end) else {
+            continue;
+        };
+        let known = TOOLS.contains(&&*call.started.tool);
+        let wrong = match reply {
+            HostReply::Tool { .. } if !known => Some(String::from("is no tool, but was answered as if it were one")),
+            HostReply::Protocol { code, message } if known && call.started.arguments.is_object() => {
+                Some(format!("failed as a protocol error ({code}: {message}) instead of a tool error"))
+            }
+            HostReply::Tool { structured, is_error: true } => {
+                wrong_error(evidence, call, structured).map(|what| format!("answered an error {what}"))
+            }
+            HostReply::Tool { structured, is_error: false } => {
+                wrong_answer(call, structured).map(|what| format!("answered {what}"))
+            }
+            HostReply::Protocol { .. } | HostReply::Cancelled | HostReply::NoAnswer => None,
+        };
+        if let Some(wrong) = wrong {
+            let message = format!("{} of script step {} {wrong}", call.started.tool, call.started.step);
+            findings.add(message, [call.start_event, end]);
+        }
+    }
+    findings.verdict()
+}
+
+/// What is wrong with a tool error.
+fn wrong_error(evidence: &Evidence<'_>, call: &CallView<'_>, structured: &Value) -> Option<String> {
+    let Some(Value::Object(error)) = structured.get("error") else {
+        return Some(String::from("without an `error` object"));
+    };
+    let text = |field: &str| error.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+    for field in ["code", "type", "message", "user_message", "effects", "correlation_id"] {
+        if text(field).is_none() {
+            return Some(format!("without `{field}`"));
+        }
+    }
+    if error.get("retryable").and_then(Value::as_bool).is_none() {
+        return Some(String::from("without `retryable`"));
+    }
+    let kind = text("type").unwrap_or_default();
+    if !matches!(kind, "technical" | "logical" | "business" | "interrupted") {
+        return Some(format!("of the unknown type `{kind}`"));
+    }
+    let effects = text("effects").unwrap_or_default();
+    if !matches!(effects, "none" | "unknown" | "charged") {
+        return Some(format!("with the unknown effects `{effects}`"));
+    }
+    match error.get("next") {
+        Some(Value::Array(next)) if !next.is_empty() && next.iter().all(Value::is_string) => {}
+        _ => return Some(String::from("without `next`: what can be done now")),
+    }
+    if error.get("retry_after_ms").is_some_and(|after| after.as_u64().is_none()) {
+        return Some(String::from("whose `retry_after_ms` is no number of milliseconds"));
+    }
+    // A saved answer is replayed with the correlation id of the call that was first answered with it; another key on a
+    // session that is being paid gets the answer of that order.
+    let correlation = text("correlation_id").unwrap_or_default();
+    let leads_back = *correlation == *call.started.correlation
+        || evidence.call_of(correlation).is_some_and(|first| {
+            let first = &evidence.calls[first];
+            (call.started.key.is_some() && share_a_key(first, call))
+                || (call.order.is_some() && first.order == call.order)
+        });
+    if !leads_back {
+        return Some(format!("with the correlation id {correlation} instead of its own, {}", call.started.correlation));
+    }
+    let code = codes::parse(text("code").unwrap_or_default());
+    if let Some(code) = code
+        && serde_json::to_value(code.kind()).ok().as_ref().and_then(Value::as_str) != Some(kind)
+    {
+        return Some(format!("{} of type `{kind}`, which is another class", code.as_str()));
+    }
+    if code == Some(Code::InvalidArguments)
+        && let Some(wrong) = wrong_violations(error.get("violations"))
+    {
+        return Some(wrong);
+    }
+    let used = call.started.key.as_deref();
+    let example = error.get("example").and_then(|example| example.get(super::json::KEY)).and_then(Value::as_str);
+    (used.is_some() && example == used).then(|| String::from("whose `example` holds the caller's own, usable key"))
+}
+
+fn wrong_violations(violations: Option<&Value>) -> Option<String> {
+    let Some(Value::Array(violations)) = violations else {
+        return Some(String::from("about invalid arguments without `violations`"));
+    };
+    if violations.is_empty() {
+        return Some(String::from("about invalid arguments with no violation"));
+    }
+    for violation in violations {
+        for field in ["field", "error_type", "expected"] {
+            if violation.get(field).and_then(Value::as_str).is_none() {
+                return Some(format!("with a violation without `{field}`"));
+            }
+        }
+    }
+    None
+}
+
+/// What is wrong with an answer that is no error.
+fn wrong_answer(call: &CallView<'_>, structured: &Value) -> Option<String> {
+    if structured.get("error").is_some() {
+        return Some(String::from("an `error` that is not marked as one"));
+    }
+    if call.is("create_checkout_session") {
+        let id = structured.get("checkout_session_id").and_then(Value::as_str);
+        let quoted = structured.get("amount").and_then(amount);
+        return match (id, quoted) {
+            (None, _) => Some(String::from("without `checkout_session_id`")),
+            (Some(_), None) => Some(String::from("without `amount`")),
+            (Some(_), Some(_)) => None,
+        };
+    }
+    if !(call.is("create_order") || call.is("get_order") || call.is("cancel_order")) {
+        return None;
+    }
+    let Some(told) = &call.told else {
+        return Some(String::from("without a known `status` and `order_id`"));
+    };
+    let effects = told.effects.unwrap_or("nothing");
+    let fits = match told.status {
+        ToldStatus::Success => effects == "charged",
+        ToldStatus::Pending => matches!(effects, "unknown" | "charged"),
+        // A failed order that waits for a person may still hold money.
+        ToldStatus::Failed => matches!(effects, "none" | "unknown" | "charged"),
+        ToldStatus::Cancelled => effects == "none",
+    };
+    if !fits {
+        return Some(format!("`{}` with effects `{effects}`, which does not fit", told.status.name()));
+    }
+    if call.is("create_order") {
+        if !matches!(told.status, ToldStatus::Success | ToldStatus::Pending) {
+            return Some(format!("`{}` as a result; a sale that failed is a tool error", told.status.name()));
+        }
+        if told.amount.is_none() {
+            return Some(String::from("without `amount`"));
+        }
+        if structured.get("checkout_session_id").and_then(Value::as_str).is_none() {
+            return Some(String::from("without `checkout_session_id`"));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use giftgenius::error::Effects;
+    use serde_json::json;
+
+    use super::*;
+    use crate::oracle::testing::{Run, order_answer, pending, success};
+
+    fn failed(change: impl FnOnce(&mut Value)) -> Run {
+        let mut run = Run::new();
+        let call = run.create_order("cs_1", "k1");
+        let mut error = run.error(Code::PaymentDeclined, Some(("ord_1", Effects::None)));
+        change(&mut error["error"]);
+        run.fail(call, error);
+        run
+    }
+
+    #[test]
+    fn a_whole_error_and_a_sale_are_well_formed() {
+        failed(|_| ()).kept(&ERROR_SHAPE);
+        Run::sale().kept(&ERROR_SHAPE);
+    }
+
+    #[test]
+    fn every_field_is_needed() {
+        for field in ["code", "type", "message", "user_message", "retryable", "effects", "next", "correlation_id"] {
+            let mut run = failed(|error| {
+                error.as_object_mut().expect("an object").remove(field);
+            });
+            let said = run.broken(&ERROR_SHAPE);
+            assert!(said.contains(&format!("without `{field}`")), "{said}");
+        }
+    }
+
+    #[test]
+    fn every_field_means_something() {
+        for (field, value) in [
+            ("type", json!("weird")),
+            ("type", json!("technical")),
+            ("effects", json!("some")),
+            ("next", json!([])),
+            ("retry_after_ms", json!("soon")),
+            ("correlation_id", json!("another")),
+            ("user_message", json!("")),
+            ("example", json!({"idempotency_key": "k1"})),
+        ] {
+            failed(|error| error[field] = value).broken(&ERROR_SHAPE);
+        }
+        failed(|error| error["example"] = json!({"idempotency_key": "<a fresh key>"})).kept(&ERROR_SHAPE);
+    }
+
+    #[test]
+    fn the_answer_of_an_order_may_carry_the_id_of_the_call_that_began_it() {
+        for (order, broken) in [("ord_1", false), ("ord_2", true)] {
+            let mut run = failed(|_| ());
+            let first = run.correlation.clone();
+            let call = run.create_order("cs_1", "k2");
+            let mut error = run.error(Code::PaymentDeclined, Some((order, Effects::None)));
+            error["error"]["correlation_id"] = json!(first);
+            run.fail(call, error);
+            if broken {
+                run.broken(&ERROR_SHAPE);
+            } else {
+                run.kept(&ERROR_SHAPE);
+            }
+        }
+    }
+
+    #[test]
+    fn invalid_arguments_come_with_violations() {
+        for (violations, broken) in [
+            (json!([]), true),
+            (json!([{"field": "/x"}]), true),
+            (json!([{"field": "/x", "error_type": "missing", "expected": "a key"}]), false),
+        ] {
+            let mut run = Run::new();
+            let call = run.create_order("cs_1", "k1");
+            let mut error = run.error(Code::InvalidArguments, None);
+            error["error"]["violations"] = violations;
+            run.fail(call, error);
+            if broken {
+                run.broken(&ERROR_SHAPE);
+            } else {
+                run.kept(&ERROR_SHAPE);
+            }
+        }
+    }
+
+    #[test]
+    fn the_channel_is_right() {
+        for (tool, broken) in [("create_order", true), ("make_order", false)] {
+            let mut run = Run::new();
+            let call = run.call(tool, json!({}));
+            run.reply(call, HostReply::Protocol { code: -32601, message: String::from("no") });
+            if broken {
+                run.broken(&ERROR_SHAPE);
+            } else {
+                run.kept(&ERROR_SHAPE);
+            }
+        }
+        let mut run = Run::new();
+        let call = run.call("make_order", json!({}));
+        run.fail_with(call, Code::InvalidArguments, None);
+        assert!(run.broken(&ERROR_SHAPE).contains("is no tool"));
+
+        let mut run = failed(|_| ());
+        let call = run.create_order("cs_1", "k1");
+        let error = run.error(Code::PaymentDeclined, None);
+        run.answer(call, error);
+        assert!(run.broken(&ERROR_SHAPE).contains("not marked"));
+    }
+
+    #[test]
+    fn a_sale_is_told_as_success_pending_or_an_error() {
+        for (answer, broken) in [
+            (success("cs_1", "ord_1"), false),
+            (pending("cs_1", "ord_1", "charged"), false),
+            (pending("cs_1", "ord_1", "none"), true),
+            (order_answer("ord_1", "failed"), true),
+            (json!({"status": "success"}), true),
+        ] {
+            let mut run = Run::new();
+            let call = run.create_order("cs_1", "k1");
+            run.answer(call, answer);
+            if broken {
+                run.broken(&ERROR_SHAPE);
+            } else {
+                run.kept(&ERROR_SHAPE);
+            }
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! `isolated`: what belongs to somebody else answers as if it did not exist.
+
+use giftgenius::error::Code;
+use serde_json::Value;
+
+use super::evidence::{CallView, Evidence};
+use super::json::{KEY, any_string};
+use super::keyed::{acted, sent_for};
+use super::{Findings, Oracle, Verdict, codes};
+use crate::trace::HostReply;
+
+/// The rule.
+pub static ISOLATED: Oracle = Oracle {
+    id: "isolated",
+    rule: "A call about somebody else's session, order or workflow answers exactly as one about an unknown id, and \
+           causes nothing; no answer names what belongs to somebody else.",
+    explanation: "Who the user is comes from the connection, never from an argument. An answer that differs for a \
+                  foreign id and an unknown one already tells that the foreign one exists. Where the run also asks \
+                  about an unknown id, the two answers are compared word for word, the ids and the correlation id \
+                  apart.",
+    requirements: &["F4", "F11"],
+    check,
+};
+
+/// The arguments that name something of somebody's, and how an unknown one is answered.
+const OWNED: [(&str, Code); 3] = [
+    ("checkout_session_id", Code::SessionNotFound),
+    ("order_id", Code::OrderNotFound),
+    ("workflow_id", Code::WorkflowNotFound),
+];
+
+fn check(evidence: &Evidence<'_>) -> Verdict {
+    let mut findings = Findings::of(ISOLATED.id);
+    let Some(first) = evidence.calls.first() else {
+        return Verdict::Kept;
+    };
+    // One user alone has nobody to be isolated from.
+    if evidence.calls.iter().all(|call| call.started.user == first.started.user) {
+        return Verdict::Kept;
+    }
+    let owners = owners(evidence);
+    for call in &evidence.calls {
+        for (argument, code) in OWNED {
+            if let Some(id) = call.text(argument)
+                && owner_of(&owners, id).is_some_and(|owner| owner != &*call.started.user)
+            {
+                foreign(evidence, call, (argument, id, code), &owners, &mut findings);
+            }
+        }
+        tells(call, &owners, &mut findings);
+    }
+    findings.verdict()
+}
+
+/// Whose each session, order and workflow is: its maker's, as answers and requests show.
+fn owners<'a>(evidence: &Evidence<'a>) -> Vec<(&'a str, &'a str)> {
+    let mut owners: Vec<(&str, &str)> = Vec::new();
+    for session in &evidence.sessions {
+        owners.push((session.id, &evidence.calls[session.call].started.user));
+    }
+    for order in &evidence.orders {
+        if let Some(call) = order.begun_by {
+            owners.push((order.id, &evidence.calls[call].started.user));
+        }
+    }
+    for call in &evidence.calls {
+        if let Some(HostReply::Tool { structured, is_error: false }) = call.reply
+            && let Some(id) = structured.get("workflow_id").and_then(Value::as_str)
+            && call.text("workflow_id").is_none()
+        {
+            owners.push((id, &call.started.user));
+        }
+    }
+    // The first to be given an id owns it.
+    owners.sort_by_key(|(id, _)| *id);
+    owners.dedup_by_key(|(id, _)| *id);
+    owners
+}
+
+fn owner_of<'a>(owners: &[(&'a str, &'a str)], id: &str) -> Option<&'a str> {
+    owners.binary_search_by(|(known, _)| (*known).cmp(id)).ok().map(|place| owners[place].1)
+}
+
+fn foreign(
+    evidence: &Evidence<'_>,
+    call: &CallView<'_>,
+    (argument, id, expected): (&str, &str, Code),
+    owners: &[(&str, &str)],
+    findings: &mut Findings,
+) {
+    let events = [Some(call.start_event), call.end.map(|(event, _)| event)];
+    let who = format!("{} called {} about {id}, which is somebody else's", call.started.user, call.started.tool);
+    if acted(evidence, call) {
+        let requests = evidence
+            .exchanges
+            .iter()
+            .filter(|exchange| exchange.sent.operation.effectful && sent_for(exchange.sent, call))
+            .map(|exchange| exchange.sent_event);
+        findings.add(format!("{who}, and it was acted upon"), requests.chain(events.into_iter().flatten()));
+    }
+    let Some(HostReply::Tool { structured, is_error }) = call.reply else {
+        return;
+    };
+    let code = call.told.as_ref().and_then(|told| told.code);
+    // Refusals that never looked at the thing say nothing about it.
+    let blind = code.and_then(codes::parse).is_some_and(|code| {
+        matches!(code, Code::InvalidArguments | Code::KeyConflict | Code::CheckoutDisabled | Code::StoreUnavailable)
+    });
+    if *is_error && blind {
+        return;
+    }
+    if !is_error || code != Some(expected.as_str()) {
+        let answer = if *is_error { code.unwrap_or("an error without a code") } else { "a result" };
+        findings.add(format!("{who}, and got {answer} instead of {}", expected.as_str()), events.into_iter().flatten());
+        return;
+    }
+    // The same question about an id that nobody owns, if the run asks it.
+    let unknown = evidence.calls.iter().find_map(|other| {
+        let other_id = other.text(argument)?;
+        let Some(HostReply::Tool { structured, is_error: true }) = other.reply else {
+            return None;
+        };
+        let told = other.told.as_ref()?;
+        (other.started.tool == call.started.tool && told.code == code && owner_of(owners, other_id).is_none())
+            .then_some((other, other_id, structured))
+    });
+    if let Some((other, other_id, answer)) = unknown
+        && !alike(structured, id, answer, other_id)
+    {
+        let end = other.end.map(|(event, _)| event);
+        findings.add(
+            format!("{who}, and the answer differs from the one about the unknown {other_id} in more than the id"),
+            events.into_iter().flatten().chain(end),
+        );
+    }
+}
+
+/// Whether two answers are one, each with its own id in place of the other's, correlation ids apart.
+fn alike(left: &Value, left_id: &str, right: &Value, right_id: &str) -> bool {
+    match (left, right) {
+        (Value::String(left), Value::String(right)) => {
+            left == right || left.replace(left_id, "\u{0}") == right.replace(right_id, "\u{0}")
+        }
+        (Value::Array(left), Value::Array(right)) => {
+            left.len() == right.len()
+                && left.iter().zip(right).all(|(left, right)| alike(left, left_id, right, right_id))
+        }
+        (Value::Object(left), Value::Object(right)) => {
+            left.len() == right.len()
+                && left.iter().all(|(name, left)| {
+                    name == "correlation_id"
+                        || right.get(name).is_some_and(|right| alike(left, left_id, right, right_id))
+                })
+        }
+        (left, right) => left == right,
+    }
+}
+
+/// An answer that names an id of somebody else's that the caller did not name.
+fn tells(call: &CallView<'_>, owners: &[(&str, &str)], findings: &mut Findings) {
+    let (Some(HostReply::Tool { structured, .. }), Some((end, _))) = (call.reply, call.end) else {
+        return;
+    };
+    let mut told = None;
+    any_string(structured, &mut |text| {
+        let foreign = owner_of(owners, text).is_some_and(|owner| owner != &*call.started.user);
+        let named = foreign && any_string(&call.started.arguments, &mut |argument| argument == text);
+        if foreign && !named {
+            told = Some(text);
+        }
+        told.is_some()
+    });
+    if let Some(id) = told
+        && call.text(KEY) != Some(id)
+    {
+        let message =
+            format!("{} of {} was answered with {id}, which is somebody else's", call.started.tool, call.started.user);
+        findings.add(message, [call.start_event, end]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use giftgenius::error::Effects;
+    use serde_json::json;
+
+    use super::*;
+    use crate::oracle::testing::{Run, order_answer};
+
+    /// Ada buys; from now on Bob calls.
+    fn bob() -> Run {
+        let mut run = Run::sale();
+        run.user = "bob";
+        run
+    }
+
+    fn not_found(run: &mut Run, id: &str, message: &str) {
+        let call = run.call("get_order", json!({"order_id": id}));
+        let mut error = run.error(Code::OrderNotFound, None);
+        error["error"]["message"] = json!(message);
+        run.fail(call, error);
+    }
+
+    #[test]
+    fn the_owner_may_see_everything() {
+        let mut run = Run::sale();
+        run.get_order("ord_1", "success");
+        run.user = "bob";
+        run.call("search_products", json!({}));
+        run.kept(&ISOLATED);
+    }
+
+    #[test]
+    fn a_foreign_order_that_is_answered_is_a_breach() {
+        let mut run = bob();
+        run.get_order("ord_1", "success");
+        assert!(run.broken(&ISOLATED).contains("got a result instead of ORDER_NOT_FOUND"));
+    }
+
+    #[test]
+    fn another_error_than_for_an_unknown_id_is_a_breach() {
+        let mut run = bob();
+        let call = run.call("cancel_order", json!({"order_id": "ord_1"}));
+        run.fail_with(call, Code::OrderInProgress, None);
+        run.broken(&ISOLATED);
+    }
+
+    #[test]
+    fn the_answers_differ_in_the_id_only() {
+        for (foreign, unknown, broken) in
+            [("no order ord_1", "no order ord_x", false), ("ord_1 is not yours", "no order ord_x", true)]
+        {
+            let mut run = bob();
+            not_found(&mut run, "ord_1", foreign);
+            run.kept(&ISOLATED);
+            not_found(&mut run, "ord_x", unknown);
+            if broken {
+                assert!(run.broken(&ISOLATED).contains("in more than the id"));
+            } else {
+                run.kept(&ISOLATED);
+            }
+        }
+    }
+
+    #[test]
+    fn a_foreign_session_is_not_paid() {
+        let mut run = bob();
+        let call = run.create_order("cs_1", "b1");
+        run.reserve("ord_2");
+        run.fail_with(call, Code::SessionNotFound, None);
+        assert!(run.broken(&ISOLATED).contains("acted upon"));
+
+        let mut run = bob();
+        let call = run.create_order("cs_1", "k1");
+        run.fail_with(call, Code::SessionNotFound, None);
+        run.kept(&ISOLATED);
+    }
+
+    #[test]
+    fn an_answer_never_names_a_foreign_id() {
+        let mut run = bob();
+        let call = run.call("get_workflow", json!({}));
+        run.answer(call, json!({"order": "ord_1"}));
+        assert!(run.broken(&ISOLATED).contains("answered with ord_1"));
+
+        let mut run = bob();
+        let call = run.create_order("cs_9", "b1");
+        run.fail_with(call, Code::OrderInProgress, Some(("ord_1", Effects::Unknown)));
+        run.broken(&ISOLATED);
+    }
+
+    #[test]
+    fn refusals_that_never_looked_are_fine() {
+        let mut run = bob();
+        let call = run.create_order("cs_1", "b1");
+        run.fail_with(call, Code::CheckoutDisabled, None);
+        let call = run.call("get_order", json!({"order_id": "ord_1"}));
+        run.reply(call, HostReply::Cancelled);
+        run.kept(&ISOLATED);
+        let call = run.call("get_order", json!({"order_id": "ord_1"}));
+        run.answer(call, order_answer("ord_1", "pending"));
+        run.broken(&ISOLATED);
+    }
+}

@@ -1,0 +1,61 @@
+//! Calls that share a caller's key: what same-answer and key-conflict are about.
+
+use super::codes;
+use super::evidence::{CallView, Evidence};
+use super::json::KEY;
+use crate::trace::HostReply;
+
+/// The calls with a key, those of one user, tool and key side by side, each group in the order in which they were
+/// begun. Only tools whose key binds: the checkout's, and those that take it as an argument.
+pub(super) fn keyed_calls<'e, 'a>(evidence: &'e Evidence<'a>) -> Vec<&'e CallView<'a>> {
+    let mut keyed: Vec<&CallView<'_>> =
+        evidence.calls.iter().filter(|call| call.started.key.is_some() && binds(call)).collect();
+    keyed.sort_by_key(|call| (&*call.started.user, &*call.started.tool, call.started.key.as_deref()));
+    keyed
+}
+
+fn binds(call: &CallView<'_>) -> bool {
+    call.is("create_order") || call.is("cancel_order") || call.text(KEY).is_some()
+}
+
+/// Whether two calls share user, tool and key.
+pub(super) fn share_a_key(left: &CallView<'_>, right: &CallView<'_>) -> bool {
+    left.started.key == right.started.key
+        && left.started.tool == right.started.tool
+        && left.started.user == right.started.user
+}
+
+/// Whether a call sent a request that changes something.
+pub(super) fn acted(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
+    evidence.exchanges.iter().any(|exchange| exchange.sent.operation.effectful && sent_for(exchange.sent, call))
+}
+
+/// Whether a request carries a call's correlation id.
+pub(super) fn sent_for(sent: &crate::trace::Sent, call: &CallView<'_>) -> bool {
+    sent.correlation == *call.started.correlation
+}
+
+/// Whether a call has certainly claimed its key: it was answered with something other than an error, or it acted.
+pub(super) fn has_claimed(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
+    matches!(call.reply, Some(HostReply::Tool { is_error: false, .. })) || acted(evidence, call)
+}
+
+/// Whether an answer finishes its key's entry: a success, or a failure for good that came after the claim.
+pub(super) fn finished(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
+    let Some(HostReply::Tool { is_error, .. }) = call.reply else {
+        return false;
+    };
+    let Some(told) = &call.told else {
+        return !is_error;
+    };
+    if !told.is_error {
+        return told.status != super::ToldStatus::Pending;
+    }
+    let code = told.code.and_then(codes::parse);
+    // What a quote refuses was refused before anything was begun.
+    let of_a_sale = call.is("create_order") || call.is("cancel_order");
+    told.retryable == Some(false)
+        && (acted(evidence, call)
+            || of_a_sale
+                && code.is_none_or(|code| !codes::before_the_claim(code) && !codes::leaves_the_sale_open(code)))
+}

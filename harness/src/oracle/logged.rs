@@ -1,0 +1,372 @@
+//! `logged`: the step log is complete and says what was told.
+
+use giftgenius::error::Code;
+use giftgenius::step_log::{CheckoutResult, CheckoutStatus, LogLine, StepLine, StepStatus};
+
+use super::evidence::{CallView, Evidence};
+use super::told::{Told, ToldStatus};
+use super::{Findings, Oracle, Verdict, codes};
+use crate::trace::HostReply;
+
+/// The rule.
+pub static LOGGED: Oracle = Oracle {
+    id: "logged",
+    rule: "Every answered call that changes something has its step line, every told sale one checkout_result line, \
+           and every successful sale the lines of its steps; all fields are there, agree with what was told, and lead \
+           back to the call.",
+    explanation: "Conversion, error codes and the share of retries are counted from these lines alone, and an incident \
+                  is read from them at night. A line that is missing, says something else than the person was told, \
+                  or carries a correlation id that leads nowhere makes the indicators lie.",
+    requirements: &["F15", "I1"],
+    check,
+};
+
+/// The tools whose calls must leave a line.
+const CHANGING: [&str; 3] = ["create_order", "cancel_order", "create_checkout_session"];
+
+/// The steps of a sale, as bits: what `success` needs a line for. A charge may be proved by settling it.
+const STEPS: [(&str, u8); 4] = [("reserve", 1), ("charge", 2), ("settle", 2), ("commit", 4)];
+const WHOLE_SALE: u8 = 7;
+
+/// What the log says of one call.
+#[derive(Clone, Copy, Default)]
+struct OfCall<'a> {
+    step: Option<&'a StepLine>,
+    result: Option<&'a CheckoutResult>,
+    results: u32,
+    /// The last of its lines, as an event.
+    event: Option<usize>,
+}
+
+fn check(evidence: &Evidence<'_>) -> Verdict {
+    let mut findings = Findings::of(LOGGED.id);
+    let mut calls = vec![OfCall::default(); evidence.calls.len()];
+    let mut steps = vec![0_u8; evidence.orders.len()];
+    for (index, _, line) in evidence.trace.log() {
+        match line {
+            LogLine::Step(line) => {
+                let Some(call) = evidence.call_of(line.correlation_id.as_str()) else {
+                    astray(line.correlation_id.as_str(), &line.step_id, index, &mut findings);
+                    continue;
+                };
+                if let Some(wrong) = incomplete(line) {
+                    let message = format!("the log line of step {} {wrong}", line.step_id);
+                    findings.add(message, [index]);
+                }
+                if *line.step_id == *evidence.calls[call].started.tool {
+                    calls[call].step = Some(line);
+                    calls[call].event = Some(index);
+                }
+                if line.status == StepStatus::Success
+                    && let Some((_, bit)) = STEPS.iter().find(|(step, _)| *step == line.step_id)
+                    && let Some(order) = &line.order_id
+                    && let Some(order) = evidence.order_of(order.as_str())
+                {
+                    steps[order] |= bit;
+                }
+            }
+            LogLine::CheckoutResult(line) => match evidence.call_of(line.request_id.as_str()) {
+                Some(call) if evidence.calls[call].is("create_order") => {
+                    calls[call].result = Some(line);
+                    calls[call].results += 1;
+                    calls[call].event = Some(index);
+                }
+                Some(_) | None => {
+                    astray(line.request_id.as_str(), "checkout_result", index, &mut findings);
+                }
+            },
+            LogLine::Alert(_) => {}
+        }
+    }
+    for (call, of_call) in evidence.calls.iter().zip(&calls) {
+        judge_call(evidence, call, of_call, &steps, &mut findings);
+    }
+    findings.verdict()
+}
+
+fn astray(correlation: &str, what: &str, event: usize, findings: &mut Findings) {
+    let message = format!("the log line of {what} carries {correlation:?}, which leads back to no such call");
+    findings.add(message, [event]);
+}
+
+/// What a step line lacks.
+fn incomplete(line: &StepLine) -> Option<String> {
+    let event = match line.status {
+        StepStatus::Success => "workflow_step_succeeded",
+        StepStatus::Failed => "workflow_step_failed",
+        StepStatus::Retry => "workflow_step_retried",
+        StepStatus::RolledBack => "workflow_step_rolled_back",
+    };
+    if line.event != event {
+        return Some(format!("says `{}` for a status that is `{event}`", line.event));
+    }
+    if line.user_id.as_str().is_empty() {
+        return Some(String::from("names no user"));
+    }
+    if line.step_id.is_empty() {
+        return Some(String::from("names no step"));
+    }
+    (line.status == StepStatus::Failed && line.error_code.is_none())
+        .then(|| String::from("failed without an error code"))
+}
+
+fn judge_call(
+    evidence: &Evidence<'_>,
+    call: &CallView<'_>,
+    of_call: &OfCall<'_>,
+    steps: &[u8],
+    findings: &mut Findings,
+) {
+    let (Some(HostReply::Tool { is_error, .. }), Some((end, _))) = (call.reply, call.end) else {
+        return;
+    };
+    if !CHANGING.contains(&&*call.started.tool) {
+        return;
+    }
+    let code = call.told.as_ref().and_then(|told| told.code).and_then(codes::parse);
+    let wrong = match of_call.step {
+        None => Some(String::from("left no line in the step log")),
+        Some(line) => wrong_step(call, line, *is_error, code),
+    };
+    let wrong = wrong.or_else(|| {
+        let told = call.told.as_ref().filter(|_| call.is("create_order"))?;
+        wrong_result(evidence, call, told, code, of_call)
+    });
+    let wrong = wrong.or_else(|| {
+        let told = call.told.as_ref().filter(|_| call.is("create_order"))?;
+        let order = call.order.filter(|_| told.status == ToldStatus::Success)?;
+        let missing = WHOLE_SALE & !steps[order];
+        let (step, _) = STEPS.iter().find(|(_, bit)| missing & bit != 0)?;
+        Some(format!(
+            "told `success` for order {}, but the log has no line of a successful {step}",
+            evidence.orders[order].id
+        ))
+    });
+    if let Some(wrong) = wrong {
+        let message = format!("{} of script step {} {wrong}", call.started.tool, call.started.step);
+        findings.add(message, [call.start_event, end].into_iter().chain(of_call.event));
+    }
+}
+
+/// How a tool's own line disagrees with the call.
+fn wrong_step(call: &CallView<'_>, line: &StepLine, is_error: bool, code: Option<Code>) -> Option<String> {
+    let agrees = match line.status {
+        StepStatus::Success | StepStatus::RolledBack => !is_error,
+        StepStatus::Failed => is_error,
+        // A retryable error, or a sale that is not settled yet.
+        StepStatus::Retry => is_error || call.told.as_ref().is_some_and(|told| told.status == ToldStatus::Pending),
+    };
+    if !agrees {
+        return Some(format!(
+            "was {}, but is logged as {:?}",
+            if is_error { "told an error" } else { "answered" },
+            line.status
+        ));
+    }
+    if is_error && code.is_some() && line.error_code != code {
+        return Some(format!(
+            "was told {}, but is logged with {}",
+            code.map_or("no code", Code::as_str),
+            line.error_code.map_or("no code", Code::as_str)
+        ));
+    }
+    if line.user_id.as_str() != &*call.started.user {
+        return Some(format!("was made by {}, but is logged for {}", call.started.user, line.user_id));
+    }
+    (call.started.key.is_some() && code != Some(Code::InvalidArguments) && line.idempotency_key != call.started.key)
+        .then(|| {
+            format!(
+                "carried the key {}, but is logged with {}",
+                call.started.key.as_deref().unwrap_or_default(),
+                line.idempotency_key.as_deref().unwrap_or("none")
+            )
+        })
+}
+
+/// How the `checkout_result` line disagrees with what was told.
+fn wrong_result(
+    evidence: &Evidence<'_>,
+    call: &CallView<'_>,
+    told: &Told<'_>,
+    code: Option<Code>,
+    of_call: &OfCall<'_>,
+) -> Option<String> {
+    if of_call.results > 1 {
+        return Some(format!("left {} checkout_result lines", of_call.results));
+    }
+    let place = evidence.call_of(&call.started.correlation);
+    let began = call.order.is_some_and(|order| evidence.orders[order].begun_by == place);
+    let needed = !told.is_error || began || !code.is_some_and(codes::before_the_claim);
+    let Some(line) = of_call.result else {
+        return needed.then(|| String::from("left no checkout_result line"));
+    };
+    let open = code.is_some_and(codes::leaves_the_sale_open);
+    let agrees = match line.status {
+        CheckoutStatus::Success => told.status == ToldStatus::Success,
+        CheckoutStatus::Pending => told.status == ToldStatus::Pending || open,
+        CheckoutStatus::Failed => told.is_error,
+    };
+    if !agrees {
+        return Some(format!("was told `{}`, but its checkout_result says {:?}", told.status.name(), line.status));
+    }
+    if line.status == CheckoutStatus::Failed && code.is_some() && line.error_code != code {
+        return Some(format!(
+            "was told {}, but its checkout_result says {}",
+            code.map_or("no code", Code::as_str),
+            line.error_code.map_or("no code", Code::as_str)
+        ));
+    }
+    let session = call.text("checkout_session_id");
+    (session != Some(line.checkout_session_id.as_str())).then(|| {
+        format!(
+            "paid session {}, but its checkout_result names {}",
+            session.unwrap_or("(none)"),
+            line.checkout_session_id
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use giftgenius::error::Effects;
+    use serde_json::json;
+
+    use super::*;
+    use crate::oracle::testing::{Run, session_answer, success};
+    use crate::trace::EventKind;
+
+    /// A sale whose log lines are changed before it is judged.
+    fn with_lines(mut change: impl FnMut(&mut LogLine)) -> Run {
+        let mut run = Run::sale();
+        for event in &mut run.record.trace.events {
+            if let EventKind::Log(line) = &mut event.kind {
+                change(line);
+            }
+        }
+        run
+    }
+
+    fn with_tool_line(change: impl Fn(&mut StepLine)) -> Run {
+        with_lines(|line| {
+            if let LogLine::Step(line) = line
+                && line.step_id == "create_order"
+            {
+                change(line);
+            }
+        })
+    }
+
+    #[test]
+    fn a_sale_is_logged() {
+        Run::sale().kept(&LOGGED);
+    }
+
+    #[test]
+    fn no_log_at_all_is_a_breach() {
+        let mut run = Run::new();
+        let call = run.call("create_checkout_session", json!({}));
+        run.answer(call, session_answer("cs_1", 100));
+        assert!(run.broken(&LOGGED).contains("left no line"));
+    }
+
+    #[test]
+    fn a_call_that_was_not_answered_and_a_reading_need_no_line() {
+        let mut run = Run::new();
+        let call = run.create_order("cs_1", "k1");
+        run.reply(call, HostReply::Cancelled);
+        run.get_order("ord_1", "pending");
+        run.kept(&LOGGED);
+    }
+
+    #[test]
+    fn each_field_of_a_step_line_is_held_to_the_call() {
+        with_tool_line(|line| line.user_id = "bob".into()).broken(&LOGGED);
+        with_tool_line(|line| line.user_id = "".into()).broken(&LOGGED);
+        with_tool_line(|line| line.idempotency_key = None).broken(&LOGGED);
+        with_tool_line(|line| line.correlation_id = "nobody".into()).broken(&LOGGED);
+        with_tool_line(|line| line.event = String::from("done")).broken(&LOGGED);
+        with_tool_line(|line| line.status = StepStatus::Failed).broken(&LOGGED);
+        with_tool_line(|line| line.step_id = String::new()).broken(&LOGGED);
+    }
+
+    #[test]
+    fn success_needs_the_lines_of_its_steps() {
+        for missing in ["reserve", "charge", "commit"] {
+            let mut run = with_lines(|line| {
+                if let LogLine::Step(line) = line
+                    && line.step_id == missing
+                {
+                    line.step_id = String::from("release");
+                }
+            });
+            let said = run.broken(&LOGGED);
+            assert!(said.contains(&format!("successful {missing}")), "{said}");
+        }
+        with_lines(|line| {
+            if let LogLine::Step(line) = line
+                && line.step_id == "charge"
+            {
+                line.step_id = String::from("settle");
+            }
+        })
+        .kept(&LOGGED);
+    }
+
+    #[test]
+    fn the_result_line_says_what_was_told() {
+        for status in [CheckoutStatus::Failed, CheckoutStatus::Pending] {
+            let mut run = with_lines(|line| {
+                if let LogLine::CheckoutResult(line) = line {
+                    line.status = status;
+                }
+            });
+            assert!(run.broken(&LOGGED).contains("checkout_result says"));
+        }
+        with_lines(|line| {
+            if let LogLine::CheckoutResult(line) = line {
+                line.checkout_session_id = "cs_9".into();
+            }
+        })
+        .broken(&LOGGED);
+    }
+
+    #[test]
+    fn one_result_line_a_told_sale() {
+        let mut run = Run::sale();
+        let call = run.create_order("cs_1", "k1");
+        run.step("create_order", StepStatus::Success, None);
+        run.answer(call, success("cs_1", "ord_1"));
+        assert!(run.broken(&LOGGED).contains("no checkout_result"));
+
+        let mut run = Run::sale();
+        let call = run.create_order("cs_1", "k1");
+        run.result("cs_1", CheckoutStatus::Success, None);
+        run.tell_success(call, "cs_1", "ord_1");
+        assert!(run.broken(&LOGGED).contains("2 checkout_result lines"));
+    }
+
+    #[test]
+    fn a_failure_is_logged_with_its_code() {
+        for (logged, broken) in [(Code::PaymentDeclined, false), (Code::OutOfStock, true)] {
+            let mut run = Run::new();
+            let call = run.create_order("cs_1", "k1");
+            run.result("cs_1", CheckoutStatus::Failed, Some(logged));
+            run.step("create_order", StepStatus::Failed, Some(Code::PaymentDeclined));
+            run.fail_with(call, Code::PaymentDeclined, Some(("ord_1", Effects::None)));
+            if broken {
+                run.broken(&LOGGED);
+            } else {
+                run.kept(&LOGGED);
+            }
+        }
+    }
+
+    #[test]
+    fn a_call_refused_before_the_claim_needs_no_result_line() {
+        let mut run = Run::new();
+        let call = run.create_order("cs_1", "k1");
+        run.step("create_order", StepStatus::Failed, Some(Code::SessionNotFound));
+        run.fail_with(call, Code::SessionNotFound, None);
+        run.kept(&LOGGED);
+    }
+}

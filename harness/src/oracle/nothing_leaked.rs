@@ -1,0 +1,150 @@
+//! `nothing-leaked`: what was planted as secret never comes out.
+
+use giftgenius::step_log::LogLine;
+
+use super::evidence::Evidence;
+use super::json::any_string;
+use super::needles::Needles;
+use super::{Findings, Oracle, Verdict};
+use crate::trace::{EventKind, HostReply};
+
+/// The rule.
+pub static NOTHING_LEAKED: Oracle = Oracle {
+    id: "nothing-leaked",
+    rule: "No planted secret (token, card number, internal address, stack frame, raw provider body) appears in an \
+           answer or in the log.",
+    explanation: "Neither the model nor the person ever gets a stack trace, a token, a card number or an internal \
+                  address, and neither does the log. Secrets are planted where they come close: in configuration, in \
+                  arguments, in providers' error bodies. A breach names the place, never the secret.",
+    requirements: &["F11"],
+    check,
+};
+
+fn check(evidence: &Evidence<'_>) -> Verdict {
+    let Some(secrets) = Needles::new(evidence.canaries) else {
+        return Verdict::NoVerdict(String::from("nothing was planted that could leak"));
+    };
+    let mut findings = Findings::of(NOTHING_LEAKED.id);
+    let leaks = |text: &str| secrets.found_in(text);
+    for (index, event) in evidence.trace.events.iter().enumerate() {
+        let place = match &event.kind {
+            EventKind::CallEnded { call, reply } => {
+                let leaked = match reply {
+                    HostReply::Tool { structured, .. } => any_string(structured, &mut |text| leaks(text)),
+                    HostReply::Protocol { message, .. } => leaks(message),
+                    HostReply::Cancelled | HostReply::NoAnswer => false,
+                };
+                leaked.then(|| {
+                    let tool = evidence
+                        .calls
+                        .iter()
+                        .find(|view| view.started.call == *call)
+                        .map_or("a tool", |view| &*view.started.tool);
+                    format!("the answer of {tool}")
+                })
+            }
+            EventKind::Log(line) => leaked_by(line, leaks),
+            EventKind::CallStarted(_)
+            | EventKind::Sent(_)
+            | EventKind::Delivered { .. }
+            | EventKind::Effect(_)
+            | EventKind::Answered { .. }
+            | EventKind::Restarted
+            | EventKind::Switched { .. } => None,
+        };
+        if let Some(place) = place {
+            findings.add(format!("a planted secret came out in {place}"), [index]);
+        }
+    }
+    findings.verdict()
+}
+
+/// The kind of log line, if one of its texts leaks.
+fn leaked_by(line: &LogLine, leaks: impl Fn(&str) -> bool) -> Option<String> {
+    match line {
+        LogLine::Step(line) => {
+            let leaked = leaks(&line.event)
+                || leaks(&line.step_id)
+                || leaks(line.user_id.as_str())
+                || leaks(line.correlation_id.as_str())
+                || line.workflow_id.as_ref().is_some_and(|id| leaks(id.as_str()))
+                || line.order_id.as_ref().is_some_and(|id| leaks(id.as_str()))
+                || line.idempotency_key.as_deref().is_some_and(&leaks);
+            leaked.then(|| format!("the log line of step {}", line.step_id))
+        }
+        LogLine::CheckoutResult(line) => {
+            let leaked = leaks(line.request_id.as_str())
+                || leaks(line.user_id.as_str())
+                || leaks(line.checkout_session_id.as_str());
+            leaked.then(|| String::from("a checkout_result line"))
+        }
+        LogLine::Alert(line) => {
+            let leaked = leaks(&line.message)
+                || leaks(line.correlation_id.as_str())
+                || line.order_id.as_ref().is_some_and(|id| leaks(id.as_str()));
+            leaked.then(|| String::from("an alert"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use giftgenius::error::Code;
+    use giftgenius::step_log::{AlertKind, StepStatus};
+    use serde_json::json;
+
+    use super::*;
+    use crate::oracle::testing::Run;
+
+    const SECRET: &str = "sk_live_4242";
+
+    fn planted() -> Run {
+        let mut run = Run::sale();
+        run.canaries = vec![SECRET, "4242424242424242"];
+        run
+    }
+
+    #[test]
+    fn a_sale_leaks_nothing_and_arguments_are_no_answer() {
+        let mut run = planted();
+        run.call("search_products", json!({"text": SECRET}));
+        run.kept(&NOTHING_LEAKED);
+    }
+
+    #[test]
+    fn a_secret_in_any_part_of_an_answer_is_a_leak_and_is_not_told_again() {
+        for answer in [json!({"a": [{"b": format!("token {SECRET}!")}]}), json!({"sk_live_4242": 1})] {
+            let mut run = planted();
+            let call = run.call("search_products", json!({}));
+            run.answer(call, answer);
+            let said = run.broken(&NOTHING_LEAKED);
+            assert!(said.contains("search_products") && !said.contains(SECRET), "{said}");
+        }
+        let mut run = planted();
+        let call = run.create_order("cs_1", "k1");
+        let mut error = run.error(Code::Internal, None);
+        error["error"]["message"] = json!("card 4242424242424242 declined");
+        run.fail(call, error);
+        run.broken(&NOTHING_LEAKED);
+        let mut run = planted();
+        let call = run.call("nope", json!({}));
+        run.reply(call, HostReply::Protocol { code: -32601, message: SECRET.to_owned() });
+        run.broken(&NOTHING_LEAKED);
+    }
+
+    #[test]
+    fn a_secret_in_the_log_is_a_leak() {
+        let mut run = planted();
+        run.step(SECRET, StepStatus::Success, None);
+        run.broken(&NOTHING_LEAKED);
+        let mut run = planted();
+        run.alert(AlertKind::ProviderDown, SECRET);
+        run.broken(&NOTHING_LEAKED);
+    }
+
+    #[test]
+    fn where_nothing_was_planted_nothing_can_be_said() {
+        let verdict = Run::sale().with_evidence(NOTHING_LEAKED.check);
+        assert!(matches!(verdict, Verdict::NoVerdict(_)));
+    }
+}

@@ -1,0 +1,270 @@
+//! `told-monotone`: answers about an order agree with the books and never go back.
+
+use super::evidence::{CallView, Evidence, OrderView};
+use super::told::{Told, ToldStatus};
+use super::{Findings, Oracle, Verdict, codes};
+use crate::provider::ledger::EffectKind;
+
+/// The rule.
+pub static TOLD_MONOTONE: Oracle = Oracle {
+    id: "told-monotone",
+    rule: "What is told of an order agrees with the books at the time, and never goes back: from paid only to \
+           cancelled, through a cancel_order that was accepted; from failed never to paid.",
+    explanation: "`pending` sends the model to get_order, so get_order must be right, and two answers about one order \
+                  must not contradict each other. Calls that overlap are not compared: either may have been decided \
+                  first. A breach shows both answers.",
+    requirements: &["F5", "F7"],
+    check,
+};
+
+fn check(evidence: &Evidence<'_>) -> Verdict {
+    let mut findings = Findings::of(TOLD_MONOTONE.id);
+    // For each order the first answer to end that told it paid, and the first that told it dead.
+    let mut firsts = vec![Firsts::default(); evidence.orders.len()];
+    for call in &evidence.calls {
+        let Some((told, order, end)) = statement(call) else {
+            continue;
+        };
+        let first = match told.status {
+            ToldStatus::Success => &mut firsts[order].paid,
+            ToldStatus::Failed | ToldStatus::Cancelled => &mut firsts[order].dead,
+            ToldStatus::Pending => continue,
+        };
+        if first.is_none_or(|known| end < known.0) {
+            *first = Some((end, told.status));
+        }
+    }
+    for call in &evidence.calls {
+        let Some((told, order, end)) = statement(call) else {
+            continue;
+        };
+        let first = firsts[order];
+        let order = &evidence.orders[order];
+        goes_back(call, told, order, first, end, &mut findings);
+        if !call.is("create_order") {
+            agrees(evidence, call, told, order, end, &mut findings);
+        }
+    }
+    findings.verdict()
+}
+
+/// The event and status of the first answers that were final.
+#[derive(Clone, Copy, Default)]
+struct Firsts {
+    paid: Option<(usize, ToldStatus)>,
+    dead: Option<(usize, ToldStatus)>,
+}
+
+/// An answer that says how an order stands: any but an error, and of errors only a sale's failure.
+fn statement<'e, 'a>(call: &'e CallView<'a>) -> Option<(&'e Told<'a>, usize, usize)> {
+    let told = call.told.as_ref()?;
+    let failed_sale = call.is("create_order")
+        && told.effects == Some("none")
+        && told.order_id.is_some()
+        && told
+            .code
+            .and_then(codes::parse)
+            .is_none_or(|code| !codes::leaves_the_sale_open(code) && !codes::before_the_claim(code));
+    if told.is_error && !failed_sale {
+        return None;
+    }
+    Some((told, call.order?, call.end?.0))
+}
+
+fn goes_back(
+    call: &CallView<'_>,
+    told: &Told<'_>,
+    order: &OrderView<'_>,
+    first: Firsts,
+    end: usize,
+    findings: &mut Findings,
+) {
+    let cancelled = order.cancelled_from.is_some_and(|from| from < end);
+    let before = |first: Option<(usize, ToldStatus)>| first.filter(|(at, _)| *at < call.start_event);
+    let earlier = match told.status {
+        ToldStatus::Success => {
+            // A saved `success` of create_order is replayed as it was.
+            if call.is("create_order") && cancelled { None } else { before(first.dead) }
+        }
+        ToldStatus::Pending | ToldStatus::Failed | ToldStatus::Cancelled if !cancelled => before(first.paid),
+        ToldStatus::Failed if !told.is_error => before(first.paid),
+        ToldStatus::Pending | ToldStatus::Failed | ToldStatus::Cancelled => None,
+    };
+    if let Some((at, status)) = earlier {
+        let without = if cancelled { "" } else { " although nobody cancelled it" };
+        let message = format!(
+            "order {} was told `{}`, and later {} told `{}`{without}",
+            order.id,
+            status.name(),
+            call.started.tool,
+            told.status.name()
+        );
+        findings.add(message, [at, end]);
+    }
+}
+
+/// What `get_order` and `cancel_order` say was so at some moment of the call.
+fn agrees<'a>(
+    evidence: &Evidence<'a>,
+    call: &CallView<'a>,
+    told: &Told<'a>,
+    order: &OrderView<'a>,
+    end: usize,
+    findings: &mut Findings,
+) {
+    let paid = match told.status {
+        ToldStatus::Success => true,
+        ToldStatus::Failed | ToldStatus::Cancelled => false,
+        ToldStatus::Pending => return,
+    };
+    let moments = || {
+        evidence
+            .effects_of(order)
+            .map(|(index, _)| evidence.event_of(index))
+            .filter(|event| (call.start_event..end).contains(event))
+            .chain([call.start_event])
+    };
+    if !moments().any(|event| (evidence.money_at(order, event) > 0) == paid) {
+        let taken = evidence.money_at(order, end);
+        let stands = if taken > 0 {
+            format!("a charge of {} stands", evidence.money(order, taken))
+        } else {
+            String::from("no charge stands")
+        };
+        let message =
+            format!("{} told `{}` for order {}, but {stands}", call.started.tool, told.status.name(), order.id);
+        let charges = evidence
+            .effects_of(order)
+            .filter(|(_, effect)| matches!(effect.kind, EffectKind::Charge | EffectKind::Refund))
+            .map(|(index, _)| evidence.event_of(index));
+        findings.add(message, charges.chain([end]));
+        return;
+    }
+    let later = evidence.money_at(order, usize::MAX);
+    if order.parked.is_some() || (later > 0) == paid {
+        return;
+    }
+    if !paid {
+        let message = format!(
+            "{} told `{}` for order {}, but at rest a charge of {} stands",
+            call.started.tool,
+            told.status.name(),
+            order.id,
+            evidence.money(order, later)
+        );
+        findings.add(message, [end]);
+    } else if order.cancelled_from.is_none() {
+        let message = format!(
+            "{} told `success` for order {}, but at rest no charge stands although nobody cancelled it",
+            call.started.tool, order.id
+        );
+        findings.add(message, [end]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use giftgenius::error::Code;
+    use serde_json::json;
+
+    use super::*;
+    use crate::oracle::testing::{Run, order_answer};
+    use crate::provider::operations::{REFUND, RESTOCK};
+
+    #[test]
+    fn pending_then_success_is_the_ordinary_way() {
+        let mut run = Run::new();
+        run.session("cs_1");
+        let call = run.create_order("cs_1", "k1");
+        let reserve = run.reserve("ord_1");
+        run.tell_pending(call, "cs_1", "ord_1");
+        run.get_order("ord_1", "pending");
+        run.charge("ord_1");
+        run.commit("ord_1", reserve);
+        run.get_order("ord_1", "success");
+        run.kept(&TOLD_MONOTONE);
+    }
+
+    #[test]
+    fn success_then_pending_or_failed_goes_back() {
+        for status in ["pending", "failed", "cancelled"] {
+            let mut run = Run::sale();
+            run.get_order("ord_1", status);
+            let said = run.broken(&TOLD_MONOTONE);
+            assert!(said.contains("was told `success`"), "{said}");
+        }
+    }
+
+    #[test]
+    fn failed_then_success_goes_back() {
+        let mut run = Run::new();
+        run.session("cs_1");
+        let call = run.create_order("cs_1", "k1");
+        run.tell_failure(call, "cs_1", "ord_1", Code::PaymentUnavailable);
+        run.charge("ord_1");
+        run.get_order("ord_1", "success");
+        assert!(run.broken(&TOLD_MONOTONE).contains("told `failed`, and later get_order"));
+    }
+
+    fn cancelled() -> Run {
+        let mut run = Run::new();
+        let (charge, commit) = run.buy();
+        let call = run.call("cancel_order", json!({"order_id": "ord_1", "idempotency_key": "c1"}));
+        run.done(&RESTOCK, EffectKind::Restock, "ord_1/1", Some(commit));
+        run.done(&REFUND, EffectKind::Refund, "ord_1", Some(charge));
+        run.answer(call, order_answer("ord_1", "cancelled"));
+        run
+    }
+
+    #[test]
+    fn an_accepted_cancel_leads_from_paid_to_cancelled() {
+        let mut run = cancelled();
+        run.get_order("ord_1", "cancelled");
+        let call = run.create_order("cs_1", "k1");
+        run.tell_success(call, "cs_1", "ord_1");
+        run.kept(&TOLD_MONOTONE);
+        run.get_order("ord_1", "success");
+        run.broken(&TOLD_MONOTONE);
+    }
+
+    #[test]
+    fn a_refused_cancel_does_not() {
+        let mut run = Run::new();
+        let (charge, _) = run.buy();
+        let call = run.call("cancel_order", json!({"order_id": "ord_1", "idempotency_key": "c1"}));
+        run.fail_with(call, Code::OrderInProgress, None);
+        run.done(&REFUND, EffectKind::Refund, "ord_1", Some(charge));
+        run.get_order("ord_1", "cancelled");
+        assert!(run.broken(&TOLD_MONOTONE).contains("nobody cancelled"));
+    }
+
+    #[test]
+    fn answers_that_overlap_are_not_compared() {
+        let mut run = Run::new();
+        run.session("cs_1");
+        let call = run.create_order("cs_1", "k1");
+        let reserve = run.reserve("ord_1");
+        let asked = run.call("get_order", json!({"order_id": "ord_1"}));
+        run.charge("ord_1");
+        run.commit("ord_1", reserve);
+        run.tell_success(call, "cs_1", "ord_1");
+        run.answer(asked, order_answer("ord_1", "pending"));
+        run.kept(&TOLD_MONOTONE);
+    }
+
+    #[test]
+    fn get_order_agrees_with_the_books() {
+        let mut run = Run::new();
+        run.session("cs_1");
+        run.create_order("cs_1", "k1");
+        run.get_order("ord_1", "success");
+        assert!(run.broken(&TOLD_MONOTONE).contains("but no charge stands"));
+
+        let mut run = Run::new();
+        run.session("cs_1");
+        run.create_order("cs_1", "k1");
+        run.charge("ord_1");
+        run.get_order("ord_1", "failed");
+        assert!(run.broken(&TOLD_MONOTONE).contains("a charge of 42.00 EUR stands"));
+    }
+}
