@@ -6,6 +6,7 @@ use giftgenius::checkout::state::Charge;
 use giftgenius::journal::{Key, Record};
 use giftgenius::policy::PaymentProfile::{Acp, Keyless, KeylessNoCancel, Stripe};
 use giftgenius::ports::Journal as _;
+use giftgenius::step_log::AlertKind;
 use serde_json::json;
 
 use crate::shop::{Fault, PRICE};
@@ -201,4 +202,23 @@ async fn what_a_provider_says_beyond_its_codes_is_told_to_nobody() {
             }
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_copy_that_cannot_be_given_back_parks_the_order_and_takes_no_word_back() {
+    let world = World::new(Keyless);
+    let life = world.start();
+    let session = life.session().await;
+    world.shop.script("payment.charge", &[Fault::Twice]);
+    world.shop.script("payment.refund", &[Fault::Status(400, "not_allowed", None)]);
+    let sale = life.buy(&session, "key-0001").await;
+    assert_eq!(said(&sale), "success");
+    life.rest().await;
+    assert_eq!(life.app.saga_counts().await.unwrap().parked, 1);
+    let order = text(&sale, "/order_id");
+    assert_eq!(said(&life.call("get_order", json!({"order_id": order})).await), "success");
+    assert_eq!(life.buy(&session, "key-0001").await.structured, sale.structured);
+    let cancel = json!({"order_id": order, "idempotency_key": "key-0002"});
+    assert_eq!(said(&life.call("cancel_order", cancel).await), "ORDER_NEEDS_ATTENTION");
+    assert_eq!(world.alerts(), [AlertKind::DoubleCharge, AlertKind::OrderParked]);
 }
