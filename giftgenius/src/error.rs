@@ -235,3 +235,6 @@ impl ToolError {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;
