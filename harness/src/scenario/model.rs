@@ -61,6 +61,20 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// The same without what is expected of its answers and at rest: expectations belong to the file's own plan, and a
+    /// run under another one is judged by the oracles alone.
+    #[must_use]
+    pub fn without_expectations(&self) -> Self {
+        let mut scenario = self.clone();
+        scenario.expect = Expect::default();
+        for step in &mut scenario.script {
+            if let Step::Call(call) = step {
+                call.expect = None;
+            }
+        }
+        scenario
+    }
+
     /// Everybody who calls, each once, in order of name.
     pub fn users(&self) -> Vec<Arc<str>> {
         let mut users: Vec<_> = self
