@@ -1,7 +1,7 @@
 //! GiftGenius under every fault: each entry of a menu at every site that a run asks, judged by all oracles.
 //!
-//! What a scenario expects is left out: it belongs to the file's own plan. A failure lists each broken rule with its
-//! first runs; each run is left as a scenario file and told with the line that repeats it.
+//! What a scenario expects belongs to its own plan, so that here the oracles alone judge. A failure lists each broken
+//! rule with its first runs, each with the line that repeats it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -63,7 +63,7 @@ fn no_further_fault_breaks_a_sale_whose_charge_is_unknown_and_then_refused() {
 #[test]
 fn no_pair_of_faults_breaks_a_sale() {
     let mut swept = Swept::default();
-    sweep(quiet("checkout/happy_path"), menu::full, 2, &mut swept);
+    sweep(scenario("checkout/happy_path"), menu::full, 2, &mut swept);
     swept.assert_nothing_broken(5_000);
 }
 
@@ -78,7 +78,7 @@ fn no_pair_of_faults_breaks_a_sale_whatever_the_payment_provider_promises() {
 
 #[test]
 fn what_a_sweep_finds_is_told_with_the_line_that_repeats_it() {
-    let scenario = Arc::new(Scenario { name: "a/sale".to_owned(), ..quiet("checkout/happy_path") });
+    let scenario = Arc::new(Scenario { name: "a/sale".to_owned(), ..scenario("checkout/happy_path") });
     let plan: Plan = "payment.charge#1: cut".parse().expect("a plan");
     let breach = |message: &str| Breach {
         rule: "one-effect".to_owned(),
@@ -89,11 +89,11 @@ fn what_a_sweep_finds_is_told_with_the_line_that_repeats_it() {
     let swept = Swept { runs: 9, breaches: ["first", "second", "third", "fourth"].map(breach).into() };
     let text = swept.told();
     assert!(text.starts_with("9 runs\none-effect: broken 4 times\n  a/sale\n    first\n    misrule replay "), "{text}");
-    assert!(text.contains("a-sale-one-effect-1.toml --plan \"payment.charge#1: cut\" --seed 1"), "{text}");
+    assert!(text.contains("a-sale.toml --plan \"payment.charge#1: cut\" --seed 1"), "{text}");
     assert!(!text.contains("fourth"), "{text}");
-    let left = Path::new(env!("CARGO_TARGET_TMPDIR")).join("a-sale-one-effect-1.toml");
-    let left = Found { name: "left".to_owned(), path: left };
-    assert_eq!(load(&left, &Known::of_giftgenius()).expect("a good file").plan, plan);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("a-sale.toml");
+    let left = Found { name: "a/sale".to_owned(), path };
+    assert_eq!(load(&left, &Known::of_giftgenius()).expect("a good file").script, scenario.script);
 }
 
 #[test]
@@ -120,9 +120,9 @@ fn single_faults(name: &str) {
     swept.assert_nothing_broken(300);
 }
 
-/// A scenario without its expectations, once for each thing that a payment provider may promise.
+/// A scenario once for each thing that a payment provider may promise.
 fn with_each_profile(name: &str) -> impl Iterator<Item = Scenario> {
-    let scenario = quiet(name);
+    let scenario = scenario(name);
     PROFILES.into_iter().map(move |(profile, called)| {
         let mut scenario = scenario.clone();
         scenario.policy.payment_profile = profile;
@@ -135,11 +135,10 @@ fn is_usual(scenario: &Scenario) -> bool {
     scenario.policy.payment_profile == PROFILES[0].0
 }
 
-/// The scenario of a name without its expectations.
-fn quiet(name: &str) -> Scenario {
+fn scenario(name: &str) -> Scenario {
     let scenarios = all();
     let scenario = scenarios.iter().find(|scenario| scenario.name == name).expect("a scenario of this name");
-    scenario.without_expectations()
+    Scenario::clone(scenario)
 }
 
 fn all() -> Vec<Arc<Scenario>> {
@@ -244,7 +243,7 @@ impl Swept {
         assert!(self.runs >= runs_min, "only {} runs were made, where at least {runs_min} were meant", self.runs);
     }
 
-    /// Every broken rule with the first runs that break it, each left as a scenario file of its own.
+    /// Every broken rule with the first runs that break it, each with the line that repeats it.
     fn told(&self) -> String {
         let mut rules: BTreeMap<&str, Vec<&Breach>> = BTreeMap::new();
         for breach in &self.breaches {
@@ -253,8 +252,8 @@ impl Swept {
         let mut text = format!("{} runs", self.runs);
         for (rule, breaches) in &rules {
             write!(text, "\n{rule}: broken {} times", breaches.len()).expect("writing to a string does not fail");
-            for (number, breach) in breaches.iter().take(SHOWN_MAX).enumerate() {
-                let line = left_behind(breach, number + 1);
+            for breach in breaches.iter().take(SHOWN_MAX) {
+                let line = replay_line(breach);
                 write!(text, "\n  {}\n    {}\n    {line}", breach.scenario.name, breach.message)
                     .expect("writing to a string does not fail");
             }
@@ -263,11 +262,12 @@ impl Swept {
     }
 }
 
-/// Leaves a run as a scenario file; gives the line that repeats it.
-fn left_behind(breach: &Breach, number: usize) -> String {
-    let name = format!("{}-{}-{number}.toml", breach.scenario.name, breach.rule).replace(['/', ' '], "-");
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let scenario = Scenario { plan: breach.plan.clone(), path: path.clone(), ..Scenario::clone(&breach.scenario) };
-    fs::write(&path, write_scenario(&scenario)).expect("a file under target/");
-    replay(&scenario, WorldKind::Sim, &scenario.plan, scenario.seed)
+/// The line that repeats a run. The scenario is left as a file, since none of the committed ones may have its payment
+/// profile.
+fn replay_line(breach: &Breach) -> String {
+    let name = breach.scenario.name.replace(['/', ' '], "-");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.toml"));
+    let scenario = Scenario { path, ..Scenario::clone(&breach.scenario) };
+    fs::write(&scenario.path, write_scenario(&scenario)).expect("a file under target/");
+    replay(&scenario, WorldKind::Sim, &breach.plan, scenario.seed)
 }

@@ -61,18 +61,10 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// The same without what is expected of its answers and at rest: expectations belong to the file's own plan, and a
-    /// run under another one is judged by the oracles alone.
-    #[must_use]
-    pub fn without_expectations(&self) -> Self {
-        let mut scenario = self.clone();
-        scenario.expect = Expect::default();
-        for step in &mut scenario.script {
-            if let Step::Call(call) = step {
-                call.expect = None;
-            }
-        }
-        scenario
+    /// Whether a run under this plan is held to what the scenario expects. Expectations belong to the scenario's own
+    /// plan; what happens under any other is for the oracles alone.
+    pub fn expects_of(&self, plan: &Plan) -> bool {
+        self.plan.same_faults(plan)
     }
 
     /// Everybody who calls, each once, in order of name.
