@@ -7,7 +7,7 @@ use giftgenius::policy::Policy;
 use super::evidence::{CallView, Evidence, ExchangeView};
 use super::{Findings, Oracle, Verdict};
 use crate::fault::{Fault, RetryAfter};
-use crate::provider::operations::{CANCEL, LOOK_UP, REFUND};
+use crate::provider::operations::{CANCEL, CHARGE, LOOK_UP, REFUND};
 use crate::trace::Seen;
 
 /// How much later than the policy says a repeat may leave on the wire: sockets, timers and a busy machine.
@@ -134,7 +134,7 @@ fn judge_pair(
     let round = background_delay(policy, if earlier.is(&CANCEL) { 1 } else { series.background + 1 });
     let not_asked_off = asked.is_none_or(|asked| gap + slack >= asked);
     if let Some(repeat) = repeat {
-        series.foreground = repeat;
+        series.foreground = repeat + failed_look_ups(evidence, earlier, later);
         return;
     }
     // What was asked for may be cut short by the round's own delay only upwards.
@@ -239,11 +239,26 @@ fn between(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &Exchange
     first.map_or(Duration::ZERO, |first| last.saturating_sub(first))
 }
 
+/// How many attempts between two charges did not come to a charge: before one is repeated it is looked up, and an
+/// attempt ends where that fails.
+fn failed_look_ups(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &ExchangeView<'_>) -> u32 {
+    let Some(order) = earlier.order.filter(|_| earlier.is(&CHARGE)) else {
+        return 0;
+    };
+    let failed = evidence.orders[order]
+        .exchanges
+        .iter()
+        .map(|index| &evidence.exchanges[*index])
+        .filter(|other| (earlier.sent_event + 1..later.sent_event).contains(&other.sent_event))
+        .filter(|other| other.is(&LOOK_UP) && !other.succeeded());
+    u32::try_from(failed.count()).unwrap_or(u32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::oracle::testing::Run;
-    use crate::provider::operations::{CHARGE, QUOTE, RELEASE};
+    use crate::provider::operations::{QUOTE, RELEASE};
     use crate::scenario::model::WorldKind;
 
     /// Requests of `ord_1/1`'s release, each failing with 500, sent after these gaps.
@@ -355,6 +370,31 @@ mod tests {
             let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
             run.silence(look_up);
             run.wait_ms(delay_ms);
+            run.send(&CHARGE, Some("ord_1"), Some("c"));
+            if broken {
+                run.broken(&BACKOFF);
+            } else {
+                run.kept(&BACKOFF);
+            }
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_ended_with_its_look_up_counts_among_those_of_the_charge() {
+        for (gap_ms, broken) in [(800, false), (1_000, false), (400, true), (1_300, true)] {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            let charge = run.send(&CHARGE, Some("ord_1"), Some("c"));
+            run.status(charge, 500);
+            run.wait_ms(300);
+            let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+            run.status(look_up, 503);
+            run.wait_ms(500);
+            let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+            run.ok(look_up);
+            let charge = run.send(&CHARGE, Some("ord_1"), Some("c"));
+            run.status(charge, 503);
+            run.wait_ms(gap_ms);
             run.send(&CHARGE, Some("ord_1"), Some("c"));
             if broken {
                 run.broken(&BACKOFF);
