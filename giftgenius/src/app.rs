@@ -15,12 +15,13 @@ use crate::checkout::waiters::Waiters;
 use crate::error::{Code, ToolError};
 use crate::ids::{CorrelationId, OrderId, SessionId, UserId, WorkflowId};
 use crate::journal::{Batch, CommitError, JournalError, Record, RecordState};
+use crate::operations::alerts::Alerts;
 use crate::operations::switches;
 use crate::policy::Policy;
 use crate::ports::Ports;
 use crate::providers::Caller;
 use crate::retry::Budgets;
-use crate::step_log::{Alert, AlertKind, Level, LogLine, StepLine, StepStatus};
+use crate::step_log::{AlertKind, Level, LogLine, StepLine, StepStatus};
 use crate::tools::{self, Call};
 use crate::validate::nearest;
 use crate::workflow::Workflow;
@@ -112,7 +113,10 @@ impl App {
     /// Wires the application.
     pub fn new(ports: Ports, policy: Policy) -> Arc<Self> {
         let budgets = Budgets::new(policy.budget);
-        Arc::new(Self { caller: Caller { ports, policy, budgets }, waiters: Waiters::default() })
+        Arc::new(Self {
+            caller: Caller { ports, policy, budgets, alerts: Alerts::default() },
+            waiters: Waiters::default(),
+        })
     }
 
     /// The ports.
@@ -274,14 +278,8 @@ impl App {
         }));
     }
 
-    /// Calls a person.
+    /// Calls a person to an order.
     pub(crate) fn alert(&self, kind: AlertKind, order: &Order, message: String) {
-        self.ports().log.record(LogLine::Alert(Alert {
-            kind,
-            order_id: Some(order.id.clone()),
-            message,
-            correlation_id: order.correlation_id.clone(),
-            time: self.now(),
-        }));
+        self.caller.alert(kind, Some(&order.id), &order.correlation_id, message);
     }
 }

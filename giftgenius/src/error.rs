@@ -153,7 +153,7 @@ codes! {
     CheckoutDisabled = "CHECKOUT_TEMPORARILY_DISABLED", Technical, true, [SameKeyAgain, AskPerson],
         "Buying is switched off for the moment; you can go on looking for gifts, and nothing was charged.";
     StoreUnavailable = "STORE_UNAVAILABLE", Technical, true, [SameKeyAgain],
-        "The shop cannot take orders at this moment and you were not charged; you can try again in a while.";
+        "The shop cannot reach its order book at the moment; you can try again in a while.";
     Internal = "INTERNAL", Technical, false, [AskGetOrder, AskPerson],
         "Something went wrong on our side; ask about your orders before you buy again.";
 }
@@ -220,6 +220,13 @@ impl ToolError {
         self
     }
 
+    /// The same, with this standing.
+    #[must_use]
+    pub fn with_effects(mut self: Box<Self>, effects: Effects) -> Box<Self> {
+        self.effects = effects;
+        self
+    }
+
     /// The same, about `order`.
     #[must_use]
     pub fn about(mut self: Box<Self>, order: &OrderId, effects: Effects) -> Box<Self> {
@@ -228,3 +235,6 @@ impl ToolError {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,8 +88,6 @@ pub struct Policy {
     pub reservation_ttl: Duration,
     /// How long an idempotency entry is kept after its terminal state.
     pub entry_retention: Duration,
-    /// How long the payment provider remembers a key; afterwards a charge is only looked up.
-    pub provider_key_retention: Duration,
     /// The payment provider's declared bound on how late a request can still take effect.
     pub late_max: Duration,
     /// What the payment provider promises.
@@ -118,7 +116,6 @@ impl Default for Policy {
             quote_ttl: Duration::from_secs(30 * 60),
             reservation_ttl: Duration::from_secs(60 * 60),
             entry_retention: Duration::from_secs(24 * 60 * 60),
-            provider_key_retention: Duration::from_secs(24 * 60 * 60),
             late_max: Duration::from_secs(120),
             payment_profile: PaymentProfile::Stripe,
         }

@@ -99,16 +99,20 @@ fn read_refusal(response: &Response) -> Refusal {
         sku: Option<String>,
     }
     let inner = serde_json::from_slice::<Body>(&response.body).ok().map(|body| body.error);
-    let is_word = |text: &String| {
-        (1..=40).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
-    };
     let (code, detail) = inner.map_or((None, None), |inner| (Some(inner.code), inner.decline_code.or(inner.sku)));
     Refusal {
         status: response.status,
-        code: code.filter(is_word).unwrap_or_else(|| String::from("unspecified")),
-        detail: detail.filter(is_word),
+        code: code.filter(|code| is_word(code)).unwrap_or_else(|| String::from("unspecified")),
+        detail: detail.filter(|detail| is_word(detail)),
     }
+}
+
+/// Whether a provider's text looks like a code or a SKU: lower-case words and few digits, never long enough in digits for
+/// a card number, nor in mixture for a token.
+fn is_word(text: &str) -> bool {
+    (1..=40).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+        && text.bytes().filter(u8::is_ascii_digit).count() <= 6
 }
 
 /// `Retry-After` in seconds or as an HTTP date (RFC 9110 §10.2.3); `None` if it is neither. A date in the past is now.
@@ -135,8 +139,12 @@ pub enum Urgency {
         /// The tool call's deadline.
         deadline: Instant,
     },
-    /// An undo with a caller perhaps still there: attempts up to the policy's number; nothing suppresses it.
-    Undo,
+    /// An undo with a caller perhaps still there: attempts up to the policy's number, none but the first begun after this
+    /// instant (the background takes it from there, under a lease that covers its delays); the budget does not count.
+    Undo {
+        /// The tool call's deadline.
+        until: Instant,
+    },
     /// A round in the background: one attempt.
     Round,
 }
@@ -182,7 +190,7 @@ impl<'a> Retry<'a> {
             }
         };
         let attempts_max = match self.urgency {
-            Urgency::Caller { .. } | Urgency::Undo => self.policy.attempts_max,
+            Urgency::Caller { .. } | Urgency::Undo { .. } => self.policy.attempts_max,
             Urgency::Round => 1,
         };
         if self.attempts >= attempts_max {
@@ -192,9 +200,12 @@ impl<'a> Retry<'a> {
             Some(asked) => asked.min(self.policy.retry_after_cap),
             None => backoff(self.policy.delay_base, self.policy.delay_cap, self.attempts) + self.jitter(),
         };
-        if let Urgency::Caller { deadline } = self.urgency
-            && (Instant::now() + delay >= deadline || !self.budgets.take(self.provider))
-        {
+        let may_go_on = match self.urgency {
+            Urgency::Caller { deadline } => Instant::now() + delay < deadline && self.budgets.take(self.provider),
+            Urgency::Undo { until } => Instant::now() + delay < until,
+            Urgency::Round => true,
+        };
+        if !may_go_on {
             return Err(self.failed(failure));
         }
         tokio::time::sleep(delay).await;
@@ -224,8 +235,8 @@ struct Budget {
     balance: u32,
     /// When time last restored something.
     restored_at: Instant,
-    /// How many attempts failed in a row, for the health page.
-    failures: u32,
+    /// How many attempts failed in a row; `None` before the first.
+    failures: Option<u32>,
 }
 
 /// The most a busy provider can save up, in hundredths of a retry.
@@ -234,7 +245,7 @@ const BALANCE_MAX: u32 = 100 * 100;
 impl Budgets {
     /// Full budgets.
     pub fn new(policy: BudgetPolicy) -> Self {
-        let full = Budget { balance: policy.retries_min * 100, restored_at: Instant::now(), failures: 0 };
+        let full = Budget { balance: policy.retries_min * 100, restored_at: Instant::now(), failures: None };
         Self { policy, providers: Mutex::new([full; 3]) }
     }
 
@@ -270,15 +281,17 @@ impl Budgets {
         })
     }
 
-    /// Notes how an attempt went, for the health page.
-    pub fn note(&self, provider: Provider, reachable: bool) {
+    /// Notes how an attempt went; answers how many have failed in a row by now.
+    pub fn note(&self, provider: Provider, reachable: bool) -> u32 {
         self.with(provider, |budget, _| {
-            budget.failures = if reachable { 0 } else { budget.failures.saturating_add(1) }
-        });
+            let failures = if reachable { 0 } else { budget.failures.unwrap_or(0).saturating_add(1) };
+            budget.failures = Some(failures);
+            failures
+        })
     }
 
-    /// How many attempts at a provider failed in a row.
-    pub fn failures_in_a_row(&self, provider: Provider) -> u32 {
+    /// How many attempts at a provider failed in a row; `None` before the first attempt.
+    pub fn failures_in_a_row(&self, provider: Provider) -> Option<u32> {
         self.with(provider, |budget, _| budget.failures)
     }
 }

@@ -1,10 +1,12 @@
 //! What a sale is told: exactly one of `success`, `failed` with `effects: none`, or `pending`; derived from the order
 //! alone, so that every way of asking gets the same answer.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::entry::{EntryState, SavedReply};
+use super::entry::{EntryKey, EntryState, SavedReply};
 use super::order::Order;
 use super::state::{Cause, Charge, Commit, Direction, Ending};
 use crate::error::{Code, Effects, Next, ToolError};
@@ -30,8 +32,8 @@ pub fn standing(order: &Order) -> Standing {
     let saga = &order.saga;
     match (&saga.ending, &saga.direction) {
         (Some(Ending::Paid), _) => Standing::Success,
-        // Late copies are still looked for, but the sale is done.
-        (None, Direction::Forward) if saga.commit == Commit::Done => Standing::Success,
+        // Late copies are still looked for, by us or by a person, but the sale is done and stays so.
+        (None | Some(Ending::Parked { .. }), Direction::Forward) if saga.commit == Commit::Done => Standing::Success,
         (Some(Ending::Cancelled), Direction::Back(Cause::CancelledByUser)) if saga.commit == Commit::Restocked => {
             Standing::Cancelled
         }
@@ -80,7 +82,7 @@ pub struct SaleAnswer<'a> {
     /// One plain sentence for the person.
     pub user_message: &'static str,
     /// What can be done.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[serde(skip_serializing_if = "<[_]>::is_empty", default)]
     pub next: &'a [Next],
 }
 
@@ -112,17 +114,12 @@ fn sale_answer<'a>(
     }
 }
 
-/// The answer to a caller of `cancel_order` when nothing stands any more.
-pub fn cancelled(order: &Order) -> Value {
+/// The answer to a caller of `cancel_order` when nothing stands any more, however that came about.
+pub fn cancelled_reply(order: &Order) -> SavedReply {
     let paid = order.saga.commit == Commit::Restocked;
-    json!(sale_answer(
-        order,
-        "cancelled",
-        Effects::None,
-        false,
-        if paid { CANCELLED } else { Code::OrderCancelled.sentence() },
-        &[]
-    ))
+    let user_message = if paid { CANCELLED } else { Code::OrderCancelled.sentence() };
+    let answer = sale_answer(order, "cancelled", Effects::None, false, user_message, &[]);
+    SavedReply { structured: json!(answer), is_error: false }
 }
 
 /// The answer to a caller of `create_order`.
@@ -146,7 +143,10 @@ pub fn sale_reply(order: &Order) -> SavedReply {
 /// The error that tells a sale's failure.
 pub fn failure(order: &Order, cause: &Cause, correlation: &CorrelationId) -> Box<ToolError> {
     let message = match cause {
-        Cause::Declined(code) => format!("the card was declined ({code}); nothing is charged"),
+        Cause::Declined(code) => match told_decline(code) {
+            Some(code) => format!("the card was declined ({code}); nothing is charged"),
+            None => String::from("the card was declined; nothing is charged"),
+        },
         Cause::OutOfStock(sku) => format!("{sku} is not in stock in the quantity wanted; nothing is charged"),
         Cause::PaymentUnavailable => String::from("the payment provider did not answer; nothing is charged"),
         Cause::PaymentRefused => String::from("the payment provider refused the charge; nothing is charged"),
@@ -158,7 +158,27 @@ pub fn failure(order: &Order, cause: &Cause, correlation: &CorrelationId) -> Box
         Cause::CancelledByUser => String::from("the order was cancelled; nothing is charged"),
         Cause::CheckoutDisabled => String::from("checkout was switched off before the charge; nothing is charged"),
     };
-    ToolError::new(cause.code(), message, correlation).about(&order.id, Effects::None)
+    let asked = order.retry_after_ms.filter(|_| cause.code().retryable()).map(Duration::from_millis);
+    ToolError::new(cause.code(), message, correlation).about(&order.id, Effects::None).retry_after(asked)
+}
+
+/// The decline code where it helps to choose what to do next. Others are kept to the record: that a card is reported
+/// stolen or a payment looks fraudulent is not to be told to whoever holds the card (as providers demand).
+fn told_decline(code: &str) -> Option<&str> {
+    const TOLD: [&str; 11] = [
+        "authentication_required",
+        "card_not_supported",
+        "card_velocity_exceeded",
+        "currency_not_supported",
+        "expired_card",
+        "incorrect_cvc",
+        "incorrect_number",
+        "insufficient_funds",
+        "invalid_expiry",
+        "issuer_not_available",
+        "withdrawal_count_limit_exceeded",
+    ];
+    TOLD.into_iter().find(|told| *told == code)
 }
 
 /// A tool error as the structured content that carries it.
@@ -166,14 +186,22 @@ pub fn failed_reply(error: &ToolError) -> SavedReply {
     SavedReply { structured: json!({ "error": error }), is_error: true }
 }
 
-/// The idempotency entry's terminal state for an order that has ended; `None` while it has not.
-pub fn entry_state(order: &Order, now: jiff::Timestamp) -> Option<EntryState> {
-    order.saga.ending.as_ref()?;
+/// The terminal state of a key's idempotency entry for an order that has ended; `None` while it has not.
+pub fn entry_state(key: &EntryKey, order: &Order, now: jiff::Timestamp) -> Option<EntryState> {
+    // A parked order's entry stays open (it is never dropped while a person is to look); its answer is read from the order.
+    if order.is_open() || order.is_parked() {
+        return None;
+    }
+    // The key that took the order back is answered otherwise than the one that bought it.
+    if order.cancel_entry.as_ref() == Some(key)
+        && let Standing::Failed(_) | Standing::Cancelled = standing(order)
+    {
+        return Some(EntryState::Done { reply: cancelled_reply(order), ended_at: now });
+    }
     let reply = sale_reply(order);
     Some(match standing(order) {
         Standing::Failed(cause) if cause.code().retryable() => EntryState::FailedClean { ended_at: now },
         Standing::Failed(_) => EntryState::FailedFinal { reply, ended_at: now },
-        // A parked order's entry stays open (CHECKOUT: never dropped while parked); its answer is read from the order.
         Standing::Pending(..) => return None,
         Standing::Success | Standing::Cancelled => EntryState::Done { reply, ended_at: now },
     })
@@ -190,3 +218,6 @@ pub fn told(reply: &SavedReply) -> (CheckoutStatus, Option<Code>) {
         _ => (CheckoutStatus::Success, None),
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -4,23 +4,21 @@
 //! begin one sale. The sale itself runs as a task of its own: a caller that goes away aborts nothing.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::answer::{failed_reply, sale_reply};
+use super::driving::{begin_driving, wait};
 use super::entry::{Entry, EntryKey, EntryState, SavedReply};
 use super::idempotency::{Claim, claim, ended};
 use super::order::Order;
-use super::saga::{Held, drive};
+use super::saga::Held;
 use super::session::{Session, SessionState};
 use super::state::Saga;
-use super::waiters::Phase;
 use crate::app::App;
 use crate::error::{Code, Effects, ToolError};
 use crate::ids::{CorrelationId, OrderId, SessionId, UserId};
 use crate::journal::{Batch, CommitError, JournalError, Key, Record, Version};
-use crate::step_log::{Level, StepStatus};
 
 /// What a caller asks to buy.
 #[derive(Clone, Debug)]
@@ -44,16 +42,13 @@ pub struct Purchase {
 /// How often a lost race is run again: each time somebody else's batch went through, so the next look finds more decided.
 const RACES_MAX: u32 = 8;
 
-/// How often a caller without an owner in this process asks the journal.
-const POLL: Duration = Duration::from_millis(500);
-
 /// Buys, or answers what has become of an earlier call under the same key or for the same session.
 pub async fn buy(app: &Arc<App>, purchase: &Purchase) -> SavedReply {
     for _ in 0..RACES_MAX {
         match attempt(app, purchase).await {
             Ok(Some(reply)) => return reply,
             Ok(None) => {}
-            Err(error) => return failed_reply(&App::store_error(&error, &purchase.correlation)),
+            Err(error) => return failed_reply(&outcome_unread(&error, &purchase.correlation)),
         }
     }
     failed_reply(&in_progress(app, None, &purchase.correlation))
@@ -66,7 +61,7 @@ async fn attempt(app: &Arc<App>, purchase: &Purchase) -> Result<Option<SavedRepl
     match claim(stored.as_ref().map(|(_, entry)| entry), &purchase.parameters, app.now()) {
         Claim::Conflict => Ok(Some(failed_reply(&key_conflict(&purchase.correlation)))),
         Claim::Replay(reply) => Ok(Some(reply)),
-        Claim::Joined(order) => wait(app, &order, purchase).await.map(Some),
+        Claim::Joined(order) => tell(app, &order, purchase).await.map(Some),
         Claim::Busy(_) => Ok(Some(failed_reply(&in_progress(app, None, &purchase.correlation)))),
         Claim::Free => begin(app, purchase, expected).await,
     }
@@ -110,24 +105,19 @@ async fn begin(
         drop_after: None,
     };
     let mut batch = Batch::default().put(entry_version, Record::Entry(entry));
-    let order = if joined.is_none() {
+    let written = if joined.is_none() {
         let order = new_order(app, purchase, &session, order_id.clone());
         let session = Session { state: SessionState::Taken(order_id.clone()), ..session };
         batch = batch.put(Some(session_version), Record::Session(session)).put(None, Record::Order(order.clone()));
-        Some(order)
+        begin_driving(app, batch, Held { version: 1, order }, Some(app.answer_by(purchase.deadline))).await
     } else {
-        None
+        app.ports().journal.commit(batch).await
     };
-    match app.ports().journal.commit(batch).await {
-        Ok(()) => {}
-        Err(CommitError::Conflict(_)) => return Ok(None),
-        Err(CommitError::Store(error)) => return Err(error),
+    match written {
+        Ok(()) => tell(app, &order_id, purchase).await.map(Some),
+        Err(CommitError::Conflict(_)) => Ok(None),
+        Err(CommitError::Store(error)) => Err(error),
     }
-    if let Some(order) = order {
-        app.log_step(&order, "order", StepStatus::Success, Level::Info, None);
-        start(app, Held { version: 1, order }, Some(app.answer_by(purchase.deadline)));
-    }
-    wait(app, &order_id, purchase).await.map(Some)
 }
 
 fn new_order(app: &App, purchase: &Purchase, session: &Session, id: OrderId) -> Order {
@@ -139,6 +129,7 @@ fn new_order(app: &App, purchase: &Purchase, session: &Session, id: OrderId) -> 
         correlation_id: purchase.correlation.clone(),
         entry: purchase.entry.clone(),
         cancel_entry: None,
+        retry_after_ms: None,
         amount: session.amount,
         items: session.items.clone(),
         payment_method_id: purchase.payment_method_id.clone(),
@@ -150,67 +141,12 @@ fn new_order(app: &App, purchase: &Purchase, session: &Session, id: OrderId) -> 
     }
 }
 
-/// Drives an order in a task of its own, unless this process already does.
-pub fn start(app: &Arc<App>, held: Held, deadline: Option<Instant>) {
-    /// Takes the order off the list however its driver ends.
-    struct Driven(Arc<App>, OrderId);
-    impl Drop for Driven {
-        fn drop(&mut self) {
-            self.0.waiters.end(&self.1);
-        }
-    }
-    if !app.waiters.begin(&held.order.id) {
-        return;
-    }
-    let driven = Driven(app.clone(), held.order.id.clone());
-    let work = drive(app.clone(), held, deadline);
-    app.ports().tasks.spawn(
-        "saga",
-        Box::pin(async move {
-            work.await;
-            drop(driven);
-        }),
-    );
-}
-
-/// Waits until an order has ended, goes into the background, or the caller's time is up; then says how it stands.
-async fn wait(app: &Arc<App>, order: &OrderId, purchase: &Purchase) -> Result<SavedReply, JournalError> {
-    let answer_by = app.answer_by(purchase.deadline);
-    loop {
-        // Subscribed before the record is read, so that no news falls between.
-        let news = app.waiters.wait(order);
-        let Some((version, found)) = app.order(order).await? else {
-            return Ok(failed_reply(&ToolError::new(
-                Code::Internal,
-                "the order's record is gone",
-                &purchase.correlation,
-            )));
-        };
-        if !found.is_open() {
-            return finished(app, &found, purchase).await;
-        }
-        let waited = if let Some(mut news) = news {
-            let working = news.wait_for(|phase| *phase > Phase::Working);
-            match tokio::time::timeout_at(answer_by, working).await {
-                Ok(Ok(phase)) if *phase == Phase::Background => break,
-                Ok(_) => true,
-                Err(_) => false,
-            }
-        } else if found.lease_until <= app.now() {
-            // Its owner has been silent for too long: take it over.
-            super::recovery::take_over(app, version, found).await?;
-            true
-        } else {
-            tokio::time::timeout_at(answer_by, tokio::time::sleep(POLL)).await.is_ok()
-        };
-        if !waited {
-            break;
-        }
-    }
-    match app.order(order).await? {
-        Some((_, found)) if found.is_open() => Ok(open_reply(app, &found, purchase)),
-        Some((_, found)) => finished(app, &found, purchase).await,
-        None => Ok(failed_reply(&ToolError::new(Code::Internal, "the order's record is gone", &purchase.correlation))),
+/// Waits for an order as long as the caller can, then says how it stands.
+async fn tell(app: &Arc<App>, order: &OrderId, purchase: &Purchase) -> Result<SavedReply, JournalError> {
+    match wait(app, order, app.answer_by(purchase.deadline)).await? {
+        Some(found) if found.is_open() => Ok(open_reply(app, &found, purchase)),
+        Some(found) => Ok(finished(app, &found, purchase).await),
+        None => Ok(failed_reply(&record_gone(&purchase.correlation))),
     }
 }
 
@@ -223,20 +159,25 @@ fn open_reply(app: &App, order: &Order, purchase: &Purchase) -> SavedReply {
 }
 
 /// The answer of an order that has ended; a key that joined it is bound to that answer too.
-async fn finished(app: &App, order: &Order, purchase: &Purchase) -> Result<SavedReply, JournalError> {
-    if let Some((version, entry)) = app.entry(&purchase.entry).await? {
-        if let EntryState::Done { reply, .. } | EntryState::FailedFinal { reply, .. } = &entry.state {
-            return Ok(reply.clone());
-        }
-        if let Some(entry) = ended(&entry, order, app.now(), app.policy().entry_retention) {
-            // Somebody else may bind it to the same answer first.
-            match app.ports().journal.commit(Batch::default().put(Some(version), Record::Entry(entry))).await {
-                Ok(()) | Err(CommitError::Conflict(_)) => {}
-                Err(CommitError::Store(error)) => return Err(error),
-            }
-        }
+async fn finished(app: &App, order: &Order, purchase: &Purchase) -> SavedReply {
+    // The order's own key was bound to this very answer together with its ending.
+    if order.entry != purchase.entry
+        && let Err(error) = bind(app, order, purchase).await
+    {
+        // The key still leads to the order, which is answered from all the same.
+        tracing::warn!(%error, order = %order.id, "a key was not bound to its order's answer");
     }
-    Ok(sale_reply(order))
+    sale_reply(order)
+}
+
+async fn bind(app: &App, order: &Order, purchase: &Purchase) -> Result<(), CommitError> {
+    let Some((version, entry)) = app.entry(&purchase.entry).await? else { return Ok(()) };
+    let Some(entry) = ended(&entry, order, app.now(), app.policy().entry_retention) else { return Ok(()) };
+    match app.ports().journal.commit(Batch::default().put(Some(version), Record::Entry(entry))).await {
+        // Somebody else bound it to the same answer first.
+        Err(CommitError::Conflict(_)) => Ok(()),
+        written => written,
+    }
 }
 
 /// The same key stands for other parameters.
@@ -245,14 +186,24 @@ pub fn key_conflict(correlation: &CorrelationId) -> Box<ToolError> {
     ToolError::new(Code::KeyConflict, message, correlation)
 }
 
-/// The sale is being worked on by an earlier call.
+/// The sale is being worked on by an earlier call, which may have charged.
 pub fn in_progress(app: &App, order: Option<&Order>, correlation: &CorrelationId) -> Box<ToolError> {
     let error = ToolError::new(Code::OrderInProgress, "an earlier call is still working on this purchase", correlation)
         .retry_after(Some(app.policy().retry.attempt_timeout));
     match order {
         Some(order) => error.about(&order.id, Effects::Unknown),
-        None => error,
+        None => error.with_effects(Effects::Unknown),
     }
+}
+
+/// The store failed before the purchase could be read: an earlier call, or the write that failed, may have begun it.
+pub fn outcome_unread(error: &JournalError, correlation: &CorrelationId) -> Box<ToolError> {
+    App::store_error(error, correlation).with_effects(Effects::Unknown)
+}
+
+/// An idempotency entry names an order that is not there.
+pub fn record_gone(correlation: &CorrelationId) -> Box<ToolError> {
+    ToolError::new(Code::Internal, "the order's record is gone", correlation).with_effects(Effects::Unknown)
 }
 
 /// Reads a record of a kind.

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::answer::{Standing, failed_reply, sale_reply, standing};
-use super::buy::{in_progress, key_conflict, start};
+use super::answer::{Standing, cancelled_reply, failed_reply, sale_reply, standing};
+use super::buy::{in_progress, key_conflict, outcome_unread, record_gone};
+use super::driving::{begin_driving, wait};
 use super::entry::{Entry, EntryKey, EntryState, SavedReply};
 use super::idempotency::{Claim, claim};
 use super::order::Order;
 use super::saga::Held;
 use super::state::{Cause, Charge, Direction};
-use super::waiters::Phase;
 use crate::app::App;
 use crate::error::{Code, Effects, ToolError};
 use crate::ids::{CorrelationId, OrderId, UserId};
@@ -44,7 +44,7 @@ pub async fn cancel(app: &Arc<App>, cancellation: &Cancellation) -> SavedReply {
         match attempt(app, cancellation).await {
             Ok(Some(reply)) => return reply,
             Ok(None) => {}
-            Err(error) => return failed_reply(&App::store_error(&error, &cancellation.correlation)),
+            Err(error) => return failed_reply(&outcome_unread(&error, &cancellation.correlation)),
         }
     }
     failed_reply(&in_progress(app, None, &cancellation.correlation))
@@ -56,7 +56,7 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
     match claim(stored.as_ref().map(|(_, entry)| entry), &cancellation.parameters, app.now()) {
         Claim::Conflict => return Ok(Some(failed_reply(&key_conflict(&cancellation.correlation)))),
         Claim::Replay(reply) => return Ok(Some(reply)),
-        Claim::Joined(order) => return wait(app, &order, cancellation).await.map(Some),
+        Claim::Joined(order) => return tell(app, &order, cancellation).await.map(Some),
         Claim::Busy(_) => return Ok(Some(failed_reply(&in_progress(app, None, &cancellation.correlation)))),
         Claim::Free => {}
     }
@@ -68,13 +68,19 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
     };
     match standing(&order) {
         // Nothing stands: there is nothing to take back, and saying so is the answer.
-        Standing::Failed(_) | Standing::Cancelled => Ok(Some(cancelled_reply(&order))),
-        Standing::Pending(effects, true) => {
-            let message = "the order waits for a person; it cannot be cancelled by a tool";
-            let error = ToolError::new(Code::OrderNeedsAttention, message, &cancellation.correlation);
-            Ok(Some(failed_reply(&error.about(&order.id, effects))))
+        Standing::Failed(_) | Standing::Cancelled => {
+            keep(app, cancellation, entry_version, cancelled_reply(&order)).await
         }
+        // A person has it, whatever the sale was told to be.
+        Standing::Success if order.is_parked() => {
+            Ok(Some(failed_reply(&parked(&order, Effects::Charged, &cancellation.correlation))))
+        }
+        Standing::Pending(effects, true) => Ok(Some(failed_reply(&parked(&order, effects, &cancellation.correlation)))),
         Standing::Success if !order.is_open() => refund(app, cancellation, entry_version, version, order).await,
+        // Somebody has asked for that already.
+        Standing::Pending(_, false) if is_before_charge(&order) && order.cancel_entry.is_some() => {
+            tell(app, &order.id, cancellation).await.map(Some)
+        }
         Standing::Pending(_, false) if is_before_charge(&order) => {
             request(app, cancellation, entry_version, version, order).await
         }
@@ -88,8 +94,34 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
     }
 }
 
+/// Binds the key to an answer that needs no work.
+async fn keep(
+    app: &App,
+    cancellation: &Cancellation,
+    entry_version: Option<Version>,
+    reply: SavedReply,
+) -> Result<Option<SavedReply>, JournalError> {
+    let now = app.now();
+    let entry = Entry {
+        key: cancellation.entry.clone(),
+        parameters: cancellation.parameters.clone(),
+        state: EntryState::Done { reply: reply.clone(), ended_at: now },
+        drop_after: Some(crate::time::add(now, app.policy().entry_retention)),
+    };
+    match app.ports().journal.commit(Batch::default().put(entry_version, Record::Entry(entry))).await {
+        Ok(()) => Ok(Some(reply)),
+        Err(CommitError::Conflict(_)) => Ok(None),
+        Err(CommitError::Store(error)) => Err(error),
+    }
+}
+
 fn is_before_charge(order: &Order) -> bool {
     order.saga.direction == Direction::Forward && order.saga.charge == Charge::NotSent
+}
+
+fn parked(order: &Order, effects: Effects, correlation: &CorrelationId) -> Box<ToolError> {
+    let message = "the order waits for a person; it cannot be cancelled by a tool";
+    ToolError::new(Code::OrderNeedsAttention, message, correlation).about(&order.id, effects)
 }
 
 fn unsettled(app: &App, order: &Order, effects: Effects, correlation: &CorrelationId) -> Box<ToolError> {
@@ -113,12 +145,14 @@ async fn refund(
     order.background_rounds = 0;
     order.fence += 1;
     order.lease_until = app.ports().after(app.policy().lease);
-    if !bind(app, cancellation, entry_version, version, &order).await? {
-        return Ok(None);
-    }
     let id = order.id.clone();
-    start(app, Held { version: version + 1, order }, Some(app.answer_by(cancellation.deadline)));
-    wait(app, &id, cancellation).await.map(Some)
+    let batch = bind(cancellation, entry_version, version, &order);
+    let deadline = Some(app.answer_by(cancellation.deadline));
+    match begin_driving(app, batch, Held { version: version + 1, order }, deadline).await {
+        Ok(()) => tell(app, &id, cancellation).await.map(Some),
+        Err(CommitError::Conflict(_)) => Ok(None),
+        Err(CommitError::Store(error)) => Err(error),
+    }
 }
 
 /// An order whose charge has not been sent is asked to go back; its owner finds the request at its next write.
@@ -130,56 +164,31 @@ async fn request(
     mut order: Order,
 ) -> Result<Option<SavedReply>, JournalError> {
     order.cancel_entry = Some(cancellation.entry.clone());
-    if !bind(app, cancellation, entry_version, version, &order).await? {
-        return Ok(None);
+    match app.ports().journal.commit(bind(cancellation, entry_version, version, &order)).await {
+        Ok(()) => tell(app, &order.id, cancellation).await.map(Some),
+        Err(CommitError::Conflict(_)) => Ok(None),
+        Err(CommitError::Store(error)) => Err(error),
     }
-    wait(app, &order.id, cancellation).await.map(Some)
 }
 
-/// Binds the key and changes the order in one batch; false if somebody else was faster.
-async fn bind(
-    app: &App,
-    cancellation: &Cancellation,
-    entry_version: Option<Version>,
-    version: Version,
-    order: &Order,
-) -> Result<bool, JournalError> {
+/// Binds the key and changes the order, in one batch.
+fn bind(cancellation: &Cancellation, entry_version: Option<Version>, version: Version, order: &Order) -> Batch {
     let entry = Entry {
         key: cancellation.entry.clone(),
         parameters: cancellation.parameters.clone(),
         state: EntryState::InProgress { order: Some(order.id.clone()), lease_until: order.lease_until },
         drop_after: None,
     };
-    let batch =
-        Batch::default().put(entry_version, Record::Entry(entry)).put(Some(version), Record::Order(order.clone()));
-    match app.ports().journal.commit(batch).await {
-        Ok(()) => Ok(true),
-        Err(CommitError::Conflict(_)) => Ok(false),
-        Err(CommitError::Store(error)) => Err(error),
-    }
+    Batch::default().put(entry_version, Record::Entry(entry)).put(Some(version), Record::Order(order.clone()))
 }
 
-/// Waits until the order has gone back, goes on in the background, or the caller's time is up.
-async fn wait(app: &App, order: &OrderId, cancellation: &Cancellation) -> Result<SavedReply, JournalError> {
-    let answer_by = app.answer_by(cancellation.deadline);
-    if let Some(mut news) = app.waiters.wait(order) {
-        // Whatever the news, and also without any in time, the record says how it stands.
-        let _ = tokio::time::timeout_at(answer_by, news.wait_for(|phase| *phase > Phase::Working)).await;
-    }
-    let Some((_, order)) = app.order(order).await? else {
-        return Ok(failed_reply(&ToolError::new(
-            Code::Internal,
-            "the order's record is gone",
-            &cancellation.correlation,
-        )));
+/// Waits for an order as long as the caller can, then says how it stands.
+async fn tell(app: &Arc<App>, order: &OrderId, cancellation: &Cancellation) -> Result<SavedReply, JournalError> {
+    let Some(order) = wait(app, order, app.answer_by(cancellation.deadline)).await? else {
+        return Ok(failed_reply(&record_gone(&cancellation.correlation)));
     };
     Ok(match standing(&order) {
         Standing::Failed(_) | Standing::Cancelled => cancelled_reply(&order),
         Standing::Success | Standing::Pending(..) => sale_reply(&order),
     })
-}
-
-/// Told when nothing stands any more, however that came about.
-pub fn cancelled_reply(order: &Order) -> SavedReply {
-    SavedReply { structured: super::answer::cancelled(order), is_error: false }
 }

@@ -37,6 +37,9 @@ pub struct Order {
     pub cancel_entry: Option<EntryKey>,
     /// The quoted amount: what is charged, no more and no less.
     pub amount: Money,
+    /// How long a provider last asked to wait, in milliseconds: told with a failure that may be repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
     /// What is bought.
     pub items: Vec<Item>,
     /// With what it is paid.
@@ -54,6 +57,11 @@ pub struct Order {
 }
 
 impl Order {
+    /// Whether this record was written by the owner that holds `held`: all that is decided is the same.
+    pub(super) fn is_write_of(&self, held: &Self) -> bool {
+        self.fence == held.fence && self.saga == held.saga && self.cancel_entry == held.cancel_entry
+    }
+
     /// Whether its saga has work left.
     pub fn is_open(&self) -> bool {
         self.saga.ending.is_none()

@@ -1,12 +1,15 @@
 //! Recovery (F8): takes up every order that an earlier life left open, once its owner has been silent for a lease.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::buy::start;
+use super::driving::begin_driving;
 use super::order::Order;
 use super::saga::Held;
 use super::state::{Cause, Charge, Direction};
+use super::steps::background_delay;
 use crate::app::App;
+use crate::ids::OrderId;
 use crate::journal::{Batch, CommitError, JournalError, Record, RecordState, Version};
 use crate::time;
 
@@ -15,35 +18,55 @@ pub async fn recover(app: &Arc<App>) -> Result<usize, JournalError> {
     let open = app.ports().journal.list(RecordState::OrderOpen).await?;
     for stored in &open {
         let Record::Order(order) = &*stored.record else { continue };
-        let (app, id) = (app.clone(), order.id.clone());
-        let tasks = app.ports().tasks.clone();
-        tasks.spawn(
-            "recovery",
-            Box::pin(async move {
-                // An owner that lives renews its lease: wait for as long as the record, read again, says.
-                loop {
-                    match app.order(&id).await {
-                        Ok(Some((version, order))) if order.is_open() => {
-                            let wait = time::until(app.now(), order.lease_until);
-                            if wait.is_zero() {
-                                if let Err(error) = take_over(&app, version, order).await {
-                                    tracing::error!(%error, order = %id, "recovery could not take an order up");
-                                }
-                                return;
-                            }
-                            tokio::time::sleep(wait).await;
-                        }
-                        Ok(_) => return,
-                        Err(error) => {
-                            tracing::error!(%error, order = %id, "recovery cannot read an order");
-                            return;
-                        }
-                    }
-                }
-            }),
-        );
+        app.ports().tasks.spawn("recovery", Box::pin(take_up(app.clone(), order.id.clone())));
     }
     Ok(open.len())
+}
+
+/// Takes up the open orders whose owner has been silent for a lease; answers how many. Asked again and again it finds what
+/// another process left when it died, or this one when the store failed under a sale.
+pub async fn take_up_abandoned(app: &Arc<App>) -> Result<usize, JournalError> {
+    let mut taken = 0;
+    for stored in app.ports().journal.list(RecordState::OrderOpen).await? {
+        if let Record::Order(order) = &*stored.record
+            && order.lease_until <= app.now()
+            && app.waiters.wait(&order.id).is_none()
+        {
+            take_over(app, stored.version, order.clone()).await?;
+            taken += 1;
+        }
+    }
+    Ok(taken)
+}
+
+/// Waits for as long as an order's owner lives and renews its lease, then takes the order over.
+async fn take_up(app: Arc<App>, id: OrderId) {
+    let mut failures = 0;
+    loop {
+        match look(&app, &id).await {
+            Ok(None) => return,
+            Ok(Some(wait)) => tokio::time::sleep(wait).await,
+            Err(error) => {
+                tracing::error!(%error, order = %id, "recovery could not take an order up");
+                failures += 1;
+                if failures > app.policy().background.attempts_max {
+                    return;
+                }
+                tokio::time::sleep(background_delay(app.policy(), failures, None)).await;
+            }
+        }
+    }
+}
+
+/// Takes an order over if its lease has run out; else answers how long it still holds. `None`: nothing is left to do.
+async fn look(app: &Arc<App>, id: &OrderId) -> Result<Option<Duration>, JournalError> {
+    let Some((version, order)) = app.order(id).await?.filter(|(_, order)| order.is_open()) else { return Ok(None) };
+    let wait = time::until(app.now(), order.lease_until);
+    if wait.is_zero() {
+        take_over(app, version, order).await?;
+        return Ok(None);
+    }
+    Ok(Some(wait))
 }
 
 /// Takes an order over by compare-and-set on its version, and drives it in the background. Losing the race is no error:
@@ -55,12 +78,9 @@ pub async fn take_over(app: &Arc<App>, version: Version, mut order: Order) -> Re
     if order.saga.direction == Direction::Forward && order.saga.charge == Charge::NotSent && !app.checkout_on().await? {
         order.saga.direction = Direction::Back(Cause::CheckoutDisabled);
     }
-    match app.ports().journal.commit(Batch::default().put(Some(version), Record::Order(order.clone()))).await {
-        Ok(()) => {
-            start(app, Held { version: version + 1, order }, None);
-            Ok(())
-        }
-        Err(CommitError::Conflict(_)) => Ok(()),
+    let batch = Batch::default().put(Some(version), Record::Order(order.clone()));
+    match begin_driving(app, batch, Held { version: version + 1, order }, None).await {
+        Ok(()) | Err(CommitError::Conflict(_)) => Ok(()),
         Err(CommitError::Store(error)) => Err(error),
     }
 }

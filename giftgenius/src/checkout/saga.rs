@@ -4,8 +4,6 @@
 //! The journal write before each request is the fence as well: an owner whose write conflicts has lost the order, or has
 //! been asked to cancel it, and looks again before it sends anything.
 
-use std::sync::Arc;
-
 use tokio::time::Instant;
 
 use super::answer;
@@ -13,7 +11,7 @@ use super::order::Order;
 use super::session::SessionState;
 use super::state::{Action, Cause, Charge, Commit, Direction, Ending, Outcome, Reserve};
 use super::steps::{Round, RoundContext, background_delay, perform};
-use super::waiters::Phase;
+use super::waiters::{Driver, Phase};
 use crate::app::App;
 use crate::journal::{Batch, CommitError, JournalError, Key, Record, Version};
 use crate::retry::Urgency;
@@ -39,7 +37,7 @@ enum Written {
 }
 
 /// Drives an order to its ending. `deadline`: a caller waits until then; `None` works in the background from the start.
-pub async fn drive(app: Arc<App>, mut held: Held, deadline: Option<Instant>) {
+pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver: &Driver) {
     let mut background = deadline.is_none();
     let mut store_failures = 0;
     loop {
@@ -63,9 +61,13 @@ pub async fn drive(app: Arc<App>, mut held: Held, deadline: Option<Instant>) {
             | Action::Release { .. }
             | Action::End(_) => false,
         };
-        order.saga.begin(&action, app.now());
+        let urgency = match deadline {
+            Some(deadline) if !background => Urgency::Caller { deadline },
+            _ => Urgency::Round,
+        };
+        order.saga.begin(&action, sends_until(app, urgency));
         order.lease_until = app.ports().after(app.policy().lease);
-        match write(&app, &mut held, &action).await {
+        match write(app, &mut held, &action).await {
             Written::Yes => store_failures = 0,
             Written::Again => {
                 held.order.saga = before;
@@ -78,7 +80,7 @@ pub async fn drive(app: Arc<App>, mut held: Held, deadline: Option<Instant>) {
                 store_failures += 1;
                 if store_failures > app.policy().background.attempts_max {
                     // The lease runs out; whoever recovers next takes the order up from its last record.
-                    app.waiters.tell(&held.order.id, Phase::Background);
+                    driver.tell(Phase::Background);
                     return;
                 }
                 tokio::time::sleep(background_delay(app.policy(), store_failures, None)).await;
@@ -87,8 +89,8 @@ pub async fn drive(app: Arc<App>, mut held: Held, deadline: Option<Instant>) {
         }
         let order = &mut held.order;
         if let Action::End(ending) = &action {
-            log_ending(&app, order, ending);
-            app.waiters.tell(&order.id, Phase::Ended);
+            log_ending(app, order, ending);
+            driver.tell(Phase::Ended);
             return;
         }
         let sent_at = match &order.saga.charge {
@@ -97,16 +99,15 @@ pub async fn drive(app: Arc<App>, mut held: Held, deadline: Option<Instant>) {
             }
             Charge::NotSent | Charge::Void | Charge::Stuck { .. } => order.created_at,
         };
-        let urgency = match deadline {
-            Some(deadline) if !background => Urgency::Caller { deadline },
-            _ => Urgency::Round,
-        };
         let round = perform(app.caller(), order, &action, RoundContext { urgency, sent_at, repeated }).await;
         // Requests of this round's charge may have left as late as now.
         let sent_at = if action == Action::Charge { app.now() } else { sent_at };
+        if let Round::CameAsking(_, asked) = &round {
+            order.retry_after_ms = u64::try_from(asked.as_millis()).ok();
+        }
         match round {
-            Round::Came(outcome) => {
-                log_outcome(&app, order, &action, &outcome);
+            Round::Came(outcome) | Round::CameAsking(outcome, _) => {
+                log_outcome(app, order, &action, &outcome);
                 order.background_rounds = 0;
                 if let Err(illegal) = order.saga.apply(&action, outcome, sent_at) {
                     // Cannot be reached by `perform`; left to a person rather than guessed around.
@@ -128,15 +129,28 @@ pub async fn drive(app: Arc<App>, mut held: Held, deadline: Option<Instant>) {
                 background = true;
                 let delay = background_delay(app.policy(), order.background_rounds, asked);
                 order.lease_until = app.ports().after(delay + app.policy().lease);
-                match write(&app, &mut held, &action).await {
+                match write(app, &mut held, &action).await {
                     Written::Yes | Written::Again | Written::Failed(_) => {}
                     Written::Lost => return,
                 }
-                app.waiters.tell(&held.order.id, Phase::Background);
+                driver.tell(Phase::Background);
                 tokio::time::sleep(delay).await;
             }
         }
     }
+}
+
+/// Until when a charge request of a round may leave, for the record that is written before it: a driver that dies in the
+/// middle of the round leaves nothing better.
+fn sends_until(app: &App, urgency: Urgency) -> jiff::Timestamp {
+    let left = match urgency {
+        Urgency::Caller { deadline } | Urgency::Undo { until: deadline } => {
+            deadline.saturating_duration_since(Instant::now())
+        }
+        Urgency::Round => std::time::Duration::ZERO,
+    };
+    // The last request is preceded by a look-up that was begun in time.
+    app.ports().after(left + app.policy().retry.attempt_timeout)
 }
 
 /// Writes the order; with its ending also what hangs on it.
@@ -159,9 +173,14 @@ async fn write(app: &App, held: &mut Held, action: &Action) -> Written {
     }
 }
 
-/// Looks at who changed the order: a cancellation is taken over, anything else means that it is no longer ours.
+/// Looks at who changed the order: ourselves, by a write that was reported as failed; a cancellation, which is taken
+/// over; anything else means that it is no longer ours.
 async fn reload(app: &App, held: &mut Held) -> Written {
     match app.order(&held.order.id).await {
+        Ok(Some((version, ours))) if ours.is_write_of(&held.order) => {
+            held.version = version;
+            Written::Yes
+        }
         Ok(Some((version, theirs))) if theirs.fence == held.order.fence && theirs.is_open() => {
             held.version = version;
             held.order.cancel_entry = theirs.cancel_entry;

@@ -7,7 +7,7 @@
 
 use super::order::Order;
 use super::state::{Cause, Charge, Direction, Outcome};
-use super::steps::{Round, RoundContext, not_yet};
+use super::steps::{Round, RoundContext, came, not_yet};
 use crate::money::Money;
 use crate::ports::Provider;
 use crate::providers::payment::ChargeRecord;
@@ -41,13 +41,29 @@ fn first_standing(records: &[ChargeRecord]) -> Option<&ChargeRecord> {
     records.iter().find(|record| record.standing() > 0)
 }
 
+/// What is charged under an order. Every listing is looked at for a second charge: a person must know of it, even where
+/// it is given back at once.
+async fn look_up(caller: &Caller, order: &Order) -> Result<Vec<ChargeRecord>, Failure> {
+    let charges = caller.look_up_once(&order.id, &order.correlation_id).await?;
+    caller.alert_of_charges(order, &charges);
+    Ok(charges)
+}
+
+/// Closes an order's reference; the same listing.
+async fn close(caller: &Caller, order: &Order) -> Result<Vec<ChargeRecord>, Failure> {
+    let key = provider_key(order.id.as_str(), "payment.cancel", 1);
+    let charges = caller.cancel_once(&order.id, &key, &order.correlation_id).await?;
+    caller.alert_of_charges(order, &charges);
+    Ok(charges)
+}
+
 /// Charges for the first time.
 pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Round {
     let key = charge_key(order);
     let mut retry = caller.retry(Provider::Payment, context.urgency);
     loop {
         if retry.maybe_applied() {
-            match caller.look_up_once(&order.id, &order.correlation_id).await {
+            match look_up(caller, order).await {
                 Ok(records) => {
                     if let Some(record) = first_standing(&records) {
                         return confirmed(caller, order, record).await;
@@ -74,8 +90,10 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
         if sent && !caller.policy.payment_profile.deduplicates() {
             return Round::Came(Outcome::Unsettled);
         }
-        if let Err(CallFailed { last, maybe_applied }) = retry.again(failure).await {
-            return Round::Came(match last {
+        if let Err(failed) = retry.again(failure).await {
+            let asked = failed.retry_after();
+            let CallFailed { last, maybe_applied } = failed;
+            let outcome = match last {
                 Failure::Refused(refusal) if maybe_applied => Outcome::UnsettledGoBack(cause_of(refusal)),
                 Failure::Refused(refusal) => Outcome::NotCaptured(cause_of(refusal)),
                 Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } if maybe_applied => {
@@ -84,7 +102,8 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
                 Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => {
                     Outcome::NotCaptured(Cause::PaymentUnavailable)
                 }
-            });
+            };
+            return came(outcome, asked);
         }
     }
 }
@@ -94,7 +113,7 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
 async fn confirmed(caller: &Caller, order: &Order, record: &ChargeRecord) -> Round {
     let first = standing(order, record);
     if matches!(first, Outcome::WrongAmount { .. })
-        && let Ok(again) = caller.look_up_once(&order.id, &order.correlation_id).await
+        && let Ok(again) = look_up(caller, order).await
         && let Some(record) = first_standing(&again)
     {
         return Round::Came(standing(order, record));
@@ -106,7 +125,7 @@ async fn confirmed(caller: &Caller, order: &Order, record: &ChargeRecord) -> Rou
 pub async fn settle(caller: &Caller, order: &Order, context: RoundContext) -> Round {
     let mut retry = caller.retry(Provider::Payment, context.urgency);
     let records = loop {
-        match caller.look_up_once(&order.id, &order.correlation_id).await {
+        match look_up(caller, order).await {
             Ok(records) => break records,
             Err(failure) => {
                 if let Err(failed) = retry.again(failure).await {
@@ -129,12 +148,7 @@ pub async fn undo_charge(caller: &Caller, order: &Order, context: RoundContext, 
     let closing = caller.policy.payment_profile.can_close_reference() && !order.saga.close_refused;
     let mut retry = caller.retry(Provider::Payment, urgency);
     loop {
-        let listed = if closing {
-            let key = provider_key(order.id.as_str(), "payment.cancel", 1);
-            caller.cancel_once(&order.id, &key, &order.correlation_id).await
-        } else {
-            caller.look_up_once(&order.id, &order.correlation_id).await
-        };
+        let listed = if closing { close(caller, order).await } else { look_up(caller, order).await };
         let failure = match listed {
             Ok(records) => match give_back(caller, order, &records).await {
                 Ok(()) if closing || cannot_come_late(caller, order) => return Round::Came(Outcome::Undone),
@@ -157,7 +171,7 @@ pub async fn undo_charge(caller: &Caller, order: &Order, context: RoundContext, 
 
 /// A refund that is refused is not asked for again; but an earlier request for it may have been done.
 async fn refund_refused(caller: &Caller, order: &Order, context: RoundContext) -> Round {
-    match caller.look_up_once(&order.id, &order.correlation_id).await {
+    match look_up(caller, order).await {
         Ok(records) if first_standing(&records).is_none() => given_back(caller, order, context),
         Ok(_) => Round::Came(Outcome::GaveUp),
         Err(_) => Round::Came(Outcome::LostTrack),
@@ -192,7 +206,7 @@ pub async fn sweep(caller: &Caller, order: &Order, context: RoundContext, urgenc
     }
     let mut retry = caller.retry(Provider::Payment, urgency);
     loop {
-        let failure = match caller.look_up_once(&order.id, &order.correlation_id).await {
+        let failure = match look_up(caller, order).await {
             Ok(records) => match give_back(caller, order, &records).await {
                 Ok(()) => return Round::Came(Outcome::Swept),
                 Err(Failure::Refused(_)) => return Round::Came(Outcome::GaveUp),

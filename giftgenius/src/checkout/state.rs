@@ -479,3 +479,6 @@ impl Default for Saga {
         Self::new()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -3,7 +3,7 @@
 //! Only a shortcut within one process; the journal is the truth, and a waiter without an owner here asks it.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::watch;
 
@@ -21,40 +21,81 @@ pub enum Phase {
 }
 
 /// The orders that are driven in this process.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Waiters {
-    orders: Mutex<BTreeMap<OrderId, watch::Sender<Phase>>>,
+    orders: Arc<Mutex<Orders>>,
 }
 
+type Orders = BTreeMap<OrderId, watch::Sender<Phase>>;
+
 impl Waiters {
-    fn orders(&self) -> std::sync::MutexGuard<'_, BTreeMap<OrderId, watch::Sender<Phase>>> {
+    fn orders(&self) -> MutexGuard<'_, Orders> {
         self.orders.lock().expect("no holder of the waiters panics")
     }
 
-    /// Notes that an order is driven here from now on; false if it already is.
-    pub fn begin(&self, order: &OrderId) -> bool {
-        let mut orders = self.orders();
-        if orders.contains_key(order) {
-            return false;
-        }
-        orders.insert(order.clone(), watch::Sender::new(Phase::Working));
-        true
-    }
-
-    /// Notes that an order is not driven here any more, however its driver ended.
-    pub fn end(&self, order: &OrderId) {
-        self.orders().remove(order);
-    }
-
-    /// Tells all who wait.
-    pub fn tell(&self, order: &OrderId, phase: Phase) {
-        if let Some(sender) = self.orders().get(order) {
-            sender.send_replace(phase);
-        }
+    /// Notes that an order is driven here from now on, by the holder of the answer and nobody else: an earlier driver has
+    /// lost the order in the journal by then, or has just ended it, and whoever waited for that one looks again.
+    pub fn begin(&self, order: &OrderId) -> Driver {
+        let (news, own) = watch::channel(Phase::Working);
+        self.orders().insert(order.clone(), news);
+        Driver { waiters: self.clone(), order: order.clone(), own }
     }
 
     /// Waits until an order that is driven here is past [`Phase::Working`]; `None` if it is not driven here.
     pub fn wait(&self, order: &OrderId) -> Option<watch::Receiver<Phase>> {
         self.orders().get(order).map(watch::Sender::subscribe)
+    }
+}
+
+/// Drives an order in this process, and takes it off the list when it goes, however that comes about.
+pub struct Driver {
+    waiters: Waiters,
+    order: OrderId,
+    /// Of the driver's own channel, to tell it from a successor's.
+    own: watch::Receiver<Phase>,
+}
+
+impl Driver {
+    /// Tells all who wait.
+    pub fn tell(&self, phase: Phase) {
+        if let Some(news) = self.waiters.orders().get(&self.order).filter(|news| self.is_own(news)) {
+            news.send_replace(phase);
+        }
+    }
+
+    fn is_own(&self, news: &watch::Sender<Phase>) -> bool {
+        self.own.same_channel(&news.subscribe())
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let mut orders = self.waiters.orders();
+        if orders.get(&self.order).is_some_and(|news| self.is_own(news)) {
+            orders.remove(&self.order);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_successor_is_neither_ended_nor_spoken_for_by_the_driver_before_it() {
+        let waiters = Waiters::default();
+        let order = OrderId::from("ord_1");
+        let first = waiters.begin(&order);
+        let mut waited_for_first = waiters.wait(&order).unwrap();
+        let second = waiters.begin(&order);
+        assert!(waited_for_first.changed().await.is_err(), "who waited for the first looks again");
+        first.tell(Phase::Ended);
+        drop(first);
+        let waited_for_second = waiters.wait(&order).expect("the second still drives it");
+        assert_eq!(*waited_for_second.borrow(), Phase::Working);
+        second.tell(Phase::Background);
+        assert_eq!(*waited_for_second.borrow(), Phase::Background);
+        drop(second);
+        assert!(waiters.wait(&order).is_none());
     }
 }

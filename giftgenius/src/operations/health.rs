@@ -92,9 +92,19 @@ impl Health {
     }
 }
 
+/// From so many failed attempts in a row on, a provider counts as down: one or two are everyday noise.
+const DOWN_FAILURES: u32 = 3;
+
 /// How the providers were last seen.
-pub fn provider_states(_app: &App) -> [(Provider, &'static str); 3] {
-    Provider::ALL.map(|provider| (provider, "unknown"))
+pub fn provider_states(app: &App) -> [(Provider, &'static str); 3] {
+    Provider::ALL.map(|provider| {
+        let state = match app.caller().budgets.failures_in_a_row(provider) {
+            None => "unknown",
+            Some(DOWN_FAILURES..) => "down",
+            Some(_) => "ok",
+        };
+        (provider, state)
+    })
 }
 
 /// How everything stands now.

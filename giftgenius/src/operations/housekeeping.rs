@@ -1,21 +1,34 @@
-//! Housekeeping: dropping records that are past their time to live (F4), so that a journal does not grow for ever.
+//! Housekeeping: what has to be done again and again while a server runs. Records that are past their time to live are
+//! dropped (F4), so that a journal does not grow for ever; orders whose owner died or lost its store are taken up (F8), so
+//! that none waits for a restart.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
+use crate::checkout::recovery::take_up_abandoned;
 
-/// How often. Expiry is counted in days; what counts is that it happens.
-const EVERY: Duration = Duration::from_secs(60 * 60);
+/// How often orders are looked through; an order is abandoned for a lease before it counts as such.
+const EVERY: Duration = Duration::from_secs(60);
 
-/// Drops expired records now and every hour, for ever. A store that fails is asked again the next time.
+/// Records are dropped once in so many rounds. Expiry is counted in days; what counts is that it happens.
+const DROP_ROUNDS: u32 = 60;
+
+/// Keeps house for ever. A store that fails is asked again the next time.
 pub async fn housekeeping(app: Arc<App>) {
-    loop {
-        match app.ports().journal.drop_expired(app.ports().clock.now()).await {
-            Ok(0) => {}
-            Ok(records) => tracing::info!(records, "dropped expired records"),
-            Err(error) => tracing::warn!(%error, "expired records were not dropped"),
+    for round in (0..DROP_ROUNDS).cycle() {
+        if round == 0 {
+            match app.ports().journal.drop_expired(app.ports().clock.now()).await {
+                Ok(0) => {}
+                Ok(records) => tracing::info!(records, "dropped expired records"),
+                Err(error) => tracing::warn!(%error, "expired records were not dropped"),
+            }
         }
         tokio::time::sleep(EVERY).await;
+        match take_up_abandoned(&app).await {
+            Ok(0) => {}
+            Ok(orders) => tracing::warn!(orders, "took up abandoned orders"),
+            Err(error) => tracing::warn!(%error, "abandoned orders were not looked for"),
+        }
     }
 }

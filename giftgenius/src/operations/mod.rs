@@ -1,5 +1,6 @@
-//! What operations need: the health page, housekeeping, the work that waits for a person, switches.
+//! What operations need: alerts, the health page, housekeeping, the work that waits for a person, switches.
 
+pub mod alerts;
 pub mod health;
 pub mod housekeeping;
 pub mod parked;

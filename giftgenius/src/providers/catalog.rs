@@ -134,7 +134,7 @@ impl Caller {
         }
         let call =
             Call { provider: Provider::Catalog, operation: "catalog.search", path: &path, key: None, correlation };
-        let reply: SearchReply = self.repeat(&call, NO_BODY, urgency, |_| true).await?;
+        let reply: SearchReply = self.read(&call, NO_BODY, urgency, |_| true).await?;
         Ok(reply.products)
     }
 
@@ -155,6 +155,6 @@ impl Caller {
             correlation,
         };
         let body = QuoteRequest { items, currency, promo_code };
-        self.repeat(&call, Some(&body), urgency, |quote: &Quote| quote.fits(items, currency)).await
+        self.read(&call, Some(&body), urgency, |quote: &Quote| quote.fits(items, currency)).await
     }
 }

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::ids::CorrelationId;
+use crate::operations::alerts::Alerts;
 use crate::policy::Policy;
 use crate::ports::{Method, Ports, Provider, Request, TransportError};
 use crate::retry::{Budgets, CallFailed, Failure, Retry, Urgency, classify};
@@ -25,6 +26,8 @@ pub struct Caller {
     pub policy: Policy,
     /// The retry budgets.
     pub budgets: Budgets,
+    /// What a person has been called for.
+    pub alerts: Alerts,
 }
 
 /// What a request is, apart from its body.
@@ -71,13 +74,33 @@ impl Caller {
             .await
             .unwrap_or(Err(TransportError::Broken));
         let result = classify(reply, self.ports.clock.now());
-        self.budgets.note(call.provider, matches!(result, Ok(_) | Err(Failure::Refused(_) | Failure::NotNow { .. })));
+        let reachable = matches!(result, Ok(_) | Err(Failure::Refused(_) | Failure::NotNow { .. }));
+        let failures = self.budgets.note(call.provider, reachable);
+        self.alert_of_failures(call.provider, failures, call.correlation);
         serde_json::from_slice(&result?.body).map_err(|_| Failure::Unclear { retry_after: None })
     }
 
     /// The pace of a call.
     pub fn retry(&self, provider: Provider, urgency: Urgency) -> Retry<'_> {
         Retry::new(&self.ports, &self.policy.retry, &self.budgets, provider, urgency)
+    }
+
+    /// A call without effects whose answer goes straight to the caller: as [`Self::repeat`], but over at the deadline even
+    /// in the middle of an attempt.
+    pub async fn read<T: DeserializeOwned>(
+        &self,
+        call: &Call<'_>,
+        body: Option<&(impl Serialize + Sync)>,
+        urgency: Urgency,
+        accept: impl Fn(&T) -> bool + Send,
+    ) -> Result<T, CallFailed> {
+        let repeating = self.repeat(call, body, urgency, accept);
+        match urgency {
+            Urgency::Caller { deadline } => tokio::time::timeout_at(deadline, repeating).await.unwrap_or_else(|_| {
+                Err(CallFailed { last: Failure::Unclear { retry_after: None }, maybe_applied: true })
+            }),
+            Urgency::Undo { .. } | Urgency::Round => repeating.await,
+        }
     }
 
     /// A call without effects, or one whose key and reference make a repeat harmless: attempts until one brings a reply

@@ -207,7 +207,7 @@ impl Caller {
         let path = format!("/v1/payment_methods?customer={}", query_value(user.as_str()));
         let call =
             Call { provider: Provider::Payment, operation: "payment.methods", path: &path, key: None, correlation };
-        let reply: MethodsReply = self.repeat(&call, NO_BODY, urgency, |_| true).await?;
+        let reply: MethodsReply = self.read(&call, NO_BODY, urgency, |_| true).await?;
         Ok(reply.payment_methods)
     }
 }

@@ -15,9 +15,9 @@ use crate::checkout::entry::{Entry, EntryKey, EntryState, SavedReply};
 use crate::checkout::idempotency::{Claim, canonical_hash, claim};
 use crate::checkout::order::Item;
 use crate::checkout::session::{Session, SessionState};
-use crate::error::{Code, ToolError};
+use crate::error::{Code, Effects, ToolError};
 use crate::ids::{SessionId, WorkflowId};
-use crate::journal::{Batch, CommitError, Record, Version};
+use crate::journal::{Batch, CommitError, JournalError, Key, Record, Version};
 use crate::money::{Currency, Money};
 use crate::providers::catalog::QuoteLine;
 use crate::workflow::{Step, Workflow};
@@ -112,25 +112,40 @@ async fn create(app: Arc<App>, call: Call) -> SavedReply {
     let Some(key) = input.idempotency_key.clone() else { return reply(quote(&app, &call, input, None).await) };
     let key = EntryKey { user: call.user.clone(), tool: call.tool.to_owned(), key };
     let parameters = canonical_hash(&call.arguments);
-    let stored = match app.entry(&key).await {
-        Ok(stored) => stored,
-        Err(error) => return failed_reply(&App::store_error(&error, &call.correlation)),
+    let version = match look(&app, &call, &key, &parameters).await {
+        Look::Answered(reply) => return reply,
+        Look::Free(version) => version,
     };
-    match claim(stored.as_ref().map(|(_, entry)| entry), &parameters, app.now()) {
-        Claim::Replay(reply) => reply,
-        Claim::Conflict => failed_reply(&key_conflict(&call.correlation)),
-        Claim::Joined(_) | Claim::Busy(_) => failed_reply(&in_progress(&app, None, &call.correlation)),
-        Claim::Free => {
-            let bound = Bound { key: key.clone(), parameters, version: stored.map(|(version, _)| version) };
-            match quote(&app, &call, input, Some(bound)).await {
-                // A concurrent call under this key was faster: its answer is the answer.
-                Err(error) if error.code == Code::OrderInProgress => match app.entry(&key).await {
-                    Ok(Some((_, Entry { state: EntryState::Done { reply, .. }, .. }))) => reply,
-                    _ => failed_reply(&error),
-                },
-                result => reply(result),
-            }
+    let bound = Bound { key: key.clone(), parameters: parameters.clone(), version };
+    match quote(&app, &call, input, Some(bound)).await {
+        Ok(output) => reply(Ok(output)),
+        // A concurrent call under this key may have been faster: then its answer is the answer.
+        Err(error) => match look(&app, &call, &key, &parameters).await {
+            Look::Answered(reply) => reply,
+            Look::Free(_) => failed_reply(&error),
+        },
+    }
+}
+
+/// What a look at the key's entry came to.
+enum Look {
+    Answered(SavedReply),
+    /// The key can be bound, at this version of its entry.
+    Free(Option<Version>),
+}
+
+async fn look(app: &App, call: &Call, key: &EntryKey, parameters: &str) -> Look {
+    let stored = match app.entry(key).await {
+        Ok(stored) => stored,
+        Err(error) => return Look::Answered(failed_reply(&App::store_error(&error, &call.correlation))),
+    };
+    match claim(stored.as_ref().map(|(_, entry)| entry), parameters, app.now()) {
+        Claim::Replay(reply) => Look::Answered(reply),
+        Claim::Conflict => Look::Answered(failed_reply(&key_conflict(&call.correlation))),
+        Claim::Joined(_) | Claim::Busy(_) => {
+            Look::Answered(failed_reply(&in_progress(app, None, &call.correlation).with_effects(Effects::None)))
         }
+        Claim::Free => Look::Free(stored.map(|(version, _)| version)),
     }
 }
 
@@ -184,7 +199,8 @@ async fn quote(app: &App, call: &Call, input: Input, bound: Option<Bound>) -> Re
     Ok(output)
 }
 
-/// Journals session, workflow and the key's entry together.
+/// Journals session, workflow and the key's entry together. Somebody else's change of the workflow is no obstacle; a key
+/// that somebody else has bound is.
 async fn keep(
     app: &App,
     call: &Call,
@@ -192,25 +208,32 @@ async fn keep(
     bound: Option<Bound>,
     output: &Output,
 ) -> Result<(), Box<ToolError>> {
+    /// Lost races before the store is called unavailable: nobody changes one workflow that often at once.
+    const RACES_MAX: u32 = 8;
     let store = |error| App::store_error(&error, &call.correlation);
     let now = app.now();
-    let found = app.workflow(&output.workflow_id).await.map_err(store)?;
-    let version = found.as_ref().map(|(version, _)| *version);
-    let mut workflow =
-        found.map_or_else(|| Workflow::begin(output.workflow_id.clone(), call.user.clone()), |(_, workflow)| workflow);
-    workflow.step = Step::Checkout;
-    workflow.session = Some(session.id.clone());
-    workflow.selected_gift = session.items.first().map(|item| item.sku.clone());
-    let mut batch = Batch::default().put(None, Record::Session(session)).put(version, Record::Workflow(workflow));
+    let (session_id, gift) = (session.id.clone(), session.items.first().map(|item| item.sku.clone()));
+    let mut fixed = Batch::default().put(None, Record::Session(session));
     if let Some(Bound { key, parameters, version }) = bound {
         let reply = SavedReply { structured: json!(output), is_error: false };
         let drop_after = Some(crate::time::add(now, app.policy().entry_retention));
         let entry = Entry { key, parameters, state: EntryState::Done { reply, ended_at: now }, drop_after };
-        batch = batch.put(version, Record::Entry(entry));
+        fixed = fixed.put(version, Record::Entry(entry));
     }
-    match app.ports().journal.commit(batch).await {
-        Ok(()) => Ok(()),
-        Err(CommitError::Store(error)) => Err(store(error)),
-        Err(CommitError::Conflict(_)) => Err(in_progress(app, None, &call.correlation)),
+    for _ in 0..RACES_MAX {
+        let found = app.workflow(&output.workflow_id).await.map_err(store)?;
+        let version = found.as_ref().map(|(version, _)| *version);
+        let mut workflow = found
+            .map_or_else(|| Workflow::begin(output.workflow_id.clone(), call.user.clone()), |(_, workflow)| workflow);
+        workflow.step = Step::Checkout;
+        workflow.session = Some(session_id.clone());
+        workflow.selected_gift.clone_from(&gift);
+        match app.ports().journal.commit(fixed.clone().put(version, Record::Workflow(workflow))).await {
+            Ok(()) => return Ok(()),
+            Err(CommitError::Store(error)) => return Err(store(error)),
+            Err(CommitError::Conflict(Key::Workflow(_))) => {}
+            Err(CommitError::Conflict(_)) => break,
+        }
     }
+    Err(store(JournalError::Busy))
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{About, Call, Tool, reply};
 use crate::app::{Annotations, App};
 use crate::checkout::answer::{Standing, standing};
+use crate::checkout::buy::outcome_unread;
 use crate::checkout::order::Order;
 use crate::error::{Code, Effects, Next, ToolError};
 use crate::ids::{OrderId, SessionId};
@@ -63,7 +64,7 @@ pub(super) fn tool() -> Tool {
 async fn get(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
     let input: Input = call.input()?;
     let id = OrderId::from(input.order_id);
-    let found = app.order(&id).await.map_err(|error| App::store_error(&error, &call.correlation))?;
+    let found = app.order(&id).await.map_err(|error| outcome_unread(&error, &call.correlation))?;
     match found {
         Some((_, order)) if order.user == call.user => Ok(describe(&order)),
         _ => Err(call.fail(Code::OrderNotFound, format!("there is no order {id}"))),

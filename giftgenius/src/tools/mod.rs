@@ -76,20 +76,27 @@ impl Call {
         }
     }
 
+    /// The item that the catalog speaks of, if it is one of this call's: nothing else that it names is passed on.
+    fn item_named(&self, sku: Option<String>) -> String {
+        let items = self.arguments.get("items").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        sku.filter(|sku| items.iter().any(|item| item.get("sku").and_then(Value::as_str) == Some(sku)))
+            .unwrap_or_else(|| String::from("one of the products"))
+    }
+
     /// What a failed catalog call means to the caller.
     fn catalog_failed(&self, failed: CallFailed) -> Box<ToolError> {
         let retry_after = failed.retry_after();
         match failed.last {
             Failure::Refused(refusal) => match refusal.code.as_str() {
                 "unknown_product" => {
-                    let which = refusal.detail.unwrap_or_else(|| String::from("one of the products"));
+                    let which = self.item_named(refusal.detail);
                     self.fail(
                         Code::ProductNotFound,
                         format!("{which} is not in the catalog; search_products tells what is"),
                     )
                 }
                 "out_of_stock" => {
-                    let which = refusal.detail.unwrap_or_else(|| String::from("one of the products"));
+                    let which = self.item_named(refusal.detail);
                     self.fail(Code::OutOfStock, format!("{which} is out of stock"))
                 }
                 "promo_invalid" => {
@@ -194,3 +201,6 @@ pub fn table() -> &'static [Tool] {
     });
     &TABLE
 }
+
+#[cfg(test)]
+mod tests;

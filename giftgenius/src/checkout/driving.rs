@@ -1,0 +1,83 @@
+//! Driving an order and waiting for it: how a driver begins, and how callers learn what it came to.
+//!
+//! A caller may go away between any two lines (the platform cancels, the connection breaks), so the journal write that
+//! gives this process an order is made by the task that then drives it: there is no instant at which an order is
+//! journalled as begun and nobody goes on with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::order::Order;
+use super::recovery::take_over;
+use super::saga::{Held, drive};
+use super::waiters::Phase;
+use crate::app::App;
+use crate::ids::OrderId;
+use crate::journal::{Batch, CommitError, JournalError};
+use crate::step_log::{Level, StepStatus};
+
+/// Writes the batch that gives this process an order, and drives the order in a task of its own from there. Answers once
+/// the batch is written. `held` is the order as it then stands.
+pub async fn begin_driving(
+    app: &Arc<App>,
+    batch: Batch,
+    held: Held,
+    deadline: Option<Instant>,
+) -> Result<(), CommitError> {
+    let (told, written) = oneshot::channel();
+    let app_of_task = app.clone();
+    let work = async move {
+        let app = app_of_task;
+        if let Err(error) = app.ports().journal.commit(batch).await {
+            // A caller that is gone needs no answer, here and below.
+            let _ = told.send(Err(error));
+            return;
+        }
+        let driver = app.waiters.begin(&held.order.id);
+        let is_new = held.version == 1;
+        if is_new {
+            app.log_step(&held.order, "order", StepStatus::Success, Level::Info, None);
+        }
+        let _ = told.send(Ok(()));
+        drive(&app, held, deadline, &driver).await;
+    };
+    app.ports().tasks.spawn("saga", Box::pin(work));
+    written.await.unwrap_or_else(|_| Err(JournalError::Other(String::from("the writing task was stopped")).into()))
+}
+
+/// How often a caller without an owner in this process asks the journal.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Waits until an order has ended, goes on in the background, or the caller's time is up; answers the order as it is
+/// then. An order whose owner has been silent for a lease is taken over on the way.
+pub async fn wait(app: &Arc<App>, id: &OrderId, answer_by: Instant) -> Result<Option<Order>, JournalError> {
+    loop {
+        // Subscribed before the record is read, so that no news falls between.
+        let news = app.waiters.wait(id);
+        let Some((version, order)) = app.order(id).await? else { return Ok(None) };
+        if !order.is_open() {
+            return Ok(Some(order));
+        }
+        let goes_on = if let Some(mut news) = news {
+            match tokio::time::timeout_at(answer_by, news.wait_for(|phase| *phase > Phase::Working)).await {
+                Ok(Ok(phase)) => *phase != Phase::Background,
+                // Its driver is gone: the record tells.
+                Ok(Err(_)) => true,
+                Err(_) => false,
+            }
+        } else if Instant::now() >= answer_by {
+            false
+        } else if order.lease_until <= app.now() {
+            take_over(app, version, order).await?;
+            true
+        } else {
+            tokio::time::timeout_at(answer_by, tokio::time::sleep(POLL)).await.is_ok()
+        };
+        if !goes_on {
+            return Ok(app.order(id).await?.map(|(_, order)| order));
+        }
+    }
+}

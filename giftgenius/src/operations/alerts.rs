@@ -1,0 +1,61 @@
+//! Alerts: what calls a person (F16), each once and not with every attempt that shows it again.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use crate::checkout::order::Order;
+use crate::ids::{CorrelationId, OrderId};
+use crate::ports::Provider;
+use crate::providers::Caller;
+use crate::providers::payment::ChargeRecord;
+use crate::step_log::{Alert, AlertKind, LogLine};
+
+/// So many failed attempts in a row make a provider's loss an alert.
+const PROVIDER_DOWN_FAILURES: u32 = 5;
+
+/// What a person has been called for in this process's life.
+#[derive(Debug, Default)]
+pub struct Alerts {
+    /// Orders that were seen charged more than once. Few: each is a provider's broken promise.
+    charged_twice: Mutex<BTreeSet<OrderId>>,
+}
+
+impl Caller {
+    /// Calls a person.
+    pub fn alert(
+        &self,
+        kind: AlertKind,
+        order_id: Option<&OrderId>,
+        correlation_id: &CorrelationId,
+        message: impl Into<String>,
+    ) {
+        self.ports.log.record(LogLine::Alert(Alert {
+            kind,
+            order_id: order_id.cloned(),
+            message: message.into(),
+            correlation_id: correlation_id.clone(),
+            time: self.ports.clock.now(),
+        }));
+    }
+
+    /// Calls a person when the attempts at a provider have failed often enough in a row; not again before it answers.
+    pub fn alert_of_failures(&self, provider: Provider, failures: u32, correlation: &CorrelationId) {
+        if failures == PROVIDER_DOWN_FAILURES {
+            let message = format!("{failures} attempts at the {} provider failed in a row", provider.name());
+            self.alert(AlertKind::ProviderDown, None, correlation, message);
+        }
+    }
+
+    /// Calls a person when more than one of an order's charges stands; once an order.
+    pub fn alert_of_charges(&self, order: &Order, charges: &[ChargeRecord]) {
+        let standing = charges.iter().filter(|charge| charge.standing() > 0).count();
+        if standing > 1 && self.is_news(order) {
+            let message = format!("{standing} charges stand for one order; see that all but one are given back");
+            self.alert(AlertKind::DoubleCharge, Some(&order.id), &order.correlation_id, message);
+        }
+    }
+
+    fn is_news(&self, order: &Order) -> bool {
+        self.alerts.charged_twice.lock().expect("no holder of the set panics").insert(order.id.clone())
+    }
+}
