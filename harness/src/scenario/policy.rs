@@ -22,7 +22,7 @@ pub(super) const PROFILES: [(&str, PaymentProfile); 4] = [
 
 /// How long an attempt may take in a scenario for the wire. A lost reply costs this much real time; and a machine that is
 /// busy with other things holds a process up for some hundred milliseconds, which must not look like a lost reply.
-pub const WIRE_ATTEMPT_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1000)..=Duration::from_millis(1500);
+pub const WIRE_ATTEMPT_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_millis(1500);
 
 /// One number.
 pub(super) struct Setting {

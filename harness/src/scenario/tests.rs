@@ -55,7 +55,7 @@ fn a_whole_scenario_is_read() {
     );
     let scenario = read(&text).expect("a good file");
     assert_eq!(scenario.worlds, [WorldKind::Sim, WorldKind::Wire]);
-    assert_eq!(scenario.policy.retry.attempt_timeout, Duration::from_millis(1000));
+    assert_eq!(scenario.policy.retry.attempt_timeout, Duration::from_secs(1));
     assert_eq!(scenario.policy.payment_profile, PaymentProfile::Acp);
     assert_eq!(scenario.expect.requests["payment.charge"], 1);
     let Step::Call(order) = &scenario.script[1] else {
