@@ -49,7 +49,8 @@ pub fn unmet(scenario: &Scenario, record: &Record, rest: &Rest) -> Vec<String> {
     for (label, expected) in &scenario.expect.requests {
         let sent = record.trace.sent().filter(|(_, _, sent)| sent.operation.label == label).count();
         if sent != *expected as usize {
-            unmet.push(format!("{label} should see {expected} requests, but saw {sent}"));
+            let plural = if *expected == 1 { "" } else { "s" };
+            unmet.push(format!("{label} should see {expected} request{plural}, but saw {sent}"));
         }
     }
     for (kind, expected) in &scenario.expect.standing {
