@@ -11,6 +11,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use giftgenius::adapters::SystemClock;
 use giftgenius::ids::CorrelationId;
 use giftgenius::journal::memory::MemoryJournal;
+use giftgenius::operations::alerts::Alerts;
 use giftgenius::policy::Policy;
 use giftgenius::ports::{
     BoxFuture, Method, Ports, Provider, Request, Response, StepLog, Tasks, Transport, TransportError,
@@ -27,9 +28,7 @@ struct AtOnce;
 
 impl Transport for AtOnce {
     fn send(&self, _: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
-        Box::pin(async {
-            Ok(Response { status: 200, retry_after: None, body: Bytes::from_static(REPLY.as_bytes()) })
-        })
+        Box::pin(async { Ok(Response { status: 200, retry_after: None, body: Bytes::from_static(REPLY.as_bytes()) }) })
     }
 }
 
@@ -53,7 +52,7 @@ fn caller() -> Caller {
         tasks: Arc::new(Nothing),
         log: Arc::new(Nothing),
     };
-    Caller { ports, budgets: Budgets::new(policy.budget), policy }
+    Caller { ports, budgets: Budgets::new(policy.budget), policy, alerts: Alerts::default() }
 }
 
 async fn bare(caller: &Caller, correlation: &CorrelationId) -> serde_json::Value {
@@ -71,8 +70,7 @@ async fn bare(caller: &Caller, correlation: &CorrelationId) -> serde_json::Value
 }
 
 async fn retried(caller: &Caller, correlation: &CorrelationId) -> serde_json::Value {
-    let call =
-        Call { provider: Provider::Payment, operation: "payment.methods", path: PATH, key: None, correlation };
+    let call = Call { provider: Provider::Payment, operation: "payment.methods", path: PATH, key: None, correlation };
     let urgency = Urgency::Caller { deadline: tokio::time::Instant::now() + caller.policy.tool_deadline };
     caller.repeat(&call, NO_BODY, urgency, |_: &serde_json::Value| true).await.expect("it answers")
 }

@@ -12,6 +12,7 @@ pub mod fault;
 pub mod host;
 pub mod oracle;
 pub mod outcome;
+pub mod parity;
 pub mod provider;
 pub mod report;
 pub mod requirement;

@@ -25,7 +25,7 @@ pub struct Outcome {
     pub rest: Rest,
     /// What each oracle says, in the order of the table.
     pub verdicts: Vec<(&'static Oracle, Verdict)>,
-    /// The expectations that were not met, one sentence each.
+    /// The expectations that were not met, one sentence each; none under a plan that is not the scenario's own.
     pub unmet: Vec<String>,
     /// The planned faults whose site never came.
     pub unfired: Vec<Planned>,
@@ -75,7 +75,7 @@ impl Outcome {
 
     /// Whether the scenario says that an oracle must be broken.
     pub fn is_expected(&self, oracle: &Oracle) -> bool {
-        self.scenario.expect.broken.iter().any(|id| id == oracle.id)
+        self.scenario.expects_of(&self.plan) && self.scenario.expect.broken.iter().any(|id| id == oracle.id)
     }
 
     /// Why the run supports no verdict, one sentence each; none if it does.

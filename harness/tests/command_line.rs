@@ -112,6 +112,35 @@ fn a_replay_is_the_same_byte_for_byte() {
 }
 
 #[test]
+fn what_a_scenario_expects_is_held_to_its_own_plan_only() {
+    let own = "inventory.reserve#1: lost_reply; payment.charge#1: declined(expired_card)";
+    let declined = format!(
+        "{GOOD}expect = \"PAYMENT_DECLINED\"\n\n[faults]\n\"inventory.reserve#1\" = \"lost_reply\"\n\
+         \"payment.charge#1\" = \"declined(expired_card)\"\n\n[expect]\nstanding = {{ charge = 0 }}\n"
+    );
+    let missed = declined.replace("charge = 0", "charge = 7");
+    let folder =
+        folder(&[("scenarios/a/declined.toml", declined.as_bytes()), ("scenarios/a/missed.toml", missed.as_bytes())]);
+    let other_order = "payment.charge#1: declined(expired_card); inventory.reserve#1: lost_reply";
+    let (met, left_out) = ("all met", "left out: they belong to the scenario's own plan");
+    for (scenario, plan, code, line) in [
+        ("a/declined", None, 0, met),
+        ("a/declined", Some(own), 0, met),
+        ("a/declined", Some(other_order), 0, met),
+        ("a/declined", Some("payment.charge#1: lost_reply"), 0, left_out),
+        ("a/declined", Some(""), 0, left_out),
+        ("a/missed", None, 1, "not met: at rest 7 charge should stand, but 0 stand"),
+        ("a/missed", Some(""), 0, left_out),
+    ] {
+        let plan: Vec<_> = plan.into_iter().flat_map(|plan| ["--plan", plan]).collect();
+        let output = misrule(folder.path(), &[&["replay", scenario], plan.as_slice()].concat());
+        let text = String::from_utf8(output.stdout).expect("text");
+        assert_eq!(output.status.code(), Some(code), "{scenario} {plan:?}\n{text}");
+        assert!(text.contains(&format!("\nexpectations\n  {line}\n")), "{scenario} {plan:?}\n{text}");
+    }
+}
+
+#[test]
 fn words_of_each_kind_are_explained() {
     let folder = folder(&[]);
     let mut text = String::new();

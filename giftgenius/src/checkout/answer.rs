@@ -1,6 +1,8 @@
 //! What a sale is told: exactly one of `success`, `failed` with `effects: none`, or `pending`; derived from the order
 //! alone, so that every way of asking gets the same answer.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -156,7 +158,8 @@ pub fn failure(order: &Order, cause: &Cause, correlation: &CorrelationId) -> Box
         Cause::CancelledByUser => String::from("the order was cancelled; nothing is charged"),
         Cause::CheckoutDisabled => String::from("checkout was switched off before the charge; nothing is charged"),
     };
-    ToolError::new(cause.code(), message, correlation).about(&order.id, Effects::None)
+    let asked = order.retry_after_ms.filter(|_| cause.code().retryable()).map(Duration::from_millis);
+    ToolError::new(cause.code(), message, correlation).about(&order.id, Effects::None).retry_after(asked)
 }
 
 /// The decline code where it helps to choose what to do next. Others are kept to the record: that a card is reported

@@ -68,7 +68,9 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
     };
     match standing(&order) {
         // Nothing stands: there is nothing to take back, and saying so is the answer.
-        Standing::Failed(_) | Standing::Cancelled => Ok(Some(cancelled_reply(&order))),
+        Standing::Failed(_) | Standing::Cancelled => {
+            keep(app, cancellation, entry_version, cancelled_reply(&order)).await
+        }
         // A person has it, whatever the sale was told to be.
         Standing::Success if order.is_parked() => {
             Ok(Some(failed_reply(&parked(&order, Effects::Charged, &cancellation.correlation))))
@@ -89,6 +91,27 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
         Standing::Success => {
             Ok(Some(failed_reply(&unsettled(app, &order, Effects::Charged, &cancellation.correlation))))
         }
+    }
+}
+
+/// Binds the key to an answer that needs no work.
+async fn keep(
+    app: &App,
+    cancellation: &Cancellation,
+    entry_version: Option<Version>,
+    reply: SavedReply,
+) -> Result<Option<SavedReply>, JournalError> {
+    let now = app.now();
+    let entry = Entry {
+        key: cancellation.entry.clone(),
+        parameters: cancellation.parameters.clone(),
+        state: EntryState::Done { reply: reply.clone(), ended_at: now },
+        drop_after: Some(crate::time::add(now, app.policy().entry_retention)),
+    };
+    match app.ports().journal.commit(Batch::default().put(entry_version, Record::Entry(entry))).await {
+        Ok(()) => Ok(Some(reply)),
+        Err(CommitError::Conflict(_)) => Ok(None),
+        Err(CommitError::Store(error)) => Err(error),
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::order::Order;
 use super::state::{Cause, Charge, Direction, Outcome};
-use super::steps::{Round, RoundContext, not_yet};
+use super::steps::{Round, RoundContext, came, not_yet};
 use crate::money::Money;
 use crate::ports::Provider;
 use crate::providers::payment::ChargeRecord;
@@ -90,8 +90,10 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
         if sent && !caller.policy.payment_profile.deduplicates() {
             return Round::Came(Outcome::Unsettled);
         }
-        if let Err(CallFailed { last, maybe_applied }) = retry.again(failure).await {
-            return Round::Came(match last {
+        if let Err(failed) = retry.again(failure).await {
+            let asked = failed.retry_after();
+            let CallFailed { last, maybe_applied } = failed;
+            let outcome = match last {
                 Failure::Refused(refusal) if maybe_applied => Outcome::UnsettledGoBack(cause_of(refusal)),
                 Failure::Refused(refusal) => Outcome::NotCaptured(cause_of(refusal)),
                 Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } if maybe_applied => {
@@ -100,7 +102,8 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
                 Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => {
                     Outcome::NotCaptured(Cause::PaymentUnavailable)
                 }
-            });
+            };
+            return came(outcome, asked);
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "SCENARIO")]
     name: String,
     /// The fault plan, such as `payment.charge#1: lost_reply; inventory.release#1: status(503)`; the scenario's own
-    /// unless given.
+    /// unless given. Under another plan the oracles judge alone: what a file expects belongs to its own.
     #[arg(long)]
     plan: Option<String>,
     /// The seed for identifiers and jitter; the scenario's own unless given.

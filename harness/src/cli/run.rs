@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::progress::Progress;
 use super::{COULD_NOT_RUN, Common, Console, Ended, Refusal, Runner, World, gate, load};
-use crate::report::document::{Report, Word};
+use crate::report::document::{Extent, Report, Word};
 use crate::report::files::{self, FileError};
 use crate::report::terminal::{self, Style};
 use crate::report::{Ran, build, json, junit, markdown};
@@ -53,7 +53,9 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
     let progress = Progress::start(work.len(), console.progress);
     let ran = gate::play(&work, runner, &progress);
     drop(progress);
-    let mut report = build(&ran, began.elapsed());
+    let whole = arguments.names.is_empty() && arguments.world.is_none();
+    let extent = if whole { Extent::Whole } else { Extent::Part };
+    let mut report = build(&ran, extent, began.elapsed());
 
     let written = leave_behind(&mut report, &ran, &failures).and_then(|()| write_all(&report, &arguments.out));
     let out = arguments.out.display();

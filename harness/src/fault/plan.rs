@@ -59,6 +59,13 @@ pub struct Plan {
     pub faults: Vec<Planned>,
 }
 
+impl Plan {
+    /// Whether both say the same, in whatever order.
+    pub fn same_faults(&self, other: &Self) -> bool {
+        self.faults.len() == other.faults.len() && self.faults.iter().all(|planned| other.faults.contains(planned))
+    }
+}
+
 impl fmt::Display for RetryAfter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use giftgenius::policy::Policy;
 
-use super::evidence::{Evidence, ExchangeView};
+use super::evidence::{CallView, Evidence, ExchangeView};
 use super::{Findings, Oracle, Verdict};
 use crate::fault::{Fault, RetryAfter};
-use crate::provider::operations::{CANCEL, LOOK_UP, REFUND};
+use crate::provider::operations::{CANCEL, CHARGE, LOOK_UP, REFUND};
 use crate::trace::Seen;
 
 /// How much later than the policy says a repeat may leave on the wire: sockets, timers and a busy machine.
@@ -22,7 +22,7 @@ pub static BACKOFF: Oracle = Oracle {
     id: "backoff",
     rule: "Between the end of a failed attempt and the next one lies the policy's delay: in the foreground \
            min(base · 2^(n−1), cap) plus at most the jitter (and the time of the requests in between that it needs), in the background \
-           at least its own delay; never less than Retry-After (capped) asks for.",
+           at least its own delay; never less than Retry-After (capped) asks for; one that goes past the call's deadline ends the call and is told.",
     explanation: "A provider that is struggling needs fewer requests, not the same again at once. A breach names the \
                   two attempts, the gap between them and what the policy allows. A gap may be of the foreground's \
                   kind or of the background's; one that is neither came from a retry that the policy does not know. \
@@ -51,7 +51,37 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             judge_pair(evidence, earlier, later, &mut series, &mut findings);
         }
     }
+    for (index, call) in evidence.calls.iter().enumerate() {
+        judge_told(evidence, index, call, &mut findings);
+    }
     findings.verdict()
+}
+
+/// A Retry-After that goes past the call's deadline ends the call, and the caller is told how long to wait.
+fn judge_told(evidence: &Evidence<'_>, index: usize, call: &CallView<'_>, findings: &mut Findings) {
+    let Some(told) = call.told.as_ref().filter(|told| told.is_error && told.retryable == Some(true)) else { return };
+    let Some((end, _)) = call.end else { return };
+    let own = |exchange: &&ExchangeView<'_>| {
+        exchange.call == Some(index) && !exchange.is(&LOOK_UP) && exchange.sent_event < end
+    };
+    let deadline = call.start + evidence.policy.tool_deadline;
+    let beyond = evidence.exchanges.iter().filter(own).find_map(|exchange| match exchange.answer {
+        Some((event, at, Seen::Reply { retry_after: Some(asked), .. })) if at + *asked > deadline => {
+            Some((exchange, event, *asked))
+        }
+        _ => None,
+    });
+    let said = told.structured.pointer("/error/retry_after_ms").and_then(serde_json::Value::as_u64);
+    if let (Some((exchange, event, asked)), None) = (beyond, said) {
+        let message = format!(
+            "{} was answered Retry-After {} ms, past the call's deadline, and {} was told {} without it",
+            exchange.sent.site,
+            asked.as_millis(),
+            call.started.tool,
+            told.code.unwrap_or("an error")
+        );
+        findings.add(message, [exchange.sent_event, event, end]);
+    }
 }
 
 /// Where a series of attempts stands.
@@ -104,7 +134,7 @@ fn judge_pair(
     let round = background_delay(policy, if earlier.is(&CANCEL) { 1 } else { series.background + 1 });
     let not_asked_off = asked.is_none_or(|asked| gap + slack >= asked);
     if let Some(repeat) = repeat {
-        series.foreground = repeat;
+        series.foreground = repeat + failed_look_ups(evidence, earlier, later);
         return;
     }
     // What was asked for may be cut short by the round's own delay only upwards.
@@ -209,11 +239,26 @@ fn between(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &Exchange
     first.map_or(Duration::ZERO, |first| last.saturating_sub(first))
 }
 
+/// How many attempts between two charges did not come to a charge: before one is repeated it is looked up, and an
+/// attempt ends where that fails.
+fn failed_look_ups(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &ExchangeView<'_>) -> u32 {
+    let Some(order) = earlier.order.filter(|_| earlier.is(&CHARGE)) else {
+        return 0;
+    };
+    let failed = evidence.orders[order]
+        .exchanges
+        .iter()
+        .map(|index| &evidence.exchanges[*index])
+        .filter(|other| (earlier.sent_event + 1..later.sent_event).contains(&other.sent_event))
+        .filter(|other| other.is(&LOOK_UP) && !other.succeeded());
+    u32::try_from(failed.count()).unwrap_or(u32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::oracle::testing::Run;
-    use crate::provider::operations::{CHARGE, QUOTE, RELEASE};
+    use crate::provider::operations::{QUOTE, RELEASE};
     use crate::scenario::model::WorldKind;
 
     /// Requests of `ord_1/1`'s release, each failing with 500, sent after these gaps.
@@ -266,6 +311,29 @@ mod tests {
     }
 
     #[test]
+    fn a_retry_after_past_the_deadline_is_told_to_the_caller() {
+        for (asked_s, told_ms, broken) in [(40, None, true), (40, Some(40_000), false), (2, None, false)] {
+            let mut run = Run::new();
+            let call = run.create_order("cs_1", "k1");
+            let reserve = run.send(&crate::provider::operations::RESERVE, Some("ord_1/1"), Some("r"));
+            run.see(
+                reserve,
+                Seen::Reply { status: 429, retry_after: Some(Duration::from_secs(asked_s)), intact: true },
+            );
+            let mut error = run.error(giftgenius::error::Code::InventoryUnavailable, None);
+            if let Some(told_ms) = told_ms {
+                error["error"]["retry_after_ms"] = serde_json::json!(told_ms);
+            }
+            run.fail(call, error);
+            if broken {
+                assert!(run.broken(&BACKOFF).contains("was told INVENTORY_UNAVAILABLE without it"));
+            } else {
+                run.kept(&BACKOFF);
+            }
+        }
+    }
+
+    #[test]
     fn retry_after_is_respected_up_to_its_cap() {
         for (asked_s, gap_ms, broken) in [
             (2, 2_000, false),
@@ -302,6 +370,31 @@ mod tests {
             let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
             run.silence(look_up);
             run.wait_ms(delay_ms);
+            run.send(&CHARGE, Some("ord_1"), Some("c"));
+            if broken {
+                run.broken(&BACKOFF);
+            } else {
+                run.kept(&BACKOFF);
+            }
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_ended_with_its_look_up_counts_among_those_of_the_charge() {
+        for (gap_ms, broken) in [(800, false), (1_000, false), (400, true), (1_300, true)] {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            let charge = run.send(&CHARGE, Some("ord_1"), Some("c"));
+            run.status(charge, 500);
+            run.wait_ms(300);
+            let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+            run.status(look_up, 503);
+            run.wait_ms(500);
+            let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+            run.ok(look_up);
+            let charge = run.send(&CHARGE, Some("ord_1"), Some("c"));
+            run.status(charge, 503);
+            run.wait_ms(gap_ms);
             run.send(&CHARGE, Some("ord_1"), Some("c"));
             if broken {
                 run.broken(&BACKOFF);

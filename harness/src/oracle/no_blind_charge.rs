@@ -187,12 +187,13 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_connection_and_a_decline_are_definite_and_a_rate_limit_is_not() {
+    fn a_refused_connection_a_decline_and_a_rate_limit_are_definite() {
         for (seen, blind) in [
             (Seen::Refused, false),
             (Seen::Reply { status: 402, retry_after: None, intact: true }, false),
             (Seen::Reply { status: 409, retry_after: None, intact: true }, false),
-            (Seen::Reply { status: 429, retry_after: None, intact: true }, true),
+            (Seen::Reply { status: 429, retry_after: None, intact: true }, false),
+            (Seen::Reply { status: 408, retry_after: None, intact: true }, true),
             (Seen::Reply { status: 200, retry_after: None, intact: false }, true),
             (Seen::Broken, true),
             (Seen::Cut, true),
@@ -239,7 +240,7 @@ mod tests {
         for (profile, blind) in [(PaymentProfile::Stripe, false), (PaymentProfile::Keyless, true)] {
             let mut run = Run::with_profile(profile);
             run.create_order("cs_1", "k1");
-            for status in [429, 402] {
+            for status in [408, 402] {
                 let charge = run.send(&CHARGE, Some("ord_1"), Some("k"));
                 run.status(charge, status);
             }

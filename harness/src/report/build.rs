@@ -7,7 +7,8 @@ use std::time::Duration;
 use giftgenius::error::Code;
 
 use super::document::{
-    Coverage, FORMAT, Finding, Measured, MeasuredRun, OracleReport, OracleWord, Report, RunReport, ScenarioReport, Word,
+    Coverage, Extent, FORMAT, Finding, Measured, MeasuredRun, OracleReport, OracleWord, Report, RunReport,
+    ScenarioReport, Word,
 };
 use super::normalise::Names;
 use super::timeline::{self, Detail, Row};
@@ -33,7 +34,7 @@ pub struct Ran {
 }
 
 /// The report of a gate run, in the order in which the scenarios are given.
-pub fn build(ran: &[Ran], elapsed: Duration) -> Report {
+pub fn build(ran: &[Ran], extent: Extent, elapsed: Duration) -> Report {
     let mut scenarios: Vec<ScenarioReport> = Vec::new();
     for ran in ran {
         let runs = runs(ran);
@@ -51,6 +52,7 @@ pub fn build(ran: &[Ran], elapsed: Duration) -> Report {
         format: FORMAT,
         misrule: env!("CARGO_PKG_VERSION").to_owned(),
         verdict: worst(scenarios.iter().map(|scenario| scenario.verdict)),
+        extent,
         scenarios,
         coverage: coverage(ran),
         measured: measured(ran, elapsed),

@@ -57,12 +57,24 @@ pub struct Report {
     pub misrule: String,
     /// The worst of all scenarios.
     pub verdict: Word,
+    /// How much was run.
+    pub extent: Extent,
     /// Every scenario, by name.
     pub scenarios: Vec<ScenarioReport>,
     /// What was reached.
     pub coverage: Coverage,
     /// What differs from run to run: times and rates. Nothing else in this document does.
     pub measured: Measured,
+}
+
+/// How much was run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Extent {
+    /// Every scenario, in each of its worlds: what was never reached is a gap.
+    Whole,
+    /// Some scenarios, or one world: what was not reached says nothing.
+    Part,
 }
 
 /// What a scenario came to.
@@ -212,8 +224,24 @@ impl Report {
         })
     }
 
-    /// Whether any scenario has a run on the wire.
-    pub fn on_the_wire(&self) -> usize {
-        self.scenarios.iter().filter(|scenario| scenario.runs.iter().any(|run| run.world == "wire")).count()
+    /// How many scenarios have a run in a world.
+    pub fn run_in(&self, world: &str) -> usize {
+        self.scenarios.iter().filter(|scenario| scenario.runs.iter().any(|run| run.world == world)).count()
+    }
+
+    /// What the whole of all scenarios never reached: a line for fault kinds and one for error codes, by name. Nothing
+    /// if only a part was run.
+    pub fn never_reached(&self) -> Vec<String> {
+        let named = |what: &str, names: &[String]| (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")));
+        match self.extent {
+            Extent::Part => Vec::new(),
+            Extent::Whole => [
+                named("fault kinds that never fired", &self.coverage.faults_never),
+                named("error codes that no caller was told", &self.coverage.codes_never),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+        }
     }
 }

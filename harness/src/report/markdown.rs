@@ -19,6 +19,9 @@ pub fn write(report: &Report) -> String {
 fn document(out: &mut String, report: &Report) -> fmt::Result {
     writeln!(out, "# misrule: {}\n", report.verdict.as_str())?;
     writeln!(out, "{}\n", summary(report))?;
+    for never in report.never_reached() {
+        writeln!(out, "{}\n", escape(&never))?;
+    }
     for scenario in &report.scenarios {
         for run in &scenario.runs {
             failure(out, scenario, run)?;
@@ -39,16 +42,7 @@ fn document(out: &mut String, report: &Report) -> fmt::Result {
             verdict(scenario),
         )?;
     }
-    never(out, "Faults that never fired", &report.coverage.faults_never)?;
-    never(out, "Error codes never seen", &report.coverage.codes_never)
-}
-
-fn never(out: &mut String, what: &str, names: &[String]) -> fmt::Result {
-    if names.is_empty() {
-        return Ok(());
-    }
-    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-    writeln!(out, "\n{what}: {}.", names.join(", "))
+    Ok(())
 }
 
 fn verdict(scenario: &ScenarioReport) -> String {

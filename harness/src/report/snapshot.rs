@@ -41,7 +41,9 @@ fn write(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::Result
     writeln!(out, "\noracles")?;
     oracles(out, outcome, names)?;
     writeln!(out, "\nexpectations")?;
-    if outcome.unmet.is_empty() {
+    if !outcome.scenario.expects_of(&outcome.plan) {
+        writeln!(out, "  left out: they belong to the scenario's own plan")?;
+    } else if outcome.unmet.is_empty() {
         writeln!(out, "  all met")?;
     }
     for unmet in &outcome.unmet {

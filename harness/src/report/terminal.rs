@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::document::{Finding, Report, RunReport, ScenarioReport, Word};
+use super::document::{Extent, Finding, Report, RunReport, ScenarioReport, Word};
 use super::{columns, units};
 
 /// The widest line.
@@ -34,6 +34,9 @@ pub fn write(report: &Report, style: Style<'_>) -> String {
     }
     out.push('\n');
     out.push_str(&wrap(&summary(report), WIDTH));
+    for never in report.never_reached() {
+        out.push_str(&wrap(&never, WIDTH));
+    }
     for (scenario, run, finding) in report.findings() {
         out.push('\n');
         broken(&mut out, scenario, run, finding, paint);
@@ -66,9 +69,12 @@ pub fn with_exit(text: &str, code: u8, width: usize) -> String {
 
 fn head(out: &mut String, report: &Report) {
     let scenarios = units::count(report.scenarios.len(), "scenario");
-    let wire = match report.on_the_wire() {
-        0 => String::new(),
-        wire => format!(", {wire} of them on the wire too"),
+    let wire = match (report.scenarios.len(), report.run_in("sim"), report.run_in("wire")) {
+        (_, _, 0) => String::new(),
+        (_, 0, _) => ", on the wire only".to_owned(),
+        (1, _, _) => ", on the wire too".to_owned(),
+        (all, _, wire) if wire == all => ", all of them on the wire too".to_owned(),
+        (_, _, wire) => format!(", {wire} of them on the wire too"),
     };
     put(out, &format!("misrule {}  {scenarios}{wire}\n", report.misrule));
 }
@@ -77,11 +83,7 @@ fn line(out: &mut String, report: &Report, scenario: &ScenarioReport, paint: Pai
     let longest = |scenario: &ScenarioReport| scenario.name.chars().count();
     let name = report.scenarios.iter().map(longest).max().unwrap_or(0).min(50);
     let mut text = format!("  {:name$}  ", scenario.name);
-    let mut worlds = vec!["sim"];
-    if report.on_the_wire() > 0 {
-        worlds.push("wire");
-    }
-    for world in worlds {
+    for world in ["sim", "wire"].into_iter().filter(|world| report.run_in(world) > 0) {
         let cell = report
             .measured
             .median(&scenario.name, world)
@@ -109,27 +111,36 @@ fn rules(scenario: &ScenarioReport) -> String {
     rules.join(", ")
 }
 
-/// Counts, time, rate and coverage in one line.
+/// Counts, time, rate and, where all was run, coverage in one line.
 pub fn summary(report: &Report) -> String {
-    let not_run = match report.count(Word::NotRun) {
-        0 => String::new(),
-        count => format!(", {count} not run"),
-    };
+    let counts: Vec<_> = [Word::Broken, Word::Ok, Word::Inconclusive, Word::NotRun]
+        .into_iter()
+        .filter(|word| report.count(*word) > 0)
+        .map(|word| format!("{} {}", report.count(word), word.as_str()))
+        .collect();
     let measured = &report.measured;
     let rate = measured.runs_per_second().map_or_else(String::new, |rate| {
         let runs = usize::try_from(measured.simulated_runs).unwrap_or(usize::MAX);
         format!(" ({} simulated at {} runs/s)", units::count(runs, "run"), units::grouped(rate))
     });
+    let took = units::span(std::time::Duration::from_micros(measured.elapsed_us));
+    format!("{} in {took}{rate}{}", counts.join(", "), coverage(report))
+}
+
+/// How much of what there is was reached; nothing where only a part was run, of which nothing can be missing.
+fn coverage(report: &Report) -> String {
+    let Extent::Whole = report.extent else {
+        return String::new();
+    };
+    let of = |reached: &[String], never: &[String], what: &str| match never.len() {
+        0 => format!("all {} {what}", reached.len()),
+        missing => format!("{} of {} {what}", reached.len(), reached.len() + missing),
+    };
     let coverage = &report.coverage;
-    let of = |reached: &[String], never: &[String]| format!("{} of {}", reached.len(), reached.len() + never.len());
     format!(
-        "{} broken, {} ok, {} inconclusive{not_run} in {}{rate}; {} faults fired, {} error codes seen",
-        report.count(Word::Broken),
-        report.count(Word::Ok),
-        report.count(Word::Inconclusive),
-        units::span(std::time::Duration::from_micros(measured.elapsed_us)),
-        of(&coverage.faults_fired, &coverage.faults_never),
-        of(&coverage.codes_seen, &coverage.codes_never),
+        "; {} fired, {} seen",
+        of(&coverage.faults_fired, &coverage.faults_never, "fault kinds"),
+        of(&coverage.codes_seen, &coverage.codes_never, "error codes"),
     )
 }
 

@@ -7,7 +7,7 @@ use giftgenius::money::{Currency, Money};
 use serde_json::json;
 
 use super::build::{Ran, build};
-use super::document::Report;
+use super::document::{Extent, Report};
 use super::terminal::Style;
 use super::{json, junit, markdown, snapshot, terminal};
 use crate::choice::Asked;
@@ -33,7 +33,8 @@ static ALL_OR_NOTHING: Oracle = Oracle {
 fn scenario(name: &str) -> Arc<Scenario> {
     let text = "title = \"The charge | lands\"\nlesson = \"A time-out is not a refusal.\"\ncovers = [\"F7\"]\n\
         [[script]]\ncall = \"create_checkout_session\"\nintent = \"gift\"\n\
-        [[script]]\ncall = \"create_order\"\nintent = \"gift\"\nargs = { idempotency_key = \"{key:pay}\" }\n";
+        [[script]]\ncall = \"create_order\"\nintent = \"gift\"\nargs = { idempotency_key = \"{key:pay}\" }\n\
+        [faults]\n\"payment.charge#1\" = \"lost_reply\"\n";
     let path = format!("scenarios/{name}.toml");
     Arc::new(parse(text, name, path.as_ref(), &Known::default()).expect("a good file"))
 }
@@ -163,6 +164,7 @@ fn report() -> Report {
             ran("checkout/proves_nothing", Verdict::Kept, plan().faults),
             ran("outage/payment_down", broken(), Vec::new()),
         ],
+        Extent::Whole,
         Duration::from_millis(6400),
     )
 }
@@ -252,8 +254,43 @@ fn a_further_seed_that_comes_to_something_else_is_told() {
         world: WorldKind::Sim,
         outcomes: Ok(vec![outcome("a/b", Verdict::Kept, Vec::new(), 1), outcome("a/b", broken(), Vec::new(), 2)]),
     };
-    let report = build(&[ran], Duration::ZERO);
+    let report = build(&[ran], Extent::Whole, Duration::ZERO);
     let seeds: Vec<_> = report.scenarios[0].runs.iter().map(|run| run.seed).collect();
     assert_eq!(seeds, [1, 2]);
     assert_eq!(report.verdict.exit_code(), 1);
+}
+
+#[test]
+fn the_head_says_where_it_ran_and_a_part_lacks_nothing() {
+    let ran = |name: &str, world: WorldKind| Ran {
+        scenario: scenario(name),
+        world,
+        outcomes: Ok(vec![Outcome { world, ..outcome(name, Verdict::Kept, Vec::new(), 1) }]),
+    };
+    let (sim, wire) = (|name| ran(name, WorldKind::Sim), |name| ran(name, WorldKind::Wire));
+    for (runs, head) in [
+        (vec![sim("a/b")], "1 scenario"),
+        (vec![sim("a/b"), wire("a/b")], "1 scenario, on the wire too"),
+        (vec![sim("a/b"), sim("a/c")], "2 scenarios"),
+        (vec![sim("a/b"), wire("a/b"), sim("a/c")], "2 scenarios, 1 of them on the wire too"),
+        (vec![sim("a/b"), wire("a/b"), sim("a/c"), wire("a/c")], "2 scenarios, all of them on the wire too"),
+        (vec![wire("a/b"), wire("a/c")], "2 scenarios, on the wire only"),
+    ] {
+        let report = build(&runs, Extent::Part, Duration::from_millis(1));
+        let text = terminal::write(&report, Style { colour: false, written: "" });
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(text.lines().next(), Some(&*format!("misrule {version}  {head}")));
+        assert!(!text.contains("fault kinds"), "{text}");
+        assert!(!markdown::write(&report).contains("fault kinds"), "{text}");
+    }
+}
+
+#[test]
+fn what_was_reached_in_full_is_not_told_as_a_fraction() {
+    let mut report = report();
+    report.coverage.codes_never.clear();
+    assert!(terminal::summary(&report).ends_with("; 1 of 21 fault kinds fired, all 1 error codes seen"));
+    assert_eq!(report.never_reached().len(), 1);
+    report.coverage.faults_never.clear();
+    assert_eq!(report.never_reached(), Vec::<String>::new());
 }

@@ -61,6 +61,12 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// Whether a run under this plan is held to what the scenario expects. Expectations belong to the scenario's own
+    /// plan; what happens under any other is for the oracles alone.
+    pub fn expects_of(&self, plan: &Plan) -> bool {
+        self.plan.same_faults(plan)
+    }
+
     /// Everybody who calls, each once, in order of name.
     pub fn users(&self) -> Vec<Arc<str>> {
         let mut users: Vec<_> = self

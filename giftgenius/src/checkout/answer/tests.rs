@@ -21,6 +21,7 @@ pub(crate) fn order(saga: Saga) -> Order {
         correlation_id: "cor_1".into(),
         entry: key("create_order"),
         cancel_entry: None,
+        retry_after_ms: None,
         amount: Money::new(4200, Currency::EUR),
         items: vec![Item { sku: String::from("tea-set"), quantity: 1 }],
         payment_method_id: String::from("pm_visa"),
