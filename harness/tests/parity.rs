@@ -9,7 +9,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use misrule::parity::difference;
 use misrule::run::run;
 use misrule::scenario::Known;
-use misrule::scenario::find::{find, load};
+use misrule::scenario::find::{Found, find, load};
 use misrule::scenario::model::{Scenario, WorldKind};
 
 /// How many scenarios run at once: each starts a process, and most of its time is waiting.
@@ -20,14 +20,18 @@ fn main() {
     arguments.test_threads.get_or_insert(AT_ONCE);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join("scenarios");
     let known = Known::of_giftgenius();
-    let trials = find(&root, &[])
-        .expect("scenarios")
-        .into_iter()
-        .map(|found| load(&found, &known).unwrap_or_else(|error| panic!("{}", error.render(false))))
-        .filter(|scenario| scenario.worlds.contains(&WorldKind::Wire))
-        .map(|scenario| Trial::test(scenario.name.clone(), move || hold(&scenario)))
-        .collect();
+    let trials = find(&root, &[]).expect("scenarios").iter().filter_map(|found| trial(found, &known)).collect();
     libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// The test of a scenario, if it is marked for the wire. One that cannot be read fails here too.
+fn trial(found: &Found, known: &Known) -> Option<Trial> {
+    let name = found.name.clone();
+    match load(found, known) {
+        Ok(scenario) if scenario.worlds.contains(&WorldKind::Wire) => Some(Trial::test(name, move || hold(&scenario))),
+        Ok(_) => None,
+        Err(error) => Some(Trial::test(name, move || Err(error.render(false).into()))),
+    }
 }
 
 /// Runs a scenario in both worlds and holds one to the other.
