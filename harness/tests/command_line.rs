@@ -164,6 +164,19 @@ fn words_of_each_kind_are_explained() {
 }
 
 #[test]
+fn the_worst_case_of_provider_calls_is_a_printed_figure() {
+    let folder = folder(&[]);
+    let explained = text(&misrule(folder.path(), &["explain", "bounded"]).stdout);
+    insta::assert_snapshot!(explained);
+    assert_eq!(misrule(folder.path(), &[]).status.code(), Some(0));
+    let read = |name: &str| std::fs::read_to_string(folder.path().join("target/misrule").join(name)).expect("a report");
+    let report: serde_json::Value = serde_json::from_str(&read("report.json")).expect("JSON");
+    let worst = report.pointer("/worst_case/calls_per_intent").expect("a figure");
+    assert!(explained.contains(&format!("{worst} provider calls per intent")));
+    assert!(read("report.md").contains(&format!("{worst} provider calls per intent")));
+}
+
+#[test]
 fn what_there_is_can_be_listed() {
     let folder = folder(&[]);
     let list = |words: &[&str]| {
