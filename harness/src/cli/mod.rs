@@ -17,7 +17,7 @@ mod tests;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -147,6 +147,8 @@ struct Console<'a> {
     colour_err: bool,
     /// Whether progress is shown on stderr.
     progress: bool,
+    /// How misrule is called here, for lines that are to be typed again.
+    called: &'static str,
     /// What Ctrl-C does.
     on_interrupt: OnInterrupt,
     /// Why something that was printed did not arrive.
@@ -175,7 +177,11 @@ pub fn main() -> ExitCode {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     let terminal = io::stderr().is_terminal();
+    // On the wire the system's process is this very executable.
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("misrule"));
+    let folder = std::env::current_dir().unwrap_or_default();
     let mut console = Console {
+        called: called(&program, &folder),
         colour: wanted && io::stdout().is_terminal(),
         colour_err: wanted && terminal,
         progress: terminal,
@@ -184,12 +190,26 @@ pub fn main() -> ExitCode {
         out: &mut out,
         err: &mut err,
     };
-    // On the wire the system's process is this very executable.
-    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("misrule"));
     let run = |scenario: &Arc<Scenario>, world, plan: &Plan, seed| {
         crate::run::run(scenario, world, plan, seed, &program).map_err(|error| error.to_string())
     };
     ExitCode::from(command(std::env::args_os(), &run, &mut console))
+}
+
+/// How misrule is called: through cargo where it was built and somebody stands in the checkout, else by its name.
+fn called(program: &Path, folder: &Path) -> &'static str {
+    let mut above = program.ancestors().skip(1);
+    let (profile, target, checkout) = (above.next(), above.next(), above.next());
+    let named = |path: Option<&Path>, name: &str| path.is_some_and(|path| path.ends_with(name));
+    if !named(target, "target") || !checkout.is_some_and(|checkout| folder.starts_with(checkout)) {
+        "misrule"
+    } else if named(profile, "release") {
+        "cargo run --release --"
+    } else if named(profile, "debug") {
+        "cargo run --"
+    } else {
+        "misrule"
+    }
 }
 
 /// One whole invocation; gives the exit code. What could not be printed outranks all but a rule that was broken.

@@ -64,6 +64,7 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
     let written = leave_behind(&mut report, &ran, &failures).and_then(|()| write_all(&report, &arguments.out));
     let out = arguments.out.display();
     let style = Style {
+        called: console.called,
         colour: console.colour && !common.no_color,
         written: &match &written {
             Ok(()) => format!("{out}/report.md · junit.xml · report.json"),

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Console, OnInterrupt, Runner, command};
+use super::{Console, OnInterrupt, Runner, called, command};
 use crate::fault::plan::Plan;
 use crate::oracle::{Oracle, Rest, Verdict, Violation};
 use crate::outcome::Outcome;
@@ -63,7 +63,16 @@ fn runner(scenario: &Arc<Scenario>, world: WorldKind, plan: &Plan, seed: u64) ->
 
 /// A console that is no terminal.
 fn plain<'a>(out: &'a mut dyn Write, err: &'a mut dyn Write) -> Console<'a> {
-    Console { out, err, colour: false, colour_err: false, progress: false, on_interrupt: OnInterrupt::Die, lost: None }
+    Console {
+        out,
+        err,
+        colour: false,
+        colour_err: false,
+        progress: false,
+        called: "misrule",
+        on_interrupt: OnInterrupt::Die,
+        lost: None,
+    }
 }
 
 struct Ran {
@@ -183,4 +192,19 @@ fn a_replay_takes_one_scenario_and_a_world_it_runs_in() {
     let ran = misrule(&["a/ok"], &["replay", "a/ok", "--world", "wire"]);
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("does not run on the wire"), "{}", ran.err);
+}
+
+#[test]
+fn in_a_checkout_misrule_is_called_through_cargo() {
+    for (program, folder, expected) in [
+        ("/src/shop/target/release/misrule", "/src/shop", "cargo run --release --"),
+        ("/src/shop/target/release/misrule", "/src/shop/harness", "cargo run --release --"),
+        ("/src/shop/target/debug/misrule", "/src/shop", "cargo run --"),
+        ("/src/shop/target/release/misrule", "/home/ada", "misrule"),
+        ("/src/shop/target/bench/misrule", "/src/shop", "misrule"),
+        ("/usr/bin/misrule", "/src/shop", "misrule"),
+        ("misrule", "/src/shop", "misrule"),
+    ] {
+        assert_eq!(called(Path::new(program), Path::new(folder)), expected, "{program} in {folder}");
+    }
 }

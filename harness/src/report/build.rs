@@ -189,9 +189,18 @@ pub fn replay(scenario: &Scenario, world: WorldKind, plan: &Plan, seed: u64) -> 
         WorldKind::Sim => "",
         WorldKind::Wire => " --world wire",
     };
-    let path = scenario.path.display().to_string();
-    let path = if path.contains(|letter: char| letter.is_whitespace()) { format!("'{path}'") } else { path };
+    let path = quoted(&scenario.path.display().to_string());
     format!("misrule replay {path} --plan \"{plan}\" --seed {seed}{world}")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "_-./:@%+=,".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 fn worst_case(policy: &Policy) -> WorstCase {

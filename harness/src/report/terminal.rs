@@ -22,6 +22,8 @@ pub struct Style<'a> {
     pub colour: bool,
     /// Where the other reports were written, in words; empty if nowhere.
     pub written: &'a str,
+    /// How misrule is called here; the document's replay lines say `misrule`.
+    pub called: &'a str,
 }
 
 /// The whole report.
@@ -39,11 +41,11 @@ pub fn write(report: &Report, style: Style<'_>) -> String {
     }
     for (scenario, run, finding) in report.findings() {
         out.push('\n');
-        broken(&mut out, scenario, run, finding, paint);
+        broken(&mut out, scenario, run, finding, style);
     }
     for scenario in &report.scenarios {
         for run in &scenario.runs {
-            doubtful(&mut out, scenario, run, paint);
+            doubtful(&mut out, scenario, run, style);
         }
     }
     out.push('\n');
@@ -144,11 +146,11 @@ fn coverage(report: &Report) -> String {
     )
 }
 
-fn broken(out: &mut String, scenario: &ScenarioReport, run: &RunReport, finding: &Finding, paint: Paint) {
-    let word = paint.verdict(Word::Broken, "BROKEN");
+fn broken(out: &mut String, scenario: &ScenarioReport, run: &RunReport, finding: &Finding, style: Style<'_>) {
+    let word = Paint(style.colour).verdict(Word::Broken, "BROKEN");
     let place = if run.world == "sim" { String::new() } else { format!(" on the {}", run.world) };
     put(out, &format!("{word} {}  in {}{place}", finding.rule, scenario.name));
-    put(out, &format!("  replay: {}", run.replay));
+    put(out, &format!("  replay: {}", replay(run, style)));
     for message in &finding.messages {
         for line in wrap(message, WIDTH - 2).lines() {
             put(out, &format!("  {line}"));
@@ -163,7 +165,15 @@ fn broken(out: &mut String, scenario: &ScenarioReport, run: &RunReport, finding:
     }
 }
 
-fn doubtful(out: &mut String, scenario: &ScenarioReport, run: &RunReport, paint: Paint) {
+/// The line that repeats a run, as it is typed here.
+fn replay(run: &RunReport, style: Style<'_>) -> String {
+    match run.replay.strip_prefix("misrule ") {
+        Some(words) => format!("{} {words}", style.called),
+        None => run.replay.clone(),
+    }
+}
+
+fn doubtful(out: &mut String, scenario: &ScenarioReport, run: &RunReport, style: Style<'_>) {
     let (word, reasons) = match run.verdict {
         Word::Ok => return,
         Word::Broken if run.doubts.is_empty() => return,
@@ -172,9 +182,9 @@ fn doubtful(out: &mut String, scenario: &ScenarioReport, run: &RunReport, paint:
     };
     let place = if run.world == "sim" { String::new() } else { format!(" on the {}", run.world) };
     out.push('\n');
-    let word = paint.verdict(run.verdict, word);
+    let word = Paint(style.colour).verdict(run.verdict, word);
     put(out, &format!("{word} {}{place}", scenario.name));
-    put(out, &format!("  replay: {}", run.replay));
+    put(out, &format!("  replay: {}", replay(run, style)));
     for reason in reasons {
         for line in wrap(&reason, WIDTH - 2).lines() {
             put(out, &format!("  {line}"));
