@@ -4,9 +4,12 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use giftgenius::error::{Code, ErrorType, Next};
+use giftgenius::policy::Policy;
 
 use super::{Common, Console, Ended, Refusal, load};
 use crate::fault::{explain, menu};
+use crate::oracle::bounded::BOUNDED;
+use crate::oracle::bounds::{self, Bounds};
 use crate::provider::operations;
 use crate::report::terminal::{WIDTH, wrap};
 use crate::{oracle, requirement, suggest};
@@ -49,11 +52,37 @@ fn oracle(word: &str) -> Option<String> {
     let mut out = head(oracle.id, "an oracle");
     paragraph(&mut out, oracle.rule);
     paragraph(&mut out, oracle.explanation);
+    if oracle.id == BOUNDED.id {
+        worst_case(&mut out);
+    }
     for id in oracle.requirements {
         let text = requirement::by_id(id).map_or("", |requirement| requirement.text);
         paragraph(&mut out, &format!("judges {id}: {text}"));
     }
     Some(out)
+}
+
+/// The worst case of provider calls per intent (F3), with what it is made of.
+fn worst_case(out: &mut String) {
+    let policy = Policy::default();
+    paragraph(
+        out,
+        &format!(
+            "worst case under the default policy: {} provider calls per intent, from the quote to the end of its \
+             order, the undo of everything included; a sale that failed cleanly and is tried again costs as many once \
+             more",
+            Bounds::of(&policy).per_intent
+        ),
+    );
+    for part in bounds::parts(&policy) {
+        let text = wrap(&part.what, WIDTH - 10);
+        let mut lines = text.lines();
+        writeln!(out, "    {:>4}  {}", part.requests, lines.next().unwrap_or_default())
+            .expect("writing to a string does not fail");
+        for line in lines {
+            writeln!(out, "          {line}").expect("writing to a string does not fail");
+        }
+    }
 }
 
 fn fault(word: &str) -> Option<String> {

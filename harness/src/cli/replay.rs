@@ -22,7 +22,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     plan: Option<String>,
     /// The seed for identifiers and jitter; the scenario's own unless given.
-    #[arg(long)]
+    #[arg(long, value_parser = seed, allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Where.
     #[arg(long, default_value = "sim")]
@@ -66,11 +66,17 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
     Ok(code)
 }
 
+/// Reads a seed. It must fit into a scenario file.
+fn seed(text: &str) -> Result<u64, String> {
+    let seed = text.parse().ok().filter(|seed| i64::try_from(*seed).is_ok());
+    seed.ok_or_else(|| "seeds are whole numbers below 2^63".to_owned())
+}
+
 fn not_there(scenario: &Scenario, world: WorldKind) -> String {
     format!(
-        "{} does not run in {}; add \"{}\" to its `worlds`, or leave --world out",
+        "{} does not run {}; add \"{}\" to its `worlds`, or leave --world out",
         scenario.name,
-        world.name(),
+        world.place(),
         world.name()
     )
 }

@@ -42,7 +42,18 @@ fn document(out: &mut String, report: &Report) -> fmt::Result {
             verdict(scenario),
         )?;
     }
-    Ok(())
+    worst_case(out, report)
+}
+
+fn worst_case(out: &mut String, report: &Report) -> fmt::Result {
+    let worst = &report.worst_case;
+    let parts: Vec<_> = worst.parts.iter().map(|part| format!("{} ({})", part.calls, part.what)).collect();
+    writeln!(
+        out,
+        "\nWorst case under the default policy: {} provider calls per intent, whatever goes wrong: {}.",
+        worst.calls_per_intent,
+        parts.join(" + ")
+    )
 }
 
 fn verdict(scenario: &ScenarioReport) -> String {

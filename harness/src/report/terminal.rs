@@ -22,6 +22,8 @@ pub struct Style<'a> {
     pub colour: bool,
     /// Where the other reports were written, in words; empty if nowhere.
     pub written: &'a str,
+    /// How misrule is called here; the document's replay lines say `misrule`.
+    pub called: &'a str,
 }
 
 /// The whole report.
@@ -40,12 +42,12 @@ pub fn write(report: &Report, style: Style<'_>) -> String {
     for scenario in &report.scenarios {
         for (index, run) in scenario.runs.iter().enumerate() {
             let earlier = scenario.runs[..index].iter().find(|earlier| same_rules(earlier, run));
-            broken(&mut out, scenario, run, earlier, paint);
+            broken(&mut out, scenario, run, earlier, style);
         }
     }
     for scenario in &report.scenarios {
         for run in &scenario.runs {
-            doubtful(&mut out, scenario, run, paint);
+            doubtful(&mut out, scenario, run, style);
         }
     }
     out.push('\n');
@@ -154,12 +156,15 @@ fn same_rules(one: &RunReport, other: &RunReport) -> bool {
 
 /// A run that broke rules: the first one and its replay line, the sentences of all, and one timeline in which everything
 /// that shows a breach is marked. A run that only repeats an `earlier` one is two lines.
-fn broken(out: &mut String, scenario: &ScenarioReport, run: &RunReport, earlier: Option<&RunReport>, paint: Paint) {
+fn broken(out: &mut String, scenario: &ScenarioReport, run: &RunReport, earlier: Option<&RunReport>, style: Style<'_>) {
     let Some((first, others)) = run.findings.split_first() else { return };
     let place = place(run, earlier);
     out.push('\n');
-    put(out, &format!("{} {}  in {}{place}", paint.verdict(Word::Broken, "BROKEN"), first.rule, scenario.name));
-    put(out, &format!("  replay: {}", run.replay));
+    put(
+        out,
+        &format!("{} {}  in {}{place}", Paint(style.colour).verdict(Word::Broken, "BROKEN"), first.rule, scenario.name),
+    );
+    put(out, &format!("  replay: {}", replay(run, style)));
     if earlier.is_some() {
         return;
     }
@@ -189,7 +194,15 @@ fn place(run: &RunReport, earlier: Option<&RunReport>) -> String {
     }
 }
 
-fn doubtful(out: &mut String, scenario: &ScenarioReport, run: &RunReport, paint: Paint) {
+/// The line that repeats a run, as it is typed here.
+fn replay(run: &RunReport, style: Style<'_>) -> String {
+    match run.replay.strip_prefix("misrule ") {
+        Some(words) => format!("{} {words}", style.called),
+        None => run.replay.clone(),
+    }
+}
+
+fn doubtful(out: &mut String, scenario: &ScenarioReport, run: &RunReport, style: Style<'_>) {
     let (word, reasons) = match run.verdict {
         Word::Ok => return,
         Word::Broken if run.doubts.is_empty() => return,
@@ -198,9 +211,9 @@ fn doubtful(out: &mut String, scenario: &ScenarioReport, run: &RunReport, paint:
     };
     let place = if run.world == "sim" { String::new() } else { format!(" on the {}", run.world) };
     out.push('\n');
-    let word = paint.verdict(run.verdict, word);
+    let word = Paint(style.colour).verdict(run.verdict, word);
     put(out, &format!("{word} {}{place}", scenario.name));
-    put(out, &format!("  replay: {}", run.replay));
+    put(out, &format!("  replay: {}", replay(run, style)));
     for reason in reasons {
         for line in wrap(&reason, WIDTH - 2).lines() {
             put(out, &format!("  {line}"));
