@@ -41,7 +41,7 @@ const COULD_NOT_RUN: u8 = 4;
     name = "misrule",
     version,
     args_conflicts_with_subcommands = true,
-    after_help = "Exit codes: 0 all is well, 1 a rule was broken, 2 unusable input, 3 inconclusive, 4 could not run."
+    after_help = "Exit codes: 0 all is well, 1 a rule was broken, 2 unusable input, 3 inconclusive, 4 could not run, 130 interrupted."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -56,9 +56,9 @@ enum Command {
     Run(run::Arguments),
     /// Repeats one run and prints all of it.
     Replay(replay::Arguments),
-    /// Lists scenarios; or faults, oracles, sites.
+    /// Lists scenarios; or faults, oracles, operations.
     List(list::Arguments),
-    /// Explains an oracle, a fault, an error code or a requirement.
+    /// Explains an oracle, a fault, an operation, an error code or a requirement.
     Explain(explain::Arguments),
     /// Prints the JSON Schema of a file format.
     Schema(schema::Arguments),

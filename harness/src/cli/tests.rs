@@ -6,11 +6,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use giftgenius::error::Code;
+
 use super::{Console, OnInterrupt, Runner, called, command};
+use crate::fault::explain;
 use crate::fault::plan::Plan;
-use crate::oracle::{Oracle, Rest, Verdict, Violation};
+use crate::oracle::{self, Oracle, Rest, Verdict, Violation};
 use crate::outcome::Outcome;
+use crate::provider::operations;
 use crate::report::Report;
+use crate::requirement;
 use crate::scenario::model::{Scenario, WorldKind};
 use crate::scenario::{Known, parse, write};
 use crate::trace::Record;
@@ -192,6 +197,29 @@ fn a_replay_takes_one_scenario_and_a_world_it_runs_in() {
     let ran = misrule(&["a/ok"], &["replay", "a/ok", "--world", "wire"]);
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("does not run on the wire"), "{}", ran.err);
+}
+
+#[test]
+fn every_word_is_explained_and_every_text_fits() {
+    let words = oracle::ALL.iter().map(|oracle| oracle.id);
+    let words = words.chain(explain::ALL.iter().map(|fault| fault.name));
+    let words = words.chain(operations::ALL.iter().map(|operation| operation.label));
+    let words = words.chain(Code::ALL.iter().map(|code| code.as_str()));
+    let words = words.chain(requirement::ALL.iter().map(|requirement| requirement.id));
+    let explained = words.map(|word| vec!["explain", word]);
+    let helped = ["run", "replay", "list", "explain", "schema"].map(|name| vec![name, "--help"]);
+    let listed = ["--faults", "--oracles", "--sites"].map(|what| vec!["list", what]);
+    for words in explained.chain(helped).chain(listed).chain([vec!["--help"], vec!["-h"]]) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut console = plain(&mut out, &mut err);
+        let all: Vec<_> = ["misrule"].iter().chain(&words).map(std::ffi::OsString::from).collect();
+        assert_eq!(command(all, &runner, &mut console), 0, "{words:?}");
+        let text = String::from_utf8(out).expect("text");
+        assert!(text.lines().count() >= 3, "{text}");
+        for line in text.lines() {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+    }
 }
 
 #[test]
