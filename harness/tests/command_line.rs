@@ -137,7 +137,7 @@ fn what_a_scenario_expects_is_held_to_its_own_plan_only() {
         ("a/declined", Some(other_order), 0, met),
         ("a/declined", Some("payment.charge#1: lost_reply"), 0, left_out),
         ("a/declined", Some(""), 0, left_out),
-        ("a/missed", None, 1, "not met: at rest 7 charge should stand, but 0 stand"),
+        ("a/missed", None, 1, "not met: effects of charge standing at rest: 7 expected, 0 found"),
         ("a/missed", Some(""), 0, left_out),
     ] {
         let plan: Vec<_> = plan.into_iter().flat_map(|plan| ["--plan", plan]).collect();
