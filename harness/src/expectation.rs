@@ -49,7 +49,7 @@ pub fn unmet(scenario: &Scenario, record: &Record, rest: &Rest) -> Vec<String> {
     for (label, expected) in &scenario.expect.requests {
         let sent = record.trace.sent().filter(|(_, _, sent)| sent.operation.label == label).count();
         if sent != *expected as usize {
-            unmet.push(format!("{label} should see {expected} requests, but saw {sent}"));
+            unmet.push(format!("requests at {label}: {expected} expected, {sent} sent"));
         }
     }
     for (kind, expected) in &scenario.expect.standing {
@@ -61,14 +61,14 @@ pub fn unmet(scenario: &Scenario, record: &Record, rest: &Rest) -> Vec<String> {
             .filter(|effect| record.ledger.stands_at(effect, std::time::Duration::MAX))
             .count();
         if stands != *expected as usize {
-            unmet.push(format!("at rest {expected} {kind} should stand, but {stands} stand"));
+            unmet.push(format!("effects of {kind} standing at rest: {expected} expected, {stands} found"));
         }
     }
     if rest.parked.len() != scenario.expect.parked as usize {
         let notes: Vec<_> = rest.parked.iter().map(|order| format!("{} ({})", order.order_id, order.note)).collect();
         let list = if notes.is_empty() { String::new() } else { format!(": {}", notes.join("; ")) };
         unmet.push(format!(
-            "{} orders should be parked at rest, but {} are{list}",
+            "orders parked at rest: {} expected, {} found{list}",
             scenario.expect.parked,
             rest.parked.len()
         ));
@@ -86,7 +86,7 @@ fn matches(expected: &Answer, reply: &HostReply) -> bool {
     };
     let status = structured.get("status").and_then(serde_json::Value::as_str);
     match expected {
-        Answer::Success => !is_error && !matches!(status, Some("pending" | "failed")),
+        Answer::Success => !is_error && !matches!(status, Some("pending" | "failed" | "cancelled")),
         Answer::Failed => *is_error || status == Some("failed"),
         Answer::Pending => !is_error && status == Some("pending"),
         Answer::Code(code) => {
@@ -123,5 +123,187 @@ fn told(reply: Option<&HostReply>) -> String {
                 (None, None) => String::from("it was a result"),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use giftgenius::money::{Currency, Money};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::oracle::evidence::ParkedOrder;
+    use crate::provider::ledger::{Effect, EffectId};
+    use crate::scenario::{Known, parse};
+    use crate::trace::{CallId, CallStarted};
+
+    /// A quote, a sale, and a question about it; what the steps and the whole expect comes after.
+    fn scenario(sale: &str, whole: &str) -> Scenario {
+        let text = format!(
+            "title = \"T\"\nlesson = \"L.\"\n\
+             [[script]]\ncall = \"create_checkout_session\"\nintent = \"gift\"\n\
+             [[script]]\ncall = \"create_order\"\nintent = \"gift\"\n{sale}\n\
+             [[script]]\ncall = \"get_order\"\nintent = \"gift\"\n\
+             [expect]\n{whole}\n"
+        );
+        parse(&text, "a/b", "a/b.toml".as_ref(), &Known::default())
+            .unwrap_or_else(|error| panic!("{}", error.render(false)))
+    }
+
+    /// A run in which each step's call was answered like this.
+    fn answered(replies: &[(u32, HostReply)]) -> Record {
+        let mut record = Record::default();
+        for (index, (step, reply)) in replies.iter().enumerate() {
+            let call = CallId(u32::try_from(index).expect("few"));
+            let started = CallStarted {
+                call,
+                step: *step,
+                tool: "a_tool".into(),
+                arguments: Value::Null,
+                key: None,
+                user: "ada".into(),
+                correlation: "".into(),
+                intent: None,
+            };
+            record.push(Duration::ZERO, EventKind::CallStarted(started));
+            record.push(Duration::ZERO, EventKind::CallEnded { call, reply: reply.clone() });
+        }
+        record
+    }
+
+    fn result(status: &str) -> HostReply {
+        HostReply::Tool { structured: json!({"status": status}), is_error: false }
+    }
+
+    fn error(code: &str) -> HostReply {
+        HostReply::Tool { structured: json!({"error": {"code": code, "message": "No."}}), is_error: true }
+    }
+
+    fn effect(record: &mut Record, kind: EffectKind, undoes: Option<u32>) {
+        let effect = Effect {
+            id: EffectId(record.ledger.effects.len().try_into().expect("few")),
+            at: Duration::ZERO,
+            exchange: None,
+            kind,
+            reference: "ord_1".to_owned(),
+            subject: "x".to_owned(),
+            amount: Some(Money::new(4200, Currency::EUR)),
+            stock: Vec::new(),
+            undoes: undoes.map(EffectId),
+            key: None,
+            correlation: String::new(),
+        };
+        record.ledger.effects.push(Arc::new(effect));
+    }
+
+    #[test]
+    fn each_answer_is_met_by_its_own_kind_and_by_no_other() {
+        let replies = [
+            ("success", result("success")),
+            ("pending", result("pending")),
+            ("cancelled", result("cancelled")),
+            ("OUT_OF_STOCK", error("OUT_OF_STOCK")),
+            ("interrupted", HostReply::Cancelled),
+            ("none", HostReply::NoAnswer),
+            ("protocol", HostReply::Protocol { code: -32602, message: "What?".to_owned() }),
+        ];
+        let met: [(&str, &[&str]); 6] = [
+            ("success", &["success"]),
+            ("failed", &["OUT_OF_STOCK"]),
+            ("pending", &["pending"]),
+            ("cancelled", &["cancelled"]),
+            ("OUT_OF_STOCK", &["OUT_OF_STOCK"]),
+            ("PROMO_INVALID", &[]),
+        ];
+        for (expected, by) in met {
+            let answer = match expected {
+                "success" => Answer::Success,
+                "failed" => Answer::Failed,
+                "pending" => Answer::Pending,
+                "cancelled" => Answer::Cancelled,
+                code => Answer::Code(code.to_owned()),
+            };
+            for (kind, reply) in &replies {
+                assert_eq!(matches(&answer, reply), by.contains(kind), "{expected} by {kind}");
+            }
+        }
+        for (kind, reply) in &replies {
+            assert_eq!(matches(&Answer::Interrupted, reply), *kind == "interrupted", "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_steps_expectation_is_held_to_its_last_answer() {
+        let scenario = scenario("expect = \"success\"", "");
+        let sale = |replies: &[HostReply]| {
+            let replies: Vec<_> = replies.iter().map(|reply| (2, reply.clone())).collect();
+            unmet(&scenario, &answered(&replies), &Rest::default())
+        };
+        assert_eq!(sale(&[result("pending"), result("success")]), Vec::<String>::new());
+        assert_eq!(
+            sale(&[result("success"), error("INTERNAL")]),
+            ["step 2 (create_order) should be answered `success`, but it was INTERNAL: No."]
+        );
+        assert_eq!(sale(&[]), ["step 2 (create_order) should be answered `success`, but no such call was answered"]);
+    }
+
+    #[test]
+    fn the_answer_is_that_of_the_last_sale_whatever_comes_after_it() {
+        let scenario = scenario("", "answer = \"success\"");
+        let run = |sale, after| unmet(&scenario, &answered(&[(2, sale), (3, after)]), &Rest::default());
+        assert_eq!(run(result("success"), error("ORDER_NOT_FOUND")), Vec::<String>::new());
+        assert_eq!(
+            run(result("pending"), result("success")),
+            ["the last answer should be `success`, but it was `pending`"]
+        );
+    }
+
+    #[test]
+    fn effects_that_stand_are_counted_and_undone_ones_are_not() {
+        let scenario = scenario("", "standing = { charge = 1, reserve = 0 }");
+        let mut record = Record::default();
+        assert_eq!(
+            unmet(&scenario, &record, &Rest::default()),
+            ["effects of charge standing at rest: 1 expected, 0 found"]
+        );
+        effect(&mut record, EffectKind::Charge, None);
+        assert_eq!(unmet(&scenario, &record, &Rest::default()), Vec::<String>::new());
+        effect(&mut record, EffectKind::Refund, Some(0));
+        effect(&mut record, EffectKind::Reserve, None);
+        assert_eq!(
+            unmet(&scenario, &record, &Rest::default()),
+            [
+                "effects of charge standing at rest: 1 expected, 0 found",
+                "effects of reserve standing at rest: 0 expected, 1 found"
+            ]
+        );
+    }
+
+    #[test]
+    fn requests_are_counted_in_all() {
+        let scenario = scenario("", "requests = { \"payment.charge\" = 2 }");
+        assert_eq!(
+            unmet(&scenario, &Record::default(), &Rest::default()),
+            ["requests at payment.charge: 2 expected, 0 sent"]
+        );
+    }
+
+    #[test]
+    fn no_order_is_parked_unless_said() {
+        let parked = ParkedOrder { order_id: "ord_1".to_owned(), note: "a charge stands".to_owned() };
+        let rest = Rest { parked: vec![parked], ..Rest::default() };
+        let record = Record::default();
+        assert_eq!(
+            unmet(&scenario("", ""), &record, &rest),
+            ["orders parked at rest: 0 expected, 1 found: ord_1 (a charge stands)"]
+        );
+        assert_eq!(unmet(&scenario("", "parked = 1"), &record, &rest), Vec::<String>::new());
+        assert_eq!(
+            unmet(&scenario("", "parked = 1"), &record, &Rest::default()),
+            ["orders parked at rest: 1 expected, 0 found"]
+        );
     }
 }

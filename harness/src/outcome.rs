@@ -80,16 +80,28 @@ impl Outcome {
 
     /// Why the run supports no verdict, one sentence each; none if it does.
     pub fn doubts(&self) -> Vec<String> {
-        let unfired = self
-            .unfired
-            .iter()
-            .map(|planned| format!("The planned fault `{planned}` never fired: its site did not come."));
+        let unfired = self.unfired.iter().map(|planned| {
+            let why = if self.came(planned) {
+                "another fault of the plan strikes the same request"
+            } else {
+                "its site did not come"
+            };
+            format!("The planned fault `{planned}` never fired: {why}.")
+        });
         let kept = self
             .verdicts
             .iter()
             .filter(|(oracle, verdict)| self.is_expected(oracle) && !matches!(verdict, Verdict::Broken(_)))
             .map(|(oracle, _)| format!("`{}` was expected to be broken and was not.", oracle.id));
         unfired.chain(kept).collect()
+    }
+
+    /// Whether a request came that a planned fault names.
+    fn came(&self, planned: &Planned) -> bool {
+        match planned {
+            Planned::At(address, _) => self.asked.iter().any(|asked| address.names(&asked.site)),
+            Planned::Over(..) => false,
+        }
     }
 
     /// Whether it is well.

@@ -59,7 +59,7 @@ pub static ALL: &[Requirement] = &[
     requirement("F12", "The error message repairs the next call: schema and error alone are enough to succeed."),
     requirement(
         "F13",
-        "`retryable` tells the truth: the identical call succeeds once the fault is gone, or it does not.",
+        "`retryable` tells the truth: if true, the identical call succeeds once the fault is gone; if false, it fails again.",
     ),
     requirement("F14", "Agent loops end: identical calls that fail for good get a final answer."),
     requirement("F15", "Each step leaves one structured log line that agrees with what happened."),
@@ -71,7 +71,7 @@ pub static ALL: &[Requirement] = &[
         "I2",
         "Objectives with windows and thresholds stand in a file; an incident is an indicator outside its objective.",
     ),
-    requirement("I3", "Severity follows from the indicators."),
+    requirement("I3", "An incident's severity, 1 to 3, follows from its indicators by thresholds in a file."),
     requirement("I4", "An incident's life cycle is a sequence of events that lines up with the indicators."),
     requirement(
         "I5",

@@ -1,39 +1,15 @@
 //! The real binary on bad input: each with a sentence that says what, where and what to do, the right exit code, and
 //! nothing half-written.
 
-use std::fs;
+mod support;
+
 use std::path::Path;
-use std::process::{Command, Output};
 
-use tempfile::TempDir;
-
-const GOOD: &str = "title = \"A sale\"\nlesson = \"It goes well.\"\ncovers = [\"F4\"]\n\n[[script]]\ncall = \"create_checkout_session\"\nintent = \"gift\"\nargs = { items = [{ sku = \"tea-set\", quantity = 1 }], currency = \"EUR\" }\n\n[[script]]\ncall = \"create_order\"\nintent = \"gift\"\nargs = { payment_method_id = \"pm_visa\", idempotency_key = \"{key:pay}\" }\n";
-
-/// A fresh folder with `scenarios/checkout/happy_path.toml` and these files.
-fn folder(files: &[(&str, &[u8])]) -> TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    let good = ("scenarios/checkout/happy_path.toml", GOOD.as_bytes());
-    for (name, contents) in files.iter().chain([&good]) {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-        fs::write(path, contents).expect("a file");
-    }
-    folder
-}
-
-fn misrule(folder: &Path, words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_misrule"))
-        .args(words)
-        .current_dir(folder)
-        .env_remove("RUST_BACKTRACE")
-        .output()
-        .expect("the binary runs")
-}
+use support::{GOOD, folder, misrule, text};
 
 /// The command, its exit code and all it said.
 fn said(folder: &Path, words: &[&str]) -> String {
     let output = misrule(folder, words);
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
     let code = output.status.code().expect("it ended by itself");
     assert_eq!(text(&output.stdout), "", "nothing was run, so nothing is on stdout");
     let err = text(&output.stderr);
@@ -41,6 +17,14 @@ fn said(folder: &Path, words: &[&str]) -> String {
         assert!(line.chars().count() <= 100, "{line}");
     }
     format!("misrule {}\nexit code {code}\n\n{err}", words.join(" "))
+}
+
+fn many_mistakes() -> String {
+    use std::fmt::Write as _;
+    (1..=50).fold(String::new(), |mut text, number| {
+        writeln!(text, "gift-{number} = 1").expect("writing to a string does not fail");
+        text
+    })
 }
 
 macro_rules! refused {
@@ -72,6 +56,30 @@ refused! {
     a_file_that_is_not_text: ["scenarios/x.toml" => b"title = \"\xff\"\n"], ["x"];
     a_folder_without_scenarios: ["other/readme.md" => ""], ["--scenarios", "other"];
     a_folder_that_is_not_there: [], ["--scenarios", "nowhere"];
+    a_file_that_is_too_large: ["scenarios/x.toml" => vec![b'#'; 2_000_000]], ["x"];
+    a_mistake_in_a_line_that_is_too_long: ["scenarios/x.toml" => GOOD.replace("A sale", &"a".repeat(400)).replace("lesson", "leson")], ["x"];
+    a_file_with_very_many_mistakes: ["scenarios/x.toml" => format!("{GOOD}\n[stock]\n{}", many_mistakes())], ["x"];
+    a_script_that_never_ends: ["scenarios/x.toml" => format!("{GOOD}{}", "\n[[script]]\ncall = \"get_payment_methods\"\n".repeat(1000))], ["x"];
+    a_folder_where_a_scenario_is_expected: ["scenarios/empty.toml/readme.md" => ""], ["replay", "empty.toml"];
+    a_file_where_the_scenarios_are_expected: ["file" => ""], ["--scenarios", "file"];
+    settings_that_contradict_each_other: [
+        "scenarios/x.toml" => GOOD.replacen("[[script]]", "worlds = [\"sim\", \"wire\"]\n\n[policy]\nattempt_timeout_ms = 60000\ntool_deadline_ms = 10\n\n[[script]]", 1)
+    ], ["x"];
+    two_faults_at_one_site: ["scenarios/x.toml" => format!("{GOOD}\n[faults]\n\"payment.charge#1\" = \"cut\"\n\"payment.charge#1\" = \"reset\"\n")], ["x"];
+    a_fault_that_its_operation_cannot_have: [
+        "scenarios/x.toml" => format!("{GOOD}\n[faults]\n\"payment.look_up#1\" = \"duplicate\"\n\"payment.charge#1\" = \"out_of_stock\"\n\"provider.payment\" = \"reset\"\n")
+    ], ["x"];
+    a_world_that_no_named_scenario_runs_in: [], ["--world", "wire"];
+    a_seed_that_is_no_number: [], ["replay", "checkout/happy_path", "--seed", "one"];
+    a_seed_below_zero: [], ["replay", "checkout/happy_path", "--seed", "-1"];
+    a_seed_that_no_file_can_hold: [], ["replay", "checkout/happy_path", "--seed", "9223372036854775808"];
+    a_replay_of_several_scenarios: ["scenarios/checkout/other.toml" => GOOD], ["replay", "checkout"];
+    a_replay_of_nothing: [], ["replay"];
+    a_list_of_two_things: [], ["list", "--faults", "--oracles"];
+    a_fault_unlike_any_other: [], ["replay", "checkout/happy_path", "--plan", "payment.charge#1: nope"];
+    a_site_unlike_any_other: [], ["replay", "checkout/happy_path", "--plan", "xyzzy#1: cut"];
+    a_plan_with_a_site_that_is_no_number: [], ["replay", "checkout/happy_path", "--plan", "payment.charge#99999999999: cut"];
+    an_oracle_that_does_not_exist: ["scenarios/x.toml" => format!("{GOOD}\n[excused]\nxyzzy = \"because\"\n")], ["x"];
     a_report_folder_that_cannot_be: ["file" => ""], ["--out", "file/reports"];
     a_plan_with_an_unknown_fault: [], ["replay", "checkout/happy_path", "--plan", "payment.charge#1: lost_replay"];
     a_plan_with_an_unknown_site: [], ["replay", "checkout/happy_path", "--plan", "payment.chrage#1: reset"];
@@ -96,10 +104,10 @@ fn a_report_that_cannot_be_kept_is_told_and_ends_with_exit_code_4() {
     let folder = folder(&[("out/report.json/in_the_way", b"")]);
     let output = misrule(folder.path(), &["checkout/happy_path", "--out", "out"]);
     assert_eq!(output.status.code(), Some(4));
-    let err = String::from_utf8(output.stderr).expect("text");
+    let err = text(&output.stderr);
     assert!(err.starts_with("error: out/report.json could not be written: "), "{err}");
     assert!(err.contains("the report above is all there is"), "{err}");
-    assert!(String::from_utf8(output.stdout).expect("text").contains("checkout/happy_path"));
+    assert!(text(&output.stdout).contains("checkout/happy_path"));
 }
 
 #[test]
@@ -129,12 +137,12 @@ fn what_a_scenario_expects_is_held_to_its_own_plan_only() {
         ("a/declined", Some(other_order), 0, met),
         ("a/declined", Some("payment.charge#1: lost_reply"), 0, left_out),
         ("a/declined", Some(""), 0, left_out),
-        ("a/missed", None, 1, "not met: at rest 7 charge should stand, but 0 stand"),
+        ("a/missed", None, 1, "not met: effects of charge standing at rest: 7 expected, 0 found"),
         ("a/missed", Some(""), 0, left_out),
     ] {
         let plan: Vec<_> = plan.into_iter().flat_map(|plan| ["--plan", plan]).collect();
         let output = misrule(folder.path(), &[&["replay", scenario], plan.as_slice()].concat());
-        let text = String::from_utf8(output.stdout).expect("text");
+        let text = text(&output.stdout);
         assert_eq!(output.status.code(), Some(code), "{scenario} {plan:?}\n{text}");
         assert!(text.contains(&format!("\nexpectations\n  {line}\n")), "{scenario} {plan:?}\n{text}");
     }
@@ -143,16 +151,29 @@ fn what_a_scenario_expects_is_held_to_its_own_plan_only() {
 #[test]
 fn words_of_each_kind_are_explained() {
     let folder = folder(&[]);
-    let mut text = String::new();
+    let mut all = String::new();
     for word in ["lost_reply", "outage", "payment_declined", "g4"] {
         let output = misrule(folder.path(), &["explain", word]);
         assert_eq!(output.status.code(), Some(0), "{word}");
-        text.push_str(&String::from_utf8(output.stdout).expect("text"));
-        text.push('\n');
+        all.push_str(&text(&output.stdout));
+        all.push('\n');
     }
-    insta::assert_snapshot!(text);
+    insta::assert_snapshot!(all);
     let output = misrule(folder.path(), &["explain", "F4"]);
-    assert!(String::from_utf8(output.stdout).expect("text").contains("covered by: checkout/happy_path"));
+    assert!(text(&output.stdout).contains("covered by: checkout/happy_path"));
+}
+
+#[test]
+fn the_worst_case_of_provider_calls_is_a_printed_figure() {
+    let folder = folder(&[]);
+    let explained = text(&misrule(folder.path(), &["explain", "bounded"]).stdout);
+    insta::assert_snapshot!(explained);
+    assert_eq!(misrule(folder.path(), &[]).status.code(), Some(0));
+    let read = |name: &str| std::fs::read_to_string(folder.path().join("target/misrule").join(name)).expect("a report");
+    let report: serde_json::Value = serde_json::from_str(&read("report.json")).expect("JSON");
+    let worst = report.pointer("/worst_case/calls_per_intent").expect("a figure");
+    assert!(explained.contains(&format!("{worst} provider calls per intent")));
+    assert!(read("report.md").contains(&format!("{worst} provider calls per intent")));
 }
 
 #[test]
@@ -161,7 +182,7 @@ fn what_there_is_can_be_listed() {
     let list = |words: &[&str]| {
         let output = misrule(folder.path(), &[&["list"], words].concat());
         assert_eq!(output.status.code(), Some(0), "{words:?}");
-        String::from_utf8(output.stdout).expect("text")
+        text(&output.stdout)
     };
     assert_eq!(list(&[]), "checkout/happy_path  sim       F4\n    A sale\n");
     assert!(list(&["--faults"]).contains("payment.charge#1: lost_reply"));
@@ -169,18 +190,4 @@ fn what_there_is_can_be_listed() {
     for line in list(&["--oracles"]).lines().chain(list(&["--sites"]).lines()) {
         assert!(line.chars().count() <= 100, "{line}");
     }
-}
-
-#[test]
-fn a_reader_that_goes_away_is_no_failure() {
-    use std::process::Stdio;
-    let folder = folder(&[]);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_misrule"))
-        .args(["schema", "scenario"])
-        .current_dir(folder.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the binary runs");
-    drop(child.stdout.take());
-    assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }

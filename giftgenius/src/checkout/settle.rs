@@ -66,7 +66,7 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
             match look_up(caller, order).await {
                 Ok(records) => {
                     if let Some(record) = first_standing(&records) {
-                        return confirmed(caller, order, record).await;
+                        return Round::Came(confirmed(caller, order, record).await.unwrap_or(Outcome::Unsettled));
                     }
                 }
                 Err(failure) => match retry.again(failure).await {
@@ -109,16 +109,15 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
 }
 
 /// A look-up that tells another amount than was agreed is looked up once more before it is believed: giving back an
-/// amount that was only told wrong would undo a good sale.
-async fn confirmed(caller: &Caller, order: &Order, record: &ChargeRecord) -> Round {
-    let first = standing(order, record);
-    if matches!(first, Outcome::WrongAmount { .. })
-        && let Ok(again) = look_up(caller, order).await
-        && let Some(record) = first_standing(&again)
-    {
-        return Round::Came(standing(order, record));
+/// amount that was only told wrong would undo a good sale. `None`: it could not be confirmed.
+async fn confirmed(caller: &Caller, order: &Order, record: &ChargeRecord) -> Option<Outcome> {
+    match standing(order, record) {
+        Outcome::WrongAmount { .. } => {
+            let again = look_up(caller, order).await.ok()?;
+            first_standing(&again).map(|record| standing(order, record))
+        }
+        agreed => Some(agreed),
     }
-    Round::Came(first)
 }
 
 /// Finds out whether the money was taken. Nothing is ever charged here: what has not landed by now is called off.
@@ -135,7 +134,7 @@ pub async fn settle(caller: &Caller, order: &Order, context: RoundContext) -> Ro
         }
     };
     match first_standing(&records) {
-        Some(record) => confirmed(caller, order, record).await,
+        Some(record) => confirmed(caller, order, record).await.map_or(Round::NotYet(None), Round::Came),
         None => Round::Came(Outcome::UnsettledGoBack(Cause::PaymentUnavailable)),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use giftgenius::checkout::entry::{EntryKey, EntryState};
 use giftgenius::journal::{Record, RecordState};
 use giftgenius::policy::PaymentProfile::Stripe;
 use giftgenius::ports::Journal as _;
@@ -58,6 +59,12 @@ async fn two_cancellations_before_the_charge_are_both_answered() {
         told.push(call.await.unwrap().structured);
     }
     sale.await.unwrap();
+    for key in ["key-0002", "key-0003"] {
+        let key = EntryKey { user: "ann".into(), tool: String::from("cancel_order"), key: String::from(key) };
+        // The key that came second need not be bound, but no key may be left behind as in progress.
+        let state = life.app.entry(&key).await.unwrap().map(|(_, entry)| entry.state);
+        assert!(matches!(state, None | Some(EntryState::Done { .. })), "left behind: {state:?}");
+    }
     for (key, told) in ["key-0002", "key-0003"].into_iter().zip(told) {
         assert_eq!(told["status"], "cancelled");
         assert_eq!(life.call("cancel_order", cancel(&order, key)).await.structured, told);

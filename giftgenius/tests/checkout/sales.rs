@@ -173,7 +173,7 @@ async fn a_read_is_answered_at_the_deadline_even_in_the_middle_of_an_attempt() {
     let world = World::new(Stripe);
     let life = world.start();
     // The world's `call` holds every answer to the deadline.
-    let late = Fault::Status(503, "down", Some("23"));
+    let late = Fault::Status(503, "down", Some("24"));
     world.shop.script("catalog.search", &[late, Fault::Silence, Fault::Silence, Fault::Silence]);
     let found = life.call("search_products", json!({"query": "tea"})).await;
     assert_eq!(said(&found), "CATALOG_UNAVAILABLE");
@@ -221,4 +221,21 @@ async fn a_late_copy_that_cannot_be_given_back_parks_the_order_and_takes_no_word
     let cancel = json!({"order_id": order, "idempotency_key": "key-0002"});
     assert_eq!(said(&life.call("cancel_order", cancel).await), "ORDER_NEEDS_ATTENTION");
     assert_eq!(world.alerts(), [AlertKind::DoubleCharge, AlertKind::OrderParked]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_asks_for_more_time_than_there_is_ends_the_sale_with_that_time_told() {
+    for (operation, code) in [("inventory.reserve", "INVENTORY_UNAVAILABLE"), ("payment.charge", "PAYMENT_UNAVAILABLE")]
+    {
+        let world = World::new(Stripe);
+        let life = world.start();
+        let session = life.session().await;
+        world.shop.script(operation, &[Fault::Status(429, "slow_down", Some("60"))]);
+        let sale = life.buy(&session, "key-0001").await;
+        assert_eq!((said(&sale).as_str(), effects(&sale).as_str()), (code, "none"));
+        assert_eq!(sale.structured["error"]["retry_after_ms"], 60_000);
+        assert_eq!(world.shop.count(operation), 1);
+        assert!(!world.is_whole(&life).await);
+        assert_eq!(said(&life.buy(&session, "key-0001").await), "success", "retryable, and it was");
+    }
 }

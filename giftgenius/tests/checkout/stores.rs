@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use giftgenius::policy::PaymentProfile::{KeylessNoCancel, Stripe};
+use giftgenius::step_log::AlertKind;
 use serde_json::json;
 
+use crate::shop::Fault;
 use crate::store::Store;
 use crate::world::{World, effects, purchase, said, text};
 
@@ -69,5 +71,23 @@ async fn a_commit_that_fails_anywhere_leads_to_no_request_without_its_intent() {
                 assert_eq!(world.alerts(), [], "{shown}");
             }
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parked_order_is_alerted_once_even_if_its_last_commit_is_written_and_reported_as_failed() {
+    for number in 1..9 {
+        let world = World::new(Stripe);
+        let life = world.start_on(Arc::new(Store::failing(world.journal.clone(), number, true)));
+        let session = life.session().await;
+        world.shop.script("payment.charge", &[Fault::Status(402, "card_declined", None)]);
+        world.shop.script("inventory.release", &[Fault::Status(400, "not_allowed", None)]);
+        life.buy(&session, "key-0001").await;
+        life.rest().await;
+        // The commit that begins the sale leaves it to whoever comes next.
+        life.app.recover().await.unwrap();
+        life.rest().await;
+        assert_eq!(life.app.saga_counts().await.unwrap().parked, 1, "commit {number}");
+        assert_eq!(world.alerts(), [AlertKind::OrderParked], "commit {number}");
     }
 }

@@ -4,16 +4,19 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use giftgenius::error::{Code, ErrorType, Next};
+use giftgenius::policy::Policy;
 
 use super::{Common, Console, Ended, Refusal, load};
-use crate::fault::{explain, menu};
-use crate::provider::operations;
+use crate::fault::{Fault, explain, menu};
+use crate::oracle::bounded::BOUNDED;
+use crate::oracle::bounds::{self, Bounds};
+use crate::provider::{OperationSpec, operations};
 use crate::report::terminal::{WIDTH, wrap};
 use crate::{oracle, requirement, suggest};
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
-    /// An oracle (`one-effect`), a fault (`lost_reply`), an error code (`OUT_OF_STOCK`) or a requirement (`F7`).
+    /// Such as `one-effect`, `lost_reply`, `payment.charge`, `OUT_OF_STOCK` or `F7`.
     word: String,
     #[command(flatten)]
     common: Common,
@@ -22,7 +25,10 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     let word = arguments.word.trim();
     let found: Vec<String> =
-        [oracle(word), fault(word), code(word), requirement(word, arguments, console)].into_iter().flatten().collect();
+        [oracle(word), fault(word), operation(word), code(word), requirement(word, arguments, console)]
+            .into_iter()
+            .flatten()
+            .collect();
     if found.is_empty() {
         return Err(Refusal::unusable(&unknown(word)));
     }
@@ -35,25 +41,55 @@ fn unknown(word: &str) -> String {
         .iter()
         .map(|oracle| oracle.id)
         .chain(explain::ALL.iter().map(|fault| fault.name))
+        .chain(operations::ALL.iter().map(|operation| operation.label))
         .chain(Code::ALL.iter().map(|code| code.as_str()))
         .chain(requirement::ALL.iter().map(|requirement| requirement.id));
     let hint = suggest::nearest(word, known).map_or_else(
         || "`misrule list --oracles` and `misrule list --faults` show what there is".to_owned(),
         |near| format!("did you mean `{near}`?"),
     );
-    format!("`{word}` is no oracle, fault, error code or requirement; {hint}")
+    format!("`{word}` is no oracle, fault, operation, error code or requirement; {hint}")
 }
 
 fn oracle(word: &str) -> Option<String> {
     let oracle = oracle::ALL.iter().find(|oracle| oracle.id == word)?;
     let mut out = head(oracle.id, "an oracle");
     paragraph(&mut out, oracle.rule);
+    out.push('\n');
     paragraph(&mut out, oracle.explanation);
+    out.push('\n');
+    if oracle.id == BOUNDED.id {
+        worst_case(&mut out);
+        out.push('\n');
+    }
     for id in oracle.requirements {
         let text = requirement::by_id(id).map_or("", |requirement| requirement.text);
         paragraph(&mut out, &format!("judges {id}: {text}"));
     }
     Some(out)
+}
+
+/// The worst case of provider calls per intent (F3), with what it is made of.
+fn worst_case(out: &mut String) {
+    let policy = Policy::default();
+    paragraph(
+        out,
+        &format!(
+            "worst case under the default policy: {} provider calls per intent, from the quote to the end of its \
+             order, the undo of everything included; a sale that failed cleanly and is tried again costs as many once \
+             more",
+            Bounds::of(&policy).per_intent
+        ),
+    );
+    for part in bounds::parts(&policy) {
+        let text = wrap(&part.what, WIDTH - 10);
+        let mut lines = text.lines();
+        writeln!(out, "    {:>4}  {}", part.requests, lines.next().unwrap_or_default())
+            .expect("writing to a string does not fail");
+        for line in lines {
+            writeln!(out, "          {line}").expect("writing to a string does not fail");
+        }
+    }
 }
 
 fn fault(word: &str) -> Option<String> {
@@ -66,20 +102,47 @@ fn fault(word: &str) -> Option<String> {
         .filter(|operation| menu::full(operation).iter().any(|possible| possible.name() == fault.name))
         .map(|operation| operation.label)
         .collect();
-    let places = if places.is_empty() { "every provider, as `provider.NAME`".to_owned() } else { places.join(", ") };
+    let places = match places.len() {
+        0 => "every provider, as `provider.NAME`".to_owned(),
+        all if all == operations::ALL.len() => "every operation".to_owned(),
+        _ => places.join(", "),
+    };
     paragraph(&mut out, &format!("possible at: {places}"));
+    if ["missing_field", "wrong_type"].contains(&fault.name) {
+        for operation in operations::ALL {
+            paragraph(&mut out, &format!("fields of {}: {}", operation.label, fields(operation)));
+        }
+    }
+    Some(out)
+}
+
+fn fields(operation: &OperationSpec) -> String {
+    let fields: Vec<_> = operation.reply_fields.iter().map(|field| field.trim_start_matches('/')).collect();
+    fields.join(", ")
+}
+
+fn operation(word: &str) -> Option<String> {
+    let operation = operations::by_label(word)?;
+    let mut out = head(operation.label, &format!("an operation of the {} provider", operation.provider.name()));
+    paragraph(&mut out, if operation.effectful { "it changes the provider's books" } else { "it only reads" });
+    let mut faults: Vec<_> = menu::full(operation).iter().map(Fault::name).collect();
+    faults.dedup();
+    paragraph(&mut out, &format!("possible faults: {}", faults.join(", ")));
+    paragraph(&mut out, &format!("fields for missing_field and wrong_type: {}", fields(operation)));
+    paragraph(&mut out, &format!("its second request: `{word}#2`; the first for step 3 of a script: `{word}@3#1`"));
     Some(out)
 }
 
 fn code(word: &str) -> Option<String> {
     let code = Code::ALL.iter().find(|code| code.as_str().eq_ignore_ascii_case(word))?;
     let kind = match code.kind() {
-        ErrorType::Technical => "technical",
-        ErrorType::Logical => "logical",
-        ErrorType::Business => "business",
-        ErrorType::Interrupted => "interrupted",
+        ErrorType::Technical => "technical: a provider, the network or the server failed or is switched off",
+        ErrorType::Logical => "logical: the call itself was wrong",
+        ErrorType::Business => "business: nothing is broken, the shop says no",
+        ErrorType::Interrupted => "interrupted: somebody called it off",
     };
-    let mut out = head(code.as_str(), &format!("an error code, {kind}"));
+    let mut out = head(code.as_str(), "an error code");
+    paragraph(&mut out, kind);
     let retryable = if code.retryable() {
         "retryable: the identical call with the same key succeeds once the cause is gone"
     } else {
@@ -118,6 +181,7 @@ fn requirement(word: &str, arguments: &Arguments, console: &Console<'_>) -> Opti
     if !judged.is_empty() {
         paragraph(&mut out, &format!("judged by: {}", judged.join(", ")));
     }
+    let mut covered = false;
     // Scenarios that cannot be read are somebody else's question.
     if let Ok((scenarios, _)) = load::readable(&arguments.common.scenarios, &[], console.colour_err) {
         let covering: Vec<_> = scenarios
@@ -125,9 +189,13 @@ fn requirement(word: &str, arguments: &Arguments, console: &Console<'_>) -> Opti
             .filter(|scenario| scenario.covers.iter().any(|id| id == requirement.id))
             .map(|scenario| &*scenario.name)
             .collect();
-        if !covering.is_empty() {
+        covered = !covering.is_empty();
+        if covered {
             paragraph(&mut out, &format!("covered by: {}", covering.join(", ")));
         }
+    }
+    if judged.is_empty() && !covered {
+        paragraph(&mut out, "no oracle judges it and no scenario covers it");
     }
     Some(out)
 }

@@ -8,7 +8,7 @@ use std::thread;
 
 use super::Runner;
 use super::progress::Progress;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Status};
 use crate::report::Ran;
 use crate::scenario::model::{Scenario, WorldKind};
 
@@ -61,14 +61,15 @@ pub(super) fn play(work: &[(Arc<Scenario>, WorldKind)], runner: Runner<'_>, prog
 }
 
 fn one((scenario, world): &(Arc<Scenario>, WorldKind), runner: Runner<'_>, progress: &Progress) -> Ran {
-    progress.begin(&format!("{} ({})", scenario.name, world.name()));
+    let what = format!("{} ({})", scenario.name, world.name());
+    progress.begin(&what);
     let further = match world {
         WorldKind::Sim => FURTHER_SEEDS,
         WorldKind::Wire => 0,
     };
-    let outcomes =
+    let outcomes: Result<Vec<_>, _> =
         (0..=further).map(|further| guarded(runner, scenario, *world, scenario.seed.wrapping_add(further))).collect();
-    progress.done();
+    progress.done(&what, outcomes.iter().flatten().any(|outcome| outcome.status() == Status::Broken));
     Ran { scenario: scenario.clone(), world: *world, outcomes }
 }
 

@@ -15,13 +15,13 @@ pub(super) struct Arguments {
     /// Scenarios by name, file or folder; all of them if none is named.
     #[arg(value_name = "SCENARIO")]
     names: Vec<String>,
-    /// The faults instead.
+    /// List the faults instead.
     #[arg(long, conflicts_with_all = ["oracles", "sites", "names"])]
     faults: bool,
-    /// The oracles instead.
+    /// List the oracles instead.
     #[arg(long, conflicts_with_all = ["sites", "names"])]
     oracles: bool,
-    /// The operations at which something can go wrong instead, with what can.
+    /// List the operations instead, with the faults that can strike each.
     #[arg(long, conflicts_with = "names")]
     sites: bool,
     #[command(flatten)]

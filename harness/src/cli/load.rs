@@ -38,7 +38,7 @@ pub(super) fn scenarios(root: &Path, words: &[String], colour: bool) -> Result<V
 fn shown(error: &ScenarioError, colour: bool) -> String {
     match error {
         ScenarioError::Mistaken { .. } => error.render(colour),
-        ScenarioError::Unreadable { .. } | ScenarioError::NotText { .. } => {
+        ScenarioError::Unreadable { .. } | ScenarioError::TooLarge { .. } | ScenarioError::NotText { .. } => {
             wrap(error.render(colour).trim_end(), WIDTH)
         }
     }

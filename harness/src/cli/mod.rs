@@ -5,6 +5,7 @@
 
 mod explain;
 mod gate;
+mod interrupt;
 mod list;
 mod load;
 mod progress;
@@ -16,7 +17,7 @@ mod tests;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::fault::plan::Plan;
 use crate::outcome::Outcome;
+use crate::report::document::Word;
 use crate::report::terminal::{WIDTH, with_exit, wrap};
 use crate::scenario::find::ROOT;
 use crate::scenario::model::{Scenario, WorldKind};
@@ -39,7 +41,7 @@ const COULD_NOT_RUN: u8 = 4;
     name = "misrule",
     version,
     args_conflicts_with_subcommands = true,
-    after_help = "Exit codes: 0 all is well, 1 a rule was broken, 2 unusable input, 3 inconclusive, 4 could not run."
+    after_help = "Exit codes: 0 all is well, 1 a rule was broken, 2 unusable input, 3 inconclusive, 4 could not run, 130 interrupted."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -54,9 +56,9 @@ enum Command {
     Run(run::Arguments),
     /// Repeats one run and prints all of it.
     Replay(replay::Arguments),
-    /// Lists scenarios; or faults, oracles, sites.
+    /// Lists scenarios; or faults, oracles, operations.
     List(list::Arguments),
-    /// Explains an oracle, a fault, an error code or a requirement.
+    /// Explains an oracle, a fault, an operation, an error code or a requirement.
     Explain(explain::Arguments),
     /// Prints the JSON Schema of a file format.
     Schema(schema::Arguments),
@@ -125,6 +127,16 @@ impl Refusal {
 /// A command's own exit code, or why it has none.
 type Ended = Result<u8, Refusal>;
 
+/// What Ctrl-C does in the middle of a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum OnInterrupt {
+    /// Says how far the run had come, and ends.
+    Say,
+    /// What the operating system does.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test has no signals of its own"))]
+    Die,
+}
+
 /// Where output goes.
 struct Console<'a> {
     out: &'a mut dyn Write,
@@ -135,12 +147,23 @@ struct Console<'a> {
     colour_err: bool,
     /// Whether progress is shown on stderr.
     progress: bool,
+    /// How misrule is called here, for lines that are to be typed again.
+    called: &'static str,
+    /// What Ctrl-C does.
+    on_interrupt: OnInterrupt,
+    /// Why something that was printed did not arrive.
+    lost: Option<io::Error>,
 }
 
 impl Console<'_> {
-    /// Prints. A reader that has gone away (`| head`) is no failure of ours.
+    /// Prints. A reader that has gone away (`| head`) is no failure of ours; a full disk is one.
     fn say(&mut self, text: &str) {
-        let _ = self.out.write_all(text.as_bytes());
+        let said = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        if let Err(error) = said
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            self.lost.get_or_insert(error);
+        }
     }
 
     fn warn(&mut self, text: &str) {
@@ -150,28 +173,58 @@ impl Console<'_> {
 
 /// The command `misrule`.
 pub fn main() -> ExitCode {
-    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    // Not locked: progress and Ctrl-C are told from other threads.
+    let (mut out, mut err) = (io::stdout(), io::stderr());
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     let terminal = io::stderr().is_terminal();
+    // On the wire the system's process is this very executable.
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("misrule"));
+    let folder = std::env::current_dir().unwrap_or_default();
     let mut console = Console {
+        called: called(&program, &folder),
         colour: wanted && io::stdout().is_terminal(),
         colour_err: wanted && terminal,
         progress: terminal,
+        on_interrupt: OnInterrupt::Say,
+        lost: None,
         out: &mut out,
         err: &mut err,
     };
-    // On the wire the system's process is this very executable.
-    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("misrule"));
     let run = |scenario: &Arc<Scenario>, world, plan: &Plan, seed| {
         crate::run::run(scenario, world, plan, seed, &program).map_err(|error| error.to_string())
     };
-    let code = command(std::env::args_os(), &run, &mut console);
-    let _ = console.out.flush();
-    ExitCode::from(code)
+    ExitCode::from(command(std::env::args_os(), &run, &mut console))
 }
 
-/// One whole invocation; gives the exit code.
+/// How misrule is called: through cargo where it was built and somebody stands in the checkout, else by its name.
+fn called(program: &Path, folder: &Path) -> &'static str {
+    let mut above = program.ancestors().skip(1);
+    let (profile, target, checkout) = (above.next(), above.next(), above.next());
+    let named = |path: Option<&Path>, name: &str| path.is_some_and(|path| path.ends_with(name));
+    if !named(target, "target") || !checkout.is_some_and(|checkout| folder.starts_with(checkout)) {
+        "misrule"
+    } else if named(profile, "release") {
+        "cargo run --release --"
+    } else if named(profile, "debug") {
+        "cargo run --"
+    } else {
+        "misrule"
+    }
+}
+
+/// One whole invocation; gives the exit code. What could not be printed outranks all but a rule that was broken.
 fn command(words: impl IntoIterator<Item = OsString>, runner: Runner<'_>, console: &mut Console<'_>) -> u8 {
+    let code = carry_out(words, runner, console);
+    let Some(error) = console.lost.take() else {
+        return code;
+    };
+    let code = if code == Word::Broken.exit_code() { code } else { COULD_NOT_RUN };
+    let why = format!("the output could not be written: {error}; free some space, or send it elsewhere");
+    console.warn(&Refusal::saying(&why, "what was printed is incomplete", code).text);
+    code
+}
+
+fn carry_out(words: impl IntoIterator<Item = OsString>, runner: Runner<'_>, console: &mut Console<'_>) -> u8 {
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
@@ -180,7 +233,8 @@ fn command(words: impl IntoIterator<Item = OsString>, runner: Runner<'_>, consol
             let text = error.render();
             let text = if console.colour { text.ansi().to_string() } else { text.to_string() };
             if error.use_stderr() {
-                console.warn(&text);
+                let last = with_exit("nothing was run", UNUSABLE, WIDTH);
+                console.warn(&format!("{text}{last}\n"));
             } else {
                 console.say(&text);
             }

@@ -17,14 +17,16 @@ pub(super) struct Arguments {
     /// The scenario: its name or file.
     #[arg(value_name = "SCENARIO")]
     name: String,
-    /// The fault plan, such as `payment.charge#1: lost_reply; inventory.release#1: status(503)`; the scenario's own
-    /// unless given. Under another plan the oracles judge alone: what a file expects belongs to its own.
-    #[arg(long)]
+    /// The fault plan; the scenario's own unless given
+    ///
+    /// Such as `payment.charge#1: lost_reply; inventory.release#1: status(503)`.
+    /// Under another plan than a file's own, its expectations are left out: the oracles judge alone.
+    #[arg(long, verbatim_doc_comment)]
     plan: Option<String>,
     /// The seed for identifiers and jitter; the scenario's own unless given.
-    #[arg(long)]
+    #[arg(long, value_parser = seed, allow_negative_numbers = true)]
     seed: Option<u64>,
-    /// Where.
+    /// The world to run in.
     #[arg(long, default_value = "sim")]
     world: World,
     #[command(flatten)]
@@ -66,11 +68,17 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
     Ok(code)
 }
 
+/// Reads a seed. It must fit into a scenario file.
+fn seed(text: &str) -> Result<u64, String> {
+    let seed = text.parse().ok().filter(|seed| i64::try_from(*seed).is_ok());
+    seed.ok_or_else(|| "seeds are whole numbers below 2^63".to_owned())
+}
+
 fn not_there(scenario: &Scenario, world: WorldKind) -> String {
     format!(
-        "{} does not run in {}; add \"{}\" to its `worlds`, or leave --world out",
+        "{} does not run {}; add \"{}\" to its `worlds`, or leave --world out",
         scenario.name,
-        world.name(),
+        world.place(),
         world.name()
     )
 }

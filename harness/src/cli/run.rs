@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::progress::Progress;
-use super::{COULD_NOT_RUN, Common, Console, Ended, Refusal, Runner, World, gate, load};
+use super::{COULD_NOT_RUN, Common, Console, Ended, OnInterrupt, Refusal, Runner, World, gate, interrupt, load};
 use crate::report::document::{Extent, Report, Word};
 use crate::report::files::{self, FileError};
 use crate::report::terminal::{self, Style};
@@ -40,9 +40,9 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
     let scenarios = load::scenarios(&common.scenarios, &arguments.names, colour_err)?;
     let work = gate::work(&scenarios, arguments.world.map(World::kind));
     if work.is_empty() {
-        let world = arguments.world.map_or("any world", |world| world.kind().name());
+        let place = arguments.world.map_or("in any world", |world| world.kind().place());
         return Err(Refusal::unusable(&format!(
-            "none of the scenarios runs in {world}; `misrule list` shows where each does"
+            "none of the scenarios runs {place}; `misrule list` shows where each does"
         )));
     }
     let failures = arguments.out.join(FAILURES);
@@ -51,6 +51,10 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
 
     let began = Instant::now();
     let progress = Progress::start(work.len(), console.progress);
+    if console.on_interrupt == OnInterrupt::Say {
+        let tally = progress.tally();
+        interrupt::watch(move || tally.lock().map_or_else(|_| "interrupted".to_owned(), |tally| tally.said()));
+    }
     let ran = gate::play(&work, runner, &progress);
     drop(progress);
     let whole = arguments.names.is_empty() && arguments.world.is_none();
@@ -60,6 +64,7 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
     let written = leave_behind(&mut report, &ran, &failures).and_then(|()| write_all(&report, &arguments.out));
     let out = arguments.out.display();
     let style = Style {
+        called: console.called,
         colour: console.colour && !common.no_color,
         written: &match &written {
             Ok(()) => format!("{out}/report.md · junit.xml · report.json"),
@@ -77,7 +82,8 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
     }
 }
 
-/// Leaves a scenario file behind for each finding, which replays it and can be moved in among the others.
+/// Leaves a scenario file behind for each run that broke a rule, named after the first one; it replays the run and can be
+/// moved in among the others.
 fn leave_behind(report: &mut Report, ran: &[Ran], folder: &Path) -> Result<(), FileError> {
     let mut counts: BTreeMap<String, u32> = BTreeMap::new();
     for scenario in &mut report.scenarios {
@@ -98,11 +104,12 @@ fn leave_behind(report: &mut Report, ran: &[Ran], folder: &Path) -> Result<(), F
                 run.replay,
                 write_scenario(&failing)
             );
+            let Some(first) = run.findings.first() else { continue };
+            let count = counts.entry(first.rule.clone()).or_insert(0);
+            *count += 1;
+            let path = folder.join(format!("{}-{count}.toml", first.rule));
+            files::write(&path, text.as_bytes())?;
             for finding in &mut run.findings {
-                let count = counts.entry(finding.rule.clone()).or_insert(0);
-                *count += 1;
-                let path = folder.join(format!("{}-{count}.toml", finding.rule));
-                files::write(&path, text.as_bytes())?;
                 finding.written_to = Some(path.display().to_string());
             }
         }

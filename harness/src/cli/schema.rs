@@ -9,6 +9,7 @@ use crate::scenario::schema as scenario;
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
     /// Of which format.
+    #[arg(value_name = "FORMAT")]
     of: Format,
 }
 

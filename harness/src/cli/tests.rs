@@ -1,15 +1,21 @@
 //! The gate over a made-up runner: exit codes, files, and what is printed when runs go well, break or cannot be made.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Console, Runner, command};
+use giftgenius::error::Code;
+
+use super::{Console, OnInterrupt, Runner, called, command};
+use crate::fault::explain;
 use crate::fault::plan::Plan;
-use crate::oracle::{Oracle, Rest, Verdict, Violation};
+use crate::oracle::{self, Oracle, Rest, Verdict, Violation};
 use crate::outcome::Outcome;
+use crate::provider::operations;
 use crate::report::Report;
+use crate::requirement;
 use crate::scenario::model::{Scenario, WorldKind};
 use crate::scenario::{Known, parse, write};
 use crate::trace::Record;
@@ -60,6 +66,20 @@ fn runner(scenario: &Arc<Scenario>, world: WorldKind, plan: &Plan, seed: u64) ->
     Ok(outcome)
 }
 
+/// A console that is no terminal.
+fn plain<'a>(out: &'a mut dyn Write, err: &'a mut dyn Write) -> Console<'a> {
+    Console {
+        out,
+        err,
+        colour: false,
+        colour_err: false,
+        progress: false,
+        called: "misrule",
+        on_interrupt: OnInterrupt::Die,
+        lost: None,
+    }
+}
+
 struct Ran {
     code: u8,
     out: String,
@@ -84,7 +104,7 @@ fn misrule(names: &[&str], words: &[&str]) -> Ran {
     }
     all.extend(words.iter().filter(|word| !["replay", "list", "explain"].contains(word)).map(Into::into));
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut console = Console { out: &mut out, err: &mut err, colour: false, colour_err: false, progress: false };
+    let mut console = plain(&mut out, &mut err);
     let runner: Runner<'_> = &runner;
     let code = command(all, runner, &mut console);
     let text = |bytes| String::from_utf8(bytes).expect("text");
@@ -145,7 +165,7 @@ fn an_older_runs_findings_are_not_taken_for_this_ones() {
     let words =
         words.chain([first.folder.path().join("scenarios").into_os_string(), "--out".into(), out.into_os_string()]);
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut console = Console { out: &mut out, err: &mut err, colour: false, colour_err: false, progress: false };
+    let mut console = plain(&mut out, &mut err);
     assert_eq!(command(words, &runner, &mut console), 0);
     assert!(!old.exists());
 }
@@ -154,7 +174,7 @@ fn an_older_runs_findings_are_not_taken_for_this_ones() {
 fn a_world_that_no_scenario_runs_in_is_unusable_input() {
     let ran = misrule(&["a/ok"], &["--world", "wire"]);
     assert_eq!(ran.code, 2);
-    assert!(ran.err.contains("none of the scenarios runs in wire"), "{}", ran.err);
+    assert!(ran.err.contains("none of the scenarios runs on the wire"), "{}", ran.err);
     assert!(!Path::new(&ran.folder.path().join("out")).exists(), "nothing was run, nothing was written");
 }
 
@@ -176,5 +196,43 @@ fn a_replay_takes_one_scenario_and_a_world_it_runs_in() {
     assert!(ran.err.contains("names 2 scenarios"), "{}", ran.err);
     let ran = misrule(&["a/ok"], &["replay", "a/ok", "--world", "wire"]);
     assert_eq!(ran.code, 2);
-    assert!(ran.err.contains("does not run in wire"), "{}", ran.err);
+    assert!(ran.err.contains("does not run on the wire"), "{}", ran.err);
+}
+
+#[test]
+fn every_word_is_explained_and_every_text_fits() {
+    let words = oracle::ALL.iter().map(|oracle| oracle.id);
+    let words = words.chain(explain::ALL.iter().map(|fault| fault.name));
+    let words = words.chain(operations::ALL.iter().map(|operation| operation.label));
+    let words = words.chain(Code::ALL.iter().map(|code| code.as_str()));
+    let words = words.chain(requirement::ALL.iter().map(|requirement| requirement.id));
+    let explained = words.map(|word| vec!["explain", word]);
+    let helped = ["run", "replay", "list", "explain", "schema"].map(|name| vec![name, "--help"]);
+    let listed = ["--faults", "--oracles", "--sites"].map(|what| vec!["list", what]);
+    for words in explained.chain(helped).chain(listed).chain([vec!["--help"], vec!["-h"]]) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut console = plain(&mut out, &mut err);
+        let all: Vec<_> = ["misrule"].iter().chain(&words).map(std::ffi::OsString::from).collect();
+        assert_eq!(command(all, &runner, &mut console), 0, "{words:?}");
+        let text = String::from_utf8(out).expect("text");
+        assert!(text.lines().count() >= 3, "{text}");
+        for line in text.lines() {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+    }
+}
+
+#[test]
+fn in_a_checkout_misrule_is_called_through_cargo() {
+    for (program, folder, expected) in [
+        ("/src/shop/target/release/misrule", "/src/shop", "cargo run --release --"),
+        ("/src/shop/target/release/misrule", "/src/shop/harness", "cargo run --release --"),
+        ("/src/shop/target/debug/misrule", "/src/shop", "cargo run --"),
+        ("/src/shop/target/release/misrule", "/home/ada", "misrule"),
+        ("/src/shop/target/bench/misrule", "/src/shop", "misrule"),
+        ("/usr/bin/misrule", "/src/shop", "misrule"),
+        ("misrule", "/src/shop", "misrule"),
+    ] {
+        assert_eq!(called(Path::new(program), Path::new(folder)), expected, "{program} in {folder}");
+    }
 }

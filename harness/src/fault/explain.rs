@@ -37,7 +37,7 @@ pub static ALL: &[Explained] = &[
         "status",
         Moment::Before,
         "payment.charge#1: status(503, retry_after=2)",
-        "Not applied; the provider answers this status, and says when to come back if `retry_after` (seconds) or `retry_after_date` (seconds from then, sent as a date) is given.",
+        "Not applied; the provider answers this status (400 to 599), and says when to come back if `retry_after` (seconds) or `retry_after_date` (seconds from then, sent as a date) is given.",
     ),
     explained(
         "reset",
@@ -67,7 +67,7 @@ pub static ALL: &[Explained] = &[
         "delay",
         Moment::Reply,
         "payment.charge#1: delay(ms=1500)",
-        "The request is applied and its reply comes this much later, perhaps after the system has given up on it.",
+        "The request is applied and its reply comes this much later (1 ms to an hour), perhaps after the system has given up on it.",
     ),
     explained(
         "cut",

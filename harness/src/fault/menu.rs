@@ -45,12 +45,14 @@ pub enum Impossible {
         operation: &'static str,
     },
     /// The provider's business has no such turn.
-    #[error("`{circumstance}` is nothing that can come of `{operation}`")]
+    #[error("`{circumstance}` is nothing that can come of `{operation}`, but of {instead}")]
     NoRefusal {
         /// The circumstance's name.
         circumstance: &'static str,
         /// The operation's label.
         operation: &'static str,
+        /// The operations that it can come of.
+        instead: String,
     },
     /// The status is not an error.
     #[error("a fault's status is from 400 to 599, not {0}")]
@@ -105,7 +107,10 @@ pub fn validate(operation: &OperationSpec, fault: &Fault) -> Result<(), Impossib
             if operation.refusals.contains(&refusal(circumstance)) {
                 return Ok(());
             }
-            Err(Impossible::NoRefusal { circumstance: circumstance.name(), operation: label })
+            let possible = operations::ALL.iter().filter(|other| other.refusals.contains(&refusal(circumstance)));
+            let instead: Vec<_> = possible.map(|other| format!("`{}`", other.label)).collect();
+            let instead = instead.join(" or ");
+            Err(Impossible::NoRefusal { circumstance: circumstance.name(), operation: label, instead })
         }
         Fault::Refuse
         | Fault::LostRequest

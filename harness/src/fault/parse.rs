@@ -160,16 +160,28 @@ impl<'a> Reader<'a> {
     }
 
     fn unknown<'k>(self, part: &str, what: &str, known: impl IntoIterator<Item = &'k str>) -> ParseError {
-        let message =
-            if part.is_empty() { format!("{what} is missing here") } else { format!("`{part}` is no {what}") };
-        ParseError { meant: nearest(part, known).map(str::to_owned), ..self.error(part, message) }
+        if part.is_empty() {
+            return self.error(part, format!("{what} is missing here"));
+        }
+        let known: Vec<_> = known.into_iter().collect();
+        let meant = nearest(part, known.iter().copied()).map(str::to_owned);
+        let there_are = match (&meant, what) {
+            (Some(_), _) => String::new(),
+            (None, "fault") => "; `misrule list --faults` shows them all".to_owned(),
+            (None, "operation") => "; `misrule list --sites` shows them all".to_owned(),
+            (None, _) => {
+                format!("; there is {}", known.iter().map(|known| format!("`{known}`")).collect::<Vec<_>>().join(", "))
+            }
+        };
+        ParseError { meant, ..self.error(part, format!("`{part}` is no {what}{there_are}")) }
     }
 
     fn number<T: FromStr>(self, part: &str, what: &str) -> Result<T, ParseError> {
-        part.parse()
-            .ok()
-            .filter(|_| part.bytes().all(|byte| byte.is_ascii_digit()))
-            .ok_or_else(|| self.error(part, format!("{what} is a number, not `{part}`")))
+        part.parse().ok().filter(|_| part.bytes().all(|byte| byte.is_ascii_digit())).ok_or_else(|| {
+            let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+            let why = if digits { "too large a number:" } else { "a number, not" };
+            self.error(part, format!("{what} is {why} `{part}`"))
+        })
     }
 
     fn counted(self, part: &str, what: &str) -> Result<u32, ParseError> {

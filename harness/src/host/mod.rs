@@ -2,6 +2,8 @@
 //! they do, and notes what it was told. [`templates`] fills in what the script leaves open.
 
 pub mod templates;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -87,3 +87,95 @@ impl Notes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::scenario::model::Manner;
+
+    fn step(tool: &str, arguments: Value) -> CallStep {
+        let Value::Object(arguments) = arguments else { unreachable!("arguments are an object") };
+        CallStep {
+            tool: tool.into(),
+            user: "ada".into(),
+            intent: Some("gift".into()),
+            arguments,
+            manner: Manner::Once,
+            expect: None,
+        }
+    }
+
+    fn told(structured: Value) -> HostReply {
+        HostReply::Tool { structured, is_error: false }
+    }
+
+    #[test]
+    fn a_key_is_made_once_and_stays_until_a_fresh_one_is_wanted() {
+        let mut notes = Notes::default();
+        let pay = step("create_order", json!({"a": "{key:pay}", "b": {"c": ["{key:pay}"]}}));
+        let filled = |key: &str| Some(json!({"a": key, "b": {"c": [key]}}));
+        assert_eq!(notes.fill(&pay, Fresh::No), filled("key-of-pay-1"));
+        assert_eq!(notes.fill(&pay, Fresh::No), filled("key-of-pay-1"));
+        assert_eq!(notes.fill(&pay, Fresh::Yes), filled("key-of-pay-2"), "fresh once a call, not once a place");
+        assert_eq!(notes.fill(&pay, Fresh::No), filled("key-of-pay-2"), "the latest stays");
+    }
+
+    #[test]
+    fn a_first_key_is_not_made_twice_because_a_fresh_one_is_wanted() {
+        let mut notes = Notes::default();
+        let pay = step("create_order", json!({"a": "{key:pay}", "b": "{key:pay}"}));
+        assert_eq!(notes.fill(&pay, Fresh::Yes), Some(json!({"a": "key-of-pay-1", "b": "key-of-pay-1"})));
+    }
+
+    #[test]
+    fn keys_of_different_names_differ() {
+        let mut notes = Notes::default();
+        let both = step("create_order", json!({"a": "{key:one}", "b": "{key:two}"}));
+        assert_eq!(notes.fill(&both, Fresh::No), Some(json!({"a": "key-of-one-1", "b": "key-of-two-1"})));
+    }
+
+    #[test]
+    fn what_was_never_told_leaves_the_call_out() {
+        let mut notes = Notes::default();
+        for text in ["{session:gift}", "{order:gift}", "id {order:gift}"] {
+            assert_eq!(notes.fill(&step("get_order", json!({"deep": [{"id": text}]})), Fresh::No), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn sessions_and_orders_are_those_of_the_last_answer_for_the_intent() {
+        let mut notes = Notes::default();
+        let ids = step("get_order", json!({"s": "{session:gift}", "o": "{order:gift}"}));
+        notes.take(&step("create_checkout_session", json!({})), &told(json!({"checkout_session_id": "cs_1"})));
+        let refused = HostReply::Tool { structured: json!({"error": {"order_id": "ord_1"}}), is_error: true };
+        notes.take(&step("create_order", json!({})), &refused);
+        assert_eq!(notes.fill(&ids, Fresh::No), Some(json!({"s": "cs_1", "o": "ord_1"})), "errors name orders too");
+        notes
+            .take(&step("create_order", json!({})), &told(json!({"order_id": "ord_2", "checkout_session_id": "cs_9"})));
+        assert_eq!(
+            notes.fill(&ids, Fresh::No),
+            Some(json!({"s": "cs_1", "o": "ord_2"})),
+            "only a quote opens a session"
+        );
+    }
+
+    #[test]
+    fn silence_and_calls_without_an_intent_teach_nothing() {
+        let mut notes = Notes::default();
+        let order = step("create_order", json!({}));
+        let strange = CallStep { intent: None, ..order.clone() };
+        notes.take(&order, &HostReply::NoAnswer);
+        notes.take(&order, &HostReply::Cancelled);
+        notes.take(&strange, &told(json!({"order_id": "ord_1"})));
+        assert_eq!(notes.fill(&step("get_order", json!({"o": "{order:gift}"})), Fresh::No), None);
+    }
+
+    #[test]
+    fn what_is_no_placeholder_stays_as_it_is() {
+        let mut notes = Notes::default();
+        let arguments = json!({"n": 3, "b": true, "z": null, "t": "plain {braces}", "e": [], "o": {}});
+        assert_eq!(notes.fill(&step("search_products", arguments.clone()), Fresh::No), Some(arguments));
+    }
+}

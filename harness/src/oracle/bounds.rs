@@ -50,6 +50,43 @@ impl Bounds {
     }
 }
 
+/// A part of the worst case per intent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Part {
+    /// What is asked, and how often.
+    pub what: String,
+    /// How many requests that is.
+    pub requests: u32,
+}
+
+/// What the worst case per intent is made of, in words; the parts add up to [`Bounds::per_intent`].
+pub fn parts(policy: &Policy) -> [Part; 5] {
+    let bounds = Bounds::of(policy);
+    let (attempts, rounds) = (policy.retry.attempts_max, policy.background.attempts_max);
+    let per_key = bounds.per_key;
+    let part = |requests: u32, what: String| Part { what, requests };
+    [
+        part(2 * bounds.reads_per_call, format!("reads: the quote and the payment methods, {attempts} attempts each")),
+        part(
+            3 * EPOCHS_MAX * per_key,
+            format!(
+                "stock: reserve, commit and release, for {EPOCHS_MAX} reservations at most, each under a key of its \
+                 own: {attempts} attempts in the foreground and {rounds} rounds in the background, {per_key} a key"
+            ),
+        ),
+        part(3 * per_key, format!("sale and money: charge, refund and restock, {per_key} each")),
+        part(bounds.cancels, format!("closing the order's reference, to settle and to undo, {per_key} each")),
+        part(
+            bounds.look_ups,
+            format!(
+                "look-ups: {} at most around the attempts of the charge; then to settle, to undo and to sweep, \
+                 {per_key} each",
+                attempts * attempts.saturating_sub(1)
+            ),
+        ),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +97,16 @@ mod tests {
         assert_eq!(bounds.per_key, 12);
         assert_eq!(bounds.look_ups, 48);
         assert_eq!(bounds.per_intent, 8 + 9 * 12 + 24 + 48);
+    }
+
+    #[test]
+    fn the_parts_add_up_under_any_policy() {
+        for (attempts, rounds) in [(1, 1), (4, 8), (7, 50)] {
+            let mut policy = Policy::default();
+            policy.retry.attempts_max = attempts;
+            policy.background.attempts_max = rounds;
+            let sum: u32 = parts(&policy).iter().map(|part| part.requests).sum();
+            assert_eq!(sum, Bounds::of(&policy).per_intent);
+        }
     }
 }

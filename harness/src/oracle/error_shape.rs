@@ -14,7 +14,7 @@ pub static ERROR_SHAPE: Oracle = Oracle {
     id: "error-shape",
     rule: "A tool error carries code, type, message, user_message, retryable, effects, next and its correlation id, \
            and for invalid arguments every violation; an unknown tool is a protocol error and a known tool never \
-           answers one; an answer about a sale carries order, amount and effects.",
+           answers with one; an answer about a sale carries order, amount and effects.",
     explanation: "The model repairs its call from the error's own words and the person reads one plain sentence, so a \
                   missing field is a dead end for one of them. A protocol error is for the platform: a tool's failure \
                   must not hide there. A breach names the call and the field.",

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use giftgenius::error::Code;
+use giftgenius::policy::Policy;
 
 use super::document::{
     Coverage, Extent, FORMAT, Finding, Measured, MeasuredRun, OracleReport, OracleWord, Report, RunReport,
-    ScenarioReport, Word,
+    ScenarioReport, Word, WorstCase, WorstCasePart,
 };
 use super::normalise::Names;
 use super::timeline::{self, Detail, Row};
@@ -16,6 +17,7 @@ use super::told;
 use crate::fault::explain;
 use crate::fault::plan::{Plan, Planned};
 use crate::oracle::Verdict;
+use crate::oracle::bounds::{self, Bounds};
 use crate::outcome::{Outcome, Status};
 use crate::scenario::model::{Scenario, WorldKind};
 use crate::trace::EventKind;
@@ -55,6 +57,7 @@ pub fn build(ran: &[Ran], extent: Extent, elapsed: Duration) -> Report {
         extent,
         scenarios,
         coverage: coverage(ran),
+        worst_case: worst_case(&Policy::default()),
         measured: measured(ran, elapsed),
     }
 }
@@ -186,9 +189,26 @@ pub fn replay(scenario: &Scenario, world: WorldKind, plan: &Plan, seed: u64) -> 
         WorldKind::Sim => "",
         WorldKind::Wire => " --world wire",
     };
-    let path = scenario.path.display().to_string();
-    let path = if path.contains(|letter: char| letter.is_whitespace()) { format!("'{path}'") } else { path };
+    let path = quoted(&scenario.path.display().to_string());
     format!("misrule replay {path} --plan \"{plan}\" --seed {seed}{world}")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "_-./:@%+=,".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+fn worst_case(policy: &Policy) -> WorstCase {
+    let part = |part: bounds::Part| WorstCasePart { what: part.what, calls: part.requests };
+    WorstCase {
+        calls_per_intent: Bounds::of(policy).per_intent,
+        parts: bounds::parts(policy).into_iter().map(part).collect(),
+    }
 }
 
 fn coverage(ran: &[Ran]) -> Coverage {

@@ -63,6 +63,8 @@ pub struct Report {
     pub scenarios: Vec<ScenarioReport>,
     /// What was reached.
     pub coverage: Coverage,
+    /// The worst case of provider calls for one purchase under the default policy.
+    pub worst_case: WorstCase,
     /// What differs from run to run: times and rates. Nothing else in this document does.
     pub measured: Measured,
 }
@@ -172,6 +174,24 @@ pub struct Coverage {
     pub codes_never: Vec<String>,
 }
 
+/// How many provider calls one purchase can come to at most, under any faults.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct WorstCase {
+    /// In all, from the quote to the end of its order, the undo of everything included.
+    pub calls_per_intent: u32,
+    /// What it is made of; the parts add up to it.
+    pub parts: Vec<WorstCasePart>,
+}
+
+/// A part of the worst case.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct WorstCasePart {
+    /// What is asked, and how often.
+    pub what: String,
+    /// How many calls that is.
+    pub calls: u32,
+}
+
 /// What differs from run to run.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Measured {
@@ -208,6 +228,17 @@ impl Measured {
             .iter()
             .find(|run| run.scenario == scenario && run.world == world)
             .map(|run| Duration::from_micros(run.median_us))
+    }
+}
+
+impl RunReport {
+    /// One timeline for all findings: what happened, with every row marked that shows any of them.
+    pub fn timeline(&self) -> Vec<Row> {
+        let mut timeline = self.findings.first().map(|first| first.timeline.clone()).unwrap_or_default();
+        for (index, row) in timeline.iter_mut().enumerate() {
+            row.marked = self.findings.iter().any(|finding| finding.timeline.get(index).is_some_and(|row| row.marked));
+        }
+        timeline
     }
 }
 

@@ -3,8 +3,18 @@
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::NamedTempFile;
+
+/// Held while a file is being written: whoever ends the process in between leaves nothing half-written.
+static WRITING: Mutex<()> = Mutex::new(());
+
+/// Does something while no file is being written, and keeps new ones from being begun.
+pub fn between_writes<T>(act: impl FnOnce() -> T) -> T {
+    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    act()
+}
 
 /// Why a file could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +46,10 @@ pub fn prepare(folder: &Path) -> Result<(), FileError> {
 
 /// Writes a file whole or not at all. Its folder must exist.
 pub fn write(path: &Path, contents: &[u8]) -> Result<(), FileError> {
+    between_writes(|| write_now(path, contents))
+}
+
+fn write_now(path: &Path, contents: &[u8]) -> Result<(), FileError> {
     let failed = |cause| FileError::File { path: path.to_owned(), cause };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = NamedTempFile::new_in(folder).map_err(failed)?;

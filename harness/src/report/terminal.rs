@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::document::{Extent, Finding, Report, RunReport, ScenarioReport, Word};
+use super::document::{Extent, Report, RunReport, ScenarioReport, Word};
 use super::{columns, units};
 
 /// The widest line.
@@ -22,6 +22,8 @@ pub struct Style<'a> {
     pub colour: bool,
     /// Where the other reports were written, in words; empty if nowhere.
     pub written: &'a str,
+    /// How misrule is called here; the document's replay lines say `misrule`.
+    pub called: &'a str,
 }
 
 /// The whole report.
@@ -37,13 +39,15 @@ pub fn write(report: &Report, style: Style<'_>) -> String {
     for never in report.never_reached() {
         out.push_str(&wrap(&never, WIDTH));
     }
-    for (scenario, run, finding) in report.findings() {
-        out.push('\n');
-        broken(&mut out, scenario, run, finding, paint);
+    for scenario in &report.scenarios {
+        for (index, run) in scenario.runs.iter().enumerate() {
+            let earlier = scenario.runs[..index].iter().find(|earlier| same_rules(earlier, run));
+            broken(&mut out, scenario, run, earlier, style);
+        }
     }
     for scenario in &report.scenarios {
         for run in &scenario.runs {
-            doubtful(&mut out, scenario, run, paint);
+            doubtful(&mut out, scenario, run, style);
         }
     }
     out.push('\n');
@@ -144,26 +148,61 @@ fn coverage(report: &Report) -> String {
     )
 }
 
-fn broken(out: &mut String, scenario: &ScenarioReport, run: &RunReport, finding: &Finding, paint: Paint) {
-    let word = paint.verdict(Word::Broken, "BROKEN");
-    let place = if run.world == "sim" { String::new() } else { format!(" on the {}", run.world) };
-    put(out, &format!("{word} {}  in {}{place}", finding.rule, scenario.name));
-    put(out, &format!("  replay: {}", run.replay));
-    for message in &finding.messages {
-        for line in wrap(message, WIDTH - 2).lines() {
+/// Whether two runs broke the same rules.
+fn same_rules(one: &RunReport, other: &RunReport) -> bool {
+    let rules = |run: &RunReport| run.findings.iter().map(|finding| finding.rule.clone()).collect::<Vec<_>>();
+    rules(one) == rules(other)
+}
+
+/// A run that broke rules: the first one and its replay line, the sentences of all, and one timeline in which everything
+/// that shows a breach is marked. A run that only repeats an `earlier` one is two lines.
+fn broken(out: &mut String, scenario: &ScenarioReport, run: &RunReport, earlier: Option<&RunReport>, style: Style<'_>) {
+    let Some((first, others)) = run.findings.split_first() else { return };
+    let place = place(run, earlier);
+    out.push('\n');
+    put(
+        out,
+        &format!("{} {}  in {}{place}", Paint(style.colour).verdict(Word::Broken, "BROKEN"), first.rule, scenario.name),
+    );
+    put(out, &format!("  replay: {}", replay(run, style)));
+    if earlier.is_some() {
+        return;
+    }
+    let sentences = first.messages.iter().cloned();
+    let more = others.iter().flat_map(|other| other.messages.iter().map(|said| format!("{}: {said}", other.rule)));
+    for sentence in sentences.chain(more) {
+        for line in wrap(&sentence, WIDTH - 2).lines() {
             put(out, &format!("  {line}"));
         }
     }
     out.push('\n');
-    for line in columns::text(&finding.timeline, WIDTH - INDENT.len()).lines() {
+    for line in columns::text(&run.timeline(), WIDTH - INDENT.len()).lines() {
         put(out, &format!("{INDENT}{line}"));
     }
-    if let Some(path) = &finding.written_to {
+    if let Some(path) = &first.written_to {
         put(out, &format!("  written to {path}"));
     }
 }
 
-fn doubtful(out: &mut String, scenario: &ScenarioReport, run: &RunReport, paint: Paint) {
+/// Where a run was, where that is not plain.
+fn place(run: &RunReport, earlier: Option<&RunReport>) -> String {
+    let world = if run.world == "sim" { String::new() } else { format!(" on the {}", run.world) };
+    match earlier {
+        Some(earlier) if earlier.world == run.world => format!(", with seed {} too", run.seed),
+        Some(_) => format!("{world} too"),
+        None => world,
+    }
+}
+
+/// The line that repeats a run, as it is typed here.
+fn replay(run: &RunReport, style: Style<'_>) -> String {
+    match run.replay.strip_prefix("misrule ") {
+        Some(words) => format!("{} {words}", style.called),
+        None => run.replay.clone(),
+    }
+}
+
+fn doubtful(out: &mut String, scenario: &ScenarioReport, run: &RunReport, style: Style<'_>) {
     let (word, reasons) = match run.verdict {
         Word::Ok => return,
         Word::Broken if run.doubts.is_empty() => return,
@@ -172,9 +211,9 @@ fn doubtful(out: &mut String, scenario: &ScenarioReport, run: &RunReport, paint:
     };
     let place = if run.world == "sim" { String::new() } else { format!(" on the {}", run.world) };
     out.push('\n');
-    let word = paint.verdict(run.verdict, word);
+    let word = Paint(style.colour).verdict(run.verdict, word);
     put(out, &format!("{word} {}{place}", scenario.name));
-    put(out, &format!("  replay: {}", run.replay));
+    put(out, &format!("  replay: {}", replay(run, style)));
     for reason in reasons {
         for line in wrap(&reason, WIDTH - 2).lines() {
             put(out, &format!("  {line}"));

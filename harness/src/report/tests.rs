@@ -6,7 +6,7 @@ use std::time::Duration;
 use giftgenius::money::{Currency, Money};
 use serde_json::json;
 
-use super::build::{Ran, build};
+use super::build::{Ran, build, replay};
 use super::document::{Extent, Report};
 use super::terminal::Style;
 use super::{json, junit, markdown, snapshot, terminal};
@@ -171,7 +171,8 @@ fn report() -> Report {
 
 #[test]
 fn a_report_for_a_terminal() {
-    let style = Style { colour: false, written: "target/misrule/report.md · junit.xml · report.json" };
+    let style =
+        Style { colour: false, written: "target/misrule/report.md · junit.xml · report.json", called: "misrule" };
     let text = terminal::write(&report(), style);
     for line in text.lines().filter(|line| !line.contains("replay:")) {
         assert!(line.chars().count() <= terminal::WIDTH, "{line}");
@@ -277,7 +278,7 @@ fn the_head_says_where_it_ran_and_a_part_lacks_nothing() {
         (vec![wire("a/b"), wire("a/c")], "2 scenarios, on the wire only"),
     ] {
         let report = build(&runs, Extent::Part, Duration::from_millis(1));
-        let text = terminal::write(&report, Style { colour: false, written: "" });
+        let text = terminal::write(&report, Style { colour: false, written: "", called: "misrule" });
         let version = env!("CARGO_PKG_VERSION");
         assert_eq!(text.lines().next(), Some(&*format!("misrule {version}  {head}")));
         assert!(!text.contains("fault kinds"), "{text}");
@@ -293,4 +294,28 @@ fn what_was_reached_in_full_is_not_told_as_a_fraction() {
     assert_eq!(report.never_reached().len(), 1);
     report.coverage.faults_never.clear();
     assert_eq!(report.never_reached(), Vec::<String>::new());
+}
+
+#[test]
+fn a_replay_line_can_be_typed_whatever_the_file_is_called() {
+    for (path, word) in [
+        ("scenarios/a/b.toml", "scenarios/a/b.toml"),
+        ("two words.toml", "'two words.toml'"),
+        ("$HOME;x.toml", "'$HOME;x.toml'"),
+        ("ada's.toml", "'ada'\\''s.toml'"),
+    ] {
+        let scenario = Scenario { path: path.into(), ..Scenario::clone(&scenario("a/b")) };
+        let line = replay(&scenario, WorldKind::Wire, &plan(), 7);
+        let expected = format!("misrule replay {word} --plan \"payment.charge#1: lost_reply\" --seed 7 --world wire");
+        assert_eq!(line, expected);
+    }
+}
+
+#[test]
+fn only_the_terminal_says_how_misrule_is_called_here() {
+    let report = report();
+    let text = terminal::write(&report, Style { colour: false, written: "", called: "cargo run --" });
+    assert!(text.contains("  replay: cargo run -- replay scenarios/outage/payment_down.toml --plan"), "{text}");
+    assert!(!text.contains("misrule replay"), "{text}");
+    assert!(!markdown::write(&report).contains("cargo run"));
 }

@@ -16,6 +16,9 @@ use crate::suggest;
 /// Where scenarios are looked for unless said.
 pub const ROOT: &str = "scenarios";
 
+/// The largest file that is read.
+const BYTES_MAX: u64 = 1 << 20;
+
 /// A scenario file.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Found {
@@ -127,7 +130,15 @@ fn slashes(path: &Path) -> String {
 
 /// Reads and checks a file.
 pub fn load(found: &Found, known: &Known) -> Result<Arc<Scenario>, ScenarioError> {
-    let bytes = fs::read(&found.path).map_err(|cause| ScenarioError::Unreadable { path: found.path.clone(), cause })?;
+    let unreadable = |cause| ScenarioError::Unreadable { path: found.path.clone(), cause };
+    let file = fs::metadata(&found.path).map_err(unreadable)?;
+    if !file.is_file() {
+        return Err(unreadable(io::Error::other("it is no regular file")));
+    }
+    if file.len() > BYTES_MAX {
+        return Err(ScenarioError::TooLarge { path: found.path.clone(), bytes: file.len(), bytes_max: BYTES_MAX });
+    }
+    let bytes = fs::read(&found.path).map_err(unreadable)?;
     let text = String::from_utf8(bytes)
         .map_err(|error| ScenarioError::NotText { path: found.path.clone(), at: error.utf8_error().valid_up_to() })?;
     parse(&text, &found.name, &found.path, known).map(Arc::new)

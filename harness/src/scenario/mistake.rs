@@ -1,6 +1,6 @@
 //! What is wrong with a scenario file: every mistake at once, each with its place and, where there is one, a suggestion.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -12,6 +12,12 @@ use miette::{
 
 /// The widest line of a diagnostic.
 const WIDTH: usize = 100;
+
+/// The longest line that is drawn, in bytes; a mistake in a longer one is told in words.
+const LINE_MAX: usize = 300;
+
+/// How many mistakes of one file are shown; further ones are counted.
+const SHOWN_MAX: usize = 30;
 
 /// What stands in front of a line, and of a suggestion beside its place.
 const MARGIN: usize = 14;
@@ -66,6 +72,15 @@ pub enum ScenarioError {
         /// Why.
         cause: io::Error,
     },
+    /// It is larger than any scenario.
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// How large it is.
+        bytes: u64,
+        /// How large it may be.
+        bytes_max: u64,
+    },
     /// It is not UTF-8 text.
     NotText {
         /// The file.
@@ -88,7 +103,7 @@ impl ScenarioError {
     /// How many mistakes it stands for.
     pub fn count(&self) -> usize {
         match self {
-            Self::Unreadable { .. } | Self::NotText { .. } => 1,
+            Self::Unreadable { .. } | Self::TooLarge { .. } | Self::NotText { .. } => 1,
             Self::Mistaken { mistakes, .. } => mistakes.len(),
         }
     }
@@ -96,7 +111,7 @@ impl ScenarioError {
     /// The whole error for a person: a headline, then each mistake with its line of the file.
     pub fn render(&self, colour: bool) -> String {
         match self {
-            Self::Unreadable { .. } | Self::NotText { .. } => format!("error: {self}\n"),
+            Self::Unreadable { .. } | Self::TooLarge { .. } | Self::NotText { .. } => format!("error: {self}\n"),
             Self::Mistaken { path, text, mistakes } => {
                 let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
                 let handler = GraphicalReportHandler::new_themed(theme)
@@ -106,9 +121,17 @@ impl ScenarioError {
                     .with_links(false);
                 let source = WholeLines { text, named: NamedSource::new(path.display().to_string(), text.clone()) };
                 let mut out = format!("error: {self}\n\n");
-                for mistake in mistakes {
+                for mistake in mistakes.iter().take(SHOWN_MAX) {
+                    if line_length(text, mistake.span.start) > LINE_MAX {
+                        out.push_str(&in_words(text, mistake));
+                        continue;
+                    }
                     let shown = Shown { mistake, source: &source };
                     handler.render_report(&mut out, &shown).expect("writing to a string does not fail");
+                }
+                let further = mistakes.len().saturating_sub(SHOWN_MAX);
+                if further > 0 {
+                    writeln!(out, "  … and {further} more").expect("writing to a string does not fail");
                 }
                 out
             }
@@ -116,11 +139,36 @@ impl ScenarioError {
     }
 }
 
+/// The byte length of the line in which a place stands.
+fn line_length(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    let before = text.as_bytes()[..at].iter().rev().take_while(|byte| **byte != b'\n').count();
+    let after = text.as_bytes()[at..].iter().take_while(|byte| **byte != b'\n').count();
+    before + after
+}
+
+/// A mistake in a line that is too long to be drawn.
+fn in_words(text: &str, mistake: &Mistake) -> String {
+    let at = mistake.span.start.min(text.len());
+    let before = &text.as_bytes()[..at];
+    let line = before.split(|byte| *byte == b'\n').count();
+    let column = 1 + before.iter().rev().take_while(|byte| **byte != b'\n').count();
+    let help = mistake.suggestion.as_ref().map_or_else(String::new, |help| format!("  help: {help}\n"));
+    format!("  × {}\n   in line {line}, at byte {column}; the line is too long to be shown\n{help}", mistake.message)
+}
+
 impl fmt::Display for ScenarioError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable { path, cause } => {
                 write!(f, "{} cannot be read: {cause}; check that it is there and may be read", path.display())
+            }
+            Self::TooLarge { path, bytes, bytes_max } => {
+                write!(
+                    f,
+                    "{} has {bytes} bytes, and a scenario at most {bytes_max}; name a scenario file",
+                    path.display()
+                )
             }
             Self::NotText { path, at } => {
                 write!(f, "{} is not UTF-8 text (byte {at} is not); save it as UTF-8", path.display())

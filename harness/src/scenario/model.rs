@@ -27,6 +27,14 @@ impl WorldKind {
             Self::Wire => "wire",
         }
     }
+
+    /// Where that is, in a sentence.
+    pub const fn place(self) -> &'static str {
+        match self {
+            Self::Sim => "in simulation",
+            Self::Wire => "on the wire",
+        }
+    }
 }
 
 /// A scenario.

@@ -57,7 +57,14 @@ pub fn parse(text: &str, name: &str, path: &Path, known: &Known) -> Result<Scena
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         for error in errors {
-            mistakes.add(&error.span().unwrap_or(0..0), format!("not TOML: {}", error.message()));
+            let span = error.span().unwrap_or(0..0);
+            match error.message() {
+                "duplicate key" => {
+                    let key = text.get(span.clone()).unwrap_or_default();
+                    mistakes.suggest(&span, format!("`{key}` stands twice"), Some("keep one of them".to_owned()));
+                }
+                message => mistakes.add(&span, format!("not TOML: {message}")),
+            }
         }
         return Err(refused(mistakes));
     }
@@ -224,7 +231,8 @@ fn stock(field: &Field<'_>, known: &Known, mistakes: &mut Mistakes) -> BTreeMap<
                 &field.key_span,
                 format!("unknown product `{}`", field.key),
                 suggest::nearest(field.key, known.skus.iter().map(String::as_str))
-                    .map(|near| format!("did you mean `{near}`?")),
+                    .map(|near| format!("did you mean `{near}`?"))
+                    .or_else(|| Some("what is sold is in fixtures/catalog.json".to_owned())),
             );
         }
         if let Some(quantity) = field.number(0..=COUNT_MAX, mistakes) {

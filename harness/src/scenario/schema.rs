@@ -9,7 +9,7 @@ use super::manner::CALLS_MAX;
 use super::model::WorldKind;
 use super::parse::{COUNT_MAX, WORLDS};
 use super::policy::{PROFILE_KEY, PROFILES, SETTINGS};
-use super::script::{ACTIONS, TOOLS, USER_DEFAULT, WAIT_MS_MAX};
+use super::script::{ACTIONS, STEPS_MAX, TOOLS, USER_DEFAULT, WAIT_MS_MAX};
 use crate::provider::operations;
 use crate::requirement;
 
@@ -31,7 +31,7 @@ pub fn schema() -> Value {
             "seed": {"description": "The seed for identifiers and jitter.", "type": "integer", "minimum": 0, "maximum": i64::MAX, "default": 1},
             "policy": policy(),
             "stock": {"description": "Stock that differs from the fixture's, by SKU.", "type": "object", "additionalProperties": count()},
-            "script": {"description": "What the host does, in order; steps are counted from 1.", "type": "array", "minItems": 1, "contains": {"required": ["call"]}, "items": step()},
+            "script": {"description": "What the host does, in order; steps are counted from 1.", "type": "array", "minItems": 1, "maxItems": STEPS_MAX, "contains": {"required": ["call"]}, "items": step()},
             "faults": {
                 "description": "What goes wrong: a site (`payment.charge#1`, the first charge request to arrive; `payment.charge@3#1`, the first on behalf of step 3; `provider.payment`, over time) and a fault (`lost_reply`, `status(503, retry_after=2)`).",
                 "type": "object",

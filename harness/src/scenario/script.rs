@@ -36,6 +36,9 @@ pub(super) const WAIT_MS_MAX: i64 = 7 * 24 * 60 * 60 * 1000;
 /// Who calls unless said.
 pub(super) const USER_DEFAULT: &str = "ada";
 
+/// The most steps of a script.
+pub(super) const STEPS_MAX: usize = 1000;
+
 const OPENS_SESSION: &str = "create_checkout_session";
 const OPENS_ORDER: &str = "create_order";
 
@@ -47,6 +50,15 @@ pub(super) fn read(field: &Field<'_>, mistakes: &mut Mistakes) -> Vec<Step> {
     let Some(elements) = field.elements(mistakes) else {
         return Vec::new();
     };
+    if elements.len() > STEPS_MAX {
+        let suggestion = Some("make several scenarios of it".to_owned());
+        mistakes.suggest(
+            &elements[STEPS_MAX].span,
+            format!("the script has {} steps, and at most {STEPS_MAX} are played", elements.len()),
+            suggestion,
+        );
+        return Vec::new();
+    }
     let known: Vec<_> = ACTIONS.into_iter().chain(CALL_KEYS).chain(MANNERS).collect();
     let mut reader = Reader::default();
     let mut steps = Vec::new();

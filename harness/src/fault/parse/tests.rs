@@ -40,7 +40,7 @@ const ERRORS: &[(&str, &str, &str)] = &[
     ("payment.charge#0: cut", "the request is counted from 1", "0"),
     ("payment.charge#x: cut", "the request is a number, not `x`", "x"),
     ("payment.charge#+1: cut", "not `+1`", "+1"),
-    ("payment.charge#99999999999: cut", "is a number", "99999999999"),
+    ("payment.charge#99999999999: cut", "is too large a number", "99999999999"),
     ("payment.charge@0#1: cut", "a step of the script is counted from 1", "0"),
     ("payment.charge#1: lost-reply", "`lost-reply` is no fault; did you mean `lost_reply`?", "lost-reply"),
     ("payment.charge#1:  ", "fault is missing here", ""),

@@ -1,0 +1,118 @@
+//! The real binary where the world around it is not as it should be: interrupted, no room to write, nobody to read.
+#![cfg(unix)]
+
+mod support;
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::{GOOD, command, folder, misrule, text};
+
+/// Asks again and again, because another process is waited for; gives up after half a minute.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(30), "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn entries(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder").flatten();
+    let mut names: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn an_interrupted_run_says_how_far_it_came_and_leaves_nothing_behind() {
+    let policy =
+        "worlds = [\"sim\", \"wire\"]\n\n[policy]\nattempt_timeout_ms = 200\ntool_deadline_ms = 4000\n\n[[script]]";
+    let slow = format!("{}\n[[script]]\nwait_ms = 60000\n", GOOD.replacen("[[script]]", policy, 1));
+    let folder = folder(&[("scenarios/a/slow.toml", slow.as_bytes()), ("temporary/.keep", b"")]);
+    let temporary = folder.path().join("temporary");
+    fs::remove_file(temporary.join(".keep")).expect("a file");
+    let mut child = command(folder.path(), &[])
+        .env("TMPDIR", &temporary)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    until("a run on the wire", || !entries(&temporary).is_empty());
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
+    assert!(sent.success());
+    until("the end", || child.try_wait().expect("a child").is_some());
+    let output = child.wait_with_output().expect("it ended");
+    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(text(&output.stdout), "");
+    let err = text(&output.stderr);
+    assert!(err.contains("interrupted after 2 of 3 scenarios and worlds; no rule was broken until then\n"), "{err}");
+    assert!(err.contains("no report was written") && err.trim_end().ends_with("exit 130"), "{err}");
+    assert_eq!(entries(&folder.path().join("target/misrule")), ["failures"]);
+    until("the system's process to clean up", || entries(&temporary).is_empty());
+}
+
+#[test]
+fn a_report_that_is_too_large_for_the_disk_is_not_left_half_written() {
+    let folder = folder(&[]);
+    // No file may grow beyond 512 bytes; the signal that says so is ignored, as on a full disk there is none.
+    let script = format!("trap '' XFSZ; ulimit -f 1; exec {} --out out", env!("CARGO_BIN_EXE_misrule"));
+    let output = Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().expect("a shell");
+    assert_eq!(output.status.code(), Some(4));
+    let err = text(&output.stderr);
+    assert!(err.starts_with("error: out/report.json could not be written: "), "{err}");
+    assert!(err.contains("nothing was left half-written"), "{err}");
+    assert!(text(&output.stdout).contains("1 ok"), "what was found is still told");
+    assert_eq!(entries(&folder.path().join("out")), ["failures"]);
+}
+
+#[test]
+fn output_that_does_not_arrive_is_told() {
+    let Ok(full) = File::options().write(true).open("/dev/full") else { return };
+    let folder = folder(&[]);
+    for words in [&["replay", "checkout/happy_path"][..], &["list"], &["explain", "F4"], &[]] {
+        let full = full.try_clone().expect("a handle");
+        let output = command(folder.path(), words).stdout(full).output().expect("the binary runs");
+        assert_eq!(output.status.code(), Some(4), "{words:?}");
+        let err = text(&output.stderr);
+        assert!(err.starts_with("error: the output could not be written: "), "{err}");
+        assert!(err.trim_end().ends_with("exit 4"), "{err}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let folder = folder(&[]);
+    for words in [&["schema", "scenario"][..], &["replay", "checkout/happy_path"], &[]] {
+        let mut child =
+            command(folder.path(), words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        assert_eq!(text(&output.stderr), "");
+    }
+}
+
+#[test]
+fn closed_streams_are_no_failure() {
+    let folder = folder(&[]);
+    for closed in ["<&-", "2>&-", "<&- 2>&-"] {
+        let script = format!("exec {} {closed}", env!("CARGO_BIN_EXE_misrule"));
+        let output = Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().expect("a shell");
+        assert_eq!(output.status.code(), Some(0), "{closed}");
+        assert!(text(&output.stdout).contains("all is well"), "{closed}");
+    }
+}
+
+#[test]
+fn without_a_terminal_there_is_neither_colour_nor_progress() {
+    let folder = folder(&[("scenarios/x.toml", b"title = 3")]);
+    for words in [&["checkout/happy_path"][..], &["x"], &["--help"], &["run", "--nonsense"]] {
+        let output = misrule(folder.path(), words);
+        let all = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert!(!all.contains('\u{1b}') && !all.contains('\r'), "{all}");
+    }
+}
