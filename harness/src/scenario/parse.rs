@@ -14,7 +14,7 @@ use super::model::{Expect, Scenario, WorldKind};
 use super::policy::{self, WIRE_ATTEMPT_TIMEOUT};
 use super::script;
 use crate::fault::plan::Plan;
-use crate::provider::catalog::Fixture;
+use crate::provider::catalog::Shop;
 use crate::{oracle, requirement, suggest};
 
 /// The keys of a file.
@@ -34,14 +34,22 @@ pub struct Known {
     pub oracles: Vec<&'static str>,
     /// Products by SKU.
     pub skus: Vec<String>,
+    /// The shop they are from.
+    pub shop: Shop,
 }
 
 impl Known {
-    /// The names that scenarios for GiftGenius may refer to: the oracles, and the built-in fixture's products.
+    /// The names that scenarios for GiftGenius may refer to: the oracles, and the built-in shop's products.
     pub fn of_giftgenius() -> Self {
+        Self::with_shop(Shop::default())
+    }
+
+    /// The same with another shop.
+    pub fn with_shop(shop: Shop) -> Self {
         Self {
             oracles: oracle::ALL.iter().map(|oracle| oracle.id).collect(),
-            skus: Fixture::embedded().products().iter().map(|product| product.sku.clone()).collect(),
+            skus: shop.fixture.products().iter().map(|product| product.sku.clone()).collect(),
+            shop,
         }
     }
 }
@@ -113,6 +121,7 @@ fn read(
     let expect = fields.get("expect").map_or_else(Expect::default, |field| expect::read(field, known, mistakes));
     let excused = fields.get("excused").map_or_else(BTreeMap::new, |field| excused(field, known, &expect, mistakes));
     Some(Scenario {
+        shop: known.shop.clone(),
         name: name.to_owned(),
         path: path.to_owned(),
         title: title?,
