@@ -14,8 +14,7 @@ use super::model::{Expect, Scenario, WorldKind};
 use super::policy::{self, WIRE_ATTEMPT_TIMEOUT_MAX};
 use super::script;
 use crate::fault::plan::Plan;
-use crate::provider::catalog::Fixture;
-use crate::{oracle, requirement, suggest};
+use crate::{requirement, suggest};
 
 /// The keys of a file.
 pub(super) const KEYS: [&str; 11] =
@@ -34,16 +33,6 @@ pub struct Known {
     pub oracles: Vec<&'static str>,
     /// Products by SKU.
     pub skus: Vec<String>,
-}
-
-impl Known {
-    /// The names that scenarios for GiftGenius may refer to: the oracles, and the built-in fixture's products.
-    pub fn of_giftgenius() -> Self {
-        Self {
-            oracles: oracle::ALL.iter().map(|oracle| oracle.id).collect(),
-            skus: Fixture::embedded().products().iter().map(|product| product.sku.clone()).collect(),
-        }
-    }
 }
 
 /// Reads a scenario from its file's text. `name` is theme and file name, `path` the file as it was given.
