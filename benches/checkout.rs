@@ -13,6 +13,10 @@ use misrule::scenario::find::{find, load};
 use misrule::scenario::model::{Scenario, WorldKind};
 use misrule::scenario::parse::Known;
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn scenario(name: &str) -> Arc<Scenario> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
     let found = find(&root, &[name.to_owned()]).expect("the scenario is in the repository");

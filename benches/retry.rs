@@ -11,6 +11,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use giftgenius::adapters::SystemClock;
 use giftgenius::ids::CorrelationId;
 use giftgenius::journal::memory::MemoryJournal;
+use giftgenius::operations::alerts::Alerts;
 use giftgenius::policy::Policy;
 use giftgenius::ports::{
     BoxFuture, Method, Ports, Provider, Request, Response, StepLog, Tasks, Transport, TransportError,
@@ -51,7 +52,7 @@ fn caller() -> Caller {
         tasks: Arc::new(Nothing),
         log: Arc::new(Nothing),
     };
-    Caller { ports, budgets: Budgets::new(policy.budget), policy }
+    Caller { ports, budgets: Budgets::new(policy.budget), policy, alerts: Alerts::default() }
 }
 
 async fn bare(caller: &Caller, correlation: &CorrelationId) -> serde_json::Value {

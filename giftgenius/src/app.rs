@@ -1,5 +1,6 @@
 //! The application: ports and policy wired together, and the one way in, [`App::call_tool`].
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -232,7 +233,14 @@ impl App {
     }
 
     /// Logs how a tool call went.
-    fn log_call(&self, tool: &str, user: UserId, key: Option<String>, correlation: &CorrelationId, reply: &SavedReply) {
+    fn log_call(
+        &self,
+        tool: &'static str,
+        user: UserId,
+        key: Option<String>,
+        correlation: &CorrelationId,
+        reply: &SavedReply,
+    ) {
         let (_, error_code) = told(reply);
         let (event, status, level) = if reply.is_error {
             ("workflow_step_failed", StepStatus::Failed, Level::Error)
@@ -241,11 +249,11 @@ impl App {
         };
         let text = |pointer: &str| reply.structured.pointer(pointer).and_then(Value::as_str);
         self.ports().log.record(LogLine::Step(StepLine {
-            event: String::from(event),
+            event: Cow::Borrowed(event),
             level,
             user_id: user,
             workflow_id: text("/workflow_id").map(WorkflowId::from),
-            step_id: tool.to_owned(),
+            step_id: Cow::Borrowed(tool),
             status,
             error_code,
             idempotency_key: key,
@@ -256,7 +264,14 @@ impl App {
     }
 
     /// Logs a step of an order's saga.
-    pub(crate) fn log_step(&self, order: &Order, step: &str, status: StepStatus, level: Level, code: Option<Code>) {
+    pub(crate) fn log_step(
+        &self,
+        order: &Order,
+        step: &'static str,
+        status: StepStatus,
+        level: Level,
+        code: Option<Code>,
+    ) {
         let event = match status {
             StepStatus::Success => "workflow_step_succeeded",
             StepStatus::Failed => "workflow_step_failed",
@@ -264,11 +279,11 @@ impl App {
             StepStatus::RolledBack => "workflow_step_rolled_back",
         };
         self.ports().log.record(LogLine::Step(StepLine {
-            event: String::from(event),
+            event: Cow::Borrowed(event),
             level,
             user_id: order.user.clone(),
             workflow_id: order.workflow_id.clone(),
-            step_id: step.to_owned(),
+            step_id: Cow::Borrowed(step),
             status,
             error_code: code,
             idempotency_key: Some(order.entry.key.clone()),

@@ -137,7 +137,7 @@ codes! {
     InventoryUnavailable = "INVENTORY_UNAVAILABLE", Technical, true, [SameKeyAgain],
         "The stock service does not answer and you were not charged; you can try again in a while.";
     InventoryRefused = "INVENTORY_REFUSED", Technical, false, [OtherItem, GiveUp],
-        "The stock service did not accept the order and you were not charged; choose another gift.";
+        "The stock service did not accept the order, so nothing is bought or charged; choose another gift.";
     CatalogRefused = "CATALOG_REFUSED", Technical, false, [OtherItem, GiveUp],
         "The catalog did not accept the request; try other words or another gift.";
     CatalogUnavailable = "CATALOG_UNAVAILABLE", Technical, true, [SameKeyAgain],
@@ -235,3 +235,6 @@ impl ToolError {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 //!
 //! The lines are typed, so that what production prints as JSON on stderr and what a test reads are the same.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::Code;
@@ -37,7 +39,7 @@ pub enum Level {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct StepLine {
     /// `workflow_step_succeeded`, `workflow_step_failed`, `workflow_step_retried` or `workflow_step_rolled_back`.
-    pub event: String,
+    pub event: Cow<'static, str>,
     /// How loud.
     pub level: Level,
     /// Whose.
@@ -46,7 +48,7 @@ pub struct StepLine {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub workflow_id: Option<WorkflowId>,
     /// The step: a tool's name, or `order`, `reserve`, `charge`, `commit`, `release`, `refund`, `restock`, `settle`.
-    pub step_id: String,
+    pub step_id: Cow<'static, str>,
     /// How it went.
     pub status: StepStatus,
     /// Why it failed.

@@ -124,3 +124,6 @@ fn article(word: &str) -> &'static str {
 fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
+
+#[cfg(test)]
+mod tests;

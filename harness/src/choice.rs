@@ -31,7 +31,7 @@ impl Choices {
     /// Choices answered from a plan.
     pub fn replay(plan: Plan) -> Self {
         let fired = vec![false; plan.faults.len()];
-        Self { plan, fired, asked: Vec::new(), provider_arrivals: [0; 3] }
+        Self { plan, fired, asked: Vec::with_capacity(16), provider_arrivals: [0; 3] }
     }
 
     /// Names the site of a request that arrives now.

@@ -13,6 +13,7 @@ pub mod host;
 pub mod known;
 pub mod oracle;
 pub mod outcome;
+pub mod parity;
 pub mod provider;
 pub mod report;
 pub mod requirement;

@@ -230,10 +230,14 @@ pub struct Recorder {
     began: tokio::time::Instant,
 }
 
+/// Room for the events of an ordinary sale, so that recording one moves nothing.
+const EVENTS_EXPECTED: usize = 64;
+
 impl Recorder {
     /// A recorder whose run begins now.
     pub fn start() -> Self {
-        let record = Record { incarnation: 1, ..Record::default() };
+        let trace = Trace { events: Vec::with_capacity(EVENTS_EXPECTED) };
+        let record = Record { incarnation: 1, trace, ..Record::default() };
         Self { record: Arc::new(Mutex::new(record)), began: tokio::time::Instant::now() }
     }
 

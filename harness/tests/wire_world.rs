@@ -293,6 +293,32 @@ fn a_system_whose_misrule_is_gone_ends_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_system_whose_misrule_is_gone_before_it_was_told_anything_leaves_nothing_behind_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    std::fs::create_dir(&path).unwrap();
+    let status = Command::new(program())
+        .arg(child::SUBCOMMAND)
+        .arg(&path)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(4));
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_folder_that_holds_anything_else_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("letter.txt"), "dear").unwrap();
+    let mut system = Command::new(program());
+    system.arg(child::SUBCOMMAND).arg(folder.path()).stdin(Stdio::null()).stderr(Stdio::null());
+    assert_eq!(system.status().unwrap().code(), Some(4));
+    assert!(folder.path().join("letter.txt").exists());
+}
+
+#[test]
 fn the_systems_subcommand_is_no_users_business() {
     let output = Command::new(program()).arg(child::SUBCOMMAND).stdin(Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(4));

@@ -1,6 +1,8 @@
 //! What a sale is told: exactly one of `success`, `failed` with `effects: none`, or `pending`; derived from the order
 //! alone, so that every way of asking gets the same answer.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -30,8 +32,8 @@ pub fn standing(order: &Order) -> Standing {
     let saga = &order.saga;
     match (&saga.ending, &saga.direction) {
         (Some(Ending::Paid), _) => Standing::Success,
-        // Late copies are still looked for, but the sale is done.
-        (None, Direction::Forward) if saga.commit == Commit::Done => Standing::Success,
+        // Late copies are still looked for, by us or by a person, but the sale is done and stays so.
+        (None | Some(Ending::Parked { .. }), Direction::Forward) if saga.commit == Commit::Done => Standing::Success,
         (Some(Ending::Cancelled), Direction::Back(Cause::CancelledByUser)) if saga.commit == Commit::Restocked => {
             Standing::Cancelled
         }
@@ -80,7 +82,7 @@ pub struct SaleAnswer<'a> {
     /// One plain sentence for the person.
     pub user_message: &'static str,
     /// What can be done.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[serde(skip_serializing_if = "<[_]>::is_empty", default)]
     pub next: &'a [Next],
 }
 
@@ -156,7 +158,8 @@ pub fn failure(order: &Order, cause: &Cause, correlation: &CorrelationId) -> Box
         Cause::CancelledByUser => String::from("the order was cancelled; nothing is charged"),
         Cause::CheckoutDisabled => String::from("checkout was switched off before the charge; nothing is charged"),
     };
-    ToolError::new(cause.code(), message, correlation).about(&order.id, Effects::None)
+    let asked = order.retry_after_ms.filter(|_| cause.code().retryable()).map(Duration::from_millis);
+    ToolError::new(cause.code(), message, correlation).about(&order.id, Effects::None).retry_after(asked)
 }
 
 /// The decline code where it helps to choose what to do next. Others are kept to the record: that a card is reported
@@ -185,7 +188,10 @@ pub fn failed_reply(error: &ToolError) -> SavedReply {
 
 /// The terminal state of a key's idempotency entry for an order that has ended; `None` while it has not.
 pub fn entry_state(key: &EntryKey, order: &Order, now: jiff::Timestamp) -> Option<EntryState> {
-    order.saga.ending.as_ref()?;
+    // A parked order's entry stays open (it is never dropped while a person is to look); its answer is read from the order.
+    if order.is_open() || order.is_parked() {
+        return None;
+    }
     // The key that took the order back is answered otherwise than the one that bought it.
     if order.cancel_entry.as_ref() == Some(key)
         && let Standing::Failed(_) | Standing::Cancelled = standing(order)
@@ -196,7 +202,6 @@ pub fn entry_state(key: &EntryKey, order: &Order, now: jiff::Timestamp) -> Optio
     Some(match standing(order) {
         Standing::Failed(cause) if cause.code().retryable() => EntryState::FailedClean { ended_at: now },
         Standing::Failed(_) => EntryState::FailedFinal { reply, ended_at: now },
-        // A parked order's entry stays open (CHECKOUT: never dropped while parked); its answer is read from the order.
         Standing::Pending(..) => return None,
         Standing::Success | Standing::Cancelled => EntryState::Done { reply, ended_at: now },
     })
@@ -213,3 +218,6 @@ pub fn told(reply: &SavedReply) -> (CheckoutStatus, Option<Code>) {
         _ => (CheckoutStatus::Success, None),
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

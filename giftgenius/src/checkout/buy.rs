@@ -129,6 +129,7 @@ fn new_order(app: &App, purchase: &Purchase, session: &Session, id: OrderId) -> 
         correlation_id: purchase.correlation.clone(),
         entry: purchase.entry.clone(),
         cancel_entry: None,
+        retry_after_ms: None,
         amount: session.amount,
         items: session.items.clone(),
         payment_method_id: purchase.payment_method_id.clone(),

@@ -68,12 +68,14 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
     };
     match standing(&order) {
         // Nothing stands: there is nothing to take back, and saying so is the answer.
-        Standing::Failed(_) | Standing::Cancelled => Ok(Some(cancelled_reply(&order))),
-        Standing::Pending(effects, true) => {
-            let message = "the order waits for a person; it cannot be cancelled by a tool";
-            let error = ToolError::new(Code::OrderNeedsAttention, message, &cancellation.correlation);
-            Ok(Some(failed_reply(&error.about(&order.id, effects))))
+        Standing::Failed(_) | Standing::Cancelled => {
+            keep(app, cancellation, entry_version, cancelled_reply(&order)).await
         }
+        // A person has it, whatever the sale was told to be.
+        Standing::Success if order.is_parked() => {
+            Ok(Some(failed_reply(&parked(&order, Effects::Charged, &cancellation.correlation))))
+        }
+        Standing::Pending(effects, true) => Ok(Some(failed_reply(&parked(&order, effects, &cancellation.correlation)))),
         Standing::Success if !order.is_open() => refund(app, cancellation, entry_version, version, order).await,
         // Somebody has asked for that already.
         Standing::Pending(_, false) if is_before_charge(&order) && order.cancel_entry.is_some() => {
@@ -92,8 +94,34 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
     }
 }
 
+/// Binds the key to an answer that needs no work.
+async fn keep(
+    app: &App,
+    cancellation: &Cancellation,
+    entry_version: Option<Version>,
+    reply: SavedReply,
+) -> Result<Option<SavedReply>, JournalError> {
+    let now = app.now();
+    let entry = Entry {
+        key: cancellation.entry.clone(),
+        parameters: cancellation.parameters.clone(),
+        state: EntryState::Done { reply: reply.clone(), ended_at: now },
+        drop_after: Some(crate::time::add(now, app.policy().entry_retention)),
+    };
+    match app.ports().journal.commit(Batch::default().put(entry_version, Record::Entry(entry))).await {
+        Ok(()) => Ok(Some(reply)),
+        Err(CommitError::Conflict(_)) => Ok(None),
+        Err(CommitError::Store(error)) => Err(error),
+    }
+}
+
 fn is_before_charge(order: &Order) -> bool {
     order.saga.direction == Direction::Forward && order.saga.charge == Charge::NotSent
+}
+
+fn parked(order: &Order, effects: Effects, correlation: &CorrelationId) -> Box<ToolError> {
+    let message = "the order waits for a person; it cannot be cancelled by a tool";
+    ToolError::new(Code::OrderNeedsAttention, message, correlation).about(&order.id, effects)
 }
 
 fn unsettled(app: &App, order: &Order, effects: Effects, correlation: &CorrelationId) -> Box<ToolError> {

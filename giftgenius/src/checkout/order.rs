@@ -37,6 +37,9 @@ pub struct Order {
     pub cancel_entry: Option<EntryKey>,
     /// The quoted amount: what is charged, no more and no less.
     pub amount: Money,
+    /// How long a provider last asked to wait, in milliseconds: told with a failure that may be repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
     /// What is bought.
     pub items: Vec<Item>,
     /// With what it is paid.

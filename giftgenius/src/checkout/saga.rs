@@ -102,8 +102,11 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
         let round = perform(app.caller(), order, &action, RoundContext { urgency, sent_at, repeated }).await;
         // Requests of this round's charge may have left as late as now.
         let sent_at = if action == Action::Charge { app.now() } else { sent_at };
+        if let Round::CameAsking(_, asked) = &round {
+            order.retry_after_ms = u64::try_from(asked.as_millis()).ok();
+        }
         match round {
-            Round::Came(outcome) => {
+            Round::Came(outcome) | Round::CameAsking(outcome, _) => {
                 log_outcome(app, order, &action, &outcome);
                 order.background_rounds = 0;
                 if let Err(illegal) = order.saga.apply(&action, outcome, sent_at) {

@@ -7,7 +7,7 @@
 
 use super::order::Order;
 use super::state::{Cause, Charge, Direction, Outcome};
-use super::steps::{Round, RoundContext, not_yet};
+use super::steps::{Round, RoundContext, came, not_yet};
 use crate::money::Money;
 use crate::ports::Provider;
 use crate::providers::payment::ChargeRecord;
@@ -66,7 +66,7 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
             match look_up(caller, order).await {
                 Ok(records) => {
                     if let Some(record) = first_standing(&records) {
-                        return confirmed(caller, order, record).await;
+                        return Round::Came(confirmed(caller, order, record).await.unwrap_or(Outcome::Unsettled));
                     }
                 }
                 Err(failure) => match retry.again(failure).await {
@@ -90,8 +90,10 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
         if sent && !caller.policy.payment_profile.deduplicates() {
             return Round::Came(Outcome::Unsettled);
         }
-        if let Err(CallFailed { last, maybe_applied }) = retry.again(failure).await {
-            return Round::Came(match last {
+        if let Err(failed) = retry.again(failure).await {
+            let asked = failed.retry_after();
+            let CallFailed { last, maybe_applied } = failed;
+            let outcome = match last {
                 Failure::Refused(refusal) if maybe_applied => Outcome::UnsettledGoBack(cause_of(refusal)),
                 Failure::Refused(refusal) => Outcome::NotCaptured(cause_of(refusal)),
                 Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } if maybe_applied => {
@@ -100,22 +102,22 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
                 Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => {
                     Outcome::NotCaptured(Cause::PaymentUnavailable)
                 }
-            });
+            };
+            return came(outcome, asked);
         }
     }
 }
 
 /// A look-up that tells another amount than was agreed is looked up once more before it is believed: giving back an
-/// amount that was only told wrong would undo a good sale.
-async fn confirmed(caller: &Caller, order: &Order, record: &ChargeRecord) -> Round {
-    let first = standing(order, record);
-    if matches!(first, Outcome::WrongAmount { .. })
-        && let Ok(again) = look_up(caller, order).await
-        && let Some(record) = first_standing(&again)
-    {
-        return Round::Came(standing(order, record));
+/// amount that was only told wrong would undo a good sale. `None`: it could not be confirmed.
+async fn confirmed(caller: &Caller, order: &Order, record: &ChargeRecord) -> Option<Outcome> {
+    match standing(order, record) {
+        Outcome::WrongAmount { .. } => {
+            let again = look_up(caller, order).await.ok()?;
+            first_standing(&again).map(|record| standing(order, record))
+        }
+        agreed => Some(agreed),
     }
-    Round::Came(first)
 }
 
 /// Finds out whether the money was taken. Nothing is ever charged here: what has not landed by now is called off.
@@ -132,7 +134,7 @@ pub async fn settle(caller: &Caller, order: &Order, context: RoundContext) -> Ro
         }
     };
     match first_standing(&records) {
-        Some(record) => confirmed(caller, order, record).await,
+        Some(record) => confirmed(caller, order, record).await.map_or(Round::NotYet(None), Round::Came),
         None => Round::Came(Outcome::UnsettledGoBack(Cause::PaymentUnavailable)),
     }
 }

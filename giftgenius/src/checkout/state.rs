@@ -320,8 +320,8 @@ impl Saga {
 
     fn next_back(&self) -> Action {
         match self.commit {
-            // A sale that was only asked for may be booked: taking back what is not there is no harm.
-            Commit::Sending | Commit::Done => {
+            // A sale that was asked for and never answered may be booked too.
+            Commit::Done | Commit::Sending => {
                 return Action::Restock { epoch: self.sold_epoch() };
             }
             Commit::NotSent | Commit::Restocked | Commit::Stuck => {}
@@ -479,3 +479,6 @@ impl Default for Saga {
         Self::new()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -18,6 +18,8 @@ use crate::retry::{CallFailed, Failure, Urgency};
 pub enum Round {
     /// An outcome the state machine takes.
     Came(Outcome),
+    /// The same, and the provider asked to be left alone for so long.
+    CameAsking(Outcome, Duration),
     /// Not yet: another round is due, not before this long if the provider (or the rule) says so.
     NotYet(Option<Duration>),
 }
@@ -58,6 +60,14 @@ pub async fn perform(caller: &Caller, order: &Order, action: &Action, context: R
     }
 }
 
+/// An outcome, with what the provider asked for.
+pub(super) fn came(outcome: Outcome, asked: Option<Duration>) -> Round {
+    match asked {
+        Some(asked) => Round::CameAsking(outcome, asked),
+        None => Round::Came(outcome),
+    }
+}
+
 /// Another round is due, not before the provider's Retry-After (capped as for any retry).
 pub(super) fn not_yet(caller: &Caller, failed: &CallFailed) -> Round {
     Round::NotYet(failed.retry_after().map(|asked| asked.min(caller.policy.retry.retry_after_cap)))
@@ -65,11 +75,12 @@ pub(super) fn not_yet(caller: &Caller, failed: &CallFailed) -> Round {
 
 fn reserve_outcome(order: &Order, reserved: Result<Reserved, CallFailed>, repeated: bool) -> Round {
     let first_sku = || order.items.first().map_or_else(String::new, |item| item.sku.clone());
-    Round::Came(match reserved {
-        Ok(Reserved::Whole) => Outcome::Held,
+    match reserved {
+        Ok(Reserved::Whole) => Round::Came(Outcome::Held),
         // Less than was asked for is held: it has to be released.
-        Ok(Reserved::Partly) => Outcome::HoldUnknown(Cause::OutOfStock(first_sku())),
+        Ok(Reserved::Partly) => Round::Came(Outcome::HoldUnknown(Cause::OutOfStock(first_sku()))),
         Err(failed) => {
+            let asked = failed.retry_after();
             let maybe_held = failed.maybe_applied || repeated;
             let cause = match failed.last {
                 Failure::Refused(refusal) if refusal.code == "out_of_stock" => {
@@ -80,9 +91,9 @@ fn reserve_outcome(order: &Order, reserved: Result<Reserved, CallFailed>, repeat
                 Failure::Refused(_) => Cause::InventoryRefused,
                 Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => Cause::InventoryUnavailable,
             };
-            if maybe_held { Outcome::HoldUnknown(cause) } else { Outcome::NotHeld(cause) }
+            came(if maybe_held { Outcome::HoldUnknown(cause) } else { Outcome::NotHeld(cause) }, asked)
         }
-    })
+    }
 }
 
 fn commit_outcome(caller: &Caller, committed: Result<(), CallFailed>, repeated: bool) -> Round {

@@ -25,6 +25,7 @@ fn order(id: &str, created_at: i64, ending: Option<Ending>) -> Record {
         correlation_id: "cor_1".into(),
         entry: EntryKey { user: "ann".into(), tool: "create_order".into(), key: id.into() },
         cancel_entry: None,
+        retry_after_ms: None,
         amount: Money::new(4200, Currency::EUR),
         items: Vec::new(),
         payment_method_id: "pm_1".into(),

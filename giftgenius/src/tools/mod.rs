@@ -201,3 +201,6 @@ pub fn table() -> &'static [Tool] {
     });
     &TABLE
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,7 +82,8 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
     }
 }
 
-/// Leaves a scenario file behind for each finding, which replays it and can be moved in among the others.
+/// Leaves a scenario file behind for each run that broke a rule, named after the first one; it replays the run and can be
+/// moved in among the others.
 fn leave_behind(report: &mut Report, ran: &[Ran], folder: &Path) -> Result<(), FileError> {
     let mut counts: BTreeMap<String, u32> = BTreeMap::new();
     for scenario in &mut report.scenarios {
@@ -103,11 +104,12 @@ fn leave_behind(report: &mut Report, ran: &[Ran], folder: &Path) -> Result<(), F
                 run.replay,
                 write_scenario(&failing)
             );
+            let Some(first) = run.findings.first() else { continue };
+            let count = counts.entry(first.rule.clone()).or_insert(0);
+            *count += 1;
+            let path = folder.join(format!("{}-{count}.toml", first.rule));
+            files::write(&path, text.as_bytes())?;
             for finding in &mut run.findings {
-                let count = counts.entry(finding.rule.clone()).or_insert(0);
-                *count += 1;
-                let path = folder.join(format!("{}-{count}.toml", finding.rule));
-                files::write(&path, text.as_bytes())?;
                 finding.written_to = Some(path.display().to_string());
             }
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use giftgenius::policy::Policy;
 
-use super::evidence::{Evidence, ExchangeView};
+use super::evidence::{CallView, Evidence, ExchangeView};
 use super::{Findings, Oracle, Verdict};
 use crate::fault::{Fault, RetryAfter};
 use crate::provider::operations::{CANCEL, CHARGE, LOOK_UP, REFUND};
@@ -14,19 +14,19 @@ use crate::trace::Seen;
 pub const LATE_ON_THE_WIRE: Duration = Duration::from_millis(250);
 
 /// How much earlier a repeat after a time-out may seem to leave on the wire: the time-out began when the request left
-/// the system, which is before it arrived.
-pub const EARLY_AFTER_A_TIMEOUT_ON_THE_WIRE: Duration = Duration::from_millis(50);
+/// the system, which is before it arrived, and on a busy machine long before. Nothing that arrives tells when it ended.
+pub const EARLY_AFTER_A_TIMEOUT_ON_THE_WIRE: Duration = Duration::from_millis(250);
 
 /// The rule.
 pub static BACKOFF: Oracle = Oracle {
     id: "backoff",
     rule: "Between the end of a failed attempt and the next one lies the policy's delay: in the foreground \
            min(base · 2^(n−1), cap) plus at most the jitter (and the time of the requests in between that it needs), in the background \
-           at least its own delay; never less than Retry-After (capped) asks for.",
+           at least its own delay; never less than Retry-After (capped) asks for; one that goes past the call's deadline ends the call and is told.",
     explanation: "A provider that is struggling needs fewer requests, not the same again at once. A breach names the \
                   two attempts, the gap between them and what the policy allows. A gap may be of the foreground's \
                   kind or of the background's; one that is neither came from a retry that the policy does not know. \
-                  On the wire a repeat may be 250 ms late, 1 ms early, and 50 ms early after a time-out. Look-ups are \
+                  On the wire a repeat may be 250 ms late, 1 ms early, and 250 ms early after a time-out. Look-ups are \
                   not judged: they are asked between attempts and by several actions in a row.",
     requirements: &["F2"],
     check,
@@ -51,7 +51,37 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             judge_pair(evidence, earlier, later, &mut series, &mut findings);
         }
     }
+    for (index, call) in evidence.calls.iter().enumerate() {
+        judge_told(evidence, index, call, &mut findings);
+    }
     findings.verdict()
+}
+
+/// A Retry-After that goes past the call's deadline ends the call, and the caller is told how long to wait.
+fn judge_told(evidence: &Evidence<'_>, index: usize, call: &CallView<'_>, findings: &mut Findings) {
+    let Some(told) = call.told.as_ref().filter(|told| told.is_error && told.retryable == Some(true)) else { return };
+    let Some((end, _)) = call.end else { return };
+    let own = |exchange: &&ExchangeView<'_>| {
+        exchange.call == Some(index) && !exchange.is(&LOOK_UP) && exchange.sent_event < end
+    };
+    let deadline = call.start + evidence.policy.tool_deadline;
+    let beyond = evidence.exchanges.iter().filter(own).find_map(|exchange| match exchange.answer {
+        Some((event, at, Seen::Reply { retry_after: Some(asked), .. })) if at + *asked > deadline => {
+            Some((exchange, event, *asked))
+        }
+        _ => None,
+    });
+    let said = told.structured.pointer("/error/retry_after_ms").and_then(serde_json::Value::as_u64);
+    if let (Some((exchange, event, asked)), None) = (beyond, said) {
+        let message = format!(
+            "{} was answered Retry-After {} ms, past the call's deadline, and {} was told {} without it",
+            exchange.sent.site,
+            asked.as_millis(),
+            call.started.tool,
+            told.code.unwrap_or("an error")
+        );
+        findings.add(message, [exchange.sent_event, event, end]);
+    }
 }
 
 /// Where a series of attempts stands.
@@ -278,6 +308,29 @@ mod tests {
         let release = run.send(&RELEASE, Some("ord_1/1"), Some("r"));
         run.silence(release);
         run.broken(&BACKOFF);
+    }
+
+    #[test]
+    fn a_retry_after_past_the_deadline_is_told_to_the_caller() {
+        for (asked_s, told_ms, broken) in [(40, None, true), (40, Some(40_000), false), (2, None, false)] {
+            let mut run = Run::new();
+            let call = run.create_order("cs_1", "k1");
+            let reserve = run.send(&crate::provider::operations::RESERVE, Some("ord_1/1"), Some("r"));
+            run.see(
+                reserve,
+                Seen::Reply { status: 429, retry_after: Some(Duration::from_secs(asked_s)), intact: true },
+            );
+            let mut error = run.error(giftgenius::error::Code::InventoryUnavailable, None);
+            if let Some(told_ms) = told_ms {
+                error["error"]["retry_after_ms"] = serde_json::json!(told_ms);
+            }
+            run.fail(call, error);
+            if broken {
+                assert!(run.broken(&BACKOFF).contains("was told INVENTORY_UNAVAILABLE without it"));
+            } else {
+                run.kept(&BACKOFF);
+            }
+        }
     }
 
     #[test]

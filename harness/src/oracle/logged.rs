@@ -284,9 +284,9 @@ mod tests {
         with_tool_line(|line| line.user_id = "".into()).broken(&LOGGED);
         with_tool_line(|line| line.idempotency_key = None).broken(&LOGGED);
         with_tool_line(|line| line.correlation_id = "nobody".into()).broken(&LOGGED);
-        with_tool_line(|line| line.event = String::from("done")).broken(&LOGGED);
+        with_tool_line(|line| line.event = "done".into()).broken(&LOGGED);
         with_tool_line(|line| line.status = StepStatus::Failed).broken(&LOGGED);
-        with_tool_line(|line| line.step_id = String::new()).broken(&LOGGED);
+        with_tool_line(|line| line.step_id = "".into()).broken(&LOGGED);
     }
 
     #[test]
@@ -296,7 +296,7 @@ mod tests {
                 if let LogLine::Step(line) = line
                     && line.step_id == missing
                 {
-                    line.step_id = String::from("release");
+                    line.step_id = "release".into();
                 }
             });
             let said = run.broken(&LOGGED);
@@ -306,7 +306,7 @@ mod tests {
             if let LogLine::Step(line) = line
                 && line.step_id == "charge"
             {
-                line.step_id = String::from("settle");
+                line.step_id = "settle".into();
             }
         })
         .kept(&LOGGED);

@@ -341,11 +341,11 @@ impl Run {
             _ => None,
         });
         StepLine {
-            event: event.to_owned(),
+            event: event.to_owned().into(),
             level,
             user_id: self.user.into(),
             workflow_id: None,
-            step_id: step.to_owned(),
+            step_id: step.to_owned().into(),
             status,
             error_code: code,
             idempotency_key: key,

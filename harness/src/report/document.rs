@@ -231,6 +231,17 @@ impl Measured {
     }
 }
 
+impl RunReport {
+    /// One timeline for all findings: what happened, with every row marked that shows any of them.
+    pub fn timeline(&self) -> Vec<Row> {
+        let mut timeline = self.findings.first().map(|first| first.timeline.clone()).unwrap_or_default();
+        for (index, row) in timeline.iter_mut().enumerate() {
+            row.marked = self.findings.iter().any(|finding| finding.timeline.get(index).is_some_and(|row| row.marked));
+        }
+        timeline
+    }
+}
+
 impl Report {
     /// How many scenarios came to this.
     pub fn count(&self, word: Word) -> usize {

@@ -66,15 +66,18 @@ fn verdict(scenario: &ScenarioReport) -> String {
 
 fn failure(out: &mut String, scenario: &ScenarioReport, run: &RunReport) -> fmt::Result {
     let replay = |out: &mut String| writeln!(out, "```sh\n{}\n```\n", run.replay);
-    for finding in &run.findings {
-        writeln!(out, "## BROKEN `{}` in `{}` ({})\n", finding.rule, scenario.name, run.world)?;
-        for message in &finding.messages {
+    if let Some((first, others)) = run.findings.split_first() {
+        writeln!(out, "## BROKEN `{}` in `{}` ({})\n", first.rule, scenario.name, run.world)?;
+        for message in &first.messages {
             writeln!(out, "{}\n", escape(message))?;
         }
+        for (rule, message) in others.iter().flat_map(|other| other.messages.iter().map(|said| (&other.rule, said))) {
+            writeln!(out, "`{rule}`: {}\n", escape(message))?;
+        }
         replay(out)?;
-        let text = columns::text(&finding.timeline, WIDTH);
+        let text = columns::text(&run.timeline(), WIDTH);
         writeln!(out, "```text\n{text}```\n")?;
-        if let Some(path) = &finding.written_to {
+        if let Some(path) = &first.written_to {
             writeln!(out, "Written to `{path}`.\n")?;
         }
     }

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::document::{Extent, Finding, Report, RunReport, ScenarioReport, Word};
+use super::document::{Extent, Report, RunReport, ScenarioReport, Word};
 use super::{columns, units};
 
 /// The widest line.
@@ -39,9 +39,11 @@ pub fn write(report: &Report, style: Style<'_>) -> String {
     for never in report.never_reached() {
         out.push_str(&wrap(&never, WIDTH));
     }
-    for (scenario, run, finding) in report.findings() {
-        out.push('\n');
-        broken(&mut out, scenario, run, finding, style);
+    for scenario in &report.scenarios {
+        for (index, run) in scenario.runs.iter().enumerate() {
+            let earlier = scenario.runs[..index].iter().find(|earlier| same_rules(earlier, run));
+            broken(&mut out, scenario, run, earlier, style);
+        }
     }
     for scenario in &report.scenarios {
         for run in &scenario.runs {
@@ -146,22 +148,49 @@ fn coverage(report: &Report) -> String {
     )
 }
 
-fn broken(out: &mut String, scenario: &ScenarioReport, run: &RunReport, finding: &Finding, style: Style<'_>) {
-    let word = Paint(style.colour).verdict(Word::Broken, "BROKEN");
-    let place = if run.world == "sim" { String::new() } else { format!(" on the {}", run.world) };
-    put(out, &format!("{word} {}  in {}{place}", finding.rule, scenario.name));
+/// Whether two runs broke the same rules.
+fn same_rules(one: &RunReport, other: &RunReport) -> bool {
+    let rules = |run: &RunReport| run.findings.iter().map(|finding| finding.rule.clone()).collect::<Vec<_>>();
+    rules(one) == rules(other)
+}
+
+/// A run that broke rules: the first one and its replay line, the sentences of all, and one timeline in which everything
+/// that shows a breach is marked. A run that only repeats an `earlier` one is two lines.
+fn broken(out: &mut String, scenario: &ScenarioReport, run: &RunReport, earlier: Option<&RunReport>, style: Style<'_>) {
+    let Some((first, others)) = run.findings.split_first() else { return };
+    let place = place(run, earlier);
+    out.push('\n');
+    put(
+        out,
+        &format!("{} {}  in {}{place}", Paint(style.colour).verdict(Word::Broken, "BROKEN"), first.rule, scenario.name),
+    );
     put(out, &format!("  replay: {}", replay(run, style)));
-    for message in &finding.messages {
-        for line in wrap(message, WIDTH - 2).lines() {
+    if earlier.is_some() {
+        return;
+    }
+    let sentences = first.messages.iter().cloned();
+    let more = others.iter().flat_map(|other| other.messages.iter().map(|said| format!("{}: {said}", other.rule)));
+    for sentence in sentences.chain(more) {
+        for line in wrap(&sentence, WIDTH - 2).lines() {
             put(out, &format!("  {line}"));
         }
     }
     out.push('\n');
-    for line in columns::text(&finding.timeline, WIDTH - INDENT.len()).lines() {
+    for line in columns::text(&run.timeline(), WIDTH - INDENT.len()).lines() {
         put(out, &format!("{INDENT}{line}"));
     }
-    if let Some(path) = &finding.written_to {
+    if let Some(path) = &first.written_to {
         put(out, &format!("  written to {path}"));
+    }
+}
+
+/// Where a run was, where that is not plain.
+fn place(run: &RunReport, earlier: Option<&RunReport>) -> String {
+    let world = if run.world == "sim" { String::new() } else { format!(" on the {}", run.world) };
+    match earlier {
+        Some(earlier) if earlier.world == run.world => format!(", with seed {} too", run.seed),
+        Some(_) => format!("{world} too"),
+        None => world,
     }
 }
 

@@ -11,7 +11,7 @@ use super::faults;
 use super::fields::{Field, Fields};
 use super::mistake::{Mistakes, ScenarioError};
 use super::model::{Expect, Scenario, WorldKind};
-use super::policy::{self, WIRE_ATTEMPT_TIMEOUT_MAX};
+use super::policy::{self, WIRE_ATTEMPT_TIMEOUT};
 use super::script;
 use crate::fault::plan::Plan;
 use crate::{requirement, suggest};
@@ -85,7 +85,7 @@ fn read(
             .table_of("[policy]", &policy::keys(), mistakes)
             .map_or_else(Policy::default, |table| policy::read(&table, mistakes)),
     };
-    fast_enough(&fields, &worlds, &policy, mistakes);
+    fits_the_wire(&fields, &worlds, &policy, mistakes);
     let stock = fields.get("stock").map_or_else(BTreeMap::new, |field| stock(field, known, mistakes));
     let script = if let Some(field) = fields.get("script") {
         script::read(field, mistakes)
@@ -188,18 +188,23 @@ fn worlds(field: &Field<'_>, mistakes: &mut Mistakes) -> Vec<WorldKind> {
     worlds
 }
 
-/// On the wire a lost reply is waited for in real time.
-fn fast_enough(fields: &Fields<'_>, worlds: &[WorldKind], policy: &Policy, mistakes: &mut Mistakes) {
+/// On the wire a lost reply is waited for in real time, and a reply that is not lost may be held up by a busy machine.
+fn fits_the_wire(fields: &Fields<'_>, worlds: &[WorldKind], policy: &Policy, mistakes: &mut Mistakes) {
     let timeout = policy.retry.attempt_timeout;
-    if !worlds.contains(&WorldKind::Wire) || timeout <= WIRE_ATTEMPT_TIMEOUT_MAX {
+    if !worlds.contains(&WorldKind::Wire) || WIRE_ATTEMPT_TIMEOUT.contains(&timeout) {
         return;
     }
     if let Some(field) = fields.get("worlds") {
-        let most = WIRE_ATTEMPT_TIMEOUT_MAX.as_millis();
+        let (least, most) = (WIRE_ATTEMPT_TIMEOUT.start().as_millis(), WIRE_ATTEMPT_TIMEOUT.end().as_millis());
+        let why = if timeout > *WIRE_ATTEMPT_TIMEOUT.end() {
+            "a scenario for the wire waits in real time"
+        } else {
+            "on the wire a busy machine may hold up a reply for longer"
+        };
         mistakes.suggest(
             &field.span,
-            format!("a scenario for the wire waits in real time, and an attempt may take {} ms", timeout.as_millis()),
-            Some(format!("set `attempt_timeout_ms` in [policy] to {most} or less")),
+            format!("{why}, and an attempt may take {} ms", timeout.as_millis()),
+            Some(format!("set `attempt_timeout_ms` in [policy] to between {least} and {most}")),
         );
     }
 }

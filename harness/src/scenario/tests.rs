@@ -51,11 +51,11 @@ fn mistakes(text: &str) -> Vec<String> {
 #[test]
 fn a_whole_scenario_is_read() {
     let text = format!(
-        "{HEAD}covers = [\"F2\", \"F7\"]\nworlds = [\"sim\", \"wire\"]\n[policy]\nattempt_timeout_ms = 100\npayment_profile = \"acp\"\n{SESSION}{ORDER}[expect]\nanswer = \"success\"\nrequests = {{ \"payment.charge\" = 1 }}\n"
+        "{HEAD}covers = [\"F2\", \"F7\"]\nworlds = [\"sim\", \"wire\"]\n[policy]\nattempt_timeout_ms = 1000\npayment_profile = \"acp\"\n{SESSION}{ORDER}[expect]\nanswer = \"success\"\nrequests = {{ \"payment.charge\" = 1 }}\n"
     );
     let scenario = read(&text).expect("a good file");
     assert_eq!(scenario.worlds, [WorldKind::Sim, WorldKind::Wire]);
-    assert_eq!(scenario.policy.retry.attempt_timeout, Duration::from_millis(100));
+    assert_eq!(scenario.policy.retry.attempt_timeout, Duration::from_secs(1));
     assert_eq!(scenario.policy.payment_profile, PaymentProfile::Acp);
     assert_eq!(scenario.expect.requests["payment.charge"], 1);
     let Step::Call(order) = &scenario.script[1] else {

@@ -5,6 +5,7 @@
 
 use std::fmt::Display;
 use std::io::{BufRead as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::announcing::{Announcing, Waiting};
-use super::control::{FromChild, Settings, ToChild};
+use super::control::{FromChild, JOURNAL_FILES, Settings, ToChild};
 use super::entropy::SeededEntropy;
 
 /// The subcommand that makes misrule the system's process. No user's business, so in no help text.
@@ -41,9 +42,11 @@ impl Failure {
     }
 }
 
-/// The process: reads its settings from stdin, serves, and ends at `stop` or when misrule is gone.
+/// The process: reads its settings from stdin, serves, and ends at `stop` or when misrule is gone. Its one argument is the
+/// run's folder, which it has to know before it is told anything: misrule may be gone by then.
 pub fn main() -> ExitCode {
-    match run() {
+    let folder = std::env::args_os().nth(2).map(PathBuf::from);
+    match run(folder.as_deref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure(why)) => {
             // stderr is read by misrule, which shows it.
@@ -53,10 +56,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Failure> {
+fn run(folder: Option<&Path>) -> Result<(), Failure> {
     let mut first = String::new();
     std::io::stdin().lock().read_line(&mut first).map_err(Failure::of("stdin could not be read"))?;
-    if first.is_empty() {
+    if !first.ends_with('\n') {
+        folder.inspect(|folder| tidy_up(folder));
         return Err(Failure(format!(
             "`{SUBCOMMAND}` is started by misrule itself, which tells it on stdin what to do"
         )));
@@ -81,11 +85,11 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let waiting = Arc::new(Waiting::default());
     let (stop, mut stopping) = watch::channel(false);
     let lines = speak();
-    listen(&settings, waiting.clone(), stop);
-
-    let transport = Announcing::new(settings.providers, settings.nobody, waiting, lines.clone())
+    let transport = Announcing::new(settings.providers, settings.nobody, waiting.clone(), lines.clone())
         .map_err(Failure::of("the HTTP client could not be set up"))?;
     let journal = SqliteJournal::open(&settings.journal()).map_err(Failure::of("the journal could not be opened"))?;
+    // Not before the journal is open: files that are just being made could be missed when the folder is removed.
+    listen(settings.folder.clone(), waiting, stop);
     let ports = Ports {
         transport: Arc::new(transport),
         journal: Arc::new(journal),
@@ -134,22 +138,26 @@ fn speak() -> mpsc::Sender<FromChild> {
     sender
 }
 
-/// The thread that reads control lines, and ends the process when misrule is gone.
-fn listen(settings: &Settings, waiting: Arc<Waiting>, stop: watch::Sender<bool>) {
-    let folder = settings.folder.clone();
+/// The thread that reads control lines, and ends the process when misrule is gone, also one that is being stopped.
+fn listen(folder: PathBuf, waiting: Arc<Waiting>, stop: watch::Sender<bool>) {
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
             match line.map(|line| serde_json::from_str(&line)) {
                 Ok(Ok(ToChild::Decide { id, decision })) => waiting.decide(id, decision),
-                Ok(Ok(ToChild::Stop)) => {
-                    stop.send_replace(true);
-                    return;
-                }
+                Ok(Ok(ToChild::Stop)) => _ = stop.send_replace(true),
                 Ok(Ok(ToChild::Start(_)) | Err(_)) | Err(_) => break,
             }
         }
         // Nobody is left who could tidy up.
-        let _ = std::fs::remove_dir_all(&folder);
+        tidy_up(&folder);
         std::process::exit(COULD_NOT_RUN.into());
     });
+}
+
+/// Removes the run's folder, by the names of what is in it: a folder that holds anything else is not a run's.
+fn tidy_up(folder: &Path) {
+    for file in JOURNAL_FILES {
+        let _ = std::fs::remove_file(folder.join(file));
+    }
+    let _ = std::fs::remove_dir(folder);
 }

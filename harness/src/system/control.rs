@@ -2,7 +2,7 @@
 //! stdin.
 //!
 //! The first line to the child holds its settings (they hold tokens, which a command line would show to everybody).
-//! When the child's stdin ends without `stop`, misrule is gone: the child ends too and takes the run's folder with it.
+//! When the child's stdin ends, misrule is gone: the child ends too and takes the run's folder with it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -102,6 +102,9 @@ pub const EXCHANGE_PATH: &str = "/exchange/";
 
 /// The name of the journal's file.
 pub const JOURNAL: &str = "journal.sqlite";
+
+/// Everything that is ever in a run's folder: the journal, and what SQLite keeps beside it.
+pub(super) const JOURNAL_FILES: [&str; 3] = [JOURNAL, "journal.sqlite-wal", "journal.sqlite-shm"];
 
 /// A user and the token that says so.
 #[derive(Clone, Debug, Serialize, Deserialize)]

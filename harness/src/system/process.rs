@@ -59,7 +59,7 @@ impl Process {
         decide: Decide,
     ) -> Result<Self, RunError> {
         let mut command = Command::new(program);
-        command.arg(SUBCOMMAND);
+        command.arg(SUBCOMMAND).arg(&settings.folder);
         Self::start_command(program, command, START_MAX, settings, recorder, decide).await
     }
 

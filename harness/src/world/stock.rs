@@ -46,12 +46,13 @@ fn order_at_rest(order: &Order) -> OrderAtRest {
 /// Every order that a run speaks of: at the providers, and in the system's log. A journal lists only orders that are
 /// open or parked, so the others have to be asked for by name.
 pub fn orders_named(record: &Record) -> BTreeSet<String> {
-    let of_reference = |reference: &str| reference.split('/').next().map(str::to_owned);
-    let mut orders: BTreeSet<_> =
-        record.ledger.effects.iter().filter_map(|effect| of_reference(&effect.reference)).collect();
+    let mut orders: BTreeSet<&str> = BTreeSet::new();
+    for effect in &record.ledger.effects {
+        orders.insert(order_of_reference(&effect.reference));
+    }
     for event in &record.trace.events {
         match &event.kind {
-            EventKind::Sent(sent) => orders.extend(sent.reference.as_deref().and_then(of_reference)),
+            EventKind::Sent(sent) => orders.extend(sent.reference.as_deref().map(order_of_reference)),
             EventKind::Log(line) => orders.extend(order_of_line(line)),
             EventKind::CallStarted(_)
             | EventKind::CallEnded { .. }
@@ -62,14 +63,18 @@ pub fn orders_named(record: &Record) -> BTreeSet<String> {
             | EventKind::Switched { .. } => {}
         }
     }
-    orders
+    orders.into_iter().map(str::to_owned).collect()
 }
 
-fn order_of_line(line: &LogLine) -> Option<String> {
-    let order = match line {
-        LogLine::Step(step) => step.order_id.as_ref(),
-        LogLine::Alert(alert) => alert.order_id.as_ref(),
+/// The order that a merchant reference, or a reservation's (`order/epoch`), names.
+fn order_of_reference(reference: &str) -> &str {
+    reference.split_once('/').map_or(reference, |(order, _)| order)
+}
+
+fn order_of_line(line: &LogLine) -> Option<&str> {
+    match line {
+        LogLine::Step(step) => step.order_id.as_ref().map(OrderId::as_str),
+        LogLine::Alert(alert) => alert.order_id.as_ref().map(OrderId::as_str),
         LogLine::CheckoutResult(_) => None,
-    };
-    order.map(ToString::to_string)
+    }
 }

@@ -41,6 +41,7 @@ pub(in crate::journal) fn order(id: &str, saga: Saga) -> Record {
         correlation_id: "cor_1".into(),
         entry: entry_key("ann", "create_order", "k"),
         cancel_entry: None,
+        retry_after_ms: None,
         amount: Money::new(4200, Currency::EUR),
         items: vec![Item { sku: String::from("tea-set"), quantity: 1 }],
         payment_method_id: String::from("pm_1"),

@@ -8,8 +8,11 @@ pub mod ports;
 pub mod tasks;
 pub mod transport;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use giftgenius::app::{App, ToolCall};
@@ -18,7 +21,7 @@ use giftgenius::journal::JournalError;
 use giftgenius::journal::memory::MemoryJournal;
 use giftgenius::operations::switches;
 use giftgenius::policy::Policy;
-use giftgenius::ports::{BoxFuture, Journal, Ports};
+use giftgenius::ports::{BoxFuture, Journal, Ports, Tasks as _};
 
 use self::ports::{SimClock, SimLog};
 use self::tasks::SimTasks;
@@ -102,6 +105,38 @@ fn begin(
     Life { app: App::new(ports, policy.clone()), tasks }
 }
 
+/// A call as its caller waits for it. A caller that hangs up ends the waiting and not the call, which a real server
+/// brings to its end with nobody there.
+struct Attended<T: Send + 'static> {
+    /// `None` once it is answered.
+    call: Option<BoxFuture<'static, T>>,
+    tasks: Arc<SimTasks>,
+}
+
+impl<T: Send + 'static> Future for Attended<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let Some(call) = &mut self.call else { return Poll::Pending };
+        let answer = call.as_mut().poll(context);
+        if answer.is_ready() {
+            self.call = None;
+        }
+        answer
+    }
+}
+
+impl<T: Send + 'static> Drop for Attended<T> {
+    fn drop(&mut self) {
+        // Without a runtime the whole run is being torn down.
+        if let Some(call) = self.call.take()
+            && tokio::runtime::Handle::try_current().is_ok()
+        {
+            self.tasks.spawn("a call that nobody waits for", Box::pin(async { _ = call.await }));
+        }
+    }
+}
+
 /// The simulated journal's failure is the harness's own.
 fn journal_failed(act: &'static str) -> impl FnOnce(JournalError) -> RunError {
     move |error| RunError::Journal { path: "(memory)".into(), act, reason: error.to_string() }
@@ -109,7 +144,7 @@ fn journal_failed(act: &'static str) -> impl FnOnce(JournalError) -> RunError {
 
 impl World for SimWorld {
     fn call(&self, call: OutgoingCall) -> BoxFuture<'static, HostReply> {
-        let app = self.app();
+        let (app, tasks) = (self.app(), self.tasks());
         let patience = self.policy.tool_deadline * 3 / 2;
         Box::pin(async move {
             let call = ToolCall {
@@ -119,7 +154,8 @@ impl World for SimWorld {
                 correlation_id: Some(CorrelationId::from(call.correlation)),
                 idempotency_key: call.key_in_meta,
             };
-            match tokio::time::timeout(patience, app.call_tool(call)).await {
+            let answer = Attended { call: Some(Box::pin(async move { app.call_tool(call).await })), tasks };
+            match tokio::time::timeout(patience, answer).await {
                 Err(_) => HostReply::NoAnswer,
                 Ok(Ok(reply)) => HostReply::Tool { structured: reply.structured, is_error: reply.is_error },
                 Ok(Err(unknown)) => HostReply::Protocol { code: INVALID_PARAMS, message: unknown.to_string() },

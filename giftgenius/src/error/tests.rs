@@ -1,0 +1,75 @@
+//! The table of codes, and the shape of an error.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::*;
+
+#[test]
+fn every_code_has_a_sentence_that_promises_no_more_than_it_can() {
+    let mut sentences = BTreeSet::new();
+    for code in Code::ALL {
+        let sentence = code.sentence();
+        assert!(sentence.ends_with('.') && sentence.len() > 20, "{}: {sentence}", code.as_str());
+        assert!(sentence.starts_with(char::is_uppercase), "{}: {sentence}", code.as_str());
+        assert!(sentences.insert(sentence), "{}: {sentence} is said of two codes", code.as_str());
+        let encourages = sentence.to_lowercase().contains("try again");
+        assert!(!encourages || code.retryable(), "{}: {sentence}", code.as_str());
+        for jargon in ["idempotency", "retry", "session", "provider", "null", "error", "_"] {
+            assert!(!sentence.to_lowercase().contains(jargon), "{}: {sentence}", code.as_str());
+        }
+    }
+}
+
+#[test]
+fn what_can_be_done_fits_whether_a_repeat_helps() {
+    for code in Code::ALL {
+        assert!(!code.next().is_empty(), "{}", code.as_str());
+        assert_eq!(code.next().contains(&Next::SameKeyAgain), code.retryable(), "{}", code.as_str());
+        assert!(!code.retryable() || code.kind() == ErrorType::Technical, "{}", code.as_str());
+    }
+}
+
+#[test]
+fn a_code_reads_back_from_its_text() {
+    for code in Code::ALL {
+        assert_eq!(serde_json::to_value(code).unwrap(), json!(code.as_str()));
+        assert_eq!(serde_json::from_value::<Code>(json!(code.as_str())).unwrap(), *code);
+    }
+}
+
+#[test]
+fn a_whole_error_says_everything() {
+    let mut error = ToolError::new(Code::OutOfStock, "tea-set is out of stock", &"cor_1".into())
+        .retry_after(Some(Duration::from_secs(2)))
+        .about(&"ord_1".into(), Effects::None);
+    error.violations = vec![Violation {
+        field: String::from("/items"),
+        error_type: String::from("missing"),
+        expected: String::from("the field `items` is required"),
+        allowed_values: vec![json!(1)],
+    }];
+    error.example = Some(json!({"items": []}));
+    insta::assert_snapshot!(serde_json::to_string_pretty(&error).unwrap());
+}
+
+#[test]
+fn a_bare_error_leaves_out_only_what_does_not_apply() {
+    let error = ToolError::new(Code::StoreUnavailable, "the order store did not answer", &"cor_1".into());
+    let value = serde_json::to_value(&error).unwrap();
+    let fields: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(fields, ["code", "correlation_id", "effects", "message", "next", "retryable", "type", "user_message"]);
+    assert_eq!(serde_json::from_value::<ToolError>(value).unwrap(), *error);
+}
+
+#[test]
+fn the_table_of_codes() {
+    let line = |code: &Code| {
+        let word = |value: Value| value.as_str().unwrap_or_default().to_owned();
+        let next: Vec<_> = code.next().iter().map(|next| word(json!(next))).collect();
+        let again = if code.retryable() { "retryable" } else { "final" };
+        format!("{} {} {again} [{}]\n  {}", code.as_str(), word(json!(code.kind())), next.join(", "), code.sentence())
+    };
+    insta::assert_snapshot!(Code::ALL.iter().map(line).collect::<Vec<_>>().join("\n"));
+}

@@ -1,0 +1,182 @@
+//! Deaths between any two steps, and callers that go away between any two polls.
+
+use std::future::Future as _;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use giftgenius::operations::housekeeping::housekeeping;
+use giftgenius::operations::switches;
+use giftgenius::policy::PaymentProfile::{Keyless, KeylessNoCancel, Stripe};
+use serde_json::json;
+
+use crate::shop::Fault;
+use crate::world::{World, purchase, said, text};
+
+/// Dies after `steps` steps of a sale (a cancellation follows it), starts again, and answers whether it had died.
+async fn survives(world: &World, steps: usize, cancels: bool) -> bool {
+    let life = world.start();
+    let session = life.session().await;
+    if !cancels {
+        world.fuse.set(steps);
+    }
+    let life = std::sync::Arc::new(life);
+    let acting = {
+        let (life, session) = (life.clone(), session.clone());
+        async move {
+            let sale = life.buy(&session, "key-0001").await;
+            if cancels {
+                life.rest().await;
+                let order = json!({"order_id": text(&sale, "/order_id"), "idempotency_key": "key-0002"});
+                life.call("cancel_order", order).await;
+            }
+            life.rest().await;
+        }
+    };
+    if cancels {
+        // The sale is whole before the fuse is lit.
+        life.buy(&session, "key-0001").await;
+        life.rest().await;
+        world.fuse.set(steps);
+    }
+    let died = tokio::select! {
+        biased;
+        () = acting => false,
+        () = world.fuse.blown() => true,
+    };
+    std::sync::Arc::into_inner(life).expect("nobody else holds it").crash().await;
+    world.fuse.set(usize::MAX);
+    let life = world.start();
+    life.app.recover().await.unwrap();
+    life.rest().await;
+    let paid = world.is_whole(&life).await;
+    let again = life.buy(&session, "key-0001").await;
+    life.rest().await;
+    match said(&again).as_str() {
+        "success" if cancels => {}
+        "success" => assert!(world.is_whole(&life).await, "after {steps} steps"),
+        _ => assert!(!paid, "after {steps} steps: {}", again.structured),
+    }
+    died
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_death_after_any_step_of_a_sale_leaves_a_whole_sale_or_nothing() {
+    for profile in [Stripe, Keyless, KeylessNoCancel] {
+        for faults in
+            [[Fault::Fine, Fault::Fine], [Fault::LostReply, Fault::Fine], [Fault::LostRequest, Fault::LostReply]]
+        {
+            let mut steps = 0;
+            loop {
+                let world = World::new(profile);
+                world.shop.script("payment.charge", &faults);
+                if !survives(&world, steps, false).await {
+                    break;
+                }
+                steps += 1;
+            }
+            assert!(steps > 20, "{steps} steps are no sale");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_death_after_any_step_of_a_cancellation_leaves_a_whole_sale_or_nothing() {
+    let mut steps = 0;
+    while survives(&World::new(Stripe), steps, true).await {
+        steps += 1;
+    }
+    assert!(steps > 10, "{steps} steps are no cancellation");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_goes_away_at_any_point_leaves_a_whole_sale_or_nothing() {
+    for polls in 0.. {
+        let world = World::new(Stripe);
+        let life = world.start();
+        let session = life.session().await;
+        let answered = {
+            let mut call = pin!(life.buy(&session, "key-0001"));
+            let mut answered = false;
+            for _ in 0..polls {
+                if call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+                    answered = true;
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            answered
+        };
+        life.rest().await;
+        world.is_whole(&life).await;
+        if answered {
+            break;
+        }
+        assert!(polls < 10_000);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_goes_away_while_it_cancels_leaves_a_whole_sale_or_nothing() {
+    for polls in 0.. {
+        let world = World::new(Stripe);
+        let life = world.start();
+        let session = life.session().await;
+        let order = text(&life.buy(&session, "key-0001").await, "/order_id");
+        life.rest().await;
+        let answered = {
+            let cancel = json!({"order_id": order, "idempotency_key": "key-0002"});
+            let mut call = pin!(life.call("cancel_order", cancel));
+            let mut answered = false;
+            for _ in 0..polls {
+                if call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+                    answered = true;
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            answered
+        };
+        life.rest().await;
+        world.is_whole(&life).await;
+        if answered {
+            break;
+        }
+        assert!(polls < 10_000);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sale_that_died_before_its_charge_goes_back_while_checkout_is_off() {
+    let world = World::new(Stripe);
+    let life = world.start();
+    let session = life.session().await;
+    world.shop.script("inventory.reserve", &[Fault::Silence]);
+    let sale = life.calling("create_order", purchase(&session, "key-0001"));
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    sale.abort();
+    life.crash().await;
+    switches::set_checkout(&*world.journal, false).await.unwrap();
+    let life = world.start();
+    life.app.recover().await.unwrap();
+    life.rest().await;
+    assert!(!world.is_whole(&life).await);
+    assert_eq!(said(&life.buy(&session, "key-0001").await), "CHECKOUT_TEMPORARILY_DISABLED");
+    assert_eq!(world.shop.count("payment.charge"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_living_replica_takes_up_what_a_dead_one_left() {
+    let world = World::new(Stripe);
+    let (dying, living) = (world.start(), world.start());
+    let keeping = tokio::spawn(housekeeping(living.app.clone()));
+    let session = dying.session().await;
+    world.shop.script("payment.charge", &[Fault::Silence]);
+    let sale = dying.calling("create_order", purchase(&session, "key-0001"));
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    sale.abort();
+    dying.crash().await;
+    tokio::time::sleep(std::time::Duration::from_secs(150)).await;
+    keeping.abort();
+    living.rest().await;
+    assert!(world.is_whole(&living).await, "the charge had landed");
+}

@@ -1,0 +1,14 @@
+//! The whole application in one process: scripted providers, a journal in memory that can fail, virtual time.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod cancelling;
+mod crashes;
+mod fuse;
+mod keys;
+mod operations;
+mod sales;
+mod shop;
+mod store;
+mod stores;
+mod world;

@@ -1,0 +1,280 @@
+//! The providers as one scripted transport: a payment provider, an inventory and a catalog in a few lines, which do what
+//! the next scripted fault of an operation says, and note every request that came before its intent was journalled.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use giftgenius::checkout::state::{Charge, Commit, Direction, Reserve};
+use giftgenius::journal::memory::MemoryJournal;
+use giftgenius::journal::{Key, Record};
+use giftgenius::ports::{BoxFuture, Journal as _, Request, Response, Transport, TransportError};
+use serde_json::{Value, json};
+
+use crate::fuse::Fuse;
+
+/// What happens to one request.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    /// Nothing, in its turn.
+    Fine,
+    /// No connection.
+    NotSent,
+    /// It is applied and the reply is lost.
+    LostReply,
+    /// It is lost on its way.
+    LostRequest,
+    /// It is not applied and answered with this status, code and Retry-After.
+    Status(u16, &'static str, Option<&'static str>),
+    /// It is applied, and never answered.
+    Silence,
+    /// It is applied twice, whatever the key.
+    Twice,
+    /// It is applied, for another amount, in minor units.
+    Amount(i64),
+    /// It is applied after this long, and then answered.
+    Slow(Duration),
+}
+
+/// A charge that was taken.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken {
+    id: String,
+    reference: String,
+    amount: i64,
+    refunded: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Reservation {
+    Held,
+    Sold,
+    Over,
+}
+
+#[derive(Default)]
+struct Books {
+    script: BTreeMap<&'static str, VecDeque<Fault>>,
+    seen: Vec<&'static str>,
+    charges: Vec<Taken>,
+    /// Replies by key, where the provider keeps them.
+    kept: BTreeMap<String, (u16, Value)>,
+    closed: BTreeSet<String>,
+    reservations: BTreeMap<String, Reservation>,
+    /// Requests whose intent was not in the journal.
+    unjournalled: Vec<String>,
+}
+
+/// All providers.
+pub(crate) struct Shop {
+    books: Mutex<Books>,
+    deduplicates: bool,
+    journal: Arc<MemoryJournal>,
+    fuse: Arc<Fuse>,
+}
+
+pub(crate) const PRICE: i64 = 4200;
+
+impl Shop {
+    pub(crate) fn new(deduplicates: bool, journal: Arc<MemoryJournal>, fuse: Arc<Fuse>) -> Self {
+        Self { books: Mutex::default(), deduplicates, journal, fuse }
+    }
+
+    /// What happens to the next requests of an operation; afterwards nothing does.
+    pub(crate) fn script(&self, operation: &'static str, faults: &[Fault]) {
+        self.books.lock().unwrap().script.insert(operation, faults.iter().cloned().collect());
+    }
+
+    /// How often an operation was asked for.
+    pub(crate) fn count(&self, operation: &str) -> usize {
+        self.books.lock().unwrap().seen.iter().filter(|seen| **seen == operation).count()
+    }
+
+    /// What stands of the person's money, in minor units.
+    pub(crate) fn money(&self) -> i64 {
+        self.books.lock().unwrap().charges.iter().map(|charge| charge.amount - charge.refunded).sum()
+    }
+
+    /// How many reservations are held, and how many are sold.
+    pub(crate) fn stock(&self) -> (usize, usize) {
+        let books = self.books.lock().unwrap();
+        let of = |wanted| books.reservations.values().filter(|standing| **standing == wanted).count();
+        (of(Reservation::Held), of(Reservation::Sold))
+    }
+
+    /// Requests that were sent before their intent was journalled: never any.
+    pub(crate) fn unjournalled(&self) -> Vec<String> {
+        self.books.lock().unwrap().unjournalled.clone()
+    }
+
+    fn check_intent(&self, operation: &str, order: &str) {
+        let stored =
+            self.journal.get(&Key::Order(order.into())).now_or_never().expect("memory answers at once").unwrap();
+        let told = stored.is_some_and(|stored| {
+            let Record::Order(order) = &*stored.record else { return false };
+            let saga = &order.saga;
+            match operation {
+                "inventory.reserve" => matches!(saga.reserve, Reserve::Sending { .. }),
+                "payment.charge" => matches!(saga.charge, Charge::Sending { .. }),
+                "inventory.commit" => saga.commit == Commit::Sending,
+                // The engine gives back late copies of a charge that it keeps, too.
+                "payment.refund" => saga.commit == Commit::Done || saga.direction != Direction::Forward,
+                _ => saga.direction != Direction::Forward,
+            }
+        });
+        if !told {
+            self.books.lock().unwrap().unjournalled.push(format!("{operation} of {order}"));
+        }
+    }
+
+    fn apply(&self, request: &Request, amount: Option<i64>) -> (u16, Value) {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let reference = body["reference"].as_str().unwrap_or_default().to_owned();
+        if request.idempotency_key.is_some() {
+            self.check_intent(request.operation, reference.split('/').next().expect("a first part"));
+        }
+        let mut books = self.books.lock().unwrap();
+        let key = request.idempotency_key.clone().filter(|_| self.deduplicates && amount.is_none());
+        if let Some(kept) = key.as_ref().and_then(|key| books.kept.get(key)) {
+            return kept.clone();
+        }
+        let reply = books.handle(request, &body, &reference, amount);
+        if let Some(key) = key {
+            books.kept.insert(key, reply.clone());
+        }
+        reply
+    }
+}
+
+fn refused(status: u16, code: &str) -> (u16, Value) {
+    (status, json!({"error": {"code": code, "message": "a provider's free text"}}))
+}
+
+impl Books {
+    fn listing(&self, reference: &str) -> Vec<Value> {
+        let of_order = self.charges.iter().filter(|charge| charge.reference == reference);
+        of_order
+            .map(|charge| {
+                json!({"id": charge.id, "amount": charge.amount, "refunded": charge.refunded, "currency": "EUR"})
+            })
+            .collect()
+    }
+
+    fn handle(&mut self, request: &Request, body: &Value, reference: &str, amount: Option<i64>) -> (u16, Value) {
+        match request.operation {
+            "payment.methods" => {
+                (200, json!({"payment_methods": [{"id": "pm_visa", "brand": "visa", "last4": "4242"}]}))
+            }
+            "payment.charge" => {
+                if self.closed.contains(reference) {
+                    return refused(409, "reference_closed");
+                }
+                let amount = amount.unwrap_or_else(|| body["amount"].as_i64().expect("an amount"));
+                let id = format!("ch_{}", self.charges.len() + 1);
+                let charge = Taken { id: id.clone(), reference: reference.to_owned(), amount, refunded: 0 };
+                self.charges.push(charge);
+                (200, json!({"id": id, "amount": amount, "currency": "EUR", "status": "captured"}))
+            }
+            "payment.look_up" => {
+                let reference = request.path.split('=').next_back().expect("a query");
+                (200, json!({"charges": self.listing(reference)}))
+            }
+            "payment.cancel" => {
+                self.closed.insert(reference.to_owned());
+                (200, json!({"status": "closed", "charges": self.listing(reference)}))
+            }
+            "payment.refund" => {
+                let amount = body["amount"].as_i64().expect("an amount");
+                let charge = self.charges.iter_mut().find(|charge| body["charge"] == *charge.id).expect("a charge");
+                if charge.amount - charge.refunded < amount {
+                    return refused(400, "exceeds_charge");
+                }
+                charge.refunded += amount;
+                (200, json!({"id": "re_1", "amount": amount, "status": "succeeded"}))
+            }
+            "catalog.search" => {
+                let product = json!({"sku": "tea-set", "title": "Tea set", "description": "For two.", "category": "home",
+                    "tags": ["tea"], "amount": PRICE, "currency": "EUR", "in_stock": true});
+                (200, json!({"products": [product]}))
+            }
+            "catalog.quote" => {
+                let line = json!({"sku": "tea-set", "title": "Tea set", "quantity": 1, "unit_amount": PRICE});
+                (200, json!({"currency": "EUR", "lines": [line], "discount": 0, "total": PRICE}))
+            }
+            _ => self.inventory(request.operation, body, reference),
+        }
+    }
+
+    fn inventory(&mut self, operation: &str, body: &Value, reference: &str) -> (u16, Value) {
+        let standing = self.reservations.get(reference).copied();
+        match (operation, standing) {
+            ("inventory.reserve", None | Some(Reservation::Held)) => {
+                self.reservations.insert(reference.to_owned(), Reservation::Held);
+                (200, json!({"status": "held", "items": body["items"]}))
+            }
+            ("inventory.reserve", _) => refused(409, "reference_closed"),
+            ("inventory.commit", Some(Reservation::Held | Reservation::Sold)) => {
+                self.reservations.insert(reference.to_owned(), Reservation::Sold);
+                (200, json!({"status": "committed"}))
+            }
+            ("inventory.commit", _) => refused(410, "reservation_gone"),
+            ("inventory.release", Some(Reservation::Sold)) => refused(409, "committed"),
+            ("inventory.release", _) => {
+                self.reservations.insert(reference.to_owned(), Reservation::Over);
+                (200, json!({"status": "released"}))
+            }
+            ("inventory.restock", standing) => {
+                if standing == Some(Reservation::Sold) {
+                    self.reservations.insert(reference.to_owned(), Reservation::Over);
+                }
+                (200, json!({"status": "restocked"}))
+            }
+            _ => panic!("{operation} is none of the inventory's"),
+        }
+    }
+}
+
+impl Transport for Shop {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
+        Box::pin(async move {
+            self.fuse.burn().await;
+            let fault = {
+                let mut books = self.books.lock().unwrap();
+                books.seen.push(request.operation);
+                books.script.get_mut(request.operation).and_then(VecDeque::pop_front).unwrap_or(Fault::Fine)
+            };
+            let answer = |(status, body): (u16, Value)| {
+                Ok(Response { status, retry_after: None, body: body.to_string().into_bytes().into() })
+            };
+            let reply = match fault {
+                Fault::Fine => answer(self.apply(&request, None)),
+                Fault::NotSent => Err(TransportError::NotSent),
+                Fault::LostRequest => Err(TransportError::Broken),
+                Fault::LostReply => {
+                    self.apply(&request, None);
+                    Err(TransportError::Broken)
+                }
+                Fault::Status(status, code, retry_after) => {
+                    let body = refused(status, code).1.to_string().into_bytes().into();
+                    Ok(Response { status, retry_after: retry_after.map(str::to_owned), body })
+                }
+                Fault::Silence => {
+                    self.apply(&request, None);
+                    std::future::pending().await
+                }
+                Fault::Twice => {
+                    self.apply(&request, Some(PRICE));
+                    answer(self.apply(&request, Some(PRICE)))
+                }
+                Fault::Amount(amount) => answer(self.apply(&request, Some(amount))),
+                Fault::Slow(delay) => {
+                    tokio::time::sleep(delay).await;
+                    answer(self.apply(&request, None))
+                }
+            };
+            self.fuse.burn().await;
+            reply
+        })
+    }
+}

@@ -1,0 +1,210 @@
+//! A run as lines of text, channel by channel, that are the same in both worlds.
+
+use std::fmt::{self, Write as _};
+
+use giftgenius::step_log::LogLine;
+use serde_json::Value;
+
+use super::order::Canonical;
+use crate::oracle::Verdict;
+use crate::outcome::Outcome;
+use crate::provider::ledger::Effect;
+use crate::report::normalise::log_value;
+use crate::trace::{CallStarted, Event, EventKind, HostReply, Seen, Sent};
+
+/// One side of a run, as it is compared.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Channel {
+    /// What it is called in a difference.
+    pub name: &'static str,
+    /// In canonical order, identifiers renamed.
+    pub lines: Vec<String>,
+}
+
+/// The channels of a run. The providers come first: what differs there mostly explains what differs elsewhere.
+pub fn channels(outcome: &Outcome) -> [Channel; 5] {
+    let canonical = Canonical::of(&outcome.record);
+    let events =
+        |wanted: Side| text(canonical.record.trace.events.iter().filter(|event| Side::of(&event.kind) == wanted));
+    let mut verdict = String::new();
+    let mut rest = String::new();
+    write_verdict(&mut verdict, outcome).and_then(|()| write_rest(&mut rest, outcome, &canonical)).expect(NO_FAILURE);
+    let sides = [
+        ("providers", events(Side::Providers)),
+        ("log", events(Side::Log)),
+        ("host", events(Side::Host)),
+        ("at rest", rest),
+        ("verdict", verdict),
+    ];
+    sides.map(|(name, text)| Channel { name, lines: canonical.rename(&text).lines().map(str::to_owned).collect() })
+}
+
+const NO_FAILURE: &str = "writing to a string does not fail";
+
+/// From where something was seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Host,
+    Providers,
+    Log,
+}
+
+impl Side {
+    const fn of(kind: &EventKind) -> Self {
+        match kind {
+            EventKind::CallStarted(_)
+            | EventKind::CallEnded { .. }
+            | EventKind::Restarted
+            | EventKind::Switched { .. } => Self::Host,
+            EventKind::Sent(_) | EventKind::Delivered { .. } | EventKind::Effect(_) | EventKind::Answered { .. } => {
+                Self::Providers
+            }
+            EventKind::Log(_) => Self::Log,
+        }
+    }
+}
+
+/// Events as lines, identifiers as they are.
+pub(super) fn text<'a>(events: impl IntoIterator<Item = &'a Event>) -> String {
+    let mut out = String::new();
+    for event in events {
+        write_event(&mut out, event).expect(NO_FAILURE);
+    }
+    out
+}
+
+fn write_event(out: &mut String, event: &Event) -> fmt::Result {
+    match &event.kind {
+        EventKind::CallStarted(started) => write_call(out, started),
+        EventKind::CallEnded { reply, .. } => write_reply(out, reply),
+        EventKind::Sent(sent) => write_sent(out, sent, event.incarnation),
+        EventKind::Delivered { status, .. } => writeln!(out, "  taken in, answered {status}"),
+        EventKind::Effect(effect) => {
+            write!(out, "  ✔ ")?;
+            write_effect(out, effect)?;
+            writeln!(out)
+        }
+        EventKind::Answered { seen, .. } => writeln!(out, "  seen: {}", seen_text(seen)),
+        EventKind::Log(line) => write_log(out, line),
+        EventKind::Restarted => writeln!(out, "the system is started again"),
+        EventKind::Switched { checkout } => {
+            writeln!(out, "checkout is switched {}", if *checkout { "on" } else { "off" })
+        }
+    }
+}
+
+fn write_call(out: &mut String, call: &CallStarted) -> fmt::Result {
+    let intent = call.intent.as_deref().map_or_else(String::new, |intent| format!(" for {intent}"));
+    writeln!(out, "{}: {} calls {} in step {}{intent}", call.correlation, call.user, call.tool, call.step)?;
+    write_json(out, &call.arguments)
+}
+
+fn write_reply(out: &mut String, reply: &HostReply) -> fmt::Result {
+    match reply {
+        HostReply::Tool { structured, is_error } => {
+            writeln!(out, "  ◀─ {}", if *is_error { "tool error" } else { "result" })?;
+            write_json(out, structured)
+        }
+        HostReply::Protocol { code, message } => writeln!(out, "  ◀─ protocol error {code}: {message}"),
+        HostReply::Cancelled => writeln!(out, "  cancelled by the host"),
+        HostReply::NoAnswer => writeln!(out, "  no answer"),
+    }
+}
+
+/// A field a line, so that a difference is a short one.
+fn write_json(out: &mut String, value: &Value) -> fmt::Result {
+    let text = serde_json::to_string_pretty(value).expect("a JSON value can be written");
+    text.lines().try_for_each(|line| writeln!(out, "    {line}"))
+}
+
+fn write_sent(out: &mut String, sent: &Sent, incarnation: u32) -> fmt::Result {
+    write!(out, "{} of {} in life {incarnation}", sent.site, sent.correlation)?;
+    if let Some(reference) = &sent.reference {
+        write!(out, ", {reference}")?;
+    }
+    if let Some(amount) = sent.amount {
+        write!(out, ", amount {amount}")?;
+    }
+    if let Some(key) = &sent.key {
+        write!(out, ", key {key}")?;
+    }
+    match &sent.fault {
+        Some(fault) => writeln!(out, ", fault: {fault}"),
+        None => writeln!(out),
+    }
+}
+
+fn write_effect(out: &mut String, effect: &Effect) -> fmt::Result {
+    write!(out, "{} {} {}", effect.kind.name(), effect.reference, effect.subject)?;
+    if let Some(amount) = effect.amount {
+        write!(out, " {amount}")?;
+    }
+    effect.stock.iter().try_for_each(|(sku, quantity)| write!(out, " {quantity} {sku}"))
+}
+
+fn seen_text(seen: &Seen) -> String {
+    match seen {
+        Seen::Reply { status, retry_after, intact } => {
+            // A date is good to a second, and how much of the second is left depends on when it was written.
+            let after = retry_after.map_or_else(String::new, |after| format!(", retry after {} s", after.as_secs()));
+            format!("{status}{after}{}", if *intact { "" } else { ", mangled" })
+        }
+        Seen::Silence => "nothing".to_owned(),
+        Seen::Broken => "connection reset".to_owned(),
+        Seen::Cut => "reply cut".to_owned(),
+        Seen::Refused => "connection refused".to_owned(),
+    }
+}
+
+fn write_log(out: &mut String, line: &LogLine) -> fmt::Result {
+    let mut fields = log_value(line);
+    if let Some(fields) = fields.as_object_mut() {
+        fields.remove("time");
+    }
+    writeln!(out, "{fields}")
+}
+
+fn write_verdict(out: &mut String, outcome: &Outcome) -> fmt::Result {
+    writeln!(out, "{}", outcome.status().name())?;
+    for unmet in &outcome.unmet {
+        writeln!(out, "not met: {unmet}")?;
+    }
+    for unfired in &outcome.unfired {
+        writeln!(out, "never fired: {unfired}")?;
+    }
+    for (oracle, verdict) in &outcome.verdicts {
+        // A breach may be told with times, so how many there are has to do.
+        match verdict {
+            Verdict::Kept => writeln!(out, "{}: kept", oracle.id)?,
+            Verdict::Broken(violations) => writeln!(out, "{}: broken, {}", oracle.id, violations.len())?,
+            Verdict::NoVerdict(_) => writeln!(out, "{}: no verdict", oracle.id)?,
+        }
+    }
+    Ok(())
+}
+
+fn write_rest(out: &mut String, outcome: &Outcome, canonical: &Canonical) -> fmt::Result {
+    let rest = &outcome.rest;
+    writeln!(out, "{} open", rest.open)?;
+    let orders = rest.orders.iter().map(|order| format!("{} {}, money: {}", order.order_id, order.status, order.money));
+    let parked = rest.parked.iter().map(|parked| format!("parked {}: {}", parked.order_id, parked.note));
+    // By the names they have here: what they are listed by is drawn at random.
+    let mut lines: Vec<_> = orders.chain(parked).map(|line| canonical.rename(&line)).collect();
+    lines.sort();
+    for line in lines {
+        writeln!(out, "{line}")?;
+    }
+    let ledger = &canonical.record.ledger;
+    for effect in &ledger.effects {
+        write!(out, "#{} ", effect.id.0)?;
+        write_effect(out, effect)?;
+        match effect.undoes {
+            Some(undone) => writeln!(out, ", of #{}", undone.0)?,
+            None => writeln!(out)?,
+        }
+    }
+    for ((sku, opening), (_, closing)) in ledger.opening_stock.iter().zip(&ledger.closing_stock) {
+        writeln!(out, "stock of {sku}: {opening} ─▶ {closing}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! What may change places without a difference, and what may not.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::channels;
+use super::order::Canonical;
+use crate::fault::site::Site;
+use crate::provider::OperationSpec;
+use crate::provider::operations::{CHARGE, RESERVE};
+use crate::trace::{CallId, CallStarted, EventKind, ExchangeId, HostReply, Record, Seen, Sent};
+
+/// A run being written.
+#[derive(Default)]
+struct Run {
+    record: Record,
+    arrivals: BTreeMap<&'static str, u32>,
+}
+
+impl Run {
+    fn push(&mut self, kind: EventKind) {
+        self.record.push(std::time::Duration::ZERO, kind);
+    }
+
+    fn begin(&mut self, call: u32, key: &str) {
+        self.push(EventKind::CallStarted(CallStarted {
+            call: CallId(call),
+            step: 1,
+            tool: "create_order".into(),
+            arguments: json!({ "idempotency_key": key }),
+            key: Some(key.to_owned()),
+            user: "ada".into(),
+            correlation: correlation(call).into(),
+            intent: None,
+        }));
+    }
+
+    fn end(&mut self, call: u32, structured: serde_json::Value) {
+        self.push(EventKind::CallEnded { call: CallId(call), reply: HostReply::Tool { structured, is_error: false } });
+    }
+
+    /// A request on behalf of a call that goes well.
+    fn send(&mut self, call: u32, operation: &'static OperationSpec, order: &str) {
+        let exchange = self.record.next_exchange();
+        let arrivals = self.arrivals.entry(operation.label).or_default();
+        *arrivals += 1;
+        let site = Site { operation, arrival: *arrivals, for_step: None };
+        self.push(EventKind::Sent(Box::new(sent(exchange, site, call, order))));
+        self.push(EventKind::Answered { exchange, seen: Seen::Reply { status: 200, retry_after: None, intact: true } });
+    }
+
+    fn text(&self) -> String {
+        let canonical = Canonical::of(&self.record);
+        canonical.rename(&channels::text(&canonical.record.trace.events))
+    }
+}
+
+fn correlation(call: u32) -> String {
+    format!("step-1.{}", call + 1)
+}
+
+fn sent(exchange: ExchangeId, site: Site, call: u32, order: &str) -> Sent {
+    Sent {
+        exchange,
+        site,
+        operation: site.operation,
+        key: None,
+        correlation: correlation(call),
+        step: Some(1),
+        reference: Some(order.to_owned()),
+        amount: None,
+        fault: None,
+    }
+}
+
+/// Two clicks, of which the system takes `first` and lets the other join; the answers come in this order.
+fn double_click(first: u32, order: &str, answers: [u32; 2]) -> Run {
+    let mut run = Run::default();
+    run.begin(0, "key-a");
+    run.begin(1, "key-b");
+    run.send(first, &RESERVE, order);
+    run.send(first, &CHARGE, order);
+    for call in answers {
+        run.end(call, json!({ "order_id": order, "request": correlation(call) }));
+    }
+    run
+}
+
+#[test]
+fn which_of_two_clicks_the_system_takes_first_is_no_difference() {
+    let one = double_click(0, "ord_1a", [0, 1]).text();
+    for (first, answers) in [(0, [1, 0]), (1, [0, 1]), (1, [1, 0])] {
+        assert_eq!(double_click(first, "ord_9f", answers).text(), one);
+    }
+    assert!(one.contains("\"request\": \"call 2\""), "{one}");
+    assert!(one.contains("inventory.reserve#1 of call 1") && !one.contains("of call 2"), "{one}");
+}
+
+#[test]
+fn that_both_clicks_send_is_a_difference() {
+    let mut run = double_click(0, "ord_1a", [0, 1]);
+    let one = run.text();
+    run.send(1, &CHARGE, "ord_1a");
+    assert_ne!(run.text(), one);
+}
+
+#[test]
+fn calls_one_after_another_do_not_change_places() {
+    let text = |answers: [&str; 2]| {
+        let mut run = Run::default();
+        for (call, answer) in (0..).zip(answers) {
+            run.begin(call, "key-a");
+            run.end(call, json!({ "status": answer }));
+        }
+        run.text()
+    };
+    assert_ne!(text(["pending", "success"]), text(["success", "pending"]));
+}
+
+#[test]
+fn what_is_sent_for_two_orders_at_once_may_interleave_but_what_is_sent_for_one_may_not() {
+    let text = |requests: [(u32, &'static OperationSpec); 4]| {
+        let mut run = Run::default();
+        run.begin(0, "key-a");
+        run.begin(1, "key-b");
+        for (call, operation) in requests {
+            run.send(call, operation, ["ord_1a", "ord_2b"][call as usize]);
+        }
+        run.text()
+    };
+    let one = text([(0, &RESERVE), (0, &CHARGE), (1, &RESERVE), (1, &CHARGE)]);
+    assert_eq!(text([(1, &RESERVE), (1, &CHARGE), (0, &RESERVE), (0, &CHARGE)]), one);
+    assert_eq!(text([(0, &RESERVE), (1, &RESERVE), (0, &CHARGE), (1, &CHARGE)]), one);
+    assert_eq!(text([(0, &RESERVE), (1, &RESERVE), (1, &CHARGE), (0, &CHARGE)]), one);
+    assert_ne!(text([(0, &CHARGE), (0, &RESERVE), (1, &RESERVE), (1, &CHARGE)]), one);
+}
