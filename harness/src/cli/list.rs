@@ -12,7 +12,7 @@ use crate::report::terminal::{WIDTH, wrap};
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
-    /// Scenarios by name, file or folder; all of them if none is named.
+    /// Scenarios by name, file or folder; all unless named.
     #[arg(value_name = "SCENARIO")]
     names: Vec<String>,
     /// List the faults instead.

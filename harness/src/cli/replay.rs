@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     /// The fault plan; the scenario's own unless given
     ///
     /// Such as `payment.charge#1: lost_reply; inventory.release#1: status(503)`.
-    /// Under another plan than a file's own, its expectations are left out: the oracles judge alone.
+    /// Under any plan but its own, what a file expects is left out: the oracles judge alone.
     #[arg(long, verbatim_doc_comment)]
     plan: Option<String>,
     /// The seed for identifiers and jitter; the scenario's own unless given.

@@ -21,7 +21,7 @@ const FAILURES: &str = "failures";
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
-    /// Scenarios by name (`checkout/happy_path`), file or folder; all of them if none is named.
+    /// Scenarios by name (`checkout/happy_path`), file or folder; all unless named.
     #[arg(value_name = "SCENARIO")]
     names: Vec<String>,
     /// Only in this world.

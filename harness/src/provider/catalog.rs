@@ -9,7 +9,7 @@ use giftgenius::money::Currency;
 
 use super::http::{self, Refused};
 use super::{Now, ProviderReply, ProviderRequest};
-use crate::fault::Circumstance;
+use crate::provider::Circumstance;
 
 mod fixture;
 mod index;

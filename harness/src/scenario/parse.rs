@@ -15,7 +15,7 @@ use super::policy::{self, WIRE_ATTEMPT_TIMEOUT};
 use super::script;
 use crate::fault::plan::Plan;
 use crate::provider::catalog::Shop;
-use crate::{oracle, requirement, suggest};
+use crate::{requirement, suggest};
 
 /// The keys of a file.
 pub(super) const KEYS: [&str; 11] =
@@ -36,22 +36,6 @@ pub struct Known {
     pub skus: Vec<String>,
     /// The shop they are from.
     pub shop: Shop,
-}
-
-impl Known {
-    /// The names that scenarios for GiftGenius may refer to: the oracles, and the built-in shop's products.
-    pub fn of_giftgenius() -> Self {
-        Self::with_shop(Shop::default())
-    }
-
-    /// The same with another shop.
-    pub fn with_shop(shop: Shop) -> Self {
-        Self {
-            oracles: oracle::ALL.iter().map(|oracle| oracle.id).collect(),
-            skus: shop.fixture.products().iter().map(|product| product.sku.clone()).collect(),
-            shop,
-        }
-    }
 }
 
 /// Reads a scenario from its file's text. `name` is theme and file name, `path` the file as it was given.
