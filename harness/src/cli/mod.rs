@@ -70,7 +70,7 @@ struct Common {
     /// The folder with the scenarios.
     #[arg(long, value_name = "DIR", default_value = ROOT)]
     scenarios: PathBuf,
-    /// A folder with `catalog.json` and `promo_codes.json`, for another shop than the built-in one.
+    /// Another shop: a folder with `catalog.json` and `promo_codes.json`.
     #[arg(long, value_name = "DIR")]
     fixtures: Option<PathBuf>,
     /// No colours, also on a terminal.
