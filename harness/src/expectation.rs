@@ -1,7 +1,7 @@
 //! What a scenario expects beyond the oracles, compared with what happened: one sentence for each difference.
 
-use crate::oracle::Rest;
 use crate::provider::ledger::EffectKind;
+use crate::rest::Rest;
 use crate::scenario::model::{Answer, Scenario, Step};
 use crate::trace::{EventKind, HostReply, Record};
 
@@ -135,8 +135,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::oracle::evidence::ParkedOrder;
     use crate::provider::ledger::{Effect, EffectId};
+    use crate::rest::ParkedOrder;
     use crate::scenario::{Known, parse};
     use crate::trace::{CallId, CallStarted};
 

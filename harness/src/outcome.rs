@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::choice::Asked;
 use crate::fault::plan::{Plan, Planned};
-use crate::oracle::{Oracle, Rest, Verdict, Violation};
+use crate::oracle::{Oracle, Verdict, Violation};
+use crate::rest::Rest;
 use crate::scenario::model::{Scenario, WorldKind};
 use crate::trace;
 

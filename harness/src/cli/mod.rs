@@ -35,13 +35,13 @@ const UNUSABLE: u8 = 2;
 /// The system or the harness could not run.
 const COULD_NOT_RUN: u8 = 4;
 
-/// A chaos harness for MCP tool servers: everything around them fails, and their providers' ledgers are judged.
+/// A chaos harness for MCP tool servers: all around them fails, and the providers' books are judged.
 #[derive(Parser, Debug)]
 #[command(
     name = "misrule",
     version,
     args_conflicts_with_subcommands = true,
-    after_help = "Exit codes: 0 all is well, 1 a rule was broken, 2 unusable input, 3 inconclusive, 4 could not run, 130 interrupted."
+    after_help = "Exit codes: 0 all is well, 1 a rule was broken, 2 unusable input, 3 inconclusive, 4 could not run,\n130 interrupted."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -70,6 +70,9 @@ struct Common {
     /// The folder with the scenarios.
     #[arg(long, value_name = "DIR", default_value = ROOT)]
     scenarios: PathBuf,
+    /// Another shop: a folder with `catalog.json` and `promo_codes.json`.
+    #[arg(long, value_name = "DIR")]
+    fixtures: Option<PathBuf>,
     /// No colours, also on a terminal.
     #[arg(long)]
     no_color: bool,

@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     /// The fault plan; the scenario's own unless given
     ///
     /// Such as `payment.charge#1: lost_reply; inventory.release#1: status(503)`.
-    /// Under another plan than a file's own, its expectations are left out: the oracles judge alone.
+    /// Under any plan but its own, what a file expects is left out: the oracles judge alone.
     #[arg(long, verbatim_doc_comment)]
     plan: Option<String>,
     /// The seed for identifiers and jitter; the scenario's own unless given.
@@ -36,7 +36,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Console<'_>) -> Ended {
     let common = &arguments.common;
     let colour_err = console.colour_err && !common.no_color;
-    let scenarios = load::scenarios(&common.scenarios, std::slice::from_ref(&arguments.name), colour_err)?;
+    let scenarios = load::scenarios(&common, std::slice::from_ref(&arguments.name), colour_err)?;
     let [scenario] = scenarios.as_slice() else {
         let found: Vec<_> = scenarios.iter().map(|scenario| &*scenario.name).collect();
         return Err(Refusal::unusable(&format!(

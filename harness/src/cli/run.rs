@@ -21,7 +21,7 @@ const FAILURES: &str = "failures";
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
-    /// Scenarios by name (`checkout/happy_path`), file or folder; all of them if none is named.
+    /// Scenarios by name (`checkout/happy_path`), file or folder; all unless named.
     #[arg(value_name = "SCENARIO")]
     names: Vec<String>,
     /// Only in this world.
@@ -37,7 +37,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Console<'_>) -> Ended {
     let common = &arguments.common;
     let colour_err = console.colour_err && !common.no_color;
-    let scenarios = load::scenarios(&common.scenarios, &arguments.names, colour_err)?;
+    let scenarios = load::scenarios(&common, &arguments.names, colour_err)?;
     let work = gate::work(&scenarios, arguments.world.map(World::kind));
     if work.is_empty() {
         let place = arguments.world.map_or("in any world", |world| world.kind().place());

@@ -13,6 +13,8 @@ pub mod site;
 
 use std::time::Duration;
 
+pub use crate::provider::Circumstance;
+
 /// When a reply asks to be asked again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum RetryAfter {
@@ -59,19 +61,6 @@ pub enum Fault {
     LateDuplicate,
     /// A circumstance of the provider's business.
     Circumstance(Circumstance),
-}
-
-/// A state of the provider's business that a fault brings about: handed to the provider, not made up.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Circumstance {
-    /// The card is declined, with this decline code.
-    Declined(String),
-    /// The first item is out of stock.
-    OutOfStock,
-    /// One less of the first item is reserved than was asked for.
-    PartialReserve,
-    /// What is told is old: yesterday's price, a shelf that has changed since.
-    Stale,
 }
 
 /// A fault over time, chosen once a run for a provider; its window counts requests that arrive, from 1.
@@ -164,18 +153,6 @@ impl ProviderFault {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Outage { .. } => "outage",
-        }
-    }
-}
-
-impl Circumstance {
-    /// The word for the circumstance, without its parameters.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Declined(_) => "declined",
-            Self::OutOfStock => "out_of_stock",
-            Self::PartialReserve => "partial_reserve",
-            Self::Stale => "stale",
         }
     }
 }

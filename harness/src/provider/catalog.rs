@@ -9,7 +9,7 @@ use giftgenius::money::Currency;
 
 use super::http::{self, Refused};
 use super::{Now, ProviderReply, ProviderRequest};
-use crate::fault::Circumstance;
+use crate::provider::Circumstance;
 
 mod fixture;
 mod index;
@@ -18,7 +18,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use fixture::{Fixture, FixtureError, Product, PromoCode};
+pub use fixture::{Fixture, FixtureError, Product, PromoCode, Shop};
 
 use wire::{Filter, FoundProduct, Line, QuoteReply, QuoteRequest, SearchReply};
 

@@ -15,7 +15,7 @@ use super::http::{self, Refused};
 use super::keys::Keys;
 use super::ledger::{EffectId, EffectKind};
 use super::{Now, ProviderReply, ProviderRequest};
-use crate::fault::Circumstance;
+use crate::provider::Circumstance;
 use crate::trace::Record;
 
 mod wire;

@@ -6,6 +6,7 @@
 
 mod books;
 pub mod catalog;
+mod circumstance;
 mod http;
 pub mod inventory;
 mod keys;
@@ -15,12 +16,13 @@ pub mod payment;
 #[cfg(test)]
 mod testkit;
 
+pub use circumstance::Circumstance;
+
 use giftgenius::policy::PaymentProfile;
 use jiff::Timestamp;
 
 pub use operations::OperationSpec;
 
-use crate::fault::Circumstance;
 use crate::provider::catalog::Catalog;
 use crate::provider::inventory::Inventory;
 use crate::provider::payment::Payment;

@@ -11,7 +11,7 @@ use super::catalog::Fixture;
 use super::ledger::{Effect, EffectKind};
 use super::operations::{CANCEL, CHARGE, COMMIT, LOOK_UP, QUOTE, REFUND, RELEASE, RESERVE, RESTOCK, SEARCH};
 use super::{Now, OperationSpec, ProviderReply, ProviderRequest, Providers};
-use crate::fault::Circumstance;
+use crate::provider::Circumstance;
 use crate::trace::Record;
 
 pub(super) struct Shop {

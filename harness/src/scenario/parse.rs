@@ -14,8 +14,8 @@ use super::model::{Expect, Scenario, WorldKind};
 use super::policy::{self, WIRE_ATTEMPT_TIMEOUT};
 use super::script;
 use crate::fault::plan::Plan;
-use crate::provider::catalog::Fixture;
-use crate::{oracle, requirement, suggest};
+use crate::provider::catalog::Shop;
+use crate::{requirement, suggest};
 
 /// The keys of a file.
 pub(super) const KEYS: [&str; 11] =
@@ -34,16 +34,8 @@ pub struct Known {
     pub oracles: Vec<&'static str>,
     /// Products by SKU.
     pub skus: Vec<String>,
-}
-
-impl Known {
-    /// The names that scenarios for GiftGenius may refer to: the oracles, and the built-in fixture's products.
-    pub fn of_giftgenius() -> Self {
-        Self {
-            oracles: oracle::ALL.iter().map(|oracle| oracle.id).collect(),
-            skus: Fixture::embedded().products().iter().map(|product| product.sku.clone()).collect(),
-        }
-    }
+    /// The shop they are from.
+    pub shop: Shop,
 }
 
 /// Reads a scenario from its file's text. `name` is theme and file name, `path` the file as it was given.
@@ -113,6 +105,7 @@ fn read(
     let expect = fields.get("expect").map_or_else(Expect::default, |field| expect::read(field, known, mistakes));
     let excused = fields.get("excused").map_or_else(BTreeMap::new, |field| excused(field, known, &expect, mistakes));
     Some(Scenario {
+        shop: known.shop.clone(),
         name: name.to_owned(),
         path: path.to_owned(),
         title: title?,

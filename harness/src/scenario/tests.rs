@@ -15,6 +15,7 @@ use super::write::write;
 use super::{Known, ScenarioError, parse};
 use crate::fault::plan::{Address, Plan, Planned};
 use crate::fault::{ProviderFault, menu};
+use crate::provider::catalog::Shop;
 use crate::provider::operations;
 
 const HEAD: &str = "title = \"A title\"\nlesson = \"A lesson.\"\n";
@@ -25,6 +26,7 @@ fn known() -> Known {
     Known {
         oracles: vec!["one-effect", "all-or-nothing", "bounded"],
         skus: vec!["tea-set".to_owned(), "mug-blue".to_owned()],
+        shop: Shop::default(),
     }
 }
 
@@ -257,6 +259,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     });
     ((line(), line()), world, policy, stock, (script, plan()), 0..=i64::MAX.unsigned_abs(), expectations(), excused)
         .prop_map(|((title, lesson), worlds, policy, stock, (script, plan), seed, expect, excused)| Scenario {
+            shop: Shop::default(),
             name: "theme/name".to_owned(),
             path: "scenarios/theme/name.toml".into(),
             title,

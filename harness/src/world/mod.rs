@@ -14,7 +14,7 @@ use giftgenius::ports::BoxFuture;
 use serde_json::Value;
 
 use crate::error::RunError;
-use crate::oracle::Rest;
+use crate::rest::Rest;
 use crate::trace::HostReply;
 use stage::Stage;
 

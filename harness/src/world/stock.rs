@@ -9,8 +9,7 @@ use giftgenius::journal::{Journal, JournalError, Key, Record as Kept, RecordStat
 use giftgenius::operations::parked::parked_orders;
 use giftgenius::step_log::LogLine;
 
-use crate::oracle::Rest;
-use crate::oracle::evidence::{OrderAtRest, ParkedOrder};
+use crate::rest::{OrderAtRest, ParkedOrder, Rest};
 use crate::trace::{EventKind, Record};
 
 /// Reads how things stand: the orders with work left, the parked ones as a person can list them, and each of `orders`.

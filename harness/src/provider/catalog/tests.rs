@@ -6,7 +6,7 @@ use giftgenius::policy::PaymentProfile;
 use serde_json::{Value, json};
 
 use super::{Fixture, FixtureError};
-use crate::fault::Circumstance;
+use crate::provider::Circumstance;
 use crate::provider::testkit::{Shop, code};
 
 fn shop() -> Shop {

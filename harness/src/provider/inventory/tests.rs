@@ -6,7 +6,7 @@ use giftgenius::policy::PaymentProfile;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::fault::Circumstance;
+use crate::provider::Circumstance;
 use crate::provider::ledger::EffectKind::{Commit, Expire, Release, Reserve, Restock};
 use crate::provider::operations::RESERVE;
 use crate::provider::testkit::{Shop, code};

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use crate::canary::{CANARIES, CARD_NUMBER};
-use crate::fault::Circumstance;
+use crate::provider::Circumstance;
 use crate::provider::ledger::EffectKind::{Charge, Close, Refund};
 use crate::provider::operations::{CHARGE, LOOK_UP, PAYMENT_METHODS};
 use crate::provider::testkit::{Shop, code};
