@@ -3,6 +3,7 @@
 //! Two threads of the operating system's own, beside the runtime, speak the control channel: even a runtime that hangs
 //! does not keep the process alive when misrule is gone.
 
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::io::{BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::announcing::{Announcing, Waiting};
-use super::control::{FromChild, JOURNAL_FILES, Settings, ToChild};
+use super::control::{FromChild, JOURNAL_FILES, STOPPED, Settings, ToChild};
 use super::entropy::SeededEntropy;
 
 /// The subcommand that makes misrule the system's process. No user's business, so in no help text.
@@ -29,6 +30,9 @@ pub const SUBCOMMAND: &str = "__system";
 
 /// How long calls that are being answered may hold up a stop. Their sales are in the journal.
 const STOP_GRACE: Duration = Duration::from_millis(500);
+
+/// How long what is being written to the journal may hold up a stop.
+const STOP_MAX: Duration = Duration::from_secs(4);
 
 /// The exit code where the system could not run.
 const COULD_NOT_RUN: u8 = 4;
@@ -42,21 +46,17 @@ impl Failure {
     }
 }
 
-/// The process: reads its settings from stdin, serves, and ends at `stop` or when misrule is gone. Its one argument is the
-/// run's folder, which it has to know before it is told anything: misrule may be gone by then.
+/// The process: reads its settings from stdin, serves until `stop`, and then waits until it is killed or misrule is gone.
+/// Its one argument is the run's folder, which it has to know before it is told anything: misrule may be gone by then.
 pub fn main() -> ExitCode {
     let folder = std::env::args_os().nth(2).map(PathBuf::from);
-    match run(folder.as_deref()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure(why)) => {
-            // stderr is read by misrule, which shows it.
-            let _ = writeln!(std::io::stderr(), "{why}");
-            ExitCode::from(COULD_NOT_RUN)
-        }
-    }
+    let Err(Failure(why)) = run(folder.as_deref());
+    // stderr is read by misrule, which shows it.
+    let _ = writeln!(std::io::stderr(), "{why}");
+    ExitCode::from(COULD_NOT_RUN)
 }
 
-fn run(folder: Option<&Path>) -> Result<(), Failure> {
+fn run(folder: Option<&Path>) -> Result<Infallible, Failure> {
     let mut first = String::new();
     std::io::stdin().lock().read_line(&mut first).map_err(Failure::of("stdin could not be read"))?;
     if !first.ends_with('\n') {
@@ -75,10 +75,17 @@ fn run(folder: Option<&Path>) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(Failure::of("no runtime could be started"))?;
-    let result = runtime.block_on(serve(settings));
+    if let Err(failure) = runtime.block_on(serve(settings)) {
+        runtime.shutdown_background();
+        return Err(failure);
+    }
     // Background work is left to recovery, as at a crash: what it has done is in the journal.
-    runtime.shutdown_background();
-    result
+    runtime.shutdown_timeout(STOP_MAX);
+    let _ = writeln!(std::io::stderr(), "{STOPPED}");
+    // Nothing of the system acts any more. The process stays, because the folder would have nobody if misrule died now.
+    loop {
+        std::thread::park();
+    }
 }
 
 async fn serve(settings: Settings) -> Result<(), Failure> {

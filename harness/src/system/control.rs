@@ -34,7 +34,7 @@ pub enum ToChild {
         /// How to send.
         decision: Decision,
     },
-    /// Stop in good order.
+    /// Stop in good order, and say [`STOPPED`].
     Stop,
 }
 
@@ -99,6 +99,10 @@ impl Settings {
 /// The first part of a path that says which announced exchange a request is; its number follows, then the path itself.
 /// In the path, because production's transport writes its own headers.
 pub const EXCHANGE_PATH: &str = "/exchange/";
+
+/// What the child writes to stderr, after all its log, once nothing of the system acts any more. The process stays: as
+/// long as it lives, the run's folder is removed even if misrule is killed.
+pub(super) const STOPPED: &str = "misrule: the system is stopped";
 
 /// The name of the journal's file.
 pub const JOURNAL: &str = "journal.sqlite";

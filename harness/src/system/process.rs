@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::child::SUBCOMMAND;
-use super::control::{Announcement, Decision, FromChild, Settings, ToChild};
+use super::control::{Announcement, Decision, FromChild, STOPPED, Settings, ToChild};
 use crate::error::RunError;
 use crate::trace::{EventKind, Recorder};
 
@@ -127,18 +127,16 @@ impl Process {
         Ok(())
     }
 
-    /// Stops it in good order: calls in flight are answered, open work stays in the journal. All its log is recorded
-    /// when this returns.
-    pub async fn stop(mut self) -> Result<(), RunError> {
+    /// Stops it in good order: calls in flight are answered, open work stays in the journal. When this returns, all its
+    /// log is recorded and nothing of the system acts any more; what is left of the process only sees to the run's folder,
+    /// until it is dropped.
+    pub async fn stop(&mut self) -> Result<(), RunError> {
         self.check().await?;
-        // If it is gone meanwhile, waiting for it says so.
+        // If it is gone meanwhile, the end of its stderr says so.
         let _ = self.lines.send(ToChild::Stop);
-        match timeout(STOP_MAX, self.child.wait()).await {
-            Ok(Ok(status)) if status.success() => {
-                self.stderr.end().await;
-                Ok(())
-            }
-            Ok(status) => Err(self.died(status).await),
+        match timeout(STOP_MAX, self.stderr.stopped()).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.fell_silent().await),
             Err(_) => {
                 self.end_now().await;
                 Err(RunError::WouldNotStop {
@@ -251,6 +249,8 @@ async fn write(stdin: &mut ChildStdin, line: &ToChild) {
 /// The process's stderr: log lines go into the record, the last of all others are kept.
 struct Stderr {
     last_lines: Arc<Mutex<VecDeque<String>>>,
+    /// Told that the system is stopped; dropped without a word if stderr ends before.
+    stopped: Option<oneshot::Receiver<()>>,
     reading: JoinHandle<()>,
 }
 
@@ -258,11 +258,18 @@ impl Stderr {
     fn listen(stderr: ChildStderr, recorder: Recorder) -> Self {
         let last_lines = Arc::new(Mutex::new(VecDeque::new()));
         let others = last_lines.clone();
+        let (stop, stopped) = oneshot::channel();
+        let mut stop = Some(stop);
         let reading = tokio::spawn(async move {
             let mut lines = BufReader::new(stderr).split(b'\n');
             while let Ok(Some(line)) = lines.next_segment().await {
                 if let Ok(line) = serde_json::from_slice::<LogLine>(&line) {
                     recorder.push(EventKind::Log(Box::new(line)));
+                    continue;
+                }
+                if line == STOPPED.as_bytes() {
+                    // Whoever stopped it may have given up.
+                    stop.take().map(|stop| stop.send(()));
                     continue;
                 }
                 let mut others = others.lock().expect("no holder of the lines panics");
@@ -272,7 +279,15 @@ impl Stderr {
                 others.push_back(String::from_utf8_lossy(&line).into_owned());
             }
         });
-        Self { last_lines, reading }
+        Self { last_lines, stopped: Some(stopped), reading }
+    }
+
+    /// Waits until the system has said that it is stopped; false if its stderr ended before.
+    async fn stopped(&mut self) -> bool {
+        match self.stopped.take() {
+            Some(stopped) => stopped.await.is_ok(),
+            None => false,
+        }
     }
 
     /// Waits until everything is read. Bounded, because a process that the child started may hold the pipe.

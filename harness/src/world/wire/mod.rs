@@ -69,7 +69,7 @@ pub struct WireWorld {
     relays: [Relay; 3],
     nobody: Nobody,
     client: Client,
-    /// `None` once the world is finished.
+    /// `None` until the world is started; stopped, but there, once it is finished.
     process: Mutex<Option<Process>>,
     folder: Folder,
 }
@@ -84,7 +84,6 @@ impl WireWorld {
             Relay::open(catalog, desk.clone()).await?,
             Relay::open(inventory, desk.clone()).await?,
         ];
-        let folder = Folder::make()?;
         let users: Vec<_> = set_up
             .users
             .iter()
@@ -98,7 +97,8 @@ impl WireWorld {
             users,
             desk,
             relays,
-            folder,
+            // Last, because nobody sees to it before the system's process runs.
+            folder: Folder::make()?,
         };
         *world.process.lock().await = Some(world.start_system(1).await?);
         Ok(world)
@@ -161,7 +161,7 @@ impl WireWorld {
 
     async fn restart_system(&self) -> Result<(), RunError> {
         let mut process = self.process.lock().await;
-        if let Some(process) = process.take() {
+        if let Some(process) = process.as_mut() {
             process.stop().await?;
         }
         let recorder = self.desk.stage().recorder();
@@ -172,6 +172,7 @@ impl WireWorld {
             record.push(now, EventKind::Restarted);
             record.incarnation
         };
+        // The stopped one is dropped only now: there is always one that sees to the folder.
         *process = Some(self.start_system(incarnation).await?);
         Ok(())
     }
@@ -184,7 +185,7 @@ impl WireWorld {
     }
 
     async fn end(&self) -> Result<Rest, RunError> {
-        if let Some(process) = self.process.lock().await.take() {
+        if let Some(process) = self.process.lock().await.as_mut() {
             process.stop().await?;
         }
         self.check().await?;
