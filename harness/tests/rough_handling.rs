@@ -30,7 +30,7 @@ fn entries(folder: &Path) -> Vec<String> {
 #[test]
 fn an_interrupted_run_says_how_far_it_came_and_leaves_nothing_behind() {
     let policy =
-        "worlds = [\"sim\", \"wire\"]\n\n[policy]\nattempt_timeout_ms = 200\ntool_deadline_ms = 4000\n\n[[script]]";
+        "worlds = [\"sim\", \"wire\"]\n\n[policy]\nattempt_timeout_ms = 1000\ntool_deadline_ms = 9000\n\n[[script]]";
     let slow = format!("{}\n[[script]]\nwait_ms = 60000\n", GOOD.replacen("[[script]]", policy, 1));
     let folder = folder(&[("scenarios/a/slow.toml", slow.as_bytes()), ("temporary/.keep", b"")]);
     let temporary = folder.path().join("temporary");
