@@ -15,7 +15,7 @@ use crate::host::play;
 use crate::oracle::evidence::Setting;
 use crate::oracle::{Evidence, judge};
 use crate::outcome::Outcome;
-use crate::provider::catalog::Fixture;
+
 use crate::provider::{Now, Providers};
 use crate::scenario::model::{Scenario, WorldKind};
 use crate::trace::Recorder;
@@ -59,7 +59,7 @@ fn run_wire(scenario: &Arc<Scenario>, plan: &Plan, seed: u64, program: &Path) ->
         .build()
         .map_err(RunError::Runtime)?;
     runtime.block_on(async {
-        let mut providers = Providers::new(scenario.policy.payment_profile, &Fixture::embedded());
+        let mut providers = Providers::new(scenario.policy.payment_profile, &scenario.shop.fixture);
         for (sku, quantity) in &scenario.stock {
             providers.set_stock(sku, *quantity);
         }

@@ -42,6 +42,8 @@ macro_rules! refused {
 
 refused! {
     an_unknown_scenario: [], ["checkout/hapy_path"];
+    a_fixture_that_is_not_there: ["scenarios/x.toml" => GOOD], ["run", "--fixtures", "nowhere"];
+    a_fixture_that_cannot_be_read: ["scenarios/x.toml" => GOOD, "shop/catalog.json" => "{\"products\": [{}]}", "shop/promo_codes.json" => "{\"promo_codes\": []}"], ["run", "--fixtures", "shop"];
     an_unknown_option: [], ["run", "--sed", "3"];
     an_unknown_world: [], ["run", "--world", "moon"];
     a_scenario_with_many_mistakes: [

@@ -183,7 +183,7 @@ fn requirement(word: &str, arguments: &Arguments, console: &Console<'_>) -> Opti
     }
     let mut covered = false;
     // Scenarios that cannot be read are somebody else's question.
-    if let Ok((scenarios, _)) = load::readable(&arguments.common.scenarios, &[], console.colour_err) {
+    if let Ok((scenarios, _)) = load::readable(&arguments.common, &[], console.colour_err) {
         let covering: Vec<_> = scenarios
             .iter()
             .filter(|scenario| scenario.covers.iter().any(|id| id == requirement.id))

@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
 fn scenarios(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     let common = &arguments.common;
     let colour_err = console.colour_err && !common.no_color;
-    let (scenarios, mistaken) = load::readable(&common.scenarios, &arguments.names, colour_err)?;
+    let (scenarios, mistaken) = load::readable(common, &arguments.names, colour_err)?;
     let name = scenarios.iter().map(|scenario| scenario.name.chars().count()).max().unwrap_or(0);
     let mut out = String::new();
     for scenario in &scenarios {

@@ -1,9 +1,9 @@
 //! Finds and reads scenario files for a command; every mistake of every file is told before anything is run.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use super::Refusal;
+use super::{Common, Refusal};
+use crate::provider::catalog::Shop;
 use crate::report::terminal::{WIDTH, wrap};
 use crate::scenario::find::{find, load};
 use crate::scenario::model::Scenario;
@@ -11,12 +11,16 @@ use crate::scenario::{Known, ScenarioError};
 
 /// The scenarios that can be used, and the text of every mistake in the others.
 pub(super) fn readable(
-    root: &Path,
+    common: &Common,
     words: &[String],
     colour: bool,
 ) -> Result<(Vec<Arc<Scenario>>, Vec<String>), Refusal> {
-    let found = find(root, words).map_err(|error| Refusal::unusable(&error.to_string()))?;
-    let known = Known::of_giftgenius();
+    let shop = match &common.fixtures {
+        None => Shop::default(),
+        Some(folder) => Shop::load(folder).map_err(|error| Refusal::unusable(&error.to_string()))?,
+    };
+    let found = find(&common.scenarios, words).map_err(|error| Refusal::unusable(&error.to_string()))?;
+    let known = Known::with_shop(shop);
     let mut scenarios = Vec::new();
     let mut mistaken = Vec::new();
     for found in &found {
@@ -29,8 +33,8 @@ pub(super) fn readable(
 }
 
 /// The scenarios that were asked for; all of them or none.
-pub(super) fn scenarios(root: &Path, words: &[String], colour: bool) -> Result<Vec<Arc<Scenario>>, Refusal> {
-    let (scenarios, mistaken) = readable(root, words, colour)?;
+pub(super) fn scenarios(common: &Common, words: &[String], colour: bool) -> Result<Vec<Arc<Scenario>>, Refusal> {
+    let (scenarios, mistaken) = readable(common, words, colour)?;
     if mistaken.is_empty() { Ok(scenarios) } else { Err(Refusal::unusable(&mistaken.concat())) }
 }
 

@@ -70,6 +70,9 @@ struct Common {
     /// The folder with the scenarios.
     #[arg(long, value_name = "DIR", default_value = ROOT)]
     scenarios: PathBuf,
+    /// Another shop: a folder with `catalog.json` and `promo_codes.json`.
+    #[arg(long, value_name = "DIR")]
+    fixtures: Option<PathBuf>,
     /// No colours, also on a terminal.
     #[arg(long)]
     no_color: bool,

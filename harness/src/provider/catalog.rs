@@ -18,7 +18,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use fixture::{Fixture, FixtureError, Product, PromoCode};
+pub use fixture::{Fixture, FixtureError, Product, PromoCode, Shop};
 
 use wire::{Filter, FoundProduct, Line, QuoteReply, QuoteRequest, SearchReply};
 

@@ -190,7 +190,11 @@ pub fn replay(scenario: &Scenario, world: WorldKind, plan: &Plan, seed: u64) -> 
         WorldKind::Wire => " --world wire",
     };
     let path = quoted(&scenario.path.display().to_string());
-    format!("misrule replay {path} --plan \"{plan}\" --seed {seed}{world}")
+    let fixtures = match &scenario.shop.folder {
+        None => String::new(),
+        Some(folder) => format!(" --fixtures {}", quoted(&folder.display().to_string())),
+    };
+    format!("misrule replay {path} --plan \"{plan}\" --seed {seed}{world}{fixtures}")
 }
 
 /// A word as a shell takes it.

@@ -9,6 +9,7 @@ use giftgenius::policy::Policy;
 use serde_json::{Map, Value};
 
 use crate::fault::plan::Plan;
+use crate::provider::catalog::Shop;
 
 /// Where a run happens.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -54,6 +55,8 @@ pub struct Scenario {
     pub worlds: Vec<WorldKind>,
     /// The system's policy: the defaults with the file's overrides.
     pub policy: Policy,
+    /// What the providers sell.
+    pub shop: Shop,
     /// Stock that differs from the fixture's: SKU and quantity.
     pub stock: BTreeMap<String, u32>,
     /// What the host does, in order; a step's number is its index + 1.

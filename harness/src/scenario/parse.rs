@@ -14,6 +14,7 @@ use super::model::{Expect, Scenario, WorldKind};
 use super::policy::{self, WIRE_ATTEMPT_TIMEOUT};
 use super::script;
 use crate::fault::plan::Plan;
+use crate::provider::catalog::Shop;
 use crate::{requirement, suggest};
 
 /// The keys of a file.
@@ -33,6 +34,8 @@ pub struct Known {
     pub oracles: Vec<&'static str>,
     /// Products by SKU.
     pub skus: Vec<String>,
+    /// The shop they are from.
+    pub shop: Shop,
 }
 
 /// Reads a scenario from its file's text. `name` is theme and file name, `path` the file as it was given.
@@ -102,6 +105,7 @@ fn read(
     let expect = fields.get("expect").map_or_else(Expect::default, |field| expect::read(field, known, mistakes));
     let excused = fields.get("excused").map_or_else(BTreeMap::new, |field| excused(field, known, &expect, mistakes));
     Some(Scenario {
+        shop: known.shop.clone(),
         name: name.to_owned(),
         path: path.to_owned(),
         title: title?,

@@ -15,6 +15,7 @@ use super::write::write;
 use super::{Known, ScenarioError, parse};
 use crate::fault::plan::{Address, Plan, Planned};
 use crate::fault::{ProviderFault, menu};
+use crate::provider::catalog::Shop;
 use crate::provider::operations;
 
 const HEAD: &str = "title = \"A title\"\nlesson = \"A lesson.\"\n";
@@ -25,6 +26,7 @@ fn known() -> Known {
     Known {
         oracles: vec!["one-effect", "all-or-nothing", "bounded"],
         skus: vec!["tea-set".to_owned(), "mug-blue".to_owned()],
+        shop: Shop::default(),
     }
 }
 
@@ -236,7 +238,7 @@ fn expectations() -> impl Strategy<Value = Expect> {
 }
 
 fn scenario() -> impl Strategy<Value = Scenario> {
-    let policy = (1..500_u64, 1..9_u32, any::<bool>()).prop_map(|(timeout, attempts, keyless)| {
+    let policy = (1000..=1500_u64, 1..9_u32, any::<bool>()).prop_map(|(timeout, attempts, keyless)| {
         let mut policy = Policy::default();
         policy.retry.attempt_timeout = Duration::from_millis(timeout);
         policy.retry.attempts_max = attempts;
@@ -255,6 +257,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     });
     ((line(), line()), world, policy, stock, (script, plan()), 0..=i64::MAX.unsigned_abs(), expectations(), excused)
         .prop_map(|((title, lesson), worlds, policy, stock, (script, plan), seed, expect, excused)| Scenario {
+            shop: Shop::default(),
             name: "theme/name".to_owned(),
             path: "scenarios/theme/name.toml".into(),
             title,

@@ -156,6 +156,36 @@ pub struct Fixture {
     index: Index,
 }
 
+/// The shop that a run sells from: a fixture, and the folder that it was read from unless it is the built-in one.
+#[derive(Clone, Debug)]
+pub struct Shop {
+    /// Products and promo codes.
+    pub fixture: Arc<Fixture>,
+    /// Where they were read from; `None` for those inside the binary.
+    pub folder: Option<PathBuf>,
+}
+
+impl Shop {
+    /// The shop in a folder.
+    pub fn load(folder: &Path) -> Result<Self, FixtureError> {
+        Ok(Self { fixture: Arc::new(Fixture::load(folder)?), folder: Some(folder.to_owned()) })
+    }
+}
+
+impl Default for Shop {
+    /// The built-in shop.
+    fn default() -> Self {
+        Self { fixture: Fixture::embedded(), folder: None }
+    }
+}
+
+impl PartialEq for Shop {
+    /// The same products, not equal ones: fixtures are read once a process.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.fixture, &other.fixture) && self.folder == other.folder
+    }
+}
+
 impl Fixture {
     /// Reads `catalog.json` and `promo_codes.json` of a folder.
     pub fn load(folder: &Path) -> Result<Self, FixtureError> {

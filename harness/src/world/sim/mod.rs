@@ -33,7 +33,7 @@ use crate::choice::Choices;
 use crate::error::RunError;
 use crate::oracle::Rest;
 use crate::provider::Providers;
-use crate::provider::catalog::Fixture;
+
 use crate::scenario::model::Scenario;
 use crate::system::entropy::SeededEntropy;
 use crate::trace::{EventKind, HostReply, Recorder};
@@ -64,7 +64,7 @@ impl SimWorld {
     pub fn start(scenario: &Scenario, choices: Choices, seed: u64) -> Self {
         let recorder = Recorder::start();
         let clock = Arc::new(SimClock::start());
-        let mut providers = Providers::new(scenario.policy.payment_profile, &Fixture::embedded());
+        let mut providers = Providers::new(scenario.policy.payment_profile, &scenario.shop.fixture);
         for (sku, quantity) in &scenario.stock {
             providers.set_stock(sku, *quantity);
         }
