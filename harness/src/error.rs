@@ -129,6 +129,17 @@ pub enum RunError {
         /// What the journal says.
         reason: String,
     },
+    /// The disk of the run's folder is full or broken.
+    #[error(
+        "the run's files could not be written under {path}: {source}; this says nothing of the system: free some space \
+         or set TMPDIR"
+    )]
+    Disk {
+        /// The run's folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
     /// No folder for temporary files could be made.
     #[error("no folder for the run's files could be made under {path}: {source}; free some space or set TMPDIR")]
     Folder {

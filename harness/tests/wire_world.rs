@@ -98,16 +98,16 @@ async fn a_call_that_is_given_up_leaves_the_system_answering() {
     assert!(no_such_tool(&reply), "{reply:?}");
 }
 
-/// A policy in milliseconds, as scenarios for the wire declare.
+/// A policy with short delays and patient time-outs, as scenarios for the wire declare.
 fn quick() -> Policy {
     let mut policy = Policy::default();
-    policy.retry.attempt_timeout = Duration::from_millis(250);
+    policy.retry.attempt_timeout = Duration::from_secs(1);
     policy.retry.delay_base = Duration::from_millis(10);
     policy.retry.jitter_max = Duration::from_millis(5);
     policy.background.delay_base = Duration::from_millis(20);
     policy.background.delay_cap = Duration::from_millis(100);
-    policy.late_max = Duration::from_millis(400);
-    policy.lease = Duration::from_millis(300);
+    policy.late_max = Duration::from_secs(2);
+    policy.lease = Duration::from_secs(1);
     policy
 }
 

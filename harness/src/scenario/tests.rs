@@ -115,6 +115,7 @@ fn each_bad_input_is_named_with_what_to_do() {
         format!("{SESSION}[[script]]\ncall = \"get_order\"\nargs = {{ order_id = \"{{ordr:gift}}\" }}\n"),
         format!("{SESSION}[[script]]\ncall = \"get_order\"\nargs = {{ order_id = 2026-01-01 }}\n"),
         format!("worlds = [\"sim\", \"wire\"]\n{SESSION}"),
+        format!("worlds = [\"sim\", \"wire\"]\n[policy]\nattempt_timeout_ms = 200\n{SESSION}"),
         format!("{SESSION}[faults]\n\"payment.charge#1\" = \"lost_replay\"\n\"payment.chrage#1\" = \"lost_reply\"\n"),
         format!("{SESSION}[faults]\n\"payment.look_up#1\" = \"duplicate\"\n\"payment.charge@7#1\" = \"reset\"\n"),
         format!("{SESSION}[faults]\n\"payment.charge#1\" = \"status(200)\"\n\"payment.charge\" = 5\n"),
@@ -238,6 +239,7 @@ fn expectations() -> impl Strategy<Value = Expect> {
 }
 
 fn scenario() -> impl Strategy<Value = Scenario> {
+    // What is fit for the wire is fit for simulation too.
     let policy = (1000..=1500_u64, 1..9_u32, any::<bool>()).prop_map(|(timeout, attempts, keyless)| {
         let mut policy = Policy::default();
         policy.retry.attempt_timeout = Duration::from_millis(timeout);

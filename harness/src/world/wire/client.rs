@@ -1,20 +1,20 @@
 //! An MCP client over streamable HTTP: raw JSON-RPC, each request once and on a connection of its own.
 //!
 //! Raw, because the host must be able to say things that a well-meaning client library would not, and must see exactly
-//! what comes back. Replies may be JSON or an event stream, as the server likes.
+//! what comes back; [`rpc`](super::rpc) is how a message goes out and an answer is read.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use giftgenius::operations::health::{Health, Sagas};
 use giftgenius::ports::BoxFuture;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::rpc::{ADMINISTRATION_MAX, Answer, Connection, NoAnswer};
 use crate::error::RunError;
 use crate::system::User;
 use crate::trace::HostReply;
@@ -24,12 +24,6 @@ use crate::world::OutgoingCall;
 const PROTOCOL_VERSION: &str = "2025-11-25";
 const PROTOCOL_HEADER: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const SESSION_HEADER: HeaderName = HeaderName::from_static("mcp-session-id");
-
-/// How long a server may take for what is no tool call.
-const ADMINISTRATION_MAX: Duration = Duration::from_secs(10);
-
-/// How much of a reply that is no MCP an error shows.
-const QUOTE_CHARS_MAX: usize = 200;
 
 /// The host's side of the wire.
 pub struct Client {
@@ -44,14 +38,6 @@ pub struct Client {
 struct Server {
     address: SocketAddr,
     connections: BTreeMap<String, Arc<Connection>>,
-}
-
-/// A user's connection to the server.
-struct Connection {
-    http: reqwest::Client,
-    url: String,
-    headers: HeaderMap,
-    ids: Arc<AtomicI64>,
 }
 
 impl Client {
@@ -188,146 +174,5 @@ impl Drop for Leave {
                 connection.notify("notifications/cancelled", params).await;
             });
         }
-    }
-}
-
-/// A JSON-RPC answer.
-enum Answer {
-    Result(Value),
-    Error { code: i64, message: String },
-}
-
-/// No JSON-RPC answer.
-#[derive(Debug, thiserror::Error)]
-enum NoAnswer {
-    #[error("{0}")]
-    Connection(String),
-    #[error("HTTP status {status} with `{body}`")]
-    NotMcp { status: u16, body: String },
-}
-
-impl Connection {
-    fn next_id(&self) -> i64 {
-        self.ids.fetch_add(1, Ordering::Relaxed)
-    }
-
-    fn post(&self, message: &Value) -> reqwest::RequestBuilder {
-        self.http.post(&self.url).headers(self.headers.clone()).body(message.to_string())
-    }
-
-    async fn notify(&self, method: &str, params: Value) {
-        let message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
-        // A notification has no answer to wait for; that the server is gone shows elsewhere.
-        let _ = self.post(&message).timeout(ADMINISTRATION_MAX).send().await;
-    }
-
-    async fn request(&self, id: i64, method: &str, params: Value) -> Result<(HeaderMap, Answer), NoAnswer> {
-        let broken = |error: reqwest::Error| NoAnswer::Connection(super::chain(&error));
-        let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-        let mut reply = self.post(&message).send().await.map_err(broken)?;
-        let status = reply.status().as_u16();
-        let headers = reply.headers().clone();
-        let streamed = headers
-            .get("content-type")
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| value.starts_with("text/event-stream"));
-        let mut body = Vec::new();
-        while let Some(chunk) = reply.chunk().await.map_err(broken)? {
-            body.extend_from_slice(&chunk);
-            // An event stream may stay open after the answer.
-            if streamed && let Some(answer) = answer_in_stream(&body, id) {
-                return Ok((headers, answer));
-            }
-        }
-        match answer_in(&body, id) {
-            Some(answer) => Ok((headers, answer)),
-            None => Err(NoAnswer::NotMcp {
-                status,
-                body: String::from_utf8_lossy(&body).chars().take(QUOTE_CHARS_MAX).collect(),
-            }),
-        }
-    }
-}
-
-/// The answer to `id` in a JSON document.
-fn answer_in(document: &[u8], id: i64) -> Option<Answer> {
-    #[derive(Deserialize)]
-    struct Message {
-        id: Option<Value>,
-        result: Option<Value>,
-        error: Option<ErrorObject>,
-    }
-    #[derive(Deserialize)]
-    struct ErrorObject {
-        code: i64,
-        message: String,
-    }
-    let message: Message = serde_json::from_slice(document).ok()?;
-    if let Some(error) = message.error {
-        // An error about a request that could not be read has no id.
-        let ours = message.id.is_none_or(|of| of.is_null() || of == id);
-        return ours.then_some(Answer::Error { code: error.code, message: error.message });
-    }
-    (message.id? == id).then_some(Answer::Result(message.result?))
-}
-
-/// The answer to `id` in an event stream, once its event is complete (an empty line ends an event).
-fn answer_in_stream(stream: &[u8], id: i64) -> Option<Answer> {
-    let text = std::str::from_utf8(stream).ok()?.replace("\r\n", "\n");
-    let (complete, _) = text.rsplit_once("\n\n")?;
-    complete.split("\n\n").find_map(|event| {
-        let data: Vec<_> = event
-            .lines()
-            .filter_map(|line| line.strip_prefix("data:"))
-            .map(|data| data.strip_prefix(' ').unwrap_or(data))
-            .collect();
-        answer_in(data.join("\n").as_bytes(), id)
-    })
-}
-
-impl Answer {
-    fn into_reply(self) -> HostReply {
-        match self {
-            Self::Error { code, message } => HostReply::Protocol { code, message },
-            Self::Result(mut result) => HostReply::Tool {
-                is_error: result["isError"] == true,
-                // Servers without structured results answer in content blocks.
-                structured: match result["structuredContent"].take() {
-                    Value::Null => json!({ "content": result["content"].take() }),
-                    structured => structured,
-                },
-            },
-        }
-    }
-}
-
-impl NoAnswer {
-    fn into_reply(self) -> HostReply {
-        match self {
-            Self::Connection(_) => HostReply::NoAnswer,
-            Self::NotMcp { status, body } => HostReply::Protocol { code: status.into(), message: body },
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_is_found_in_a_stream_once_its_event_is_complete() {
-        let stream = b"event: message\r\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\"}\r\n\r\n\
-            data: {\"jsonrpc\":\"2.0\",\r\ndata: \"id\":7,\"result\":{\"structuredContent\":{\"a\":1}}}\r\n\r\n";
-        assert!(answer_in_stream(&stream[..stream.len() - 2], 7).is_none(), "the event is not complete");
-        assert!(answer_in_stream(stream, 8).is_none(), "somebody else's");
-        let reply = answer_in_stream(stream, 7).expect("it is there").into_reply();
-        assert_eq!(reply, HostReply::Tool { structured: json!({"a": 1}), is_error: false });
-    }
-
-    #[test]
-    fn an_error_about_an_unreadable_request_is_ours() {
-        let error = br#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"parse error"}}"#;
-        let reply = answer_in(error, 7).expect("it is ours").into_reply();
-        assert_eq!(reply, HostReply::Protocol { code: -32700, message: String::from("parse error") });
     }
 }

@@ -7,11 +7,13 @@
 pub mod client;
 pub mod desk;
 pub mod relay;
+mod rpc;
 pub mod upstream;
 
 #[cfg(test)]
 mod tests;
 
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,6 +47,9 @@ const REST_MAX: Duration = Duration::from_secs(30);
 
 /// How often the system is asked whether it is at rest.
 const REST_POLL: Duration = Duration::from_millis(10);
+
+/// How much must still fit on the disk after a run: more than a journal's next writes would have taken.
+const DISK_PROBE_BYTES: usize = 256 * 1024;
 
 /// What a wire world is made of, beside its stage.
 #[derive(Clone, Debug)]
@@ -189,9 +194,18 @@ impl WireWorld {
             process.stop().await?;
         }
         self.check().await?;
+        self.check_disk()?;
         let orders = orders_named(&self.desk.stage().recorder().lock());
         let journal = self.open_journal()?;
         take_stock(&journal, orders).await.map_err(|error| self.journal_failed("read", &error))
+    }
+
+    /// Whether the system could still write. A store that fails because this machine's disk is full is no fault that
+    /// anybody planned.
+    fn check_disk(&self) -> Result<(), RunError> {
+        let path = self.folder.path();
+        let write = || tempfile::tempfile_in(path)?.write_all(&vec![0; DISK_PROBE_BYTES]);
+        write().map_err(|source| RunError::Disk { path: path.to_owned(), source })
     }
 
     fn open_journal(&self) -> Result<SqliteJournal, RunError> {

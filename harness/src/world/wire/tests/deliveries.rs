@@ -1,0 +1,161 @@
+//! What a fault is on a socket.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::AsyncReadExt as _;
+use tokio::time::{Instant, timeout};
+
+use super::scene::{A_WHILE, LATE_BY, Scene, header, read_reply};
+use crate::fault::{Circumstance, Fault, RetryAfter};
+use crate::trace::{EventKind, Seen};
+
+#[tokio::test]
+async fn where_nothing_goes_wrong_the_reply_is_the_providers() {
+    let scene = Scene::with(&[]).await;
+    let (head, body) = read_reply(scene.charge().await).await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert_eq!(header(&head, "connection"), Some("close"));
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!((&body["amount"], &body["status"]), (&Value::from(4200), &Value::from("captured")));
+    assert_eq!(scene.seen(), [Seen::Reply { status: 200, retry_after: None, intact: true }]);
+    assert_eq!(scene.charges(), 1);
+}
+
+#[tokio::test]
+async fn a_reset_is_a_rst_before_the_effect_or_after_it() {
+    for (fault, charges) in [(Fault::Reset, 0), (Fault::ResetAfter, 1)] {
+        let scene = Scene::with(&[fault]).await;
+        let mut stream = scene.charge().await;
+        let error = stream.read(&mut [0; 64]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        assert_eq!((scene.charges(), scene.seen()), (charges, vec![Seen::Broken]));
+    }
+}
+
+#[tokio::test]
+async fn a_cut_stops_in_the_middle_of_the_body() {
+    let scene = Scene::with(&[Fault::Cut]).await;
+    let (head, body) = read_reply(scene.charge().await).await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let promised: usize = header(&head, "content-length").unwrap().parse().unwrap();
+    assert_eq!(body.len(), promised / 2);
+    assert_eq!((scene.charges(), scene.seen()), (1, vec![Seen::Cut]));
+}
+
+#[tokio::test]
+async fn silence_keeps_the_connection_open_until_the_client_gives_up() {
+    for (fault, charges) in [(Fault::LostRequest, 0), (Fault::LostReply, 1)] {
+        let scene = Scene::with(&[fault]).await;
+        let mut stream = scene.charge().await;
+        scene.until(|scene| !scene.seen().is_empty()).await;
+        let read = timeout(A_WHILE, stream.read(&mut [0; 64])).await;
+        assert!(read.is_err(), "neither bytes nor an end: {read:?}");
+        assert_eq!((scene.charges(), scene.seen()), (charges, vec![Seen::Silence]));
+        assert_eq!(*scene.desk.pending().borrow(), 1);
+        drop(stream);
+        scene.settled().await;
+    }
+}
+
+#[tokio::test]
+async fn a_delayed_reply_comes_late_and_is_applied_at_once() {
+    let delay = Duration::from_millis(60);
+    let scene = Scene::with(&[Fault::Delay(delay)]).await;
+    let sent = Instant::now();
+    let (head, _) = read_reply(scene.charge().await).await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(sent.elapsed() >= delay);
+    let record = scene.desk.stage().recorder().lock();
+    let at = |wanted: fn(&EventKind) -> bool| record.trace.events.iter().find(|event| wanted(&event.kind)).unwrap().at;
+    let effect = at(|kind| matches!(kind, EventKind::Effect(_)));
+    assert!(at(|kind| matches!(kind, EventKind::Answered { .. })) >= effect + delay);
+}
+
+#[tokio::test]
+async fn a_client_that_gives_up_on_a_delayed_reply_has_seen_nothing_of_it() {
+    let scene = Scene::with(&[Fault::Delay(Duration::from_secs(600))]).await;
+    let stream = scene.charge().await;
+    scene.until(|scene| scene.charges() == 1).await;
+    drop(stream);
+    scene.settled().await;
+    assert_eq!(scene.seen(), []);
+}
+
+#[tokio::test]
+async fn a_duplicate_is_applied_twice_at_once() {
+    let scene = Scene::with(&[Fault::Duplicate]).await;
+    let (_, body) = read_reply(scene.charge().await).await;
+    assert_eq!(scene.charges(), 2);
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let record = scene.desk.stage().recorder().lock();
+    assert_eq!(body["id"], record.ledger.effects[0].subject, "the first one's reply");
+}
+
+#[tokio::test]
+async fn a_late_duplicate_is_applied_again_later_and_rest_waits_for_it() {
+    let scene = Scene::with(&[Fault::LateDuplicate]).await;
+    read_reply(scene.charge().await).await;
+    scene.settled().await;
+    assert_eq!(scene.charges(), 2);
+    let record = scene.desk.stage().recorder().lock();
+    let charges = &record.ledger.effects;
+    assert!(charges[1].at >= charges[0].at + LATE_BY);
+    assert_eq!(charges[0].exchange, charges[1].exchange);
+}
+
+#[tokio::test]
+async fn a_status_carries_its_retry_after() {
+    let faults = [
+        Fault::Status(503, Some(RetryAfter::Seconds(2))),
+        Fault::StatusAfter(500, None),
+        Fault::Status(429, Some(RetryAfter::Date(3))),
+    ];
+    let scene = Scene::with(&faults).await;
+    let (head, body) = read_reply(scene.charge().await).await;
+    assert!(head.starts_with("HTTP/1.1 503"), "{head}");
+    assert_eq!(header(&head, "retry-after"), Some("2"));
+    assert!(serde_json::from_slice::<Value>(&body).unwrap()["error"]["code"].is_string());
+    assert_eq!(scene.charges(), 0);
+
+    let (head, _) = read_reply(scene.charge().await).await;
+    assert!(head.starts_with("HTTP/1.1 500"), "{head}");
+    assert_eq!((header(&head, "retry-after"), scene.charges()), (None, 1));
+
+    let (head, _) = read_reply(scene.charge().await).await;
+    assert!(header(&head, "retry-after").unwrap().ends_with("GMT"), "{head}");
+}
+
+#[tokio::test]
+async fn a_mangled_reply_is_no_json() {
+    let scene = Scene::with(&[Fault::Garbage, Fault::HtmlPage]).await;
+    let (_, body) = read_reply(scene.charge().await).await;
+    assert!(serde_json::from_slice::<Value>(&body).is_err());
+    let (head, body) = read_reply(scene.charge().await).await;
+    assert_eq!(header(&head, "content-type"), Some("text/html"));
+    assert!(serde_json::from_slice::<Value>(&body).is_err());
+    let mangled = Seen::Reply { status: 200, retry_after: None, intact: false };
+    assert_eq!((scene.charges(), scene.seen()), (2, vec![mangled.clone(), mangled]));
+}
+
+#[tokio::test]
+async fn a_circumstance_reaches_the_provider() {
+    let declined = Fault::Circumstance(Circumstance::Declined(String::from("insufficient_funds")));
+    let scene = Scene::with(&[declined]).await;
+    let (head, body) = read_reply(scene.charge().await).await;
+    assert!(head.starts_with("HTTP/1.1 402"), "{head}");
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["error"]["decline_code"], "insufficient_funds");
+    assert_eq!(scene.charges(), 0);
+}
+
+#[tokio::test]
+async fn an_unknown_operation_is_no_exchange() {
+    let scene = Scene::with(&[]).await;
+    let (head, body) = read_reply(scene.charge_at("/v1/gifts").await).await;
+    assert!(head.starts_with("HTTP/1.1 404"), "{head}");
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["error"]["code"], "unknown_operation");
+    assert!(scene.desk.stage().recorder().lock().trace.events.is_empty());
+}
