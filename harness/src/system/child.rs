@@ -155,7 +155,7 @@ fn listen(folder: PathBuf, waiting: Arc<Waiting>, stop: watch::Sender<bool>) {
 }
 
 /// Removes the run's folder, by the names of what is in it: a folder that holds anything else is not a run's.
-fn tidy_up(folder: &Path) {
+pub(crate) fn tidy_up(folder: &Path) {
     for file in JOURNAL_FILES {
         let _ = std::fs::remove_file(folder.join(file));
     }

@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod desk;
+mod folder;
 pub mod relay;
 mod rpc;
 pub mod upstream;
@@ -13,7 +14,6 @@ pub mod upstream;
 #[cfg(test)]
 mod tests;
 
-use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,12 +25,12 @@ use giftgenius::journal::sqlite::SqliteJournal;
 use giftgenius::operations::switches;
 use giftgenius::policy::Policy;
 use giftgenius::ports::{BoxFuture, Provider};
-use tempfile::TempDir;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use self::client::Client;
 use self::desk::{Desk, Leave};
+use self::folder::Folder;
 use self::relay::Relay;
 use super::stage::{Arrival, Stage};
 use super::stock::{orders_named, take_stock};
@@ -47,9 +47,6 @@ const REST_MAX: Duration = Duration::from_secs(30);
 
 /// How often the system is asked whether it is at rest.
 const REST_POLL: Duration = Duration::from_millis(10);
-
-/// How much must still fit on the disk after a run: more than a journal's next writes would have taken.
-const DISK_PROBE_BYTES: usize = 256 * 1024;
 
 /// What a wire world is made of, beside its stage.
 #[derive(Clone, Debug)]
@@ -74,7 +71,7 @@ pub struct WireWorld {
     client: Client,
     /// `None` once the world is finished.
     process: Mutex<Option<Process>>,
-    folder: TempDir,
+    folder: Folder,
 }
 
 impl WireWorld {
@@ -87,10 +84,7 @@ impl WireWorld {
             Relay::open(catalog, desk.clone()).await?,
             Relay::open(inventory, desk.clone()).await?,
         ];
-        let folder = tempfile::Builder::new()
-            .prefix("misrule-")
-            .tempdir()
-            .map_err(|source| RunError::Folder { path: std::env::temp_dir(), source })?;
+        let folder = Folder::make()?;
         let users: Vec<_> = set_up
             .users
             .iter()
@@ -194,18 +188,10 @@ impl WireWorld {
             process.stop().await?;
         }
         self.check().await?;
-        self.check_disk()?;
+        self.folder.check_disk()?;
         let orders = orders_named(&self.desk.stage().recorder().lock());
         let journal = self.open_journal()?;
         take_stock(&journal, orders).await.map_err(|error| self.journal_failed("read", &error))
-    }
-
-    /// Whether the system could still write. A store that fails because this machine's disk is full is no fault that
-    /// anybody planned.
-    fn check_disk(&self) -> Result<(), RunError> {
-        let path = self.folder.path();
-        let write = || tempfile::tempfile_in(path)?.write_all(&vec![0; DISK_PROBE_BYTES]);
-        write().map_err(|source| RunError::Disk { path: path.to_owned(), source })
     }
 
     fn open_journal(&self) -> Result<SqliteJournal, RunError> {
