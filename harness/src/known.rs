@@ -1,5 +1,5 @@
-//! What a scenario may name of GiftGenius's shop and of misrule's oracles. It stands above both, so that reading a scenario
-//! needs neither.
+//! What a scenario may name of a shop and of misrule's oracles. It stands above both, so that reading a scenario needs
+//! neither.
 
 use crate::oracle;
 use crate::provider::catalog::Shop;

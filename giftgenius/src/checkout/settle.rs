@@ -148,7 +148,7 @@ pub async fn undo_charge(caller: &Caller, order: &Order, context: RoundContext, 
     let mut retry = caller.retry(Provider::Payment, urgency);
     loop {
         let listed = if closing { close(caller, order).await } else { look_up(caller, order).await };
-        let failure = match listed {
+        let failure = match sure(caller, order, listed).await {
             Ok(records) => match give_back(caller, order, &records).await {
                 Ok(()) if closing || cannot_come_late(caller, order) => return Round::Came(Outcome::Undone),
                 // Nothing stands now, but a request may still be on its way.
@@ -170,7 +170,8 @@ pub async fn undo_charge(caller: &Caller, order: &Order, context: RoundContext, 
 
 /// A refund that is refused is not asked for again; but an earlier request for it may have been done.
 async fn refund_refused(caller: &Caller, order: &Order, context: RoundContext) -> Round {
-    match look_up(caller, order).await {
+    let listed = look_up(caller, order).await;
+    match sure(caller, order, listed).await {
         Ok(records) if first_standing(&records).is_none() => given_back(caller, order, context),
         Ok(_) => Round::Came(Outcome::GaveUp),
         Err(_) => Round::Came(Outcome::LostTrack),
@@ -205,7 +206,8 @@ pub async fn sweep(caller: &Caller, order: &Order, context: RoundContext, urgenc
     }
     let mut retry = caller.retry(Provider::Payment, urgency);
     loop {
-        let failure = match look_up(caller, order).await {
+        let listed = look_up(caller, order).await;
+        let failure = match sure(caller, order, listed).await {
             Ok(records) => match give_back(caller, order, &records).await {
                 Ok(()) => return Round::Came(Outcome::Swept),
                 Err(Failure::Refused(_)) => return Round::Came(Outcome::GaveUp),
@@ -218,6 +220,38 @@ pub async fn sweep(caller: &Caller, order: &Order, context: RoundContext, urgenc
             return not_yet(caller, &failed);
         }
     }
+}
+
+/// A listing that can be acted on. One that tells amounts which are not the agreed ones, or a charge given back in part
+/// (which nobody does here), is looked up once more: refunding what was only told wrong would send a second refund while
+/// the first is in doubt.
+async fn sure(
+    caller: &Caller,
+    order: &Order,
+    listed: Result<Vec<ChargeRecord>, Failure>,
+) -> Result<Vec<ChargeRecord>, Failure> {
+    let records = listed?;
+    if !records.iter().any(|record| is_odd(order, record)) {
+        return Ok(records);
+    }
+    match look_up(caller, order).await? {
+        again if again == records => Ok(records),
+        _ => Err(Failure::Unclear { retry_after: None }),
+    }
+}
+
+fn is_odd(order: &Order, record: &ChargeRecord) -> bool {
+    let known = match &order.saga.charge {
+        Charge::Captured { charge_id, minor_units, .. } if *charge_id == record.id => *minor_units,
+        Charge::Captured { .. }
+        | Charge::GivenBack { .. }
+        | Charge::NotSent
+        | Charge::Sending { .. }
+        | Charge::Void
+        | Charge::Stuck { .. } => order.amount.minor_units,
+    };
+    Money::new(record.amount, record.currency) != Money::new(known, order.amount.currency)
+        || (record.refunded != 0 && record.refunded != record.amount)
 }
 
 /// Refunds what stands of each charge but the one that is to stay: going forward that is the order's own charge. Every

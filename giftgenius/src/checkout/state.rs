@@ -364,6 +364,12 @@ impl Saga {
             }
             Charge::NotSent | Charge::Void => {}
         }
+        if self.commit == Commit::Done {
+            // Only the search for copies of the charge was given up.
+            let note = "the sale is paid and booked, and a copy of its charge may stand; look the order up at the payment \
+                        provider and refund every charge but one";
+            return Ending::Parked { note: String::from(note) };
+        }
         match self.reserve {
             Reserve::Held { .. } => stands.push("stock is reserved"),
             Reserve::Sending { .. } | Reserve::Stuck { .. } => stands.push("stock may be reserved"),

@@ -36,7 +36,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Console<'_>) -> Ended {
     let common = &arguments.common;
     let colour_err = console.colour_err && !common.no_color;
-    let scenarios = load::scenarios(&common, std::slice::from_ref(&arguments.name), colour_err)?;
+    let scenarios = load::scenarios(common, std::slice::from_ref(&arguments.name), colour_err)?;
     let [scenario] = scenarios.as_slice() else {
         let found: Vec<_> = scenarios.iter().map(|scenario| &*scenario.name).collect();
         return Err(Refusal::unusable(&format!(

@@ -37,7 +37,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Console<'_>) -> Ended {
     let common = &arguments.common;
     let colour_err = console.colour_err && !common.no_color;
-    let scenarios = load::scenarios(&common, &arguments.names, colour_err)?;
+    let scenarios = load::scenarios(common, &arguments.names, colour_err)?;
     let work = gate::work(&scenarios, arguments.world.map(World::kind));
     if work.is_empty() {
         let place = arguments.world.map_or("in any world", |world| world.kind().place());
