@@ -1,7 +1,8 @@
 //! Runs written by hand: a small language for traces and books, for the oracles' tests.
 //!
 //! [`Run`] writes events as the world and the host would; [`Run::sale`] is a whole correct purchase. A test writes a
-//! run, breaks one thing in it, and asks one oracle.
+//! run, breaks one thing in it, and asks one oracle. Longer than most files here, because it is one vocabulary: a test
+//! that had to gather its words from several places would not read as a sentence.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,0 +1,237 @@
+use super::*;
+use crate::oracle::testing::Run;
+use crate::provider::operations::{QUOTE, RELEASE};
+use crate::scenario::model::WorldKind;
+
+/// Requests of `ord_1/1`'s release, each failing with 500, sent after these gaps.
+fn releases(gaps_ms: &[u64]) -> Run {
+    let mut run = Run::new();
+    run.create_order("cs_1", "k1");
+    for gap in gaps_ms {
+        run.wait_ms(*gap);
+        let release = run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+        run.status(release, 500);
+    }
+    run
+}
+
+#[test]
+fn the_envelope_of_the_foreground_is_kept() {
+    releases(&[0, 200, 400, 800]).kept(&BACKOFF);
+    releases(&[0, 400, 600, 1000]).kept(&BACKOFF);
+}
+
+#[test]
+fn too_early_too_late_and_too_often_are_breaches() {
+    for gaps in [&[0, 100][..], &[0, 500], &[0, 200, 200], &[0, 200, 400, 1100], &[0, 200, 400, 800, 1600], &[0, 0]] {
+        let said = releases(gaps).broken(&BACKOFF);
+        assert!(said.contains("the policy waits"), "{said}");
+    }
+}
+
+#[test]
+fn background_rounds_keep_their_own_delays() {
+    releases(&[0, 200, 400, 800, 5_000, 10_000, 20_000]).kept(&BACKOFF);
+    releases(&[0, 5_000, 10_000]).kept(&BACKOFF);
+    releases(&[0, 200, 400, 800, 5_000, 5_000]).broken(&BACKOFF);
+}
+
+#[test]
+fn a_time_out_ends_an_attempt() {
+    let mut run = Run::new();
+    run.create_order("cs_1", "k1");
+    for gap in [0, 300, 500] {
+        run.wait_ms(gap);
+        let release = run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+        run.silence(release);
+    }
+    run.kept(&BACKOFF);
+    let release = run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+    run.silence(release);
+    run.broken(&BACKOFF);
+}
+
+#[test]
+fn a_retry_after_past_the_deadline_is_told_to_the_caller() {
+    for (asked_s, told_ms, broken) in [(40, None, true), (40, Some(40_000), false), (2, None, false)] {
+        let mut run = Run::new();
+        let call = run.create_order("cs_1", "k1");
+        let reserve = run.send(&crate::provider::operations::RESERVE, Some("ord_1/1"), Some("r"));
+        run.see(reserve, Seen::Reply { status: 429, retry_after: Some(Duration::from_secs(asked_s)), intact: true });
+        let mut error = run.error(giftgenius::error::Code::InventoryUnavailable, None);
+        if let Some(told_ms) = told_ms {
+            error["error"]["retry_after_ms"] = serde_json::json!(told_ms);
+        }
+        run.fail(call, error);
+        if broken {
+            assert!(run.broken(&BACKOFF).contains("was told INVENTORY_UNAVAILABLE without it"));
+        } else {
+            run.kept(&BACKOFF);
+        }
+    }
+}
+
+#[test]
+fn retry_after_is_respected_up_to_its_cap() {
+    for (asked_s, gap_ms, broken) in [
+        (2, 2_000, false),
+        (2, 2_200, false),
+        (2, 300, true),
+        (2, 1_900, true),
+        (60, 30_000, false),
+        (60, 29_000, true),
+    ] {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        let release = run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+        run.see(release, Seen::Reply { status: 429, retry_after: Some(Duration::from_secs(asked_s)), intact: true });
+        run.wait_ms(gap_ms);
+        run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+        if broken {
+            assert!(run.broken(&BACKOFF).contains("Retry-After"));
+        } else {
+            run.kept(&BACKOFF);
+        }
+    }
+}
+
+#[test]
+fn a_look_up_between_two_charges_takes_its_time() {
+    for (delay_ms, broken) in [(300, false), (900, true)] {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        let charge = run.send(&CHARGE, Some("ord_1"), Some("c"));
+        run.silence(charge);
+        let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+        run.silence(look_up);
+        run.wait_ms(delay_ms);
+        run.send(&CHARGE, Some("ord_1"), Some("c"));
+        if broken {
+            run.broken(&BACKOFF);
+        } else {
+            run.kept(&BACKOFF);
+        }
+    }
+}
+
+#[test]
+fn an_attempt_that_ended_with_its_look_up_counts_among_those_of_the_charge() {
+    for (gap_ms, broken) in [(800, false), (1_000, false), (400, true), (1_300, true)] {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        let charge = run.send(&CHARGE, Some("ord_1"), Some("c"));
+        run.status(charge, 500);
+        run.wait_ms(300);
+        let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+        run.status(look_up, 503);
+        run.wait_ms(500);
+        let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+        run.ok(look_up);
+        let charge = run.send(&CHARGE, Some("ord_1"), Some("c"));
+        run.status(charge, 503);
+        run.wait_ms(gap_ms);
+        run.send(&CHARGE, Some("ord_1"), Some("c"));
+        if broken {
+            run.broken(&BACKOFF);
+        } else {
+            run.kept(&BACKOFF);
+        }
+    }
+}
+
+#[test]
+fn a_refund_whose_reference_is_closed_first_takes_its_time() {
+    let mut run = Run::new();
+    run.create_order("cs_1", "k1");
+    for gap in [0, 300] {
+        run.wait_ms(gap);
+        let close = run.send(&CANCEL, Some("ord_1"), Some("x"));
+        run.wait_ms(500);
+        run.ok(close);
+        let refund = run.send(&REFUND, Some("ord_1"), Some("r"));
+        run.status(refund, 500);
+    }
+    run.kept(&BACKOFF);
+    run.wait_ms(600);
+    run.send(&REFUND, Some("ord_1"), Some("r"));
+    run.wait_ms(900);
+    run.send(&REFUND, Some("ord_1"), Some("r"));
+    run.broken(&BACKOFF);
+}
+
+#[test]
+fn a_refund_in_the_second_attempt_waits_as_the_third() {
+    for (gap_ms, broken) in [(400, false), (600, false), (300, false), (1_200, true), (100, true)] {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        let close = run.send(&CANCEL, Some("ord_1"), Some("x"));
+        run.status(close, 500);
+        run.wait_ms(300);
+        let close = run.send(&CANCEL, Some("ord_1"), Some("x"));
+        run.ok(close);
+        let refund = run.send(&REFUND, Some("ord_1"), Some("r"));
+        run.status(refund, 500);
+        run.wait_ms(gap_ms);
+        run.send(&REFUND, Some("ord_1"), Some("r"));
+        if broken {
+            run.broken(&BACKOFF);
+        } else {
+            run.kept(&BACKOFF);
+        }
+    }
+}
+
+#[test]
+fn a_date_is_only_good_to_a_second() {
+    for (gap_ms, broken) in [(2_000, false), (2_980, false), (3_180, false), (1_000, true), (3_500, true)] {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        let fault = Some(Fault::Status(503, Some(RetryAfter::Date(2))));
+        let release = run.send_faulty(&RELEASE, Some("ord_1/1"), Some("r"), fault);
+        let retry_after = Some(Duration::from_millis(2_980));
+        run.see(release, Seen::Reply { status: 503, retry_after, intact: true });
+        run.wait_ms(gap_ms);
+        run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+        if broken {
+            run.broken(&BACKOFF);
+        } else {
+            run.kept(&BACKOFF);
+        }
+    }
+}
+
+#[test]
+fn other_calls_and_readings_that_succeeded_are_no_retries() {
+    let mut run = Run::new();
+    for _ in 0..2 {
+        run.call("create_checkout_session", serde_json::json!({}));
+        let quote = run.send(&QUOTE, None, None);
+        run.status(quote, 503);
+    }
+    run.kept(&BACKOFF);
+    let quote = run.send(&QUOTE, None, None);
+    run.status(quote, 200);
+    assert!(run.broken(&BACKOFF).contains("catalog.quote#3"));
+}
+
+#[test]
+fn another_search_after_one_that_failed_is_no_retry() {
+    let mut run = Run::new();
+    run.call("suggest_gifts", serde_json::json!({}));
+    for (gap, status) in [(0, 500), (300, 400), (0, 500)] {
+        run.wait_ms(gap);
+        let search = run.send(&crate::provider::operations::SEARCH, None, None);
+        run.status(search, status);
+    }
+    run.kept(&BACKOFF);
+    run.send(&crate::provider::operations::SEARCH, None, None);
+    run.broken(&BACKOFF);
+}
+
+#[test]
+fn the_wire_has_a_tolerance() {
+    let mut run = releases(&[0, 600]);
+    run.broken(&BACKOFF);
+    run.world = WorldKind::Wire;
+    run.kept(&BACKOFF);
+}
