@@ -1,7 +1,7 @@
 //! The one retry layer (F2, F3): what a failed attempt means, how long to wait, and when to stop.
 //!
 //! [`classify`] says whether a request may have been applied; [`Retry`] paces the attempts of one call; [`Budgets`] ends
-//! storms (I11). Nothing else in GiftGenius repeats a request, but for background rounds, which send once each.
+//! storms (I11). Nothing else in GiftGenius repeats a request, but for background rounds, which have one attempt each.
 
 use std::sync::Mutex;
 use std::time::Duration;

@@ -62,7 +62,6 @@ async fn attempt(app: &Arc<App>, purchase: &Purchase) -> Result<Option<SavedRepl
         Claim::Conflict => Ok(Some(failed_reply(&key_conflict(&purchase.correlation)))),
         Claim::Replay(reply) => Ok(Some(reply)),
         Claim::Joined(order) => tell(app, &order, purchase).await.map(Some),
-        Claim::Busy(_) => Ok(Some(failed_reply(&in_progress(app, None, &purchase.correlation)))),
         Claim::Free => begin(app, purchase, expected).await,
     }
 }
@@ -98,10 +97,7 @@ async fn begin(
     let entry = Entry {
         key: purchase.entry.clone(),
         parameters: purchase.parameters.clone(),
-        state: EntryState::InProgress {
-            order: Some(order_id.clone()),
-            lease_until: app.ports().after(app.policy().lease),
-        },
+        state: EntryState::InProgress { order: order_id.clone() },
         drop_after: None,
     };
     let mut batch = Batch::default().put(entry_version, Record::Entry(entry));

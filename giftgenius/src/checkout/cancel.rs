@@ -57,7 +57,6 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
         Claim::Conflict => return Ok(Some(failed_reply(&key_conflict(&cancellation.correlation)))),
         Claim::Replay(reply) => return Ok(Some(reply)),
         Claim::Joined(order) => return tell(app, &order, cancellation).await.map(Some),
-        Claim::Busy(_) => return Ok(Some(failed_reply(&in_progress(app, None, &cancellation.correlation)))),
         Claim::Free => {}
     }
     let Some((version, order)) =
@@ -176,7 +175,7 @@ fn bind(cancellation: &Cancellation, entry_version: Option<Version>, version: Ve
     let entry = Entry {
         key: cancellation.entry.clone(),
         parameters: cancellation.parameters.clone(),
-        state: EntryState::InProgress { order: Some(order.id.clone()), lease_until: order.lease_until },
+        state: EntryState::InProgress { order: order.id.clone() },
         drop_after: None,
     };
     Batch::default().put(entry_version, Record::Entry(entry)).put(Some(version), Record::Order(order.clone()))

@@ -37,12 +37,10 @@ pub struct SavedReply {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryState {
-    /// Somebody works on it. With an order, the order's lease and fence decide; without, this lease does.
+    /// An order carries it: its lease and fence say who works on it.
     InProgress {
-        /// The order that carries it, for the checkout.
-        order: Option<OrderId>,
-        /// Until when its owner may be silent.
-        lease_until: Timestamp,
+        /// The order.
+        order: OrderId,
     },
     /// Finished: replayed.
     Done {

@@ -71,8 +71,6 @@ pub enum Claim {
     Replay(SavedReply),
     /// This order carries it.
     Joined(OrderId),
-    /// Somebody works on it without an order, until then at most.
-    Busy(Timestamp),
 }
 
 /// What an entry means for a call with these parameters now.
@@ -86,10 +84,8 @@ pub fn claim(entry: Option<&Entry>, parameters: &str, now: Timestamp) -> Claim {
     }
     match &entry.state {
         EntryState::Done { reply, .. } | EntryState::FailedFinal { reply, .. } => Claim::Replay(reply.clone()),
-        EntryState::InProgress { order: Some(order), .. } => Claim::Joined(order.clone()),
-        EntryState::InProgress { order: None, lease_until } if *lease_until > now => Claim::Busy(*lease_until),
-        // Nothing stands, or whoever worked on it has been silent for too long.
-        EntryState::FailedClean { .. } | EntryState::InProgress { order: None, .. } => Claim::Free,
+        EntryState::InProgress { order } => Claim::Joined(order.clone()),
+        EntryState::FailedClean { .. } => Claim::Free,
     }
 }
 

@@ -142,7 +142,7 @@ async fn look(app: &App, call: &Call, key: &EntryKey, parameters: &str) -> Look 
     match claim(stored.as_ref().map(|(_, entry)| entry), parameters, app.now()) {
         Claim::Replay(reply) => Look::Answered(reply),
         Claim::Conflict => Look::Answered(failed_reply(&key_conflict(&call.correlation))),
-        Claim::Joined(_) | Claim::Busy(_) => {
+        Claim::Joined(_) => {
             Look::Answered(failed_reply(&in_progress(app, None, &call.correlation).with_effects(Effects::None)))
         }
         Claim::Free => Look::Free(stored.map(|(version, _)| version)),

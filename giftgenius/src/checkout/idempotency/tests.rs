@@ -48,9 +48,7 @@ fn a_keys_entry_decides_what_a_call_under_it_means() {
     let done = || entry(EntryState::Done { reply: reply.clone(), ended_at: second(0) });
     let failed = || entry(EntryState::FailedFinal { reply: reply.clone(), ended_at: second(0) });
     let clean = || entry(EntryState::FailedClean { ended_at: second(0) });
-    let working = |order: Option<&str>| {
-        entry(EntryState::InProgress { order: order.map(OrderId::from), lease_until: second(130) })
-    };
+    let working = || entry(EntryState::InProgress { order: "ord_1".into() });
     let order = || OrderId::from("ord_1");
     // At second 100, with these parameters and with others.
     let cases = [
@@ -58,8 +56,7 @@ fn a_keys_entry_decides_what_a_call_under_it_means() {
         ("done", Some(done()), Claim::Replay(reply.clone()), Claim::Conflict),
         ("failed for good", Some(failed()), Claim::Replay(reply.clone()), Claim::Conflict),
         ("failed with nothing standing", Some(clean()), Claim::Free, Claim::Conflict),
-        ("an order carries it", Some(working(Some("ord_1"))), Claim::Joined(order()), Claim::Conflict),
-        ("somebody works on it", Some(working(None)), Claim::Busy(second(130)), Claim::Conflict),
+        ("an order carries it", Some(working()), Claim::Joined(order()), Claim::Conflict),
         ("done, kept for a moment", Some(until(done(), 101)), Claim::Replay(reply.clone()), Claim::Conflict),
         ("done, over", Some(until(done(), 100)), Claim::Free, Claim::Free),
         ("failed for good, over", Some(until(failed(), 99)), Claim::Free, Claim::Free),
@@ -72,18 +69,14 @@ fn a_keys_entry_decides_what_a_call_under_it_means() {
 }
 
 #[test]
-fn a_lease_frees_a_key_without_an_order_and_never_one_with() {
-    let working = |order: Option<&str>| {
-        entry(EntryState::InProgress { order: order.map(OrderId::from), lease_until: second(130) })
-    };
-    assert_eq!(claim(Some(&working(None)), "these", second(129)), Claim::Busy(second(130)));
-    assert_eq!(claim(Some(&working(None)), "these", second(130)), Claim::Free);
-    assert_eq!(claim(Some(&working(Some("ord_1"))), "these", second(1 << 30)), Claim::Joined("ord_1".into()));
+fn a_key_that_an_order_carries_is_never_free() {
+    let working = entry(EntryState::InProgress { order: "ord_1".into() });
+    assert_eq!(claim(Some(&working), "these", second(1 << 30)), Claim::Joined("ord_1".into()));
 }
 
 #[test]
 fn an_entry_is_kept_for_its_time_from_its_end_on() {
-    let working = || entry(EntryState::InProgress { order: Some("ord_1".into()), lease_until: second(30) });
+    let working = || entry(EntryState::InProgress { order: "ord_1".into() });
     let retention = Duration::from_secs(24 * 60 * 60);
     let with = |direction, ending| order(Saga { direction, ending, ..Saga::new() });
     let open = with(Direction::Forward, None);

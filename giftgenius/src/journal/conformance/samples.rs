@@ -81,7 +81,7 @@ pub(in crate::journal) fn entry_done(user: &str, tool: &str, key: &str, expires:
 
 /// An entry somebody works on; `expires` only to see that it does not count.
 pub(in crate::journal) fn entry_in_progress(user: &str, tool: &str, key: &str, expires: Option<i64>) -> Record {
-    let state = EntryState::InProgress { order: Some("ord_1".into()), lease_until: second(30) };
+    let state = EntryState::InProgress { order: "ord_1".into() };
     entry(entry_key(user, tool, key), state, expires.map(second))
 }
 
