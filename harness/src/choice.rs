@@ -4,7 +4,7 @@
 //! of what was asked. Nothing else decides what goes wrong in a run.
 
 use crate::fault::plan::{Plan, Planned};
-use crate::fault::site::Site;
+use crate::fault::site::{Place, Site};
 use crate::fault::{Fault, ProviderFault};
 use crate::trace::provider_index;
 
@@ -23,7 +23,9 @@ pub struct Choices {
     plan: Plan,
     fired: Vec<bool>,
     asked: Vec<Asked>,
-
+    arrivals: [u32; Place::COUNT],
+    /// By place and step.
+    for_step: Vec<(usize, u32, u32)>,
     provider_arrivals: [u32; 3],
 }
 
@@ -31,29 +33,43 @@ impl Choices {
     /// Choices answered from a plan.
     pub fn replay(plan: Plan) -> Self {
         let fired = vec![false; plan.faults.len()];
-        Self { plan, fired, asked: Vec::with_capacity(16), provider_arrivals: [0; 3] }
+        Self {
+            plan,
+            fired,
+            asked: Vec::with_capacity(32),
+            arrivals: [0; Place::COUNT],
+            for_step: Vec::with_capacity(8),
+            provider_arrivals: [0; 3],
+        }
     }
 
-    /// Names the site of a request that arrives now.
-    pub fn arrive(&mut self, operation: &'static crate::provider::OperationSpec, step: Option<u32>) -> Site {
-        let arrival = 1 + self.asked.iter().filter(|asked| std::ptr::eq(asked.site.operation, operation)).count();
+    /// Names the site of what happens now at a place; `step` is the script step on whose behalf.
+    pub fn arrive(&mut self, place: impl Into<Place>, step: Option<u32>) -> Site {
+        let place = place.into();
+        let index = place.index();
+        self.arrivals[index] += 1;
         let for_step = step.map(|step| {
-            let earlier = self.asked.iter().filter(|asked| {
-                std::ptr::eq(asked.site.operation, operation)
-                    && asked.site.for_step.is_some_and(|(other, _)| other == step)
-            });
-            (step, 1 + u32::try_from(earlier.count()).expect("a run has fewer requests than that"))
+            let known = self.for_step.iter_mut().find(|(other, of, _)| *other == index && *of == step);
+            let number = if let Some((_, _, number)) = known {
+                *number += 1;
+                *number
+            } else {
+                self.for_step.push((index, step, 1));
+                1
+            };
+            (step, number)
         });
-        let arrival = u32::try_from(arrival).expect("a run has fewer requests than that");
-        Site { operation, arrival, for_step }
+        Site { place, arrival: self.arrivals[index], for_step }
     }
 
-    /// Asks what goes wrong at a site. Call once a request, in the order of arrival.
+    /// Asks what goes wrong at a site. Call once a site, in the order of arrival.
     pub fn at(&mut self, site: Site) -> Option<Fault> {
-        let provider = site.operation.provider;
-        let count = &mut self.provider_arrivals[provider_index(provider)];
-        *count += 1;
-        let count = *count;
+        let provider = site.place.operation().map(|operation| operation.provider);
+        let count = provider.map_or(0, |provider| {
+            let count = &mut self.provider_arrivals[provider_index(provider)];
+            *count += 1;
+            *count
+        });
         let mut chosen = None;
         for (planned, fired) in self.plan.faults.iter().zip(&mut self.fired) {
             match planned {
@@ -62,7 +78,7 @@ impl Choices {
                     chosen = Some(fault.clone());
                     break;
                 }
-                Planned::Over(at, fault) if *at == provider && covers(fault, count) => {
+                Planned::Over(at, fault) if Some(*at) == provider && covers(fault, count) => {
                     *fired = true;
                     chosen = Some(Fault::Refuse);
                     break;
@@ -113,7 +129,7 @@ mod tests {
         requests
             .iter()
             .map(|(operation, step)| {
-                let site = choices.arrive(operation, *step);
+                let site = choices.arrive(*operation, *step);
                 choices.at(site)
             })
             .collect()

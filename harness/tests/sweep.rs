@@ -15,8 +15,8 @@ use giftgenius::policy::PaymentProfile;
 use misrule::fault::Fault;
 use misrule::fault::menu;
 use misrule::fault::plan::{Address, Plan, Planned};
+use misrule::fault::site::Place;
 use misrule::outcome::Outcome;
-use misrule::provider::OperationSpec;
 use misrule::report::build::replay;
 use misrule::run::run;
 use misrule::scenario::Known;
@@ -33,7 +33,7 @@ const PROFILES: [(PaymentProfile, &str); 4] = [
 /// How many runs of a broken rule are shown.
 const SHOWN_MAX: usize = 3;
 
-type Menu = fn(&'static OperationSpec) -> &'static [Fault];
+type Menu = fn(Place) -> &'static [Fault];
 
 #[test]
 fn no_single_fault_breaks_a_sale_that_goes_well() {
@@ -214,8 +214,8 @@ fn simulated(scenario: &Arc<Scenario>, plan: &Plan) -> Outcome {
 fn extended(outcome: &Outcome, from: usize, menu: Menu) -> Vec<Extended> {
     let mut plans = Vec::new();
     for (index, asked) in outcome.asked.iter().enumerate().skip(from).filter(|(_, asked)| asked.chosen.is_none()) {
-        let address = Address { operation: asked.site.operation, step: None, number: asked.site.arrival };
-        for fault in menu(asked.site.operation) {
+        let address = Address { place: asked.site.place, step: None, number: asked.site.arrival };
+        for fault in menu(asked.site.place) {
             let mut plan = outcome.plan.clone();
             plan.faults.push(Planned::At(address, fault.clone()));
             plans.push(Extended { plan, from: index + 1 });

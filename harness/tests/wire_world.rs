@@ -134,7 +134,7 @@ fn told(reply: HostReply) -> Value {
 }
 
 fn at(operation: &'static OperationSpec, number: u32, fault: Fault) -> Planned {
-    Planned::At(Address { operation, step: None, number }, fault)
+    Planned::At(Address { place: operation.into(), step: None, number }, fault)
 }
 
 #[tokio::test]

@@ -99,7 +99,7 @@ fn fault(word: &str) -> Option<String> {
     paragraph(&mut out, &format!("written: {}", fault.example));
     let places: Vec<_> = operations::ALL
         .iter()
-        .filter(|operation| menu::full(operation).iter().any(|possible| possible.name() == fault.name))
+        .filter(|operation| menu::full(**operation).iter().any(|possible| possible.name() == fault.name))
         .map(|operation| operation.label)
         .collect();
     let places = match places.len() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Circumstance, Fault, RetryAfter};
+use super::{Circumstance, CrashPoint, Fault, RetryAfter};
 
 /// When a request is applied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,11 +59,15 @@ pub struct Delivery {
     pub circumstance: Option<Circumstance>,
     /// What comes back.
     pub reply: Reply,
+    /// When the system's process is killed, if it is.
+    pub crash: Option<CrashPoint>,
+    /// Whether the host hangs up as the request leaves.
+    pub hang_up: bool,
 }
 
 impl Delivery {
     const fn new(applied: &'static [When], reply: Reply) -> Self {
-        Self { applied, circumstance: None, reply }
+        Self { applied, circumstance: None, reply, crash: None, hang_up: false }
     }
 
     /// Nothing goes wrong.
@@ -102,5 +106,23 @@ pub fn decide(fault: Option<&Fault>) -> Delivery {
         Some(Fault::Circumstance(circumstance)) => {
             Delivery { circumstance: Some(circumstance.clone()), ..Delivery::clean() }
         }
+        Some(Fault::Crash(point)) => {
+            let delivery = match point {
+                CrashPoint::BeforeSend => Delivery::new(NEVER, Reply::Silence),
+                CrashPoint::AfterSend => Delivery::new(ONCE, Reply::Silence),
+                CrashPoint::AfterReply => Delivery::clean(),
+                CrashPoint::BeforeWrite | CrashPoint::AfterWrite | CrashPoint::BeforeCall => no_request(),
+            };
+            Delivery { crash: Some(*point), ..delivery }
+        }
+        Some(Fault::HangUp) => Delivery { hang_up: true, ..Delivery::clean() },
+        Some(Fault::Yield | Fault::Busy | Fault::Full | Fault::Slow(_) | Fault::Corrupt | Fault::Jump(_)) => {
+            no_request()
+        }
     }
+}
+
+/// Plans are validated before they are run, so that no such fault reaches a request.
+fn no_request() -> Delivery {
+    unreachable!("a fault of the system's own strikes no request")
 }

@@ -147,6 +147,49 @@ pub static ALL: &[Explained] = &[
         "provider.payment: outage(from=2, calls=3)",
         "The provider refuses every connection for a window of its requests, counted from 1, then is back.",
     ),
+    explained(
+        "crash",
+        Moment::Own,
+        "payment.charge#1: crash(after_send)",
+        "The system's process is killed and started again a second later, on the same journal: before_send, after_send or after_reply at a request, before_write or after_write at a journal write, before_call before the host calls. The host, whose connection broke, repeats its call.",
+    ),
+    explained(
+        "hang_up",
+        Moment::Own,
+        "payment.charge#1: hang_up",
+        "The host cancels every call in flight and hangs up, as the request leaves or the journal is written. Nobody hears the answer; the sale must come to a good end all the same.",
+    ),
+    explained(
+        "yield",
+        Moment::Own,
+        "journal.write#2: yield",
+        "Whatever else is ready goes first: another order of the tasks that run at once. Only a simulation can order tasks, so on real sockets it is refused.",
+    ),
+    explained(
+        "busy",
+        Moment::Own,
+        "journal.write#2: busy",
+        "The store is locked by somebody else for longer than the system waits: nothing is read or written.",
+    ),
+    explained("full", Moment::Own, "journal.write#2: full", "The store's disk is full: nothing is written."),
+    explained(
+        "slow",
+        Moment::Own,
+        "journal.write#2: slow(ms=300)",
+        "The store takes this much longer (1 ms to an hour), during which others go on.",
+    ),
+    explained(
+        "corrupt",
+        Moment::Own,
+        "journal.read#3: corrupt",
+        "The record that is read cannot be made out. It may be an order with money behind it, so nobody may take it for absent.",
+    ),
+    explained(
+        "jump",
+        Moment::Own,
+        "journal.write#2: jump(lease)",
+        "The system's calendar clock jumps past an expiry (lease, quote, reservation or key), as after a suspended machine or a corrected clock. Durations go on as before, and so do the providers' clocks.",
+    ),
 ];
 
 /// The explanation of a fault's name.
@@ -185,6 +228,14 @@ mod tests {
             Fault::Circumstance(Circumstance::OutOfStock),
             Fault::Circumstance(Circumstance::PartialReserve),
             Fault::Circumstance(Circumstance::Stale),
+            Fault::Crash(crate::fault::CrashPoint::BeforeSend),
+            Fault::HangUp,
+            Fault::Yield,
+            Fault::Busy,
+            Fault::Full,
+            Fault::Slow(Duration::ZERO),
+            Fault::Corrupt,
+            Fault::Jump(crate::fault::Expiry::Lease),
         ];
         for fault in &all {
             let explained = by_name(fault.name()).unwrap_or_else(|| panic!("{} is not explained", fault.name()));

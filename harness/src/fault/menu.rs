@@ -8,7 +8,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::plan::DELAY_MAX;
-use super::{Circumstance, Fault, RetryAfter};
+use super::site::Place;
+use super::{Circumstance, CrashPoint, Expiry, Fault, RetryAfter};
 use crate::provider::OperationSpec;
 use crate::provider::operations::{self, Refusal};
 use crate::suggest::nearest;
@@ -54,36 +55,108 @@ pub enum Impossible {
         /// The operations that it can come of.
         instead: String,
     },
+    /// It strikes elsewhere.
+    #[error("`{fault}` cannot happen at `{place}`, but at {instead}")]
+    Elsewhere {
+        /// The fault as written.
+        fault: String,
+        /// The place's label.
+        place: &'static str,
+        /// Where it can.
+        instead: &'static str,
+    },
     /// The status is not an error.
     #[error("a fault's status is from 400 to 599, not {0}")]
     Status(u16),
     /// The delay is none, too long, or not whole.
     #[error("a delay is from 1 to {} ms, in whole milliseconds", DELAY_MAX.as_millis())]
     Delay,
+    /// The place knows no steps.
+    #[error("`{place}` belongs to no step of the script: it is counted by arrival only, as in `{place}#1`")]
+    NoStep {
+        /// The place's label.
+        place: &'static str,
+    },
     /// The decline code cannot be written.
     #[error("a decline code is one to 64 of `a-z`, `0-9` and `_`, such as `insufficient_funds`")]
     DeclineCode,
 }
 
-/// Every fault that exploration tries at an operation.
-pub fn full(operation: &'static OperationSpec) -> &'static [Fault] {
-    static MENUS: LazyLock<Vec<Vec<Fault>>> =
-        LazyLock::new(|| operations::ALL.iter().map(|operation| full_menu(operation)).collect());
-    &MENUS[index(operation)]
+/// Every fault that exploration tries at a place.
+pub fn full(place: impl Into<Place>) -> &'static [Fault] {
+    static MENUS: LazyLock<Vec<Vec<Fault>>> = LazyLock::new(|| {
+        let menu = |place| match place {
+            Place::Request(operation) => full_menu(operation),
+            Place::HostCall => host_menu(),
+            Place::JournalRead => vec![Fault::Yield, Fault::Busy, Fault::Corrupt],
+            Place::JournalWrite => full_write_menu(),
+        };
+        Place::all().map(menu).collect()
+    });
+    &MENUS[place.into().index()]
 }
 
 /// About twelve faults: one for each moment and each way in which a client can take it.
-pub fn core(operation: &'static OperationSpec) -> &'static [Fault] {
-    static MENUS: LazyLock<Vec<Vec<Fault>>> =
-        LazyLock::new(|| operations::ALL.iter().map(|operation| core_menu(operation)).collect());
-    &MENUS[index(operation)]
+pub fn core(place: impl Into<Place>) -> &'static [Fault] {
+    static MENUS: LazyLock<Vec<Vec<Fault>>> = LazyLock::new(|| {
+        let menu = |place| match place {
+            Place::Request(operation) => core_menu(operation),
+            Place::HostCall | Place::JournalRead => Vec::new(),
+            Place::JournalWrite => vec![Fault::Busy, Fault::Crash(CrashPoint::AfterWrite), Fault::Jump(Expiry::Lease)],
+        };
+        Place::all().map(menu).collect()
+    });
+    &MENUS[place.into().index()]
 }
 
-/// Whether a fault can happen at an operation.
-pub fn validate(operation: &OperationSpec, fault: &Fault) -> Result<(), Impossible> {
+/// Whether a fault can happen at a place.
+pub fn validate(place: impl Into<Place>, fault: &Fault) -> Result<(), Impossible> {
     in_range(fault)?;
+    match place.into() {
+        Place::Request(operation) => at_request(operation, fault),
+        own => at_own(own, fault),
+    }
+}
+
+/// Whether a fault can happen at a place of the system's own, or of the host's.
+fn at_own(place: Place, fault: &Fault) -> Result<(), Impossible> {
+    let possible = match fault {
+        Fault::Crash(CrashPoint::BeforeCall) => place == Place::HostCall,
+        Fault::Crash(CrashPoint::BeforeWrite | CrashPoint::AfterWrite) | Fault::Full => place == Place::JournalWrite,
+        Fault::Corrupt => place == Place::JournalRead,
+        Fault::Busy | Fault::Slow(_) | Fault::Yield => place != Place::HostCall,
+        Fault::Jump(_) => place != Place::JournalRead,
+        Fault::HangUp => place == Place::JournalWrite,
+        _ => false,
+    };
+    if possible { Ok(()) } else { Err(elsewhere(place, fault)) }
+}
+
+fn elsewhere(place: Place, fault: &Fault) -> Impossible {
+    let instead = match fault {
+        Fault::Crash(CrashPoint::BeforeCall) => "`host.call`",
+        Fault::Crash(CrashPoint::BeforeWrite | CrashPoint::AfterWrite) | Fault::Full => "`journal.write`",
+        Fault::Corrupt => "`journal.read`",
+        Fault::Busy | Fault::Slow(_) | Fault::Yield => "`journal.read` or `journal.write`",
+        Fault::Jump(_) => "`host.call` or `journal.write`",
+        Fault::HangUp => "a request or `journal.write`",
+        _ => "a request, such as `payment.charge#1`",
+    };
+    Impossible::Elsewhere { fault: fault.to_string(), place: place.label(), instead }
+}
+
+/// Whether a fault can happen at a request for an operation.
+fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Impossible> {
     let label = operation.label;
     match fault {
+        Fault::Crash(CrashPoint::BeforeWrite | CrashPoint::AfterWrite | CrashPoint::BeforeCall)
+        | Fault::Yield
+        | Fault::Busy
+        | Fault::Full
+        | Fault::Slow(_)
+        | Fault::Corrupt
+        | Fault::Jump(_) => Err(elsewhere(Place::Request(operation), fault)),
+        Fault::Crash(CrashPoint::BeforeSend | CrashPoint::AfterSend | CrashPoint::AfterReply) | Fault::HangUp => Ok(()),
         Fault::StatusAfter(..) => effectful(operation, fault, "status"),
         Fault::ResetAfter => effectful(operation, fault, "reset"),
         Fault::Duplicate | Fault::LateDuplicate => effectful(operation, fault, "delay"),
@@ -141,7 +214,7 @@ pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
                 Err(Impossible::Status(*status))
             }
         }
-        Fault::Delay(delay) => {
+        Fault::Delay(delay) | Fault::Slow(delay) => {
             let whole = delay.subsec_nanos() % 1_000_000 == 0;
             if whole && !delay.is_zero() && *delay <= DELAY_MAX { Ok(()) } else { Err(Impossible::Delay) }
         }
@@ -162,15 +235,15 @@ pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
         | Fault::WrongAmount
         | Fault::Duplicate
         | Fault::LateDuplicate
+        | Fault::Crash(_)
+        | Fault::HangUp
+        | Fault::Yield
+        | Fault::Busy
+        | Fault::Full
+        | Fault::Corrupt
+        | Fault::Jump(_)
         | Fault::Circumstance(Circumstance::OutOfStock | Circumstance::PartialReserve | Circumstance::Stale) => Ok(()),
     }
-}
-
-fn index(operation: &'static OperationSpec) -> usize {
-    operations::ALL
-        .iter()
-        .position(|known| std::ptr::eq(*known, operation))
-        .expect("every operation is in the table of operations")
 }
 
 /// The fields of a reply that faults can name: JSON pointers without the leading slash.
@@ -215,6 +288,30 @@ fn full_menu(operation: &OperationSpec) -> Vec<Fault> {
         menu.extend([Fault::Duplicate, Fault::LateDuplicate]);
     }
     menu.extend(operation.refusals.iter().flat_map(|refusal| circumstances(*refusal)));
+    menu.push(Fault::Crash(CrashPoint::BeforeSend));
+    if operation.effectful {
+        menu.push(Fault::Crash(CrashPoint::AfterSend));
+    }
+    menu.extend([Fault::Crash(CrashPoint::AfterReply), Fault::HangUp]);
+    menu
+}
+
+fn host_menu() -> Vec<Fault> {
+    let jumps = Expiry::ALL.map(Fault::Jump);
+    [Fault::Crash(CrashPoint::BeforeCall)].into_iter().chain(jumps).collect()
+}
+
+fn full_write_menu() -> Vec<Fault> {
+    let mut menu = vec![
+        Fault::Crash(CrashPoint::BeforeWrite),
+        Fault::Crash(CrashPoint::AfterWrite),
+        Fault::Yield,
+        Fault::Busy,
+        Fault::Full,
+        Fault::Slow(Duration::from_secs(1)),
+        Fault::HangUp,
+    ];
+    menu.extend(Expiry::ALL.map(Fault::Jump));
     menu
 }
 
@@ -237,6 +334,7 @@ fn core_menu(operation: &OperationSpec) -> Vec<Fault> {
         menu.extend([Fault::Duplicate, Fault::LateDuplicate]);
     }
     menu.extend(operation.refusals.iter().flat_map(|refusal| circumstances(*refusal).into_iter().take(1)));
+    menu.push(Fault::Crash(if operation.effectful { CrashPoint::AfterSend } else { CrashPoint::BeforeSend }));
     menu
 }
 

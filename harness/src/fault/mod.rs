@@ -61,6 +61,96 @@ pub enum Fault {
     LateDuplicate,
     /// A circumstance of the provider's business.
     Circumstance(Circumstance),
+    /// The system's process is killed.
+    Crash(CrashPoint),
+    /// The host cancels the calls in flight and hangs up.
+    HangUp,
+    /// Whatever else is ready goes first.
+    Yield,
+    /// The store is locked by somebody else: nothing is read or written.
+    Busy,
+    /// The store's disk is full: nothing is written.
+    Full,
+    /// The store takes this much longer.
+    Slow(Duration),
+    /// The record that is read cannot be made out.
+    Corrupt,
+    /// The system's calendar clock jumps past an expiry. Durations and the providers' clocks are not concerned.
+    Jump(Expiry),
+}
+
+/// When the system's process is killed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CrashPoint {
+    /// Before a request leaves: it is not applied.
+    BeforeSend,
+    /// After a request left: it is applied, its reply reaches nobody.
+    AfterSend,
+    /// After a reply came: before whatever the system does next.
+    AfterReply,
+    /// Before a batch is written: it is lost.
+    BeforeWrite,
+    /// After a batch was written: it is durable, and nobody was told.
+    AfterWrite,
+    /// Before the host makes a call.
+    BeforeCall,
+}
+
+impl CrashPoint {
+    /// Every point, in the order in which they are shown.
+    pub const ALL: [Self; 6] =
+        [Self::BeforeSend, Self::AfterSend, Self::AfterReply, Self::BeforeWrite, Self::AfterWrite, Self::BeforeCall];
+
+    /// The word in a plan.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BeforeSend => "before_send",
+            Self::AfterSend => "after_send",
+            Self::AfterReply => "after_reply",
+            Self::BeforeWrite => "before_write",
+            Self::AfterWrite => "after_write",
+            Self::BeforeCall => "before_call",
+        }
+    }
+}
+
+/// Something that ends by the calendar.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Expiry {
+    /// An owner's lease on an order.
+    Lease,
+    /// A session's quote.
+    Quote,
+    /// A reservation of stock.
+    Reservation,
+    /// An idempotency entry, and the providers' memory of keys.
+    Key,
+}
+
+impl Expiry {
+    /// Every expiry, from the shortest to the longest.
+    pub const ALL: [Self; 4] = [Self::Lease, Self::Quote, Self::Reservation, Self::Key];
+
+    /// The word in a plan.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lease => "lease",
+            Self::Quote => "quote",
+            Self::Reservation => "reservation",
+            Self::Key => "key",
+        }
+    }
+
+    /// How far the clock jumps: just past the expiry, if it had just begun.
+    pub fn span(self, policy: &giftgenius::policy::Policy) -> Duration {
+        let span = match self {
+            Self::Lease => policy.lease,
+            Self::Quote => policy.quote_ttl,
+            Self::Reservation => policy.reservation_ttl,
+            Self::Key => policy.entry_retention,
+        };
+        span + Duration::from_secs(1)
+    }
 }
 
 /// A fault over time, chosen once a run for a provider; its window counts requests that arrive, from 1.
@@ -90,6 +180,8 @@ pub enum Moment {
     Circumstance,
     /// Over time.
     OverTime,
+    /// The system's own process, store or clock, or the host.
+    Own,
 }
 
 impl Moment {
@@ -102,6 +194,7 @@ impl Moment {
             Self::Repetition => "repetition",
             Self::Circumstance => "circumstance",
             Self::OverTime => "over time",
+            Self::Own => "the system and its host",
         }
     }
 }
@@ -127,6 +220,14 @@ impl Fault {
             Self::Duplicate => "duplicate",
             Self::LateDuplicate => "late_duplicate",
             Self::Circumstance(circumstance) => circumstance.name(),
+            Self::Crash(_) => "crash",
+            Self::HangUp => "hang_up",
+            Self::Yield => "yield",
+            Self::Busy => "busy",
+            Self::Full => "full",
+            Self::Slow(_) => "slow",
+            Self::Corrupt => "corrupt",
+            Self::Jump(_) => "jump",
         }
     }
 
@@ -144,6 +245,14 @@ impl Fault {
             | Self::WrongAmount => Moment::Reply,
             Self::Duplicate | Self::LateDuplicate => Moment::Repetition,
             Self::Circumstance(_) => Moment::Circumstance,
+            Self::Crash(_)
+            | Self::HangUp
+            | Self::Yield
+            | Self::Busy
+            | Self::Full
+            | Self::Slow(_)
+            | Self::Corrupt
+            | Self::Jump(_) => Moment::Own,
         }
     }
 }

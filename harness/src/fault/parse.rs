@@ -12,7 +12,8 @@ use giftgenius::ports::Provider;
 
 use super::menu::{self, Impossible};
 use super::plan::{Address, Plan, Planned};
-use super::{Circumstance, Fault, ProviderFault, RetryAfter};
+use super::site::Place;
+use super::{Circumstance, CrashPoint, Expiry, Fault, ProviderFault, RetryAfter};
 use crate::provider::operations;
 use crate::suggest::nearest;
 
@@ -30,15 +31,15 @@ pub struct ParseError {
 
 /// Where a planned fault strikes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Place {
-    /// At one request: `payment.charge#1`.
-    Request(Address),
+pub enum Target {
+    /// At one site: `payment.charge#1`, `journal.write#2`.
+    At(Address),
     /// At a provider, over time: `provider.payment`.
     Provider(Provider),
 }
 
 /// Every fault's name, for suggestions.
-const FAULTS: [&str; 20] = [
+const FAULTS: [&str; 28] = [
     "refuse",
     "lost_request",
     "status",
@@ -59,6 +60,14 @@ const FAULTS: [&str; 20] = [
     "out_of_stock",
     "partial_reserve",
     "stale",
+    "crash",
+    "hang_up",
+    "yield",
+    "busy",
+    "full",
+    "slow",
+    "corrupt",
+    "jump",
 ];
 
 /// The names of faults over time.
@@ -95,7 +104,7 @@ impl Plan {
         for earlier in &self.faults {
             match (earlier, &planned) {
                 (Planned::At(one, _), Planned::At(other, _)) if one == other => {
-                    return Err(format!("`{one}` stands twice; one request goes wrong in one way"));
+                    return Err(format!("`{one}` stands twice; one site goes wrong in one way"));
                 }
                 (Planned::Over(one, earlier), Planned::Over(other, later))
                     if one == other && overlap(earlier, later) =>
@@ -112,7 +121,7 @@ impl Plan {
 }
 
 /// Reads the place of a fault: `payment.charge#1`, `payment.charge@3#1` or `provider.payment`.
-pub fn parse_address(text: &str) -> Result<Place, ParseError> {
+pub fn parse_address(text: &str) -> Result<Target, ParseError> {
     Reader { text }.place(text)
 }
 
@@ -127,7 +136,7 @@ pub fn parse_provider_fault(text: &str) -> Result<ProviderFault, ParseError> {
 }
 
 /// Reads the fault that strikes at a place; one that cannot happen there is an error.
-pub fn parse_planned(place: &Place, text: &str) -> Result<Planned, ParseError> {
+pub fn parse_planned(place: &Target, text: &str) -> Result<Planned, ParseError> {
     Reader { text }.planned(place, text)
 }
 
@@ -168,7 +177,7 @@ impl<'a> Reader<'a> {
         let there_are = match (&meant, what) {
             (Some(_), _) => String::new(),
             (None, "fault") => "; `misrule list --faults` shows them all".to_owned(),
-            (None, "operation") => "; `misrule list --sites` shows them all".to_owned(),
+            (None, "place") => "; `misrule list --sites` shows them all".to_owned(),
             (None, _) => {
                 format!("; there is {}", known.iter().map(|known| format!("`{known}`")).collect::<Vec<_>>().join(", "))
             }
@@ -191,13 +200,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn place(self, part: &'a str) -> Result<Place, ParseError> {
+    fn place(self, part: &'a str) -> Result<Target, ParseError> {
         let part = part.trim();
         if let Some(name) = part.strip_prefix("provider.") {
             return Provider::ALL
                 .into_iter()
                 .find(|provider| provider.name() == name)
-                .map(Place::Provider)
+                .map(Target::Provider)
                 .ok_or_else(|| self.unknown(name, "provider", Provider::ALL.map(Provider::name)));
         }
         let (labelled, number) = match part.split_once('#') {
@@ -208,34 +217,35 @@ impl<'a> Reader<'a> {
             Some((label, step)) => (label, Some(step)),
             None => (labelled, None),
         };
-        let Some(operation) = operations::by_label(label) else {
-            let labels = operations::ALL.iter().map(|operation| operation.label);
+        let Some(place) = Place::by_label(label) else {
             let providers = ["provider.payment", "provider.catalog", "provider.inventory"];
-            return Err(self.unknown(label, "operation", labels.chain(providers)));
+            return Err(self.unknown(label, "place", Place::all().map(Place::label).chain(providers)));
         };
         let Some(number) = number else {
             let message = format!("which request is meant? Write `{part}#1` for the first");
             return Err(self.error(part, message));
         };
         let step = step.map(|step| self.counted(step, "a step of the script")).transpose()?;
-        Ok(Place::Request(Address { operation, step, number: self.counted(number, "the request")? }))
+        Ok(Target::At(Address { place, step, number: self.counted(number, "the site")? }))
     }
 
-    fn planned(self, place: &Place, part: &'a str) -> Result<Planned, ParseError> {
+    fn planned(self, place: &Target, part: &'a str) -> Result<Planned, ParseError> {
         let part = part.trim();
         let name = part.split('(').next().unwrap_or(part).trim();
         match place {
-            Place::Request(address) => {
-                if PROVIDER_FAULTS.contains(&name) {
-                    let provider = address.operation.provider.name();
+            Target::At(address) => {
+                if let Some(operation) = address.place.operation()
+                    && PROVIDER_FAULTS.contains(&name)
+                {
+                    let provider = operation.provider.name();
                     let message = format!("`{name}` strikes a whole provider: write `provider.{provider}: {part}`");
                     return Err(self.error(part, message));
                 }
                 let fault = self.fault(part)?;
-                menu::validate(address.operation, &fault).map_err(|why| self.impossible(part, &why))?;
+                menu::validate(address.place, &fault).map_err(|why| self.impossible(part, &why))?;
                 Ok(Planned::At(*address, fault))
             }
-            Place::Provider(provider) => {
+            Target::Provider(provider) => {
                 if FAULTS.contains(&name) {
                     let message = format!(
                         "`{name}` strikes one request: write it at an operation of `{}`, such as `{}#1`",
@@ -258,6 +268,8 @@ impl<'a> Reader<'a> {
             Impossible::NoEffect { .. }
             | Impossible::NoAmount { .. }
             | Impossible::NoRefusal { .. }
+            | Impossible::Elsewhere { .. }
+            | Impossible::NoStep { .. }
             | Impossible::Status(_)
             | Impossible::Delay
             | Impossible::DeclineCode => None,
@@ -294,6 +306,19 @@ impl<'a> Reader<'a> {
             "out_of_stock" => Fault::Circumstance(Circumstance::OutOfStock),
             "partial_reserve" => Fault::Circumstance(Circumstance::PartialReserve),
             "stale" => Fault::Circumstance(Circumstance::Stale),
+            "crash" => {
+                Fault::Crash(call.word("crash(after_send)", "point of a crash", &CrashPoint::ALL, |it| it.name())?)
+            }
+            "hang_up" => Fault::HangUp,
+            "yield" => Fault::Yield,
+            "busy" => Fault::Busy,
+            "full" => Fault::Full,
+            "slow" => {
+                let millis = call.named("ms", "slow(ms=300)")?;
+                Fault::Slow(Duration::from_millis(self.number(millis, "`ms`")?))
+            }
+            "corrupt" => Fault::Corrupt,
+            "jump" => Fault::Jump(call.word("jump(lease)", "expiry", &Expiry::ALL, |it| it.name())?),
             unknown => {
                 return Err(self.unknown(unknown, "fault", FAULTS.into_iter().chain(PROVIDER_FAULTS)));
             }
@@ -375,6 +400,19 @@ impl<'a> Call<'a> {
         let found = self.arguments.iter().position(|(name, _)| name.is_none());
         let index = found.ok_or_else(|| self.lacks(example))?;
         Ok(self.arguments.remove(index).1)
+    }
+
+    /// Takes the first value that has no name, one of a few words.
+    fn word<T: Copy>(
+        &mut self,
+        example: &str,
+        what: &str,
+        all: &[T],
+        name: impl Fn(T) -> &'static str,
+    ) -> Result<T, ParseError> {
+        let word = self.value(example)?;
+        let found = all.iter().copied().find(|it| name(*it) == word);
+        found.ok_or_else(|| self.reader.unknown(word, what, all.iter().map(|it| name(*it))))
     }
 
     fn status(&mut self) -> Result<u16, ParseError> {

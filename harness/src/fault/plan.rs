@@ -8,16 +8,15 @@ use std::time::Duration;
 
 use giftgenius::ports::Provider;
 
-use super::site::Site;
+use super::site::{Place, Site};
 use super::{Circumstance, Fault, ProviderFault, RetryAfter};
-use crate::provider::OperationSpec;
 
 /// Where a planned fault strikes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Address {
-    /// The operation.
-    pub operation: &'static OperationSpec,
-    /// Counted among the requests of this script step, where one is named; else among all.
+    /// The kind of place.
+    pub place: Place,
+    /// Counted among those of this script step, where one is named; else among all.
     pub step: Option<u32>,
     /// Which of them, from 1.
     pub number: u32,
@@ -26,7 +25,7 @@ pub struct Address {
 impl Address {
     /// Whether it names this site.
     pub fn names(&self, site: &Site) -> bool {
-        std::ptr::eq(self.operation, site.operation)
+        self.place == site.place
             && match self.step {
                 None => self.number == site.arrival,
                 Some(step) => site.for_step == Some((step, self.number)),
@@ -37,8 +36,8 @@ impl Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.step {
-            None => write!(f, "{}#{}", self.operation.label, self.number),
-            Some(step) => write!(f, "{}@{step}#{}", self.operation.label, self.number),
+            None => write!(f, "{}#{}", self.place.label(), self.number),
+            Some(step) => write!(f, "{}@{step}#{}", self.place.label(), self.number),
         }
     }
 }
@@ -46,7 +45,7 @@ impl fmt::Display for Address {
 /// One planned fault.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Planned {
-    /// At one request.
+    /// At one site.
     At(Address, Fault),
     /// Over time, at a provider.
     Over(Provider, ProviderFault),
@@ -83,7 +82,9 @@ impl fmt::Display for Fault {
             Self::Status(code, Some(after)) | Self::StatusAfter(code, Some(after)) => {
                 write!(f, "({code}, {after})")
             }
-            Self::Delay(delay) => write!(f, "(ms={})", delay.as_millis()),
+            Self::Delay(delay) | Self::Slow(delay) => write!(f, "(ms={})", delay.as_millis()),
+            Self::Crash(point) => write!(f, "({})", point.name()),
+            Self::Jump(expiry) => write!(f, "({})", expiry.name()),
             Self::MissingField(field) | Self::WrongType(field) => write!(f, "({field})"),
             Self::Circumstance(Circumstance::Declined(code)) => write!(f, "({code})"),
             Self::Refuse
@@ -97,6 +98,11 @@ impl fmt::Display for Fault {
             | Self::WrongAmount
             | Self::Duplicate
             | Self::LateDuplicate
+            | Self::HangUp
+            | Self::Yield
+            | Self::Busy
+            | Self::Full
+            | Self::Corrupt
             | Self::Circumstance(Circumstance::OutOfStock | Circumstance::PartialReserve | Circumstance::Stale) => {
                 Ok(())
             }

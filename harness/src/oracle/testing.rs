@@ -193,7 +193,11 @@ impl Run {
         let exchange = self.record.next_exchange();
         let sent = Sent {
             exchange,
-            site: Site { operation, arrival: u32::try_from(arrival).expect("a handful of requests"), for_step: None },
+            site: Site {
+                place: operation.into(),
+                arrival: u32::try_from(arrival).expect("a handful of requests"),
+                for_step: None,
+            },
             operation,
             key: key.map(str::to_owned),
             correlation: self.correlation.clone(),

@@ -45,7 +45,7 @@ impl Run {
         let exchange = self.record.next_exchange();
         let arrivals = self.arrivals.entry(operation.label).or_default();
         *arrivals += 1;
-        let site = Site { operation, arrival: *arrivals, for_step: None };
+        let site = Site { place: operation.into(), arrival: *arrivals, for_step: None };
         self.push(EventKind::Sent(Box::new(sent(exchange, site, call, order))));
         self.push(EventKind::Answered { exchange, seen: Seen::Reply { status: 200, retry_after: None, intact: true } });
     }
@@ -64,7 +64,7 @@ fn sent(exchange: ExchangeId, site: Site, call: u32, order: &str) -> Sent {
     Sent {
         exchange,
         site,
-        operation: site.operation,
+        operation: site.place.operation().expect("a request"),
         key: None,
         correlation: correlation(call),
         step: Some(1),

@@ -10,6 +10,8 @@ use giftgenius::ports::{Method, Provider};
 pub struct OperationSpec {
     /// The label: `payment.charge`.
     pub label: &'static str,
+    /// Its place in [`ALL`].
+    pub index: usize,
     /// Whose.
     pub provider: Provider,
     /// The HTTP method.
@@ -40,10 +42,11 @@ pub enum Refusal {
 }
 
 macro_rules! operation {
-    ($name:ident, $label:literal, $provider:ident, $method:ident, $path:literal, $effectful:literal, [$($field:literal),*], $amount:expr, [$($refusal:ident),*]) => {
+    ($index:literal, $name:ident, $label:literal, $provider:ident, $method:ident, $path:literal, $effectful:literal, [$($field:literal),*], $amount:expr, [$($refusal:ident),*]) => {
         #[doc = concat!("`", $label, "`")]
         pub static $name: OperationSpec = OperationSpec {
             label: $label,
+            index: $index,
             provider: Provider::$provider,
             method: Method::$method,
             path: $path,
@@ -56,6 +59,7 @@ macro_rules! operation {
 }
 
 operation!(
+    0,
     PAYMENT_METHODS,
     "payment.methods",
     Payment,
@@ -67,6 +71,7 @@ operation!(
     []
 );
 operation!(
+    1,
     CHARGE,
     "payment.charge",
     Payment,
@@ -77,8 +82,20 @@ operation!(
     Some("/amount"),
     [Declined]
 );
-operation!(LOOK_UP, "payment.look_up", Payment, Get, "/v1/charges", false, ["/charges"], Some("/charges/0/amount"), []);
 operation!(
+    2,
+    LOOK_UP,
+    "payment.look_up",
+    Payment,
+    Get,
+    "/v1/charges",
+    false,
+    ["/charges"],
+    Some("/charges/0/amount"),
+    []
+);
+operation!(
+    3,
     REFUND,
     "payment.refund",
     Payment,
@@ -89,9 +106,21 @@ operation!(
     Some("/amount"),
     []
 );
-operation!(CANCEL, "payment.cancel", Payment, Post, "/v1/references/cancel", true, ["/status", "/charges"], None, []);
-operation!(SEARCH, "catalog.search", Catalog, Get, "/v1/products", false, ["/products"], None, [Stale]);
 operation!(
+    4,
+    CANCEL,
+    "payment.cancel",
+    Payment,
+    Post,
+    "/v1/references/cancel",
+    true,
+    ["/status", "/charges"],
+    None,
+    []
+);
+operation!(5, SEARCH, "catalog.search", Catalog, Get, "/v1/products", false, ["/products"], None, [Stale]);
+operation!(
+    6,
     QUOTE,
     "catalog.quote",
     Catalog,
@@ -103,6 +132,7 @@ operation!(
     [OutOfStock, Stale]
 );
 operation!(
+    7,
     RESERVE,
     "inventory.reserve",
     Inventory,
@@ -113,9 +143,9 @@ operation!(
     None,
     [OutOfStock, PartialReserve]
 );
-operation!(RELEASE, "inventory.release", Inventory, Post, "/v1/reservations/release", true, ["/status"], None, []);
-operation!(COMMIT, "inventory.commit", Inventory, Post, "/v1/reservations/commit", true, ["/status"], None, []);
-operation!(RESTOCK, "inventory.restock", Inventory, Post, "/v1/reservations/restock", true, ["/status"], None, []);
+operation!(8, RELEASE, "inventory.release", Inventory, Post, "/v1/reservations/release", true, ["/status"], None, []);
+operation!(9, COMMIT, "inventory.commit", Inventory, Post, "/v1/reservations/commit", true, ["/status"], None, []);
+operation!(10, RESTOCK, "inventory.restock", Inventory, Post, "/v1/reservations/restock", true, ["/status"], None, []);
 
 /// Every operation, in the order in which they are shown.
 pub static ALL: [&OperationSpec; 11] =

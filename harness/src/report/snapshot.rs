@@ -178,7 +178,7 @@ fn oracles(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::Resu
 
 fn coverage(out: &mut String, outcome: &Outcome) -> std::fmt::Result {
     for operation in operations::ALL {
-        let asked = outcome.asked.iter().filter(|asked| std::ptr::eq(asked.site.operation, operation)).count();
+        let asked = outcome.asked.iter().filter(|asked| asked.site.place == operation.into()).count();
         if asked > 0 {
             writeln!(out, "  {}: {}", operation.label, units::count(asked, "request"))?;
         }

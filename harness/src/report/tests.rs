@@ -40,7 +40,7 @@ fn scenario(name: &str) -> Arc<Scenario> {
 }
 
 fn plan() -> Plan {
-    let address = Address { operation: &operations::CHARGE, step: None, number: 1 };
+    let address = Address { place: (&operations::CHARGE).into(), step: None, number: 1 };
     Plan { faults: vec![Planned::At(address, Fault::LostReply)] }
 }
 
@@ -65,7 +65,7 @@ fn record() -> Record {
             intent: Some(Arc::from("gift")),
         }),
     );
-    let site = Site { operation: &operations::CHARGE, arrival: 1, for_step: Some((2, 1)) };
+    let site = Site { place: (&operations::CHARGE).into(), arrival: 1, for_step: Some((2, 1)) };
     let exchange = record.next_exchange();
     record.push(
         ms(41),
@@ -112,7 +112,7 @@ fn record() -> Record {
 }
 
 fn outcome(name: &str, verdict: Verdict, unfired: Vec<Planned>, seed: u64) -> Outcome {
-    let site = Site { operation: &operations::CHARGE, arrival: 1, for_step: Some((2, 1)) };
+    let site = Site { place: (&operations::CHARGE).into(), arrival: 1, for_step: Some((2, 1)) };
     Outcome {
         scenario: scenario(name),
         world: WorldKind::Sim,

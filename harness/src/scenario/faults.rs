@@ -8,7 +8,7 @@ use toml::de::DeValue;
 use super::fields::{Field, quoting};
 use super::mistake::{Mistakes, ScenarioError};
 use super::model::{Scenario, Step};
-use crate::fault::parse::{ParseError, Place, parse_address, parse_planned};
+use crate::fault::parse::{ParseError, Target, parse_address, parse_planned};
 use crate::fault::plan::{Plan, Planned};
 
 /// Reads `[faults]`; `calls` says of each step whether it is a call.
@@ -32,11 +32,11 @@ pub(super) fn read(field: &Field<'_>, calls: &[bool], mistakes: &mut Mistakes) -
 }
 
 /// The fault at a place; at a provider there may be several, for windows of its requests.
-fn faults(plan: &mut Plan, place: &Place, field: &Field<'_>, calls: &[bool], mistakes: &mut Mistakes) {
+fn faults(plan: &mut Plan, place: &Target, field: &Field<'_>, calls: &[bool], mistakes: &mut Mistakes) {
     if let Some(why) = out_of_reach(place, calls) {
         mistakes.add(&field.key_span, why);
     }
-    let several = matches!((place, field.value), (Place::Provider(_), DeValue::Array(_)));
+    let several = matches!((place, field.value), (Target::Provider(_), DeValue::Array(_)));
     let written = if several { field.elements(mistakes).unwrap_or_default() } else { vec![field.clone()] };
     for written in written {
         let Some(text) = written.text(mistakes) else {
@@ -54,8 +54,8 @@ fn faults(plan: &mut Plan, place: &Place, field: &Field<'_>, calls: &[bool], mis
 }
 
 /// Why no request can be made for the step that a place names.
-fn out_of_reach(place: &Place, calls: &[bool]) -> Option<String> {
-    let Place::Request(address) = place else {
+fn out_of_reach(place: &Target, calls: &[bool]) -> Option<String> {
+    let Target::At(address) = place else {
         return None;
     };
     let step = address.step?;
@@ -95,7 +95,7 @@ pub fn plan_for(scenario: &Scenario, text: &str) -> Result<Plan, ScenarioError> 
     let calls: Vec<_> = scenario.script.iter().map(|step| matches!(step, Step::Call(_))).collect();
     for planned in &plan.faults {
         if let Planned::At(address, _) = planned
-            && let Some(why) = out_of_reach(&Place::Request(*address), &calls)
+            && let Some(why) = out_of_reach(&Target::At(*address), &calls)
         {
             mistakes.add(&(0..text.len()), why);
         }

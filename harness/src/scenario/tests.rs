@@ -281,7 +281,7 @@ fn plan() -> impl Strategy<Value = Plan> {
     let at = (0..operations::ALL.len(), any::<prop::sample::Index>(), any::<bool>(), 1..9_u32).prop_map(
         |(operation, entry, for_step, number)| {
             let operation = operations::ALL[operation];
-            let address = Address { operation, step: for_step.then_some(1), number };
+            let address = Address { place: operation.into(), step: for_step.then_some(1), number };
             Planned::At(address, entry.get(menu::full(operation)).clone())
         },
     );

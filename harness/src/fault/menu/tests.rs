@@ -87,7 +87,7 @@ fn every_entry_is_possible_and_stands_once_and_core_is_part_of_full() {
 #[test]
 fn a_read_has_nothing_after_its_effect() {
     for operation in ALL.iter().filter(|operation| !operation.effectful) {
-        let moments = |moment| full(operation).iter().any(|fault| fault.moment() == moment);
+        let moments = |moment| full(*operation).iter().any(|fault| fault.moment() == moment);
         assert!(!moments(Moment::After) && !moments(Moment::Repetition), "{}", operation.label);
     }
 }

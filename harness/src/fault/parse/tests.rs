@@ -17,7 +17,10 @@ fn a_plan_reads_as_it_is_written() {
                 provider.payment: outage(from=2, calls=3)";
     let plan: Plan = text.parse().expect("it reads");
     assert_eq!(plan.to_string(), text);
-    assert_eq!(plan.faults[0], Planned::At(Address { operation: &CHARGE, step: None, number: 1 }, Fault::LostReply));
+    assert_eq!(
+        plan.faults[0],
+        Planned::At(Address { place: Place::Request(&CHARGE), step: None, number: 1 }, Fault::LostReply)
+    );
     assert_eq!(plan.faults[2], Planned::Over(Provider::Payment, ProviderFault::Outage { from: 2, calls: 3 }));
 }
 
@@ -34,11 +37,11 @@ fn blanks_and_a_last_semicolon_do_not_matter() {
 const ERRORS: &[(&str, &str, &str)] = &[
     ("payment.charge#1", "a fault is written after its place", "payment.charge#1"),
     ("payment.charge: cut", "which request is meant? Write `payment.charge#1`", "payment.charge"),
-    ("payment.chrage#1: cut", "`payment.chrage` is no operation; did you mean `payment.charge`?", "payment.chrage"),
+    ("payment.chrage#1: cut", "`payment.chrage` is no place; did you mean `payment.charge`?", "payment.chrage"),
     ("charge#1: cut", "did you mean `payment.charge`?", "charge"),
     ("payment: cut", "did you mean `provider.payment`?", "payment"),
-    ("payment.charge#0: cut", "the request is counted from 1", "0"),
-    ("payment.charge#x: cut", "the request is a number, not `x`", "x"),
+    ("payment.charge#0: cut", "the site is counted from 1", "0"),
+    ("payment.charge#x: cut", "the site is a number, not `x`", "x"),
     ("payment.charge#+1: cut", "not `+1`", "+1"),
     ("payment.charge#99999999999: cut", "is too large a number", "99999999999"),
     ("payment.charge@0#1: cut", "a step of the script is counted from 1", "0"),
@@ -80,7 +83,7 @@ const ERRORS: &[(&str, &str, &str)] = &[
     ("payment.charge#1: cut;; payment.charge#2: cut", "a fault is missing before this `;`", ""),
     (
         "payment.charge#1: cut; payment.charge#1: reset",
-        "`payment.charge#1` stands twice; one request goes wrong in one way",
+        "`payment.charge#1` stands twice; one site goes wrong in one way",
         "payment.charge#1",
     ),
     (
@@ -116,10 +119,10 @@ fn outages_that_do_not_meet_are_no_contradiction() {
 #[test]
 fn the_parts_of_a_plan_read_by_themselves() {
     let place = parse_address(" payment.look_up@2#1 ").expect("it reads");
-    let address = Address { operation: &LOOK_UP, step: Some(2), number: 1 };
-    assert_eq!(place, Place::Request(address));
+    let address = Address { place: Place::Request(&LOOK_UP), step: Some(2), number: 1 };
+    assert_eq!(place, Target::At(address));
     assert_eq!(parse_planned(&place, "cut"), Ok(Planned::At(address, Fault::Cut)));
-    assert_eq!(parse_address("provider.catalog"), Ok(Place::Provider(Provider::Catalog)));
+    assert_eq!(parse_address("provider.catalog"), Ok(Target::Provider(Provider::Catalog)));
     assert_eq!(parse_fault("duplicate"), Ok(Fault::Duplicate));
     let outage = ProviderFault::Outage { from: 1, calls: 2 };
     assert_eq!(parse_provider_fault("outage(from=1, calls=2)"), Ok(outage));
@@ -170,7 +173,7 @@ fn planned() -> impl Strategy<Value = Planned> {
     let number = 1..=u32::MAX;
     let step = prop::option::of(number.clone());
     let at = (prop::sample::select(&ALL[..]), step, number.clone()).prop_flat_map(|(operation, step, number)| {
-        let address = Address { operation, step, number };
+        let address = Address { place: operation.into(), step, number };
         fault(operation).prop_map(move |fault| Planned::At(address, fault))
     });
     let over = (prop::sample::select(&Provider::ALL[..]), number.clone(), number)

@@ -39,7 +39,7 @@ impl Scene {
             .iter()
             .zip(1..)
             .map(|(fault, number)| {
-                Planned::At(Address { operation: &operations::CHARGE, step: None, number }, fault.clone())
+                Planned::At(Address { place: (&operations::CHARGE).into(), step: None, number }, fault.clone())
             })
             .collect();
         let stage = Stage::new(
