@@ -25,6 +25,7 @@ use crate::retry::Budgets;
 use crate::step_log::{AlertKind, Level, LogLine, StepLine, StepStatus};
 use crate::tools::{self, Call};
 use crate::validate::nearest;
+use crate::webhooks::WebhookSecret;
 use crate::workflow::Workflow;
 
 /// One tool call, as the connection hands it over.
@@ -108,16 +109,29 @@ pub struct App {
     caller: Caller,
     /// Who waits for an order in this process.
     pub(crate) waiters: Waiters,
+    /// Under which the payment provider signs its webhooks; without it none is taken in.
+    webhook_secret: Option<WebhookSecret>,
 }
 
 impl App {
-    /// Wires the application.
+    /// Wires the application; it takes no webhooks in.
     pub fn new(ports: Ports, policy: Policy) -> Arc<Self> {
+        Self::with_webhooks(ports, policy, None)
+    }
+
+    /// Wires the application; with a secret it takes the payment provider's webhooks in.
+    pub fn with_webhooks(ports: Ports, policy: Policy, webhook_secret: Option<WebhookSecret>) -> Arc<Self> {
         let budgets = Budgets::new(policy.budget);
         Arc::new(Self {
             caller: Caller { ports, policy, budgets, alerts: Alerts::default() },
             waiters: Waiters::default(),
+            webhook_secret,
         })
+    }
+
+    /// The secret of the payment provider's webhooks.
+    pub(crate) const fn webhook_secret(&self) -> Option<&WebhookSecret> {
+        self.webhook_secret.as_ref()
     }
 
     /// The ports.

@@ -134,6 +134,8 @@ fn new_order(app: &App, purchase: &Purchase, session: &Session, id: OrderId) -> 
         background_rounds: 0,
         lease_until: app.ports().after(app.policy().lease),
         fence: 1,
+        heard: 0,
+        looked: 0,
     }
 }
 

@@ -40,6 +40,8 @@ enum Written {
 pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver: &Driver) {
     let mut background = deadline.is_none();
     let mut store_failures = 0;
+    // An order that has ended is driven again when an event asks for a look at its charges; its ending is told once.
+    let mut told = held.order.saga.ending.clone();
     loop {
         let order = &mut held.order;
         if order.cancel_entry.is_some()
@@ -48,7 +50,7 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
         {
             order.saga.direction = Direction::Back(Cause::CancelledByUser);
         }
-        let action = order.saga.next(app.policy().payment_profile);
+        let action = order.next(app.policy().payment_profile);
         let before = order.saga.clone();
         let repeated = match &action {
             Action::Reserve { .. } => matches!(order.saga.reserve, Reserve::Sending { .. }),
@@ -56,6 +58,7 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
             Action::Charge
             | Action::Settle
             | Action::Sweep
+            | Action::Recheck
             | Action::Restock { .. }
             | Action::UndoCharge
             | Action::Release { .. }
@@ -67,7 +70,11 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
         };
         order.saga.begin(&action, sends_until(app, urgency));
         order.lease_until = app.ports().after(app.policy().lease);
-        match write(app, &mut held, &action).await {
+        let ending = match &action {
+            Action::End(ending) if told.as_ref() != Some(ending) => Some(ending.clone()),
+            _ => None,
+        };
+        match write(app, &mut held, ending.as_ref()).await {
             Written::Yes => store_failures = 0,
             Written::Again => {
                 held.order.saga = before;
@@ -88,9 +95,16 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
             }
         }
         let order = &mut held.order;
-        if let Action::End(ending) = &action {
-            log_ending(app, order, ending);
+        if let Action::End(_) = action {
+            if let Some(ending) = ending {
+                log_ending(app, order, &ending);
+                told = Some(ending);
+            }
             driver.tell(Phase::Ended);
+            if order.has_work() {
+                background = true;
+                continue;
+            }
             return;
         }
         let sent_at = match &order.saga.charge {
@@ -99,7 +113,8 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
             }
             Charge::NotSent | Charge::Void | Charge::Stuck { .. } => order.created_at,
         };
-        let round = perform(app.caller(), order, &action, RoundContext { urgency, sent_at, repeated }).await;
+        let context = RoundContext { urgency, sent_at, repeated, noticed: order.is_due() };
+        let round = perform(app.caller(), order, &action, context).await;
         // Requests of this round's charge may have left as late as now.
         let sent_at = if action == Action::Charge { app.now() } else { sent_at };
         if let Round::CameAsking(_, asked) = &round {
@@ -109,6 +124,9 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
             Round::Came(outcome) | Round::CameAsking(outcome, _) => {
                 log_outcome(app, order, &action, &outcome);
                 order.background_rounds = 0;
+                if has_looked(&action, &outcome) {
+                    order.looked = order.heard;
+                }
                 if let Err(illegal) = order.saga.apply(&action, outcome, sent_at) {
                     // Cannot be reached by `perform`; left to a person rather than guessed around.
                     tracing::error!(order = %order.id, %illegal, "saga stopped");
@@ -120,7 +138,9 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
                 app.log_step(order, step_id(&action), StepStatus::Retry, Level::Warn, None);
                 if order.background_rounds > app.policy().background.attempts_max {
                     order.background_rounds = 0;
-                    if let Err(illegal) = order.saga.apply(&action, Outcome::GaveUp, sent_at) {
+                    // Whether anything came after the ending is not known then; everything else is known to be left.
+                    let outcome = if action == Action::Recheck { Outcome::LostTrack } else { Outcome::GaveUp };
+                    if let Err(illegal) = order.saga.apply(&action, outcome, sent_at) {
                         tracing::error!(order = %order.id, %illegal, "saga stopped");
                         return;
                     }
@@ -128,16 +148,77 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
                 }
                 background = true;
                 let delay = background_delay(app.policy(), order.background_rounds, asked);
-                order.lease_until = app.ports().after(delay + app.policy().lease);
-                match write(app, &mut held, &action).await {
-                    Written::Yes | Written::Again | Written::Failed(_) => {}
-                    Written::Lost => return,
+                // A look is hastened by an event, unless the provider asked to be left alone; a repeated undo is not.
+                let hastened = action == Action::Settle && asked.is_none();
+                match pause(app, &mut held, driver, delay, hastened).await {
+                    Paused::Through => {}
+                    // A round that an event asked for is none of those that are counted.
+                    Paused::Hastened => held.order.background_rounds = held.order.background_rounds.saturating_sub(1),
+                    Paused::Lost => return,
                 }
-                driver.tell(Phase::Background);
-                tokio::time::sleep(delay).await;
+            }
+            Round::TooEarly { wait, looked } => {
+                app.log_step(order, step_id(&action), StepStatus::Retry, Level::Warn, None);
+                order.background_rounds = 0;
+                if looked {
+                    order.looked = order.heard;
+                }
+                background = true;
+                let delay = background_delay(app.policy(), 1, Some(wait));
+                match pause(app, &mut held, driver, delay, true).await {
+                    Paused::Through | Paused::Hastened => {}
+                    Paused::Lost => return,
+                }
             }
         }
     }
+}
+
+/// How a pause between two rounds ended.
+enum Paused {
+    /// It was waited through.
+    Through,
+    /// An event came.
+    Hastened,
+    /// Somebody else owns the order now.
+    Lost,
+}
+
+/// Waits for the next round with a lease that covers it; where an event may hasten that, not longer than until one comes.
+async fn pause(
+    app: &App,
+    held: &mut Held,
+    driver: &Driver,
+    delay: std::time::Duration,
+    may_be_hastened: bool,
+) -> Paused {
+    held.order.lease_until = app.ports().after(delay + app.policy().lease);
+    // Before the write, which shows what was heard until then: nothing that is heard falls between.
+    let woken = driver.woken();
+    let heard = held.order.heard;
+    match write(app, held, None).await {
+        Written::Yes | Written::Again | Written::Failed(_) => {}
+        Written::Lost => return Paused::Lost,
+    }
+    driver.tell(Phase::Background);
+    if !may_be_hastened {
+        tokio::time::sleep(delay).await;
+        return Paused::Through;
+    }
+    if held.order.heard > heard {
+        return Paused::Hastened;
+    }
+    tokio::select! {
+        biased;
+        () = woken => Paused::Hastened,
+        () = tokio::time::sleep(delay) => Paused::Through,
+    }
+}
+
+/// Whether an action has looked at the charges, and so at what any event tells of that was heard before it began.
+const fn has_looked(action: &Action, outcome: &Outcome) -> bool {
+    matches!(action, Action::Settle | Action::Sweep | Action::Recheck | Action::UndoCharge)
+        && !matches!(outcome, Outcome::CloseRefused | Outcome::LostTrack)
 }
 
 /// Until when a charge request of a round may leave, for the record that is written before it: a driver that dies in the
@@ -153,11 +234,11 @@ fn sends_until(app: &App, urgency: Urgency) -> jiff::Timestamp {
     app.ports().after(left + app.policy().retry.attempt_timeout)
 }
 
-/// Writes the order; with its ending also what hangs on it.
-async fn write(app: &App, held: &mut Held, action: &Action) -> Written {
+/// Writes the order; with an ending also what hangs on it.
+async fn write(app: &App, held: &mut Held, ending: Option<&Ending>) -> Written {
     let order = Record::Order(held.order.clone());
     let mut batch = Batch::default().put(Some(held.version), order);
-    if let Action::End(ending) = action {
+    if let Some(ending) = ending {
         batch = match with_ending(app, batch, &held.order, ending).await {
             Ok(batch) => batch,
             Err(error) => return Written::Failed(error),
@@ -173,17 +254,18 @@ async fn write(app: &App, held: &mut Held, action: &Action) -> Written {
     }
 }
 
-/// Looks at who changed the order: ourselves, by a write that was reported as failed; a cancellation, which is taken
-/// over; anything else means that it is no longer ours.
+/// Looks at who changed the order: ourselves, by a write that was reported as failed; a cancellation or an event, which
+/// are taken over; anything else means that it is no longer ours.
 async fn reload(app: &App, held: &mut Held) -> Written {
     match app.order(&held.order.id).await {
         Ok(Some((version, ours))) if ours.is_write_of(&held.order) => {
             held.version = version;
             Written::Yes
         }
-        Ok(Some((version, theirs))) if theirs.fence == held.order.fence && theirs.is_open() => {
+        Ok(Some((version, theirs))) if theirs.fence == held.order.fence && theirs.has_work() => {
             held.version = version;
             held.order.cancel_entry = theirs.cancel_entry;
+            held.order.heard = theirs.heard;
             Written::Again
         }
         Ok(_) => Written::Lost,
@@ -202,6 +284,7 @@ async fn with_ending(app: &App, mut batch: Batch, order: &Order, ending: &Ending
     if let Some(state) = session_state
         && let Some(stored) = app.ports().journal.get(&Key::Session(order.session_id.clone())).await?
         && let Record::Session(session) = &*stored.record
+        && session.state == SessionState::Taken(order.id.clone())
     {
         let mut session = session.clone();
         session.state = state;
@@ -222,7 +305,7 @@ const fn step_id(action: &Action) -> &'static str {
     match action {
         Action::Reserve { .. } => "reserve",
         Action::Charge => "charge",
-        Action::Settle | Action::Sweep => "settle",
+        Action::Settle | Action::Sweep | Action::Recheck => "settle",
         Action::Commit { .. } => "commit",
         Action::Restock { .. } => "restock",
         Action::UndoCharge => "refund",

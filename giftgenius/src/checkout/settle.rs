@@ -141,8 +141,10 @@ pub async fn settle(caller: &Caller, order: &Order, context: RoundContext) -> Ro
 
 /// Makes sure that no money stands: closes the reference where that can be done, and gives back what is under it.
 pub async fn undo_charge(caller: &Caller, order: &Order, context: RoundContext, urgency: Urgency) -> Round {
-    if let (Charge::GivenBack { .. }, Some(wait)) = (&order.saga.charge, still_late(caller, context)) {
-        return Round::NotYet(Some(wait));
+    if let (Charge::GivenBack { .. }, Some(wait), false) =
+        (&order.saga.charge, still_late(caller, context), context.noticed)
+    {
+        return Round::TooEarly { wait, looked: false };
     }
     let closing = caller.policy.payment_profile.can_close_reference() && !order.saga.close_refused;
     let mut retry = caller.retry(Provider::Payment, urgency);
@@ -183,7 +185,7 @@ fn given_back(caller: &Caller, order: &Order, context: RoundContext) -> Round {
     match (still_late(caller, context), &order.saga.charge) {
         (None, _) => Round::Came(Outcome::Undone),
         (Some(_), Charge::Captured { .. }) => Round::Came(Outcome::GivenBack),
-        (Some(wait), _) => Round::NotYet(Some(wait)),
+        (Some(wait), _) => Round::TooEarly { wait, looked: true },
     }
 }
 
@@ -199,11 +201,21 @@ fn still_late(caller: &Caller, context: RoundContext) -> Option<std::time::Durat
     (!wait.is_zero()).then_some(wait)
 }
 
-/// Looks for copies of the charge that landed late, where the provider does not deduplicate, and gives them back.
+/// Looks for copies of the charge that landed late, where the provider does not deduplicate, and gives them back. What an
+/// event tells of is given back at once; that nothing else comes is known only when it is too late for it.
 pub async fn sweep(caller: &Caller, order: &Order, context: RoundContext, urgency: Urgency) -> Round {
-    if let Some(wait) = still_late(caller, context) {
-        return Round::NotYet(Some(wait));
+    match still_late(caller, context) {
+        None => recheck(caller, order, urgency).await,
+        Some(wait) if !context.noticed => Round::TooEarly { wait, looked: false },
+        Some(wait) => match recheck(caller, order, urgency).await {
+            Round::Came(Outcome::Swept) => Round::TooEarly { wait, looked: true },
+            other @ (Round::Came(_) | Round::CameAsking(..) | Round::NotYet(_) | Round::TooEarly { .. }) => other,
+        },
     }
+}
+
+/// Gives back what should not stand: every charge but the one that a paid order keeps.
+pub async fn recheck(caller: &Caller, order: &Order, urgency: Urgency) -> Round {
     let mut retry = caller.retry(Provider::Payment, urgency);
     loop {
         let listed = look_up(caller, order).await;

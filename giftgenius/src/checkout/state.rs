@@ -213,6 +213,8 @@ pub enum Action {
         /// Which reservation of this order.
         epoch: u32,
     },
+    /// Look at the charges of an order that has ended, and give back those that should not stand.
+    Recheck,
     /// Nothing is left to do.
     End(Ending),
 }
@@ -338,10 +340,14 @@ impl Saga {
             }
             Reserve::NotSent { .. } | Reserve::Free | Reserve::Stuck { .. } => {}
         }
-        let stuck = matches!(self.reserve, Reserve::Stuck { .. })
+        Action::End(if self.is_stuck() { self.parked() } else { Ending::Cancelled })
+    }
+
+    /// Whether anything could not be found out, done or undone.
+    pub const fn is_stuck(&self) -> bool {
+        matches!(self.reserve, Reserve::Stuck { .. })
             || matches!(self.charge, Charge::Stuck { .. })
-            || self.commit == Commit::Stuck;
-        Action::End(if stuck { self.parked() } else { Ending::Cancelled })
+            || matches!(self.commit, Commit::Stuck)
     }
 
     /// The reservation that was sold: the held one, or (once free) the last asked for.
@@ -393,7 +399,12 @@ impl Saga {
             Action::Commit { .. } => self.commit = Commit::Sending,
             Action::End(ending) => self.ending = Some(ending.clone()),
             // These repeat safely from the state they start in.
-            Action::Settle | Action::Sweep | Action::Restock { .. } | Action::UndoCharge | Action::Release { .. } => {}
+            Action::Settle
+            | Action::Sweep
+            | Action::Recheck
+            | Action::Restock { .. }
+            | Action::UndoCharge
+            | Action::Release { .. } => {}
         }
     }
 
@@ -447,6 +458,21 @@ impl Saga {
             (Action::Commit { .. }, Outcome::CommitUnclear(cause)) => self.direction = back(cause),
             (Action::Commit { .. } | Action::Restock { .. }, Outcome::GaveUp) => self.commit = Commit::Stuck,
             (Action::Sweep, Outcome::Swept) => self.swept = true,
+            (Action::Recheck, Outcome::Swept) => {}
+            // The order stays what it was told to be; a person is to see to what came on top.
+            (Action::Recheck, Outcome::LostTrack) => {
+                let note = "the payment provider told of a change and could not be asked about it since; look the order up \
+                            there, and refund every charge that should not stand";
+                self.ending = Some(Ending::Parked { note: String::from(note) });
+            }
+            (Action::Recheck, Outcome::GaveUp) => {
+                if !matches!(self.charge, Charge::Captured { .. }) {
+                    self.charge = Charge::Stuck { captured: true };
+                }
+                let note = "a charge came after the order had ended, and its refund is refused; look the order up at the \
+                            payment provider and refund every charge that should not stand";
+                self.ending = Some(Ending::Parked { note: String::from(note) });
+            }
             (Action::Sweep, Outcome::GaveUp) => self.charge = Charge::Stuck { captured: true },
             // A reservation that was sold is used up; one whose sale was only asked for may still be held.
             (Action::Restock { .. }, Outcome::Undone) => {

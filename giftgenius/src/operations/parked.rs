@@ -1,4 +1,4 @@
-//! Parked orders: the work that the server could not finish and a person has to.
+//! Parked orders, and payments that belong to none: the work that the server could not finish and a person has to.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use crate::checkout::state::Ending;
 use crate::ids::{OrderId, UserId};
 use crate::journal::{Journal, JournalError, Record, RecordState};
 use crate::money::Money;
+use crate::webhooks::record::UnknownPayment;
 
 /// One order that waits for a person.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -31,7 +32,12 @@ pub async fn parked_orders(journal: &dyn Journal) -> Result<Vec<ParkedOrder>, Jo
         .iter()
         .filter_map(|stored| match &*stored.record {
             Record::Order(order) => parked(order),
-            Record::Session(_) | Record::Entry(_) | Record::Workflow(_) | Record::Switches(_) => None,
+            Record::Session(_)
+            | Record::Entry(_)
+            | Record::Workflow(_)
+            | Record::Switches(_)
+            | Record::Event(_)
+            | Record::Payment(_) => None,
         })
         .collect();
     orders.sort_by(|one, other| (one.since, &one.order_id).cmp(&(other.since, &other.order_id)));
@@ -47,4 +53,23 @@ fn parked(order: &Order) -> Option<ParkedOrder> {
         since: order.created_at,
         note: note.clone(),
     })
+}
+
+/// Every payment that belongs to no order, the oldest first.
+pub async fn unknown_payments(journal: &dyn Journal) -> Result<Vec<UnknownPayment>, JournalError> {
+    let stored = journal.list(RecordState::PaymentParked).await?;
+    let mut payments: Vec<_> = stored
+        .iter()
+        .filter_map(|stored| match &*stored.record {
+            Record::Payment(payment) => Some(payment.clone()),
+            Record::Order(_)
+            | Record::Session(_)
+            | Record::Entry(_)
+            | Record::Workflow(_)
+            | Record::Switches(_)
+            | Record::Event(_) => None,
+        })
+        .collect();
+    payments.sort_by(|one, other| (one.since, &one.reference).cmp(&(other.since, &other.reference)));
+    Ok(payments)
 }

@@ -46,9 +46,12 @@ async fn read_versioned(journal: &dyn Journal) -> Result<(Option<Version>, Switc
     let Some(stored) = journal.get(&Key::Switches).await? else { return Ok((None, Switches::default())) };
     match &*stored.record {
         Record::Switches(switches) => Ok((Some(stored.version), switches.clone())),
-        Record::Session(_) | Record::Order(_) | Record::Entry(_) | Record::Workflow(_) => {
-            Err(JournalError::Corrupt(Key::Switches.to_string()))
-        }
+        Record::Session(_)
+        | Record::Order(_)
+        | Record::Entry(_)
+        | Record::Workflow(_)
+        | Record::Event(_)
+        | Record::Payment(_) => Err(JournalError::Corrupt(Key::Switches.to_string())),
     }
 }
 

@@ -34,6 +34,8 @@ fn order(id: &str, created_at: i64, ending: Option<Ending>) -> Record {
         background_rounds: 0,
         lease_until: jiff::Timestamp::from_second(created_at + 30).unwrap(),
         fence: 1,
+        heard: 0,
+        looked: 0,
     })
 }
 

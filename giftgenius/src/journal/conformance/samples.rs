@@ -10,6 +10,8 @@ use crate::checkout::state::{Charge, Ending, Saga};
 use crate::journal::Record;
 use crate::money::{Currency, Money};
 use crate::operations::switches::Switches;
+use crate::webhooks::event::EventType;
+use crate::webhooks::record::{SeenEvent, UnknownPayment};
 use crate::workflow::{Step, Workflow};
 
 /// `seconds` after 1970.
@@ -50,6 +52,8 @@ pub(in crate::journal) fn order(id: &str, saga: Saga) -> Record {
         background_rounds: 0,
         lease_until: second(30),
         fence: 1,
+        heard: 0,
+        looked: 0,
     })
 }
 
@@ -61,6 +65,23 @@ pub(in crate::journal) fn workflow(id: &str, payload: u64) -> Record {
         budget: None,
         selected_gift: Some(payload.to_string()),
         session: None,
+    })
+}
+
+/// A payment that belongs to no order.
+pub(in crate::journal) fn payment(reference: &str) -> Record {
+    let note = String::from("a charge stands; find out whose it is");
+    Record::Payment(UnknownPayment { reference: reference.into(), since: second(0), note })
+}
+
+/// An event that expires at the second `expires`.
+pub(in crate::journal) fn event(id: &str, expires: i64) -> Record {
+    Record::Event(SeenEvent {
+        id: id.into(),
+        kind: EventType::ChargeCaptured,
+        reference: "ord_1".into(),
+        seen_at: second(0),
+        drop_after: second(expires),
     })
 }
 
@@ -114,5 +135,13 @@ pub(in crate::journal) fn every_kind() -> Vec<Record> {
         entry(entry_key("ann", "create_order", "l"), EntryState::FailedClean { ended_at: Timestamp::MIN }, None),
         workflow("wf_1", u64::MAX),
         Record::Switches(Switches { checkout: false }),
+        Record::Event(SeenEvent {
+            id: "evt_1".into(),
+            kind: EventType::Other,
+            reference: "ord_1".into(),
+            seen_at: fine,
+            drop_after: Timestamp::MAX,
+        }),
+        payment("ord_lost"),
     ]
 }
