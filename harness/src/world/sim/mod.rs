@@ -151,12 +151,13 @@ impl World for SimWorld {
             let answer = tokio::time::timeout(patience, answer);
             tokio::select! {
                 biased;
+                // First: what is dead answers nothing, although its last thoughts may still be polled.
+                () = pulse.ended() => HostReply::Broken,
                 answer = answer => match answer {
                     Err(_) => HostReply::NoAnswer,
                     Ok(Ok(reply)) => HostReply::Tool { structured: reply.structured, is_error: reply.is_error },
                     Ok(Err(unknown)) => HostReply::Protocol { code: INVALID_PARAMS, message: unknown.to_string() },
                 },
-                () = pulse.ended() => HostReply::Broken,
                 () = house.hung_up.notified() => HostReply::Cancelled,
             }
         })
