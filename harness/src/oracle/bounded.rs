@@ -13,8 +13,8 @@ pub static BOUNDED: Oracle = Oracle {
     explanation: "Retries live in one layer with one bound; a fault that multiplies through several layers becomes a \
                   storm at the provider that is down. The worst case is a figure that follows from the policy \
                   (attempts of one loop, plus one a background round). A 4xx other than 408, 429 and a 409 in flight \
-                  is an answer: asking again under the same key cannot help. (A process that died may not have written \
-                  the refusal down; its successor may ask once more.)",
+                  is an answer: asking again under the same key cannot help. A process that died may not have \
+                  written the refusal down; its successor may ask once more.",
     requirements: &["F2", "F3"],
     check,
 };
