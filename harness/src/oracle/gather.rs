@@ -103,7 +103,11 @@ impl<'a> Evidence<'a> {
                     view.answer.get_or_insert((index, event.at, seen));
                 }
             }
-            EventKind::Log(_) | EventKind::Restarted | EventKind::Switched { .. } => {}
+            EventKind::Log(_)
+            | EventKind::Struck { .. }
+            | EventKind::Crashed
+            | EventKind::Restarted
+            | EventKind::Switched { .. } => {}
         }
     }
 
