@@ -235,7 +235,7 @@ fn webhooks_are_taken_from_the_provider_and_from_nobody_else() {
         let refused = deliver(&server, signatures, body);
         assert_eq!(refused.status, status, "{signatures:?}: {refused:?}");
         assert!(refused.json()["error"]["message"].is_string(), "{refused:?}");
-        assert!(!refused.body.contains("whsec") && !refused.body.contains("v1="), "{refused:?}");
+        assert!(!refused.body.contains("whsec") && !refused.body.contains(&signature[15..]), "{refused:?}");
     }
     assert_eq!(server.send("GET", "/webhooks/payment", &[], "").status, 405);
 

@@ -70,10 +70,16 @@ fn run_wire(scenario: &Arc<Scenario>, plan: &Plan, seed: u64, program: &Path) ->
         for (sku, quantity) in &scenario.stock {
             providers.set_stock(sku, *quantity);
         }
-        let stage =
-            Arc::new(Stage::new(providers, Choices::replay(plan.clone()), Recorder::start(), Arc::new(SystemClock)));
-        let set_up =
-            SetUp { program: program.to_owned(), policy: scenario.policy.clone(), seed, users: scenario.users() };
+        let stage = Stage::new(providers, Choices::replay(plan.clone()), Recorder::start(), Arc::new(SystemClock));
+        let stage = if scenario.webhooks { stage.with_webhooks(scenario.policy.webhooks.tolerance) } else { stage };
+        let stage = Arc::new(stage);
+        let set_up = SetUp {
+            program: program.to_owned(),
+            policy: scenario.policy.clone(),
+            seed,
+            users: scenario.users(),
+            webhooks: scenario.webhooks,
+        };
         let world = WireWorld::start(stage, set_up).await?;
         // What is measured is the run, not the start of a process.
         let began = Instant::now();

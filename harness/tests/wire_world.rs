@@ -40,7 +40,7 @@ async fn world_with(plan: Plan, policy: Policy) -> WireWorld {
         Recorder::start(),
         Arc::new(SystemClock),
     );
-    let set_up = SetUp { program: program(), policy, seed: 1, users: vec!["ada".into(), "bob".into()] };
+    let set_up = SetUp { program: program(), policy, seed: 1, users: vec!["ada".into(), "bob".into()], webhooks: false };
     WireWorld::start(Arc::new(stage), set_up).await.expect("the world starts")
 }
 
@@ -232,6 +232,7 @@ fn settings(folder: &Path) -> Settings {
         users: vec![User { name: String::from("ada"), token: String::from("t") }],
         seed: 1,
         incarnation: 1,
+        webhook_secret: None,
     }
 }
 

@@ -8,6 +8,7 @@
 pub mod answer;
 pub mod buy;
 pub mod cancel;
+pub mod cause;
 pub mod driving;
 pub mod entry;
 pub mod idempotency;

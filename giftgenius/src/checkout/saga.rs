@@ -120,56 +120,87 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
         if let Round::CameAsking(_, asked) = &round {
             order.retry_after_ms = u64::try_from(asked.as_millis()).ok();
         }
-        match round {
-            Round::Came(outcome) | Round::CameAsking(outcome, _) => {
-                log_outcome(app, order, &action, &outcome);
-                order.background_rounds = 0;
-                if has_looked(&action, &outcome) {
-                    order.looked = order.heard;
-                }
-                if let Err(illegal) = order.saga.apply(&action, outcome, sent_at) {
-                    // Cannot be reached by `perform`; left to a person rather than guessed around.
-                    tracing::error!(order = %order.id, %illegal, "saga stopped");
-                    return;
-                }
+        match took(app, &mut held, driver, &action, round, sent_at).await {
+            Next::Now => {}
+            Next::Background => background = true,
+            Next::Stop => return,
+        }
+    }
+}
+
+/// How a drive goes on after a round.
+enum Next {
+    /// At once.
+    Now,
+    /// At once, and no caller waits for it any more.
+    Background,
+    /// Somebody else owns the order now, or nobody may touch it.
+    Stop,
+}
+
+/// Takes what a round came to, and waits where another one is due.
+async fn took(
+    app: &App,
+    held: &mut Held,
+    driver: &Driver,
+    action: &Action,
+    round: Round,
+    sent_at: jiff::Timestamp,
+) -> Next {
+    let order = &mut held.order;
+    match round {
+        Round::Came(outcome) | Round::CameAsking(outcome, _) => {
+            log_outcome(app, order, action, &outcome);
+            order.background_rounds = 0;
+            if has_looked(action, &outcome) {
+                order.looked = order.heard;
             }
-            Round::NotYet(asked) => {
-                order.background_rounds += 1;
-                app.log_step(order, step_id(&action), StepStatus::Retry, Level::Warn, None);
-                if order.background_rounds > app.policy().background.attempts_max {
-                    order.background_rounds = 0;
-                    // Whether anything came after the ending is not known then; everything else is known to be left.
-                    let outcome = if action == Action::Recheck { Outcome::LostTrack } else { Outcome::GaveUp };
-                    if let Err(illegal) = order.saga.apply(&action, outcome, sent_at) {
-                        tracing::error!(order = %order.id, %illegal, "saga stopped");
-                        return;
-                    }
-                    continue;
-                }
-                background = true;
-                let delay = background_delay(app.policy(), order.background_rounds, asked);
-                // A look is hastened by an event, unless the provider asked to be left alone; a repeated undo is not.
-                let hastened = action == Action::Settle && asked.is_none();
-                match pause(app, &mut held, driver, delay, hastened).await {
-                    Paused::Through => {}
+            apply(order, action, outcome, sent_at)
+        }
+        Round::NotYet(asked) => {
+            order.background_rounds += 1;
+            app.log_step(order, step_id(action), StepStatus::Retry, Level::Warn, None);
+            if order.background_rounds > app.policy().background.attempts_max {
+                order.background_rounds = 0;
+                // Whether anything came after the ending is not known then; everything else is known to be left.
+                let outcome = if *action == Action::Recheck { Outcome::LostTrack } else { Outcome::GaveUp };
+                return apply(order, action, outcome, sent_at);
+            }
+            let delay = background_delay(app.policy(), order.background_rounds, asked);
+            // A look is hastened by an event, unless the provider asked to be left alone; a repeated undo is not.
+            let hastened = *action == Action::Settle && asked.is_none();
+            match pause(app, held, driver, delay, hastened).await {
+                Paused::Through => Next::Background,
+                Paused::Hastened => {
                     // A round that an event asked for is none of those that are counted.
-                    Paused::Hastened => held.order.background_rounds = held.order.background_rounds.saturating_sub(1),
-                    Paused::Lost => return,
+                    held.order.background_rounds = held.order.background_rounds.saturating_sub(1);
+                    Next::Background
                 }
+                Paused::Lost => Next::Stop,
             }
-            Round::TooEarly { wait, looked } => {
-                app.log_step(order, step_id(&action), StepStatus::Retry, Level::Warn, None);
-                order.background_rounds = 0;
-                if looked {
-                    order.looked = order.heard;
-                }
-                background = true;
-                let delay = background_delay(app.policy(), 1, Some(wait));
-                match pause(app, &mut held, driver, delay, true).await {
-                    Paused::Through | Paused::Hastened => {}
-                    Paused::Lost => return,
-                }
+        }
+        Round::TooEarly { wait, looked } => {
+            app.log_step(order, step_id(action), StepStatus::Retry, Level::Warn, None);
+            order.background_rounds = 0;
+            if looked {
+                order.looked = order.heard;
             }
+            let delay = background_delay(app.policy(), 1, Some(wait));
+            match pause(app, held, driver, delay, true).await {
+                Paused::Through | Paused::Hastened => Next::Background,
+                Paused::Lost => Next::Stop,
+            }
+        }
+    }
+}
+
+fn apply(order: &mut Order, action: &Action, outcome: Outcome, sent_at: jiff::Timestamp) -> Next {
+    match order.saga.apply(action, outcome, sent_at) {
+        Ok(()) => Next::Now,
+        Err(illegal) => {
+            // Cannot be reached by `perform`; left to a person rather than guessed around.
+            tracing::error!(order = %order.id, %illegal, "saga stopped");
+            Next::Stop
         }
     }
 }

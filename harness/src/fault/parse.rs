@@ -13,7 +13,7 @@ use giftgenius::ports::Provider;
 use super::menu::{self, Impossible};
 use super::plan::{Address, Plan, Planned};
 use super::site::Place;
-use super::{Circumstance, CrashPoint, Expiry, Fault, ProviderFault, RetryAfter};
+use super::{Circumstance, CrashPoint, Expiry, Fault, Forgery, ProviderFault, RetryAfter};
 use crate::provider::operations;
 use crate::suggest::nearest;
 
@@ -39,7 +39,7 @@ pub enum Target {
 }
 
 /// Every fault's name, for suggestions.
-const FAULTS: [&str; 28] = [
+const FAULTS: [&str; 34] = [
     "refuse",
     "lost_request",
     "status",
@@ -68,6 +68,12 @@ const FAULTS: [&str; 28] = [
     "slow",
     "corrupt",
     "jump",
+    "before_reply",
+    "twice",
+    "late",
+    "reordered",
+    "never",
+    "forged",
 ];
 
 /// The names of faults over time.
@@ -310,7 +316,7 @@ impl<'a> Reader<'a> {
             "partial_reserve" => Fault::Circumstance(Circumstance::PartialReserve),
             "stale" => Fault::Circumstance(Circumstance::Stale),
             "crash" => {
-                Fault::Crash(call.word("crash(after_send)", "point of a crash", &CrashPoint::ALL, |it| it.name())?)
+                Fault::Crash(call.word("crash(after_send)", "point of a crash", &CrashPoint::ALL, CrashPoint::name)?)
             }
             "hang_up" => Fault::HangUp,
             "yield" => Fault::Yield,
@@ -321,7 +327,13 @@ impl<'a> Reader<'a> {
                 Fault::Slow(Duration::from_millis(self.number(millis, "`ms`")?))
             }
             "corrupt" => Fault::Corrupt,
-            "jump" => Fault::Jump(call.word("jump(lease)", "expiry", &Expiry::ALL, |it| it.name())?),
+            "jump" => Fault::Jump(call.word("jump(lease)", "expiry", &Expiry::ALL, Expiry::name)?),
+            "before_reply" => Fault::BeforeReply,
+            "twice" => Fault::Twice,
+            "late" => Fault::Late,
+            "reordered" => Fault::Reordered,
+            "never" => Fault::Never,
+            "forged" => Fault::Forged(call.word("forged(signature)", "forgery", &Forgery::ALL, Forgery::name)?),
             unknown => {
                 return Err(self.unknown(unknown, "fault", FAULTS.into_iter().chain(PROVIDER_FAULTS)));
             }

@@ -4,6 +4,7 @@ use super::bounds::Bounds;
 use super::evidence::{Evidence, ExchangeView};
 use super::{Findings, Oracle, Verdict};
 use crate::provider::operations::{CANCEL, LOOK_UP, SEARCH};
+use crate::trace::WebhookDelivery;
 
 /// The rule.
 pub static BOUNDED: Oracle = Oracle {
@@ -34,7 +35,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             continue;
         }
         let first = &evidence.exchanges[group[0]];
-        let bound = bound_of(&bounds, first);
+        let bound = bound_of(evidence, &bounds, first);
         if group.len() > bound as usize {
             let message = format!(
                 "{} was asked {} times for {}; the policy bounds it at {bound}",
@@ -52,9 +53,9 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
     findings.verdict()
 }
 
-fn bound_of(bounds: &Bounds, exchange: &ExchangeView<'_>) -> u32 {
+fn bound_of(evidence: &Evidence<'_>, bounds: &Bounds, exchange: &ExchangeView<'_>) -> u32 {
     if exchange.is(&LOOK_UP) {
-        bounds.look_ups
+        bounds.look_ups + bounds.look_ups_per_event * events_about(evidence, exchange)
     } else if exchange.is(&CANCEL) {
         bounds.cancels
     } else if exchange.sent.operation.effectful {
@@ -64,6 +65,15 @@ fn bound_of(bounds: &Bounds, exchange: &ExchangeView<'_>) -> u32 {
     } else {
         bounds.reads_per_call
     }
+}
+
+/// How many events of the payment provider's were delivered about an order.
+fn events_about(evidence: &Evidence<'_>, exchange: &ExchangeView<'_>) -> u32 {
+    let about = |delivery: &&WebhookDelivery| Some(&delivery.reference) == exchange.sent.reference.as_ref();
+    let mut events: Vec<_> = evidence.trace.webhooks().filter(about).map(|delivery| &delivery.id).collect();
+    events.sort_unstable();
+    events.dedup();
+    u32::try_from(events.len()).unwrap_or(u32::MAX)
 }
 
 fn subject(exchange: &ExchangeView<'_>) -> String {

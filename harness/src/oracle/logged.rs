@@ -75,7 +75,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
                     astray(line.request_id.as_str(), "checkout_result", index, &mut findings);
                 }
             },
-            LogLine::Alert(_) => {}
+            LogLine::Alert(_) | LogLine::Webhook(_) => {}
         }
     }
     for (call, of_call) in evidence.calls.iter().zip(&calls) {

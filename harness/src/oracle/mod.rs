@@ -37,6 +37,7 @@ mod testing;
 pub mod told;
 pub mod told_monotone;
 pub mod undo_order;
+pub mod webhook_safe;
 #[cfg(test)]
 mod whole_runs;
 
@@ -101,6 +102,7 @@ pub static ALL: &[&Oracle] = &[
     &isolated::ISOLATED,
     &logged::LOGGED,
     &degraded_honest::DEGRADED_HONEST,
+    &webhook_safe::WEBHOOK_SAFE,
 ];
 
 /// The oracle of an id.

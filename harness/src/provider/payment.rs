@@ -11,6 +11,7 @@ use giftgenius::money::Money;
 use giftgenius::policy::PaymentProfile;
 
 use super::books::{self, Change};
+use super::event::{EventType, ProviderEvent};
 use super::http::{self, Refused};
 use super::keys::Keys;
 use super::ledger::{EffectId, EffectKind};
@@ -68,12 +69,46 @@ pub struct Payment {
     references: BTreeMap<String, Reference>,
     refunds: u32,
     keys: Keys,
+    /// Events that were not taken to the post yet; `None` for a provider that sends none.
+    events: Option<Vec<ProviderEvent>>,
+    events_sent: u32,
 }
 
 impl Payment {
     /// A provider that has seen no request.
     pub fn new(profile: PaymentProfile) -> Self {
-        Self { profile, charges: Vec::new(), references: BTreeMap::new(), refunds: 0, keys: Keys::default() }
+        Self {
+            profile,
+            charges: Vec::new(),
+            references: BTreeMap::new(),
+            refunds: 0,
+            keys: Keys::default(),
+            events: None,
+            events_sent: 0,
+        }
+    }
+
+    /// From now on there is an event for each thing that happens to a charge.
+    pub fn send_events(&mut self) {
+        self.events.get_or_insert_default();
+    }
+
+    /// Takes out the events that happened since the last time.
+    pub fn take_events(&mut self) -> Vec<ProviderEvent> {
+        self.events.as_mut().map_or_else(Vec::new, std::mem::take)
+    }
+
+    fn tell(&mut self, kind: EventType, reference: &str, object: &str, money: Money, now: Now) {
+        let Some(events) = &mut self.events else { return };
+        self.events_sent += 1;
+        events.push(ProviderEvent {
+            id: format!("evt_{}", self.events_sent),
+            kind,
+            reference: reference.to_owned(),
+            object: object.to_owned(),
+            money,
+            created: now.utc,
+        });
     }
 
     /// Takes one delivery of a request in: changes the books, answers.
@@ -122,10 +157,11 @@ impl Payment {
             let refused = Refused::new("reference_closed", "The reference takes no more charges.");
             return Err(refused.reply(409));
         }
+        let captured = Money::new(asked.amount, asked.currency);
         if let Some(code) = declined(circumstance, &asked.payment_method) {
+            self.tell(EventType::ChargeFailed, &asked.reference, "", captured, now);
             return Err(Refused::declined(code).reply(402));
         }
-        let captured = Money::new(asked.amount, asked.currency);
         let id = wire::charge_id(self.charges.len());
         let effect = books::enter(
             record,
@@ -140,6 +176,7 @@ impl Payment {
                 undoes: None,
             },
         );
+        self.tell(EventType::ChargeCaptured, &asked.reference, &id, captured, now);
         let reference = asked.reference.into_owned();
         let reply = http::reply(200, &ChargeReply::new(&id, &reference, captured));
         self.references.entry(reference.clone()).or_default().charges.push(self.charges.len());
@@ -203,12 +240,13 @@ impl Payment {
             Change {
                 kind: EffectKind::Refund,
                 reference: &asked.reference,
-                subject: id,
+                subject: id.clone(),
                 amount: Some(given_back),
                 stock: Vec::new(),
                 undoes: Some(charge.effect),
             },
         );
+        self.tell(EventType::ChargeRefunded, &asked.reference, &id, given_back, now);
         Ok(reply)
     }
 

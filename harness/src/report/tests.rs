@@ -127,6 +127,7 @@ fn outcome(name: &str, verdict: Verdict, unfired: Vec<Planned>, seed: u64) -> Ou
                 status: "cancelled".to_owned(),
                 money: "none".to_owned(),
             }],
+            events: Vec::new(),
         },
         verdicts: vec![(&ALL_OR_NOTHING, verdict)],
         unmet: Vec::new(),

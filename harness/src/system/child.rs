@@ -17,6 +17,7 @@ use giftgenius::journal::sqlite::SqliteJournal;
 use giftgenius::ports::Ports;
 use giftgenius::serve::{Access, serve_http};
 use giftgenius::users::Users;
+use giftgenius::webhooks::WebhookSecret;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -108,7 +109,9 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let list: Vec<_> = settings.users.iter().map(|user| format!("{}={}", user.name, user.token)).collect();
     let users = Users::parse(&SecretString::from(list.join(",")))
         .map_err(|error| Failure(format!("the list of users {error}")))?;
-    let app = App::new(ports, settings.policy);
+    let secret = settings.webhook_secret.map(|secret| WebhookSecret::new(SecretString::from(secret))).transpose();
+    let secret = secret.map_err(Failure::of("the webhook secret cannot be used"))?;
+    let app = App::with_webhooks(ports, settings.policy, secret);
 
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(Failure::of("no port could be opened"))?;
     let address = listener.local_addr().map_err(Failure::of("the port has no address"))?;

@@ -17,6 +17,7 @@ async fn start(program: &str, arguments: &[&str], start_max: Duration) -> RunErr
         users: Vec::new(),
         seed: 1,
         incarnation: 1,
+        webhook_secret: None,
     };
     let decide: Decide = Arc::new(|_| Decision::Plain);
     let started =

@@ -2,15 +2,18 @@
 //! providers handle deliveries, and writes all of it down. It knows nothing of sockets or of virtual time.
 
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use bytes::Bytes;
+use giftgenius::policy::Policy;
 use giftgenius::ports::{Clock, Method, Provider};
 use serde::Deserialize;
 
 use crate::choice::Choices;
-use crate::fault::decide::{Delivery, decide};
-use crate::fault::site::Place;
+use crate::fault::decide::{Delivery, Posting, decide, decide_event};
+use crate::fault::site::{Place, Site};
 use crate::fault::{Circumstance, Fault};
+use crate::provider::event::ProviderEvent;
 use crate::provider::{Now, ProviderReply, ProviderRequest, Providers, operations};
 use crate::trace::{EventKind, ExchangeId, Recorder, Seen, Sent};
 
@@ -56,17 +59,45 @@ pub struct Stage {
     inner: Mutex<Inner>,
     recorder: Recorder,
     clock: std::sync::Arc<dyn Clock>,
+    tolerance: Duration,
 }
 
 struct Inner {
     providers: Providers,
     choices: Choices,
+    /// Events that were not taken to the post yet, with the exchange that caused each.
+    emitted: Vec<(ExchangeId, Emitted)>,
+}
+
+/// An event of the payment provider's, with what was decided for it.
+#[derive(Clone, Debug)]
+pub struct Emitted {
+    /// The place in the run.
+    pub site: Site,
+    /// The event.
+    pub event: ProviderEvent,
+    /// How it is delivered.
+    pub posting: Posting,
 }
 
 impl Stage {
     /// Sets a run up.
     pub fn new(providers: Providers, choices: Choices, recorder: Recorder, clock: std::sync::Arc<dyn Clock>) -> Self {
-        Self { inner: Mutex::new(Inner { providers, choices }), recorder, clock }
+        let tolerance = Policy::default().webhooks.tolerance;
+        Self { inner: Mutex::new(Inner { providers, choices, emitted: Vec::new() }), recorder, clock, tolerance }
+    }
+
+    /// The payment provider sends events, to a system that accepts signatures this old.
+    #[must_use]
+    pub fn with_webhooks(mut self, tolerance: Duration) -> Self {
+        self.inner().providers.payment.send_events();
+        self.tolerance = tolerance;
+        self
+    }
+
+    /// How old a signature the system accepts.
+    pub const fn tolerance(&self) -> Duration {
+        self.tolerance
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -126,12 +157,35 @@ impl Stage {
         Some(fault)
     }
 
-    /// The provider takes one delivery in.
+    /// The provider takes one delivery in. What it tells of that by itself is asked for with [`Self::take_events`].
     pub fn deliver(&self, request: &ProviderRequest, circumstance: Option<&Circumstance>) -> ProviderReply {
         let now = Now { since_start: self.recorder.now(), utc: self.utc() };
         let mut inner = self.inner();
+        let Inner { providers, choices, emitted } = &mut *inner;
         let mut record = self.recorder.lock();
-        inner.providers.handle(request, circumstance, now, &mut record)
+        let reply = providers.handle(request, circumstance, now, &mut record);
+        for event in providers.payment.take_events() {
+            let site = choices.arrive(Place::Webhook, step_of(&request.correlation));
+            let fault = choices.at(site);
+            let posting = decide_event(fault.as_ref());
+            if let Some(fault) = fault {
+                record.push(now.since_start, EventKind::Struck { site, fault });
+            }
+            emitted.push((request.exchange, Emitted { site, event, posting }));
+        }
+        reply
+    }
+
+    /// The events that deliveries of an exchange have caused since the last time.
+    pub fn take_events(&self, exchange: ExchangeId) -> Vec<Emitted> {
+        let mut inner = self.inner();
+        if inner.emitted.is_empty() {
+            return Vec::new();
+        }
+        let (taken, left) = std::mem::take(&mut inner.emitted).into_iter().partition(|(of, _)| *of == exchange);
+        inner.emitted = left;
+        let taken: Vec<(ExchangeId, Emitted)> = taken;
+        taken.into_iter().map(|(_, event)| event).collect()
     }
 
     /// The system got to see something of an exchange.

@@ -29,7 +29,7 @@ use self::life::House;
 use self::ports::SimClock;
 use self::tasks::SimTasks;
 use super::stage::{Stage, step_of};
-use super::stock::{orders_named, take_stock};
+use super::stock::{named, take_stock};
 use super::{OutgoingCall, World};
 use crate::choice::Choices;
 use crate::error::RunError;
@@ -60,9 +60,11 @@ impl SimWorld {
         for (sku, quantity) in &scenario.stock {
             providers.set_stock(sku, *quantity);
         }
-        let stage = Arc::new(Stage::new(providers, choices, recorder, clock));
+        let stage = Stage::new(providers, choices, recorder, clock);
+        let stage = if scenario.webhooks { stage.with_webhooks(scenario.policy.webhooks.tolerance) } else { stage };
+        let stage = Arc::new(stage);
         let clocks = scenario.replicas.clocks_ms().map(|ms| Arc::new(SimClock::off_by(ms))).collect();
-        let house = House::open(stage, clocks, scenario.policy.clone(), seed, wiring);
+        let house = House::open(stage, clocks, scenario.policy.clone(), seed, wiring, scenario.webhooks);
         Self { house, calls: AtomicUsize::new(0) }
     }
 
@@ -223,9 +225,9 @@ impl World for SimWorld {
             for tasks in self.house.tasks() {
                 tasks.end().await;
             }
-            let orders = orders_named(&self.house.stage.recorder().lock());
+            let named = named(&self.house.stage.recorder().lock());
             let journal: &dyn Journal = &*self.house.journal;
-            take_stock(journal, orders).await.map_err(journal_failed("read"))
+            take_stock(journal, named).await.map_err(journal_failed("read"))
         })
     }
 

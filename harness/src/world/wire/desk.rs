@@ -3,10 +3,13 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use giftgenius::ports::Provider;
+use bytes::Bytes;
+use giftgenius::ports::{BoxFuture, Provider};
+use giftgenius::webhooks::SIGNATURE_HEADER;
 use tokio::sync::watch;
 
 use super::upstream::Upstream;
@@ -15,6 +18,7 @@ use crate::fault::Circumstance;
 use crate::fault::decide::{Delivery, Reply, When};
 use crate::provider::{ProviderReply, ProviderRequest};
 use crate::trace::{ExchangeId, Seen, provider_index};
+use crate::world::post::{self, Door, Sorted};
 use crate::world::stage::{Arrival, Stage, UnknownOperation};
 
 /// What a request that was announced is told.
@@ -36,6 +40,10 @@ pub struct Desk {
     decided: Mutex<HashMap<ExchangeId, (ProviderRequest, Delivery)>>,
     pending: watch::Sender<usize>,
     trouble: Mutex<Option<RunError>>,
+    /// Where the system takes the payment provider's events; `None` while it is down.
+    system: Mutex<Option<SocketAddr>>,
+    client: reqwest::Client,
+    sorted: Sorted,
 }
 
 impl Desk {
@@ -47,12 +55,20 @@ impl Desk {
         let upstreams = [start(payment).await?, start(catalog).await?, start(inventory).await?];
         Ok(Arc::new(Self {
             upstreams,
+            client,
+            sorted: Sorted::default(),
+            system: Mutex::default(),
             stage,
             late_by,
             decided: Mutex::default(),
             pending: watch::Sender::new(0),
             trouble: Mutex::default(),
         }))
+    }
+
+    /// The system serves here now, or nowhere.
+    pub fn system_is(&self, address: Option<SocketAddr>) {
+        *self.system.lock().expect("no holder of the address panics") = address;
     }
 
     /// The run's stage.
@@ -111,6 +127,7 @@ impl Desk {
                     When::Late => desk.bring_late(request.clone(), circumstance.clone()),
                 }
             }
+            post::delivered(post::hand_over(&desk, desk.stage.take_events(request.exchange))).await;
             first
         });
         applying.await.ok().flatten()
@@ -120,7 +137,8 @@ impl Desk {
         let desk = self.clone();
         self.spawn_pending(async move {
             tokio::time::sleep(desk.late_by).await;
-            desk.bring(&request, circumstance.as_ref()).await
+            desk.bring(&request, circumstance.as_ref()).await;
+            post::hand_over(&desk, desk.stage.take_events(request.exchange));
         });
     }
 
@@ -174,6 +192,36 @@ impl Desk {
 
     fn decided(&self) -> MutexGuard<'_, HashMap<ExchangeId, (ProviderRequest, Delivery)>> {
         self.decided.lock().expect("no holder of the decisions panics")
+    }
+}
+
+impl Door for Desk {
+    fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    fn late_by(&self) -> Duration {
+        self.late_by
+    }
+
+    fn sorted(&self) -> &Sorted {
+        &self.sorted
+    }
+
+    fn knock(self: Arc<Self>, _number: u32, signature: String, body: Bytes) -> BoxFuture<'static, Option<u16>> {
+        Box::pin(async move {
+            let address = (*self.system.lock().expect("no holder of the address panics"))?;
+            let url = format!("http://{address}/webhooks/payment");
+            let request = self.client.post(url).header(SIGNATURE_HEADER, signature).body(body);
+            // The whole answer, so that it is not taken for well while the system dies over it.
+            let reply = request.send().await.ok()?;
+            let status = reply.status().as_u16();
+            reply.bytes().await.ok().map(|_| status)
+        })
+    }
+
+    fn pend(self: Arc<Self>) -> Box<dyn Send> {
+        Box::new(Desk::pend(&self))
     }
 }
 

@@ -33,8 +33,9 @@ use self::desk::{Desk, Leave};
 use self::folder::Folder;
 use self::relay::Relay;
 use super::stage::{Arrival, Stage};
-use super::stock::{orders_named, take_stock};
+use super::stock::{named, take_stock};
 use super::{OutgoingCall, World, late_by};
+use crate::canary::WEBHOOK_SECRET;
 use crate::error::RunError;
 use crate::oracle::Rest;
 use crate::system::control::JOURNAL;
@@ -59,6 +60,8 @@ pub struct SetUp {
     pub seed: u64,
     /// Who calls.
     pub users: Vec<Arc<str>>,
+    /// Whether it takes the payment provider's events.
+    pub webhooks: bool,
 }
 
 /// GiftGenius on real sockets. Dropping it ends the process, closes all ports and removes the run's folder.
@@ -113,12 +116,14 @@ impl WireWorld {
             users: self.users.clone(),
             seed: self.set_up.seed,
             incarnation,
+            webhook_secret: self.set_up.webhooks.then(|| WEBHOOK_SECRET.to_owned()),
         };
         let desk = self.desk.clone();
         let decide: Decide = Arc::new(move |announcement| decide(&desk, announcement));
         let recorder = self.desk.stage().recorder().clone();
         let process = Process::start(&self.set_up.program, settings, recorder, decide).await?;
         self.client.connect(process.address()).await?;
+        self.desk.system_is(Some(process.address()));
         Ok(process)
     }
 
@@ -161,6 +166,7 @@ impl WireWorld {
 
     async fn restart_system(&self) -> Result<(), RunError> {
         let mut process = self.process.lock().await;
+        self.desk.system_is(None);
         if let Some(process) = process.as_mut() {
             process.stop().await?;
         }
@@ -190,9 +196,9 @@ impl WireWorld {
         }
         self.check().await?;
         self.folder.check_disk()?;
-        let orders = orders_named(&self.desk.stage().recorder().lock());
+        let named = named(&self.desk.stage().recorder().lock());
         let journal = self.open_journal()?;
-        take_stock(&journal, orders).await.map_err(|error| self.journal_failed("read", &error))
+        take_stock(&journal, named).await.map_err(|error| self.journal_failed("read", &error))
     }
 
     fn open_journal(&self) -> Result<SqliteJournal, RunError> {
