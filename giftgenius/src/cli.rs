@@ -205,7 +205,7 @@ fn orders_text(orders: &[ParkedOrder], payments: &[UnknownPayment]) -> String {
         let ParkedOrder { order_id, amount, user_id, since, note } = order;
         writeln!(text, "{order_id}  {amount}  {user_id}  since {since}\n  {note}").expect("a String takes everything");
     }
-    for UnknownPayment { reference, since, note } in payments {
+    for UnknownPayment { reference, since, note, .. } in payments {
         writeln!(text, "{reference}  unknown payment  since {since}\n  {note}").expect("a String takes everything");
     }
     if text.is_empty() { "no parked orders\n".into() } else { text }
@@ -260,6 +260,7 @@ mod tests {
             reference: "ord_9".into(),
             since: "2026-01-02T03:04:06Z".parse().unwrap(),
             note: "42.00 EUR of charge ch_1 stands".into(),
+            alerted: true,
         }
     }
 

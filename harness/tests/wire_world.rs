@@ -40,7 +40,8 @@ async fn world_with(plan: Plan, policy: Policy) -> WireWorld {
         Recorder::start(),
         Arc::new(SystemClock),
     );
-    let set_up = SetUp { program: program(), policy, seed: 1, users: vec!["ada".into(), "bob".into()], webhooks: false };
+    let set_up =
+        SetUp { program: program(), policy, seed: 1, users: vec!["ada".into(), "bob".into()], webhooks: false };
     WireWorld::start(Arc::new(stage), set_up).await.expect("the world starts")
 }
 

@@ -14,6 +14,7 @@ use super::steps::{Round, RoundContext, background_delay, perform};
 use super::waiters::{Driver, Phase};
 use crate::app::App;
 use crate::journal::{Batch, CommitError, JournalError, Key, Record, Version};
+use crate::operations::parked;
 use crate::retry::Urgency;
 use crate::step_log::{AlertKind, Level, StepStatus};
 
@@ -104,6 +105,9 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
             if order.has_work() {
                 background = true;
                 continue;
+            }
+            if order.is_parked() && !order.alerted {
+                parked::call_a_person(app, held.version, &held.order).await;
             }
             return;
         }
@@ -382,7 +386,7 @@ fn log_ending(app: &App, order: &Order, ending: &Ending) {
             };
             app.log_step(order, "order", StepStatus::RolledBack, Level::Warn, code);
         }
-        Ending::Parked { note } => {
+        Ending::Parked { .. } => {
             app.log_step(
                 order,
                 "order",
@@ -390,7 +394,6 @@ fn log_ending(app: &App, order: &Order, ending: &Ending) {
                 Level::Error,
                 Some(crate::error::Code::OrderNeedsAttention),
             );
-            app.alert(AlertKind::OrderParked, order, note.clone());
         }
     }
 }

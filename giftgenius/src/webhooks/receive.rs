@@ -19,8 +19,9 @@ use crate::checkout::saga::Held;
 use crate::ids::{CorrelationId, OrderId};
 use crate::journal::{Batch, CommitError, JournalError, Key, Record, Version};
 use crate::money::Money;
+use crate::operations::parked::call_to_a_payment;
 use crate::providers::payment::ChargeRecord;
-use crate::step_log::{AlertKind, Level, LogLine, WebhookLine, WebhookStatus};
+use crate::step_log::{Level, LogLine, WebhookLine, WebhookStatus};
 
 /// How often a lost race is run again: each time somebody else's batch went through.
 const RACES_MAX: u32 = 8;
@@ -194,14 +195,15 @@ async fn park(app: &Arc<App>, event: &Event) -> Result<Answer, CommitError> {
     let correlation = CorrelationId::from(event.id.as_str());
     let note = if known { None } else { note(app, &event.reference, &correlation).await };
     let mut batch = seen(app, event);
-    if let Some(note) = note.clone() {
-        let payment = UnknownPayment { reference: event.reference.clone(), since: app.now(), note };
+    let payment =
+        note.map(|note| UnknownPayment { reference: event.reference.clone(), since: app.now(), note, alerted: false });
+    if let Some(payment) = payment.clone() {
         batch = batch.put(None, Record::Payment(payment));
     }
     app.ports().journal.commit(batch).await?;
-    match note {
-        Some(note) => {
-            app.caller().alert(AlertKind::UnknownPayment, Some(&event.reference), &correlation, note);
+    match payment {
+        Some(payment) => {
+            call_to_a_payment(app, 1, &payment).await;
             Ok(Answer::Parked)
         }
         None if known => Ok(Answer::Parked),

@@ -31,4 +31,7 @@ pub struct UnknownPayment {
     pub since: Timestamp,
     /// What stands and what to do, in one sentence.
     pub note: String,
+    /// Whether a person has been called to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alerted: bool,
 }

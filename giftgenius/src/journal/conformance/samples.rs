@@ -51,6 +51,7 @@ pub(in crate::journal) fn order(id: &str, saga: Saga) -> Record {
         saga,
         background_rounds: 0,
         lease_until: second(30),
+        alerted: false,
         fence: 1,
         heard: 0,
         looked: 0,
@@ -71,7 +72,7 @@ pub(in crate::journal) fn workflow(id: &str, payload: u64) -> Record {
 /// A payment that belongs to no order.
 pub(in crate::journal) fn payment(reference: &str) -> Record {
     let note = String::from("a charge stands; find out whose it is");
-    Record::Payment(UnknownPayment { reference: reference.into(), since: second(0), note })
+    Record::Payment(UnknownPayment { reference: reference.into(), since: second(0), note, alerted: false })
 }
 
 /// An event that expires at the second `expires`.

@@ -21,7 +21,7 @@ use std::time::Duration;
 use giftgenius::app::ToolCall;
 use giftgenius::checkout::recovery;
 use giftgenius::ids::{CorrelationId, UserId};
-use giftgenius::journal::{JournalError, RecordState};
+use giftgenius::journal::{JournalError, Record, RecordState, Stored};
 use giftgenius::operations::switches;
 use giftgenius::ports::{BoxFuture, Journal, Tasks as _};
 
@@ -72,7 +72,9 @@ impl SimWorld {
     /// here, but that it comes back does.
     async fn keep_house(&self) -> Result<bool, RunError> {
         let open = self.house.journal.list(RecordState::OrderOpen).await.map_err(journal_failed("read"))?;
-        if open.is_empty() {
+        let parked = self.house.journal.list(RecordState::OrderParked).await.map_err(journal_failed("read"))?;
+        let nobody_called = |stored: &Stored| matches!(&*stored.record, Record::Order(order) if !order.alerted);
+        if open.is_empty() && !parked.iter().any(nobody_called) {
             return Ok(false);
         }
         tokio::time::sleep(HOUSEKEEPING).await;
