@@ -8,6 +8,7 @@ pub mod choice;
 pub mod cli;
 pub mod error;
 pub mod expectation;
+pub mod explore;
 pub mod fault;
 pub mod host;
 pub mod known;
