@@ -86,7 +86,7 @@ pub(super) fn keys() -> Vec<&'static str> {
 }
 
 /// The word for a profile.
-pub(super) fn profile_name(profile: PaymentProfile) -> &'static str {
+pub fn profile_name(profile: PaymentProfile) -> &'static str {
     match profile {
         PaymentProfile::Stripe => "stripe",
         PaymentProfile::Acp => "acp",
