@@ -139,8 +139,8 @@ fn of_another_type(value: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::canary::{CANARIES, WEBHOOK_SECRET};
     use crate::canary::CARD_NUMBER;
+    use crate::canary::{CANARIES, WEBHOOK_SECRET};
     use crate::provider::operations::{CHARGE, COMMIT, LOOK_UP};
 
     const REPLY: &[u8] = br#"{"charges":[{"amount":4200,"id":"ch_1"}],"ok":true}"#;

@@ -1,7 +1,7 @@
 //! The payment provider's post: its events on their way to the system, as was decided for each.
 //!
 //! Each delivery is signed when it leaves. One that is not answered well is made again, a bounded number of times, as real
-//! providers do; so an event outlives a crash. How a delivery reaches the system is the world's ([`Door`]).
+//! providers do; so an event outlives a crash. How a delivery reaches the system is the world's ([`Letterbox`]).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +34,7 @@ const AGAIN_AFTER: Duration = Duration::from_millis(125);
 const WRONG_SECRET: &str = "whsec_of_somebody_else_0000";
 
 /// How the post reaches the system.
-pub trait Door: Send + Sync + 'static {
+pub trait Letterbox: Send + Sync + 'static {
     /// Providers, choices and record.
     fn stage(&self) -> &Stage;
 
@@ -78,15 +78,15 @@ pub fn secret() -> WebhookSecret {
 }
 
 /// Takes the events of a request to the post. The reply to the request is to wait for the answers.
-pub fn hand_over<D: Door>(door: &Arc<D>, events: Vec<Emitted>) -> Vec<JoinHandle<()>> {
+pub fn hand_over<L: Letterbox>(letterbox: &Arc<L>, events: Vec<Emitted>) -> Vec<JoinHandle<()>> {
     let mut before_reply = Vec::new();
     for emitted in events {
         let first = emitted.posting.turn == Turn::BeforeReply;
-        let pending = door.clone().pend();
-        let door = door.clone();
+        let pending = letterbox.clone().pend();
+        let letterbox = letterbox.clone();
         // On its way whatever becomes of the request that caused it.
         let delivery = tokio::spawn(async move {
-            deliver(&door, &emitted).await;
+            deliver(&letterbox, &emitted).await;
             drop(pending);
         });
         if first {
@@ -104,33 +104,33 @@ pub async fn delivered(before_reply: Vec<JoinHandle<()>>) {
     }
 }
 
-async fn deliver<D: Door>(door: &Arc<D>, emitted: &Emitted) {
+async fn deliver<L: Letterbox>(letterbox: &Arc<L>, emitted: &Emitted) {
     let number = emitted.site.arrival;
     match emitted.posting.turn {
         Turn::Soon => tokio::time::sleep(SOON).await,
         Turn::BeforeReply => {}
-        Turn::Late => tokio::time::sleep(door.late_by()).await,
+        Turn::Late => tokio::time::sleep(letterbox.late_by()).await,
         // Where none follows it is late.
         Turn::AfterNext => {
-            if tokio::time::timeout(door.late_by(), door.sorted().contains(number + 1)).await.is_ok() {
+            if tokio::time::timeout(letterbox.late_by(), letterbox.sorted().contains(number + 1)).await.is_ok() {
                 tokio::time::sleep(SOON).await;
             }
         }
     }
     if let Some(forgery) = emitted.posting.forged {
-        forge(door, emitted, forgery).await;
+        forge(letterbox, emitted, forgery).await;
     }
-    let copies = (0..emitted.posting.copies).map(|copy| until_answered_well(door, emitted, copy));
+    let copies = (0..emitted.posting.copies).map(|copy| until_answered_well(letterbox, emitted, copy));
     join_all(copies).await;
-    door.sorted().add(number);
+    letterbox.sorted().add(number);
 }
 
-async fn until_answered_well<D: Door>(door: &Arc<D>, emitted: &Emitted, copy: u8) {
+async fn until_answered_well<L: Letterbox>(letterbox: &Arc<L>, emitted: &Emitted, copy: u8) {
     let body = emitted.event.body();
     for attempt in 1..=ATTEMPTS_MAX {
-        let signature = secret().sign(door.stage().utc(), &body);
-        let status = knock(door, emitted.site.arrival, signature, body.clone()).await;
-        record(&**door, emitted, &emitted.event, WebhookDelivery { copy, attempt, ..delivery(emitted, status) });
+        let signature = secret().sign(letterbox.stage().utc(), &body);
+        let status = knock(letterbox, emitted.site.arrival, signature, body.clone()).await;
+        record(&**letterbox, emitted, &emitted.event, WebhookDelivery { copy, attempt, ..delivery(emitted, status) });
         if status.is_some_and(|status| (200..300).contains(&status)) {
             return;
         }
@@ -141,8 +141,8 @@ async fn until_answered_well<D: Door>(door: &Arc<D>, emitted: &Emitted, copy: u8
 }
 
 /// Whoever forges does not insist.
-async fn forge<D: Door>(door: &Arc<D>, emitted: &Emitted, forgery: Forgery) {
-    let utc = door.stage().utc();
+async fn forge<L: Letterbox>(letterbox: &Arc<L>, emitted: &Emitted, forgery: Forgery) {
+    let utc = letterbox.stage().utc();
     let (event, signature) = match forgery {
         Forgery::Signature => {
             let id = format!("evt_forged_{}", emitted.site.arrival);
@@ -152,17 +152,17 @@ async fn forge<D: Door>(door: &Arc<D>, emitted: &Emitted, forgery: Forgery) {
             (event, signature)
         }
         Forgery::Stale => {
-            let too_old = door.stage().tolerance() + Duration::from_secs(2);
+            let too_old = letterbox.stage().tolerance() + Duration::from_secs(2);
             let then = utc - jiff::SignedDuration::try_from(too_old).expect("a tolerance is short");
             (emitted.event.clone(), secret().sign(then, &emitted.event.body()))
         }
     };
-    let status = knock(door, emitted.site.arrival, signature, event.body()).await;
-    record(&**door, emitted, &event, WebhookDelivery { forged: Some(forgery), ..delivery(emitted, status) });
+    let status = knock(letterbox, emitted.site.arrival, signature, event.body()).await;
+    record(&**letterbox, emitted, &event, WebhookDelivery { forged: Some(forgery), ..delivery(emitted, status) });
 }
 
-async fn knock<D: Door>(door: &Arc<D>, number: u32, signature: String, body: Bytes) -> Option<u16> {
-    tokio::time::timeout(PATIENCE, door.clone().knock(number, signature, body)).await.ok().flatten()
+async fn knock<L: Letterbox>(letterbox: &Arc<L>, number: u32, signature: String, body: Bytes) -> Option<u16> {
+    tokio::time::timeout(PATIENCE, letterbox.clone().knock(number, signature, body)).await.ok().flatten()
 }
 
 fn delivery(emitted: &Emitted, status: Option<u16>) -> WebhookDelivery {
@@ -170,8 +170,8 @@ fn delivery(emitted: &Emitted, status: Option<u16>) -> WebhookDelivery {
     WebhookDelivery { site: emitted.site, id, kind, reference, copy: 0, attempt: 1, forged: None, status }
 }
 
-fn record(door: &impl Door, emitted: &Emitted, event: &ProviderEvent, delivery: WebhookDelivery) {
+fn record(letterbox: &impl Letterbox, emitted: &Emitted, event: &ProviderEvent, delivery: WebhookDelivery) {
     debug_assert_eq!(delivery.site, emitted.site);
     let delivery = WebhookDelivery { id: event.id.clone(), kind: event.kind, ..delivery };
-    door.stage().recorder().push(EventKind::Webhook(Box::new(delivery)));
+    letterbox.stage().recorder().push(EventKind::Webhook(Box::new(delivery)));
 }

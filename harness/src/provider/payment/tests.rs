@@ -295,7 +295,8 @@ fn an_event_says_more_than_may_be_passed_on() {
     shop.charge("k1", "ord_1", 4200);
     let event = shop.providers.payment.take_events().remove(0);
     let body: serde_json::Value = serde_json::from_slice(&event.body()).expect("JSON");
-    let named = json!({"id": "evt_1", "type": "charge.captured", "reference": "ord_1", "object": "ch_1", "amount": 4200});
+    let named =
+        json!({"id": "evt_1", "type": "charge.captured", "reference": "ord_1", "object": "ch_1", "amount": 4200});
     for (name, value) in named.as_object().expect("an object") {
         assert_eq!(&body[name], value, "{name}");
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
-use giftgenius::app::App;
+use giftgenius::app::{App, ToolCall};
 use giftgenius::journal::memory::MemoryJournal;
 use giftgenius::policy::Policy;
 use giftgenius::ports::{BoxFuture, Ports};
@@ -20,10 +20,10 @@ use super::ports::{SimClock, SimLog};
 use super::tasks::SimTasks;
 use super::transport::SimTransport;
 use crate::system::entropy::SeededEntropy;
-use crate::system::wiring::Wiring;
+use crate::system::wiring::{Answer, Door, Wired, Wiring};
 use crate::trace::EventKind;
 use crate::world::late_by;
-use crate::world::post::{self, Door, Sorted};
+use crate::world::post::{self, Letterbox, Sorted};
 use crate::world::stage::Stage;
 
 /// How long it takes until a crashed process is there again.
@@ -81,6 +81,8 @@ impl Pulse {
 pub struct Life {
     /// The application.
     pub app: Arc<App>,
+    /// Who takes its calls, where that is not the application itself.
+    door: Option<Door>,
     /// Its background work.
     pub tasks: Arc<SimTasks>,
     /// Whether it lives.
@@ -171,12 +173,9 @@ impl House {
             tasks: tasks.clone(),
             log: Arc::new(SimLog::new(self.stage.recorder().clone(), pulse.clone())),
         };
-        let (ports, policy) = match &self.wiring {
-            None => (ports, self.policy.clone()),
-            Some(wiring) => (wiring.ports(ports, &self.policy), wiring.policy(self.policy.clone())),
-        };
+        let Wired { ports, policy, door } = Wired::whole(ports, self.policy.clone()).with(self.wiring.as_deref());
         let app = App::with_webhooks(ports, policy, self.webhooks.then(post::secret));
-        Life { app, tasks, pulse, up: false }
+        Life { app, door, tasks, pulse, up: false }
     }
 
     /// The application of a replica, once it takes calls.
@@ -195,6 +194,15 @@ impl House {
         let lives = self.lives();
         let life = &lives[replica];
         life.up.then(|| (life.app.clone(), life.tasks.clone(), life.pulse.clone()))
+    }
+
+    /// Calls a tool of a replica's application.
+    pub fn take_call(&self, replica: usize, app: Arc<App>, call: ToolCall) -> BoxFuture<'static, Answer> {
+        let door = self.lives()[replica].door.clone();
+        match door {
+            None => Box::pin(async move { app.call_tool(call).await }),
+            Some(door) => door(app, call),
+        }
     }
 
     /// Everybody's background work.
@@ -293,7 +301,7 @@ impl Drop for Pending {
     }
 }
 
-impl Door for House {
+impl Letterbox for House {
     fn stage(&self) -> &Stage {
         &self.stage
     }

@@ -18,7 +18,7 @@ use crate::fault::Circumstance;
 use crate::fault::decide::{Delivery, Reply, When};
 use crate::provider::{ProviderReply, ProviderRequest};
 use crate::trace::{ExchangeId, Seen, provider_index};
-use crate::world::post::{self, Door, Sorted};
+use crate::world::post::{self, Letterbox, Sorted};
 use crate::world::stage::{Arrival, Stage, UnknownOperation};
 
 /// What a request that was announced is told.
@@ -195,7 +195,7 @@ impl Desk {
     }
 }
 
-impl Door for Desk {
+impl Letterbox for Desk {
     fn stage(&self) -> &Stage {
         &self.stage
     }
