@@ -102,6 +102,23 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn a_driver_is_called_back_also_before_it_waits() {
+        let waiters = Waiters::default();
+        let order = OrderId::from("ord_1");
+        assert!(!waiters.wake(&order), "nobody drives it");
+        let driver = waiters.begin(&order);
+        assert!(waiters.wake(&order));
+        let woken = driver.woken();
+        assert!(
+            tokio::time::timeout(std::time::Duration::ZERO, woken).await.is_err(),
+            "what was before does not count"
+        );
+        let woken = driver.woken();
+        assert!(waiters.wake(&order));
+        woken.await;
+    }
+
+    #[tokio::test]
     async fn a_successor_is_neither_ended_nor_spoken_for_by_the_driver_before_it() {
         let waiters = Waiters::default();
         let order = OrderId::from("ord_1");
