@@ -19,8 +19,10 @@ use crate::provider::catalog::Shop;
 use crate::{requirement, suggest};
 
 /// The keys of a file.
-pub(super) const KEYS: [&str; 12] =
-    ["title", "lesson", "covers", "worlds", "seed", "policy", "stock", "script", "faults", "expect", "excused", "explore"];
+pub(super) const KEYS: [&str; 12] = [
+    "title", "lesson", "covers", "worlds", "seed", "policy", "stock", "script", "faults", "expect", "excused",
+    "explore",
+];
 /// The worlds.
 pub(super) const WORLDS: [WorldKind; 2] = [WorldKind::Sim, WorldKind::Wire];
 /// The largest count that a file may expect, and the largest stock.
