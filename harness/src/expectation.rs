@@ -113,6 +113,7 @@ fn told(reply: Option<&HostReply>) -> String {
     match reply {
         None => String::from("no such call was answered"),
         Some(HostReply::Cancelled) => String::from("the host cancelled it"),
+        Some(HostReply::Broken) => String::from("the connection broke"),
         Some(HostReply::NoAnswer) => String::from("no answer came"),
         Some(HostReply::Protocol { code, message }) => format!("it was the protocol error {code}: {message}"),
         Some(HostReply::Tool { structured, .. }) => {

@@ -18,6 +18,7 @@ use crate::outcome::Outcome;
 
 use crate::provider::{Now, Providers};
 use crate::scenario::model::{Scenario, WorldKind};
+use crate::system::wiring::Wiring;
 use crate::trace::Recorder;
 use crate::world::World;
 use crate::world::sim::SimWorld;
@@ -34,12 +35,18 @@ pub fn run(
     program: &Path,
 ) -> Result<Outcome, RunError> {
     match world {
-        WorldKind::Sim => run_sim(scenario, plan, seed),
+        WorldKind::Sim => simulate(scenario, plan, seed, None),
         WorldKind::Wire => run_wire(scenario, plan, seed, program),
     }
 }
 
-fn run_sim(scenario: &Arc<Scenario>, plan: &Plan, seed: u64) -> Result<Outcome, RunError> {
+/// A run in simulation; `wiring` puts parts into the system that are not production's.
+pub fn simulate(
+    scenario: &Arc<Scenario>,
+    plan: &Plan,
+    seed: u64,
+    wiring: Option<Arc<dyn Wiring>>,
+) -> Result<Outcome, RunError> {
     let began = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -47,7 +54,7 @@ fn run_sim(scenario: &Arc<Scenario>, plan: &Plan, seed: u64) -> Result<Outcome, 
         .build()
         .expect("a runtime without I/O needs nothing from the system");
     runtime.block_on(async {
-        let world = SimWorld::start(scenario, Choices::replay(plan.clone()), seed);
+        let world = SimWorld::start(scenario, Choices::replay(plan.clone()), seed, wiring);
         conclude(scenario, WorldKind::Sim, plan, seed, &world, began).await
     })
 }

@@ -66,7 +66,16 @@ pub enum EventKind {
     },
     /// The system wrote a line to its structured log.
     Log(Box<LogLine>),
-    /// The system was stopped and started again.
+    /// Something went wrong at a place that is no request's: in the system's store or clock, or at its host.
+    Struck {
+        /// Where.
+        site: Site,
+        /// What.
+        fault: Fault,
+    },
+    /// The system's process was killed.
+    Crashed,
+    /// The system was started again, after a crash or in good order.
     Restarted,
     /// The checkout switch was turned.
     Switched {
@@ -115,6 +124,8 @@ pub enum HostReply {
     },
     /// The host cancelled the call.
     Cancelled,
+    /// The connection broke before an answer came: the system's process died.
+    Broken,
     /// No answer came within the tool deadline and a half.
     NoAnswer,
 }
@@ -204,7 +215,7 @@ pub struct Record {
     pub trace: Trace,
     /// The effects.
     pub ledger: Ledger,
-    /// The life the system is in, from 1.
+    /// The latest life of the system, from 1; replicas and their successors are counted together.
     pub incarnation: u32,
     exchanges: u32,
 }
@@ -213,6 +224,11 @@ impl Record {
     /// Appends an event.
     pub fn push(&mut self, at: Duration, kind: EventKind) {
         let incarnation = self.incarnation;
+        self.push_in(incarnation, at, kind);
+    }
+
+    /// Appends an event of one life of the system.
+    pub fn push_in(&mut self, incarnation: u32, at: Duration, kind: EventKind) {
         self.trace.events.push(Event { at, incarnation, kind });
     }
 

@@ -137,6 +137,8 @@ fn reached(outcome: &Outcome) -> Reached {
             | EventKind::Delivered { .. }
             | EventKind::Answered { .. }
             | EventKind::Log(_)
+            | EventKind::Struck { .. }
+            | EventKind::Crashed
             | EventKind::Restarted
             | EventKind::Switched { .. } => {}
         }

@@ -7,7 +7,7 @@ use giftgenius::ports::Provider;
 use super::plan::{Choice, Deviation, KINDS, Kind, PROVIDERS};
 use crate::fault::menu::Breadth;
 use crate::fault::plan::{Address, Plan, Planned};
-use crate::fault::{Fault, Moment, ProviderFault};
+use crate::fault::{Fault, ProviderFault};
 use crate::outcome::Outcome;
 use crate::scenario::model::Scenario;
 
@@ -204,7 +204,7 @@ fn entries(kind: Kind, menu: Breadth) -> Vec<Entry> {
     match kind {
         Kind::At(place) => {
             let core = Breadth::Core.at(place);
-            let all = menu.at(place).iter().filter(|fault| fault.moment() != Moment::Own);
+            let all = menu.at(place).iter();
             all.map(|fault| Entry { fault: Anything::At(fault.clone()), core: core.contains(fault) }).collect()
         }
         Kind::Over(provider) => {

@@ -75,12 +75,6 @@ pub enum Impossible {
     /// The delay is none, too long, or not whole.
     #[error("a delay is from 1 to {} ms, in whole milliseconds", DELAY_MAX.as_millis())]
     Delay,
-    /// The place knows no steps.
-    #[error("`{place}` belongs to no step of the script: it is counted by arrival only, as in `{place}#1`")]
-    NoStep {
-        /// The place's label.
-        place: &'static str,
-    },
     /// The decline code cannot be written.
     #[error("a decline code is one to 64 of `a-z`, `0-9` and `_`, such as `insufficient_funds`")]
     DeclineCode,

@@ -6,9 +6,11 @@ pub mod templates;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use giftgenius::ports::BoxFuture;
 use serde_json::Value;
 
 use self::templates::{Fresh, Notes};
@@ -23,8 +25,12 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Plays a script to its end, then waits until nothing is left to do.
 pub async fn play(scenario: &Scenario, world: &dyn World) -> Result<(), RunError> {
-    let mut host =
-        Host { world, notes: Notes::default(), calls: 0, pause: RETRY_PAUSE.min(scenario.policy.tool_deadline) };
+    let mut host = Host {
+        world,
+        notes: Notes::default(),
+        calls: AtomicU32::new(0),
+        pause: RETRY_PAUSE.min(scenario.policy.tool_deadline),
+    };
     for (index, step) in scenario.script.iter().enumerate() {
         let number = u32::try_from(index + 1).expect("a script has fewer steps than that");
         match step {
@@ -41,11 +47,16 @@ pub async fn play(scenario: &Scenario, world: &dyn World) -> Result<(), RunError
 struct Host<'a> {
     world: &'a dyn World,
     notes: Notes,
-    calls: u32,
+    /// Calls made so far.
+    calls: AtomicU32,
     pause: Duration,
 }
 
+/// How often a platform makes a call again whose connection broke.
+const REPEATS_MAX: u32 = 8;
+
 /// A call that is ready to be made.
+#[derive(Clone)]
 struct Ready {
     started: CallStarted,
     outgoing: OutgoingCall,
@@ -87,55 +98,78 @@ impl Host<'_> {
 
     async fn once(&mut self, number: u32, step: &CallStep, fresh: Fresh) -> Option<HostReply> {
         let ready = self.ready(number, step, fresh)?;
-        let call = ready.started.call;
-        self.begin(ready.started);
-        let reply = self.world.call(ready.outgoing).await;
-        self.end(call, step, reply.clone());
+        let reply = self.made(ready).await;
+        self.notes.take(step, &reply);
         Some(reply)
     }
 
     /// All begin before any is answered; each answer is noted when it comes.
     async fn at_once(&mut self, number: u32, step: &CallStep, fresh: &[Fresh]) {
         let ready: Vec<_> = fresh.iter().filter_map(|fresh| self.ready(number, step, *fresh)).collect();
-        let mut calls = Vec::with_capacity(ready.len());
-        let recorder = self.world.stage().recorder().clone();
-        for Ready { started, outgoing } in ready {
-            let call = started.call;
-            self.begin(started);
-            let (recorder, answer) = (recorder.clone(), self.world.call(outgoing));
-            calls.push(async move {
-                let reply = answer.await;
-                recorder.push(EventKind::CallEnded { call, reply: reply.clone() });
-                reply
-            });
-        }
-        for reply in join_all(calls).await {
+        let calls: Vec<_> = ready
+            .into_iter()
+            .map(|ready| {
+                // Begun here, before any of them is waited for.
+                let (call, answer) = self.begun(&ready);
+                (ready, call, answer)
+            })
+            .collect();
+        let this = &*self;
+        let answers = calls.into_iter().map(|(ready, call, answer)| this.answered(ready, call, answer));
+        for reply in join_all(answers).await {
             self.notes.take(step, &reply);
         }
     }
 
+    /// Makes a call and waits for its answer, as a platform does: again where the connection breaks.
+    async fn made(&self, ready: Ready) -> HostReply {
+        let (call, answer) = self.begun(&ready);
+        self.answered(ready, call, answer).await
+    }
+
+    async fn answered(&self, ready: Ready, mut call: CallId, mut answer: BoxFuture<'static, HostReply>) -> HostReply {
+        let mut repeats = 0;
+        loop {
+            let reply = answer.await;
+            self.world.stage().recorder().push(EventKind::CallEnded { call, reply: reply.clone() });
+            if reply != HostReply::Broken || repeats == REPEATS_MAX {
+                return reply;
+            }
+            repeats += 1;
+            (call, answer) = self.begun(&ready);
+        }
+    }
+
+    fn begun(&self, ready: &Ready) -> (CallId, BoxFuture<'static, HostReply>) {
+        let Ready { started, outgoing } = ready.clone();
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        let call = CallId(number);
+        let correlation: Arc<str> = format!("{CORRELATION_PREFIX}{}.{}", started.step, number + 1).into();
+        let started = CallStarted { call, correlation: correlation.clone(), ..started };
+        self.world.stage().recorder().push(EventKind::CallStarted(started));
+        (call, self.world.call(OutgoingCall { correlation, ..outgoing }))
+    }
+
     async fn cancelled(&mut self, number: u32, step: &CallStep, span: Duration) {
         let Some(ready) = self.ready(number, step, Fresh::No) else { return };
-        let call = ready.started.call;
-        self.begin(ready.started);
+        let (call, answer) = self.begun(&ready);
         let reply = {
-            let answer = self.world.call(ready.outgoing);
             tokio::select! {
                 biased;
                 reply = answer => reply,
                 () = self.world.wait(span) => HostReply::Cancelled,
             }
         };
-        self.end(call, step, reply);
+        self.notes.take(step, &reply);
+        self.world.stage().recorder().push(EventKind::CallEnded { call, reply });
     }
 
     fn ready(&mut self, number: u32, step: &CallStep, fresh: Fresh) -> Option<Ready> {
         let arguments = self.notes.fill(step, fresh)?;
-        let call = CallId(self.calls);
-        self.calls += 1;
-        let correlation: Arc<str> = format!("{CORRELATION_PREFIX}{number}.{}", self.calls).into();
+        // Call and correlation id are given when it is begun.
+        let correlation: Arc<str> = Arc::from("");
         let started = CallStarted {
-            call,
+            call: CallId(0),
             step: number,
             tool: step.tool.clone(),
             key: arguments.get("idempotency_key").and_then(Value::as_str).map(str::to_owned),
@@ -152,15 +186,6 @@ impl Host<'_> {
             key_in_meta: None,
         };
         Some(Ready { started, outgoing })
-    }
-
-    fn begin(&self, started: CallStarted) {
-        self.world.stage().recorder().push(EventKind::CallStarted(started));
-    }
-
-    fn end(&mut self, call: CallId, step: &CallStep, reply: HostReply) {
-        self.notes.take(step, &reply);
-        self.world.stage().recorder().push(EventKind::CallEnded { call, reply });
     }
 }
 

@@ -53,7 +53,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             HostReply::Tool { structured, is_error: false } => {
                 wrong_answer(call, structured).map(|what| format!("answered {what}"))
             }
-            HostReply::Protocol { .. } | HostReply::Cancelled | HostReply::NoAnswer => None,
+            HostReply::Protocol { .. } | HostReply::Cancelled | HostReply::Broken | HostReply::NoAnswer => None,
         };
         if let Some(wrong) = wrong {
             let message = format!("{} of script step {} {wrong}", call.started.tool, call.started.step);

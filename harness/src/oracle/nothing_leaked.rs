@@ -32,7 +32,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
                 let leaked = match reply {
                     HostReply::Tool { structured, .. } => any_string(structured, &mut |text| leaks(text)),
                     HostReply::Protocol { message, .. } => leaks(message),
-                    HostReply::Cancelled | HostReply::NoAnswer => false,
+                    HostReply::Cancelled | HostReply::Broken | HostReply::NoAnswer => false,
                 };
                 leaked.then(|| {
                     let tool = evidence
@@ -49,6 +49,8 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             | EventKind::Delivered { .. }
             | EventKind::Effect(_)
             | EventKind::Answered { .. }
+            | EventKind::Struck { .. }
+            | EventKind::Crashed
             | EventKind::Restarted
             | EventKind::Switched { .. } => None,
         };

@@ -101,8 +101,8 @@ fn same(first: &HostReply, second: &HostReply) -> bool {
             HostReply::Tool { structured: first, is_error: first_error },
             HostReply::Tool { structured: second, is_error: second_error },
         ) => first_error == second_error && same_but_correlation(first, second),
-        (_, HostReply::Cancelled | HostReply::NoAnswer) => true,
-        (HostReply::Protocol { .. } | HostReply::Cancelled | HostReply::NoAnswer, _)
+        (_, HostReply::Cancelled | HostReply::Broken | HostReply::NoAnswer) => true,
+        (HostReply::Protocol { .. } | HostReply::Cancelled | HostReply::Broken | HostReply::NoAnswer, _)
         | (HostReply::Tool { .. }, HostReply::Protocol { .. }) => false,
     }
 }

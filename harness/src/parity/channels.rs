@@ -54,6 +54,8 @@ impl Side {
         match kind {
             EventKind::CallStarted(_)
             | EventKind::CallEnded { .. }
+            | EventKind::Struck { .. }
+            | EventKind::Crashed
             | EventKind::Restarted
             | EventKind::Switched { .. } => Self::Host,
             EventKind::Sent(_) | EventKind::Delivered { .. } | EventKind::Effect(_) | EventKind::Answered { .. } => {
@@ -86,6 +88,8 @@ fn write_event(out: &mut String, event: &Event) -> fmt::Result {
         }
         EventKind::Answered { seen, .. } => writeln!(out, "  seen: {}", seen_text(seen)),
         EventKind::Log(line) => write_log(out, line),
+        EventKind::Struck { site, fault } => writeln!(out, "{site}: {fault}"),
+        EventKind::Crashed => writeln!(out, "the system is killed"),
         EventKind::Restarted => writeln!(out, "the system is started again"),
         EventKind::Switched { checkout } => {
             writeln!(out, "checkout is switched {}", if *checkout { "on" } else { "off" })
@@ -107,6 +111,7 @@ fn write_reply(out: &mut String, reply: &HostReply) -> fmt::Result {
         }
         HostReply::Protocol { code, message } => writeln!(out, "  ◀─ protocol error {code}: {message}"),
         HostReply::Cancelled => writeln!(out, "  cancelled by the host"),
+        HostReply::Broken => writeln!(out, "  the connection broke"),
         HostReply::NoAnswer => writeln!(out, "  no answer"),
     }
 }

@@ -144,7 +144,7 @@ impl<'a> Run<'a> {
                     }
                 }
                 EventKind::Log(line) => run.log.push((event, line)),
-                EventKind::Restarted | EventKind::Switched { .. } => {}
+                EventKind::Struck { .. } | EventKind::Crashed | EventKind::Restarted | EventKind::Switched { .. } => {}
             }
         }
         run
@@ -203,7 +203,9 @@ impl<'a> Run<'a> {
         for event in &self.record.trace.events {
             match &event.kind {
                 EventKind::CallStarted(_) => events.extend(calls.next().into_iter().flat_map(|call| &self.calls[call])),
-                EventKind::Restarted | EventKind::Switched { .. } => events.push(event),
+                EventKind::Struck { .. } | EventKind::Crashed | EventKind::Restarted | EventKind::Switched { .. } => {
+                    events.push(event)
+                }
                 _ => {}
             }
         }

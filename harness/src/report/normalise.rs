@@ -36,13 +36,15 @@ impl Names {
                 EventKind::CallEnded { reply, .. } => match reply {
                     HostReply::Tool { structured, .. } => names.learn_json(structured),
                     HostReply::Protocol { message, .. } => names.learn(message),
-                    HostReply::Cancelled | HostReply::NoAnswer => {}
+                    HostReply::Cancelled | HostReply::Broken | HostReply::NoAnswer => {}
                 },
                 EventKind::Sent(_)
                 | EventKind::Delivered { .. }
                 | EventKind::Effect(_)
                 | EventKind::Answered { .. }
                 | EventKind::Log(_)
+                | EventKind::Struck { .. }
+                | EventKind::Crashed
                 | EventKind::Restarted
                 | EventKind::Switched { .. } => {}
             }

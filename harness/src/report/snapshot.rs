@@ -88,6 +88,8 @@ fn write_told(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::R
             | EventKind::Effect(_)
             | EventKind::Answered { .. }
             | EventKind::Log(_)
+            | EventKind::Struck { .. }
+            | EventKind::Crashed
             | EventKind::Restarted
             | EventKind::Switched { .. } => {}
         }

@@ -112,6 +112,8 @@ impl<'a> Table<'a> {
                     self.push(index, at, system(text));
                 }
             }
+            EventKind::Struck { site, fault } => self.push(index, at, system(format!("⚡ {site}: {fault}"))),
+            EventKind::Crashed => self.push(index, at, system("── killed ──".to_owned())),
             EventKind::Restarted => self.push(index, at, system("── started again ──".to_owned())),
             EventKind::Switched { checkout } => {
                 let word = if *checkout { "on" } else { "off" };

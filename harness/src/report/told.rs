@@ -17,6 +17,7 @@ pub fn told(reply: &HostReply) -> String {
         HostReply::Tool { structured, is_error: true } => error(structured),
         HostReply::Protocol { code, message } => format!("protocol error {code}: {message}"),
         HostReply::Cancelled => "cancelled by the host".to_owned(),
+        HostReply::Broken => "the connection broke".to_owned(),
         HostReply::NoAnswer => "no answer".to_owned(),
     }
 }
@@ -25,7 +26,11 @@ pub fn told(reply: &HostReply) -> String {
 pub fn code(reply: &HostReply) -> Option<&str> {
     match reply {
         HostReply::Tool { structured, is_error: true } => body(structured).get("code").and_then(Value::as_str),
-        HostReply::Tool { .. } | HostReply::Protocol { .. } | HostReply::Cancelled | HostReply::NoAnswer => None,
+        HostReply::Tool { .. }
+        | HostReply::Protocol { .. }
+        | HostReply::Cancelled
+        | HostReply::Broken
+        | HostReply::NoAnswer => None,
     }
 }
 
@@ -92,6 +97,7 @@ mod tests {
                 "error PAYMENT_UNAVAILABLE effects: none retryable",
             ),
             (tool(json!({"products": []}), false), r#"{"products":[]}"#),
+            (HostReply::Broken, "the connection broke"),
             (HostReply::NoAnswer, "no answer"),
         ];
         for (reply, expected) in table {

@@ -60,6 +60,8 @@ pub struct Scenario {
     pub shop: Shop,
     /// Stock that differs from the fixture's: SKU and quantity.
     pub stock: BTreeMap<String, u32>,
+    /// How many processes of the system share one journal.
+    pub replicas: Replicas,
     /// What the host does, in order; a step's number is its index + 1.
     pub script: Vec<Step>,
     /// What goes wrong.
@@ -130,6 +132,28 @@ impl Scenario {
         users.sort();
         users.dedup();
         users
+    }
+}
+
+/// Processes of the system on one journal; calls go to them in turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Replicas {
+    /// How many, at least 1.
+    pub count: u32,
+    /// How far the calendar clock of each is ahead of the one before it, in milliseconds.
+    pub skew_ms: u32,
+}
+
+impl Default for Replicas {
+    fn default() -> Self {
+        Self { count: 1, skew_ms: 0 }
+    }
+}
+
+impl Replicas {
+    /// How far each one's clock is off, in milliseconds; the first is right.
+    pub fn clocks_ms(self) -> impl Iterator<Item = i64> {
+        (0..self.count).map(move |replica| i64::from(replica) * i64::from(self.skew_ms))
     }
 }
 

@@ -11,7 +11,7 @@ use super::explore;
 use super::faults;
 use super::fields::{Field, Fields};
 use super::mistake::{Mistakes, ScenarioError};
-use super::model::{Expect, Narrowing, Scenario, WorldKind};
+use super::model::{Expect, Narrowing, Replicas, Scenario, WorldKind};
 use super::policy::{self, WIRE_ATTEMPT_TIMEOUT};
 use super::script;
 use crate::fault::plan::Plan;
@@ -19,9 +19,9 @@ use crate::provider::catalog::Shop;
 use crate::{requirement, suggest};
 
 /// The keys of a file.
-pub(super) const KEYS: [&str; 12] = [
-    "title", "lesson", "covers", "worlds", "seed", "policy", "stock", "script", "faults", "expect", "excused",
-    "explore",
+pub(super) const KEYS: [&str; 13] = [
+    "title", "lesson", "covers", "worlds", "seed", "policy", "stock", "replicas", "script", "faults", "expect",
+    "excused", "explore",
 ];
 /// The worlds.
 pub(super) const WORLDS: [WorldKind; 2] = [WorldKind::Sim, WorldKind::Wire];
@@ -93,6 +93,7 @@ fn read(
     };
     fits_the_wire(&fields, &worlds, &policy, mistakes);
     let stock = fields.get("stock").map_or_else(BTreeMap::new, |field| stock(field, known, mistakes));
+    let replicas = fields.get("replicas").map_or_else(Replicas::default, |field| replicas(field, mistakes));
     let script = if let Some(field) = fields.get("script") {
         script::read(field, mistakes)
     } else {
@@ -119,12 +120,33 @@ fn read(
         worlds,
         policy,
         stock,
+        replicas,
         script,
         plan,
         seed: seed?,
         expect,
         excused,
     })
+}
+
+/// The most processes that may share a journal.
+const REPLICAS_MAX: u32 = 4;
+
+/// The most that their clocks may be apart, in milliseconds: a day.
+const SKEW_MAX_MS: i64 = 24 * 60 * 60 * 1000;
+
+fn replicas(field: &Field<'_>, mistakes: &mut Mistakes) -> Replicas {
+    let mut replicas = Replicas::default();
+    let Some(table) = field.table_of("[replicas]", &["count", "skew_ms"], mistakes) else {
+        return replicas;
+    };
+    if let Some(count) = table.get("count").and_then(|field| field.integer(1..=REPLICAS_MAX.into(), mistakes)) {
+        replicas.count = u32::try_from(count).expect("its range was checked");
+    }
+    if let Some(skew) = table.get("skew_ms").and_then(|field| field.integer(0..=SKEW_MAX_MS, mistakes)) {
+        replicas.skew_ms = u32::try_from(skew).expect("its range was checked");
+    }
+    replicas
 }
 
 /// For each step as it stands in the file, whether it is a call: a fault can be addressed to those only.

@@ -30,6 +30,15 @@ pub fn schema() -> Value {
             "lesson": {"description": "What it teaches, in one sentence.", "type": "string", "pattern": "^[^\\r\\n]*\\S[^\\r\\n]*$"},
             "covers": {"description": "Ids of the requirements that it covers.", "type": "array", "uniqueItems": true, "items": {"enum": requirements}},
             "worlds": {"description": "Where it runs; `sim` is always among them.", "type": "array", "uniqueItems": true, "default": ["sim"], "contains": {"const": "sim"}, "items": {"enum": WORLDS.map(WorldKind::name)}},
+            "replicas": {
+                "description": "Processes of the system on one journal; calls go to them in turn.",
+                "type": "object",
+                "additionalProperties": false,
+                "properties": {
+                    "count": {"type": "integer", "minimum": 1, "maximum": 4, "default": 1},
+                    "skew_ms": {"description": "How far the calendar clock of each is ahead of the one before it.", "type": "integer", "minimum": 0, "maximum": 86_400_000, "default": 0}
+                }
+            },
             "seed": {"description": "The seed for identifiers and jitter.", "type": "integer", "minimum": 0, "maximum": i64::MAX, "default": 1},
             "policy": policy(),
             "stock": {"description": "Stock that differs from the fixture's, by SKU.", "type": "object", "additionalProperties": count()},

@@ -274,6 +274,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             worlds,
             policy,
             stock,
+            replicas: crate::scenario::model::Replicas { count: 2, skew_ms: 40_000 },
             script,
             plan,
             seed,

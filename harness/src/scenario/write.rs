@@ -8,7 +8,7 @@ use giftgenius::policy::Policy;
 use serde_json::Value;
 
 use super::answer;
-use super::model::{CallStep, Expect, Manner, Narrowing, Scenario, Step};
+use super::model::{CallStep, Expect, Manner, Narrowing, Replicas, Scenario, Step};
 use super::parse::SEED_DEFAULT;
 use super::policy::{PROFILE_KEY, SETTINGS, profile_name};
 use super::script::USER_DEFAULT;
@@ -30,6 +30,11 @@ pub fn write(scenario: &Scenario) -> String {
     section(&mut out, "policy", policy(&scenario.policy));
     let stock = scenario.stock.iter().map(|(sku, quantity)| (text(sku), quantity.to_string()));
     section(&mut out, "stock", stock.collect());
+    if scenario.replicas != Replicas::default() {
+        let Replicas { count, skew_ms } = scenario.replicas;
+        let entries = [("count", count.to_string()), ("skew_ms", skew_ms.to_string())];
+        section(&mut out, "replicas", entries.map(|(key, value)| (key.to_owned(), value)).to_vec());
+    }
     for step in &scenario.script {
         out.push_str("\n[[script]]\n");
         write_step(&mut out, step);

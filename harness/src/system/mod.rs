@@ -10,6 +10,7 @@ pub mod child;
 pub mod control;
 pub mod entropy;
 pub mod process;
+pub mod wiring;
 
 pub use control::{Announcement, Decision, Settings, User};
 pub use process::Process;

@@ -8,8 +8,9 @@ use giftgenius::ports::{Clock, Method, Provider};
 use serde::Deserialize;
 
 use crate::choice::Choices;
-use crate::fault::Circumstance;
 use crate::fault::decide::{Delivery, decide};
+use crate::fault::site::Place;
+use crate::fault::{Circumstance, Fault};
 use crate::provider::{Now, ProviderReply, ProviderRequest, Providers, operations};
 use crate::trace::{EventKind, ExchangeId, Recorder, Seen, Sent};
 
@@ -37,6 +38,8 @@ pub struct Arrival {
     pub correlation: String,
     /// The body.
     pub body: Bytes,
+    /// The life of the system that sends it; `None`: the latest.
+    pub incarnation: Option<u32>,
 }
 
 /// A request for something no provider offers.
@@ -108,9 +111,19 @@ impl Stage {
             amount,
             fault,
         };
-        record.push(self.recorder.now(), EventKind::Sent(Box::new(sent)));
+        let incarnation = arrival.incarnation.unwrap_or(record.incarnation);
+        record.push_in(incarnation, self.recorder.now(), EventKind::Sent(Box::new(sent)));
         let Arrival { path, key, correlation, body, .. } = arrival;
         Ok((ProviderRequest { operation, path, key, correlation, body, exchange }, delivery))
+    }
+
+    /// Something that is no request happens at a place: asks what goes wrong with it, and records what does.
+    pub fn choose(&self, place: Place, step: Option<u32>) -> Option<Fault> {
+        let mut inner = self.inner();
+        let site = inner.choices.arrive(place, step);
+        let fault = inner.choices.at(site)?;
+        self.recorder.push(EventKind::Struck { site, fault: fault.clone() });
+        Some(fault)
     }
 
     /// The provider takes one delivery in.

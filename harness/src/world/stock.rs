@@ -59,6 +59,8 @@ pub fn orders_named(record: &Record) -> BTreeSet<String> {
             | EventKind::Delivered { .. }
             | EventKind::Effect(_)
             | EventKind::Answered { .. }
+            | EventKind::Struck { .. }
+            | EventKind::Crashed
             | EventKind::Restarted
             | EventKind::Switched { .. } => {}
         }

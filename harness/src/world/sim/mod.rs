@@ -2,40 +2,43 @@
 //!
 //! Nothing here touches a socket, a thread or a disk, so a run is a pure function of scenario, plan and seed and costs
 //! microseconds. It must run on a current-thread tokio runtime whose clock is paused: time then jumps from timer to timer.
-//! [`transport`] realises deliveries, [`tasks`] holds what runs in the background, [`ports`] are clock and log.
+//! [`life`] holds the system's incarnations and ends them, [`transport`] realises deliveries, [`journal`] is the store,
+//! [`tasks`] holds what runs in the background, [`ports`] are clock and log.
 
+pub mod journal;
+pub mod life;
 pub mod ports;
 pub mod tasks;
 pub mod transport;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use giftgenius::app::{App, ToolCall};
+use giftgenius::app::ToolCall;
+use giftgenius::checkout::recovery;
 use giftgenius::ids::{CorrelationId, UserId};
-use giftgenius::journal::JournalError;
-use giftgenius::journal::memory::MemoryJournal;
+use giftgenius::journal::{JournalError, Record, RecordState, Stored};
 use giftgenius::operations::switches;
-use giftgenius::policy::Policy;
-use giftgenius::ports::{BoxFuture, Journal, Ports, Tasks as _};
+use giftgenius::ports::{BoxFuture, Journal, Tasks as _};
 
-use self::ports::{SimClock, SimLog};
+use self::life::House;
+use self::ports::SimClock;
 use self::tasks::SimTasks;
-use self::transport::SimTransport;
-use super::stage::Stage;
+use super::stage::{Stage, step_of};
 use super::stock::{orders_named, take_stock};
 use super::{OutgoingCall, World};
 use crate::choice::Choices;
 use crate::error::RunError;
+use crate::fault::Fault;
+use crate::fault::site::Place;
 use crate::oracle::Rest;
 use crate::provider::Providers;
-
 use crate::scenario::model::Scenario;
-use crate::system::entropy::SeededEntropy;
+use crate::system::wiring::Wiring;
 use crate::trace::{EventKind, HostReply, Recorder};
 
 /// The longest that a run may take in virtual time: past every lease, retention and background round there is.
@@ -43,66 +46,48 @@ const REST_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// A world in memory.
 pub struct SimWorld {
-    stage: Arc<Stage>,
-    journal: Arc<MemoryJournal>,
-    seed: u64,
-    clock: Arc<SimClock>,
-    policy: Policy,
-    /// Deliveries that are still to come.
-    late: Arc<AtomicUsize>,
-    life: Mutex<Life>,
-}
-
-/// What ends with an incarnation.
-struct Life {
-    app: Arc<App>,
-    tasks: Arc<SimTasks>,
+    house: Arc<House>,
+    /// How many calls were made: they go to the replicas in turn.
+    calls: AtomicUsize,
 }
 
 impl SimWorld {
-    /// A fresh world, its system started.
-    pub fn start(scenario: &Scenario, choices: Choices, seed: u64) -> Self {
+    /// A fresh world, its system started; `wiring` puts parts into it that are not production's.
+    pub fn start(scenario: &Scenario, choices: Choices, seed: u64, wiring: Option<Arc<dyn Wiring>>) -> Self {
         let recorder = Recorder::start();
         let clock = Arc::new(SimClock::start());
         let mut providers = Providers::new(scenario.policy.payment_profile, &scenario.shop.fixture);
         for (sku, quantity) in &scenario.stock {
             providers.set_stock(sku, *quantity);
         }
-        let stage = Arc::new(Stage::new(providers, choices, recorder, clock.clone()));
-        let journal = Arc::new(MemoryJournal::new());
-        let late = Arc::new(AtomicUsize::new(0));
-        let life = Mutex::new(begin(&stage, &journal, &clock, seed, 1, &late, &scenario.policy));
-        Self { stage, journal, seed, clock, policy: scenario.policy.clone(), late, life }
+        let stage = Arc::new(Stage::new(providers, choices, recorder, clock));
+        let clocks = scenario.replicas.clocks_ms().map(|ms| Arc::new(SimClock::off_by(ms))).collect();
+        let house = House::open(stage, clocks, scenario.policy.clone(), seed, wiring);
+        Self { house, calls: AtomicUsize::new(0) }
     }
 
-    fn app(&self) -> Arc<App> {
-        self.life.lock().expect("no holder of the life panics").app.clone()
+    /// Takes up what nobody works on, as housekeeping does again and again in production. Its interval does not matter
+    /// here, but that it comes back does.
+    async fn keep_house(&self) -> Result<bool, RunError> {
+        let open = self.house.journal.list(RecordState::OrderOpen).await.map_err(journal_failed("read"))?;
+        let parked = self.house.journal.list(RecordState::OrderParked).await.map_err(journal_failed("read"))?;
+        let nobody_called = |stored: &Stored| matches!(&*stored.record, Record::Order(order) if !order.alerted);
+        if open.is_empty() && !parked.iter().any(nobody_called) {
+            return Ok(false);
+        }
+        tokio::time::sleep(HOUSEKEEPING).await;
+        for replica in 0..self.house.replicas() {
+            if let Some((app, _, pulse)) = self.house.app_now(replica) {
+                tokio::select! {
+                    biased;
+                    // A store that fails is asked again the next time.
+                    _ = recovery::take_up_abandoned(&app) => {}
+                    () = pulse.ended() => {}
+                }
+            }
+        }
+        Ok(true)
     }
-
-    fn tasks(&self) -> Arc<SimTasks> {
-        self.life.lock().expect("no holder of the life panics").tasks.clone()
-    }
-}
-
-fn begin(
-    stage: &Arc<Stage>,
-    journal: &Arc<MemoryJournal>,
-    clock: &Arc<SimClock>,
-    seed: u64,
-    incarnation: u32,
-    late: &Arc<AtomicUsize>,
-    policy: &Policy,
-) -> Life {
-    let tasks = Arc::new(SimTasks::default());
-    let ports = Ports {
-        transport: Arc::new(SimTransport::new(stage.clone(), late.clone(), policy.late_max)),
-        journal: journal.clone(),
-        clock: clock.clone(),
-        entropy: Arc::new(SeededEntropy::new(seed, incarnation)),
-        tasks: tasks.clone(),
-        log: Arc::new(SimLog::new(stage.recorder().clone())),
-    };
-    Life { app: App::new(ports, policy.clone()), tasks }
 }
 
 /// A call as its caller waits for it. A caller that hangs up ends the waiting and not the call, which a real server
@@ -144,9 +129,19 @@ fn journal_failed(act: &'static str) -> impl FnOnce(JournalError) -> RunError {
 
 impl World for SimWorld {
     fn call(&self, call: OutgoingCall) -> BoxFuture<'static, HostReply> {
-        let (app, tasks) = (self.app(), self.tasks());
-        let patience = self.policy.tool_deadline * 3 / 2;
+        let house = self.house.clone();
+        let replica = self.calls.fetch_add(1, Ordering::Relaxed) % house.replicas();
         Box::pin(async move {
+            match house.stage.choose(Place::HostCall, step_of(&call.correlation)) {
+                None => {}
+                Some(Fault::Crash(_)) => house.crash_replica(replica),
+                Some(Fault::Jump(expiry)) => {
+                    house.clocks.iter().for_each(|clock| clock.jump(expiry.span(&house.policy)));
+                }
+                Some(other) => unreachable!("`{other}` was refused for a call when its plan was read"),
+            }
+            let (app, tasks, pulse) = house.app(replica).await;
+            let patience = house.policy.tool_deadline * 3 / 2;
             let call = ToolCall {
                 name: call.tool.to_string(),
                 arguments: call.arguments,
@@ -155,10 +150,17 @@ impl World for SimWorld {
                 idempotency_key: call.key_in_meta,
             };
             let answer = Attended { call: Some(Box::pin(async move { app.call_tool(call).await })), tasks };
-            match tokio::time::timeout(patience, answer).await {
-                Err(_) => HostReply::NoAnswer,
-                Ok(Ok(reply)) => HostReply::Tool { structured: reply.structured, is_error: reply.is_error },
-                Ok(Err(unknown)) => HostReply::Protocol { code: INVALID_PARAMS, message: unknown.to_string() },
+            let answer = tokio::time::timeout(patience, answer);
+            tokio::select! {
+                biased;
+                // First: what is dead answers nothing, although its last thoughts may still be polled.
+                () = pulse.ended() => HostReply::Broken,
+                answer = answer => match answer {
+                    Err(_) => HostReply::NoAnswer,
+                    Ok(Ok(reply)) => HostReply::Tool { structured: reply.structured, is_error: reply.is_error },
+                    Ok(Err(unknown)) => HostReply::Protocol { code: INVALID_PARAMS, message: unknown.to_string() },
+                },
+                () = house.hung_up.notified() => HostReply::Cancelled,
             }
         })
     }
@@ -171,63 +173,71 @@ impl World for SimWorld {
         Box::pin(async move {
             let resting = async {
                 loop {
-                    self.tasks().idle().await;
-                    if self.late.load(Ordering::Relaxed) == 0 {
-                        return;
+                    while !self.house.is_up() {
+                        self.house.rises().await;
                     }
-                    // A late delivery is a timer of its own, at most `late_max` away.
-                    tokio::time::sleep(self.policy.late_max).await;
+                    for tasks in self.house.tasks() {
+                        tasks.idle().await;
+                    }
+                    if !self.house.is_up() {
+                        continue;
+                    }
+                    if self.house.late.load(Ordering::Relaxed) > 0 {
+                        // A late delivery is a timer of its own, at most `late_max` away.
+                        tokio::time::sleep(self.house.policy.late_max).await;
+                    } else if !self.keep_house().await? {
+                        return Ok(());
+                    }
                 }
             };
-            tokio::time::timeout(REST_MAX, resting).await.map_err(|_| RunError::NoRest {
-                waited: REST_MAX,
-                left: format!("{} tasks were still running in virtual time", self.tasks().running()),
+            tokio::time::timeout(REST_MAX, resting).await.unwrap_or_else(|_| {
+                let running: usize = self.house.tasks().iter().map(|tasks| tasks.running()).sum();
+                let left = format!("{running} tasks were still running in virtual time");
+                Err(RunError::NoRest { waited: REST_MAX, left })
             })
         })
     }
 
     fn restart(&self) -> BoxFuture<'_, Result<(), RunError>> {
         Box::pin(async move {
-            self.tasks().end().await;
-            let incarnation = {
-                let mut record = self.stage.recorder().lock();
-                record.incarnation += 1;
-                record.incarnation
-            };
-            let life = begin(&self.stage, &self.journal, &self.clock, self.seed, incarnation, &self.late, &self.policy);
-            self.stage.recorder().push(EventKind::Restarted);
-            let app = life.app.clone();
-            *self.life.lock().expect("no holder of the life panics") = life;
-            app.recover().await.map(|_| ()).map_err(journal_failed("read"))
+            for replica in 0..self.house.replicas() {
+                self.house.restart(replica).await;
+            }
+            Ok(())
         })
     }
 
     fn switch(&self, checkout: bool) -> BoxFuture<'_, Result<(), RunError>> {
         Box::pin(async move {
-            let set = switches::set_checkout(&*self.journal, checkout).await;
+            let set = switches::set_checkout(&*self.house.journal, checkout).await;
             set.map_err(|error| RunError::Journal {
                 path: "(memory)".into(),
                 act: "written",
                 reason: error.to_string(),
             })?;
-            self.stage.recorder().push(EventKind::Switched { checkout });
+            self.house.stage.recorder().push(EventKind::Switched { checkout });
             Ok(())
         })
     }
 
     fn finish(&self) -> BoxFuture<'_, Result<Rest, RunError>> {
         Box::pin(async move {
-            self.tasks().end().await;
-            let orders = orders_named(&self.stage.recorder().lock());
-            let journal: &dyn Journal = &*self.journal;
+            for tasks in self.house.tasks() {
+                tasks.end().await;
+            }
+            let orders = orders_named(&self.house.stage.recorder().lock());
+            let journal: &dyn Journal = &*self.house.journal;
             take_stock(journal, orders).await.map_err(journal_failed("read"))
         })
     }
 
     fn stage(&self) -> &Stage {
-        &self.stage
+        &self.house.stage
     }
 }
+
+/// How often production looks for orders that nobody works on.
+const HOUSEKEEPING: Duration = Duration::from_secs(60);
 
 /// JSON-RPC's code for invalid params, which MCP uses for an unknown tool.
 const INVALID_PARAMS: i64 = -32602;

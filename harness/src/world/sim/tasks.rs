@@ -8,9 +8,11 @@ use giftgenius::ports::{BoxFuture, Tasks};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::life::Pulse;
+
 /// The background work of one incarnation.
-#[derive(Default)]
 pub struct SimTasks {
+    pulse: Arc<Pulse>,
     handles: Mutex<Vec<JoinHandle<()>>>,
     count: Arc<Count>,
 }
@@ -33,6 +35,11 @@ impl Drop for Running {
 }
 
 impl SimTasks {
+    /// None yet, of a life that begins.
+    pub fn new(pulse: Arc<Pulse>) -> Self {
+        Self { pulse, handles: Mutex::default(), count: Arc::default() }
+    }
+
     /// How many tasks are running.
     pub fn running(&self) -> usize {
         self.count.running.load(Ordering::Relaxed)
@@ -64,6 +71,10 @@ impl SimTasks {
 
 impl Tasks for SimTasks {
     fn spawn(&self, _name: &'static str, work: BoxFuture<'static, ()>) {
+        // What is dead begins nothing.
+        if self.pulse.is_dead() {
+            return;
+        }
         self.count.running.fetch_add(1, Ordering::Relaxed);
         let running = Running(self.count.clone());
         let handle = tokio::spawn(async move {

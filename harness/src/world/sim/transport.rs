@@ -1,50 +1,101 @@
 //! Deliveries realised in virtual time: the simulated network between the system and its providers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use giftgenius::ports::{BoxFuture, Request, Response, Transport, TransportError};
 
+use tokio::time::Instant;
+
+use super::life::{House, Pulse};
+use crate::fault::CrashPoint;
 use crate::fault::decide::{Delivery, Reply, When};
-use crate::provider::ProviderRequest;
+use crate::provider::{ProviderReply, ProviderRequest};
 use crate::trace::Seen;
 use crate::world::late_by;
 use crate::world::outgoing::{Outgoing, imposed, passed, unknown_operation};
-use crate::world::stage::{Arrival, Stage};
+use crate::world::stage::Arrival;
 
 /// How long a request takes to its provider and back when nothing goes wrong.
 const ROUND_TRIP: Duration = Duration::from_millis(10);
 
-/// The network of a simulated world.
+/// One incarnation's way to the simulated network.
 pub struct SimTransport {
-    stage: Arc<Stage>,
-    late: Arc<AtomicUsize>,
-    late_max: Duration,
+    house: Arc<House>,
+    pulse: Arc<Pulse>,
 }
 
 impl SimTransport {
-    /// A network that counts the deliveries still to come in `late`.
-    pub fn new(stage: Arc<Stage>, late: Arc<AtomicUsize>, late_max: Duration) -> Self {
-        Self { stage, late, late_max }
+    /// A way that ends with `pulse`.
+    pub fn new(house: Arc<House>, pulse: Arc<Pulse>) -> Self {
+        Self { house, pulse }
     }
+}
 
-    fn deliver_late(&self, request: ProviderRequest, delivery: &Delivery) {
-        let (stage, late, circumstance) = (self.stage.clone(), self.late.clone(), delivery.circumstance.clone());
-        let after = late_by(self.late_max);
-        late.fetch_add(1, Ordering::Relaxed);
-        // On its way in the network: it arrives whatever becomes of the system meanwhile.
+/// A request that has left and not arrived yet. It arrives whatever becomes of its sender meanwhile.
+struct OnItsWay {
+    /// `None` once it has arrived, or where it never does.
+    request: Option<(Arc<House>, ProviderRequest, Delivery)>,
+    arrives_at: Instant,
+}
+
+impl OnItsWay {
+    /// It has arrived where it was sent to.
+    fn arrived(mut self) -> Option<(Arc<House>, ProviderRequest, Delivery)> {
+        self.request.take()
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        // Without a runtime the whole run is being torn down.
+        let Some((house, request, delivery)) = self.request.take() else { return };
+        if delivery.applied.is_empty() || tokio::runtime::Handle::try_current().is_err() {
+            return;
+        }
+        let arrives_at = self.arrives_at;
+        house.late.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(async move {
-            tokio::time::sleep(after).await;
-            stage.deliver(&request, circumstance.as_ref());
-            late.fetch_sub(1, Ordering::Relaxed);
+            tokio::time::sleep_until(arrives_at).await;
+            apply(&house, &request, &delivery);
+            house.late.fetch_sub(1, Ordering::Relaxed);
         });
     }
+}
+
+/// Applies a request as it was decided; answers what the provider replied to the first application of now.
+fn apply(house: &Arc<House>, request: &ProviderRequest, delivery: &Delivery) -> Option<ProviderReply> {
+    let mut reply = None;
+    for when in delivery.applied {
+        match when {
+            When::Now => {
+                let applied = house.stage.deliver(request, delivery.circumstance.as_ref());
+                reply.get_or_insert(applied);
+            }
+            When::Late => deliver_late(house, request.clone(), delivery),
+        }
+    }
+    reply
+}
+
+fn deliver_late(house: &Arc<House>, request: ProviderRequest, delivery: &Delivery) {
+    let (house, circumstance) = (house.clone(), delivery.circumstance.clone());
+    let after = late_by(house.policy.late_max);
+    house.late.fetch_add(1, Ordering::Relaxed);
+    // On its way in the network: it arrives whatever becomes of the system meanwhile.
+    tokio::spawn(async move {
+        tokio::time::sleep(after).await;
+        house.stage.deliver(&request, circumstance.as_ref());
+        house.late.fetch_sub(1, Ordering::Relaxed);
+    });
 }
 
 impl Transport for SimTransport {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
         Box::pin(async move {
+            self.pulse.alive().await;
+            let stage = &self.house.stage;
             let arrival = Arrival {
                 provider: request.provider,
                 method: request.method,
@@ -52,28 +103,37 @@ impl Transport for SimTransport {
                 key: request.idempotency_key,
                 correlation: request.correlation_id.to_string(),
                 body: request.body,
+                incarnation: Some(self.pulse.incarnation),
             };
-            let (request, delivery) = match self.stage.arrive(arrival) {
+            let (request, delivery) = match stage.arrive(arrival) {
                 Ok(arrived) => arrived,
                 Err(unknown) => return Ok(response(unknown_operation(&unknown)).0),
             };
-            let saw = |seen| self.stage.answered(request.exchange, seen);
+            let exchange = request.exchange;
+            let saw = |seen| {
+                if !self.pulse.is_dead() {
+                    stage.answered(exchange, seen);
+                }
+            };
             if delivery.reply == Reply::Refuse {
                 saw(Seen::Refused);
                 return Err(TransportError::NotSent);
             }
-            tokio::time::sleep(ROUND_TRIP).await;
-            let mut reply = None;
-            for when in delivery.applied {
-                match when {
-                    When::Now => {
-                        let applied = self.stage.deliver(&request, delivery.circumstance.as_ref());
-                        reply.get_or_insert(applied);
-                    }
-                    When::Late => self.deliver_late(request.clone(), &delivery),
-                }
+            let crash = delivery.crash;
+            if delivery.hang_up {
+                self.house.hung_up.notify_waiters();
             }
-            match (delivery.reply, reply) {
+            let on_its_way = OnItsWay {
+                request: Some((self.house.clone(), request, delivery)),
+                arrives_at: Instant::now() + ROUND_TRIP,
+            };
+            if let Some(CrashPoint::BeforeSend | CrashPoint::AfterSend) = crash {
+                self.dies().await;
+            }
+            tokio::time::sleep_until(on_its_way.arrives_at).await;
+            let Some((house, request, delivery)) = on_its_way.arrived() else { unreachable!("it arrives once") };
+            let reply = apply(&house, &request, &delivery);
+            let reply = match (delivery.reply, reply) {
                 (Reply::Pass { delay, mangle }, Some(reply)) => {
                     if !delay.is_zero() {
                         tokio::time::sleep(delay).await;
@@ -83,7 +143,7 @@ impl Transport for SimTransport {
                     Ok(response)
                 }
                 (Reply::Status(status, retry_after), _) => {
-                    let (response, seen) = response(imposed(status, retry_after, self.stage.utc()));
+                    let (response, seen) = response(imposed(status, retry_after, stage.utc()));
                     saw(seen);
                     Ok(response)
                 }
@@ -100,12 +160,23 @@ impl Transport for SimTransport {
                     saw(Seen::Silence);
                     std::future::pending().await
                 }
+            };
+            if crash.is_some() {
+                self.dies().await;
             }
+            reply
         })
     }
 }
 
+impl SimTransport {
+    async fn dies(&self) -> ! {
+        self.house.crash(&self.pulse);
+        std::future::pending().await
+    }
+}
+
 fn response(outgoing: Outgoing) -> (Response, Seen) {
-    let Outgoing { status, retry_after, body, seen, content_type: _ } = outgoing;
-    (Response { status, retry_after, body }, seen)
+    let Outgoing { status, retry_after, date, body, seen, content_type: _ } = outgoing;
+    (Response { status, retry_after, date, body }, seen)
 }

@@ -238,7 +238,7 @@ impl World for WireWorld {
 /// Asks the desk about an announced request.
 fn decide(desk: &Desk, announcement: Announcement) -> Decision {
     let Announcement { id: _, provider, method, path, key, correlation, body } = announcement;
-    let arrival = Arrival { provider, method, path, key, correlation, body: Bytes::from(body) };
+    let arrival = Arrival { provider, method, path, key, correlation, body: Bytes::from(body), incarnation: None };
     match desk.announced(arrival) {
         Leave::Go(exchange) => Decision::Exchange(exchange.0),
         Leave::Refused => Decision::Refuse,

@@ -155,7 +155,7 @@ async fn read(provider: Provider, request: Request<Incoming>) -> Option<(Option<
     let (key, correlation, path) =
         (header("idempotency-key"), header("x-correlation-id").unwrap_or_default(), path.to_owned());
     let body = request.into_body().collect().await.ok()?.to_bytes();
-    let arrival = Arrival { provider, method, path, key, correlation, body };
+    let arrival = Arrival { provider, method, path, key, correlation, body, incarnation: None };
     Some((exchange, arrival))
 }
 

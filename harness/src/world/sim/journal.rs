@@ -1,0 +1,102 @@
+//! The simulated store: the memory journal, with a choice at each read and each write.
+
+use std::sync::Arc;
+
+use giftgenius::journal::{Batch, CommitError, JournalError, Key, RecordState, Stored};
+use giftgenius::ports::{BoxFuture, Journal};
+use jiff::Timestamp;
+
+use super::life::{House, Pulse};
+use crate::fault::site::Place;
+use crate::fault::{CrashPoint, Fault};
+
+/// How long "whatever else is ready goes first" lasts: less than anything else takes.
+const A_TURN: std::time::Duration = std::time::Duration::from_millis(1);
+
+/// One incarnation's handle on the store.
+pub struct SimJournal {
+    house: Arc<House>,
+    pulse: Arc<Pulse>,
+}
+
+impl SimJournal {
+    /// A handle that ends with `pulse`.
+    pub fn new(house: Arc<House>, pulse: Arc<Pulse>) -> Self {
+        Self { house, pulse }
+    }
+
+    /// Asks what goes wrong with a read, and lets it.
+    async fn reading(&self, what: impl FnOnce() -> String) -> Result<(), JournalError> {
+        self.pulse.alive().await;
+        match self.house.stage.choose(Place::JournalRead, None) {
+            None => Ok(()),
+            Some(Fault::Busy) => Err(JournalError::Busy),
+            Some(Fault::Corrupt) => Err(JournalError::Corrupt(what())),
+            Some(fault) => {
+                self.held_up(&fault).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn held_up(&self, fault: &Fault) {
+        match fault {
+            Fault::Slow(span) => tokio::time::sleep(*span).await,
+            Fault::Yield => tokio::time::sleep(A_TURN).await,
+            Fault::HangUp => self.house.hung_up.notify_waiters(),
+            Fault::Jump(expiry) => {
+                self.house.clocks[self.pulse.replica].jump(expiry.span(&self.house.policy));
+            }
+            other => unreachable!("`{other}` was refused for the journal when its plan was read"),
+        }
+        self.pulse.alive().await;
+    }
+
+    async fn dies(&self) -> ! {
+        self.house.crash(&self.pulse);
+        std::future::pending().await
+    }
+}
+
+impl Journal for SimJournal {
+    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>> {
+        let key = key.clone();
+        Box::pin(async move {
+            self.reading(|| key.to_string()).await?;
+            self.house.journal.get(&key).await
+        })
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), CommitError>> {
+        Box::pin(async move {
+            self.pulse.alive().await;
+            match self.house.stage.choose(Place::JournalWrite, None) {
+                None => {}
+                Some(Fault::Busy) => return Err(JournalError::Busy.into()),
+                Some(Fault::Full) => return Err(JournalError::Full.into()),
+                Some(Fault::Crash(CrashPoint::AfterWrite)) => {
+                    // What the caller would have been told does not matter any more.
+                    let _ = self.house.journal.commit(batch).await;
+                    self.dies().await;
+                }
+                Some(Fault::Crash(_)) => self.dies().await,
+                Some(fault) => self.held_up(&fault).await,
+            }
+            self.house.journal.commit(batch).await
+        })
+    }
+
+    fn list(&self, state: RecordState) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>> {
+        Box::pin(async move {
+            self.reading(|| format!("list of {}", state.name())).await?;
+            self.house.journal.list(state).await
+        })
+    }
+
+    fn drop_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, JournalError>> {
+        Box::pin(async move {
+            self.pulse.alive().await;
+            self.house.journal.drop_expired(now).await
+        })
+    }
+}

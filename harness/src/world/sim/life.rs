@@ -1,0 +1,274 @@
+//! The lives of the simulated system: how one begins, how a crash ends it, and how the next takes over.
+//!
+//! Every port handle belongs to one incarnation and asks its [`Pulse`] first: what is dead never acts again, even in the
+//! instant between the crash and the abortion of its tasks. The journal, the clocks' errors and what is on its way in the
+//! network outlive a crash; everything else is lost with the process.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use giftgenius::app::App;
+use giftgenius::journal::memory::MemoryJournal;
+use giftgenius::policy::Policy;
+use giftgenius::ports::Ports;
+use tokio::sync::Notify;
+
+use super::journal::SimJournal;
+use super::ports::{SimClock, SimLog};
+use super::tasks::SimTasks;
+use super::transport::SimTransport;
+use crate::system::entropy::SeededEntropy;
+use crate::system::wiring::Wiring;
+use crate::trace::EventKind;
+use crate::world::stage::Stage;
+
+/// How long it takes until a crashed process is there again.
+const RESTART_AFTER: Duration = Duration::from_secs(1);
+
+/// How often a process that cannot begin (its store fails) is started again before it is left alone.
+const STARTS_MAX: u32 = 20;
+
+/// Whether an incarnation lives.
+#[derive(Debug)]
+pub struct Pulse {
+    /// Which life, from 1; replicas and their successors are counted together.
+    pub incarnation: u32,
+    /// Which replica it is.
+    pub replica: usize,
+    dead: AtomicBool,
+    died: Notify,
+}
+
+impl Pulse {
+    /// Of a life that begins.
+    pub fn new(incarnation: u32, replica: usize) -> Self {
+        Self { incarnation, replica, dead: AtomicBool::new(false), died: Notify::new() }
+    }
+
+    /// Whether it has ended.
+    pub fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Relaxed)
+    }
+
+    /// Ends it; false if it had ended before.
+    fn end(&self) -> bool {
+        let was_alive = !self.dead.swap(true, Ordering::Relaxed);
+        self.died.notify_waiters();
+        was_alive
+    }
+
+    /// Goes on if it lives, and never otherwise.
+    pub async fn alive(&self) {
+        if self.is_dead() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(&self) {
+        let died = self.died.notified();
+        if !self.is_dead() {
+            died.await;
+        }
+    }
+}
+
+/// What ends with an incarnation.
+pub struct Life {
+    /// The application.
+    pub app: Arc<App>,
+    /// Its background work.
+    pub tasks: Arc<SimTasks>,
+    /// Whether it lives.
+    pub pulse: Arc<Pulse>,
+    /// Whether it takes calls: recovery has begun.
+    up: bool,
+}
+
+/// What outlives the system's incarnations.
+pub struct House {
+    /// Providers, choices and record.
+    pub stage: Arc<Stage>,
+    /// The store.
+    pub journal: Arc<MemoryJournal>,
+    /// Each replica's calendar clock.
+    pub clocks: Vec<Arc<SimClock>>,
+    /// The system's numbers.
+    pub policy: Policy,
+    /// Deliveries that are still to come.
+    pub late: Arc<AtomicUsize>,
+    /// Told when the host hangs up on every call in flight.
+    pub hung_up: Notify,
+    seed: u64,
+    wiring: Option<Arc<dyn Wiring>>,
+    lives: Mutex<Vec<Life>>,
+    /// Told when a replica takes calls again.
+    risen: Notify,
+    /// Replicas that are being started again.
+    reviving: AtomicUsize,
+}
+
+impl House {
+    /// A house whose replicas run, one for each clock.
+    pub fn open(
+        stage: Arc<Stage>,
+        clocks: Vec<Arc<SimClock>>,
+        policy: Policy,
+        seed: u64,
+        wiring: Option<Arc<dyn Wiring>>,
+    ) -> Arc<Self> {
+        let replicas = clocks.len();
+        let house = Arc::new(Self {
+            stage,
+            journal: Arc::new(MemoryJournal::new()),
+            clocks,
+            policy,
+            late: Arc::new(AtomicUsize::new(0)),
+            hung_up: Notify::new(),
+            seed,
+            wiring,
+            lives: Mutex::new(Vec::with_capacity(replicas)),
+            risen: Notify::new(),
+            reviving: AtomicUsize::new(0),
+        });
+        for replica in 0..replicas {
+            let incarnation = u32::try_from(replica + 1).expect("there are few replicas");
+            let life = house.begin(replica, incarnation);
+            house.lives().push(Life { up: true, ..life });
+        }
+        house.stage.recorder().lock().incarnation = u32::try_from(replicas).expect("there are few replicas");
+        house
+    }
+
+    fn lives(&self) -> MutexGuard<'_, Vec<Life>> {
+        self.lives.lock().expect("no holder of the lives panics")
+    }
+
+    /// How many replicas there are.
+    pub fn replicas(&self) -> usize {
+        self.clocks.len()
+    }
+
+    fn begin(self: &Arc<Self>, replica: usize, incarnation: u32) -> Life {
+        let pulse = Arc::new(Pulse::new(incarnation, replica));
+        let tasks = Arc::new(SimTasks::new(pulse.clone()));
+        let ports = Ports {
+            transport: Arc::new(SimTransport::new(self.clone(), pulse.clone())),
+            journal: Arc::new(SimJournal::new(self.clone(), pulse.clone())),
+            clock: self.clocks[replica].clone(),
+            entropy: Arc::new(SeededEntropy::new(self.seed, incarnation)),
+            tasks: tasks.clone(),
+            log: Arc::new(SimLog::new(self.stage.recorder().clone(), pulse.clone())),
+        };
+        let app = match &self.wiring {
+            None => App::new(ports, self.policy.clone()),
+            Some(wiring) => App::new(wiring.ports(ports, &self.policy), wiring.policy(self.policy.clone())),
+        };
+        Life { app, tasks, pulse, up: false }
+    }
+
+    /// The application of a replica, once it takes calls.
+    pub async fn app(&self, replica: usize) -> (Arc<App>, Arc<SimTasks>, Arc<Pulse>) {
+        loop {
+            let risen = self.risen.notified();
+            if let Some(found) = self.app_now(replica) {
+                return found;
+            }
+            risen.await;
+        }
+    }
+
+    /// The application of a replica, if it takes calls.
+    pub fn app_now(&self, replica: usize) -> Option<(Arc<App>, Arc<SimTasks>, Arc<Pulse>)> {
+        let lives = self.lives();
+        let life = &lives[replica];
+        life.up.then(|| (life.app.clone(), life.tasks.clone(), life.pulse.clone()))
+    }
+
+    /// Everybody's background work.
+    pub fn tasks(&self) -> Vec<Arc<SimTasks>> {
+        self.lives().iter().map(|life| life.tasks.clone()).collect()
+    }
+
+    /// Whether every replica takes calls.
+    pub fn is_up(&self) -> bool {
+        self.reviving.load(Ordering::Relaxed) == 0
+    }
+
+    /// Waits until a replica that is being started again takes calls, or is given up.
+    pub async fn rises(&self) {
+        let risen = self.risen.notified();
+        if !self.is_up() {
+            risen.await;
+        }
+    }
+
+    /// Kills an incarnation's process; it is started again a little later.
+    pub fn crash(self: &Arc<Self>, pulse: &Pulse) {
+        if !pulse.end() {
+            return;
+        }
+        self.lives()[pulse.replica].up = false;
+        self.stage.recorder().push(EventKind::Crashed);
+        self.reviving.fetch_add(1, Ordering::Relaxed);
+        let (house, replica) = (self.clone(), pulse.replica);
+        tokio::spawn(async move {
+            house.revive(replica).await;
+            house.reviving.fetch_sub(1, Ordering::Relaxed);
+            house.risen.notify_waiters();
+        });
+    }
+
+    /// Kills the process of a replica, if it runs.
+    pub fn crash_replica(self: &Arc<Self>, replica: usize) {
+        let pulse = self.lives()[replica].pulse.clone();
+        self.crash(&pulse);
+    }
+
+    /// Stops a replica in good order and starts it again.
+    pub async fn restart(self: &Arc<Self>, replica: usize) {
+        let (tasks, pulse) = {
+            let lives = self.lives();
+            (lives[replica].tasks.clone(), lives[replica].pulse.clone())
+        };
+        tasks.end().await;
+        pulse.end();
+        self.start(replica).await;
+    }
+
+    async fn revive(self: &Arc<Self>, replica: usize) {
+        let tasks = self.lives()[replica].tasks.clone();
+        tasks.end().await;
+        tokio::time::sleep(RESTART_AFTER).await;
+        self.start(replica).await;
+    }
+
+    /// Starts a replica's next life. One that cannot read its store ends, and is started again by whoever runs it.
+    async fn start(self: &Arc<Self>, replica: usize) {
+        for _ in 0..STARTS_MAX {
+            let incarnation = {
+                let mut record = self.stage.recorder().lock();
+                record.incarnation += 1;
+                record.incarnation
+            };
+            let life = self.begin(replica, incarnation);
+            let (app, pulse) = (life.app.clone(), life.pulse.clone());
+            self.lives()[replica] = life;
+            self.stage.recorder().push(EventKind::Restarted);
+            let recovered = tokio::select! {
+                biased;
+                recovered = app.recover() => recovered,
+                // It crashed while it recovered: another start is under way.
+                () = pulse.ended() => return,
+            };
+            if recovered.is_ok() {
+                self.lives()[replica].up = true;
+                self.risen.notify_waiters();
+                return;
+            }
+            pulse.end();
+            tokio::time::sleep(RESTART_AFTER).await;
+        }
+    }
+}
