@@ -6,6 +6,7 @@
 pub mod canary;
 pub mod choice;
 pub mod cli;
+pub mod defect;
 pub mod error;
 pub mod expectation;
 pub mod explore;
@@ -15,6 +16,7 @@ pub mod known;
 pub mod oracle;
 pub mod outcome;
 pub mod parity;
+pub mod prove;
 pub mod provider;
 pub mod report;
 pub mod requirement;

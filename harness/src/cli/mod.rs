@@ -11,6 +11,7 @@ mod list;
 mod load;
 mod merge;
 mod progress;
+mod prove;
 mod replay;
 mod run;
 mod schema;
@@ -62,6 +63,8 @@ enum Command {
     Explore(explore::Arguments),
     /// Joins the reports of the shards of an exploration.
     Merge(merge::Arguments),
+    /// Tries the gate against planted bugs: each must be caught, and GiftGenius itself found well.
+    Prove(prove::Arguments),
     /// Lists scenarios; or faults, oracles, operations.
     List(list::Arguments),
     /// Explains an oracle, a fault, an operation, an error code or a requirement.
@@ -255,6 +258,7 @@ fn carry_out(words: impl IntoIterator<Item = OsString>, runner: Runner<'_>, cons
         Command::Replay(arguments) => replay::run(&arguments, runner, console),
         Command::Explore(arguments) => explore::run(&arguments, runner, console),
         Command::Merge(arguments) => merge::run(&arguments, console),
+        Command::Prove(arguments) => prove::run(&arguments, console),
         Command::List(arguments) => list::run(&arguments, console),
         Command::Explain(arguments) => explain::run(&arguments, console),
         Command::Schema(arguments) => Ok(schema::run(&arguments, console)),
