@@ -46,8 +46,8 @@ pub struct DefectReport {
     pub id: String,
     /// Which bug of real systems it stands for.
     pub about: String,
-    /// The oracles that are meant to catch it.
-    pub expected: Vec<String>,
+    /// The oracle whose rule it breaks.
+    pub expected: String,
     /// What gave it away; absent where nothing did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caught: Option<CaughtReport>,
@@ -80,7 +80,7 @@ pub struct CaughtReport {
     pub oracles: Vec<String>,
     /// What the first says.
     pub message: String,
-    /// Whether that first one was meant to.
+    /// Whether the one whose rule the defect breaks is among them.
     pub as_expected: bool,
     /// Where a scenario file that replays it was left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,6 +122,12 @@ impl Proof {
     /// The defects that were caught.
     pub fn caught(&self) -> usize {
         self.defects.iter().filter(|defect| defect.caught.is_some()).count()
+    }
+
+    /// The oracle by which a defect is told to be caught: the one that is meant to, if it is among them.
+    pub fn caught_by(defect: &DefectReport) -> Option<&str> {
+        let caught = defect.caught.as_ref()?;
+        if caught.as_expected { Some(&defect.expected) } else { caught.oracles.first().map(String::as_str) }
     }
 
     /// The defects that nothing gave away.
@@ -175,7 +181,7 @@ fn report(defect: &Defect, hunted: &Hunted) -> DefectReport {
     DefectReport {
         id: defect.id.to_owned(),
         about: defect.about.to_owned(),
-        expected: defect.caught_by.iter().map(|oracle| (*oracle).to_owned()).collect(),
+        expected: defect.caught_by.to_owned(),
         caught: hunted.caught.as_ref().map(|caught| caught_report(defect, caught)),
         runs: hunted.runs,
         grounds: hunted.grounds.clone(),
@@ -189,7 +195,7 @@ fn caught_report(defect: &Defect, caught: &Caught) -> CaughtReport {
         plan: caught.plan.to_string(),
         oracles: caught.oracles.iter().map(|oracle| (*oracle).to_owned()).collect(),
         message: caught.message.clone(),
-        as_expected: caught.oracles.first().is_some_and(|first| defect.caught_by.contains(first)),
+        as_expected: caught.oracles.contains(&defect.caught_by),
         written_to: None,
     }
 }

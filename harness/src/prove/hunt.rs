@@ -11,6 +11,7 @@ use crate::fault::plan::{Address, Plan, Planned};
 use crate::outcome::Outcome;
 use crate::run::simulate;
 use crate::scenario::model::Scenario;
+use crate::scenario::policy::profile_name;
 use crate::system::wiring::Wiring;
 
 /// A scenario under a payment profile: where something is hunted.
@@ -20,15 +21,19 @@ pub struct Ground {
     pub scenario: Arc<Scenario>,
     /// The profile's name, where it is not the scenario's own.
     pub profile: Option<&'static str>,
+    /// The one kind of place that is struck, by its label; `None`: every kind.
+    pub place: Option<&'static str>,
 }
 
 impl Ground {
     /// The scenario as a hunt wants it.
     pub fn new(scenario: &Arc<Scenario>, hunt: &Hunt) -> Self {
-        let Some(profile) = hunt.profile else { return Self { scenario: scenario.clone(), profile: None } };
+        let Some(profile) = hunt.profile else {
+            return Self { scenario: scenario.clone(), profile: None, place: hunt.place };
+        };
         let mut changed = Scenario::clone(scenario);
         changed.policy.payment_profile = profile;
-        Self { scenario: Arc::new(changed), profile: Some(crate::scenario::policy::profile_name(profile)) }
+        Self { scenario: Arc::new(changed), profile: Some(profile_name(profile)), place: hunt.place }
     }
 
     /// As it is told.
@@ -117,7 +122,7 @@ pub fn hunt(defect: &Defect, grounds: &[Ground], menu: Menu) -> Hunted {
                 return hunted;
             }
             if depth < DEPTH {
-                longer.extend(extended(&outcome, tried.from, menu).map(|plan| (*index, plan)));
+                longer.extend(extended(ground, &outcome, tried.from, menu).map(|plan| (*index, plan)));
             }
         }
         level = longer;
@@ -167,13 +172,19 @@ fn given_away(outcome: &Outcome) -> Option<(Vec<&'static str>, String)> {
 
 /// Every plan of one fault more. A plan is extended only after its last fault: what happens up to there is fixed, so that
 /// each combination is run exactly once.
-pub(super) fn extended(outcome: &Outcome, from: usize, menu: Menu) -> impl Iterator<Item = Extended> + use<> {
+pub(super) fn extended(
+    ground: &Ground,
+    outcome: &Outcome,
+    from: usize,
+    menu: Menu,
+) -> impl Iterator<Item = Extended> + use<> {
     let sites: Vec<_> = outcome
         .asked
         .iter()
         .enumerate()
         .skip(from)
         .filter(|(_, asked)| asked.chosen.is_none())
+        .filter(|(_, asked)| ground.place.is_none_or(|place| place == asked.site.place.label()))
         .map(|(index, asked)| (index, asked.site))
         .collect();
     let plan = outcome.plan.clone();

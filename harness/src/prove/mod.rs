@@ -82,10 +82,10 @@ fn grounds(defect: &Defect, scenarios: &[Arc<Scenario>]) -> Result<Vec<Ground>, 
 
 /// Every ground with the most faults that anything was caught with there, at least one.
 fn spaces(grounds: &[Vec<Ground>], hunted: &[Hunted]) -> Vec<(Ground, usize)> {
-    let mut spaces: BTreeMap<String, (Ground, usize)> = BTreeMap::new();
+    let mut spaces: BTreeMap<_, (Ground, usize)> = BTreeMap::new();
     for (grounds, hunted) in grounds.iter().zip(hunted) {
         for ground in grounds {
-            let space = spaces.entry(ground.name()).or_insert_with(|| (ground.clone(), 1));
+            let space = spaces.entry((ground.name(), ground.place)).or_insert_with(|| (ground.clone(), 1));
             if let Some(caught) = hunted.caught.as_ref().filter(|caught| caught.ground == *ground) {
                 space.1 = space.1.max(caught.depth);
             }

@@ -59,7 +59,7 @@ fn judge(ground: &Ground, tried: &Extended, menu: Option<Menu>) -> (Option<Accus
         Err(why) => (Some(accuse(Vec::new(), why)), Vec::new()),
         Ok(outcome) => {
             let accusation = broken(&outcome).map(|(oracles, message)| accuse(oracles, message));
-            (accusation, menu.map_or_else(Vec::new, |menu| extended(&outcome, tried.from, menu).collect()))
+            (accusation, menu.map_or_else(Vec::new, |menu| extended(ground, &outcome, tried.from, menu).collect()))
         }
     }
 }

@@ -37,15 +37,14 @@ fn last(proof: &Proof) -> String {
 
 fn table(out: &mut String, proof: &Proof) {
     let id = proof.defects.iter().map(|defect| defect.id.len()).max().unwrap_or(0).max("defect".len());
-    let by = widest(proof, |defect| defect.caught.as_ref()?.oracles.first().map(String::len)).max("caught by".len());
+    let by = widest(proof, |defect| Proof::caught_by(defect).map(str::len)).max("caught by".len());
     put(out, &format!("{:id$}  {:by$}  {:>7}  {:>7}  smallest plan", "defect", "caught by", "runs", "after"));
     for defect in &proof.defects {
-        let oracle = defect.caught.as_ref().and_then(|caught| caught.oracles.first());
         let after = Duration::from_micros(proof.measured.after_us.get(&defect.id).copied().unwrap_or_default());
         let head = format!(
             "{:id$}  {:by$}  {:>7}  {:>7}  ",
             defect.id,
-            oracle.map_or("ESCAPED", String::as_str),
+            Proof::caught_by(defect).unwrap_or("ESCAPED"),
             units::grouped(defect.runs),
             units::span(after)
         );
@@ -75,7 +74,7 @@ fn escaped(out: &mut String, defect: &DefectReport, proof: &Proof) {
         proof.depth,
         proof.menu,
         defect.grounds.join(", "),
-        defect.expected.join("` or `")
+        defect.expected
     );
     indented(out, &what);
     if let Some(failed) = &defect.failed {
