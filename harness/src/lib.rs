@@ -9,6 +9,7 @@ pub mod cli;
 pub mod defect;
 pub mod error;
 pub mod expectation;
+pub mod explore;
 pub mod fault;
 pub mod host;
 pub mod known;

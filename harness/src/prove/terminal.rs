@@ -77,9 +77,8 @@ fn escaped(out: &mut String, defect: &DefectReport, proof: &Proof) {
         defect.expected
     );
     indented(out, &what);
-    if let Some(failed) = &defect.failed {
-        let runs = usize::try_from(failed.runs).unwrap_or(usize::MAX);
-        indented(out, &format!("{} could not be made; the first because {}", units::count(runs, "run"), failed.why));
+    if let Some(why) = &defect.not_run {
+        indented(out, &format!("A run could not be made: {why}"));
     }
     out.push('\n');
 }
@@ -87,7 +86,7 @@ fn escaped(out: &mut String, defect: &DefectReport, proof: &Proof) {
 fn accusations(out: &mut String, proof: &Proof) {
     let findings = &proof.unchanged.findings;
     for finding in findings.iter().take(ACCUSATIONS_MAX) {
-        let rules = if finding.oracles.is_empty() { "not run".to_owned() } else { finding.oracles.join(", ") };
+        let rules = if finding.rules.is_empty() { "not run".to_owned() } else { finding.rules.join(", ") };
         put(out, &format!("ACCUSED {rules}  in {}", finding.scenario));
         let plan = if finding.plan.is_empty() { "(none)" } else { &finding.plan };
         put(out, &format!("  plan: {plan}"));

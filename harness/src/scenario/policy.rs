@@ -13,7 +13,7 @@ use crate::suggest;
 pub(super) const PROFILE_KEY: &str = "payment_profile";
 
 /// What the payment provider promises, by the word for it.
-pub(super) const PROFILES: [(&str, PaymentProfile); 4] = [
+pub const PROFILES: [(&str, PaymentProfile); 4] = [
     ("stripe", PaymentProfile::Stripe),
     ("acp", PaymentProfile::Acp),
     ("keyless", PaymentProfile::Keyless),

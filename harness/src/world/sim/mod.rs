@@ -21,7 +21,7 @@ use std::time::Duration;
 use giftgenius::app::ToolCall;
 use giftgenius::checkout::recovery;
 use giftgenius::ids::{CorrelationId, UserId};
-use giftgenius::journal::{JournalError, RecordState};
+use giftgenius::journal::{JournalError, Record, RecordState, Stored};
 use giftgenius::operations::switches;
 use giftgenius::ports::{BoxFuture, Journal, Tasks as _};
 
@@ -75,7 +75,9 @@ impl SimWorld {
     /// Takes up what nobody works on, as housekeeping does again and again in production. Its interval does not matter
     /// here, but that it comes back does.
     async fn keep_house(&self) -> Result<bool, RunError> {
-        if !self.leaves_work().await? {
+        let parked = self.house.journal.list(RecordState::OrderParked).await.map_err(journal_failed("read"))?;
+        let nobody_called = |stored: &Stored| matches!(&*stored.record, Record::Order(order) if !order.alerted);
+        if !self.leaves_work().await? && !parked.iter().any(nobody_called) {
             return Ok(false);
         }
         tokio::time::sleep(HOUSEKEEPING).await;
