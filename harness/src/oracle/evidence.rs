@@ -177,8 +177,8 @@ pub struct Evidence<'a> {
     pub checkout_on_at_start: bool,
     /// Where each effect stands in the trace, by its index in the ledger; the end of time for one that is not there.
     pub(super) effect_events: Vec<usize>,
-    /// For each effect of the ledger, what has been given back of it (a charge, in minor units), or 1 if it has been
-    /// undone or replaced.
+    /// For each effect of the ledger, what has been given back of it (a charge, in minor units, refunds that failed left
+    /// out), or 1 if it has been undone or replaced.
     pub(super) undone: Vec<i64>,
     /// The requests with repeats side by side: sorted by operation, reference, key, correlation id, and then in order.
     pub(super) repeats: Vec<usize>,
@@ -235,10 +235,12 @@ impl<'a> Evidence<'a> {
         let it = &self.ledger.effects[effect];
         match it.kind {
             EffectKind::Charge => it.amount.map_or(0, |amount| amount.minor_units) > self.undone[effect],
-            EffectKind::Reserve | EffectKind::Commit => self.undone[effect] == 0,
-            EffectKind::Refund | EffectKind::Close | EffectKind::Release | EffectKind::Expire | EffectKind::Restock => {
-                true
-            }
+            EffectKind::Reserve | EffectKind::Commit | EffectKind::Refund => self.undone[effect] == 0,
+            EffectKind::RefundFailed
+            | EffectKind::Close
+            | EffectKind::Release
+            | EffectKind::Expire
+            | EffectKind::Restock => true,
         }
     }
 
@@ -255,7 +257,7 @@ impl<'a> Evidence<'a> {
             .filter_map(|(_, effect)| {
                 let minor_units = effect.amount?.minor_units;
                 match effect.kind {
-                    EffectKind::Charge => Some(minor_units),
+                    EffectKind::Charge | EffectKind::RefundFailed => Some(minor_units),
                     EffectKind::Refund => Some(-minor_units),
                     EffectKind::Close
                     | EffectKind::Reserve

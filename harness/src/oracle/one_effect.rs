@@ -2,7 +2,7 @@
 
 use super::evidence::{Evidence, OrderView};
 use super::{Findings, Oracle, Verdict};
-use crate::provider::ledger::EffectKind;
+use crate::provider::ledger::{Effect, EffectKind};
 use crate::provider::operations::COMMIT;
 use crate::trace::Seen;
 
@@ -126,8 +126,10 @@ fn stood_at(evidence: &Evidence<'_>, effect: usize, event: usize) -> bool {
         .enumerate()
         .filter(|(index, other)| other.undoes == Some(it.id) && evidence.event_of(*index) <= event)
         .map(|(_, other)| match other.kind {
+            EffectKind::Refund if has_failed(evidence, other, event) => 0,
             EffectKind::Refund => other.amount.map_or(0, |amount| amount.minor_units),
             EffectKind::Charge
+            | EffectKind::RefundFailed
             | EffectKind::Close
             | EffectKind::Reserve
             | EffectKind::Release
@@ -137,6 +139,12 @@ fn stood_at(evidence: &Evidence<'_>, effect: usize, event: usize) -> bool {
         })
         .fold(0, i64::saturating_add);
     undone < it.amount.map_or(1, |amount| amount.minor_units)
+}
+
+/// Whether a refund had failed by an event.
+fn has_failed(evidence: &Evidence<'_>, refund: &Effect, event: usize) -> bool {
+    let effects = evidence.ledger.effects.iter().enumerate();
+    effects.filter(|(index, _)| evidence.event_of(*index) <= event).any(|(_, other)| other.undoes == Some(refund.id))
 }
 
 /// `ch_1 of 42.00 EUR for ord_1 (key k1)`, each.

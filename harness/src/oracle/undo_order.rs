@@ -117,9 +117,12 @@ fn once(evidence: &Evidence<'_>, findings: &mut Findings) {
         let twice = match effect.kind {
             EffectKind::Reserve | EffectKind::Commit => times > 1,
             EffectKind::Charge => effect.amount.is_some_and(|amount| times > amount.minor_units),
-            EffectKind::Refund | EffectKind::Close | EffectKind::Release | EffectKind::Expire | EffectKind::Restock => {
-                false
-            }
+            EffectKind::Refund
+            | EffectKind::RefundFailed
+            | EffectKind::Close
+            | EffectKind::Release
+            | EffectKind::Expire
+            | EffectKind::Restock => false,
         };
         if twice {
             let undos = evidence.ledger.effects.iter().filter(|other| other.undoes == Some(effect.id));
