@@ -56,29 +56,31 @@ enum Pending {
     Action,
 }
 
-/// A charge, and how much of it was given back (refunds that were accepted; one that fails is taken out again).
+/// A charge, how much of it was given back, and how much is being given back besides.
 #[derive(Debug)]
 struct Charge {
     reference: String,
     amount: Money,
     refunded: i64,
+    refunding: i64,
     standing: Standing,
 }
 
 impl Charge {
-    const fn status(&self) -> ChargeStatus {
+    /// As it is told, with so much of it given back.
+    const fn status(&self, refunded: i64) -> ChargeStatus {
         match self.standing {
             Standing::Pending(Pending::Processing) => ChargeStatus::Processing,
             Standing::Pending(Pending::Action) => ChargeStatus::RequiresAction,
             Standing::Cancelled => ChargeStatus::Cancelled,
-            Standing::Captured { .. } => ChargeStatus::of(self.amount.minor_units, self.refunded),
+            Standing::Captured { .. } => ChargeStatus::of(self.amount.minor_units, refunded),
         }
     }
 
     /// What can still be given back, with the charge in the books.
     const fn left(&self) -> Option<(EffectId, i64)> {
         match self.standing {
-            Standing::Captured { effect } => Some((effect, self.amount.minor_units - self.refunded)),
+            Standing::Captured { effect } => Some((effect, self.amount.minor_units - self.refunded - self.refunding)),
             Standing::Pending(_) | Standing::Cancelled => None,
         }
     }
@@ -89,6 +91,7 @@ impl Charge {
 enum Latest {
     Charged { charge: usize },
     Refunded { charge: usize, minor_units: i64 },
+    Refunding { charge: usize, minor_units: i64 },
 }
 
 /// A merchant reference: its charges (indices into `Payment::charges`), whether it takes more, and its latest change.
@@ -197,8 +200,8 @@ impl Payment {
             }
         };
         let reference = asked.reference.into_owned();
-        let charge = Charge { reference: reference.clone(), amount, refunded: 0, standing };
-        let reply = http::reply(200, &ChargeReply::new(&wire::charge_id(index), &reference, amount, charge.status()));
+        let charge = Charge { reference: reference.clone(), amount, refunded: 0, refunding: 0, standing };
+        let reply = http::reply(200, &ChargeReply::new(&wire::charge_id(index), &reference, amount, charge.status(0)));
         let known = self.references.entry(reference).or_default();
         known.charges.push(index);
         known.latest = Some((now.since_start, Latest::Charged { charge: index }));
@@ -225,21 +228,21 @@ impl Payment {
         let mut listed = Vec::with_capacity(charges.len());
         for &index in charges {
             let charge = &self.charges[index];
-            let (status, refunded) = match missed {
+            let (mut refunded, mut refunding) = (charge.refunded, charge.refunding);
+            match missed {
                 Some(Latest::Charged { charge: missed }) if missed == index => continue,
-                Some(Latest::Refunded { charge: missed, minor_units }) if missed == index => {
-                    let refunded = charge.refunded - minor_units;
-                    (ChargeStatus::of(charge.amount.minor_units, refunded), refunded)
-                }
-                None | Some(Latest::Charged { .. } | Latest::Refunded { .. }) => (charge.status(), charge.refunded),
-            };
+                Some(Latest::Refunded { charge: missed, minor_units }) if missed == index => refunded -= minor_units,
+                Some(Latest::Refunding { charge: missed, minor_units }) if missed == index => refunding -= minor_units,
+                None | Some(Latest::Charged { .. } | Latest::Refunded { .. } | Latest::Refunding { .. }) => {}
+            }
             listed.push(ListedCharge {
                 id: wire::charge_id(index),
                 reference,
                 amount: charge.amount.minor_units,
                 currency: charge.amount.currency,
-                status,
+                status: charge.status(refunded),
                 refunded,
+                refunding,
             });
         }
         listed
@@ -264,15 +267,19 @@ impl Payment {
             let refused = Refused::new("exceeds_charge", "Less than that is left of the charge.");
             return Err(refused.reply(409));
         };
-        charge.refunded += asked.amount;
         self.refunds += 1;
         let id = format!("re_{}", self.refunds);
         let given_back = Money::new(asked.amount, asked.currency);
         let processing = circumstance == Some(&Circumstance::Processing);
-        let status = if processing { RefundStatus::Processing } else { RefundStatus::Succeeded };
+        let (status, latest) = if processing {
+            charge.refunding += asked.amount;
+            (RefundStatus::Processing, Latest::Refunding { charge: index, minor_units: asked.amount })
+        } else {
+            charge.refunded += asked.amount;
+            (RefundStatus::Succeeded, Latest::Refunded { charge: index, minor_units: asked.amount })
+        };
         let reply = http::reply(200, &RefundReply::new(&id, &asked.charge, given_back, status));
         if let Some(reference) = self.references.get_mut(&*asked.reference) {
-            let latest = Latest::Refunded { charge: index, minor_units: asked.amount };
             reference.latest = Some((now.since_start, latest));
         }
         if processing {

@@ -68,8 +68,10 @@ impl Payment {
                     }
                 }
                 Later::Refund { charge, id, amount } => {
-                    let charge = &self.charges[charge];
+                    let charge = &mut self.charges[charge];
                     if let Some((effect, _)) = charge.left() {
+                        charge.refunding -= amount.minor_units;
+                        charge.refunded += amount.minor_units;
                         give_back(record, now, &request, &charge.reference, &id, amount, effect);
                     }
                 }

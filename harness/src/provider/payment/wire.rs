@@ -116,6 +116,7 @@ pub(super) struct ListedCharge<'a> {
     pub(super) currency: Currency,
     pub(super) status: ChargeStatus,
     pub(super) refunded: i64,
+    pub(super) refunding: i64,
 }
 
 #[derive(Debug, Serialize)]
