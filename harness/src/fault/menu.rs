@@ -14,6 +14,10 @@ use crate::provider::OperationSpec;
 use crate::provider::operations::{self, Refusal};
 use crate::suggest::nearest;
 
+pub mod breadth;
+
+pub use breadth::Breadth;
+
 /// A fault that an operation cannot have, or that is out of range.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Impossible {
