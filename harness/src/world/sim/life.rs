@@ -6,7 +6,6 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use giftgenius::app::App;
 use giftgenius::journal::memory::MemoryJournal;
@@ -19,15 +18,10 @@ use super::ports::{SimClock, SimLog};
 use super::tasks::SimTasks;
 use super::transport::SimTransport;
 use crate::system::entropy::SeededEntropy;
-use crate::system::wiring::Wiring;
+use crate::system::wiring::{self, Wiring};
 use crate::trace::EventKind;
 use crate::world::stage::Stage;
-
-/// How long it takes until a crashed process is there again.
-const RESTART_AFTER: Duration = Duration::from_secs(1);
-
-/// How often a process that cannot begin (its store fails) is started again before it is left alone.
-const STARTS_MAX: u32 = 20;
+use crate::world::{RESTART_AFTER, STARTS_MAX};
 
 /// Whether an incarnation lives.
 #[derive(Debug)]
@@ -161,10 +155,7 @@ impl House {
             tasks: tasks.clone(),
             log: Arc::new(SimLog::new(self.stage.recorder().clone(), pulse.clone())),
         };
-        let app = match &self.wiring {
-            None => App::new(ports, self.policy.clone()),
-            Some(wiring) => App::new(wiring.ports(ports, &self.policy), wiring.policy(self.policy.clone())),
-        };
+        let app = wiring::app(ports, self.policy.clone(), self.wiring.as_deref());
         Life { app, tasks, pulse, up: false }
     }
 
