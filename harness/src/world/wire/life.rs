@@ -64,19 +64,26 @@ impl Life {
         *self.over.borrow()
     }
 
-    /// Ends it; false if it had ended before.
-    pub fn end(&self) -> bool {
-        !self.over.send_replace(true)
+    /// Ends it in good order.
+    pub fn end(&self) {
+        self.over.send_replace(true);
     }
 
     /// Ends it as a crash: its process is killed, and the next one is started.
     pub fn crash(&self) {
-        if self.end() {
-            self.undertaker.recorder.push(EventKind::Crashed);
-            self.undertaker.reviving.send_modify(|count| *count += 1);
+        let Undertaker { reviving, crashed, recorder } = &self.undertaker;
+        self.over.send_if_modified(|over| {
+            if *over {
+                return false;
+            }
+            // Written down before anybody can hear of it.
+            recorder.push(EventKind::Crashed);
+            reviving.send_modify(|count| *count += 1);
             // Whoever buries the dead is gone only when the run is.
-            let _ = self.undertaker.crashed.send(self.replica);
-        }
+            let _ = crashed.send(self.replica);
+            *over = true;
+            true
+        });
     }
 
     /// Waits until it has ended.
