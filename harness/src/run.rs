@@ -60,6 +60,9 @@ pub fn simulate(
 }
 
 fn run_wire(scenario: &Arc<Scenario>, plan: &Plan, seed: u64, program: &Path) -> Result<Outcome, RunError> {
+    if let Some(planned) = plan.only_simulated() {
+        return Err(RunError::OnlySimulated { planned: planned.to_string() });
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -72,8 +75,13 @@ fn run_wire(scenario: &Arc<Scenario>, plan: &Plan, seed: u64, program: &Path) ->
         }
         let stage =
             Arc::new(Stage::new(providers, Choices::replay(plan.clone()), Recorder::start(), Arc::new(SystemClock)));
-        let set_up =
-            SetUp { program: program.to_owned(), policy: scenario.policy.clone(), seed, users: scenario.users() };
+        let set_up = SetUp {
+            program: program.to_owned(),
+            policy: scenario.policy.clone(),
+            seed,
+            users: scenario.users(),
+            replicas: scenario.replicas,
+        };
         let world = WireWorld::start(stage, set_up).await?;
         // What is measured is the run, not the start of a process.
         let began = Instant::now();
