@@ -1,4 +1,4 @@
-//! Why a sale goes back: told to callers as a code, and kept in the order's record.
+//! Why a sale goes back, and the code that callers see for it.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,8 @@ pub enum Cause {
     CancelledByUser,
     /// Checkout was switched off before the charge.
     CheckoutDisabled,
+    /// The quote expired before the charge was sent.
+    QuoteExpired,
 }
 
 impl Cause {
@@ -47,6 +49,7 @@ impl Cause {
             Self::ReservationLost => Code::ReservationLost,
             Self::CancelledByUser => Code::OrderCancelled,
             Self::CheckoutDisabled => Code::CheckoutDisabled,
+            Self::QuoteExpired => Code::SessionExpired,
         }
     }
 }

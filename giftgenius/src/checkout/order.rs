@@ -47,6 +47,8 @@ pub struct Order {
     pub payment_method_id: String,
     /// When it was begun.
     pub created_at: Timestamp,
+    /// From when on it is not charged any more: its quote has expired then.
+    pub pay_by: Timestamp,
     /// Where its saga stands.
     pub saga: Saga,
     /// Rounds that the current action has had in the background.
@@ -85,10 +87,10 @@ impl Order {
         self.heard > self.looked
     }
 
-    /// Whether there is anything left to do for this server: its saga's work, or a look at its charges after it ended. A
-    /// parked order is a person's.
+    /// Whether there is anything left to do for this server: its saga's work, or a look at its charges after it ended (at
+    /// first, or to confirm what was given back then). A parked order is a person's.
     pub fn has_work(&self) -> bool {
-        self.is_open() || (self.is_due() && !self.is_parked())
+        self.is_open() || ((self.is_due() || self.saga.copies_given_back) && !self.is_parked())
     }
 
     /// What to do next. An ending stays what it is: what an event may have brought is undone beside it.

@@ -41,17 +41,15 @@ enum Written {
 pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver: &Driver) {
     let mut background = deadline.is_none();
     let mut store_failures = 0;
+    // Whoever had the order before has been silent for its lease: nothing that it sent left later than now.
+    let mut quiet_since = Instant::now();
+    let mut stopped = None;
     // An order that has ended is driven again when an event asks for a look at its charges; its ending is told once.
     let mut told = held.order.saga.ending.clone();
     loop {
         let order = &mut held.order;
-        if order.cancel_entry.is_some()
-            && order.saga.direction == Direction::Forward
-            && order.saga.charge == Charge::NotSent
-        {
-            order.saga.direction = Direction::Back(Cause::CancelledByUser);
-        }
-        let action = order.next(app.policy().payment_profile);
+        turn_back(order, app.now());
+        let action = stopped.clone().map_or_else(|| order.next(app.policy().payment_profile), Action::End);
         let before = order.saga.clone();
         let repeated = match &action {
             Action::Reserve { .. } => matches!(order.saga.reserve, Reserve::Sending { .. }),
@@ -63,13 +61,14 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
             | Action::Restock { .. }
             | Action::UndoCharge
             | Action::Release { .. }
+            | Action::ConfirmRefund
             | Action::End(_) => false,
         };
         let urgency = match deadline {
             Some(deadline) if !background => Urgency::Caller { deadline },
             _ => Urgency::Round,
         };
-        order.saga.begin(&action, sends_until(app, urgency));
+        order.saga.begin(&action);
         order.lease_until = app.ports().after(app.policy().lease);
         let ending = match &action {
             Action::End(ending) if told.as_ref() != Some(ending) => Some(ending.clone()),
@@ -111,46 +110,36 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
             }
             return;
         }
-        let sent_at = match &order.saga.charge {
-            Charge::Sending { sent_at } | Charge::Captured { sent_at, .. } | Charge::GivenBack { sent_at, .. } => {
-                *sent_at
-            }
-            Charge::NotSent | Charge::Void | Charge::Stuck { .. } => order.created_at,
-        };
-        let context = RoundContext { urgency, sent_at, repeated, noticed: order.is_due() };
+        let context = RoundContext { urgency, quiet_since, repeated, noticed: order.is_due() };
         let round = perform(app.caller(), order, &action, context).await;
-        // Requests of this round's charge may have left as late as now.
-        let sent_at = if action == Action::Charge { app.now() } else { sent_at };
+        // Requests of this round that moved money may have left as late as now.
+        let gave_back = matches!(round, Round::Came(Outcome::GivenBack { .. }));
+        if action == Action::Charge || gave_back {
+            quiet_since = Instant::now();
+        }
         if let Round::CameAsking(_, asked) = &round {
             order.retry_after_ms = u64::try_from(asked.as_millis()).ok();
         }
-        match took(app, &mut held, driver, &action, round, sent_at).await {
-            Next::Now => {}
+        match took(app, &mut held, driver, &action, round).await {
+            Next::Now(ending) => stopped = ending,
             Next::Background => background = true,
-            Next::Stop => return,
+            Next::Lost => return,
         }
     }
 }
 
 /// How a drive goes on after a round.
 enum Next {
-    /// At once.
-    Now,
+    /// At once; with the ending that it comes to where nothing else may be done.
+    Now(Option<Ending>),
     /// At once, and no caller waits for it any more.
     Background,
-    /// Somebody else owns the order now, or nobody may touch it.
-    Stop,
+    /// Somebody else owns the order now.
+    Lost,
 }
 
 /// Takes what a round came to, and waits where another one is due.
-async fn took(
-    app: &App,
-    held: &mut Held,
-    driver: &Driver,
-    action: &Action,
-    round: Round,
-    sent_at: jiff::Timestamp,
-) -> Next {
+async fn took(app: &App, held: &mut Held, driver: &Driver, action: &Action, round: Round) -> Next {
     let order = &mut held.order;
     match round {
         Round::Came(outcome) | Round::CameAsking(outcome, _) => {
@@ -159,7 +148,11 @@ async fn took(
             if has_looked(action, &outcome) {
                 order.looked = order.heard;
             }
-            apply(order, action, outcome, sent_at)
+            if (action, &outcome) == (&Action::Recheck, &Outcome::RefundFailed) {
+                // Nobody tells of that but this look: what stands is given back anew.
+                order.heard = order.heard.saturating_add(1);
+            }
+            Next::Now(taken(order, action, outcome))
         }
         Round::NotYet(asked) => {
             order.background_rounds += 1;
@@ -168,7 +161,7 @@ async fn took(
                 order.background_rounds = 0;
                 // Whether anything came after the ending is not known then; everything else is known to be left.
                 let outcome = if *action == Action::Recheck { Outcome::LostTrack } else { Outcome::GaveUp };
-                return apply(order, action, outcome, sent_at);
+                return Next::Now(taken(order, action, outcome));
             }
             let delay = background_delay(app.policy(), order.background_rounds, asked);
             // A look is hastened by an event, unless the provider asked to be left alone; a repeated undo is not.
@@ -180,7 +173,7 @@ async fn took(
                     held.order.background_rounds = held.order.background_rounds.saturating_sub(1);
                     Next::Background
                 }
-                Paused::Lost => Next::Stop,
+                Paused::Lost => Next::Lost,
             }
         }
         Round::TooEarly { wait, looked } => {
@@ -192,19 +185,8 @@ async fn took(
             let delay = background_delay(app.policy(), 1, Some(wait));
             match pause(app, held, driver, delay, true).await {
                 Paused::Through | Paused::Hastened => Next::Background,
-                Paused::Lost => Next::Stop,
+                Paused::Lost => Next::Lost,
             }
-        }
-    }
-}
-
-fn apply(order: &mut Order, action: &Action, outcome: Outcome, sent_at: jiff::Timestamp) -> Next {
-    match order.saga.apply(action, outcome, sent_at) {
-        Ok(()) => Next::Now,
-        Err(illegal) => {
-            // Cannot be reached by `perform`; left to a person rather than guessed around.
-            tracing::error!(order = %order.id, %illegal, "saga stopped");
-            Next::Stop
         }
     }
 }
@@ -252,21 +234,29 @@ async fn pause(
 
 /// Whether an action has looked at the charges, and so at what any event tells of that was heard before it began.
 const fn has_looked(action: &Action, outcome: &Outcome) -> bool {
-    matches!(action, Action::Settle | Action::Sweep | Action::Recheck | Action::UndoCharge)
+    matches!(action, Action::Settle | Action::Sweep | Action::Recheck | Action::UndoCharge | Action::ConfirmRefund)
         && !matches!(outcome, Outcome::CloseRefused | Outcome::LostTrack)
 }
 
-/// Until when a charge request of a round may leave, for the record that is written before it: a driver that dies in the
-/// middle of the round leaves nothing better.
-fn sends_until(app: &App, urgency: Urgency) -> jiff::Timestamp {
-    let left = match urgency {
-        Urgency::Caller { deadline } | Urgency::Undo { until: deadline } => {
-            deadline.saturating_duration_since(Instant::now())
-        }
-        Urgency::Round => std::time::Duration::ZERO,
-    };
-    // The last request is preceded by a look-up that was begun in time.
-    app.ports().after(left + app.policy().retry.attempt_timeout)
+/// What turns a sale back before its charge is sent: the person, and the end of the quote, however long it took to get
+/// here. Afterwards nothing does.
+fn turn_back(order: &mut Order, now: jiff::Timestamp) {
+    if order.saga.direction != Direction::Forward || order.saga.charge != Charge::NotSent {
+        return;
+    }
+    if order.cancel_entry.is_some() {
+        order.saga.direction = Direction::Back(Cause::CancelledByUser);
+    } else if order.pay_by <= now {
+        order.saga.direction = Direction::Back(Cause::QuoteExpired);
+    }
+}
+
+/// Takes an outcome. One that the action cannot have is not guessed around: the sale ends there, and a person has to
+/// look. `perform` comes to none.
+fn taken(order: &mut Order, action: &Action, outcome: Outcome) -> Option<Ending> {
+    let illegal = order.saga.apply(action, outcome).err()?;
+    tracing::error!(order = %order.id, %illegal, "saga stopped");
+    Some(order.saga.stopped(&illegal))
 }
 
 /// Writes the order; with an ending also what hangs on it.
@@ -343,7 +333,7 @@ const fn step_id(action: &Action) -> &'static str {
         Action::Settle | Action::Sweep | Action::Recheck => "settle",
         Action::Commit { .. } => "commit",
         Action::Restock { .. } => "restock",
-        Action::UndoCharge => "refund",
+        Action::UndoCharge | Action::ConfirmRefund => "refund",
         Action::Release { .. } => "release",
         Action::End(_) => "order",
     }
@@ -354,8 +344,8 @@ fn log_outcome(app: &App, order: &Order, action: &Action, outcome: &Outcome) {
         Outcome::Held | Outcome::Captured { .. } | Outcome::Committed | Outcome::Swept => {
             (StepStatus::Success, Level::Info, None)
         }
-        Outcome::Undone | Outcome::GivenBack => (StepStatus::RolledBack, Level::Warn, None),
-        Outcome::Unsettled | Outcome::CloseRefused => (StepStatus::Retry, Level::Warn, None),
+        Outcome::Undone | Outcome::GivenBack { .. } => (StepStatus::RolledBack, Level::Warn, None),
+        Outcome::Unsettled | Outcome::CloseRefused | Outcome::RefundFailed => (StepStatus::Retry, Level::Warn, None),
         Outcome::ReservationGone => (StepStatus::Retry, Level::Warn, Some(crate::error::Code::ReservationLost)),
         Outcome::WrongAmount { .. } => (StepStatus::Failed, Level::Error, Some(crate::error::Code::AmountMismatch)),
         Outcome::NotHeld(cause)
@@ -397,3 +387,6 @@ fn log_ending(app: &App, order: &Order, ending: &Ending) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use crate::system::wiring::Wired;
 pub static DUPLICATE_WEBHOOK_APPLIED_TWICE: Defect = Defect {
     id: "duplicate_webhook_applied_twice",
     about: "the ids of events are not kept, so that each delivery is taken for news",
-    caught_by: &["webhook-safe"],
+    caught_by: "webhook-safe",
     hunted_on: &[on("webhooks/once_after_the_reply")],
     wiring: || {
         each_life(|wired| {
@@ -32,7 +32,7 @@ pub static DUPLICATE_WEBHOOK_APPLIED_TWICE: Defect = Defect {
 pub static LATE_WEBHOOK_APPLIED_AFTER_THE_REFUND: Defect = Defect {
     id: "late_webhook_applied_after_the_refund",
     about: "an event about a charge is believed: the order is paid again, although it was given back",
-    caught_by: &["told-monotone", "conserved", "all-or-nothing"],
+    caught_by: "all-or-nothing",
     hunted_on: &[on("webhooks/late_after_the_refund")],
     wiring: || each_life(|wired| wired.mapping(|_, stored| Some(stored), believing)),
 };
@@ -63,7 +63,7 @@ fn believing(mut batch: Batch) -> Batch {
 pub static OLD_SIGNATURE_ACCEPTED: Defect = Defect {
     id: "old_signature_accepted",
     about: "a delivery that was overheard is taken in whenever it is sent again",
-    caught_by: &["webhook-safe"],
+    caught_by: "webhook-safe",
     hunted_on: &[on("webhooks/once_after_the_reply")],
     wiring: || {
         each_life(|mut wired: Wired| {

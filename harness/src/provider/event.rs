@@ -19,6 +19,8 @@ pub enum EventType {
     ChargeFailed,
     /// Money was given back.
     ChargeRefunded,
+    /// Giving money back failed after all.
+    RefundFailed,
 }
 
 impl EventType {
@@ -28,6 +30,7 @@ impl EventType {
             Self::ChargeCaptured => "charge.captured",
             Self::ChargeFailed => "charge.failed",
             Self::ChargeRefunded => "charge.refunded",
+            Self::RefundFailed => "refund.failed",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The desk between the system's announcements and the relays: it asks the stage once a request, keeps what was decided
 //! until the request arrives on a socket, brings deliveries to the upstreams, and knows what is still pending.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,10 +12,11 @@ use giftgenius::ports::{BoxFuture, Provider};
 use giftgenius::webhooks::SIGNATURE_HEADER;
 use tokio::sync::watch;
 
+use super::life::Life;
 use super::upstream::Upstream;
 use crate::error::RunError;
-use crate::fault::Circumstance;
 use crate::fault::decide::{Delivery, Reply, When};
+use crate::fault::{Circumstance, CrashPoint};
 use crate::provider::{ProviderReply, ProviderRequest};
 use crate::trace::{ExchangeId, Seen, provider_index};
 use crate::world::post::{self, Letterbox, Sorted};
@@ -26,10 +27,31 @@ use crate::world::stage::{Arrival, Stage, UnknownOperation};
 pub enum Leave {
     /// Go, and say on arrival which exchange it is.
     Go(ExchangeId),
+    /// The same, and hold the reply back: the process is killed when it is there.
+    GoAndHold(ExchangeId),
+    /// Never: the process is being killed.
+    Never,
     /// Go to where nobody listens.
     Refused,
     /// Go as it is: no provider offers this, and the relay will say so.
     Unknown,
+}
+
+/// A request on its way, and what was decided of it.
+pub struct Decided {
+    /// The request.
+    pub request: ProviderRequest,
+    /// What becomes of it.
+    pub delivery: Delivery,
+    /// Whose it is; nobody's, if it was not announced.
+    pub life: Option<Arc<Life>>,
+}
+
+impl Decided {
+    /// Whether whoever sent it is dead.
+    pub fn is_orphaned(&self) -> bool {
+        self.life.as_ref().is_some_and(|life| life.is_over())
+    }
 }
 
 /// Decides and delivers for all three providers of a run.
@@ -37,11 +59,13 @@ pub struct Desk {
     stage: Arc<Stage>,
     upstreams: [Upstream; 3],
     late_by: Duration,
-    decided: Mutex<HashMap<ExchangeId, (ProviderRequest, Delivery)>>,
+    decided: Mutex<HashMap<ExchangeId, Decided>>,
     pending: watch::Sender<usize>,
+    /// How often the host has hung up on every call in flight.
+    hung_up: watch::Sender<u32>,
     trouble: Mutex<Option<RunError>>,
-    /// Where the system takes the payment provider's events; `None` while it is down.
-    system: Mutex<Option<SocketAddr>>,
+    /// Where each replica of the system takes the payment provider's events, or took them before it died.
+    replicas: Mutex<BTreeMap<usize, SocketAddr>>,
     client: reqwest::Client,
     sorted: Sorted,
 }
@@ -57,18 +81,23 @@ impl Desk {
             upstreams,
             client,
             sorted: Sorted::default(),
-            system: Mutex::default(),
+            replicas: Mutex::default(),
             stage,
             late_by,
             decided: Mutex::default(),
             pending: watch::Sender::new(0),
+            hung_up: watch::Sender::new(0),
             trouble: Mutex::default(),
         }))
     }
 
-    /// The system serves here now, or nowhere.
-    pub fn system_is(&self, address: Option<SocketAddr>) {
-        *self.system.lock().expect("no holder of the address panics") = address;
+    /// A replica of the system serves here from now on.
+    pub fn takes_events(&self, replica: usize, address: SocketAddr) {
+        self.replicas().insert(replica, address);
+    }
+
+    fn replicas(&self) -> MutexGuard<'_, BTreeMap<usize, SocketAddr>> {
+        self.replicas.lock().expect("no holder of the addresses panics")
     }
 
     /// The run's stage.
@@ -76,8 +105,9 @@ impl Desk {
         &self.stage
     }
 
-    /// A request is announced before it connects: decides what goes wrong with it. Announcements fix the order of sites.
-    pub fn announced(&self, arrival: Arrival) -> Leave {
+    /// A request of one life of the system is announced before it connects: decides what goes wrong with it.
+    /// Announcements fix the order of sites.
+    pub fn announced(&self, arrival: Arrival, life: &Arc<Life>) -> Leave {
         let Ok((request, delivery)) = self.stage.arrive(arrival) else {
             return Leave::Unknown;
         };
@@ -86,19 +116,28 @@ impl Desk {
             self.stage.answered(exchange, Seen::Refused);
             return Leave::Refused;
         }
-        self.decided().insert(exchange, (request, delivery));
-        Leave::Go(exchange)
+        if delivery.hang_up {
+            self.hang_up();
+        }
+        let leave = match delivery.crash {
+            Some(CrashPoint::BeforeSend) => {
+                life.crash();
+                return Leave::Never;
+            }
+            Some(CrashPoint::AfterReply) => Leave::GoAndHold(exchange),
+            Some(CrashPoint::AfterSend | CrashPoint::BeforeWrite | CrashPoint::AfterWrite | CrashPoint::BeforeCall)
+            | None => Leave::Go(exchange),
+        };
+        self.decided().insert(exchange, Decided { request, delivery, life: Some(life.clone()) });
+        leave
     }
 
     /// A request has arrived on a socket: what was decided when it was announced, or else what is decided now.
-    pub fn arrived(
-        &self,
-        exchange: Option<ExchangeId>,
-        arrival: Arrival,
-    ) -> Result<(ProviderRequest, Delivery), UnknownOperation> {
+    pub fn arrived(&self, exchange: Option<ExchangeId>, arrival: Arrival) -> Result<Decided, UnknownOperation> {
         let decided = exchange.and_then(|exchange| self.decided().remove(&exchange));
-        let Some((announced, delivery)) = decided else {
-            return self.stage.arrive(arrival);
+        let Some(Decided { request: announced, delivery, life }) = decided else {
+            let (request, delivery) = self.stage.arrive(arrival)?;
+            return Ok(Decided { request, delivery, life: None });
         };
         // What arrived is what counts, should it differ from what was announced.
         let request = ProviderRequest {
@@ -108,7 +147,17 @@ impl Desk {
             body: arrival.body,
             ..announced
         };
-        Ok((request, delivery))
+        Ok(Decided { request, delivery, life })
+    }
+
+    /// The host cancels every call in flight and hangs up.
+    pub fn hang_up(&self) {
+        self.hung_up.send_modify(|count| *count += 1);
+    }
+
+    /// Told when the host hangs up.
+    pub fn hung_up(&self) -> watch::Receiver<u32> {
+        self.hung_up.subscribe()
     }
 
     /// Applies a request as often as was decided, and answers the first reply; late copies are on their way afterwards.
@@ -190,7 +239,7 @@ impl Desk {
         self.trouble.lock().expect("no holder of the trouble panics").take()
     }
 
-    fn decided(&self) -> MutexGuard<'_, HashMap<ExchangeId, (ProviderRequest, Delivery)>> {
+    fn decided(&self) -> MutexGuard<'_, HashMap<ExchangeId, Decided>> {
         self.decided.lock().expect("no holder of the decisions panics")
     }
 }
@@ -208,15 +257,25 @@ impl Letterbox for Desk {
         &self.sorted
     }
 
-    fn knock(self: Arc<Self>, _number: u32, signature: String, body: Bytes) -> BoxFuture<'static, Option<u16>> {
+    /// To the replicas in turn; past one that is down.
+    fn knock(self: Arc<Self>, number: u32, signature: String, body: Bytes) -> BoxFuture<'static, Option<u16>> {
         Box::pin(async move {
-            let address = (*self.system.lock().expect("no holder of the address panics"))?;
-            let url = format!("http://{address}/webhooks/payment");
-            let request = self.client.post(url).header(SIGNATURE_HEADER, signature).body(body);
-            // The whole answer, so that it is not taken for well while the system dies over it.
-            let reply = request.send().await.ok()?;
-            let status = reply.status().as_u16();
-            reply.bytes().await.ok().map(|_| status)
+            let addresses: Vec<_> = self.replicas().values().copied().collect();
+            let first = usize::try_from(number).unwrap_or_default() % addresses.len().max(1);
+            for address in addresses.iter().cycle().skip(first).take(addresses.len()) {
+                let url = format!("http://{address}/webhooks/payment");
+                let request = self.client.post(url).header(SIGNATURE_HEADER, &signature).body(body.clone());
+                let reply = match request.send().await {
+                    Ok(reply) => reply,
+                    // Nobody is there, so nothing was delivered.
+                    Err(error) if error.is_connect() => continue,
+                    Err(_) => return None,
+                };
+                // The whole answer, so that it is not taken for well while the system dies over it.
+                let status = reply.status().as_u16();
+                return reply.bytes().await.ok().map(|_| status);
+            }
+            None
         })
     }
 
