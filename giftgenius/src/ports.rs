@@ -81,6 +81,8 @@ pub struct Response {
     pub status: u16,
     /// The `retry-after` header as sent: seconds or an HTTP date (RFC 9110 §10.2.3).
     pub retry_after: Option<String>,
+    /// The `date` header as sent: the provider's own clock, by which a date in `retry_after` is meant.
+    pub date: Option<String>,
     /// The body, whole.
     pub body: Bytes,
 }

@@ -68,7 +68,10 @@ pub fn classify(reply: Result<Response, TransportError>, now: Timestamp) -> Resu
         Err(TransportError::NotSent) => return Err(Failure::NotSent),
         Err(TransportError::Broken | TransportError::Cut) => return Err(Failure::Unclear { retry_after: None }),
     };
-    let retry_after = response.retry_after.as_deref().and_then(|text| parse_retry_after(text, now));
+    let retry_after = response.retry_after.as_deref().and_then(|text| {
+        let theirs = response.date.as_deref().and_then(|date| their_time(date, now));
+        parse_retry_after(text, theirs.unwrap_or(now))
+    });
     match response.status {
         200..=299 => Ok(response),
         429 => Err(Failure::NotNow { retry_after }),
@@ -123,6 +126,17 @@ pub fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     }
     let date = Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()?;
     Some(crate::time::until(now, date))
+}
+
+/// How far apart two clocks may be before the other one counts: an HTTP date has whole seconds.
+const CLOCKS_AGREE: Duration = Duration::from_secs(2);
+
+/// The time by a provider's clock, where it is another than ours: a date that it names is meant by its own clock, and
+/// ours may have jumped.
+fn their_time(date: &str, now: Timestamp) -> Option<Timestamp> {
+    let theirs = Timestamp::try_from(httpdate::parse_http_date(date).ok()?).ok()?;
+    let apart = crate::time::until(now, theirs).max(crate::time::until(theirs, now));
+    (apart >= CLOCKS_AGREE).then_some(theirs)
 }
 
 /// The delay before retry `number` (from 1), jitter apart.

@@ -54,6 +54,9 @@ pub struct Order {
     pub background_rounds: u32,
     /// Until when its owner may be silent.
     pub lease_until: Timestamp,
+    /// Whether a person has been called to it, where it is parked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alerted: bool,
     /// Rises with each takeover; an owner that finds another value has lost the order.
     pub fence: u64,
 }

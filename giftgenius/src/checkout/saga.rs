@@ -14,6 +14,7 @@ use super::steps::{Round, RoundContext, background_delay, perform};
 use super::waiters::{Driver, Phase};
 use crate::app::App;
 use crate::journal::{Batch, CommitError, JournalError, Key, Record, Version};
+use crate::operations::parked;
 use crate::retry::Urgency;
 use crate::step_log::{AlertKind, Level, StepStatus};
 
@@ -90,6 +91,9 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
         if let Action::End(ending) = &action {
             log_ending(app, order, ending);
             driver.tell(Phase::Ended);
+            if order.is_parked() {
+                parked::call_a_person(app, held.version, &held.order).await;
+            }
             return;
         }
         let round = perform(app.caller(), order, &action, RoundContext { urgency, quiet_since, repeated }).await;
@@ -265,7 +269,7 @@ fn log_ending(app: &App, order: &Order, ending: &Ending) {
             };
             app.log_step(order, "order", StepStatus::RolledBack, Level::Warn, code);
         }
-        Ending::Parked { note } => {
+        Ending::Parked { .. } => {
             app.log_step(
                 order,
                 "order",
@@ -273,7 +277,6 @@ fn log_ending(app: &App, order: &Order, ending: &Ending) {
                 Level::Error,
                 Some(crate::error::Code::OrderNeedsAttention),
             );
-            app.alert(AlertKind::OrderParked, order, note.clone());
         }
     }
 }

@@ -16,7 +16,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Url, redirect, retry};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -146,8 +146,9 @@ impl HttpTransport {
             if error.is_connect() || error.is_builder() { TransportError::NotSent } else { TransportError::Broken }
         })?;
         let status = reply.status().as_u16();
-        let retry_after = reply.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        Ok(Response { status, retry_after, body: whole_body(reply).await? })
+        let header = |name| reply.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (retry_after, date) = (header(RETRY_AFTER), header(DATE));
+        Ok(Response { status, retry_after, date, body: whole_body(reply).await? })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 fn reply(status: u16, retry_after: Option<&str>, body: &str) -> Response {
-    Response { status, retry_after: retry_after.map(str::to_owned), body: body.to_owned().into() }
+    Response { status, date: None, retry_after: retry_after.map(str::to_owned), body: body.to_owned().into() }
 }
 
 fn now() -> Timestamp {
@@ -249,4 +249,22 @@ fn only_what_looks_like_a_code_is_passed_on() {
     ] {
         assert!(!is_word(other), "{other}");
     }
+}
+
+#[test]
+fn a_date_is_meant_by_the_clock_of_whoever_names_it() {
+    let asked = |date: Option<&str>, ours: &str| {
+        let retry_after = Some(String::from("Thu, 01 Jan 2026 00:00:09 GMT"));
+        let response = Response { status: 503, retry_after, date: date.map(str::to_owned), body: bytes::Bytes::new() };
+        match classify(Ok(response), ours.parse().unwrap()) {
+            Err(Failure::Unclear { retry_after }) => retry_after.unwrap(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let theirs = Some("Thu, 01 Jan 2026 00:00:04 GMT");
+    assert_eq!(asked(theirs, "2026-01-01T01:00:00Z"), Duration::from_secs(5), "ours is ahead");
+    assert_eq!(asked(theirs, "2025-12-31T00:00:00Z"), Duration::from_secs(5), "ours is behind");
+    assert_eq!(asked(theirs, "2026-01-01T00:00:04.5Z"), Duration::from_millis(4500), "they agree");
+    assert_eq!(asked(None, "2026-01-01T01:00:00Z"), Duration::ZERO);
+    assert_eq!(asked(Some("yesterday"), "2026-01-01T00:00:02Z"), Duration::from_secs(7));
 }

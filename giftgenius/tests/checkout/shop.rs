@@ -257,7 +257,7 @@ impl Transport for Shop {
                 books.script.get_mut(request.operation).and_then(VecDeque::pop_front).unwrap_or(Fault::Fine)
             };
             let answer = |(status, body): (u16, Value)| {
-                Ok(Response { status, retry_after: None, body: body.to_string().into_bytes().into() })
+                Ok(Response { status, date: None, retry_after: None, body: body.to_string().into_bytes().into() })
             };
             let reply = match fault {
                 Fault::Fine => answer(self.apply(&request, None)),
@@ -269,7 +269,7 @@ impl Transport for Shop {
                 }
                 Fault::Status(status, code, retry_after) => {
                     let body = refused(status, code).1.to_string().into_bytes().into();
-                    Ok(Response { status, retry_after: retry_after.map(str::to_owned), body })
+                    Ok(Response { status, date: None, retry_after: retry_after.map(str::to_owned), body })
                 }
                 Fault::Silence => {
                     self.apply(&request, None);

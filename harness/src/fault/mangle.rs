@@ -132,11 +132,16 @@ pub fn retry_after_text(retry_after: RetryAfter, now: Timestamp) -> String {
                 .expect("a span of seconds has no calendar units");
             let whole = jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Ceil);
             let whole = then.round(whole).unwrap_or(then);
-            DateTimePrinter::new()
-                .timestamp_to_rfc9110_string(&whole)
-                .expect("no run reaches a year that an HTTP date cannot tell")
+            http_date(whole)
         }
     }
+}
+
+/// A point in time as HTTP tells it, in whole seconds (RFC 9110 §5.6.7).
+pub fn http_date(at: Timestamp) -> String {
+    DateTimePrinter::new()
+        .timestamp_to_rfc9110_string(&at)
+        .expect("no run reaches a year that an HTTP date cannot tell")
 }
 
 fn html_page() -> String {

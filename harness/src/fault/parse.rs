@@ -238,6 +238,10 @@ impl<'a> Reader<'a> {
             let message = format!("which request is meant? Write `{part}#1` for the first");
             return Err(self.error(part, message));
         };
+        if let (Some(_), Place::JournalRead | Place::JournalWrite) = (step, place) {
+            let message = format!("`{label}` belongs to no step of the script: write `{label}#1` for the first");
+            return Err(self.error(part, message));
+        }
         let step = step.map(|step| self.counted(step, "a step of the script")).transpose()?;
         Ok(Target::At(Address { place, step, number: self.counted(number, "the site")? }))
     }
@@ -283,7 +287,6 @@ impl<'a> Reader<'a> {
             | Impossible::NoRefusal { .. }
             | Impossible::NoSubject { .. }
             | Impossible::Elsewhere { .. }
-            | Impossible::NoStep { .. }
             | Impossible::Status(_)
             | Impossible::Delay
             | Impossible::DeclineCode => None,

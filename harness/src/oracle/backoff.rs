@@ -204,7 +204,9 @@ fn retry_after(attempt: &ExchangeView<'_>, policy: &Policy) -> Option<(Duration,
         Some(Fault::Status(_, Some(RetryAfter::Date(_))) | Fault::StatusAfter(_, Some(RetryAfter::Date(_))))
     );
     let at_least = if by_date { asked.saturating_sub(Duration::from_secs(1)) } else { asked };
-    Some((at_least, asked))
+    // By the provider's own clock the date is up to a second further off: its `date` has whole seconds too.
+    let at_most = if by_date { asked + Duration::from_secs(1) } else { asked };
+    Some((at_least, at_most))
 }
 
 fn doubled(base: Duration, times: u32, cap: Duration) -> Duration {

@@ -13,7 +13,8 @@ pub static BOUNDED: Oracle = Oracle {
     explanation: "Retries live in one layer with one bound; a fault that multiplies through several layers becomes a \
                   storm at the provider that is down. The worst case is a figure that follows from the policy \
                   (attempts of one loop, plus one a background round). A 4xx other than 408, 429 and a 409 in flight \
-                  is an answer: asking again under the same key cannot help.",
+                  is an answer: asking again under the same key cannot help. A process that died may not have \
+                  written the refusal down; its successor may ask once more.",
     requirements: &["F2", "F3"],
     check,
 };
@@ -89,7 +90,8 @@ fn repeated(evidence: &Evidence<'_>, group: &[usize], findings: &mut Findings) {
     let again = group
         .iter()
         .map(|index| &evidence.exchanges[*index])
-        .filter(|exchange| exchange.sent_event > answered)
+        // A process that died may have died before it wrote the refusal down.
+        .filter(|exchange| exchange.sent_event > answered && exchange.incarnation == refused.incarnation)
         .min_by_key(|exchange| exchange.sent_event);
     if let Some(again) = again {
         let message = format!(

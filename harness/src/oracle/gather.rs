@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use giftgenius::error::Code;
+
 use super::evidence::{CallView, Evidence, ExchangeView, Names, OrderView, Rest, SessionView, Setting};
 use super::told::{Told, quote};
 use super::{ToldStatus, codes};
@@ -278,7 +280,9 @@ fn may_have_been_accepted(call: &CallView<'_>) -> bool {
                     .code
                     .and_then(codes::parse)
                     .is_some_and(|code| codes::leaves_the_sale_open(code) || codes::before_the_claim(code));
-                !settles_nothing && (told.retryable == Some(true) || told.effects == Some("unknown"))
+                // A store that failed in the act may have taken the cancellation in all the same, and the caller is told so.
+                let lost = told.code == Some(Code::StoreUnavailable.as_str()) && told.effects == Some("unknown");
+                lost || (!settles_nothing && (told.retryable == Some(true) || told.effects == Some("unknown")))
             }
         },
     }

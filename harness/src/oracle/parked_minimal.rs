@@ -6,15 +6,18 @@ use giftgenius::step_log::{AlertKind, LogLine};
 use super::evidence::{Evidence, OrderView};
 use super::settlement::unsettled_charge;
 use super::{Findings, Oracle, Verdict};
+use crate::fault::site::Place;
 use crate::provider::OperationSpec;
 use crate::provider::ledger::EffectKind;
 use crate::provider::operations::{CANCEL, CHARGE, COMMIT, LOOK_UP, REFUND, RELEASE, RESTOCK};
+use crate::trace::EventKind;
 
 /// The rule.
 pub static PARKED_MINIMAL: Oracle = Oracle {
     id: "parked-minimal",
     rule: "An order is parked only where a fault struck the operation that had to settle or undo it, after the \
-           background rounds were used up; it is listed with what stands and what to do, and alerted exactly once.",
+           background rounds were used up; it is listed with what stands and what to do, and alerted exactly once (again only where the process \
+           died, or its store failed, in the act).",
     explanation: "Parking is the honest end of what cannot be settled, and the lazy end of what was not tried. A \
                   breach says which: no fault that explains it, too few attempts, no line in the list, no alert, or \
                   several. A refusal for good ends the attempts early, and so does a provider that cannot close a \
@@ -89,6 +92,15 @@ fn justified(evidence: &Evidence<'_>, order: &OrderView<'_>, findings: &mut Find
     }
 }
 
+/// Whether the note that a person was called may have been lost between two calls: with the process, or in the store.
+fn may_call_again(evidence: &Evidence<'_>, first: usize, second: usize) -> bool {
+    evidence.trace.events[first..second].iter().any(|event| match &event.kind {
+        EventKind::Crashed => true,
+        EventKind::Struck { site, .. } => site.place == Place::JournalWrite,
+        _ => false,
+    })
+}
+
 /// One alert for each parked order, and none for another.
 fn alerted(evidence: &Evidence<'_>, findings: &mut Findings) {
     let mut alerts: Vec<(&str, usize)> = Vec::new();
@@ -105,6 +117,7 @@ fn alerted(evidence: &Evidence<'_>, findings: &mut Findings) {
         match (own.next(), own.next()) {
             (Some(_), None) => {}
             (None, _) => findings.add(format!("order {} is parked, but nobody was alerted", parked.order_id), []),
+            (Some((_, first)), Some((_, second))) if may_call_again(evidence, *first, *second) => {}
             (Some(_), Some(_)) => findings.add(
                 format!("order {} is parked once, but was alerted several times", parked.order_id),
                 alerts.iter().filter(|(order, _)| *order == parked.order_id).map(|(_, index)| *index),

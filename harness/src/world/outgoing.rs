@@ -9,7 +9,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 
 use crate::fault::RetryAfter;
 use crate::fault::decide::Mangle;
-use crate::fault::mangle::{error_body, mangle, padded, retry_after_text};
+use crate::fault::mangle::{error_body, http_date, mangle, padded, retry_after_text};
 use crate::provider::{OperationSpec, ProviderReply};
 use crate::trace::Seen;
 use crate::world::stage::UnknownOperation;
@@ -21,6 +21,8 @@ pub struct Outgoing {
     pub status: u16,
     /// `retry-after`, as sent.
     pub retry_after: Option<String>,
+    /// `date`, where `retry-after` is one: HTTP servers add it by themselves.
+    pub date: Option<String>,
     /// `content-type`.
     pub content_type: &'static str,
     /// The whole body.
@@ -51,6 +53,7 @@ pub fn passed(operation: &OperationSpec, reply: &ProviderReply, how: Option<&Man
     Outgoing {
         status,
         retry_after: reply.retry_after_s.map(|seconds| seconds.to_string()),
+        date: None,
         content_type,
         seen: Seen::Reply {
             status,
@@ -66,6 +69,7 @@ pub fn huge(reply: &ProviderReply) -> Outgoing {
     Outgoing {
         status: reply.status,
         retry_after: reply.retry_after_s.map(|seconds| seconds.to_string()),
+        date: None,
         content_type: JSON,
         body: padded(&reply.body).into(),
         seen: Seen::Cut,
@@ -83,6 +87,7 @@ pub fn imposed(status: u16, retry_after: Option<RetryAfter>, utc: Timestamp) -> 
     Outgoing {
         status,
         retry_after: retry_after.map(|after| retry_after_text(after, utc)),
+        date: matches!(retry_after, Some(RetryAfter::Date(_))).then(|| http_date(utc)),
         content_type: JSON,
         body: error_body(status).into(),
         seen: Seen::Reply { status, retry_after: retry_after.map(span), intact: true },

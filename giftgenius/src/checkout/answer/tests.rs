@@ -30,6 +30,7 @@ pub(crate) fn order(saga: Saga) -> Order {
         saga,
         background_rounds: 0,
         lease_until: at,
+        alerted: false,
         fence: 1,
     }
 }

@@ -50,6 +50,7 @@ pub(in crate::journal) fn order(id: &str, saga: Saga) -> Record {
         saga,
         background_rounds: 0,
         lease_until: second(30),
+        alerted: false,
         fence: 1,
     })
 }

@@ -89,13 +89,15 @@ fn the_core_menu_of_a_charge() {
 
 #[test]
 fn every_entry_is_possible_and_stands_once_and_core_is_part_of_full() {
-    for operation in ALL {
-        let menu = full(operation);
+    for place in Place::all() {
+        let menu = full(place);
         for (index, fault) in menu.iter().enumerate() {
-            assert_eq!(validate(operation, fault), Ok(()), "{}: {fault}", operation.label);
-            assert!(!menu[..index].contains(fault), "{}: {fault}", operation.label);
+            assert_eq!(validate(place, fault), Ok(()), "{}: {fault}", place.label());
+            assert!(!menu[..index].contains(fault), "{}: {fault}", place.label());
         }
-        assert!(core(operation).iter().all(|fault| menu.contains(fault)));
+        assert!(core(place).iter().all(|fault| menu.contains(fault)));
+    }
+    for operation in ALL {
         assert!((7..=16).contains(&core(operation).len()), "{}", operation.label);
     }
 }
@@ -127,6 +129,17 @@ fn what_cannot_be_is_refused_with_a_reason() {
         (&CHARGE, Fault::Circumstance(Circumstance::Declined("a; b".to_owned())), "a decline code is"),
     ] {
         let error = validate(operation, &fault).expect_err("it cannot be").to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    for (place, fault, expected) in [
+        (Place::JournalWrite, Fault::LostReply, "`lost_reply` cannot happen at `journal.write`, but at a request"),
+        (Place::JournalRead, Fault::Full, "but at `journal.write`"),
+        (Place::HostCall, Fault::Busy, "but at `journal.read` or `journal.write`"),
+        (Place::JournalWrite, Fault::Crash(CrashPoint::AfterSend), "`crash(after_send)` cannot happen at"),
+        ((&CHARGE).into(), Fault::Crash(CrashPoint::AfterWrite), "but at `journal.write`"),
+        ((&CHARGE).into(), Fault::Jump(Expiry::Key), "but at `host.call` or `journal.write`"),
+    ] {
+        let error = validate(place, &fault).expect_err("it cannot be").to_string();
         assert!(error.contains(expected), "{error}");
     }
     assert_eq!(validate(&LOOK_UP, &Fault::LostReply), Ok(()));

@@ -47,6 +47,13 @@ const ERRORS: &[(&str, &str, &str)] = &[
     ("payment.charge#99999999999: cut", "is too large a number", "99999999999"),
     ("payment.charge@0#1: cut", "a step of the script is counted from 1", "0"),
     ("payment.charge#1: lost-reply", "`lost-reply` is no fault; did you mean `lost_reply`?", "lost-reply"),
+    ("journal.write@2#1: busy", "belongs to no step of the script: write `journal.write#1`", "journal.write@2#1"),
+    (
+        "payment.charge#1: crash(after_sent)",
+        "`after_sent` is no point of a crash; did you mean `after_send`?",
+        "after_sent",
+    ),
+    ("journal.write#1: jump(tomorrow)", "there is `lease`, `quote`, `reservation`, `key`", "tomorrow"),
     ("payment.charge#1:  ", "fault is missing here", ""),
     ("payment.charge#1: status", "`status` needs more: write it like `status(503)`", "status"),
     ("payment.charge#1: status()", "a value is missing in `status()`", ""),

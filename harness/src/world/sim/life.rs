@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use giftgenius::app::App;
+use giftgenius::app::{App, ToolCall};
 use giftgenius::journal::memory::MemoryJournal;
 use giftgenius::policy::Policy;
-use giftgenius::ports::Ports;
+use giftgenius::ports::{BoxFuture, Ports};
 use tokio::sync::Notify;
 
 use super::journal::SimJournal;
@@ -19,7 +19,7 @@ use super::ports::{SimClock, SimLog};
 use super::tasks::SimTasks;
 use super::transport::SimTransport;
 use crate::system::entropy::SeededEntropy;
-use crate::system::wiring::Wiring;
+use crate::system::wiring::{Answer, Door, Wired, Wiring};
 use crate::trace::EventKind;
 use crate::world::stage::Stage;
 
@@ -78,6 +78,8 @@ impl Pulse {
 pub struct Life {
     /// The application.
     pub app: Arc<App>,
+    /// Who takes its calls, where that is not the application itself.
+    door: Option<Door>,
     /// Its background work.
     pub tasks: Arc<SimTasks>,
     /// Whether it lives.
@@ -161,11 +163,8 @@ impl House {
             tasks: tasks.clone(),
             log: Arc::new(SimLog::new(self.stage.recorder().clone(), pulse.clone())),
         };
-        let app = match &self.wiring {
-            None => App::new(ports, self.policy.clone()),
-            Some(wiring) => App::new(wiring.ports(ports, &self.policy), wiring.policy(self.policy.clone())),
-        };
-        Life { app, tasks, pulse, up: false }
+        let Wired { ports, policy, door } = Wired::whole(ports, self.policy.clone()).with(self.wiring.as_deref());
+        Life { app: App::new(ports, policy), door, tasks, pulse, up: false }
     }
 
     /// The application of a replica, once it takes calls.
@@ -184,6 +183,15 @@ impl House {
         let lives = self.lives();
         let life = &lives[replica];
         life.up.then(|| (life.app.clone(), life.tasks.clone(), life.pulse.clone()))
+    }
+
+    /// Calls a tool of a replica's application.
+    pub fn take_call(&self, replica: usize, app: Arc<App>, call: ToolCall) -> BoxFuture<'static, Answer> {
+        let door = self.lives()[replica].door.clone();
+        match door {
+            None => Box::pin(async move { app.call_tool(call).await }),
+            Some(door) => door(app, call),
+        }
     }
 
     /// Everybody's background work.

@@ -181,6 +181,6 @@ impl SimTransport {
 }
 
 fn response(outgoing: Outgoing) -> (Response, Seen) {
-    let Outgoing { status, retry_after, body, seen, content_type: _ } = outgoing;
-    (Response { status, retry_after, body }, seen)
+    let Outgoing { status, retry_after, date, body, seen, content_type: _ } = outgoing;
+    (Response { status, retry_after, date, body }, seen)
 }

@@ -1,0 +1,60 @@
+//! How much of each menu exploration tries, as scenario files and the command line say it.
+
+use super::{core, full};
+use crate::fault::site::Place;
+use crate::fault::{Fault, ProviderFault};
+
+/// One of the two menus that every place has.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Breadth {
+    /// Every fault there is.
+    Full,
+    /// One fault for each moment and each way in which a client can take it.
+    Core,
+}
+
+impl Breadth {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Full, Self::Core];
+
+    /// The word for files and the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Core => "core",
+        }
+    }
+
+    /// What it has at a place.
+    pub fn at(self, place: Place) -> &'static [Fault] {
+        match self {
+            Self::Full => full(place),
+            Self::Core => core(place),
+        }
+    }
+}
+
+/// The faults over time that exploration tries, one at a time, at a provider: the same for each. Two last for good, as
+/// far as one sale goes.
+pub const fn over_time(extent: Breadth) -> &'static [ProviderFault] {
+    const FOR_GOOD: u32 = 1000;
+    match extent {
+        Breadth::Full => &[
+            ProviderFault::Outage { from: 1, calls: 1 },
+            ProviderFault::Outage { from: 1, calls: 4 },
+            ProviderFault::Outage { from: 2, calls: 3 },
+            ProviderFault::Outage { from: 1, calls: FOR_GOOD },
+            ProviderFault::Outage { from: 2, calls: FOR_GOOD },
+            ProviderFault::Brownout { percent: 50, from: 1, calls: 8 },
+            ProviderFault::Flap { from: 1, up: 1, down: 2, calls: 9 },
+            ProviderFault::RateLimit { from: 1, calls: 4, retry_after: 1 },
+            ProviderFault::RateLimit { from: 2, calls: 4, retry_after: 60 },
+        ],
+        Breadth::Core => &[
+            ProviderFault::Outage { from: 1, calls: 4 },
+            ProviderFault::Outage { from: 2, calls: FOR_GOOD },
+            ProviderFault::Brownout { percent: 50, from: 1, calls: 8 },
+            ProviderFault::RateLimit { from: 1, calls: 4, retry_after: 1 },
+        ],
+    }
+}
