@@ -67,6 +67,12 @@ impl Catalog {
         Self { fixture, stock: BTreeMap::new() }
     }
 
+    /// Writes all that is not the fixture's.
+    pub(super) fn write_state(&self, out: &mut impl std::fmt::Write) -> std::fmt::Result {
+        let Self { fixture: _, stock } = self;
+        write!(out, "{stock:?}")
+    }
+
     /// What the shelf holds, as the catalog knows it, where that differs from the fixture.
     pub fn set_stock(&mut self, sku: &str, quantity: u32) {
         self.stock.insert(sku.to_owned(), quantity);

@@ -12,9 +12,10 @@ use super::life::{House, Pulse};
 use crate::fault::CrashPoint;
 use crate::fault::decide::{Delivery, Reply, When};
 use crate::provider::{ProviderReply, ProviderRequest};
-use crate::trace::Seen;
+use crate::trace::{ExchangeId, Seen};
 use crate::world::late_by;
 use crate::world::outgoing::{Outgoing, imposed, passed, unknown_operation};
+use crate::world::print::Print;
 use crate::world::stage::Arrival;
 
 /// How long a request takes to its provider and back when nothing goes wrong.
@@ -117,6 +118,7 @@ impl Transport for SimTransport {
             };
             if delivery.reply == Reply::Refuse {
                 saw(Seen::Refused);
+                self.observed(exchange, &Seen::Refused);
                 return Err(TransportError::NotSent);
             }
             let crash = delivery.crash;
@@ -158,9 +160,11 @@ impl Transport for SimTransport {
                 // What was never applied has no reply to pass on.
                 (Reply::Silence | Reply::Refuse | Reply::Pass { .. }, _) => {
                     saw(Seen::Silence);
+                    self.observed(exchange, &Seen::Silence);
                     std::future::pending().await
                 }
             };
+            self.observed(exchange, &reply);
             if crash.is_some() {
                 self.dies().await;
             }
@@ -170,6 +174,13 @@ impl Transport for SimTransport {
 }
 
 impl SimTransport {
+    /// The system is about to see what came back.
+    fn observed(&self, exchange: ExchangeId, what: &dyn std::fmt::Debug) {
+        if self.house.stage.observed(exchange, format_args!("|{exchange:?} {what:?}")) {
+            self.house.make_print(Print::Observed);
+        }
+    }
+
     async fn dies(&self) -> ! {
         self.house.crash(&self.pulse);
         std::future::pending().await
