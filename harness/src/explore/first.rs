@@ -26,6 +26,13 @@ pub struct Budget {
     pub reduction: bool,
 }
 
+impl Budget {
+    /// Every plan of up to so many faults, each of them run.
+    pub const fn of(depth: usize) -> Self {
+        Self { depth, runs_max: u64::MAX, reduction: false }
+    }
+}
+
 /// What an exploration up to its first finding came to.
 #[derive(Clone, PartialEq, Debug)]
 pub struct First {

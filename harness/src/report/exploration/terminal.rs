@@ -292,7 +292,9 @@ fn next(report: &Exploration) -> String {
         seconds.map_or_else(String::new, |seconds| format!(", about {}", roughly(seconds.max(1))))
     };
     let deeper = space.depth + 1;
-    let by = |menu: &str, plans: u64| format!("--depth {deeper} --menu {menu}: {} plans more{}", units::grouped(plans), took(plans));
+    let by = |menu: &str, plans: u64| {
+        format!("--depth {deeper} --menu {menu}: {} plans more{}", units::grouped(plans), took(plans))
+    };
     if space.menu == "core" || core == 0 || core == same {
         format!("all is well; next: {}", by(&space.menu, same))
     } else {

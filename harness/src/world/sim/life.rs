@@ -7,7 +7,6 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use giftgenius::app::{App, ToolCall};
 use giftgenius::journal::memory::MemoryJournal;
@@ -24,12 +23,7 @@ use crate::system::wiring::{Answer, Door, Wired, Wiring};
 use crate::trace::EventKind;
 use crate::world::print::Print;
 use crate::world::stage::Stage;
-
-/// How long it takes until a crashed process is there again.
-const RESTART_AFTER: Duration = Duration::from_secs(1);
-
-/// How often a process that cannot begin (its store fails) is started again before it is left alone.
-const STARTS_MAX: u32 = 20;
+use crate::world::{RESTART_AFTER, STARTS_MAX};
 
 /// Whether an incarnation lives.
 #[derive(Debug)]
@@ -147,6 +141,11 @@ impl House {
 
     fn lives(&self) -> MutexGuard<'_, Vec<Life>> {
         self.lives.lock().expect("no holder of the lives panics")
+    }
+
+    /// Lets go of every life, at the end of a run. Nothing can be asked of the house any more.
+    pub fn end(&self) {
+        self.lives().clear();
     }
 
     /// How many replicas there are.

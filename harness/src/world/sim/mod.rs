@@ -11,6 +11,9 @@ pub mod ports;
 pub mod tasks;
 pub mod transport;
 
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -56,7 +59,7 @@ impl SimWorld {
     pub fn start(scenario: &Scenario, choices: Choices, seed: u64, wiring: Option<Arc<dyn Wiring>>) -> Self {
         let recorder = Recorder::start();
         let clock = Arc::new(SimClock::start());
-        let mut providers = Providers::new(scenario.policy.payment_profile, &scenario.shop.fixture);
+        let mut providers = Providers::new((&scenario.policy).into(), &scenario.shop.fixture);
         for (sku, quantity) in &scenario.stock {
             providers.set_stock(sku, *quantity);
         }
@@ -92,6 +95,13 @@ impl SimWorld {
             }
         }
         Ok(true)
+    }
+}
+
+impl Drop for SimWorld {
+    fn drop(&mut self) {
+        // Each life's ports lead back to the house that holds the life: left alone, no run would ever be freed.
+        self.house.end();
     }
 }
 
