@@ -90,7 +90,7 @@ pub static ALL: &[&Defect] = &[
     &provider_keys::KEY_NOT_SENT_TO_PROVIDER,
     &provider_keys::FRESH_PROVIDER_KEY_ON_EACH_ATTEMPT,
     &provider_keys::ONE_PROVIDER_KEY_FOR_ALL_STEPS,
-    &provider_keys::PROVIDER_KEY_NOT_RENEWED_AFTER_A_CLEAN_FAILURE,
+    &provider_keys::PROVIDER_KEY_NOT_RENEWED,
     &retries::RETRY_OF_4XX,
     &retries::NO_BOUND,
     &retries::NO_BACKOFF,
@@ -129,6 +129,7 @@ pub static ALL: &[&Defect] = &[
     &leaks::SECRET_IN_THE_LOG,
     &log::LOG_LINE_MISSING,
     &log::PARKED_WITHOUT_AN_ALERT,
+    &sessions::REFUND_NOT_BOOKED,
     &sessions::ORDER_VISIBLE_TO_ANOTHER_USER,
     &sessions::DEGRADED_MODE_THAT_STILL_CHARGES,
 ];

@@ -71,6 +71,16 @@ pub struct Caught {
     pub message: String,
 }
 
+impl Caught {
+    /// The scenario under the plan, as a file of its own.
+    pub(super) fn shown(&self) -> Scenario {
+        let mut shown = Scenario::clone(&self.ground.scenario);
+        shown.plan = self.plan.clone();
+        shown.explore = Default::default();
+        shown
+    }
+}
+
 /// What a hunt came to.
 #[derive(Clone, Debug)]
 pub struct Hunted {
