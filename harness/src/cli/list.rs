@@ -10,6 +10,7 @@ use crate::provider::operations;
 use crate::report::terminal::{WIDTH, wrap};
 use crate::{defect, oracle};
 
+#[expect(clippy::struct_excessive_bools, reason = "a flag for each thing that can be listed; clap keeps them apart")]
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
     /// Scenarios by name, file or folder; all unless named.

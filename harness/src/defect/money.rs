@@ -46,7 +46,7 @@ fn charge_blindly(wired: Wired, under_another_key: bool) -> Wired {
         async move {
             let is_unknown = |reference: &str| unknown.lock().expect("no holder panics").contains(reference);
             match request.operation {
-                "payment.look_up" if is_unknown(looked_up(&request)) => made_up(200, r#"{"charges": []}"#),
+                "payment.look_up" if is_unknown(looked_up(&request)) => Ok(made_up(200, r#"{"charges": []}"#)),
                 "payment.charge" => {
                     let reference = field(&request, "reference").unwrap_or_default();
                     if under_another_key && is_unknown(&reference) {

@@ -15,7 +15,7 @@ use crate::fault::site::Place;
 use crate::oracle::{self, Verdict};
 use crate::outcome::Outcome;
 use crate::run::simulate;
-use crate::scenario::model::Scenario;
+use crate::scenario::model::{Narrowing, Scenario};
 use crate::scenario::policy::profile_name;
 
 /// A scenario under a payment profile, with the places that are struck: where something is hunted.
@@ -76,7 +76,7 @@ impl Caught {
     pub(super) fn shown(&self) -> Scenario {
         let mut shown = Scenario::clone(&self.ground.scenario);
         shown.plan = self.plan.clone();
-        shown.explore = Default::default();
+        shown.explore = Narrowing::default();
         shown
     }
 }
