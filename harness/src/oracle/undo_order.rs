@@ -4,7 +4,7 @@ use super::evidence::{Evidence, ExchangeView, OrderView};
 use super::settlement::unsettled_charge;
 use super::{Findings, Oracle, Verdict};
 use crate::provider::ledger::EffectKind;
-use crate::provider::operations::{CANCEL, CHARGE, COMMIT, REFUND, RELEASE, RESERVE, RESTOCK};
+use crate::provider::operations::{CANCEL, CHARGE, COMMIT, LOOK_UP, REFUND, RELEASE, RESERVE, RESTOCK};
 use crate::trace::EventKind;
 
 /// The rule.
@@ -88,7 +88,11 @@ fn released(evidence: &Evidence<'_>, release: usize, order: usize, findings: &mu
     let event = release.sent_event;
     let view = &evidence.orders[order];
     let taken = evidence.money_at(view, event);
-    let refunds = |exchange: &ExchangeView<'_>| exchange.is(&REFUND) || exchange.is(&CANCEL);
+    // Where nothing can be closed, the undo of a charge begins by looking it up.
+    let looks_up = !evidence.policy.payment_profile.can_close_reference();
+    let refunds = |exchange: &ExchangeView<'_>| {
+        exchange.is(&REFUND) || exchange.is(&CANCEL) || (looks_up && exchange.is(&LOOK_UP))
+    };
     if taken > 0 && !given_up(evidence, view, event, refunds) {
         let message = format!(
             "{} frees the stock of order {} while a charge of {} still stands",
@@ -153,9 +157,12 @@ fn once(evidence: &Evidence<'_>, findings: &mut Findings) {
         let twice = match effect.kind {
             EffectKind::Reserve | EffectKind::Commit => times > 1,
             EffectKind::Charge => effect.amount.is_some_and(|amount| times > amount.minor_units),
-            EffectKind::Refund | EffectKind::Close | EffectKind::Release | EffectKind::Expire | EffectKind::Restock => {
-                false
-            }
+            EffectKind::Refund
+            | EffectKind::RefundFailed
+            | EffectKind::Close
+            | EffectKind::Release
+            | EffectKind::Expire
+            | EffectKind::Restock => false,
         };
         if twice {
             let undos = evidence.ledger.effects.iter().filter(|other| other.undoes == Some(effect.id));
@@ -211,6 +218,32 @@ mod tests {
         assert!(run.broken(&UNDO_ORDER).contains("42.00 EUR still stands"));
         run.done(&REFUND, EffectKind::Refund, "ord_1", Some(charge));
         run.broken(&UNDO_ORDER);
+    }
+
+    #[test]
+    fn a_release_after_the_undo_of_the_charge_was_given_up_is_fine() {
+        for (profile, parked, fine) in [
+            (PaymentProfile::KeylessNoCancel, true, true),
+            (PaymentProfile::KeylessNoCancel, false, false),
+            // Where references can be closed, looking up is no attempt to undo.
+            (PaymentProfile::Keyless, true, false),
+        ] {
+            let mut run = Run::with_profile(profile);
+            run.create_order("cs_1", "k1");
+            let reserve = run.reserve("ord_1");
+            run.charge("ord_1");
+            let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+            run.see(look_up, crate::trace::Seen::Refused);
+            run.done(&RELEASE, EffectKind::Release, "ord_1/1", Some(reserve));
+            if parked {
+                run.park("ord_1", "charged");
+            }
+            if fine {
+                run.kept(&UNDO_ORDER);
+            } else {
+                run.broken(&UNDO_ORDER);
+            }
+        }
     }
 
     #[test]

@@ -147,6 +147,11 @@ impl House {
         self.lives.lock().expect("no holder of the lives panics")
     }
 
+    /// Lets go of every life, at the end of a run. Nothing can be asked of the house any more.
+    pub fn end(&self) {
+        self.lives().clear();
+    }
+
     /// How many replicas there are.
     pub fn replicas(&self) -> usize {
         self.clocks.len()

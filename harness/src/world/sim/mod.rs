@@ -11,6 +11,9 @@ pub mod ports;
 pub mod tasks;
 pub mod transport;
 
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -56,7 +59,7 @@ impl SimWorld {
     pub fn start(scenario: &Scenario, choices: Choices, seed: u64, wiring: Option<Arc<dyn Wiring>>) -> Self {
         let recorder = Recorder::start();
         let clock = Arc::new(SimClock::start());
-        let mut providers = Providers::new(scenario.policy.payment_profile, &scenario.shop.fixture);
+        let mut providers = Providers::new((&scenario.policy).into(), &scenario.shop.fixture);
         for (sku, quantity) in &scenario.stock {
             providers.set_stock(sku, *quantity);
         }
@@ -69,15 +72,15 @@ impl SimWorld {
     /// Whether an order has work left.
     async fn leaves_work(&self) -> Result<bool, RunError> {
         let open = self.house.journal.list(RecordState::OrderOpen).await.map_err(journal_failed("read"))?;
-        Ok(!open.is_empty())
+        let parked = self.house.journal.list(RecordState::OrderParked).await.map_err(journal_failed("read"))?;
+        let nobody_called = |stored: &Stored| matches!(&*stored.record, Record::Order(order) if !order.alerted);
+        Ok(!open.is_empty() || parked.iter().any(nobody_called))
     }
 
     /// Takes up what nobody works on, as housekeeping does again and again in production. Its interval does not matter
     /// here, but that it comes back does.
     async fn keep_house(&self) -> Result<bool, RunError> {
-        let parked = self.house.journal.list(RecordState::OrderParked).await.map_err(journal_failed("read"))?;
-        let nobody_called = |stored: &Stored| matches!(&*stored.record, Record::Order(order) if !order.alerted);
-        if !self.leaves_work().await? && !parked.iter().any(nobody_called) {
+        if !self.leaves_work().await? {
             return Ok(false);
         }
         tokio::time::sleep(HOUSEKEEPING).await;
@@ -92,6 +95,13 @@ impl SimWorld {
             }
         }
         Ok(true)
+    }
+}
+
+impl Drop for SimWorld {
+    fn drop(&mut self) {
+        // Each life's ports lead back to the house that holds the life: left alone, no run would ever be freed.
+        self.house.end();
     }
 }
 
