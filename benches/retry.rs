@@ -28,7 +28,9 @@ struct AtOnce;
 
 impl Transport for AtOnce {
     fn send(&self, _: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
-        Box::pin(async { Ok(Response { status: 200, retry_after: None, body: Bytes::from_static(REPLY.as_bytes()) }) })
+        Box::pin(async {
+            Ok(Response { status: 200, retry_after: None, date: None, body: Bytes::from_static(REPLY.as_bytes()) })
+        })
     }
 }
 

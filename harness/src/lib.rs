@@ -6,14 +6,17 @@
 pub mod canary;
 pub mod choice;
 pub mod cli;
+pub mod defect;
 pub mod error;
 pub mod expectation;
+pub mod explore;
 pub mod fault;
 pub mod host;
 pub mod known;
 pub mod oracle;
 pub mod outcome;
 pub mod parity;
+pub mod prove;
 pub mod provider;
 pub mod report;
 pub mod requirement;

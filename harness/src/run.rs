@@ -69,7 +69,7 @@ fn run_wire(scenario: &Arc<Scenario>, plan: &Plan, seed: u64, program: &Path) ->
         .build()
         .map_err(RunError::Runtime)?;
     runtime.block_on(async {
-        let mut providers = Providers::new(scenario.policy.payment_profile, &scenario.shop.fixture);
+        let mut providers = Providers::new((&scenario.policy).into(), &scenario.shop.fixture);
         for (sku, quantity) in &scenario.stock {
             providers.set_stock(sku, *quantity);
         }

@@ -4,14 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors, from the top; a module stands on exactly one.
-const FLOORS: [&[&str]; 13] = [
+const FLOORS: [&[&str]; 16] = [
     &["cli"],
+    &["prove"],
+    &["explore"],
     &["parity"],
     &["report"],
     &["run"],
     &["outcome", "expectation", "known"],
     &["host"],
     &["world"],
+    &["defect"],
     &["system"],
     &["oracle"],
     &["scenario"],

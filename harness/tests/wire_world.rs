@@ -36,7 +36,7 @@ async fn world() -> WireWorld {
 
 async fn world_with(plan: Plan, policy: Policy) -> WireWorld {
     let stage = Stage::new(
-        Providers::new(policy.payment_profile, &Fixture::embedded()),
+        Providers::new((&policy).into(), &Fixture::embedded()),
         Choices::replay(plan),
         Recorder::start(),
         Arc::new(SystemClock),

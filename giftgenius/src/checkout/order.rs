@@ -46,12 +46,17 @@ pub struct Order {
     pub payment_method_id: String,
     /// When it was begun.
     pub created_at: Timestamp,
+    /// From when on it is not charged any more: its quote has expired then.
+    pub pay_by: Timestamp,
     /// Where its saga stands.
     pub saga: Saga,
     /// Rounds that the current action has had in the background.
     pub background_rounds: u32,
     /// Until when its owner may be silent.
     pub lease_until: Timestamp,
+    /// Whether a person has been called to it, where it is parked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alerted: bool,
     /// Rises with each takeover; an owner that finds another value has lost the order.
     pub fence: u64,
 }

@@ -11,21 +11,25 @@ use super::steps::background_delay;
 use crate::app::App;
 use crate::ids::OrderId;
 use crate::journal::{Batch, CommitError, JournalError, Record, RecordState, Version};
+use crate::operations::parked::call_people;
 use crate::time;
 
-/// Takes up all open orders, each when its lease has run out; answers how many there are.
+/// Takes up all open orders, each when its lease has run out; answers how many there are. Whoever has to look at parked
+/// ones and was not called yet is called.
 pub async fn recover(app: &Arc<App>) -> Result<usize, JournalError> {
     let open = app.ports().journal.list(RecordState::OrderOpen).await?;
     for stored in &open {
         let Record::Order(order) = &*stored.record else { continue };
         app.ports().tasks.spawn("recovery", Box::pin(take_up(app.clone(), order.id.clone())));
     }
+    call_people(app).await?;
     Ok(open.len())
 }
 
 /// Takes up the open orders whose owner has been silent for a lease; answers how many. Asked again and again it finds what
 /// another process left when it died, or this one when the store failed under a sale.
 pub async fn take_up_abandoned(app: &Arc<App>) -> Result<usize, JournalError> {
+    call_people(app).await?;
     let mut taken = 0;
     for stored in app.ports().journal.list(RecordState::OrderOpen).await? {
         if let Record::Order(order) = &*stored.record

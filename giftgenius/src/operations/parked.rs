@@ -1,13 +1,15 @@
-//! Parked orders: the work that the server could not finish and a person has to.
+//! Parked orders: the work that the server could not finish and a person has to, and the calls for that person.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::app::App;
 use crate::checkout::order::Order;
 use crate::checkout::state::Ending;
 use crate::ids::{OrderId, UserId};
-use crate::journal::{Journal, JournalError, Record, RecordState};
+use crate::journal::{Batch, Journal, JournalError, Record, RecordState, Version};
 use crate::money::Money;
+use crate::step_log::AlertKind;
 
 /// One order that waits for a person.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -22,6 +24,30 @@ pub struct ParkedOrder {
     pub since: Timestamp,
     /// What stands and what to do, in one sentence.
     pub note: String,
+}
+
+/// Calls a person to a parked order, then notes in the journal that this was done: a process that dies in between calls
+/// again. `version` is the order's in the journal.
+pub async fn call_a_person(app: &App, version: Version, order: &Order) {
+    let Some(Ending::Parked { note }) = &order.saga.ending else { return };
+    app.alert(AlertKind::OrderParked, order, note.clone());
+    let called = Order { alerted: true, ..order.clone() };
+    let batch = Batch::default().put(Some(version), Record::Order(called));
+    if let Err(error) = app.ports().journal.commit(batch).await {
+        tracing::warn!(%error, order = %order.id, "that a person was called to a parked order was not noted");
+    }
+}
+
+/// Calls a person to every parked order to which nobody has been called: its process died in the act.
+pub async fn call_people(app: &App) -> Result<(), JournalError> {
+    for stored in app.ports().journal.list(RecordState::OrderParked).await? {
+        if let Record::Order(order) = &*stored.record
+            && !order.alerted
+        {
+            call_a_person(app, stored.version, order).await;
+        }
+    }
+    Ok(())
 }
 
 /// Every parked order, the oldest first.

@@ -7,6 +7,7 @@ use std::task::{Context, Waker};
 use giftgenius::operations::housekeeping::housekeeping;
 use giftgenius::operations::switches;
 use giftgenius::policy::PaymentProfile::{Keyless, KeylessNoCancel, Stripe};
+use giftgenius::step_log::AlertKind;
 use serde_json::json;
 
 use crate::shop::Fault;
@@ -179,4 +180,45 @@ async fn a_living_replica_takes_up_what_a_dead_one_left() {
     keeping.abort();
     living.rest().await;
     assert!(world.is_whole(&living).await, "the charge had landed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_is_called_to_a_parked_order_wherever_the_process_dies() {
+    for steps in 0.. {
+        let world = World::new(Stripe);
+        let life = world.start();
+        let session = life.session().await;
+        let sale = life.buy(&session, "key-0001").await;
+        life.rest().await;
+        world.shop.script("payment.refund", &vec![Fault::Status(403, "forbidden", None); 9]);
+        world.fuse.set(steps);
+        let acting = async {
+            let order = json!({"order_id": text(&sale, "/order_id"), "idempotency_key": "key-0002"});
+            life.call("cancel_order", order).await;
+            life.rest().await;
+        };
+        let died = tokio::select! {
+            biased;
+            () = acting => false,
+            () = world.fuse.blown() => true,
+        };
+        life.crash().await;
+        world.fuse.set(usize::MAX);
+        // Once more than needed: a person who was called is not called again.
+        for _ in 0..2 {
+            let life = world.start();
+            life.app.recover().await.unwrap();
+            life.rest().await;
+            life.crash().await;
+        }
+        let life = world.start();
+        let parked = life.app.saga_counts().await.unwrap().parked;
+        let called = world.alerts().iter().filter(|alert| **alert == AlertKind::OrderParked).count();
+        // Twice if it died between the call and the note that it was made.
+        assert!((parked..=parked * 2).contains(&called), "after {steps} steps: {parked} parked, called {called} times");
+        if !died {
+            assert_eq!((parked, called), (1, 1));
+            return;
+        }
+    }
 }

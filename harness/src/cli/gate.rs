@@ -1,6 +1,5 @@
 //! Runs every scenario in its worlds: in simulation with further seeds, on the wire a few at a time.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,6 +7,7 @@ use std::thread;
 
 use super::Runner;
 use super::progress::Progress;
+use crate::explore::panicked;
 use crate::outcome::{Outcome, Status};
 use crate::report::Ran;
 use crate::scenario::model::{Scenario, WorldKind};
@@ -77,10 +77,4 @@ fn one((scenario, world): &(Arc<Scenario>, WorldKind), runner: Runner<'_>, progr
 fn guarded(runner: Runner<'_>, scenario: &Arc<Scenario>, world: WorldKind, seed: u64) -> Result<Outcome, String> {
     let run = || runner(scenario, world, &scenario.plan, seed);
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(panicked(&*panic)))
-}
-
-/// What a panic said.
-pub(super) fn panicked(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("misrule itself failed: {}", text.unwrap_or("it did not say why"))
 }

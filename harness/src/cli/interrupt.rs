@@ -1,7 +1,10 @@
-//! Ctrl-C: says how far the run had come, and ends it at once. A report file that is being written is written first.
+//! Ctrl-C: says how far the run had come, and ends it at once; or asks an exploration to stop, which then reports what
+//! was done. A report file that is being written is written first.
 
 use std::io::{self, Write as _};
 use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::report::files;
@@ -22,6 +25,23 @@ pub(super) fn watch(said: impl FnOnce() -> String + Send + 'static) {
             let _ = write!(io::stderr(), "\n{}{last}\n", wrap(&said(), WIDTH));
             process::exit(INTERRUPTED.into());
         });
+    };
+    let _ = thread::Builder::new().name("interrupt".to_owned()).spawn(watching);
+}
+
+/// From now on the first Ctrl-C asks for an end, and the second one ends the process at once.
+pub(super) fn ask_to_stop(stop: Arc<AtomicBool>) {
+    let watching = move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
+        if runtime.block_on(tokio::signal::ctrl_c()).is_err() {
+            return;
+        }
+        stop.store(true, Ordering::Relaxed);
+        let said = "stopping; what was done until now will be reported. Ctrl-C once more ends at once.";
+        let _ = writeln!(io::stderr(), "\n{said}");
+        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+            files::between_writes(|| process::exit(INTERRUPTED.into()));
+        }
     };
     let _ = thread::Builder::new().name("interrupt".to_owned()).spawn(watching);
 }

@@ -38,6 +38,20 @@ pub(super) fn scenarios(common: &Common, words: &[String], colour: bool) -> Resu
     if mistaken.is_empty() { Ok(scenarios) } else { Err(Refusal::unusable(&mistaken.concat())) }
 }
 
+/// The one scenario that a name stands for.
+pub(super) fn one(common: &Common, name: &String, colour: bool) -> Result<Arc<Scenario>, Refusal> {
+    let mut scenarios = scenarios(common, std::slice::from_ref(name), colour)?;
+    if scenarios.len() == 1 {
+        return Ok(scenarios.remove(0));
+    }
+    let found: Vec<_> = scenarios.iter().map(|scenario| &*scenario.name).collect();
+    Err(Refusal::unusable(&format!(
+        "`{name}` names {} scenarios, and one is taken at a time: {}",
+        found.len(),
+        found.join(", ")
+    )))
+}
+
 /// An error as it is printed: a drawing as it is, a sentence in lines.
 fn shown(error: &ScenarioError, colour: bool) -> String {
     match error {

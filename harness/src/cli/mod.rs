@@ -4,11 +4,14 @@
 //! the harness itself could not run. A rule that was broken outranks everything else.
 
 mod explain;
+mod explore;
 mod gate;
 mod interrupt;
 mod list;
 mod load;
+mod merge;
 mod progress;
+mod prove;
 mod replay;
 mod run;
 mod schema;
@@ -56,6 +59,12 @@ enum Command {
     Run(run::Arguments),
     /// Repeats one run and prints all of it.
     Replay(replay::Arguments),
+    /// Tries every plan of up to so many faults, and random ones beyond.
+    Explore(explore::Arguments),
+    /// Joins the reports of the shards of an exploration.
+    Merge(merge::Arguments),
+    /// Tries the gate against planted bugs: each must be caught, and GiftGenius itself found well.
+    Prove(prove::Arguments),
     /// Lists scenarios; or faults, oracles, operations.
     List(list::Arguments),
     /// Explains an oracle, a fault, an operation, an error code or a requirement.
@@ -247,6 +256,9 @@ fn carry_out(words: impl IntoIterator<Item = OsString>, runner: Runner<'_>, cons
     let ended = match cli.command.unwrap_or(Command::Run(cli.run)) {
         Command::Run(arguments) => run::run(&arguments, runner, console),
         Command::Replay(arguments) => replay::run(&arguments, runner, console),
+        Command::Explore(arguments) => explore::run(&arguments, runner, console),
+        Command::Merge(arguments) => merge::run(&arguments, console),
+        Command::Prove(arguments) => prove::run(&arguments, console),
         Command::List(arguments) => list::run(&arguments, console),
         Command::Explain(arguments) => explain::run(&arguments, console),
         Command::Schema(arguments) => Ok(schema::run(&arguments, console)),

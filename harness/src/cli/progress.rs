@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::explore::Progress as Explored;
+use crate::report::units;
+
 /// A bar, or nothing, and a tally.
 pub(super) struct Progress {
     bar: ProgressBar,
@@ -63,6 +66,54 @@ impl Progress {
 }
 
 impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// How an exploration gets on: plans done, their rate, findings and the time left; silent but on a terminal.
+pub(super) struct Rate {
+    bar: ProgressBar,
+}
+
+impl Rate {
+    /// Begins.
+    pub(super) fn start(shown: bool) -> Self {
+        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target).with_style(Self::style(false));
+        Self { bar }
+    }
+
+    fn style(bounded: bool) -> ProgressStyle {
+        let template = if bounded {
+            "  {prefix}  {bar:20} {human_pos} of {human_len}  {per_sec}  {msg}  {eta} left"
+        } else {
+            "  {prefix}  {human_pos}  {per_sec}  {msg}"
+        };
+        ProgressStyle::with_template(template).expect("a template that parses")
+    }
+
+    /// Shows how far it has come.
+    pub(super) fn show(&self, progress: &Explored) {
+        if self.bar.prefix() != progress.stage {
+            self.bar.set_prefix(progress.stage.clone());
+            self.bar.reset();
+            self.bar.set_style(Self::style(progress.all.is_some()));
+            if let Some(all) = progress.all {
+                self.bar.set_length(all);
+            }
+        }
+        self.bar.set_message(units::count(progress.findings, "finding"));
+        self.bar.set_position(progress.done);
+    }
+
+    /// Says what is being done.
+    pub(super) fn say(&self, what: &str) {
+        self.bar.set_message(what.to_owned());
+    }
+}
+
+impl Drop for Rate {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

@@ -1,12 +1,14 @@
 //! `misrule replay`: one scenario, one plan, one seed; prints the whole run, the same byte for byte in simulation.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use clap::Args;
 
-use super::gate::panicked;
+use super::explore::Profile;
 use super::{Common, Console, Ended, Refusal, Runner, World, load};
 use crate::error::RunError;
+use crate::explore::panicked;
 use crate::outcome::Status;
 use crate::report::terminal::{WIDTH, with_exit};
 use crate::report::{build, snapshot};
@@ -27,6 +29,11 @@ pub(super) struct Arguments {
     /// The seed for identifiers and jitter; the scenario's own unless given.
     #[arg(long, value_parser = seed, allow_negative_numbers = true)]
     seed: Option<u64>,
+    /// What the payment provider promises; as the scenario says unless given
+    ///
+    /// Under another profile than the file's own the oracles judge alone.
+    #[arg(long, verbatim_doc_comment)]
+    profile: Option<Profile>,
     /// The world to run in.
     #[arg(long, default_value = "sim")]
     world: World,
@@ -37,16 +44,13 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Console<'_>) -> Ended {
     let common = &arguments.common;
     let colour_err = console.colour_err && !common.no_color;
-    let scenarios = load::scenarios(common, std::slice::from_ref(&arguments.name), colour_err)?;
-    let [scenario] = scenarios.as_slice() else {
-        let found: Vec<_> = scenarios.iter().map(|scenario| &*scenario.name).collect();
-        return Err(Refusal::unusable(&format!(
-            "`{}` names {} scenarios, and one run is repeated at a time: {}",
-            arguments.name,
-            found.len(),
-            found.join(", ")
-        )));
-    };
+    let mut scenario = load::one(common, &arguments.name, colour_err)?;
+    match arguments.profile.map(Profile::each).as_deref() {
+        None => {}
+        Some([(_, profile)]) => scenario = Arc::new(scenario.with_profile(*profile)),
+        Some(_) => return Err(Refusal::unusable("one run is repeated at a time; name one payment profile")),
+    }
+    let scenario = &scenario;
     let world = arguments.world.kind();
     if !scenario.worlds.contains(&world) {
         return Err(Refusal::unusable(&not_there(scenario, world)));
@@ -73,7 +77,7 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
 }
 
 /// Reads a seed. It must fit into a scenario file.
-fn seed(text: &str) -> Result<u64, String> {
+pub(super) fn seed(text: &str) -> Result<u64, String> {
     let seed = text.parse().ok().filter(|seed| i64::try_from(*seed).is_ok());
     seed.ok_or_else(|| "seeds are whole numbers below 2^63".to_owned())
 }

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::Console;
-use crate::report::json;
+use crate::report::{exploration, json};
 use crate::scenario::schema as scenario;
 
 #[derive(Args, Debug)]
@@ -19,12 +19,15 @@ enum Format {
     Scenario,
     /// report.json.
     Report,
+    /// exploration.json.
+    Exploration,
 }
 
 pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> u8 {
     console.say(&match arguments.of {
         Format::Scenario => scenario::text(),
         Format::Report => json::schema(),
+        Format::Exploration => exploration::schema(),
     });
     0
 }

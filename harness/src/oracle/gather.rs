@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use giftgenius::error::Code;
+
 use super::evidence::{CallView, Evidence, ExchangeView, Names, OrderView, Rest, SessionView, Setting};
 use super::told::{Told, quote};
 use super::{ToldStatus, codes};
@@ -200,6 +202,12 @@ impl<'a> Evidence<'a> {
                     _ => 1,
                 };
             }
+            let charge = self.ledger.effects.get(undone.0 as usize).and_then(|refund| refund.undoes);
+            if let (EffectKind::RefundFailed, Some(amount), Some(charge)) = (effect.kind, effect.amount, charge)
+                && let Some(place) = self.undone.get_mut(charge.0 as usize)
+            {
+                *place -= amount.minor_units;
+            }
         }
     }
 
@@ -272,7 +280,9 @@ fn may_have_been_accepted(call: &CallView<'_>) -> bool {
                     .code
                     .and_then(codes::parse)
                     .is_some_and(|code| codes::leaves_the_sale_open(code) || codes::before_the_claim(code));
-                !settles_nothing && (told.retryable == Some(true) || told.effects == Some("unknown"))
+                // A store that failed in the act may have taken the cancellation in all the same, and the caller is told so.
+                let lost = told.code == Some(Code::StoreUnavailable.as_str()) && told.effects == Some("unknown");
+                lost || (!settles_nothing && (told.retryable == Some(true) || told.effects == Some("unknown")))
             }
         },
     }

@@ -6,18 +6,22 @@ use giftgenius::step_log::{AlertKind, LogLine};
 use super::evidence::{Evidence, OrderView};
 use super::settlement::unsettled_charge;
 use super::{Findings, Oracle, Verdict};
+use crate::fault::site::Place;
 use crate::provider::OperationSpec;
+use crate::provider::ledger::EffectKind;
 use crate::provider::operations::{CANCEL, CHARGE, COMMIT, LOOK_UP, REFUND, RELEASE, RESTOCK};
+use crate::trace::EventKind;
 
 /// The rule.
 pub static PARKED_MINIMAL: Oracle = Oracle {
     id: "parked-minimal",
     rule: "An order is parked only where a fault struck the operation that had to settle or undo it, after the \
-           background rounds were used up; it is listed with what stands and what to do, and alerted exactly once.",
+           background rounds were used up; it is listed with what stands and what to do, and alerted exactly once (again only where the process \
+           died, or its store failed, in the act).",
     explanation: "Parking is the honest end of what cannot be settled, and the lazy end of what was not tried. A \
                   breach says which: no fault that explains it, too few attempts, no line in the list, no alert, or \
                   several. A refusal for good ends the attempts early, and so does a provider that cannot close a \
-                  reference.",
+                  reference, or whose refunds fail again after they were done.",
     requirements: &["F6", "F16"],
     check,
 };
@@ -70,7 +74,8 @@ fn justified(evidence: &Evidence<'_>, order: &OrderView<'_>, findings: &mut Find
     let place = evidence.orders.iter().position(|other| other.id == order.id);
     let cannot_close = evidence.policy.payment_profile == PaymentProfile::KeylessNoCancel
         && place.is_some_and(|place| unsettled_charge(evidence, place, usize::MAX).is_some());
-    if refused || cannot_close {
+    let failures = evidence.effects_of(order).filter(|(_, effect)| effect.kind == EffectKind::RefundFailed).count();
+    if refused || cannot_close || failures > 1 {
         return;
     }
     let rounds = evidence.policy.background.attempts_max as usize;
@@ -85,6 +90,15 @@ fn justified(evidence: &Evidence<'_>, order: &OrderView<'_>, findings: &mut Find
             requests().map(|exchange| exchange.sent_event),
         );
     }
+}
+
+/// Whether the note that a person was called may have been lost between two calls: with the process, or in the store.
+fn may_call_again(evidence: &Evidence<'_>, first: usize, second: usize) -> bool {
+    evidence.trace.events[first..second].iter().any(|event| match &event.kind {
+        EventKind::Crashed => true,
+        EventKind::Struck { site, .. } => site.place == Place::JournalWrite,
+        _ => false,
+    })
 }
 
 /// One alert for each parked order, and none for another.
@@ -103,6 +117,7 @@ fn alerted(evidence: &Evidence<'_>, findings: &mut Findings) {
         match (own.next(), own.next()) {
             (Some(_), None) => {}
             (None, _) => findings.add(format!("order {} is parked, but nobody was alerted", parked.order_id), []),
+            (Some((_, first)), Some((_, second))) if may_call_again(evidence, *first, *second) => {}
             (Some(_), Some(_)) => findings.add(
                 format!("order {} is parked once, but was alerted several times", parked.order_id),
                 alerts.iter().filter(|(order, _)| *order == parked.order_id).map(|(_, index)| *index),
@@ -165,6 +180,28 @@ mod tests {
         run.status(refund, 400);
         run.park("ord_1", "charged");
         run.kept(&PARKED_MINIMAL);
+    }
+
+    #[test]
+    fn refunds_that_fail_again_after_they_were_done_end_them_too() {
+        for failures in [1, 2] {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            let charge = run.charge("ord_1");
+            for _ in 0..failures {
+                let fault = Some(Fault::Circumstance(crate::fault::Circumstance::RefundFailsLater));
+                let refund = run.send_faulty(&REFUND, Some("ord_1"), Some("r"), fault);
+                run.ok(refund);
+                let refund = run.effect(EffectKind::Refund, "ord_1", Some(refund), Some(charge));
+                run.effect(EffectKind::RefundFailed, "ord_1", None, Some(refund));
+            }
+            run.park("ord_1", "charged");
+            if failures > 1 {
+                run.kept(&PARKED_MINIMAL);
+            } else {
+                run.broken(&PARKED_MINIMAL);
+            }
+        }
     }
 
     #[test]

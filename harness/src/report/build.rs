@@ -153,6 +153,16 @@ fn run(outcome: &Outcome) -> RunReport {
 }
 
 fn finding(outcome: &Outcome, names: &Names, rule: &'static str) -> Finding {
+    let (messages, timeline) = breaches(outcome, names, rule);
+    Finding { rule: rule.to_owned(), messages, timeline, written_to: None }
+}
+
+/// What is wrong in a run by one rule, and what happened in it.
+pub fn shown(outcome: &Outcome, rule: &'static str) -> (Vec<String>, Vec<Row>) {
+    breaches(outcome, &Names::of(&outcome.record), rule)
+}
+
+fn breaches(outcome: &Outcome, names: &Names, rule: &'static str) -> (Vec<String>, Vec<Row>) {
     let mut messages = Vec::new();
     let mut events = Vec::new();
     if rule == EXPECTATION {
@@ -162,8 +172,7 @@ fn finding(outcome: &Outcome, names: &Names, rule: &'static str) -> Finding {
         messages.push(names.rename(&violation.message));
         events.extend(violation.events.iter().copied());
     }
-    let timeline: Vec<Row> = timeline::rows(&outcome.record, names, Detail::Brief, &events);
-    Finding { rule: rule.to_owned(), messages, timeline, written_to: None }
+    (messages, timeline::rows(&outcome.record, names, Detail::Brief, &events))
 }
 
 fn oracles(outcome: &Outcome, names: &Names) -> Vec<OracleReport> {

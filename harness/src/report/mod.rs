@@ -6,6 +6,7 @@
 pub mod build;
 pub mod columns;
 pub mod document;
+pub mod exploration;
 pub mod files;
 pub mod json;
 pub mod junit;

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use giftgenius::policy::Policy;
+use giftgenius::policy::{PaymentProfile, Policy};
 use serde_json::{Map, Value};
 
+use crate::fault::menu::Breadth;
 use crate::fault::plan::Plan;
 use crate::provider::catalog::Shop;
 
@@ -71,6 +72,19 @@ pub struct Scenario {
     pub expect: Expect,
     /// Oracles that do not judge this scenario, with the reason.
     pub excused: BTreeMap<String, String>,
+    /// What exploration tries, where that is less than everything.
+    pub explore: Narrowing,
+}
+
+/// How a scenario narrows what exploration tries.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Narrowing {
+    /// The menu, unless the command line names another; the full one where neither does.
+    pub menu: Option<Breadth>,
+    /// Only at these places (`payment.charge`) and providers (`provider.payment`); everywhere if none is named.
+    pub sites: Vec<String>,
+    /// Only these faults, by name; every one if none is named.
+    pub faults: Vec<String>,
 }
 
 impl Scenario {
@@ -78,6 +92,31 @@ impl Scenario {
     /// plan; what happens under any other is for the oracles alone.
     pub fn expects_of(&self, plan: &Plan) -> bool {
         self.plan.same_faults(plan)
+    }
+
+    /// The same scenario against a payment provider that promises something else. What the file expects was written for
+    /// the profile it names, so that under another one the oracles judge alone.
+    #[must_use]
+    pub fn with_profile(&self, profile: PaymentProfile) -> Self {
+        if profile == self.policy.payment_profile {
+            return self.clone();
+        }
+        let mut scenario = self.without_expectations();
+        scenario.policy.payment_profile = profile;
+        scenario
+    }
+
+    /// The same scenario, judged by oracles alone.
+    #[must_use]
+    pub fn without_expectations(&self) -> Self {
+        let mut scenario = self.clone();
+        scenario.expect = Expect::default();
+        for step in &mut scenario.script {
+            if let Step::Call(call) = step {
+                call.expect = None;
+            }
+        }
+        scenario
     }
 
     /// Everybody who calls, each once, in order of name.

@@ -7,10 +7,11 @@ use giftgenius::policy::Policy;
 use toml::de::DeTable;
 
 use super::expect;
+use super::explore;
 use super::faults;
 use super::fields::{Field, Fields};
 use super::mistake::{Mistakes, ScenarioError};
-use super::model::{Expect, Replicas, Scenario, WorldKind};
+use super::model::{Expect, Narrowing, Replicas, Scenario, WorldKind};
 use super::policy::{self, WIRE_ATTEMPT_TIMEOUT};
 use super::script;
 use crate::fault::plan::Plan;
@@ -18,9 +19,9 @@ use crate::provider::catalog::Shop;
 use crate::{requirement, suggest};
 
 /// The keys of a file.
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 13] = [
     "title", "lesson", "covers", "worlds", "seed", "policy", "stock", "replicas", "script", "faults", "expect",
-    "excused",
+    "excused", "explore",
 ];
 /// The worlds.
 pub(super) const WORLDS: [WorldKind; 2] = [WorldKind::Sim, WorldKind::Wire];
@@ -107,7 +108,9 @@ fn read(
     let plan = fields.get("faults").map_or_else(Plan::default, |field| faults::read(field, &frame, mistakes));
     let expect = fields.get("expect").map_or_else(Expect::default, |field| expect::read(field, known, mistakes));
     let excused = fields.get("excused").map_or_else(BTreeMap::new, |field| excused(field, known, &expect, mistakes));
+    let explore = fields.get("explore").map_or_else(Narrowing::default, |field| explore::read(field, mistakes));
     Some(Scenario {
+        explore,
         shop: known.shop.clone(),
         name: name.to_owned(),
         path: path.to_owned(),

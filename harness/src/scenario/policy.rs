@@ -13,7 +13,7 @@ use crate::suggest;
 pub(super) const PROFILE_KEY: &str = "payment_profile";
 
 /// What the payment provider promises, by the word for it.
-pub(super) const PROFILES: [(&str, PaymentProfile); 4] = [
+pub const PROFILES: [(&str, PaymentProfile); 4] = [
     ("stripe", PaymentProfile::Stripe),
     ("acp", PaymentProfile::Acp),
     ("keyless", PaymentProfile::Keyless),
@@ -86,7 +86,7 @@ pub(super) fn keys() -> Vec<&'static str> {
 }
 
 /// The word for a profile.
-pub(super) fn profile_name(profile: PaymentProfile) -> &'static str {
+pub fn profile_name(profile: PaymentProfile) -> &'static str {
     match profile {
         PaymentProfile::Stripe => "stripe",
         PaymentProfile::Acp => "acp",

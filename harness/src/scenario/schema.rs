@@ -5,11 +5,13 @@ use serde_json::{Map, Value, json};
 
 use super::answer::ANSWERS;
 use super::expect::STANDING;
+use super::explore;
 use super::manner::CALLS_MAX;
 use super::model::WorldKind;
 use super::parse::{COUNT_MAX, WORLDS};
 use super::policy::{PROFILE_KEY, PROFILES, SETTINGS};
 use super::script::{ACTIONS, STEPS_MAX, TOOLS, USER_DEFAULT, WAIT_MS_MAX};
+use crate::fault::menu::Breadth;
 use crate::provider::operations;
 use crate::requirement;
 
@@ -48,7 +50,22 @@ pub fn schema() -> Value {
                 "additionalProperties": {"anyOf": [{"type": "string"}, {"description": "Several faults over time.", "type": "array", "minItems": 1, "items": {"type": "string"}}]}
             },
             "expect": expect(),
-            "excused": {"description": "Oracles that do not judge this scenario, with the reason.", "type": "object", "additionalProperties": {"type": "string", "pattern": "\\S"}}
+            "excused": {"description": "Oracles that do not judge this scenario, with the reason.", "type": "object", "additionalProperties": {"type": "string", "pattern": "\\S"}},
+            "explore": explore()
+        }
+    })
+}
+
+fn explore() -> Value {
+    let some_of = |about: &str, known: Vec<String>| json!({"description": about, "type": "array", "minItems": 1, "uniqueItems": true, "items": {"enum": known}});
+    json!({
+        "description": "What `misrule explore` tries, where that is less than everything.",
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "menu": {"description": "How much of each menu; `--menu` says otherwise.", "enum": Breadth::ALL.map(Breadth::name), "default": Breadth::Full.name()},
+            "sites": some_of("Only at these places, and over time only at these providers.", explore::sites()),
+            "faults": some_of("Only these faults.", explore::faults().into_iter().map(str::to_owned).collect())
         }
     })
 }
@@ -144,7 +161,7 @@ pub fn text() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{expect, manner, parse, policy as policy_file, script};
+    use crate::scenario::{expect, explore, manner, parse, policy as policy_file, script};
 
     fn keys(schema: &Value) -> Vec<String> {
         let properties = schema["properties"].as_object().expect("an object schema");
@@ -165,6 +182,7 @@ mod tests {
         let properties = &schema["properties"];
         assert_eq!(keys(&schema), sorted(parse::KEYS));
         assert_eq!(keys(&properties["expect"]), sorted(expect::EXPECT_KEYS));
+        assert_eq!(keys(&properties["explore"]), sorted(explore::EXPLORE_KEYS));
         assert_eq!(keys(&properties["policy"]), sorted(policy_file::keys()));
         let step = ACTIONS.into_iter().chain(script::CALL_KEYS).chain(manner::MANNERS);
         assert_eq!(keys(&properties["script"]["items"]), sorted(step));

@@ -10,9 +10,10 @@ use giftgenius::ports::Provider;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::model::{Answer, CallStep, Expect, Manner, Scenario, Step, WorldKind};
+use super::model::{Answer, CallStep, Expect, Manner, Narrowing, Scenario, Step, WorldKind};
 use super::write::write;
 use super::{Known, ScenarioError, parse};
+use crate::fault::menu::Breadth;
 use crate::fault::plan::{Address, Plan, Planned};
 use crate::fault::{ProviderFault, menu};
 use crate::provider::catalog::Shop;
@@ -134,6 +135,10 @@ fn each_bad_input_is_named_with_what_to_do() {
         format!("[stock]\nteaset = 3\nmug-blue = -1\n{SESSION}"),
         format!("{SESSION}[expect]\nrequests = {{ payment.charge = 1 }}\nstanding = {{ charges = 1 }}\n"),
         format!("{SESSION}[expect]\nbroken = [\"bounded\"]\n[excused]\nbounded = \"why\"\n"),
+        format!(
+            "{SESSION}[explore]\nmenu = \"cor\"\nsites = [\"payment.chrage\", \"payment.charge#1\"]\nfaults = [\"lost_replay\", \"cut\", \"cut\"]\nsite = 1\n"
+        ),
+        format!("{SESSION}[explore]\nsites = []\nfaults = \"cut\"\n"),
         "seed = 99999999999999999999\n".to_owned() + SESSION,
         format!("{SESSION}title = [\n"),
     ] {
@@ -261,8 +266,9 @@ fn scenario() -> impl Strategy<Value = Scenario> {
         rest.insert(0, first);
         rest
     });
-    ((line(), line()), world, policy, stock, (script, plan()), 0..=i64::MAX.unsigned_abs(), expectations(), excused)
-        .prop_map(|((title, lesson), worlds, policy, stock, (script, plan), seed, expect, excused)| Scenario {
+    let seed = 0..=i64::MAX.unsigned_abs();
+    ((line(), line()), world, policy, stock, (script, plan()), seed, expectations(), (excused, narrowing())).prop_map(
+        |((title, lesson), worlds, policy, stock, (script, plan), seed, expect, (excused, explore))| Scenario {
             shop: Shop::default(),
             name: "theme/name".to_owned(),
             path: "scenarios/theme/name.toml".into(),
@@ -278,7 +284,23 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             seed,
             expect,
             excused,
-        })
+            explore,
+        },
+    )
+}
+
+fn narrowing() -> impl Strategy<Value = Narrowing> {
+    let words = |all: Vec<String>| {
+        let most = all.len();
+        prop::sample::subsequence(all, 0..=most)
+    };
+    let faults = super::explore::faults().into_iter().map(str::to_owned).collect();
+    let menu = prop::option::of(prop::sample::select(Breadth::ALL.to_vec()));
+    (menu, words(super::explore::sites()), words(faults)).prop_map(|(menu, sites, faults)| Narrowing {
+        menu,
+        sites,
+        faults,
+    })
 }
 
 /// Plans whose faults are possible, at the first call or counted by arrival.

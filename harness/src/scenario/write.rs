@@ -8,7 +8,7 @@ use giftgenius::policy::Policy;
 use serde_json::Value;
 
 use super::answer;
-use super::model::{CallStep, Expect, Manner, Replicas, Scenario, Step, WorldKind};
+use super::model::{CallStep, Expect, Manner, Narrowing, Replicas, Scenario, Step, WorldKind};
 use super::parse::SEED_DEFAULT;
 use super::policy::{PROFILE_KEY, SETTINGS, profile_name};
 use super::script::USER_DEFAULT;
@@ -46,6 +46,7 @@ pub fn write(scenario: &Scenario) -> String {
     section(&mut out, "expect", expect(&scenario.expect));
     let excused = scenario.excused.iter().map(|(oracle, reason)| (text(oracle), text(reason)));
     section(&mut out, "excused", excused.collect());
+    section(&mut out, "explore", explore(&scenario.explore));
     out
 }
 
@@ -67,6 +68,20 @@ fn faults(plan: &Plan) -> Vec<(String, String)> {
         several => (text(&site), texts(several)),
     };
     sites.into_iter().map(line).collect()
+}
+
+fn explore(narrowing: &Narrowing) -> Vec<(String, String)> {
+    let mut entries = Vec::new();
+    if let Some(menu) = narrowing.menu {
+        entries.push(("menu".to_owned(), text(menu.name())));
+    }
+    if !narrowing.sites.is_empty() {
+        entries.push(("sites".to_owned(), texts(&narrowing.sites)));
+    }
+    if !narrowing.faults.is_empty() {
+        entries.push(("faults".to_owned(), texts(&narrowing.faults)));
+    }
+    entries
 }
 
 fn policy(policy: &Policy) -> Vec<(String, String)> {

@@ -28,7 +28,7 @@ use super::clock::OffClock;
 use super::control::{FromChild, JOURNAL_FILES, STOPPED, Settings, ToChild};
 use super::entropy::SeededEntropy;
 use super::store::Announced;
-use super::wiring::{self, Wiring};
+use super::wiring::{Wired, Wiring};
 
 /// The subcommand that makes misrule the system's process. No user's business, so in no help text.
 pub const SUBCOMMAND: &str = "__system";
@@ -111,7 +111,8 @@ async fn serve(settings: Settings, wiring: Option<&dyn Wiring>) -> Result<(), Fa
     let list: Vec<_> = settings.users.iter().map(|user| format!("{}={}", user.name, user.token)).collect();
     let users = Users::parse(&SecretString::from(list.join(",")))
         .map_err(|error| Failure(format!("the list of users {error}")))?;
-    let app = wiring::app(ports, settings.policy, wiring);
+    let Wired { ports, policy, door: _ } = Wired::whole(ports, settings.policy).with(wiring);
+    let app = App::new(ports, policy);
 
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(Failure::of("no port could be opened"))?;
     let address = listener.local_addr().map_err(Failure::of("the port has no address"))?;

@@ -1,33 +1,52 @@
-//! Parts of GiftGenius that are put in from outside: decorators around its ports, and its numbers.
+//! Parts of GiftGenius that are put in from outside: decorators around its ports, its numbers, and its door.
 
 use std::sync::Arc;
 
-use giftgenius::app::App;
+use giftgenius::app::{App, ToolCall, ToolReply, UnknownTool};
 use giftgenius::policy::Policy;
-use giftgenius::ports::Ports;
+use giftgenius::ports::{BoxFuture, Ports};
+
+/// What comes of a call.
+pub type Answer = Result<ToolReply, UnknownTool>;
+
+/// Who takes calls.
+pub type Door = Arc<dyn Fn(Arc<App>, ToolCall) -> BoxFuture<'static, Answer> + Send + Sync>;
+
+/// Everything that GiftGenius is started with.
+pub struct Wired {
+    /// How it reaches the world.
+    pub ports: Ports,
+    /// Its numbers. Oracles judge by the scenario's, whatever stands here.
+    pub policy: Policy,
+    /// Who takes calls instead of the application itself, if anybody.
+    pub door: Option<Door>,
+}
+
+impl Wired {
+    /// As production is wired.
+    pub const fn whole(ports: Ports, policy: Policy) -> Self {
+        Self { ports, policy, door: None }
+    }
+
+    /// The same with parts from outside, where there are any.
+    #[must_use]
+    pub fn with(self, wiring: Option<&dyn Wiring>) -> Self {
+        match wiring {
+            None => self,
+            Some(wiring) => wiring.wire(self),
+        }
+    }
+}
 
 /// How a system is wired otherwise than in production. Each incarnation is wired anew, so that what a decorator remembers
 /// dies with the process, unless the wiring itself keeps it.
 pub trait Wiring: Send + Sync {
-    /// The ports it is given.
-    fn ports(&self, ports: Ports, policy: &Policy) -> Ports {
-        let _ = policy;
-        ports
-    }
-
-    /// The numbers it is given. Oracles judge by the scenario's.
-    fn policy(&self, policy: Policy) -> Policy {
-        policy
-    }
+    /// Puts its parts in.
+    fn wire(&self, wired: Wired) -> Wired;
 }
 
-/// GiftGenius on these ports, in whichever world: as it is, or wired otherwise.
-pub fn app(ports: Ports, policy: Policy, wiring: Option<&dyn Wiring>) -> Arc<App> {
-    match wiring {
-        None => App::new(ports, policy),
-        Some(wiring) => {
-            let ports = wiring.ports(ports, &policy);
-            App::new(ports, wiring.policy(policy))
-        }
+impl<F: Fn(Wired) -> Wired + Send + Sync> Wiring for F {
+    fn wire(&self, wired: Wired) -> Wired {
+        self(wired)
     }
 }

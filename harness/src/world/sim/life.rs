@@ -7,10 +7,10 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use giftgenius::app::App;
+use giftgenius::app::{App, ToolCall};
 use giftgenius::journal::memory::MemoryJournal;
 use giftgenius::policy::Policy;
-use giftgenius::ports::Ports;
+use giftgenius::ports::{BoxFuture, Ports};
 use tokio::sync::Notify;
 
 use super::journal::SimJournal;
@@ -18,7 +18,7 @@ use super::ports::{SimClock, SimLog};
 use super::tasks::SimTasks;
 use super::transport::SimTransport;
 use crate::system::entropy::SeededEntropy;
-use crate::system::wiring::{self, Wiring};
+use crate::system::wiring::{Answer, Door, Wired, Wiring};
 use crate::trace::EventKind;
 use crate::world::stage::Stage;
 use crate::world::{RESTART_AFTER, STARTS_MAX};
@@ -72,6 +72,8 @@ impl Pulse {
 pub struct Life {
     /// The application.
     pub app: Arc<App>,
+    /// Who takes its calls, where that is not the application itself.
+    door: Option<Door>,
     /// Its background work.
     pub tasks: Arc<SimTasks>,
     /// Whether it lives.
@@ -139,6 +141,11 @@ impl House {
         self.lives.lock().expect("no holder of the lives panics")
     }
 
+    /// Lets go of every life, at the end of a run. Nothing can be asked of the house any more.
+    pub fn end(&self) {
+        self.lives().clear();
+    }
+
     /// How many replicas there are.
     pub fn replicas(&self) -> usize {
         self.clocks.len()
@@ -155,8 +162,8 @@ impl House {
             tasks: tasks.clone(),
             log: Arc::new(SimLog::new(self.stage.recorder().clone(), pulse.clone())),
         };
-        let app = wiring::app(ports, self.policy.clone(), self.wiring.as_deref());
-        Life { app, tasks, pulse, up: false }
+        let Wired { ports, policy, door } = Wired::whole(ports, self.policy.clone()).with(self.wiring.as_deref());
+        Life { app: App::new(ports, policy), door, tasks, pulse, up: false }
     }
 
     /// The application of a replica, once it takes calls.
@@ -175,6 +182,15 @@ impl House {
         let lives = self.lives();
         let life = &lives[replica];
         life.up.then(|| (life.app.clone(), life.tasks.clone(), life.pulse.clone()))
+    }
+
+    /// Calls a tool of a replica's application.
+    pub fn take_call(&self, replica: usize, app: Arc<App>, call: ToolCall) -> BoxFuture<'static, Answer> {
+        let door = self.lives()[replica].door.clone();
+        match door {
+            None => Box::pin(async move { app.call_tool(call).await }),
+            Some(door) => door(app, call),
+        }
     }
 
     /// Everybody's background work.

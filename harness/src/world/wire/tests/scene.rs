@@ -19,7 +19,7 @@ use crate::fault::Fault;
 use crate::fault::plan::{Address, Plan, Planned};
 use crate::provider::catalog::Fixture;
 use crate::provider::ledger::EffectKind;
-use crate::provider::{Providers, operations};
+use crate::provider::{Promises, Providers, operations};
 use crate::trace::{EventKind, Recorder, Seen};
 use crate::world::stage::Stage;
 
@@ -49,7 +49,7 @@ impl Scene {
             })
             .collect();
         let stage = Stage::new(
-            Providers::new(PaymentProfile::Keyless, &Fixture::embedded()),
+            Providers::new(Promises { profile: PaymentProfile::Keyless, late_max: LATE_BY }, &Fixture::embedded()),
             Choices::replay(Plan { faults }),
             Recorder::start(),
             Arc::new(SystemClock),

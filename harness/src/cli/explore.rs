@@ -1,0 +1,276 @@
+//! `misrule explore`: every plan of up to so many faults, and random ones beyond.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+use giftgenius::policy::PaymentProfile;
+
+use super::progress::Rate;
+use super::{COULD_NOT_RUN, Common, Console, Ended, OnInterrupt, Refusal, Runner, interrupt, load};
+use crate::explore::{Control, Draw, Explored, Settings, Shard, Space, Telling, explore, tell, threads};
+use crate::fault::menu::Breadth;
+use crate::report::document::Word;
+use crate::report::exploration::document::{Exploration, FORMAT, Measured, Part};
+use crate::report::exploration::{self, junit, markdown, terminal};
+use crate::report::files::{self, FileError};
+use crate::report::terminal::Style;
+use crate::scenario::model::{Scenario, WorldKind};
+use crate::scenario::policy::PROFILES;
+
+/// The folder for the scenarios that findings leave behind.
+const FAILURES: &str = "failures";
+
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    /// The scenario: its name or file.
+    #[arg(value_name = "SCENARIO")]
+    name: String,
+    /// The most faults of a plan, beside the scenario's own; 1 with --random, else 2, unless given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=6))]
+    depth: Option<u8>,
+    /// Which menu of faults; the scenario's own unless given, and `full` where it names none.
+    #[arg(long)]
+    menu: Option<Menu>,
+    /// What the payment provider promises; as the scenario says unless given
+    ///
+    /// Under another profile than the file's own the oracles judge alone.
+    #[arg(long, verbatim_doc_comment)]
+    profile: Option<Profile>,
+    /// Threads that share the runs; as many as there are cores unless given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// The seed of all runs, and that which random plans are drawn with; the scenario's own unless given.
+    #[arg(long, value_parser = super::replay::seed, allow_negative_numbers = true)]
+    seed: Option<u64>,
+    /// End once there are so many different findings.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_findings: Option<u32>,
+    /// Run only this part of the plans, as in `2/4`; `misrule merge` joins the reports.
+    #[arg(long, value_name = "K/N", value_parser = shard, conflicts_with = "random")]
+    shard: Option<Shard>,
+    /// Go on beyond the depth with random plans.
+    #[arg(long)]
+    random: bool,
+    /// For so long, as in `60s` or `5m`.
+    #[arg(long = "for", value_name = "TIME", value_parser = span, requires = "random", conflicts_with = "runs")]
+    span: Option<Duration>,
+    /// So many; 100,000 unless given.
+    #[arg(long, value_name = "N", requires = "random")]
+    runs: Option<u64>,
+    /// Repeat each finding on the wire.
+    #[arg(long)]
+    confirm: bool,
+    /// The folder for the reports.
+    #[arg(long, value_name = "DIR", default_value = "target/misrule")]
+    out: PathBuf,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// A menu, as it is written.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub(super) enum Menu {
+    /// Every fault.
+    Full,
+    /// One fault for each moment and each way in which a client can take it.
+    Core,
+}
+
+impl Menu {
+    pub(super) const fn breadth(self) -> Breadth {
+        match self {
+            Self::Full => Breadth::Full,
+            Self::Core => Breadth::Core,
+        }
+    }
+}
+
+/// A payment profile, as it is written.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+#[value(rename_all = "snake_case")]
+pub(super) enum Profile {
+    /// Replays stored results, errors of its own included.
+    Stripe,
+    /// Runs the same key afresh after an error of its own.
+    Acp,
+    /// Ignores keys.
+    Keyless,
+    /// Ignores keys and cannot cancel by order.
+    KeylessNoCancel,
+    /// Each of them, one after the other.
+    All,
+}
+
+impl Profile {
+    /// The profiles that it stands for.
+    pub(super) fn each(self) -> Vec<(&'static str, PaymentProfile)> {
+        let only = match self {
+            Self::Stripe => PaymentProfile::Stripe,
+            Self::Acp => PaymentProfile::Acp,
+            Self::Keyless => PaymentProfile::Keyless,
+            Self::KeylessNoCancel => PaymentProfile::KeylessNoCancel,
+            Self::All => return PROFILES.to_vec(),
+        };
+        PROFILES.into_iter().filter(|(_, profile)| *profile == only).collect()
+    }
+}
+
+const RUNS_DEFAULT: u64 = 100_000;
+
+pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Console<'_>) -> Ended {
+    let common = &arguments.common;
+    let scenario = load::one(common, &arguments.name, console.colour_err && !common.no_color)?;
+    let failures = arguments.out.join(FAILURES);
+    let usable = files::prepare(&failures).and_then(|()| files::clear(&failures, "toml"));
+    usable.map_err(|error| Refusal::unusable(&format!("{error}; name another folder with --out")))?;
+
+    let spaces = spaces(arguments, &scenario)?;
+    let settings = settings(arguments, scenario.seed);
+    let count = arguments.threads.map_or_else(cores, usize::from);
+    let pool = threads(count).map_err(|error| Refusal::could_not_run(&error))?;
+    let simulated = |scenario: &Arc<Scenario>, plan: &_, seed| runner(scenario, WorldKind::Sim, plan, seed);
+    let on_the_wire = |scenario: &Arc<Scenario>, plan: &_, seed| runner(scenario, WorldKind::Wire, plan, seed);
+    let stop = Arc::new(AtomicBool::new(false));
+    if console.on_interrupt == OnInterrupt::Say {
+        interrupt::ask_to_stop(stop.clone());
+    }
+    let began = Instant::now();
+    let rate = Rate::start(console.progress);
+    let mut explored: Vec<Explored> = Vec::new();
+    for (space, _) in &spaces {
+        let watch = |progress: &_| rate.show(progress);
+        let control = Control { stop: &stop, until: None, watch: &watch };
+        explored.push(explore(space, &simulated, &settings, &pool, &control));
+        if explored.last().is_some_and(Explored::interrupted) {
+            break;
+        }
+    }
+    let running = began.elapsed();
+    rate.say("writing the report");
+    let told = spaces.iter().zip(&explored).map(|((space, profile), explored)| {
+        let confirm: Option<&crate::explore::Confirm<'_>> = arguments.confirm.then_some(&on_the_wire);
+        tell(space, explored, &Telling { runner: &simulated, confirm, profile: profile.as_deref() })
+    });
+    let told: Vec<_> = told.collect();
+    drop(rate);
+    let mut report = Exploration {
+        format: FORMAT,
+        misrule: env!("CARGO_PKG_VERSION").to_owned(),
+        verdict: told.iter().map(|space| space.verdict).max().unwrap_or(Word::Ok),
+        shard: arguments.shard.map(|shard| Part { number: shard.number, of: shard.of }),
+        spaces: told,
+        measured: Measured { elapsed_us: micros(began.elapsed()), running_us: micros(running), threads: count },
+    };
+    conclude(&mut report, &arguments.out, common, console)
+}
+
+/// Writes the files of a report, prints it, and gives the exit code.
+pub(super) fn conclude(report: &mut Exploration, out: &Path, common: &Common, console: &mut Console<'_>) -> Ended {
+    let written = leave_behind(report, &out.join(FAILURES)).and_then(|()| write_all(report, out));
+    let files = match &written {
+        Ok(()) => format!("{}/exploration.md · exploration.xml · exploration.json", out.display()),
+        Err(_) => String::new(),
+    };
+    let colour = console.colour && !common.no_color;
+    let style = Style { called: console.called, colour, written: &files };
+    console.say(&terminal::write(report, style));
+    match written {
+        Ok(()) => Ok(terminal::exit_code(report)),
+        // A rule that was broken outranks a report that could not be kept.
+        Err(error) => {
+            let code = if report.verdict == Word::Broken { Word::Broken.exit_code() } else { COULD_NOT_RUN };
+            Err(Refusal::saying(&error.to_string(), "the report above is all there is", code))
+        }
+    }
+}
+
+/// Leaves the scenario file of each finding behind, named after the rule.
+fn leave_behind(report: &mut Exploration, folder: &Path) -> Result<(), FileError> {
+    let mut counts: std::collections::BTreeMap<String, u32> = std::collections::BTreeMap::new();
+    for finding in report.spaces.iter_mut().flat_map(|space| &mut space.findings) {
+        let Some(shown) = &mut finding.shown else { continue };
+        let count = counts.entry(finding.rule.clone()).or_insert(0);
+        *count += 1;
+        let path = folder.join(format!("{}-{count}.toml", finding.rule));
+        files::write(&path, shown.scenario.as_bytes())?;
+        shown.written_to = Some(path.display().to_string());
+    }
+    Ok(())
+}
+
+fn write_all(report: &Exploration, out: &Path) -> Result<(), FileError> {
+    files::write(&out.join("exploration.json"), exploration::json(report).as_bytes())?;
+    files::write(&out.join("exploration.xml"), junit::write(report).as_bytes())?;
+    files::write(&out.join("exploration.md"), markdown::write(report).as_bytes())
+}
+
+/// The spaces, each with the profile that its replay lines must name, where it is not the file's.
+fn spaces(arguments: &Arguments, scenario: &Arc<Scenario>) -> Result<Vec<(Space, Option<String>)>, Refusal> {
+    let own = scenario.policy.payment_profile;
+    let seed = arguments.seed.unwrap_or(scenario.seed);
+    let menu = arguments.menu.map(Menu::breadth);
+    let profiles = arguments.profile.map(Profile::each);
+    let spaces: Vec<_> = match profiles {
+        None => vec![(Space::new(scenario.clone(), menu, seed), None)],
+        Some(profiles) => profiles
+            .into_iter()
+            .map(|(name, profile)| {
+                let named = (profile != own).then(|| name.to_owned());
+                (Space::new(Arc::new(scenario.with_profile(profile)), menu, seed), named)
+            })
+            .collect(),
+    };
+    if spaces.iter().any(|(space, _)| space.is_empty()) {
+        let why = "nothing can go wrong there: [explore] of the scenario leaves no fault at any of its sites";
+        return Err(Refusal::unusable(&format!("{}: {why}", scenario.path.display())));
+    }
+    Ok(spaces)
+}
+
+fn settings(arguments: &Arguments, seed: u64) -> Settings {
+    let runs = if arguments.span.is_some() { None } else { Some(arguments.runs.unwrap_or(RUNS_DEFAULT)) };
+    let draw = arguments.random.then(|| Draw { seed: arguments.seed.unwrap_or(seed), runs });
+    let depth = arguments.depth.unwrap_or(if arguments.random { 1 } else { 2 });
+    Settings {
+        depth: depth.into(),
+        draw,
+        draw_for: arguments.span,
+        shard: arguments.shard,
+        findings_max: arguments.max_findings.and_then(|most| usize::try_from(most).ok()),
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Reads `2/4`.
+fn shard(text: &str) -> Result<Shard, String> {
+    let read = |text: &str| text.trim().parse::<u64>().ok();
+    text.split_once('/')
+        .and_then(|(number, of)| Some(Shard { number: read(number)?, of: read(of)? }))
+        .filter(|shard| (1..=shard.of).contains(&shard.number) && shard.of <= 10_000)
+        .ok_or_else(|| "a shard is `K/N`, such as `1/4` to `4/4`".to_owned())
+}
+
+/// Reads `60s`, `5m`, `1h`.
+fn span(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        _ => 0,
+    };
+    let seconds = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    let seconds = seconds.filter(|seconds| (1..=7 * 24 * 3600).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or_else(|| "a time is `60s`, `5m` or `1h`, and a week at most".to_owned())
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,111 @@
+//! Defects of reading: what a provider's answer, or its silence, is mistaken for.
+
+use std::time::Duration;
+
+use giftgenius::policy::PaymentProfile;
+use giftgenius::ports::{Method, Request, TransportError};
+use serde_json::{Value, json};
+
+use super::parts::{Network, Sent, field, made_up};
+use super::{Defect, each_life, on};
+use crate::system::wiring::Wired;
+
+/// See `about`.
+pub static TIMEOUT_TAKEN_FOR_REFUSAL: Defect = Defect {
+    id: "timeout_taken_for_refusal",
+    about: "no answer is taken for a no, although the request may have been done",
+    caught_by: "all-or-nothing",
+    hunted_on: &[on("checkout/happy_path")],
+    wiring: || each_life(refuse_at_the_timeout),
+};
+
+/// See `about`.
+pub static SERVER_ERROR_TAKEN_FOR_REFUSAL: Defect = Defect {
+    id: "server_error_taken_for_refusal",
+    about: "a 500 is taken for a no, although the request may have been done",
+    caught_by: "all-or-nothing",
+    hunted_on: &[on("checkout/happy_path")],
+    wiring: || {
+        each_life(|wired| {
+            wired.sending(|next, request| async move {
+                match next.send(request).await {
+                    Ok(response) if response.status >= 500 => made_up(400, ""),
+                    other => other,
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static GARBLED_REPLY_TAKEN_FOR_REFUSAL: Defect = Defect {
+    id: "garbled_reply_taken_for_refusal",
+    about: "a 200 that cannot be read is taken for a request that was never sent",
+    caught_by: "all-or-nothing",
+    hunted_on: &[on("checkout/happy_path").at("payment.charge")],
+    wiring: || {
+        each_life(|wired| {
+            wired.sending(|next, request| async move {
+                match next.send(request).await {
+                    Ok(response) if response.status < 300 && !is_json(&response.body) => Err(TransportError::NotSent),
+                    other => other,
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static LOOK_UP_MISS_TAKEN_FOR_PROOF: Defect = Defect {
+    id: "look_up_miss_taken_for_proof",
+    about: "a charge that a look-up does not show is taken for one that will never come",
+    caught_by: "undo-order",
+    hunted_on: &[on("checkout/happy_path").with(PaymentProfile::Keyless)],
+    wiring: || {
+        each_life(|wired| {
+            wired.sending(|next, request| async move {
+                match request.operation {
+                    "payment.cancel" => looked_up_instead(next, request).await,
+                    _ => next.send(request).await,
+                }
+            })
+        })
+    },
+};
+
+fn is_json(body: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok()
+}
+
+/// A little before the retry layer gives a request up.
+pub(super) fn patience(wired: &Wired) -> Duration {
+    wired.policy.retry.attempt_timeout.saturating_sub(Duration::from_millis(1))
+}
+
+fn refuse_at_the_timeout(wired: Wired) -> Wired {
+    let patience = patience(&wired);
+    wired.sending(move |next, request| async move {
+        tokio::time::timeout(patience, next.send(request)).await.unwrap_or_else(|_| made_up(400, ""))
+    })
+}
+
+/// A reference is not closed but looked up, and called closed.
+async fn looked_up_instead(next: Network, request: Request) -> Sent {
+    let reference = field(&request, "reference").unwrap_or_default();
+    let look_up = Request {
+        operation: "payment.look_up",
+        method: Method::Get,
+        path: format!("/v1/charges?reference={reference}"),
+        idempotency_key: None,
+        body: bytes::Bytes::new(),
+        ..request
+    };
+    let mut response = next.send(look_up).await?;
+    if let Ok(listed) = serde_json::from_slice::<Value>(&response.body)
+        && response.status < 300
+    {
+        let closed = json!({"reference": reference, "status": "closed", "charges": listed.get("charges")});
+        response.body = closed.to_string().into();
+    }
+    Ok(response)
+}

@@ -1,0 +1,147 @@
+//! Defects: GiftGenius with one broken part wired in from outside, to prove that the gate notices.
+//!
+//! GiftGenius has no switch for any of this. It reaches the world through its ports, decides by its policy and is called
+//! through one door, so a defect is a decorator around one of these ([`parts`], [`door`]): production code runs, and one
+//! thing around it lies. Each file holds the defects of one kind; [`ALL`] is the table. Who hunts them is `prove`.
+
+pub mod door;
+pub mod keys;
+pub mod lagging;
+pub mod leaks;
+pub mod lease;
+pub mod log;
+pub mod misread;
+pub mod money;
+pub mod parts;
+pub mod provider_keys;
+pub mod recovery;
+pub mod retries;
+pub mod sessions;
+pub mod told;
+pub mod undo;
+
+use std::fmt;
+use std::sync::Arc;
+
+use giftgenius::policy::PaymentProfile;
+
+use crate::system::wiring::{Wired, Wiring};
+
+/// Where a defect is looked for: a scenario under its own plan, and under every plan of few faults more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hunt {
+    /// The scenario's name.
+    pub scenario: &'static str,
+    /// What the payment provider promises; `None`: what the scenario says.
+    pub profile: Option<PaymentProfile>,
+    /// The one kind of place that is struck there, by its label; `None`: every kind.
+    pub place: Option<&'static str>,
+}
+
+/// On a scenario as it is.
+const fn on(scenario: &'static str) -> Hunt {
+    Hunt { scenario, profile: None, place: None }
+}
+
+impl Hunt {
+    /// Under another payment profile.
+    const fn with(self, profile: PaymentProfile) -> Self {
+        Self { profile: Some(profile), ..self }
+    }
+
+    /// With faults at one kind of place only: for bugs that show elsewhere too, in a way that is not theirs.
+    const fn at(self, place: &'static str) -> Self {
+        Self { place: Some(place), ..self }
+    }
+}
+
+/// A planted bug.
+pub struct Defect {
+    /// Its name, as reports have it.
+    pub id: &'static str,
+    /// Which bug of real systems it stands for, in one line.
+    pub about: &'static str,
+    /// The oracle whose rule it breaks: this one is among those that give it away.
+    pub caught_by: &'static str,
+    /// Where it is looked for, in this order.
+    pub hunted_on: &'static [Hunt],
+    /// Makes the wiring of one run. What it keeps outlives the system's lives, and nothing else does.
+    pub wiring: fn() -> Arc<dyn Wiring>,
+}
+
+impl fmt::Debug for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id)
+    }
+}
+
+/// Every defect, in the order in which they are shown.
+pub static ALL: &[&Defect] = &[
+    &keys::NO_IDEMPOTENCY_STORE,
+    &keys::STORE_WRITTEN_AFTER_THE_EFFECT,
+    &keys::CHECK_AND_SET_NOT_ATOMIC,
+    &keys::KEY_IGNORED_BY_ONE_TOOL,
+    &keys::PARAMETERS_NOT_COMPARED,
+    &keys::PARAMETERS_COMPARED_AS_TEXT,
+    &keys::KEY_SHARED_BETWEEN_USERS,
+    &keys::KEY_LOST_AT_RESTART,
+    &keys::FAILURE_CACHED_FOR_EVER,
+    &sessions::SESSION_PAID_ONCE_A_KEY,
+    &provider_keys::KEY_NOT_SENT_TO_PROVIDER,
+    &provider_keys::FRESH_PROVIDER_KEY_ON_EACH_ATTEMPT,
+    &provider_keys::ONE_PROVIDER_KEY_FOR_ALL_STEPS,
+    &provider_keys::PROVIDER_KEY_NOT_RENEWED_AFTER_A_CLEAN_FAILURE,
+    &retries::RETRY_OF_4XX,
+    &retries::NO_BOUND,
+    &retries::NO_BACKOFF,
+    &retries::NO_JITTER,
+    &retries::RETRY_AFTER_IGNORED,
+    &retries::RETRIES_NESTED_IN_TWO_LAYERS,
+    &retries::DEADLINE_IGNORED,
+    &misread::TIMEOUT_TAKEN_FOR_REFUSAL,
+    &misread::SERVER_ERROR_TAKEN_FOR_REFUSAL,
+    &misread::GARBLED_REPLY_TAKEN_FOR_REFUSAL,
+    &misread::LOOK_UP_MISS_TAKEN_FOR_PROOF,
+    &money::AMBIGUOUS_CHARGE_CHARGED_AGAIN,
+    &money::BLIND_CHARGE_HIDDEN_BY_DEDUPLICATION,
+    &money::STALE_PRICE_CHARGED,
+    &undo::NO_COMPENSATION,
+    &undo::COMPENSATION_IN_FORWARD_ORDER,
+    &undo::COMPENSATION_NOT_REPEATED,
+    &undo::COMPENSATION_OF_A_STEP_THAT_NEVER_RAN,
+    &undo::COMPENSATION_FAILURE_SWALLOWED,
+    &undo::REFUND_TWICE,
+    &undo::RELEASE_FORGOTTEN_WHEN_THE_REFUND_FAILS,
+    &undo::RELEASE_WHILE_THE_CHARGE_IS_UNKNOWN,
+    &undo::PARTIAL_QUANTITIES_RELEASED,
+    &undo::PARK_OF_EVERYTHING,
+    &recovery::RECOVERY_DOES_NOTHING,
+    &recovery::RECOVERY_RERUNS_A_FINISHED_SAGA,
+    &lagging::JOURNAL_WRITTEN_AFTER_THE_CALL,
+    &lease::LEASE_NEVER_EXPIRES,
+    &lease::NOBODY_IS_FENCED,
+    &told::SUCCESS_TOLD_BEFORE_COMMIT,
+    &told::FAILURE_TOLD_AFTER_SUCCESS,
+    &told::RETRYABLE_ALWAYS_TRUE,
+    &told::RETRYABLE_ALWAYS_FALSE,
+    &told::OPAQUE_ERROR,
+    &leaks::STACK_TRACE_IN_THE_ERROR,
+    &leaks::SECRET_IN_THE_LOG,
+    &log::LOG_LINE_MISSING,
+    &log::PARKED_WITHOUT_AN_ALERT,
+    &sessions::ORDER_VISIBLE_TO_ANOTHER_USER,
+    &sessions::DEGRADED_MODE_THAT_STILL_CHARGES,
+];
+
+/// The defect of an id.
+pub fn by_id(id: &str) -> Option<&'static Defect> {
+    ALL.iter().copied().find(|defect| defect.id == id)
+}
+
+/// A wiring that breaks each life in the same way and keeps nothing between them.
+fn each_life(breaking: fn(Wired) -> Wired) -> Arc<dyn Wiring> {
+    Arc::new(breaking)
+}
+
+#[cfg(test)]
+mod tests;

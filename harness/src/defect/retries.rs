@@ -1,0 +1,136 @@
+//! Defects of retries: too many, too early, too regular, of the wrong thing, or in two places at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use giftgenius::policy::Policy;
+
+use super::parts::{made_up, succeeded};
+use super::{Defect, each_life, on};
+use crate::system::wiring::{Wired, Wiring};
+
+/// See `about`.
+pub static RETRY_OF_4XX: Defect = Defect {
+    id: "retry_of_4xx",
+    about: "a refusal is repeated as if it were a failure",
+    caught_by: "bounded",
+    hunted_on: &[on("checkout/happy_path")],
+    wiring: || {
+        each_life(|wired| {
+            wired.sending(|next, request| async move {
+                match next.send(request).await {
+                    Ok(response) if is_a_no(response.status) => made_up(503, ""),
+                    other => other,
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static NO_BOUND: Defect = Defect {
+    id: "no_bound",
+    about: "a provider that is down is asked again and again",
+    caught_by: "bounded",
+    hunted_on: &[on("retries/payment_is_down_for_good"), on("saga/the_inventory_never_comes_back")],
+    wiring: || {
+        with_policy(|policy| {
+            policy.retry.attempts_max = 100;
+            policy.retry.delay_cap = policy.retry.delay_base;
+            policy.budget.retries_min = 1000;
+            policy.background.attempts_max = 100;
+        })
+    },
+};
+
+/// See `about`.
+pub static NO_BACKOFF: Defect = Defect {
+    id: "no_backoff",
+    about: "a failed request is repeated at once",
+    caught_by: "backoff",
+    hunted_on: &[on("checkout/happy_path")],
+    wiring: || {
+        with_policy(|policy| {
+            policy.retry.delay_base = Duration::ZERO;
+            policy.retry.jitter_max = Duration::ZERO;
+        })
+    },
+};
+
+/// See `about`.
+pub static NO_JITTER: Defect = Defect {
+    id: "no_jitter",
+    about: "all clients that failed together come back together",
+    caught_by: "backoff",
+    hunted_on: &[on("retries/payment_is_down_for_the_call")],
+    wiring: || with_policy(|policy| policy.retry.jitter_max = Duration::ZERO),
+};
+
+/// See `about`.
+pub static RETRY_AFTER_IGNORED: Defect = Defect {
+    id: "retry_after_ignored",
+    about: "a provider says when to come back, and nobody reads it",
+    caught_by: "backoff",
+    hunted_on: &[on("checkout/happy_path")],
+    wiring: || {
+        each_life(|wired| {
+            wired.sending(|next, request| async move {
+                let mut response = next.send(request).await?;
+                response.retry_after = None;
+                Ok(response)
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static RETRIES_NESTED_IN_TWO_LAYERS: Defect = Defect {
+    id: "retries_nested_in_two_layers",
+    about: "the HTTP client retries too, below the layer that does",
+    caught_by: "backoff",
+    hunted_on: &[on("checkout/happy_path")],
+    wiring: || each_life(retry_below),
+};
+
+/// See `about`.
+pub static DEADLINE_IGNORED: Defect = Defect {
+    id: "deadline_ignored",
+    about: "a tool call waits for its providers longer than the platform waits for it",
+    caught_by: "in-time",
+    hunted_on: &[on("retries/retry_after_beyond_the_deadline")],
+    wiring: || with_policy(|policy| policy.tool_deadline *= 4),
+};
+
+/// Whether a status refuses for good: not one that says "later" or "too slow".
+const fn is_a_no(status: u16) -> bool {
+    matches!(status, 400..=499) && !matches!(status, 408 | 409 | 429)
+}
+
+/// GiftGenius under other numbers than the scenario's.
+pub(super) fn with_policy(change: fn(&mut Policy)) -> Arc<dyn Wiring> {
+    Arc::new(move |mut wired: Wired| {
+        change(&mut wired.policy);
+        wired
+    })
+}
+
+fn retry_below(wired: Wired) -> Wired {
+    /// As HTTP clients have it by default.
+    const TIMES: u32 = 2;
+    let delay = wired.policy.retry.delay_base;
+    wired.sending(move |next, request| async move {
+        let mut sent = next.send(request.clone()).await;
+        for _ in 0..TIMES {
+            let again = match &sent {
+                Ok(response) => response.status >= 500,
+                Err(_) => true,
+            };
+            if succeeded(&sent) || !again {
+                break;
+            }
+            tokio::time::sleep(delay).await;
+            sent = next.send(request.clone()).await;
+        }
+        sent
+    })
+}

@@ -1,0 +1,89 @@
+//! Defects of what is told: too early, after the fact, or without what the reader needs.
+
+use serde_json::{Value, json};
+
+use super::parts::made_up;
+use super::{Defect, each_life, on};
+use crate::system::wiring::Wired;
+
+/// See `about`.
+pub static SUCCESS_TOLD_BEFORE_COMMIT: Defect = Defect {
+    id: "success_told_before_commit",
+    about: "the last step is left to a queue, and success is told when it was handed over",
+    caught_by: "all-or-nothing",
+    hunted_on: &[on("checkout/happy_path")],
+    wiring: || each_life(commit_later),
+};
+
+/// See `about`.
+pub static FAILURE_TOLD_AFTER_SUCCESS: Defect = Defect {
+    id: "failure_told_after_success",
+    about: "an order that was told paid is told failed when it is asked about",
+    caught_by: "told-monotone",
+    hunted_on: &[on("checkout/happy_path")],
+    wiring: || {
+        each_life(|wired| {
+            wired.answering(|call, reply| {
+                if call.name == "get_order" && !reply.is_error {
+                    reply.structured["status"] = json!("failed");
+                    reply.structured["effects"] = json!("none");
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static RETRYABLE_ALWAYS_TRUE: Defect = Defect {
+    id: "retryable_always_true",
+    about: "every error says that the same call may be made again",
+    caught_by: "error-honest",
+    hunted_on: &[on("checkout/bank_declines_once")],
+    wiring: || each_life(|wired| wired.answering(|_, reply| retryable(&mut reply.structured, true))),
+};
+
+/// See `about`.
+pub static RETRYABLE_ALWAYS_FALSE: Defect = Defect {
+    id: "retryable_always_false",
+    about: "every error says that the same call can never succeed",
+    caught_by: "error-honest",
+    hunted_on: &[on("retries/payment_is_down_for_the_call")],
+    wiring: || each_life(|wired| wired.answering(|_, reply| retryable(&mut reply.structured, false))),
+};
+
+/// See `about`.
+pub static OPAQUE_ERROR: Defect = Defect {
+    id: "opaque_error",
+    about: "an error says that something went wrong, and nothing else",
+    caught_by: "error-shape",
+    hunted_on: &[on("errors/an_invented_product")],
+    wiring: || {
+        each_life(|wired| {
+            wired.answering(|_, reply| {
+                if reply.is_error {
+                    reply.structured = json!({"error": {"message": "Something went wrong."}});
+                }
+            })
+        })
+    },
+};
+
+fn retryable(structured: &mut Value, value: bool) {
+    if let Some(error) = structured.get_mut("error") {
+        error["retryable"] = json!(value);
+    }
+}
+
+fn commit_later(wired: Wired) -> Wired {
+    let tasks = wired.ports.tasks.clone();
+    wired.sending(move |next, request| {
+        let tasks = tasks.clone();
+        async move {
+            if request.operation != "inventory.commit" {
+                return next.send(request).await;
+            }
+            tasks.spawn("commit", Box::pin(async move { _ = next.send(request).await }));
+            made_up(200, r#"{"status": "committed"}"#)
+        }
+    })
+}

@@ -1,0 +1,269 @@
+//! Defects of compensation: left out, swallowed, doubled, or in the wrong order.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use giftgenius::ports::{Method, Provider, Request};
+use giftgenius::providers::provider_key;
+use serde_json::{Value, json};
+
+use super::misread::patience;
+use super::parts::{Sent, field, made_up, succeeded, unclear};
+use super::retries::with_policy;
+use super::{Defect, each_life, on};
+use crate::system::wiring::Wired;
+
+/// See `about`.
+pub static NO_COMPENSATION: Defect = Defect {
+    id: "no_compensation",
+    about: "a sale that fails half-way leaves behind what it had done",
+    caught_by: "all-or-nothing",
+    hunted_on: &[on("checkout/bank_declines_once")],
+    wiring: || {
+        each_life(|wired| {
+            wired.sending(|next, request| async move {
+                match done(&request) {
+                    Some(done) => done,
+                    None => next.send(request).await,
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static COMPENSATION_IN_FORWARD_ORDER: Defect = Defect {
+    id: "compensation_in_forward_order",
+    about: "what was done first is undone first: the stock is free while the money still stands",
+    caught_by: "undo-order",
+    hunted_on: &[on("saga/cancelled_after_it_was_paid"), on("checkout/happy_path")],
+    wiring: || {
+        each_life(|wired| {
+            wired.sending(|next, request| async move {
+                if request.operation == "payment.refund" {
+                    // What comes of it is left to the release that the saga itself makes.
+                    let _ = next.send(stock_request(&request, "inventory.release")).await;
+                }
+                next.send(request).await
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static COMPENSATION_NOT_REPEATED: Defect = Defect {
+    id: "compensation_not_repeated",
+    about: "an undo is tried once, and then it is somebody else's matter",
+    caught_by: "parked-minimal",
+    hunted_on: &[on("checkout/bank_declines_once")],
+    wiring: || {
+        each_life(|wired| {
+            let patience = patience(&wired);
+            wired.sending(move |next, request| async move {
+                let undoes = done(&request).is_some();
+                match tokio::time::timeout(patience, next.send(request)).await {
+                    Ok(sent) if succeeded(&sent) || !undoes => sent,
+                    Ok(_) | Err(_) if undoes => made_up(400, ""),
+                    Ok(sent) => sent,
+                    Err(_) => std::future::pending().await,
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static COMPENSATION_OF_A_STEP_THAT_NEVER_RAN: Defect = Defect {
+    id: "compensation_of_a_step_that_never_ran",
+    about: "every undo is run whatever had been done: goods come back that were never sold",
+    caught_by: "undo-order",
+    hunted_on: &[on("checkout/bank_declines_once")],
+    wiring: || {
+        each_life(|wired| {
+            wired.sending(|next, request| async move {
+                let restock =
+                    (request.operation == "inventory.release").then(|| stock_request(&request, "inventory.restock"));
+                if let Some(restock) = restock {
+                    // As above.
+                    let _ = next.send(restock).await;
+                }
+                next.send(request).await
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static COMPENSATION_FAILURE_SWALLOWED: Defect = Defect {
+    id: "compensation_failure_swallowed",
+    about: "an undo that fails is logged and forgotten",
+    caught_by: "all-or-nothing",
+    hunted_on: &[on("checkout/bank_declines_once")],
+    wiring: || {
+        each_life(|wired| {
+            let patience = patience(&wired);
+            wired.sending(move |next, request| async move {
+                let Some(done) = done(&request) else { return next.send(request).await };
+                match tokio::time::timeout(patience, next.send(request)).await {
+                    Ok(sent) if succeeded(&sent) => sent,
+                    Ok(_) | Err(_) => done,
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static REFUND_TWICE: Defect = Defect {
+    id: "refund_twice",
+    about: "a refund is sent by two handlers, each under a key of its own",
+    caught_by: "key-carried",
+    hunted_on: &[on("saga/cancelled_after_it_was_paid")],
+    wiring: || {
+        each_life(|wired| {
+            wired.sending(|next, request| async move {
+                let again = (request.operation == "payment.refund").then(|| Request {
+                    idempotency_key: request.idempotency_key.clone().map(|key| format!("{key}-again")),
+                    ..request.clone()
+                });
+                let sent = next.send(request).await;
+                if let Some(again) = again {
+                    // Nobody waits for the second one.
+                    let _ = next.send(again).await;
+                }
+                sent
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static RELEASE_FORGOTTEN_WHEN_THE_REFUND_FAILS: Defect = Defect {
+    id: "release_forgotten_when_the_refund_fails",
+    about: "the first undo that fails ends the list of undos",
+    caught_by: "all-or-nothing",
+    hunted_on: &[on("saga/cancelled_after_it_was_paid"), on("checkout/happy_path")],
+    wiring: || {
+        each_life(|wired| {
+            forget_release(wired, |request, sent| request.operation == "payment.refund" && !succeeded(sent))
+        })
+    },
+};
+
+/// See `about`.
+pub static PARTIAL_QUANTITIES_RELEASED: Defect = Defect {
+    id: "partial_quantities_released",
+    about: "of a reservation that was had in part only the missing part is given back",
+    caught_by: "all-or-nothing",
+    hunted_on: &[on("checkout/only_part_is_there")],
+    wiring: || {
+        each_life(|wired| {
+            forget_release(wired, |request, sent| request.operation == "inventory.reserve" && is_partial(request, sent))
+        })
+    },
+};
+
+/// See `about`.
+pub static RELEASE_WHILE_THE_CHARGE_IS_UNKNOWN: Defect = Defect {
+    id: "release_while_the_charge_is_unknown",
+    about: "the stock is given back as soon as the charge fails, while the money may still come",
+    caught_by: "undo-order",
+    hunted_on: &[on("checkout/happy_path")],
+    wiring: || each_life(release_at_once),
+};
+
+/// See `about`.
+pub static PARK_OF_EVERYTHING: Defect = Defect {
+    id: "park_of_everything",
+    about: "whatever is not done at the first try is left to a person",
+    caught_by: "parked-minimal",
+    hunted_on: &[on("saga/the_release_goes_on_in_the_background")],
+    wiring: || with_policy(|policy| policy.background.attempts_max = 0),
+};
+
+/// What an undo is answered when it is done; `None` for anything that is no undo.
+fn done(request: &Request) -> Option<Sent> {
+    let body = match request.operation {
+        "inventory.release" => json!({"status": "released"}),
+        "inventory.restock" => json!({"status": "restocked"}),
+        "payment.cancel" => json!({"status": "closed", "charges": []}),
+        "payment.refund" => {
+            let asked: Value = serde_json::from_slice(&request.body).ok()?;
+            json!({"id": "re_0", "amount": asked.get("amount"), "status": "succeeded"})
+        }
+        _ => return None,
+    };
+    Some(made_up(200, body.to_string()))
+}
+
+/// The order that a request is about, whichever provider it asks.
+fn order_of(request: &Request) -> String {
+    let reference = field(request, "reference").unwrap_or_default();
+    reference.split('/').next().unwrap_or_default().to_owned()
+}
+
+/// A request about the first reservation of the order that `request` is about.
+fn stock_request(request: &Request, operation: &'static str) -> Request {
+    let order = order_of(request);
+    let path = if operation == "inventory.release" { "release" } else { "restock" };
+    Request {
+        provider: Provider::Inventory,
+        operation,
+        method: Method::Post,
+        path: format!("/v1/reservations/{path}"),
+        idempotency_key: Some(provider_key(&order, operation, 1)),
+        correlation_id: request.correlation_id.clone(),
+        body: json!({"reference": format!("{order}/1")}).to_string().into(),
+    }
+}
+
+/// Releases are left out for orders of which a request once came to this. One that was never answered comes to it too.
+fn forget_release(wired: Wired, comes_to_it: fn(&Request, &Sent) -> bool) -> Wired {
+    let orders = Arc::new(Mutex::new(BTreeSet::new()));
+    let patience = patience(&wired);
+    wired.sending(move |next, request| {
+        let orders = orders.clone();
+        async move {
+            let order = order_of(&request);
+            if request.operation == "inventory.release" && orders.lock().expect("no holder panics").contains(&order) {
+                return made_up(200, r#"{"status": "released"}"#);
+            }
+            let sent = tokio::time::timeout(patience, next.send(request.clone())).await;
+            let sent = sent.unwrap_or(Err(giftgenius::ports::TransportError::Broken));
+            if comes_to_it(&request, &sent) {
+                orders.lock().expect("no holder panics").insert(order);
+            }
+            sent
+        }
+    })
+}
+
+/// Whether less is held than was asked for.
+fn is_partial(request: &Request, sent: &Sent) -> bool {
+    let quantity = |body: &[u8]| -> Option<u64> {
+        let body: Value = serde_json::from_slice(body).ok()?;
+        body.get("items")?.as_array()?.iter().map(|item| item.get("quantity")?.as_u64()).sum()
+    };
+    let held = sent.as_ref().ok().and_then(|response| quantity(&response.body));
+    held.is_some_and(|held| quantity(&request.body).is_some_and(|asked| held < asked))
+}
+
+fn release_at_once(wired: Wired) -> Wired {
+    let patience = patience(&wired);
+    let tasks = wired.ports.tasks.clone();
+    wired.sending(move |next, request| {
+        let tasks = tasks.clone();
+        async move {
+            if request.operation != "payment.charge" {
+                return next.send(request).await;
+            }
+            let release = stock_request(&request, "inventory.release");
+            let sent = tokio::time::timeout(patience, next.send(request)).await;
+            let sent = sent.unwrap_or(Err(giftgenius::ports::TransportError::Broken));
+            if unclear(&sent) {
+                tasks.spawn("release", Box::pin(async move { _ = next.send(release).await }));
+            }
+            sent
+        }
+    })
+}

@@ -1,0 +1,268 @@
+//! Every plan of up to so many faults, breadth first: a run is extended at every choice after its last fault with every
+//! other entry of the menu there.
+//!
+//! Breadth first, so that the first failing plan is a smallest one. Only the runs that are still to be extended are
+//! remembered, each with its choices; the plans of the last level are never written down.
+
+use super::coverage::Coverage;
+use super::drive::{Ending, Progress, Strategy};
+use super::findings::{Findings, Position, add};
+use super::judged::{Judged, Want, is_last_fired};
+use super::plan::{Choice, Deviation};
+use super::space::{Further, Space};
+use super::{Explored, Shard};
+use crate::report::exploration::document::NOT_RUN_MAX;
+
+/// A run that is to be extended.
+#[derive(Debug)]
+struct Node {
+    plan: Box<[Deviation]>,
+    choices: Box<[Choice]>,
+}
+
+/// One plan: which run it extends, at which of its choices, with which entry.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Item {
+    node: u32,
+    choice: u16,
+    entry: u16,
+    number: u64,
+}
+
+/// What came of the plans of one number of faults.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Level {
+    /// Plans there are.
+    pub(super) plans: u64,
+    /// Plans that were run.
+    pub(super) run: u64,
+    /// Of those, plans whose last fault found no request to strike: equal to the plan without it, not extended.
+    pub(super) moot: u64,
+    /// Failing plans.
+    pub(super) broken: u64,
+}
+
+/// A run that could not be made.
+#[derive(Debug)]
+pub(super) struct NotRun {
+    pub(super) at: Position,
+    pub(super) plan: Box<[Deviation]>,
+    pub(super) why: Box<str>,
+}
+
+/// Runs that could not be made.
+#[derive(Debug, Default)]
+pub(super) struct NotRuns {
+    /// How many, by level.
+    pub(super) counts: Vec<u64>,
+    /// The first ones.
+    pub(super) first: Vec<NotRun>,
+}
+
+impl NotRuns {
+    /// One more.
+    pub(super) fn add(&mut self, at: Position, plan: &[Deviation], why: Box<str>) {
+        add(&mut self.counts, at.level, 1);
+        if self.first.len() < NOT_RUN_MAX {
+            self.first.push(NotRun { at, plan: plan.into(), why });
+        }
+    }
+}
+
+/// The way through the whole of a space.
+#[derive(Debug)]
+pub(super) struct Exhaustive<'a> {
+    space: &'a Space,
+    depth: usize,
+    shard: Option<Shard>,
+    findings_max: Option<usize>,
+    nodes: Vec<Node>,
+    longer: Vec<Node>,
+    cursor: Cursor,
+    levels: Vec<Level>,
+    coverage: Coverage,
+    findings: Findings,
+    not_run: NotRuns,
+    /// Plans of one fault more than the depth.
+    further: Further,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Cursor {
+    node: usize,
+    choice: usize,
+    entry: u16,
+    number: u64,
+}
+
+impl<'a> Exhaustive<'a> {
+    /// The whole space to a depth.
+    pub(super) fn new(space: &'a Space, depth: usize, shard: Option<Shard>, findings_max: Option<usize>) -> Self {
+        Self {
+            space,
+            depth,
+            shard,
+            findings_max,
+            nodes: Vec::new(),
+            longer: Vec::new(),
+            cursor: Cursor::default(),
+            levels: Vec::new(),
+            coverage: Coverage::of(space),
+            findings: Findings::default(),
+            not_run: NotRuns::default(),
+            further: Further::default(),
+        }
+    }
+
+    /// What it came to.
+    pub(super) fn explored(self, ending: Ending) -> Explored {
+        Explored {
+            depth: self.depth,
+            ending,
+            levels: self.levels,
+            drawn: None,
+            coverage: self.coverage,
+            findings: self.findings,
+            not_run: self.not_run,
+            further: self.further,
+        }
+    }
+
+    fn level(&self) -> usize {
+        self.levels.len().saturating_sub(1)
+    }
+
+    /// Goes on to the plans of one fault more. Says whether there are any.
+    fn deepen(&mut self) -> bool {
+        if self.levels.len() > self.depth {
+            return false;
+        }
+        self.nodes = std::mem::take(&mut self.longer);
+        self.cursor = Cursor::default();
+        let plans =
+            self.nodes.iter().flat_map(|node| &node.choices).map(|at| u64::from(self.space.entries_at(*at))).sum();
+        self.levels.push(Level { plans, ..Level::default() });
+        plans > 0
+    }
+
+    /// The plan under the cursor, which goes on to the next.
+    fn step(&mut self) -> Option<Item> {
+        loop {
+            let Cursor { node, choice, entry, number } = self.cursor;
+            let at = self.nodes.get(node)?;
+            let Some(choice_at) = at.choices.get(choice) else {
+                self.cursor = Cursor { node: node + 1, choice: 0, entry: 0, number };
+                continue;
+            };
+            if entry >= self.space.entries_at(*choice_at) {
+                self.cursor = Cursor { node, choice: choice + 1, entry: 0, number };
+                continue;
+            }
+            self.cursor = Cursor { node, choice, entry: entry + 1, number: number + 1 };
+            let narrow = "a run is extended at fewer choices, and a level has fewer runs, than that";
+            return Some(Item {
+                node: u32::try_from(node).expect(narrow),
+                choice: u16::try_from(choice).expect(narrow),
+                entry,
+                number,
+            });
+        }
+    }
+
+    /// Whether a plan of the present level is for this shard. All but the last level are run by each, since what they
+    /// find says what is new on the last.
+    fn is_ours(&self, number: u64) -> bool {
+        self.level() < self.depth || self.shard.is_none_or(|shard| shard.has(number))
+    }
+}
+
+impl Strategy for Exhaustive<'_> {
+    type Item = Item;
+
+    fn next(&mut self, most: usize) -> Vec<Item> {
+        if self.levels.is_empty() {
+            // The run that all others extend: nothing but the scenario's own plan.
+            self.levels.push(Level { plans: 1, ..Level::default() });
+            return vec![Item { node: 0, choice: 0, entry: 0, number: 0 }];
+        }
+        let mut items = Vec::with_capacity(most);
+        loop {
+            while items.len() < most
+                && let Some(item) = self.step()
+            {
+                if self.is_ours(item.number) {
+                    items.push(item);
+                }
+            }
+            if !items.is_empty() || !self.deepen() {
+                return items;
+            }
+        }
+    }
+
+    fn plan(&self, item: &Item, into: &mut Vec<Deviation>) {
+        if self.level() == 0 {
+            return;
+        }
+        let node = &self.nodes[item.node as usize];
+        into.extend_from_slice(&node.plan);
+        into.push(Deviation { at: node.choices[usize::from(item.choice)], entry: item.entry });
+    }
+
+    fn want(&self) -> Want {
+        if self.level() < self.depth { Want::Choices } else { Want::Count }
+    }
+
+    fn learn(&mut self, items: &[Item], judged: Vec<Judged>) -> bool {
+        let level = self.level();
+        let mut plan = Vec::new();
+        for (item, run) in items.iter().zip(judged) {
+            plan.clear();
+            self.plan(item, &mut plan);
+            let tally = self.levels.last_mut().expect("the first plan opened a level");
+            tally.run += 1;
+            let at = Position { level, number: item.number };
+            if let Some(why) = run.not_run {
+                self.not_run.add(at, &plan, why);
+                continue;
+            }
+            let moot = !is_last_fired(run.fired, plan.len());
+            tally.moot += u64::from(moot);
+            tally.broken += u64::from(!run.rules.is_empty());
+            if let Some(last) = plan.last()
+                && !moot
+            {
+                self.coverage.strike(self.space, *last);
+            }
+            self.coverage.add(run.reached);
+            self.further.same += run.further.same;
+            self.further.core += run.further.core;
+            for rule in run.rules {
+                match self.findings.explained_by(rule, &plan).cloned() {
+                    Some(key) => self.findings.count(&key, level, 1),
+                    None => {
+                        self.findings.add(self.space, rule, &plan, at, 1);
+                    }
+                }
+            }
+            if let Some(choices) = run.choices {
+                self.longer.push(Node { plan: plan.as_slice().into(), choices });
+            }
+        }
+        self.findings_max.is_none_or(|most| self.findings.groups.len() < most)
+    }
+
+    fn progress(&self) -> Progress {
+        let level = self.levels.last();
+        let all = level.map(|level| match self.shard {
+            Some(shard) if self.level() == self.depth => shard.part_of(level.plans),
+            _ => level.plans,
+        });
+        Progress {
+            stage: crate::report::units::count(self.level(), "fault"),
+            done: level.map_or(0, |level| level.run),
+            all,
+            findings: self.findings.groups.len(),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The first finding: how many runs it takes until a rule breaks, and the plan that breaks it. For proofs that a
+//! planted defect would be caught.
+
+use std::sync::atomic::AtomicBool;
+
+use rayon::ThreadPool;
+
+use super::drive::{Control, Strategy, drive};
+use super::exhaustive::{Exhaustive, Item};
+use super::judged::{Judged, Want};
+use super::plan::Deviation;
+use super::{Progress, Runner, Space};
+use crate::fault::plan::Plan;
+
+/// Plans that are taken at once: few, since most defects are found soon.
+const BATCH: usize = 64;
+
+/// What an exploration up to its first finding came to.
+#[derive(Clone, PartialEq, Debug)]
+pub struct First {
+    /// Runs until then, that one included; all of them if nothing was found. The same for any number of threads.
+    pub runs: u64,
+    /// The plan, and the rules that it breaks.
+    pub found: Option<(Plan, Vec<&'static str>)>,
+    /// Why a run could not be made, if one could not.
+    pub not_run: Option<String>,
+}
+
+/// Explores breadth first until a run breaks a rule that `counts`, to a depth and to about so many runs at most.
+pub fn first_finding(
+    space: &Space,
+    runner: Runner<'_>,
+    (depth, runs_max): (usize, u64),
+    counts: &(dyn Fn(&str) -> bool + Sync),
+    pool: &ThreadPool,
+) -> First {
+    let mut way = UntilFirst {
+        inner: Exhaustive::new(space, depth, None, None),
+        counts,
+        runs: 0,
+        runs_max,
+        found: None,
+        not_run: None,
+    };
+    let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {} };
+    drive(space, runner, &mut way, pool, &control, Some(BATCH));
+    First { runs: way.runs, found: way.found.map(|(plan, rules)| (space.plan(&plan), rules)), not_run: way.not_run }
+}
+
+/// An exhaustive way that ends at the first finding.
+struct UntilFirst<'a> {
+    inner: Exhaustive<'a>,
+    counts: &'a (dyn Fn(&str) -> bool + Sync),
+    runs: u64,
+    runs_max: u64,
+    found: Option<(Vec<Deviation>, Vec<&'static str>)>,
+    not_run: Option<String>,
+}
+
+impl Strategy for UntilFirst<'_> {
+    type Item = Item;
+
+    fn next(&mut self, most: usize) -> Vec<Item> {
+        self.inner.next(most)
+    }
+
+    fn plan(&self, item: &Item, into: &mut Vec<Deviation>) {
+        self.inner.plan(item, into);
+    }
+
+    fn want(&self) -> Want {
+        self.inner.want()
+    }
+
+    fn learn(&mut self, items: &[Item], judged: Vec<Judged>) -> bool {
+        for (item, run) in items.iter().zip(&judged) {
+            self.runs += 1;
+            if let Some(why) = &run.not_run {
+                self.not_run.get_or_insert_with(|| why.to_string());
+            }
+            let rules: Vec<_> = run.rules.iter().copied().filter(|rule| (self.counts)(rule)).collect();
+            if !rules.is_empty() {
+                let mut plan = Vec::new();
+                self.plan(item, &mut plan);
+                self.found = Some((plan, rules));
+                return false;
+            }
+        }
+        self.inner.learn(items, judged) && self.runs < self.runs_max
+    }
+
+    fn progress(&self) -> Progress {
+        self.inner.progress()
+    }
+}

@@ -1,0 +1,139 @@
+//! Exploration: not some faults but all of them, to a depth, and random ones beyond it.
+//!
+//! [`space`] says what is tried, [`plan`] how plans are held, [`drive`] runs them on all cores. Ways through a space are
+//! siblings behind one trait: [`exhaustive`], [`random`], and [`first`] up to the first finding; [`shrink`] makes a
+//! failing plan smaller. [`judged`] is what is kept of a run, [`findings`] groups what breaks, [`coverage`] sums up what
+//! was reached. [`tell`] makes a report of it all, [`confirm`] repeats findings on the wire.
+
+mod confirm;
+mod coverage;
+mod drive;
+mod exhaustive;
+mod findings;
+mod first;
+mod judged;
+mod plan;
+mod random;
+mod shrink;
+mod space;
+mod tell;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+pub use confirm::Confirm;
+pub use drive::{Control, Ending, Progress};
+pub use first::{First, first_finding};
+pub use judged::panicked;
+pub use random::Draw;
+pub use space::Space;
+pub use tell::{Telling, tell};
+
+use crate::fault::plan::Plan;
+use crate::outcome::Outcome;
+use crate::scenario::model::Scenario;
+
+/// Makes one run in simulation: scenario, plan, seed. The error is a sentence.
+pub type Runner<'a> = &'a (dyn Fn(&Arc<Scenario>, &Plan, u64) -> Result<Outcome, String> + Sync);
+
+/// One part of a space that several machines share.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shard {
+    /// Which, from 1.
+    pub number: u64,
+    /// Of how many.
+    pub of: u64,
+}
+
+impl Shard {
+    /// Whether a plan is this shard's.
+    const fn has(self, number: u64) -> bool {
+        number % self.of == self.number - 1
+    }
+
+    /// How many of so many plans are.
+    const fn part_of(self, plans: u64) -> u64 {
+        (plans + self.of - self.number) / self.of
+    }
+}
+
+/// How far an exploration goes.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The most faults of a plan, beside the scenario's own.
+    pub depth: usize,
+    /// Random plans beyond that.
+    pub draw: Option<Draw>,
+    /// For how long random plans are drawn, where they are not counted.
+    pub draw_for: Option<Duration>,
+    /// The part of the space that is run here; random plans are not shared, machines take seeds of their own.
+    pub shard: Option<Shard>,
+    /// Ends once there are so many different findings.
+    pub findings_max: Option<usize>,
+}
+
+/// What an exploration of one space came to.
+#[derive(Debug)]
+pub struct Explored {
+    depth: usize,
+    ending: Ending,
+    levels: Vec<exhaustive::Level>,
+    drawn: Option<(Draw, random::Drawn)>,
+    coverage: coverage::Coverage,
+    findings: findings::Findings,
+    not_run: exhaustive::NotRuns,
+    further: space::Further,
+}
+
+impl Explored {
+    /// How many runs were made.
+    pub fn runs(&self) -> u64 {
+        let levels: u64 = self.levels.iter().map(|level| level.run).sum();
+        levels + self.drawn.as_ref().map_or(0, |(_, drawn)| drawn.run)
+    }
+
+    /// Whether somebody interrupted it.
+    pub fn interrupted(&self) -> bool {
+        self.ending == Ending::Interrupted
+    }
+
+    /// How many different findings there are.
+    pub fn findings(&self) -> usize {
+        self.findings.groups.len()
+    }
+}
+
+/// Runs every plan of a space up to the depth, then random ones beyond it if that is asked for.
+pub fn explore(
+    space: &Space,
+    runner: Runner<'_>,
+    settings: &Settings,
+    pool: &ThreadPool,
+    control: &Control<'_>,
+) -> Explored {
+    let mut way = exhaustive::Exhaustive::new(space, settings.depth, settings.shard, settings.findings_max);
+    let ending = drive::drive(space, runner, &mut way, pool, control, None);
+    let mut explored = way.explored(ending);
+    if let (Some(draw), Ending::Whole) = (settings.draw, ending) {
+        let until = settings.draw_for.map(|span| Instant::now() + span);
+        let control = Control { until, ..*control };
+        let limits = (settings.depth, settings.findings_max);
+        let mut way = random::Random::new(space, runner, draw, limits, &mut explored);
+        let ending = drive::drive(space, runner, &mut way, pool, &control, None);
+        let drawn = way.drawn;
+        explored.drawn = Some((draw, drawn));
+        explored.ending = if ending == Ending::OutOfTime { Ending::Whole } else { ending };
+    }
+    explored
+}
+
+/// Threads that share the runs; the error is a sentence.
+pub fn threads(count: usize) -> Result<ThreadPool, String> {
+    let pool = ThreadPoolBuilder::new().num_threads(count).thread_name(|index| format!("run {index}")).build();
+    pool.map_err(|error| format!("{count} threads could not be started: {error}; ask for fewer with --threads"))
+}
+
+#[cfg(test)]
+mod tests;

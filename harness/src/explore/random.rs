@@ -1,0 +1,209 @@
+//! Beyond the depth: random plans of more faults, drawn by proptest over ChaCha.
+//!
+//! Runs come in rounds, and each round draws a swarm first: some kinds of faults and some places are switched off for
+//! all of it, so that what they would hide comes out. A round hangs on nothing but the seed, its number and the sites
+//! that the exhaustive part discovered. A failing plan is shrunk at once, so that later ones are known by it.
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use super::drive::{Progress, Strategy as Way};
+use super::findings::Position;
+use super::judged::{Judged, Want};
+use super::plan::{Choice, Deviation, KINDS, Kind};
+use super::shrink::shrink;
+use super::space::Space;
+use super::{Explored, Runner};
+use crate::fault::site::Site;
+
+/// Runs of one swarm.
+const ROUND: u64 = 64;
+/// Arrivals at a place beyond those that were seen: faults lead to further ones.
+const BEYOND: u16 = 2;
+/// The most faults of one plan.
+const FAULTS_MAX: usize = 8;
+
+/// How far random plans go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Draw {
+    /// The seed.
+    pub seed: u64,
+    /// How many runs; without end if not said.
+    pub runs: Option<u64>,
+}
+
+/// What came of random plans.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Drawn {
+    /// Runs made.
+    pub(super) run: u64,
+    /// Failing plans.
+    pub(super) broken: u64,
+    /// Planned faults.
+    pub(super) planned: u64,
+    /// Planned faults whose site never came.
+    pub(super) dropped: u64,
+}
+
+/// A random way through a space.
+pub(super) struct Random<'a> {
+    space: &'a Space,
+    runner: Runner<'a>,
+    draw: Draw,
+    depth: usize,
+    findings_max: Option<usize>,
+    choices: Vec<Choice>,
+    round: u64,
+    explored: &'a mut Explored,
+    pub(super) drawn: Drawn,
+}
+
+/// A drawn plan, and which draw it is.
+pub(super) struct Item {
+    plan: Box<[Deviation]>,
+    number: u64,
+}
+
+impl<'a> Random<'a> {
+    /// Goes on from what an exhaustive exploration discovered.
+    pub(super) fn new(
+        space: &'a Space,
+        runner: Runner<'a>,
+        draw: Draw,
+        (depth, findings_max): (usize, Option<usize>),
+        explored: &'a mut Explored,
+    ) -> Self {
+        let mut choices = Vec::new();
+        for kind in Kind::all() {
+            let of_kind: Vec<Choice> = match kind {
+                Kind::Over(provider) => vec![Choice::over(provider)],
+                Kind::At(place) => {
+                    let came = explored.coverage.sites_max[place.index()];
+                    let last = if came == 0 { 0 } else { came.saturating_add(BEYOND) };
+                    let first = Choice::at(&Site { place, arrival: 1, for_step: None });
+                    (1..=last).filter_map(|number| Some(first?.with_number(number))).collect()
+                }
+            };
+            choices.extend(of_kind.into_iter().filter(|choice| space.entries_at(*choice) > 0));
+        }
+        Self { space, runner, draw, depth, findings_max, choices, round: 0, explored, drawn: Drawn::default() }
+    }
+
+    /// Every plan of a round.
+    fn plans(&self, round: u64) -> Vec<Item> {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&self.draw.seed.to_le_bytes());
+        bytes[8..16].copy_from_slice(&round.to_le_bytes());
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+        let mut runner = TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng);
+        let allowed = self.swarm(&mut runner);
+        let least = self.depth + 1;
+        let faults = proptest::collection::vec((select(allowed), any::<Index>()), least..=FAULTS_MAX.max(least));
+        let first = round * ROUND;
+        let last = self.draw.runs.map_or(first + ROUND, |runs| runs.min(first + ROUND));
+        let draw = |number| {
+            let drawn = faults.new_tree(&mut runner).expect("nothing is filtered out").current();
+            let mut plan: Vec<Deviation> = Vec::with_capacity(drawn.len());
+            for ((at, entries), entry) in drawn {
+                if plan.iter().all(|known| known.at != at) {
+                    plan.push(Deviation { at, entry: *entry.get(&entries) });
+                }
+            }
+            plan.sort_unstable();
+            Item { plan: plan.into(), number }
+        };
+        (first..last).map(draw).collect()
+    }
+
+    /// Every choice that a round's plans may make, with the entries that are switched on.
+    fn swarm(&self, runner: &mut TestRunner) -> Vec<(Choice, Vec<u16>)> {
+        let names: Vec<_> = {
+            let mut names: Vec<_> = self.space.each_entry().map(|(_, name)| name).collect();
+            names.sort_unstable();
+            names.dedup();
+            names
+        };
+        let on = |count, share| proptest::collection::vec(proptest::bool::weighted(share), count);
+        let masks = (on(names.len(), 0.5), on(KINDS, 0.75));
+        let (kinds_on, places_on) = masks.new_tree(runner).expect("nothing is filtered out").current();
+        let is_on = |deviation| {
+            let name = self.space.name(deviation);
+            names.binary_search(&name).is_ok_and(|index| kinds_on[index])
+        };
+        let with_entries = self.choices.iter().filter(|at| places_on[at.kind_index()]).map(|at| {
+            let entries = (0..self.space.entries_at(*at)).filter(|entry| is_on(Deviation { at: *at, entry: *entry }));
+            (*at, entries.collect::<Vec<_>>())
+        });
+        let swarm: Vec<_> = with_entries.filter(|(_, entries)| !entries.is_empty()).collect();
+        if swarm.is_empty() {
+            // Everything was switched off.
+            return self.choices.iter().map(|at| (*at, (0..self.space.entries_at(*at)).collect())).collect();
+        }
+        swarm
+    }
+}
+
+impl Way for Random<'_> {
+    type Item = Item;
+
+    /// Whole rounds.
+    fn next(&mut self, most: usize) -> Vec<Item> {
+        let mut items = Vec::with_capacity(most);
+        let ended = |round: u64, draw: Draw| draw.runs.is_some_and(|runs| round * ROUND >= runs);
+        while items.len() < most && !self.choices.is_empty() && !ended(self.round, self.draw) {
+            items.extend(self.plans(self.round));
+            self.round += 1;
+        }
+        items
+    }
+
+    fn plan(&self, item: &Item, into: &mut Vec<Deviation>) {
+        into.extend_from_slice(&item.plan);
+    }
+
+    fn want(&self) -> Want {
+        Want::Nothing
+    }
+
+    fn learn(&mut self, items: &[Item], judged: Vec<Judged>) -> bool {
+        let level = self.depth + 1;
+        for (item, run) in items.iter().zip(judged) {
+            self.drawn.run += 1;
+            let at = Position { level, number: item.number };
+            if let Some(why) = run.not_run {
+                self.explored.not_run.add(at, &item.plan, why);
+                continue;
+            }
+            let came = |index: &usize| run.fired & (1 << index) != 0;
+            let fired: Vec<Deviation> = (0..item.plan.len()).filter(came).map(|index| item.plan[index]).collect();
+            self.drawn.planned += item.plan.len() as u64;
+            self.drawn.dropped += (item.plan.len() - fired.len()) as u64;
+            self.drawn.broken += u64::from(!run.rules.is_empty());
+            for deviation in &fired {
+                self.explored.coverage.strike(self.space, *deviation);
+            }
+            self.explored.coverage.add(run.reached);
+            for rule in run.rules {
+                let findings = &mut self.explored.findings;
+                if let Some(key) = findings.explained_by(rule, &fired).cloned() {
+                    findings.count(&key, level, 1);
+                    continue;
+                }
+                let smallest = shrink(self.space, self.runner, rule, &fired);
+                findings.add(self.space, rule, &smallest, at, 1);
+            }
+        }
+        self.findings_max.is_none_or(|most| self.explored.findings.groups.len() < most)
+    }
+
+    fn progress(&self) -> Progress {
+        Progress {
+            stage: "random plans".to_owned(),
+            done: self.drawn.run,
+            all: self.draw.runs,
+            findings: self.explored.findings.groups.len(),
+        }
+    }
+}

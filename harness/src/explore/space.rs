@@ -1,0 +1,215 @@
+//! The space: which faults a scenario's runs are tried with, and how a plan of them is told.
+
+use std::sync::Arc;
+
+
+use super::plan::{Choice, Deviation, KINDS, Kind, PROVIDERS};
+use crate::fault::menu::{Breadth, over_time};
+use crate::fault::plan::{Address, Plan, Planned};
+use crate::fault::{Fault, ProviderFault};
+use crate::outcome::Outcome;
+use crate::scenario::model::Scenario;
+
+/// Everything that is tried of one scenario.
+#[derive(Debug)]
+pub struct Space {
+    /// The scenario; its own plan stands in every plan that is tried.
+    pub(super) scenario: Arc<Scenario>,
+    /// The seed of every run.
+    pub(super) seed: u64,
+    /// Which menu.
+    pub(super) menu: Breadth,
+    /// By kind of choice.
+    menus: Vec<Vec<Entry>>,
+}
+
+/// One entry of a menu.
+#[derive(Debug)]
+struct Entry {
+    fault: Anything,
+    /// Whether the core menu has it too.
+    core: bool,
+}
+
+#[derive(Debug)]
+enum Anything {
+    At(Fault),
+    Over(ProviderFault),
+}
+
+impl Anything {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::At(fault) => fault.name(),
+            Self::Over(fault) => fault.name(),
+        }
+    }
+}
+
+/// How many plans of one fault more there are.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Further {
+    /// Of this space.
+    pub(super) same: u64,
+    /// With nothing but entries of the core menu.
+    pub(super) core: u64,
+}
+
+impl Space {
+    /// What is tried of a scenario: its own narrowing of a menu, of the one that it names itself unless another is given.
+    pub fn new(scenario: Arc<Scenario>, menu: Option<Breadth>, seed: u64) -> Self {
+        let menu = menu.or(scenario.explore.menu).unwrap_or(Breadth::Full);
+        let (sites, faults) = (&scenario.explore.sites, &scenario.explore.faults);
+        let wanted = |names: &[String], name: &str| names.is_empty() || names.iter().any(|known| known == name);
+        let menus = Kind::all().map(|kind| {
+            if !wanted(sites, kind.label()) {
+                return Vec::new();
+            }
+            let mut entries = entries(kind, menu);
+            entries.retain(|entry| wanted(faults, entry.fault.name()));
+            entries
+        });
+        let menus = menus.collect();
+        Self { scenario, seed, menu, menus }
+    }
+
+    /// How many entries a choice's menu has.
+    pub(super) fn entries_at(&self, at: Choice) -> u16 {
+        u16::try_from(self.menus[at.kind_index()].len()).expect("a menu is short")
+    }
+
+    /// The kinds of choices that have a menu, each with the names of its faults, once each.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = (Kind, Vec<&'static str>)> {
+        Kind::all().zip(&self.menus).filter(|(_, menu)| !menu.is_empty()).map(|(kind, menu)| {
+            let mut names: Vec<_> = menu.iter().map(|entry| entry.fault.name()).collect();
+            names.dedup();
+            (kind, names)
+        })
+    }
+
+    /// Whether nothing can go wrong anywhere.
+    pub fn is_empty(&self) -> bool {
+        self.menus.iter().all(Vec::is_empty)
+    }
+
+    /// How many entries there are in all, over every kind of choice.
+    pub(super) fn entries(&self) -> usize {
+        self.menus.iter().map(Vec::len).sum()
+    }
+
+    /// An entry's index among all, over every kind of choice.
+    pub(super) fn entry_index(&self, deviation: Deviation) -> usize {
+        let before: usize = self.menus[..deviation.at.kind_index()].iter().map(Vec::len).sum();
+        before + usize::from(deviation.entry)
+    }
+
+    /// Every entry, in the order of [`Self::entry_index`].
+    pub(super) fn each_entry(&self) -> impl Iterator<Item = (Kind, &'static str)> {
+        Kind::all().zip(&self.menus).flat_map(|(kind, menu)| menu.iter().map(move |entry| (kind, entry.fault.name())))
+    }
+
+    /// An entry's fault as it stands in a plan, by index over every kind of choice.
+    pub(super) fn entry_text(&self, index: usize) -> String {
+        self.menus.iter().flatten().nth(index).map_or_else(String::new, |entry| match &entry.fault {
+            Anything::At(fault) => fault.to_string(),
+            Anything::Over(fault) => fault.to_string(),
+        })
+    }
+
+    /// The name of an entry's fault.
+    pub(super) fn name(&self, deviation: Deviation) -> &'static str {
+        self.entry(deviation).fault.name()
+    }
+
+    /// Whether the core menu has an entry too.
+    pub(super) fn is_core(&self, deviation: Deviation) -> bool {
+        self.entry(deviation).core
+    }
+
+    fn entry(&self, deviation: Deviation) -> &Entry {
+        &self.menus[deviation.at.kind_index()][usize::from(deviation.entry)]
+    }
+
+    /// One choice as it stands in a plan.
+    pub(super) fn planned(&self, deviation: Deviation) -> Planned {
+        let at = deviation.at;
+        match (&self.entry(deviation).fault, at.kind()) {
+            (Anything::At(fault), Kind::At(place)) => {
+                Planned::At(Address { place, step: None, number: at.number() }, fault.clone())
+            }
+            (Anything::Over(fault), Kind::Over(provider)) => Planned::Over(provider, fault.clone()),
+            (Anything::At(_), Kind::Over(_)) | (Anything::Over(_), Kind::At(_)) => {
+                unreachable!("a menu holds what its kind of choice can have")
+            }
+        }
+    }
+
+    /// The plan of some choices: the scenario's own, then these.
+    pub(super) fn plan(&self, deviations: &[Deviation]) -> Plan {
+        let own = &self.scenario.plan.faults;
+        let mut faults = Vec::with_capacity(own.len() + deviations.len());
+        faults.extend_from_slice(own);
+        faults.extend(deviations.iter().map(|deviation| self.planned(*deviation)));
+        Plan { faults }
+    }
+
+    /// The choices at which a run's plan may be extended: those after its last fault at which nothing went wrong and
+    /// something could. What happens up to there is fixed, so that every combination is reached exactly once.
+    pub(super) fn choices_after(&self, outcome: &Outcome, last: Option<Choice>) -> Vec<Choice> {
+        let mut choices = Vec::new();
+        self.each_choice_after(outcome, last, |choice| choices.push(choice));
+        choices
+    }
+
+    /// How many plans of one fault more a run gives.
+    pub(super) fn count_after(&self, outcome: &Outcome, plan: &[Deviation]) -> Further {
+        let mut further = Further::default();
+        let all_core = plan.iter().all(|deviation| self.is_core(*deviation));
+        self.each_choice_after(outcome, plan.last().map(|last| last.at), |choice| {
+            let menu = &self.menus[choice.kind_index()];
+            further.same += menu.len() as u64;
+            if all_core {
+                further.core += menu.iter().filter(|entry| entry.core).count() as u64;
+            }
+        });
+        further
+    }
+
+    fn each_choice_after(&self, outcome: &Outcome, last: Option<Choice>, mut each: impl FnMut(Choice)) {
+        let over_from = match last.map(Choice::kind) {
+            None => 0,
+            Some(Kind::Over(_)) => last.map_or(0, |last| last.kind_index() + 1),
+            Some(Kind::At(_)) => KINDS,
+        };
+        for provider in PROVIDERS {
+            let choice = Choice::over(provider);
+            if choice.kind_index() >= over_from && self.entries_at(choice) > 0 {
+                each(choice);
+            }
+        }
+        let mut reached = !matches!(last.map(Choice::kind), Some(Kind::At(_)));
+        for asked in &outcome.asked {
+            let Some(choice) = Choice::at(&asked.site) else { continue };
+            if reached && asked.chosen.is_none() && !self.menus[choice.kind_index()].is_empty() {
+                each(choice);
+            }
+            reached = reached || Some(choice) == last;
+        }
+    }
+}
+
+/// The menu of a kind of choice.
+fn entries(kind: Kind, menu: Breadth) -> Vec<Entry> {
+    match kind {
+        Kind::At(place) => {
+            let core = Breadth::Core.at(place);
+            let all = menu.at(place).iter();
+            all.map(|fault| Entry { fault: Anything::At(fault.clone()), core: core.contains(fault) }).collect()
+        }
+        Kind::Over(_) => {
+            let core = over_time(Breadth::Core);
+            let all = over_time(menu).iter().cloned();
+            all.map(|fault| Entry { core: core.contains(&fault), fault: Anything::Over(fault) }).collect()
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The hunt for one defect: its scenarios under their own plans, then with one fault more, then with two; the first run
+//! that breaks a rule ends it, so that its plan is a smallest one. The exploring itself is `explore`'s.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rayon::ThreadPool;
+
+use super::DEPTH;
+use crate::defect::{Defect, Hunt};
+use crate::explore::{First, Space, first_finding};
+use crate::fault::menu::Breadth;
+use crate::fault::plan::Plan;
+use crate::fault::site::Place;
+use crate::oracle::{self, Verdict};
+use crate::outcome::Outcome;
+use crate::run::simulate;
+use crate::scenario::model::Scenario;
+use crate::scenario::policy::profile_name;
+
+/// A scenario under a payment profile, with the places that are struck: where something is hunted.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Ground {
+    /// The scenario, its profile and places set.
+    pub scenario: Arc<Scenario>,
+    /// The profile's name, where it is not the scenario's own.
+    pub profile: Option<&'static str>,
+    /// The one kind of place that is struck; `None`: every kind.
+    pub place: Option<&'static str>,
+}
+
+impl Ground {
+    /// The scenario as a hunt wants it. What goes wrong over time is left out: it is many faults under one name.
+    pub fn new(scenario: &Arc<Scenario>, hunt: &Hunt) -> Self {
+        let mut changed = Scenario::clone(scenario);
+        if let Some(profile) = hunt.profile {
+            changed.policy.payment_profile = profile;
+        }
+        let places = Place::all().map(Place::label).filter(|label| hunt.place.is_none_or(|place| place == *label));
+        changed.explore.sites = places.map(str::to_owned).collect();
+        changed.explore.faults.clear();
+        Self { scenario: Arc::new(changed), profile: hunt.profile.map(profile_name), place: hunt.place }
+    }
+
+    /// As it is told.
+    pub fn name(&self) -> String {
+        match self.profile {
+            None => self.scenario.name.clone(),
+            Some(profile) => format!("{} with {profile}", self.scenario.name),
+        }
+    }
+
+    /// What is tried there.
+    pub(super) fn space(&self, menu: Breadth) -> Space {
+        Space::new(self.scenario.clone(), Some(menu), self.scenario.seed)
+    }
+}
+
+/// What gave a defect away.
+#[derive(Clone, Debug)]
+pub struct Caught {
+    /// Where.
+    pub ground: Ground,
+    /// Under which plan.
+    pub plan: Plan,
+    /// How many of its faults are beyond the scenario's own.
+    pub depth: usize,
+    /// The oracles that broke and do not break for GiftGenius as it is, in the order of the table.
+    pub oracles: Vec<&'static str>,
+    /// What the one that was meant to break says, or else the first.
+    pub message: String,
+}
+
+/// What a hunt came to.
+#[derive(Clone, Debug)]
+pub struct Hunted {
+    /// What gave the defect away, if anything did.
+    pub caught: Option<Caught>,
+    /// Where it was hunted.
+    pub grounds: Vec<String>,
+    /// How many runs were made with the defect wired in, each plan counted once.
+    pub runs: u64,
+    /// Why a run could not be made, if one could not.
+    pub not_run: Option<String>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// Hunts a defect over its grounds, breadth first.
+pub fn hunt(defect: &Defect, grounds: &[Ground], menu: Breadth, pool: &ThreadPool) -> Hunted {
+    let began = Instant::now();
+    let runner = |scenario: &Arc<Scenario>, plan: &Plan, seed: u64| broken_run(defect, scenario, plan, seed);
+    let is_oracle = |rule: &str| oracle::by_id(rule).is_some();
+    // How many plans have been tried on each ground; a deeper search begins with them again.
+    let mut runs = vec![0; grounds.len()];
+    let mut not_run = None;
+    let mut caught = None;
+    'hunt: for depth in 0..=DEPTH {
+        for (ground, runs) in grounds.iter().zip(&mut runs) {
+            let First { runs: made, found, not_run: why } =
+                first_finding(&ground.space(menu), &runner, (depth, u64::MAX), &is_oracle, pool);
+            *runs = made;
+            not_run = not_run.or(why);
+            if let Some((plan, oracles)) = found {
+                let message = message(defect, ground, &plan, &oracles);
+                caught = Some(Caught { ground: ground.clone(), plan, depth, oracles, message });
+                break 'hunt;
+            }
+        }
+    }
+    let grounds = grounds.iter().map(Ground::name).collect();
+    Hunted { caught, grounds, runs: runs.iter().sum(), not_run, elapsed: began.elapsed() }
+}
+
+/// A run with the defect wired in, less what the same run of GiftGenius as it is breaks too. One that GiftGenius as it
+/// is cannot bring to its end proves nothing.
+fn broken_run(defect: &Defect, scenario: &Arc<Scenario>, plan: &Plan, seed: u64) -> Result<Outcome, String> {
+    let run = |wiring| simulate(scenario, plan, seed, wiring).map_err(|error| error.to_string());
+    let mut outcome = run(Some((defect.wiring)()))?;
+    if outcome.violations().next().is_some() {
+        let unchanged = run(None)?;
+        for (verdict, unchanged) in outcome.verdicts.iter_mut().zip(&unchanged.verdicts) {
+            if matches!(unchanged.1, Verdict::Broken(_)) {
+                verdict.1 = Verdict::Kept;
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+fn message(defect: &Defect, ground: &Ground, plan: &Plan, oracles: &[&'static str]) -> String {
+    let meant = oracles.iter().find(|oracle| **oracle == defect.caught_by).or(oracles.first());
+    let outcome = broken_run(defect, &ground.scenario, plan, ground.scenario.seed);
+    let said = outcome.ok().and_then(|outcome| {
+        outcome
+            .violations()
+            .find(|violation| Some(&violation.oracle) == meant)
+            .map(|violation| violation.message.clone())
+    });
+    said.unwrap_or_default()
+}

@@ -1,0 +1,62 @@
+//! GiftGenius as it is, in the space that defects were hunted in: whatever an oracle says against it there is either a bug
+//! of GiftGenius or a false accusation, and then what it says against a defect is worth as little.
+
+use std::sync::Arc;
+
+use rayon::ThreadPool;
+
+use super::hunt::Ground;
+use crate::explore::{First, first_finding};
+use crate::fault::menu::Breadth;
+use crate::fault::plan::Plan;
+use crate::run::simulate;
+use crate::scenario::model::Scenario;
+
+/// The first thing that is said against GiftGenius as it is on one ground.
+#[derive(Clone, Debug)]
+pub struct Accusation {
+    /// Where.
+    pub ground: Ground,
+    /// Under which plan; empty where a run could not be made.
+    pub plan: Plan,
+    /// The rules that it breaks; none where a run could not be made.
+    pub rules: Vec<&'static str>,
+    /// What the first says, or why there was no run.
+    pub message: String,
+}
+
+/// What came of the unchanged system.
+#[derive(Clone, Debug, Default)]
+pub struct Unchanged {
+    /// How many runs were made.
+    pub runs: u64,
+    /// What was found.
+    pub findings: Vec<Accusation>,
+}
+
+/// Tries every plan of up to so many faults on each ground, until something is found there.
+pub(super) fn try_unchanged(spaces: &[(Ground, usize)], menu: Breadth, pool: &ThreadPool) -> Unchanged {
+    let runner = |scenario: &Arc<Scenario>, plan: &Plan, seed: u64| {
+        simulate(scenario, plan, seed, None).map_err(|error| error.to_string())
+    };
+    let mut unchanged = Unchanged::default();
+    for (ground, depth) in spaces {
+        let First { runs, found, not_run } =
+            first_finding(&ground.space(menu), &runner, (*depth, u64::MAX), &|_| true, pool);
+        unchanged.runs += runs;
+        if let Some((plan, rules)) = found {
+            let outcome = runner(&ground.scenario, &plan, ground.scenario.seed);
+            let said = outcome.ok().and_then(|outcome| {
+                let violation = outcome.violations().next().map(|violation| violation.message.clone());
+                violation.or_else(|| outcome.unmet.first().cloned())
+            });
+            let message = said.unwrap_or_default();
+            unchanged.findings.push(Accusation { ground: ground.clone(), plan, rules, message });
+        }
+        if let Some(message) = not_run {
+            let accusation = Accusation { ground: ground.clone(), plan: Plan::default(), rules: Vec::new(), message };
+            unchanged.findings.push(accusation);
+        }
+    }
+    unchanged
+}

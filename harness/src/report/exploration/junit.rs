@@ -1,0 +1,64 @@
+//! `exploration.xml`, for CI: a suite a space; a case that stands for all that was tried, and one for each finding.
+
+use std::fmt::Write as _;
+
+use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
+
+use super::document::{Exploration, Finding, SpaceReport};
+use super::terminal::{plans, tried};
+use crate::report::columns;
+use crate::report::document::Word;
+
+/// The widest line of a timeline.
+const WIDTH: usize = 120;
+
+/// The document.
+pub fn write(report: &Exploration) -> String {
+    let mut document = Document::new("misrule explore");
+    document.set_time(report.elapsed());
+    for space in &report.spaces {
+        let mut suite = TestSuite::new(format!("{} ({})", space.scenario, space.profile));
+        suite.add_test_case(case(space, tried(report, space), whole(space)));
+        for finding in &space.findings {
+            let name = if finding.cause.is_empty() { "as it is".to_owned() } else { finding.cause.join(" and ") };
+            suite.add_test_case(case(space, format!("{} by {name}", finding.rule), failure(finding)));
+        }
+        document.add_test_suite(suite);
+    }
+    document.to_string().expect("texts are cleared of what XML cannot hold")
+}
+
+fn case(space: &SpaceReport, name: String, status: TestCaseStatus) -> TestCase {
+    let mut case = TestCase::new(name, status);
+    case.set_classname(format!("misrule.explore.{}", space.scenario.replace('/', ".")));
+    case
+}
+
+/// Findings are cases of their own; here stands whether all of it could be tried.
+fn whole(space: &SpaceReport) -> TestCaseStatus {
+    let (kind, why) = match space.verdict {
+        Word::Ok | Word::Broken if space.not_run.count() == 0 => return TestCaseStatus::success(),
+        Word::Inconclusive => ("inconclusive", space.doubts.join(" ")),
+        Word::Ok | Word::Broken | Word::NotRun => {
+            let first = space.not_run.first.first().map_or("", |not_run| &*not_run.why);
+            ("not run", format!("{} plans could not be run, the first because: {first}", space.not_run.count()))
+        }
+    };
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_type(kind).set_message(why);
+    status
+}
+
+fn failure(finding: &Finding) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    status.set_type(finding.rule.clone());
+    if let Some(shown) = &finding.shown {
+        let mut text = format!("replay: {}\n{}\n\n", shown.replay, plans(finding));
+        for message in &shown.messages {
+            writeln!(text, "{message}").expect("writing to a string does not fail");
+        }
+        text.push_str(&columns::text(&shown.timeline, WIDTH));
+        status.set_message(shown.messages.first().cloned().unwrap_or_default()).set_description(text);
+    }
+    status
+}
