@@ -139,7 +139,8 @@ impl<'a> Exhaustive<'a> {
         }
         self.nodes = std::mem::take(&mut self.longer);
         self.cursor = Cursor::default();
-        let plans = self.nodes.iter().flat_map(|node| &node.choices).map(|at| u64::from(self.space.entries_at(*at))).sum();
+        let plans =
+            self.nodes.iter().flat_map(|node| &node.choices).map(|at| u64::from(self.space.entries_at(*at))).sum();
         self.levels.push(Level { plans, ..Level::default() });
         plans > 0
     }

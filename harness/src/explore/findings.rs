@@ -82,7 +82,8 @@ impl Findings {
     ) -> bool {
         let key = Key { rule, cause: cause(space, plan) };
         let known = self.groups.contains_key(&key);
-        let group = self.groups.entry(key.clone()).or_insert_with(|| Group { plan: plan.into(), at, plans: Vec::new() });
+        let group =
+            self.groups.entry(key.clone()).or_insert_with(|| Group { plan: plan.into(), at, plans: Vec::new() });
         if at < group.at {
             group.at = at;
             group.plan = plan.into();

@@ -44,11 +44,7 @@ pub fn first_finding(
     };
     let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {} };
     drive(space, runner, &mut way, pool, &control, Some(BATCH));
-    First {
-        runs: way.runs,
-        found: way.found.map(|(plan, rules)| (space.plan(&plan), rules)),
-        not_run: way.not_run,
-    }
+    First { runs: way.runs, found: way.found.map(|(plan, rules)| (space.plan(&plan), rules)), not_run: way.not_run }
 }
 
 /// An exhaustive way that ends at the first finding.

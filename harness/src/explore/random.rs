@@ -88,17 +88,7 @@ impl<'a> Random<'a> {
             };
             choices.extend(of_kind.into_iter().filter(|choice| space.entries_at(*choice) > 0));
         }
-        Self {
-            space,
-            runner,
-            draw,
-            depth,
-            findings_max,
-            choices,
-            round: 0,
-            explored,
-            drawn: Drawn::default(),
-        }
+        Self { space, runner, draw, depth, findings_max, choices, round: 0, explored, drawn: Drawn::default() }
     }
 
     /// Every plan of a round.

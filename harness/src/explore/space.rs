@@ -106,9 +106,7 @@ impl Space {
 
     /// Every entry, in the order of [`Self::entry_index`].
     pub(super) fn each_entry(&self) -> impl Iterator<Item = (Kind, &'static str)> {
-        Kind::all()
-            .zip(&self.menus)
-            .flat_map(|(kind, menu)| menu.iter().map(move |entry| (kind, entry.fault.name())))
+        Kind::all().zip(&self.menus).flat_map(|(kind, menu)| menu.iter().map(move |entry| (kind, entry.fault.name())))
     }
 
     /// An entry's fault as it stands in a plan, by index over every kind of choice.

@@ -13,11 +13,11 @@ use crate::outcome::Outcome;
 use crate::provider::ledger::EffectKind;
 use crate::provider::operations;
 use crate::report::build::{replay, shown};
+use crate::report::document::Word;
 use crate::report::exploration::document::{
     Coverage, EndingWord, Finding, LevelReport, Next, NotRun, NotRunPlan, PlaceReport, RandomReport, SHOWN_MAX, Shown,
     SpaceReport,
 };
-use crate::report::document::Word;
 use crate::scenario::model::{Scenario, WorldKind};
 use crate::scenario::policy::profile_name;
 use crate::scenario::write::write as write_scenario;
@@ -131,13 +131,22 @@ fn file(outcome: &Outcome, replay: &str) -> String {
     }
     scenario.plan = outcome.plan.clone();
     scenario.seed = outcome.seed;
-    format!("# Left behind by an exploration that found a broken rule; repeat it with\n# {replay}\n\n{}", write_scenario(&scenario))
+    format!(
+        "# Left behind by an exploration that found a broken rule; repeat it with\n# {replay}\n\n{}",
+        write_scenario(&scenario)
+    )
 }
 
 fn not_run(space: &Space, explored: &Explored, telling: &Telling<'_>) -> NotRun {
     let first = explored.not_run.first.iter().map(|not_run| {
         let plan = space.plan(&not_run.plan);
-        NotRunPlan { level: not_run.at.level, number: not_run.at.number, plan: plan.to_string(), replay: replay_line(space, &plan, telling), why: not_run.why.to_string() }
+        NotRunPlan {
+            level: not_run.at.level,
+            number: not_run.at.number,
+            plan: plan.to_string(),
+            replay: replay_line(space, &plan, telling),
+            why: not_run.why.to_string(),
+        }
     });
     NotRun { counts: explored.not_run.counts.clone(), first: first.collect() }
 }
@@ -161,8 +170,7 @@ fn coverage(space: &Space, explored: &Explored) -> Coverage {
     let codes = Code::ALL.iter().enumerate();
     let (seen, never): (Vec<_>, Vec<_>) = codes.partition(|(index, _)| reached.codes & (1 << index) != 0);
     let code = |codes: Vec<(usize, &Code)>| owned(codes.into_iter().map(|(_, code)| code.as_str()));
-    let (run, not): (Vec<_>, Vec<_>) =
-        UNDOS.into_iter().partition(|kind| reached.effects & (1 << (*kind as u16)) != 0);
+    let (run, not): (Vec<_>, Vec<_>) = UNDOS.into_iter().partition(|kind| reached.effects & (1 << (*kind as u16)) != 0);
     let undo = |kinds: Vec<EffectKind>| owned(kinds.into_iter().map(EffectKind::name));
     Coverage {
         places: places.collect(),
@@ -234,6 +242,9 @@ mod tests {
     fn a_way_of_recovering_is_told_in_words() {
         assert_eq!(recovery(&[]), "nothing was left to ask");
         let charge = u8::try_from(operations::CHARGE.index).expect("few operations");
-        assert_eq!(recovery(&[charge, AGAIN, charge, AND_SO_ON]), "payment.charge → (started again) → payment.charge → …");
+        assert_eq!(
+            recovery(&[charge, AGAIN, charge, AND_SO_ON]),
+            "payment.charge → (started again) → payment.charge → …"
+        );
     }
 }

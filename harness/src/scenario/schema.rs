@@ -57,9 +57,7 @@ pub fn schema() -> Value {
 }
 
 fn explore() -> Value {
-    let some_of = |about: &str, known: Vec<String>| {
-        json!({"description": about, "type": "array", "minItems": 1, "uniqueItems": true, "items": {"enum": known}})
-    };
+    let some_of = |about: &str, known: Vec<String>| json!({"description": about, "type": "array", "minItems": 1, "uniqueItems": true, "items": {"enum": known}});
     json!({
         "description": "What `misrule explore` tries, where that is less than everything.",
         "type": "object",

@@ -131,7 +131,9 @@ fn each_bad_input_is_named_with_what_to_do() {
         format!("[stock]\nteaset = 3\nmug-blue = -1\n{SESSION}"),
         format!("{SESSION}[expect]\nrequests = {{ payment.charge = 1 }}\nstanding = {{ charges = 1 }}\n"),
         format!("{SESSION}[expect]\nbroken = [\"bounded\"]\n[excused]\nbounded = \"why\"\n"),
-        format!("{SESSION}[explore]\nmenu = \"cor\"\nsites = [\"payment.chrage\", \"payment.charge#1\"]\nfaults = [\"lost_replay\", \"cut\", \"cut\"]\nsite = 1\n"),
+        format!(
+            "{SESSION}[explore]\nmenu = \"cor\"\nsites = [\"payment.chrage\", \"payment.charge#1\"]\nfaults = [\"lost_replay\", \"cut\", \"cut\"]\nsite = 1\n"
+        ),
         format!("{SESSION}[explore]\nsites = []\nfaults = \"cut\"\n"),
         "seed = 99999999999999999999\n".to_owned() + SESSION,
         format!("{SESSION}title = [\n"),
@@ -261,8 +263,8 @@ fn scenario() -> impl Strategy<Value = Scenario> {
         rest
     });
     let seed = 0..=i64::MAX.unsigned_abs();
-    ((line(), line()), world, policy, stock, (script, plan()), seed, expectations(), (excused, narrowing()))
-        .prop_map(|((title, lesson), worlds, policy, stock, (script, plan), seed, expect, (excused, explore))| Scenario {
+    ((line(), line()), world, policy, stock, (script, plan()), seed, expectations(), (excused, narrowing())).prop_map(
+        |((title, lesson), worlds, policy, stock, (script, plan), seed, expect, (excused, explore))| Scenario {
             shop: Shop::default(),
             name: "theme/name".to_owned(),
             path: "scenarios/theme/name.toml".into(),
@@ -279,7 +281,8 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             expect,
             excused,
             explore,
-        })
+        },
+    )
 }
 
 fn narrowing() -> impl Strategy<Value = Narrowing> {

@@ -34,7 +34,13 @@ fn one(out: &mut String, report: &Exploration, space: &SpaceReport) -> fmt::Resu
     }
     writeln!(out, "{}\n", tried(report, space))?;
     if let Some(random) = &space.random {
-        writeln!(out, "{} random runs beyond that (`--runs {} --seed {}`)\n", units::grouped(random.runs), random.runs, random.seed)?;
+        writeln!(
+            out,
+            "{} random runs beyond that (`--runs {} --seed {}`)\n",
+            units::grouped(random.runs),
+            random.runs,
+            random.seed
+        )?;
     }
     writeln!(out, "{}\n", found(space))?;
     for doubt in &space.doubts {

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::document::{
-    Coverage, EndingWord, Exploration, FORMAT, Finding, LevelReport, NOT_RUN_MAX, Next, PlaceReport, SHOWN_MAX, SpaceReport,
+    Coverage, EndingWord, Exploration, FORMAT, Finding, LevelReport, NOT_RUN_MAX, Next, PlaceReport, SHOWN_MAX,
+    SpaceReport,
 };
 use crate::report::document::Word;
 
@@ -17,7 +18,9 @@ pub enum Unjoinable {
     #[error("there is no report to merge; name the exploration.json of every shard")]
     None,
     /// One is of another form.
-    #[error("{name} has form {found} of this document, and this misrule knows form {FORMAT}; merge with the misrule that wrote it")]
+    #[error(
+        "{name} has form {found} of this document, and this misrule knows form {FORMAT}; merge with the misrule that wrote it"
+    )]
     Format {
         /// Which.
         name: String,

@@ -45,7 +45,8 @@ pub fn write(report: &Exploration, style: Style<'_>) -> String {
     let (text, code) = (next(report), exit_code(report));
     // The last of its lines carries the exit code.
     let text = wrap(&text, WIDTH - 10);
-    let (before, last) = text.trim_end().rsplit_once('\n').map_or(("", text.trim_end()), |(before, last)| (before, last));
+    let (before, last) =
+        text.trim_end().rsplit_once('\n').map_or(("", text.trim_end()), |(before, last)| (before, last));
     if !before.is_empty() {
         put(&mut out, before);
     }
@@ -74,7 +75,11 @@ fn one(out: &mut String, report: &Exploration, space: &SpaceReport, style: Style
     }
     let found = found(space);
     let found = paint(style, space.verdict, &found);
-    if report.spaces.len() == 1 { put(out, &format!("{found}; {}", speed(report))) } else { put(out, &found) }
+    if report.spaces.len() == 1 {
+        put(out, &format!("{found}; {}", speed(report)))
+    } else {
+        put(out, &found)
+    }
     for line in reached(space) {
         wrapped(out, "", &line);
     }
@@ -88,7 +93,13 @@ fn one(out: &mut String, report: &Exploration, space: &SpaceReport, style: Style
         wrapped(out, "", &format!("INCONCLUSIVE {doubt}"));
     }
     if space.not_run.count() > 0 {
-        put(out, &format!("\nNOT RUN {}", units::count(usize::try_from(space.not_run.count()).unwrap_or(usize::MAX), "plan")));
+        put(
+            out,
+            &format!(
+                "\nNOT RUN {}",
+                units::count(usize::try_from(space.not_run.count()).unwrap_or(usize::MAX), "plan")
+            ),
+        );
         for not_run in &space.not_run.first {
             put(out, &format!("  {}", called(&not_run.replay, style)));
             wrapped(out, "  ", &not_run.why);
@@ -100,7 +111,8 @@ fn one(out: &mut String, report: &Exploration, space: &SpaceReport, style: Style
 pub fn tried(report: &Exploration, space: &SpaceReport) -> String {
     let of = |count: fn(&super::document::LevelReport) -> u64| space.levels.iter().map(count).sum::<u64>();
     let run = of(|level| level.run);
-    let (observed, restart, moot) = (of(|level| level.merged_observed), of(|level| level.merged_restart), of(|level| level.moot));
+    let (observed, restart, moot) =
+        (of(|level| level.merged_observed), of(|level| level.merged_restart), of(|level| level.moot));
     let mut text = format!(
         "up to {}, {} menu: {} plans, {} run",
         units::count(space.depth, "fault"),
@@ -175,7 +187,8 @@ pub fn reached(space: &SpaceReport) -> Vec<String> {
         of(coverage.codes_seen.len(), coverage.codes_never.len()),
     )];
     let mut parts = Vec::new();
-    let places: Vec<_> = coverage.places.iter().filter(|place| place.times_max == 0).map(|place| &*place.place).collect();
+    let places: Vec<_> =
+        coverage.places.iter().filter(|place| place.times_max == 0).map(|place| &*place.place).collect();
     if !places.is_empty() {
         parts.push(named("places", &places));
     }
@@ -249,7 +262,9 @@ pub fn on_the_wire(wire: &Wire) -> String {
     match wire.word {
         WireWord::Confirmed => match &wire.why {
             None => "confirmed on the wire, in every event".to_owned(),
-            Some(differs) => format!("confirmed on the wire: the same rule is broken; the two runs differ in\n{differs}"),
+            Some(differs) => {
+                format!("confirmed on the wire: the same rule is broken; the two runs differ in\n{differs}")
+            }
         },
         WireWord::Disagrees => match &wire.why {
             None => "the wire disagrees: the same events, and the rule is kept".to_owned(),
@@ -274,7 +289,9 @@ fn next(report: &Exploration) -> String {
     if let Some(part) = report.shard {
         return format!("next: misrule merge, with the reports of all {} shards", part.of);
     }
-    let sum = |of: fn(&super::document::Next) -> u64| report.spaces.iter().filter_map(|space| space.next.as_ref()).map(of).sum::<u64>();
+    let sum = |of: fn(&super::document::Next) -> u64| {
+        report.spaces.iter().filter_map(|space| space.next.as_ref()).map(of).sum::<u64>()
+    };
     let (same, core) = (sum(|next| next.same), sum(|next| next.core));
     let Some(space) = report.spaces.first() else { return String::new() };
     if same == 0 {
@@ -286,7 +303,9 @@ fn next(report: &Exploration) -> String {
         })
     };
     let deeper = space.depth + 1;
-    let by = |menu: &str, plans: u64| format!("--depth {deeper} --menu {menu} is {} more plans{}", units::grouped(plans), took(plans));
+    let by = |menu: &str, plans: u64| {
+        format!("--depth {deeper} --menu {menu} is {} more plans{}", units::grouped(plans), took(plans))
+    };
     if space.menu == "core" || core == 0 || core == same {
         format!("all is well; next: {}", by(&space.menu, same))
     } else {
