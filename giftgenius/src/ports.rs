@@ -97,14 +97,15 @@ pub enum TransportError {
     /// The connection broke after the request may have been sent: it may have been applied.
     #[error("connection broken")]
     Broken,
-    /// A reply began and was cut short: it was probably applied, but what it said is lost.
+    /// A reply began and was cut short, or was larger than is read: it was probably applied, but what it said is lost.
     #[error("reply cut short")]
     Cut,
 }
 
 /// The network to the providers. Never retries by itself: the one retry layer is [`crate::retry`].
 pub trait Transport: Send + Sync {
-    /// Sends one request once and waits for the whole reply, however long that takes; the caller holds the time-out.
+    /// Sends one request once and waits for the whole reply, however long that takes; the caller holds the time-out. How
+    /// much of a body is read has a bound.
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>>;
 }
 

@@ -3,9 +3,9 @@
 //! Replay answers from a written plan and takes *nothing goes wrong* elsewhere; coverage and exploration read the list
 //! of what was asked. Nothing else decides what goes wrong in a run.
 
+use crate::fault::Fault;
 use crate::fault::plan::{Plan, Planned};
 use crate::fault::site::{Place, Site};
-use crate::fault::{Fault, ProviderFault};
 use crate::trace::provider_index;
 
 /// One choice that was asked, and what was answered.
@@ -78,10 +78,12 @@ impl Choices {
                     chosen = Some(fault.clone());
                     break;
                 }
-                Planned::Over(at, fault) if Some(*at) == provider && covers(fault, count) => {
-                    *fired = true;
-                    chosen = Some(Fault::Refuse);
-                    break;
+                Planned::Over(at, fault) if Some(*at) == provider => {
+                    if let Some(struck) = fault.at(count) {
+                        *fired = true;
+                        chosen = Some(struck);
+                        break;
+                    }
                 }
                 Planned::At(..) | Planned::Over(..) => {}
             }
@@ -109,13 +111,6 @@ impl Choices {
             .filter(|(_, fired)| !**fired)
             .map(|(planned, _)| planned.clone())
             .collect()
-    }
-}
-
-/// Whether a fault over time covers the `count`th request of its provider.
-fn covers(fault: &ProviderFault, count: u32) -> bool {
-    match fault {
-        ProviderFault::Outage { from, calls } => count >= *from && count - from < *calls,
     }
 }
 
@@ -197,6 +192,15 @@ mod tests {
         let refused = Some(Fault::Refuse);
         assert_eq!(run(&mut choices, &REQUESTS), [None, None, refused.clone(), refused.clone(), refused, None]);
         assert_eq!(choices.unfired(), []);
+    }
+
+    #[test]
+    fn what_a_fault_over_time_spares_another_may_strike() {
+        let plan = "provider.payment: flap(from=1, up=1, down=1, calls=4); payment.charge#2: cut";
+        let mut choices = choices(plan);
+        let refused = Some(Fault::Refuse);
+        let struck = [None, refused.clone(), None, refused, Some(Fault::Cut), None];
+        assert_eq!(run(&mut choices, &REQUESTS)[..4], struck[..4]);
     }
 
     #[test]

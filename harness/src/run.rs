@@ -60,20 +60,28 @@ pub fn simulate(
 }
 
 fn run_wire(scenario: &Arc<Scenario>, plan: &Plan, seed: u64, program: &Path) -> Result<Outcome, RunError> {
+    if let Some(planned) = plan.only_simulated() {
+        return Err(RunError::OnlySimulated { planned: planned.to_string() });
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(RunError::Runtime)?;
     runtime.block_on(async {
-        let mut providers = Providers::new(scenario.policy.payment_profile, &scenario.shop.fixture);
+        let mut providers = Providers::new((&scenario.policy).into(), &scenario.shop.fixture);
         for (sku, quantity) in &scenario.stock {
             providers.set_stock(sku, *quantity);
         }
         let stage =
             Arc::new(Stage::new(providers, Choices::replay(plan.clone()), Recorder::start(), Arc::new(SystemClock)));
-        let set_up =
-            SetUp { program: program.to_owned(), policy: scenario.policy.clone(), seed, users: scenario.users() };
+        let set_up = SetUp {
+            program: program.to_owned(),
+            policy: scenario.policy.clone(),
+            seed,
+            users: scenario.users(),
+            replicas: scenario.replicas,
+        };
         let world = WireWorld::start(stage, set_up).await?;
         // What is measured is the run, not the start of a process.
         let began = Instant::now();

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::thread;
 
 use giftgenius::policy::PaymentProfile;
+use giftgenius::ports::Provider;
 use misrule::fault::Fault;
-use misrule::fault::menu;
+use misrule::fault::menu::{self, Breadth};
 use misrule::fault::plan::{Address, Plan, Planned};
 use misrule::fault::site::Place;
 use misrule::outcome::Outcome;
@@ -74,6 +75,33 @@ fn no_pair_of_faults_breaks_a_sale_whatever_the_payment_provider_promises() {
         sweep(scenario, menu::core, 2, &mut swept);
     }
     swept.assert_nothing_broken(3_000);
+}
+
+#[test]
+fn no_pair_of_faults_breaks_a_sale_that_is_taken_back() {
+    let mut swept = Swept::default();
+    for scenario in with_each_profile("saga/cancelled_after_it_was_paid") {
+        sweep(scenario, menu::core, 2, &mut swept);
+    }
+    swept.assert_nothing_broken(10_000);
+}
+
+#[test]
+fn no_fault_over_time_breaks_a_sale_alone_or_with_another_fault() {
+    let mut swept = Swept::default();
+    for scenario in
+        with_each_profile("checkout/happy_path").chain(with_each_profile("saga/cancelled_after_it_was_paid"))
+    {
+        for provider in Provider::ALL {
+            for fault in menu::over_time(Breadth::Full) {
+                let mut scenario = scenario.clone();
+                scenario.plan.add(Planned::Over(provider, fault.clone())).expect("the files have no fault over time");
+                scenario.name = format!("{} and {} at {}", scenario.name, fault.name(), provider.name());
+                sweep(scenario, menu::core, 1, &mut swept);
+            }
+        }
+    }
+    swept.assert_nothing_broken(5_000);
 }
 
 #[test]

@@ -40,6 +40,14 @@ pub fn standing(order: &Order) -> Standing {
         (Some(Ending::Cancelled), Direction::Back(cause)) => Standing::Failed(cause.clone()),
         (Some(Ending::Cancelled), Direction::Forward) => Standing::Failed(Cause::CancelledByUser),
         (Some(Ending::Parked { .. }), _) => Standing::Pending(money(&saga.charge), true),
+        // Only a refund that fails could change it, which is watched for; what may be tried again waits for certainty.
+        (None, Direction::Back(cause)) if saga.is_undone() && !cause.code().retryable() => {
+            if *cause == Cause::CancelledByUser && saga.commit == Commit::Restocked {
+                Standing::Cancelled
+            } else {
+                Standing::Failed(cause.clone())
+            }
+        }
         // On the way back the money may have been given back already.
         (None, Direction::Back(_)) => Standing::Pending(Effects::Unknown, false),
         (None, Direction::Forward) => Standing::Pending(money(&saga.charge), false),
@@ -51,7 +59,7 @@ const fn money(charge: &Charge) -> Effects {
     match charge {
         Charge::Captured { .. } | Charge::Stuck { captured: true } => Effects::Charged,
         Charge::NotSent
-        | Charge::Sending { .. }
+        | Charge::Sending
         | Charge::GivenBack { .. }
         | Charge::Void
         | Charge::Stuck { captured: false } => Effects::Unknown,
@@ -157,6 +165,7 @@ pub fn failure(order: &Order, cause: &Cause, correlation: &CorrelationId) -> Box
         Cause::ReservationLost => String::from("the reservation was lost after the charge; the charge was given back"),
         Cause::CancelledByUser => String::from("the order was cancelled; nothing is charged"),
         Cause::CheckoutDisabled => String::from("checkout was switched off before the charge; nothing is charged"),
+        Cause::QuoteExpired => String::from("the quote expired before the card could be charged; nothing is charged"),
     };
     let asked = order.retry_after_ms.filter(|_| cause.code().retryable()).map(Duration::from_millis);
     ToolError::new(cause.code(), message, correlation).about(&order.id, Effects::None).retry_after(asked)

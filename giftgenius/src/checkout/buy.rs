@@ -130,6 +130,7 @@ fn new_order(app: &App, purchase: &Purchase, session: &Session, id: OrderId) -> 
         items: session.items.clone(),
         payment_method_id: purchase.payment_method_id.clone(),
         created_at: app.now(),
+        pay_by: session.expires_at,
         saga: Saga::new(),
         background_rounds: 0,
         lease_until: app.ports().after(app.policy().lease),

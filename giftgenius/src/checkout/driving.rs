@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::answer::{Standing, standing};
 use super::order::Order;
 use super::recovery::take_over;
 use super::saga::{Held, drive};
@@ -68,7 +69,7 @@ pub async fn wait(app: &Arc<App>, id: &OrderId, answer_by: Instant) -> Result<Op
                 Ok(Err(_)) => true,
                 Err(_) => false,
             }
-        } else if Instant::now() >= answer_by {
+        } else if Instant::now() >= answer_by || !matches!(standing(&order), Standing::Pending(..)) {
             false
         } else if order.lease_until <= app.now() {
             take_over(app, version, order).await?;

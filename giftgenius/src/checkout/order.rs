@@ -48,6 +48,8 @@ pub struct Order {
     pub payment_method_id: Arc<str>,
     /// When it was begun.
     pub created_at: Timestamp,
+    /// From when on it is not charged any more: its quote has expired then.
+    pub pay_by: Timestamp,
     /// Where its saga stands.
     pub saga: Saga,
     /// Rounds that the current action has had in the background.

@@ -41,15 +41,13 @@ enum Written {
 pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver: &Driver) {
     let mut background = deadline.is_none();
     let mut store_failures = 0;
+    // Whoever had the order before has been silent for its lease: nothing that it sent left later than now.
+    let mut quiet_since = Instant::now();
+    let mut stopped = None;
     loop {
         let order = &mut held.order;
-        if order.cancel_entry.is_some()
-            && order.saga.direction == Direction::Forward
-            && order.saga.charge == Charge::NotSent
-        {
-            order.saga.direction = Direction::Back(Cause::CancelledByUser);
-        }
-        let action = order.saga.next(app.policy().payment_profile);
+        turn_back(order, app.now());
+        let action = stopped.clone().map_or_else(|| order.saga.next(app.policy().payment_profile), Action::End);
         let before = order.saga.clone();
         let repeated = match &action {
             Action::Reserve { .. } => matches!(order.saga.reserve, Reserve::Sending { .. }),
@@ -60,13 +58,14 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
             | Action::Restock { .. }
             | Action::UndoCharge
             | Action::Release { .. }
+            | Action::ConfirmRefund
             | Action::End(_) => false,
         };
         let urgency = match deadline {
             Some(deadline) if !background => Urgency::Caller { deadline },
             _ => Urgency::Round,
         };
-        order.saga.begin(&action, sends_until(app, urgency));
+        order.saga.begin(&action);
         order.lease_until = app.ports().after(app.policy().lease);
         match write(app, &mut held, &action).await {
             Written::Yes => store_failures = 0,
@@ -97,15 +96,12 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
             }
             return;
         }
-        let sent_at = match &order.saga.charge {
-            Charge::Sending { sent_at } | Charge::Captured { sent_at, .. } | Charge::GivenBack { sent_at, .. } => {
-                *sent_at
-            }
-            Charge::NotSent | Charge::Void | Charge::Stuck { .. } => order.created_at,
-        };
-        let round = perform(app.caller(), order, &action, RoundContext { urgency, sent_at, repeated }).await;
-        // Requests of this round's charge may have left as late as now.
-        let sent_at = if action == Action::Charge { app.now() } else { sent_at };
+        let round = perform(app.caller(), order, &action, RoundContext { urgency, quiet_since, repeated }).await;
+        // Requests of this round that moved money may have left as late as now.
+        let gave_back = matches!(round, Round::Came(Outcome::GivenBack { .. }));
+        if action == Action::Charge || gave_back {
+            quiet_since = Instant::now();
+        }
         if let Round::CameAsking(_, asked) = &round {
             order.retry_after_ms = u64::try_from(asked.as_millis()).ok();
         }
@@ -113,21 +109,14 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
             Round::Came(outcome) | Round::CameAsking(outcome, _) => {
                 log_outcome(app, order, &action, &outcome);
                 order.background_rounds = 0;
-                if let Err(illegal) = order.saga.apply(&action, outcome, sent_at) {
-                    // Cannot be reached by `perform`; left to a person rather than guessed around.
-                    tracing::error!(order = %order.id, %illegal, "saga stopped");
-                    return;
-                }
+                stopped = taken(order, &action, outcome);
             }
             Round::NotYet(asked) => {
                 order.background_rounds += 1;
                 app.log_step(order, step_id(&action), StepStatus::Retry, Level::Warn, None);
                 if order.background_rounds > app.policy().background.attempts_max {
                     order.background_rounds = 0;
-                    if let Err(illegal) = order.saga.apply(&action, Outcome::GaveUp, sent_at) {
-                        tracing::error!(order = %order.id, %illegal, "saga stopped");
-                        return;
-                    }
+                    stopped = taken(order, &action, Outcome::GaveUp);
                     continue;
                 }
                 background = true;
@@ -144,17 +133,25 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
     }
 }
 
-/// Until when a charge request of a round may leave, for the record that is written before it: a driver that dies in the
-/// middle of the round leaves nothing better.
-fn sends_until(app: &App, urgency: Urgency) -> jiff::Timestamp {
-    let left = match urgency {
-        Urgency::Caller { deadline } | Urgency::Undo { until: deadline } => {
-            deadline.saturating_duration_since(Instant::now())
-        }
-        Urgency::Round => std::time::Duration::ZERO,
-    };
-    // The last request is preceded by a look-up that was begun in time.
-    app.ports().after(left + app.policy().retry.attempt_timeout)
+/// What turns a sale back before its charge is sent: the person, and the end of the quote, however long it took to get
+/// here. Afterwards nothing does.
+fn turn_back(order: &mut Order, now: jiff::Timestamp) {
+    if order.saga.direction != Direction::Forward || order.saga.charge != Charge::NotSent {
+        return;
+    }
+    if order.cancel_entry.is_some() {
+        order.saga.direction = Direction::Back(Cause::CancelledByUser);
+    } else if order.pay_by <= now {
+        order.saga.direction = Direction::Back(Cause::QuoteExpired);
+    }
+}
+
+/// Takes an outcome. One that the action cannot have is not guessed around: the sale ends there, and a person has to
+/// look. `perform` comes to none.
+fn taken(order: &mut Order, action: &Action, outcome: Outcome) -> Option<Ending> {
+    let illegal = order.saga.apply(action, outcome).err()?;
+    tracing::error!(order = %order.id, %illegal, "saga stopped");
+    Some(order.saga.stopped(&illegal))
 }
 
 /// Writes the order; with its ending also what hangs on it.
@@ -229,7 +226,7 @@ const fn step_id(action: &Action) -> &'static str {
         Action::Settle | Action::Sweep => "settle",
         Action::Commit { .. } => "commit",
         Action::Restock { .. } => "restock",
-        Action::UndoCharge => "refund",
+        Action::UndoCharge | Action::ConfirmRefund => "refund",
         Action::Release { .. } => "release",
         Action::End(_) => "order",
     }
@@ -240,8 +237,8 @@ fn log_outcome(app: &App, order: &Order, action: &Action, outcome: &Outcome) {
         Outcome::Held | Outcome::Captured { .. } | Outcome::Committed | Outcome::Swept => {
             (StepStatus::Success, Level::Info, None)
         }
-        Outcome::Undone | Outcome::GivenBack => (StepStatus::RolledBack, Level::Warn, None),
-        Outcome::Unsettled | Outcome::CloseRefused => (StepStatus::Retry, Level::Warn, None),
+        Outcome::Undone | Outcome::GivenBack { .. } => (StepStatus::RolledBack, Level::Warn, None),
+        Outcome::Unsettled | Outcome::CloseRefused | Outcome::RefundFailed => (StepStatus::Retry, Level::Warn, None),
         Outcome::ReservationGone => (StepStatus::Retry, Level::Warn, Some(crate::error::Code::ReservationLost)),
         Outcome::WrongAmount { .. } => (StepStatus::Failed, Level::Error, Some(crate::error::Code::AmountMismatch)),
         Outcome::NotHeld(cause)
@@ -283,3 +280,6 @@ fn log_ending(app: &App, order: &Order, ending: &Ending) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

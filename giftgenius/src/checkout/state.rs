@@ -3,60 +3,13 @@
 //! Pure: no port is touched here. [`Saga::next`] reads what to do from the record alone, so a restart continues exactly
 //! where the journal says; [`Saga::begin`] marks the intent that is journalled *before* the request is sent, and
 //! [`Saga::apply`] takes the outcome. Forward: reserve → charge → commit (→ sweep); back: restock → undo the charge →
-//! release. The charge is the pivot.
+//! release (→ confirm the refund). The charge is the pivot. What must not be done before some time has passed is the
+//! engine's matter: no clock is read or recorded here.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Code;
+pub use super::cause::Cause;
 use crate::policy::PaymentProfile;
-
-/// Why a sale goes back.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// The card was declined, with the provider's decline code.
-    Declined(String),
-    /// An item is not there in the quantity wanted.
-    OutOfStock(String),
-    /// The payment provider could not be reached or kept failing.
-    PaymentUnavailable,
-    /// The payment provider refused the request itself.
-    PaymentRefused,
-    /// The payment provider does not know the payment method.
-    UnknownPaymentMethod,
-    /// The inventory could not be reached or kept failing.
-    InventoryUnavailable,
-    /// The inventory refused the request itself.
-    InventoryRefused,
-    /// Another amount than the quote was taken.
-    AmountMismatch,
-    /// The reservation was gone when it was to be committed, and could not be had again.
-    ReservationLost,
-    /// The person cancelled.
-    CancelledByUser,
-    /// Checkout was switched off before the charge.
-    CheckoutDisabled,
-}
-
-impl Cause {
-    /// The code callers see.
-    pub const fn code(&self) -> Code {
-        match self {
-            Self::Declined(_) => Code::PaymentDeclined,
-            Self::OutOfStock(_) => Code::OutOfStock,
-            Self::PaymentUnavailable => Code::PaymentUnavailable,
-            Self::PaymentRefused => Code::PaymentRefused,
-            Self::UnknownPaymentMethod => Code::PaymentMethodNotFound,
-            Self::InventoryUnavailable => Code::InventoryUnavailable,
-            Self::InventoryRefused => Code::InventoryRefused,
-            Self::AmountMismatch => Code::AmountMismatch,
-            Self::ReservationLost => Code::ReservationLost,
-            Self::CancelledByUser => Code::OrderCancelled,
-            Self::CheckoutDisabled => Code::CheckoutDisabled,
-        }
-    }
-}
 
 /// Which way the saga goes; once back, never forward again.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -103,25 +56,19 @@ pub enum Charge {
     /// Not asked yet.
     NotSent,
     /// Asked; whether it stands is not known.
-    Sending {
-        /// The latest instant at which a request may have left.
-        sent_at: Timestamp,
-    },
+    Sending,
     /// Stands.
     Captured {
         /// The provider's id.
         charge_id: String,
         /// What was taken, in minor units of the order's currency.
         minor_units: i64,
-        /// The latest instant at which a request may have left.
-        sent_at: Timestamp,
     },
-    /// Given back, but a late copy of it may still come: looked for once none can any more.
+    /// Given back, as the provider says; confirmed once a refund can fail no more and no late copy can come.
     GivenBack {
-        /// The provider's id.
-        charge_id: String,
-        /// The latest instant at which a request may have left.
-        sent_at: Timestamp,
+        /// Whether every refund is done and no copy of the charge can come any more, so that only a refund that fails
+        /// could change it.
+        done: bool,
     },
     /// Proved not to stand: refused, cancelled or given back.
     Void,
@@ -174,8 +121,14 @@ pub struct Saga {
     pub charge: Charge,
     /// The sale.
     pub commit: Commit,
-    /// Whether late copies of the charge have been looked for, where the provider does not deduplicate.
+    /// Whether copies of the charge have been looked for, where there can be some.
     pub swept: bool,
+    /// Whether a second charge was seen beside the order's own.
+    pub copies_seen: bool,
+    /// Whether copies were given back, so that one that stands again is a refund that failed.
+    pub copies_given_back: bool,
+    /// Which refund of a charge the next one is: it rises only when one that was accepted has failed.
+    pub refund_epoch: u32,
     /// Whether the provider refused to close the reference: it is not asked again (F2).
     pub close_refused: bool,
     /// How it ended; `None` while there is work left.
@@ -199,7 +152,7 @@ pub enum Action {
         /// Which reservation of this order.
         epoch: u32,
     },
-    /// Look for late copies of the charge and give them back.
+    /// Look for copies of the charge and give them back.
     Sweep,
     /// Take the sale back.
     Restock {
@@ -213,6 +166,8 @@ pub enum Action {
         /// Which reservation of this order.
         epoch: u32,
     },
+    /// Make sure that the refund has not failed, and that no late copy of the charge has come.
+    ConfirmRefund,
     /// Nothing is left to do.
     End(Ending),
 }
@@ -232,6 +187,8 @@ pub enum Outcome {
         charge_id: String,
         /// What was taken.
         minor_units: i64,
+        /// Whether no other charge stands beside it.
+        alone: bool,
     },
     /// The money stands, but not in the agreed amount: go back.
     WrongAmount {
@@ -242,7 +199,7 @@ pub enum Outcome {
     },
     /// It is proved that no money stands.
     NotCaptured(Cause),
-    /// Whether the money stands is not known; a request may have left as late as `sent_at`.
+    /// Whether the money stands is not known.
     Unsettled,
     /// Whether the money stands is not known, and the sale shall not go on: go back, proving it.
     UnsettledGoBack(Cause),
@@ -254,10 +211,15 @@ pub enum Outcome {
     CommitRefused(Cause),
     /// The sale may be done although it was refused when asked again: go back, undoing it.
     CommitUnclear(Cause),
-    /// No late copy stands besides the one charge.
+    /// No copy stands besides the one charge.
     Swept,
-    /// The charge is given back, but a late copy of it may still come.
-    GivenBack,
+    /// What stood is given back, which is to be confirmed.
+    GivenBack {
+        /// Whether every refund is done and no copy of the charge can come any more.
+        done: bool,
+    },
+    /// What was given back stands (again), or a copy of it.
+    RefundFailed,
     /// The provider refuses to close the reference; looking up and giving back remain.
     CloseRefused,
     /// It cannot be undone, and what stands cannot be found out either: leave it to a person.
@@ -267,6 +229,9 @@ pub enum Outcome {
     /// Rounds are used up: leave it to a person.
     GaveUp,
 }
+
+/// How often a charge is given back before a person has to see to it.
+const REFUNDS_MAX: u32 = 3;
 
 /// An outcome that the action cannot have: a bug, shown instead of guessed around.
 #[derive(Debug, thiserror::Error)]
@@ -285,6 +250,9 @@ impl Saga {
             charge: Charge::NotSent,
             commit: Commit::NotSent,
             swept: false,
+            copies_seen: false,
+            copies_given_back: false,
+            refund_epoch: 1,
             close_refused: false,
             ending: None,
         }
@@ -304,14 +272,18 @@ impl Saga {
     fn next_forward(&self, profile: PaymentProfile) -> Action {
         match (self.reserve, &self.charge, self.commit) {
             // Settling comes first: whatever else is to be done depends on whether the money stands.
-            (_, Charge::Sending { .. }, _) => Action::Settle,
+            (_, Charge::Sending, _) => Action::Settle,
             (_, Charge::Stuck { .. }, _) | (_, _, Commit::Stuck) => Action::End(self.parked()),
             (Reserve::NotSent { epoch } | Reserve::Sending { epoch }, _, _) => Action::Reserve { epoch },
             (Reserve::Held { .. }, Charge::NotSent, _) => Action::Charge,
             (Reserve::Held { epoch }, Charge::Captured { .. }, Commit::NotSent | Commit::Sending) => {
                 Action::Commit { epoch }
             }
-            (_, Charge::Captured { .. }, Commit::Done) if !self.swept && !profile.deduplicates() => Action::Sweep,
+            (_, Charge::Captured { .. }, Commit::Done)
+                if !self.swept && (self.copies_seen || !profile.deduplicates()) =>
+            {
+                Action::Sweep
+            }
             (_, Charge::Captured { .. }, Commit::Done) => Action::End(Ending::Paid),
             // Forward with the money void or given back, or the stock free, is never left standing by `apply`.
             (Reserve::Held { .. } | Reserve::Free | Reserve::Stuck { .. }, _, _) => Action::End(self.parked()),
@@ -327,8 +299,10 @@ impl Saga {
             Commit::NotSent | Commit::Restocked | Commit::Stuck => {}
         }
         match self.charge {
-            Charge::Sending { .. } | Charge::Captured { .. } | Charge::GivenBack { .. } => return Action::UndoCharge,
-            Charge::NotSent | Charge::Void | Charge::Stuck { .. } => {}
+            Charge::Sending | Charge::Captured { .. } => return Action::UndoCharge,
+            // Until then the money stands, or may come once more.
+            Charge::GivenBack { done: false } => return Action::ConfirmRefund,
+            Charge::NotSent | Charge::GivenBack { done: true } | Charge::Void | Charge::Stuck { .. } => {}
         }
         match self.reserve {
             // Stock is never given away while the money may be on its way: the person may yet have paid for it.
@@ -337,6 +311,9 @@ impl Saga {
                 return Action::Release { epoch };
             }
             Reserve::NotSent { .. } | Reserve::Free | Reserve::Stuck { .. } => {}
+        }
+        if let Charge::GivenBack { .. } = self.charge {
+            return Action::ConfirmRefund;
         }
         let stuck = matches!(self.reserve, Reserve::Stuck { .. })
             || matches!(self.charge, Charge::Stuck { .. })
@@ -355,51 +332,25 @@ impl Saga {
         }
     }
 
-    fn parked(&self) -> Ending {
-        let mut stands = Vec::new();
-        match &self.charge {
-            Charge::Stuck { captured: true } | Charge::Captured { .. } => stands.push("a charge stands"),
-            Charge::Stuck { captured: false } | Charge::Sending { .. } | Charge::GivenBack { .. } => {
-                stands.push("a charge may stand");
-            }
-            Charge::NotSent | Charge::Void => {}
-        }
-        if self.commit == Commit::Done {
-            // Only the search for copies of the charge was given up.
-            let note = "the sale is paid and booked, and a copy of its charge may stand; look the order up at the payment \
-                        provider and refund every charge but one";
-            return Ending::Parked { note: String::from(note) };
-        }
-        match self.reserve {
-            Reserve::Held { .. } => stands.push("stock is reserved"),
-            Reserve::Sending { .. } | Reserve::Stuck { .. } => stands.push("stock may be reserved"),
-            Reserve::NotSent { .. } | Reserve::Free => {}
-        }
-        if self.commit == Commit::Stuck {
-            stands.push("the sale may be booked in the inventory");
-        }
-        let todo = match &self.direction {
-            Direction::Forward => "look the order up at the providers, then book the sale or refund it",
-            Direction::Back(_) => "look the order up at the providers, refund what stands and release the stock",
-        };
-        Ending::Parked { note: format!("{}; {todo}", stands.join(", ")) }
-    }
-
     /// Marks the intent: what is journalled before the request leaves.
-    pub fn begin(&mut self, action: &Action, now: Timestamp) {
+    pub fn begin(&mut self, action: &Action) {
         match action {
             Action::Reserve { epoch } => self.reserve = Reserve::Sending { epoch: *epoch },
-            Action::Charge => self.charge = Charge::Sending { sent_at: now },
+            Action::Charge => self.charge = Charge::Sending,
             Action::Commit { .. } => self.commit = Commit::Sending,
             Action::End(ending) => self.ending = Some(ending.clone()),
             // These repeat safely from the state they start in.
-            Action::Settle | Action::Sweep | Action::Restock { .. } | Action::UndoCharge | Action::Release { .. } => {}
+            Action::Settle
+            | Action::Sweep
+            | Action::Restock { .. }
+            | Action::UndoCharge
+            | Action::Release { .. }
+            | Action::ConfirmRefund => {}
         }
     }
 
-    /// Takes the outcome of an action that [`Self::begin`] marked. `sent_at`: the latest instant at which a charge
-    /// request may have left.
-    pub fn apply(&mut self, action: &Action, outcome: Outcome, sent_at: Timestamp) -> Result<(), IllegalTransition> {
+    /// Takes the outcome of an action that [`Self::begin`] marked.
+    pub fn apply(&mut self, action: &Action, outcome: Outcome) -> Result<(), IllegalTransition> {
         let back = |cause| Direction::Back(cause);
         match (action, outcome) {
             (Action::Reserve { epoch }, Outcome::Held) => self.reserve = Reserve::Held { epoch: *epoch },
@@ -411,20 +362,21 @@ impl Saga {
             (Action::Reserve { epoch }, Outcome::HoldUnknown(cause)) => {
                 self.direction = back(if *epoch > 1 { Cause::ReservationLost } else { cause });
             }
-            (Action::Charge | Action::Settle, Outcome::Captured { charge_id, minor_units }) => {
-                self.charge = Charge::Captured { charge_id, minor_units, sent_at };
+            (Action::Charge | Action::Settle, Outcome::Captured { charge_id, minor_units, alone }) => {
+                self.charge = Charge::Captured { charge_id, minor_units };
+                self.copies_seen |= !alone;
             }
             (Action::Charge | Action::Settle, Outcome::WrongAmount { charge_id, minor_units }) => {
-                self.charge = Charge::Captured { charge_id, minor_units, sent_at };
+                self.charge = Charge::Captured { charge_id, minor_units };
                 self.direction = back(Cause::AmountMismatch);
             }
             (Action::Charge | Action::Settle, Outcome::NotCaptured(cause)) => {
                 self.charge = Charge::Void;
                 self.direction = back(cause);
             }
-            (Action::Charge | Action::Settle, Outcome::Unsettled) => self.charge = Charge::Sending { sent_at },
+            (Action::Charge | Action::Settle, Outcome::Unsettled) => self.charge = Charge::Sending,
             (Action::Charge | Action::Settle, Outcome::UnsettledGoBack(cause)) => {
-                self.charge = Charge::Sending { sent_at };
+                self.charge = Charge::Sending;
                 self.direction = back(cause);
             }
             (Action::Settle | Action::Charge, Outcome::GaveUp) | (Action::UndoCharge, Outcome::LostTrack) => {
@@ -456,11 +408,23 @@ impl Saga {
                 self.commit = Commit::Restocked;
             }
             (Action::UndoCharge, Outcome::Undone) => self.charge = Charge::Void,
-            (Action::UndoCharge, Outcome::GivenBack) => {
-                if let Charge::Captured { charge_id, .. } = &self.charge {
-                    self.charge = Charge::GivenBack { charge_id: charge_id.clone(), sent_at };
-                }
+            (Action::UndoCharge, Outcome::GivenBack { done }) => self.charge = Charge::GivenBack { done },
+            (Action::Sweep, Outcome::GivenBack { .. }) => self.copies_given_back = true,
+            (Action::ConfirmRefund | Action::Sweep, Outcome::RefundFailed) if self.refund_epoch >= REFUNDS_MAX => {
+                self.charge = Charge::Stuck { captured: true };
             }
+            // How much stands is looked at anew.
+            (Action::ConfirmRefund, Outcome::RefundFailed) => {
+                self.refund_epoch += 1;
+                self.charge = Charge::Sending;
+            }
+            (Action::Sweep, Outcome::RefundFailed) => {
+                self.refund_epoch += 1;
+                self.copies_given_back = false;
+            }
+            (Action::ConfirmRefund, Outcome::Undone) => self.charge = Charge::Void,
+            // The provider said that it was given back, and would not say so again.
+            (Action::ConfirmRefund, Outcome::GaveUp) => self.charge = Charge::Stuck { captured: false },
             (Action::UndoCharge, Outcome::CloseRefused) => self.close_refused = true,
             (Action::UndoCharge, Outcome::GaveUp) => {
                 self.charge = Charge::Stuck { captured: matches!(self.charge, Charge::Captured { .. }) };
@@ -476,7 +440,14 @@ impl Saga {
 
     /// Whether the money's fate is open: neither going back nor cancelling may be promised now.
     pub const fn is_unsettled(&self) -> bool {
-        matches!(self.charge, Charge::Sending { .. } | Charge::Stuck { captured: false })
+        matches!(self.charge, Charge::Sending | Charge::Stuck { captured: false })
+    }
+
+    /// Whether all is undone, and only a refund that fails could change that.
+    pub const fn is_undone(&self) -> bool {
+        matches!(self.charge, Charge::GivenBack { done: true })
+            && matches!(self.reserve, Reserve::NotSent { .. } | Reserve::Free)
+            && matches!(self.commit, Commit::NotSent | Commit::Restocked)
     }
 }
 

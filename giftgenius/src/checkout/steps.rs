@@ -1,11 +1,12 @@
 //! The steps and their undos: how each action of the saga is carried out at the providers, and what it came to.
 //!
 //! Every function makes one round: a paced loop of attempts while a caller waits or for an undo, a single attempt in the
-//! background. Charges have their own rules in [`super::settle`].
+//! background. Charges have their own rules in [`super::settle`], refunds in [`super::refund`].
 
 use std::time::Duration;
 
 use super::order::Order;
+use super::refund;
 use super::settle;
 use super::state::{Action, Cause, Outcome};
 use crate::policy::Policy;
@@ -29,8 +30,9 @@ pub enum Round {
 pub struct RoundContext {
     /// How urgent the forward steps are.
     pub urgency: Urgency,
-    /// The latest instant at which a charge request may have left.
-    pub sent_at: jiff::Timestamp,
+    /// Since when no request of the order that moves money can have left: this driver sent the last one then, or took the
+    /// order up from one that had been silent for its lease. On the clock that nobody can set.
+    pub quiet_since: tokio::time::Instant,
     /// Whether this action may have been sent by an earlier round or life.
     pub repeated: bool,
 }
@@ -48,8 +50,9 @@ pub async fn perform(caller: &Caller, order: &Order, action: &Action, context: R
         }
         Action::Charge => settle::charge(caller, order, context).await,
         Action::Settle => settle::settle(caller, order, context).await,
-        Action::Sweep => settle::sweep(caller, order, context, undo).await,
-        Action::UndoCharge => settle::undo_charge(caller, order, context, undo).await,
+        Action::Sweep => refund::sweep(caller, order, context, undo).await,
+        Action::UndoCharge => refund::undo_charge(caller, order, context, undo).await,
+        Action::ConfirmRefund => refund::confirm(caller, order, context, undo).await,
         Action::Commit { epoch } => {
             let committed = caller.commit(order, *epoch, context.urgency).await;
             commit_outcome(caller, committed, context.repeated)

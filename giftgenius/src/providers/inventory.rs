@@ -19,6 +19,7 @@ struct ReserveRequest<'a> {
 
 #[derive(Deserialize)]
 struct ReserveReply {
+    reference: String,
     status: Held,
     items: Vec<Item>,
 }
@@ -36,6 +37,7 @@ struct Reference<'a> {
 
 #[derive(Deserialize)]
 struct StatusReply {
+    reference: String,
     status: String,
 }
 
@@ -72,7 +74,8 @@ impl Caller {
             correlation: &order.correlation_id,
         };
         let body = ReserveRequest { reference: &reference, items: &order.items, ttl_s: ttl.as_secs().max(1) };
-        let reply: ReserveReply = self.repeat(&call, Some(&body), urgency, |_| true).await?;
+        let accept = |reply: &ReserveReply| reply.reference == reference;
+        let reply: ReserveReply = self.repeat(&call, Some(&body), urgency, accept).await?;
         let Held::Held = reply.status;
         let held =
             |wanted: &Item| reply.items.iter().any(|item| item.sku == wanted.sku && item.quantity >= wanted.quantity);
@@ -118,7 +121,7 @@ impl Caller {
             correlation: &order.correlation_id,
         };
         let body = Reference { reference: &reference };
-        let accept = |reply: &StatusReply| reply.status == promised;
+        let accept = |reply: &StatusReply| reply.status == promised && reply.reference == reference;
         self.repeat(&call, Some(&body), urgency, accept).await.map(|_| ())
     }
 }

@@ -19,17 +19,44 @@ struct ChargeRequest<'a> {
 #[derive(Deserialize)]
 struct ChargeReply {
     id: String,
+    reference: String,
     amount: i64,
     currency: Currency,
     status: ChargeStatus,
 }
 
+/// Where a charge stands, as the provider tells it.
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "snake_case")]
-enum ChargeStatus {
+pub enum ChargeStatus {
+    /// Accepted; captured or refused later.
+    Processing,
+    /// The person has to confirm it first.
+    RequiresAction,
+    /// Called off before it was captured.
+    Cancelled,
+    /// The money was taken.
     Captured,
+    /// Taken, and given back in part.
     PartiallyRefunded,
+    /// Taken, and given back.
     Refunded,
+}
+
+/// What a charge request was answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Charged {
+    /// The money was taken.
+    Captured {
+        /// The provider's id.
+        charge_id: String,
+        /// How much, as the provider says.
+        amount: Money,
+    },
+    /// It is being worked on.
+    Processing,
+    /// The person has to confirm it first.
+    RequiresAction,
 }
 
 /// A charge as the provider's look-up tells it.
@@ -37,20 +64,43 @@ enum ChargeStatus {
 pub struct ChargeRecord {
     /// The provider's id.
     pub id: String,
-    /// What was taken, in minor units.
+    /// The merchant reference.
+    reference: String,
+    /// What is taken, in minor units.
     pub amount: i64,
     /// In which currency.
     pub currency: Currency,
+    /// Where it stands.
+    pub status: ChargeStatus,
     /// What was given back, in minor units.
     #[serde(default)]
     pub refunded: i64,
+    /// What is being given back besides, in minor units.
+    #[serde(default)]
+    pub refunding: i64,
 }
 
 impl ChargeRecord {
-    /// What still stands, in minor units.
+    /// What still stands and is not being given back, in minor units.
     pub const fn standing(&self) -> i64 {
-        self.amount - self.refunded
+        match self.status {
+            ChargeStatus::Processing | ChargeStatus::RequiresAction | ChargeStatus::Cancelled => 0,
+            ChargeStatus::Captured | ChargeStatus::PartiallyRefunded | ChargeStatus::Refunded => {
+                self.amount - self.refunded - self.refunding
+            }
+        }
     }
+
+    /// Whether it may be captured later.
+    pub const fn is_pending(&self) -> bool {
+        matches!(self.status, ChargeStatus::Processing | ChargeStatus::RequiresAction)
+    }
+}
+
+/// A listing that is the order's; a reply to somebody else's request says nothing about it.
+fn of_order(order: &OrderId, charges: Vec<ChargeRecord>) -> Result<Vec<ChargeRecord>, Failure> {
+    let ours = charges.iter().all(|charge| charge.reference == order.as_str());
+    if ours { Ok(charges) } else { Err(Failure::Unclear { retry_after: None }) }
 }
 
 #[derive(Deserialize)]
@@ -70,13 +120,18 @@ struct RefundRequest<'a> {
 struct RefundReply {
     #[serde(rename = "id")]
     _id: String,
+    charge: String,
     amount: i64,
     status: RefundStatus,
 }
 
-#[derive(Deserialize, PartialEq, Eq)]
+/// What a refund request was answered.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "snake_case")]
-enum RefundStatus {
+pub enum RefundStatus {
+    /// Accepted, and done later.
+    Processing,
+    /// Done; it can still fail.
     Succeeded,
 }
 
@@ -87,6 +142,7 @@ struct CancelRequest<'a> {
 
 #[derive(Deserialize)]
 struct CancelReply {
+    reference: String,
     status: CancelStatus,
     charges: Vec<ChargeRecord>,
 }
@@ -114,7 +170,8 @@ struct MethodsReply {
 }
 
 impl Caller {
-    /// One charge request. The reply's amount is what the provider says, for the caller to compare with the quote.
+    /// One charge request. The reply's amount is what the provider says, for the caller to compare with the quote; a reply
+    /// about another order is `Unclear`.
     pub async fn charge_once(
         &self,
         order: &OrderId,
@@ -122,7 +179,7 @@ impl Caller {
         amount: Money,
         payment_method: &str,
         correlation: &CorrelationId,
-    ) -> Result<(String, Money), Failure> {
+    ) -> Result<Charged, Failure> {
         let call = Call {
             provider: Provider::Payment,
             operation: "payment.charge",
@@ -133,10 +190,19 @@ impl Caller {
         let body =
             ChargeRequest { reference: order, amount: amount.minor_units, currency: amount.currency, payment_method };
         let reply: ChargeReply = self.once(&call, Some(&body)).await?;
+        if reply.reference != order.as_str() {
+            return Err(Failure::Unclear { retry_after: None });
+        }
         match reply.status {
-            ChargeStatus::Captured => Ok((reply.id, Money::new(reply.amount, reply.currency))),
-            // A new charge cannot have been given back already: whatever this reply is about, it proves nothing.
-            ChargeStatus::PartiallyRefunded | ChargeStatus::Refunded => Err(Failure::Unclear { retry_after: None }),
+            ChargeStatus::Captured => {
+                Ok(Charged::Captured { charge_id: reply.id, amount: Money::new(reply.amount, reply.currency) })
+            }
+            ChargeStatus::Processing => Ok(Charged::Processing),
+            ChargeStatus::RequiresAction => Ok(Charged::RequiresAction),
+            // A new charge cannot have been given back or called off already: whatever this is about, it proves nothing.
+            ChargeStatus::PartiallyRefunded | ChargeStatus::Refunded | ChargeStatus::Cancelled => {
+                Err(Failure::Unclear { retry_after: None })
+            }
         }
     }
 
@@ -150,7 +216,7 @@ impl Caller {
         let call =
             Call { provider: Provider::Payment, operation: "payment.look_up", path: &path, key: None, correlation };
         let reply: LookUpReply = self.once(&call, NO_BODY).await?;
-        Ok(reply.charges)
+        of_order(order, reply.charges)
     }
 
     /// One request to close an order's reference against later charges; answers the charges under it.
@@ -169,7 +235,8 @@ impl Caller {
         };
         let reply: CancelReply = self.once(&call, Some(&CancelRequest { reference: order })).await?;
         match reply.status {
-            CancelStatus::Closed => Ok(reply.charges),
+            CancelStatus::Closed if reply.reference == order.as_str() => of_order(order, reply.charges),
+            CancelStatus::Closed => Err(Failure::Unclear { retry_after: None }),
         }
     }
 
@@ -181,7 +248,7 @@ impl Caller {
         amount: Money,
         key: &str,
         correlation: &CorrelationId,
-    ) -> Result<(), Failure> {
+    ) -> Result<RefundStatus, Failure> {
         let call = Call {
             provider: Provider::Payment,
             operation: "payment.refund",
@@ -191,10 +258,8 @@ impl Caller {
         };
         let body = RefundRequest { charge, reference: order, amount: amount.minor_units, currency: amount.currency };
         let reply: RefundReply = self.once(&call, Some(&body)).await?;
-        match reply.status {
-            RefundStatus::Succeeded if reply.amount == amount.minor_units => Ok(()),
-            RefundStatus::Succeeded => Err(Failure::Unclear { retry_after: None }),
-        }
+        let is_ours = reply.charge == charge && reply.amount == amount.minor_units;
+        if is_ours { Ok(reply.status) } else { Err(Failure::Unclear { retry_after: None }) }
     }
 
     /// A person's payment methods.

@@ -147,28 +147,6 @@ async fn undoing_does_not_outlive_the_caller_in_the_foreground() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_journal_knows_before_the_charge_until_when_it_may_leave() {
-    let world = World::new(KeylessNoCancel);
-    let life = world.start();
-    let session = life.session().await;
-    world.shop.script("payment.charge", &[Fault::NotSent, Fault::Slow(Duration::from_secs(1))]);
-    let begun = life.app.now();
-    let sale = life.calling("create_order", purchase(&session, "key-0001"));
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let open = world.journal.list(giftgenius::journal::RecordState::OrderOpen).await.unwrap();
-    let Record::Order(order) = &*open[0].record else { panic!("an order") };
-    let Charge::Sending { sent_at } = order.saga.charge else { panic!("{:?}", order.saga.charge) };
-    let left = giftgenius::time::until(begun, sent_at);
-    assert!(left >= Duration::from_secs(20), "the second request leaves later than the record said: {left:?}");
-    assert_eq!(said(&sale.await.unwrap()), "success");
-    let stored = world.journal.get(&Key::Order(order.id.clone())).await.unwrap().unwrap();
-    let Record::Order(order) = &*stored.record else { panic!("an order") };
-    assert!(matches!(order.saga.charge, Charge::Captured { sent_at, .. } if sent_at <= life.app.now()));
-    life.rest().await;
-    assert!(is_paid(&world.order(&life, order.id.as_str()).await));
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_read_is_answered_at_the_deadline_even_in_the_middle_of_an_attempt() {
     let world = World::new(Stripe);
     let life = world.start();

@@ -35,6 +35,8 @@ pub(crate) enum Fault {
     Amount(i64),
     /// It is applied after this long, and then answered.
     Slow(Duration),
+    /// It is applied, and this field of the reply (by JSON pointer) says something else.
+    Says(&'static str, &'static str),
 }
 
 /// A charge that was taken.
@@ -94,6 +96,13 @@ impl Shop {
     /// What stands of the person's money, in minor units.
     pub(crate) fn money(&self) -> i64 {
         self.books.lock().unwrap().charges.iter().map(|charge| charge.amount - charge.refunded).sum()
+    }
+
+    /// Every refund so far fails: the money stands again.
+    pub(crate) fn fail_refunds(&self) {
+        for charge in &mut self.books.lock().unwrap().charges {
+            charge.refunded = 0;
+        }
     }
 
     /// How many reservations are held, and how many are sold.
@@ -156,7 +165,8 @@ impl Books {
         let of_order = self.charges.iter().filter(|charge| charge.reference == reference);
         of_order
             .map(|charge| {
-                json!({"id": charge.id, "amount": charge.amount, "refunded": charge.refunded, "currency": "EUR"})
+                json!({"id": charge.id, "reference": charge.reference, "amount": charge.amount, "currency": "EUR",
+                    "status": "captured", "refunded": charge.refunded})
             })
             .collect()
     }
@@ -174,7 +184,9 @@ impl Books {
                 let id = format!("ch_{}", self.charges.len() + 1);
                 let charge = Taken { id: id.clone(), reference: reference.to_owned(), amount, refunded: 0 };
                 self.charges.push(charge);
-                (200, json!({"id": id, "amount": amount, "currency": "EUR", "status": "captured"}))
+                let charge = json!({"id": id, "reference": reference, "amount": amount, "currency": "EUR",
+                    "status": "captured"});
+                (200, charge)
             }
             "payment.look_up" => {
                 let reference = request.path.split('=').next_back().expect("a query");
@@ -182,7 +194,7 @@ impl Books {
             }
             "payment.cancel" => {
                 self.closed.insert(reference.to_owned());
-                (200, json!({"status": "closed", "charges": self.listing(reference)}))
+                (200, json!({"reference": reference, "status": "closed", "charges": self.listing(reference)}))
             }
             "payment.refund" => {
                 let amount = body["amount"].as_i64().expect("an amount");
@@ -191,7 +203,7 @@ impl Books {
                     return refused(400, "exceeds_charge");
                 }
                 charge.refunded += amount;
-                (200, json!({"id": "re_1", "amount": amount, "status": "succeeded"}))
+                (200, json!({"id": "re_1", "charge": body["charge"], "amount": amount, "status": "succeeded"}))
             }
             "catalog.search" => {
                 let product = json!({"sku": "tea-set", "title": "Tea set", "description": "For two.", "category": "home",
@@ -211,24 +223,24 @@ impl Books {
         match (operation, standing) {
             ("inventory.reserve", None | Some(Reservation::Held)) => {
                 self.reservations.insert(reference.to_owned(), Reservation::Held);
-                (200, json!({"status": "held", "items": body["items"]}))
+                (200, json!({"reference": reference, "status": "held", "items": body["items"]}))
             }
             ("inventory.reserve", _) => refused(409, "reference_closed"),
             ("inventory.commit", Some(Reservation::Held | Reservation::Sold)) => {
                 self.reservations.insert(reference.to_owned(), Reservation::Sold);
-                (200, json!({"status": "committed"}))
+                (200, json!({"reference": reference, "status": "committed"}))
             }
             ("inventory.commit", _) => refused(410, "reservation_gone"),
             ("inventory.release", Some(Reservation::Sold)) => refused(409, "committed"),
             ("inventory.release", _) => {
                 self.reservations.insert(reference.to_owned(), Reservation::Over);
-                (200, json!({"status": "released"}))
+                (200, json!({"reference": reference, "status": "released"}))
             }
             ("inventory.restock", standing) => {
                 if standing == Some(Reservation::Sold) {
                     self.reservations.insert(reference.to_owned(), Reservation::Over);
                 }
-                (200, json!({"status": "restocked"}))
+                (200, json!({"reference": reference, "status": "restocked"}))
             }
             _ => panic!("{operation} is none of the inventory's"),
         }
@@ -266,6 +278,11 @@ impl Transport for Shop {
                 Fault::Twice => {
                     self.apply(&request, Some(PRICE));
                     answer(self.apply(&request, Some(PRICE)))
+                }
+                Fault::Says(field, other) => {
+                    let (status, mut body) = self.apply(&request, None);
+                    *body.pointer_mut(field).expect("the reply has the field") = json!(other);
+                    answer((status, body))
                 }
                 Fault::Amount(amount) => answer(self.apply(&request, Some(amount))),
                 Fault::Slow(delay) => {

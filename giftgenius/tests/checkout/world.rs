@@ -23,13 +23,14 @@ use crate::fuse::Fuse;
 use crate::shop::{PRICE, Shop};
 use crate::store::Store;
 
-/// Calendar time that follows the virtual clock.
-struct VirtualClock(Instant);
+/// Calendar time that follows the virtual clock, and can be set by so many seconds.
+struct VirtualClock(Instant, AtomicU64);
 
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
         let begin: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        begin + SignedDuration::try_from(self.0.elapsed()).unwrap()
+        let set = std::time::Duration::from_secs(self.1.load(Ordering::SeqCst));
+        begin + SignedDuration::try_from(self.0.elapsed() + set).unwrap()
     }
 }
 
@@ -81,7 +82,7 @@ impl World {
             journal,
             fuse,
             policy: Policy { payment_profile, ..Policy::default() },
-            clock: Arc::new(VirtualClock(Instant::now())),
+            clock: Arc::new(VirtualClock(Instant::now(), AtomicU64::new(0))),
             entropy: Arc::default(),
             log: Arc::default(),
         }
@@ -104,6 +105,11 @@ impl World {
             log: self.log.clone(),
         };
         Life { app: App::new(ports, self.policy.clone()), tasks }
+    }
+
+    /// Sets the calendar clock ahead.
+    pub(crate) fn jump(&self, span: std::time::Duration) {
+        self.clock.1.fetch_add(span.as_secs(), Ordering::SeqCst);
     }
 
     /// The alerts so far.

@@ -72,7 +72,7 @@ pub(super) struct Arguments {
 
 /// A menu, as it is written.
 #[derive(ValueEnum, Clone, Copy, Debug)]
-enum Menu {
+pub(super) enum Menu {
     /// Every fault.
     Full,
     /// One fault for each moment and each way in which a client can take it.
@@ -80,7 +80,7 @@ enum Menu {
 }
 
 impl Menu {
-    const fn breadth(self) -> Breadth {
+    pub(super) const fn breadth(self) -> Breadth {
         match self {
             Self::Full => Breadth::Full,
             Self::Core => Breadth::Core,

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use clap::Args;
 
 use super::{Common, Console, Ended, Refusal, load};
-use crate::fault::{explain, menu};
+use crate::fault::menu::{self, Breadth};
+use crate::fault::{ProviderFault, explain};
 use crate::oracle;
 use crate::provider::operations;
 use crate::report::terminal::{WIDTH, wrap};
@@ -66,7 +67,7 @@ fn faults() -> String {
             moment = Some(fault.moment);
             put(&mut out, fault.moment.name());
         }
-        put(&mut out, &format!("  {:16}  {}", fault.name, fault.example));
+        put(&mut out, &format!("  {:20}  {}", fault.name, fault.example));
     }
     put(&mut out, "`misrule explain FAULT` says what each does");
     out
@@ -96,7 +97,9 @@ fn sites() -> String {
     }
     for provider in giftgenius::ports::Provider::ALL {
         put(&mut out, &format!("provider.{}", provider.name()));
-        put(&mut out, "    outage");
+        let mut names: Vec<&str> = menu::over_time(Breadth::Full).iter().map(ProviderFault::name).collect();
+        names.dedup();
+        put(&mut out, &format!("    {}", names.join(", ")));
     }
     put(&mut out, "`payment.charge#2` is the second charge to arrive, `payment.charge@3#1` the first for step 3");
     out

@@ -5,10 +5,10 @@ use std::thread;
 
 use clap::{Args, ValueEnum};
 
+use super::explore::Menu;
 use super::progress::Progress;
 use super::{COULD_NOT_RUN, Common, Console, Ended, Refusal, load};
 use crate::defect::{self, Defect};
-use crate::fault::menu;
 use crate::prove::document::Proof;
 use crate::prove::{Means, markdown, prove, terminal};
 use crate::report::document::Word;
@@ -34,14 +34,6 @@ pub(super) struct Arguments {
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-enum Menu {
-    /// Every kind of fault.
-    Full,
-    /// One fault a moment and class.
-    Core,
-}
-
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 enum Format {
     /// For a person.
     Terminal,
@@ -62,14 +54,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     let done = |what: &str, well: bool| progress.done(what, !well);
     let means = Means {
         scenarios: &scenarios,
-        menu: match arguments.menu {
-            Menu::Full => menu::full,
-            Menu::Core => menu::core,
-        },
-        menu_name: match arguments.menu {
-            Menu::Full => "full",
-            Menu::Core => "core",
-        },
+        menu: arguments.menu.breadth(),
         threads: thread::available_parallelism().map_or(1, usize::from),
         done: &done,
     };

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::explore::Profile;
 use super::{Common, Console, Ended, Refusal, Runner, World, load};
+use crate::error::RunError;
 use crate::explore::panicked;
 use crate::outcome::Status;
 use crate::report::terminal::{WIDTH, with_exit};
@@ -58,6 +59,9 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
         None => scenario.plan.clone(),
         Some(text) => faults::plan_for(scenario, text).map_err(|error| Refusal::unusable(&error.render(colour_err)))?,
     };
+    if let Some(planned) = plan.only_simulated().filter(|_| world == WorldKind::Wire) {
+        return Err(Refusal::unusable(&RunError::OnlySimulated { planned: planned.to_string() }.to_string()));
+    }
     let seed = arguments.seed.unwrap_or(scenario.seed);
     let outcome = catch_unwind(AssertUnwindSafe(|| runner(scenario, world, &plan, seed)))
         .unwrap_or_else(|panic| Err(panicked(&*panic)))

@@ -15,7 +15,7 @@ use crate::system::wiring::Wired;
 pub static AMBIGUOUS_CHARGE_CHARGED_AGAIN: Defect = Defect {
     id: "ambiguous_charge_charged_again",
     about: "a charge whose reply was lost is charged again as a new one",
-    caught_by: &["one-effect", "no-blind-charge"],
+    caught_by: "no-blind-charge",
     hunted_on: &[on("checkout/happy_path")],
     wiring: || each_life(|wired| charge_blindly(wired, true)),
 };
@@ -24,7 +24,7 @@ pub static AMBIGUOUS_CHARGE_CHARGED_AGAIN: Defect = Defect {
 pub static BLIND_CHARGE_HIDDEN_BY_DEDUPLICATION: Defect = Defect {
     id: "blind_charge_hidden_by_deduplication",
     about: "a charge is repeated without a look-up, and only the provider's luck keeps it from being a second one",
-    caught_by: &["no-blind-charge"],
+    caught_by: "no-blind-charge",
     hunted_on: &[on("checkout/happy_path").with(PaymentProfile::Acp)],
     wiring: || each_life(|wired| charge_blindly(wired, false)),
 };
@@ -33,7 +33,7 @@ pub static BLIND_CHARGE_HIDDEN_BY_DEDUPLICATION: Defect = Defect {
 pub static STALE_PRICE_CHARGED: Defect = Defect {
     id: "stale_price_charged",
     about: "the price is asked for anew when it is charged, whatever the person had agreed to",
-    caught_by: &["amount-agreed"],
+    caught_by: "amount-agreed",
     hunted_on: &[on("checkout/stale_price")],
     wiring: || each_life(charge_todays_price),
 };

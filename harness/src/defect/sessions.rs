@@ -13,7 +13,7 @@ use super::{Defect, each_life, on};
 pub static SESSION_PAID_ONCE_A_KEY: Defect = Defect {
     id: "session_paid_once_a_key",
     about: "only the key says what was bought: a double click that makes two keys buys twice",
-    caught_by: &["one-effect"],
+    caught_by: "one-effect",
     hunted_on: &[on("duplicates/double_click_two_keys")],
     wiring: || {
         each_life(|wired| {
@@ -27,7 +27,7 @@ pub static SESSION_PAID_ONCE_A_KEY: Defect = Defect {
 pub static ORDER_VISIBLE_TO_ANOTHER_USER: Defect = Defect {
     id: "order_visible_to_another_user",
     about: "an order is found by its id alone, whoever asks",
-    caught_by: &["isolated"],
+    caught_by: "isolated",
     hunted_on: &[on("isolation/somebody_elses_order")],
     wiring: || {
         each_life(|wired| {
@@ -47,7 +47,7 @@ pub static ORDER_VISIBLE_TO_ANOTHER_USER: Defect = Defect {
 pub static DEGRADED_MODE_THAT_STILL_CHARGES: Defect = Defect {
     id: "degraded_mode_that_still_charges",
     about: "the switch that turns checkout off is turned, and nobody looks at it",
-    caught_by: &["degraded-honest"],
+    caught_by: "degraded-honest",
     hunted_on: &[on("degraded/checkout_is_off")],
     wiring: || each_life(|wired| wired.reading(|key, stored| (*key != Key::Switches).then_some(stored))),
 };

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use giftgenius::ports::Provider;
 
 use super::plan::{Choice, Deviation, KINDS, Kind, PROVIDERS};
-use crate::fault::menu::Breadth;
+use crate::fault::menu::{Breadth, over_time};
 use crate::fault::plan::{Address, Plan, Planned};
-use crate::fault::{Fault, Moment, ProviderFault};
+use crate::fault::{Fault, ProviderFault};
 use crate::outcome::Outcome;
 use crate::scenario::model::Scenario;
 
@@ -204,22 +203,13 @@ fn entries(kind: Kind, menu: Breadth) -> Vec<Entry> {
     match kind {
         Kind::At(place) => {
             let core = Breadth::Core.at(place);
-            let all = menu.at(place).iter().filter(|fault| fault.moment() != Moment::Own);
+            let all = menu.at(place).iter();
             all.map(|fault| Entry { fault: Anything::At(fault.clone()), core: core.contains(fault) }).collect()
         }
-        Kind::Over(provider) => {
-            let core = over_time(provider, Breadth::Core);
-            let all = over_time(provider, menu).into_iter();
+        Kind::Over(_) => {
+            let core = over_time(Breadth::Core);
+            let all = over_time(menu).iter().cloned();
             all.map(|fault| Entry { core: core.contains(&fault), fault: Anything::Over(fault) }).collect()
         }
-    }
-}
-
-/// What can go wrong over time at a provider.
-fn over_time(_provider: Provider, menu: Breadth) -> Vec<ProviderFault> {
-    let outage = |from, calls| ProviderFault::Outage { from, calls };
-    match menu {
-        Breadth::Full => vec![outage(1, 3), outage(2, 3), outage(1, 12), outage(2, 12), outage(1, u32::MAX)],
-        Breadth::Core => vec![outage(2, 3), outage(1, 12)],
     }
 }

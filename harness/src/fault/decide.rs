@@ -33,6 +33,10 @@ pub enum Reply {
     Refuse,
     /// Status and headers, and half a body.
     Cut,
+    /// The provider's reply, byte after byte, never whole in time.
+    Trickle,
+    /// The provider's reply in a body larger than anybody should read.
+    Huge,
 }
 
 /// What is done to a reply's body.
@@ -48,6 +52,8 @@ pub enum Mangle {
     WrongType(String),
     /// The amount is told one unit too high (a whole one: 100 minor units).
     WrongAmount,
+    /// It is about another subject than the request.
+    OtherReply,
 }
 
 /// A decided delivery.
@@ -87,6 +93,7 @@ pub fn decide(fault: Option<&Fault>) -> Delivery {
         Some(Fault::LostRequest) => Delivery::new(NEVER, Reply::Silence),
         Some(Fault::Status(status, retry_after)) => Delivery::new(NEVER, Reply::Status(*status, *retry_after)),
         Some(Fault::Reset) => Delivery::new(NEVER, Reply::Reset),
+        Some(Fault::Stall) => Delivery::new(&[When::Late], Reply::Silence),
         Some(Fault::LostReply) => Delivery::new(ONCE, Reply::Silence),
         Some(Fault::StatusAfter(status, retry_after)) => Delivery::new(ONCE, Reply::Status(*status, *retry_after)),
         Some(Fault::ResetAfter) => Delivery::new(ONCE, Reply::Reset),
@@ -94,6 +101,9 @@ pub fn decide(fault: Option<&Fault>) -> Delivery {
         Some(Fault::Cut) => Delivery::new(ONCE, Reply::Cut),
         Some(Fault::Garbage) => mangled(Mangle::Garbage),
         Some(Fault::HtmlPage) => mangled(Mangle::HtmlPage),
+        Some(Fault::Trickle) => Delivery::new(ONCE, Reply::Trickle),
+        Some(Fault::HugeBody) => Delivery::new(ONCE, Reply::Huge),
+        Some(Fault::OtherReply) => mangled(Mangle::OtherReply),
         Some(Fault::MissingField(field)) => mangled(Mangle::MissingField(field.clone())),
         Some(Fault::WrongType(field)) => mangled(Mangle::WrongType(field.clone())),
         Some(Fault::WrongAmount) => mangled(Mangle::WrongAmount),

@@ -46,6 +46,12 @@ pub static ALL: &[Explained] = &[
         "The connection is reset before the request is applied. The sender cannot know that.",
     ),
     explained(
+        "stall",
+        Moment::Before,
+        "payment.charge#1: stall",
+        "The request is held up on its way and applied much later (0.9 of the bound on late effects, past every lease); its sender hears nothing. By then it may have been given up, undone, or sent again by somebody else.",
+    ),
+    explained(
         "lost_reply",
         Moment::After,
         "payment.charge#1: lost_reply",
@@ -86,6 +92,24 @@ pub static ALL: &[Explained] = &[
         Moment::Reply,
         "payment.charge#1: html_page",
         "The request is applied; a proxy answers 200 with a page of its own. Its text must not reach the model.",
+    ),
+    explained(
+        "trickle",
+        Moment::Reply,
+        "payment.charge#1: trickle",
+        "The request is applied; the reply comes byte after byte, too slowly to be whole in time. A time-out that each byte puts off never ends.",
+    ),
+    explained(
+        "huge_body",
+        Moment::Reply,
+        "payment.charge#1: huge_body",
+        "The request is applied; the reply is good JSON of four megabytes. Whoever does not bound what it reads is brought down by one reply.",
+    ),
+    explained(
+        "other_reply",
+        Moment::Reply,
+        "payment.charge#1: other_reply",
+        "The request is applied; the reply is a whole and good one to the same request of somebody else. Only what it says it is about tells (the reference, the charge, the product), so that has to be compared.",
     ),
     explained(
         "missing_field",
@@ -142,10 +166,76 @@ pub static ALL: &[Explained] = &[
         "What is told is old: yesterday's price, a shelf that has changed since.",
     ),
     explained(
+        "price_changed",
+        Moment::Circumstance,
+        "catalog.quote#1: price_changed",
+        "The price has just gone up: this quote and all that is told from now on is dearer than what was told before. A session pays what it was quoted, never another amount.",
+    ),
+    explained(
+        "reservation_expired",
+        Moment::Circumstance,
+        "inventory.commit#1: reservation_expired",
+        "The reservation runs out just before it is to be sold. The charge stands: the stock has to be had again at the same price, or the money given back.",
+    ),
+    explained(
+        "processing",
+        Moment::Circumstance,
+        "payment.charge#1: processing",
+        "The charge (or refund) is accepted, and done only half of the bound on late effects later. It is neither done nor refused until then.",
+    ),
+    explained(
+        "requires_action",
+        Moment::Circumstance,
+        "payment.charge#1: requires_action",
+        "The person has to confirm the charge at their bank first. They do, half of the bound on late effects later, unless the reference was closed before: a sale that was called off must not be charged after all.",
+    ),
+    explained(
+        "wrong_amount_charged",
+        Moment::Circumstance,
+        "payment.charge#1: wrong_amount_charged",
+        "The provider really takes another amount than it was asked for, and says so. That amount has to be given back.",
+    ),
+    explained(
+        "refund_fails_later",
+        Moment::Circumstance,
+        "payment.refund#1: refund_fails_later",
+        "The refund is done, and half of the bound on late effects later it fails: the money stands again. A refund that is accepted is not done yet.",
+    ),
+    explained(
+        "key_expired",
+        Moment::Circumstance,
+        "payment.charge#2: key_expired",
+        "The provider has forgotten the request's key, so that a repetition runs afresh. Only what the key protected shows whether somebody relied on it alone.",
+    ),
+    explained(
+        "in_flight",
+        Moment::Circumstance,
+        "payment.charge#1: in_flight",
+        "An earlier copy of the request is still being worked on: the work is done, and this one is answered 409 in_flight with Retry-After (by the `acp` profile; others answer as ever). It is no refusal.",
+    ),
+    explained(
         "outage",
         Moment::OverTime,
         "provider.payment: outage(from=2, calls=3)",
         "The provider refuses every connection for a window of its requests, counted from 1, then is back.",
+    ),
+    explained(
+        "brownout",
+        Moment::OverTime,
+        "provider.payment: brownout(percent=50, from=1, calls=8)",
+        "For a window of its requests the provider answers an evenly spread share of them 503, the first among them.",
+    ),
+    explained(
+        "flap",
+        Moment::OverTime,
+        "provider.payment: flap(from=1, up=1, down=2, calls=9)",
+        "For a window of its requests the provider is gone and back by turns: it refuses `down` connections, then takes `up`, and so on.",
+    ),
+    explained(
+        "rate_limit",
+        Moment::OverTime,
+        "provider.payment: rate_limit(from=2, calls=4, retry_after=1)",
+        "For a window of its requests the provider turns each away with 429 and this Retry-After (seconds).",
     ),
     explained(
         "crash",
@@ -199,10 +289,12 @@ pub fn by_name(name: &str) -> Option<&'static Explained> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::time::Duration;
 
     use super::*;
-    use crate::fault::{Circumstance, Fault};
+    use crate::fault::menu::{self, Breadth};
+    use crate::fault::{Circumstance, Fault, ProviderFault};
 
     #[test]
     fn every_fault_is_explained_under_its_name_and_moment() {
@@ -212,6 +304,7 @@ mod tests {
             Fault::LostRequest,
             Fault::Status(503, None),
             Fault::Reset,
+            Fault::Stall,
             Fault::LostReply,
             Fault::StatusAfter(500, None),
             Fault::ResetAfter,
@@ -219,15 +312,15 @@ mod tests {
             Fault::Cut,
             Fault::Garbage,
             Fault::HtmlPage,
+            Fault::Trickle,
+            Fault::HugeBody,
+            Fault::OtherReply,
             Fault::MissingField(text()),
             Fault::WrongType(text()),
             Fault::WrongAmount,
             Fault::Duplicate,
             Fault::LateDuplicate,
             Fault::Circumstance(Circumstance::Declined(text())),
-            Fault::Circumstance(Circumstance::OutOfStock),
-            Fault::Circumstance(Circumstance::PartialReserve),
-            Fault::Circumstance(Circumstance::Stale),
             Fault::Crash(crate::fault::CrashPoint::BeforeSend),
             Fault::HangUp,
             Fault::Yield,
@@ -237,11 +330,16 @@ mod tests {
             Fault::Corrupt,
             Fault::Jump(crate::fault::Expiry::Lease),
         ];
+        let plain = Circumstance::PLAIN.map(Fault::Circumstance);
+        let all: Vec<_> = all.into_iter().chain(plain).collect();
         for fault in &all {
             let explained = by_name(fault.name()).unwrap_or_else(|| panic!("{} is not explained", fault.name()));
             assert_eq!(explained.moment, fault.moment(), "{}", fault.name());
         }
-        // And `outage`, which is a provider's, not a request's.
-        assert_eq!(ALL.len(), all.len() + 1);
+        let over_time: BTreeSet<_> = menu::over_time(Breadth::Full).iter().map(ProviderFault::name).collect();
+        for name in &over_time {
+            assert_eq!(by_name(name).map(|explained| explained.moment), Some(Moment::OverTime), "{name}");
+        }
+        assert_eq!(ALL.len(), all.len() + over_time.len());
     }
 }

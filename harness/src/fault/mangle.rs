@@ -16,6 +16,14 @@ use crate::provider::OperationSpec;
 /// By how many minor units a wrong amount is told too high: a whole unit.
 pub const WRONG_BY: i64 = 100;
 
+/// How large the padding of a huge body is, in bytes.
+pub const HUGE_BODY_BYTES: usize = 4 * 1024 * 1024;
+
+/// Whose reply another request's is: an order, a charge and a product that nobody in a run has.
+const OTHER_REFERENCE: &str = "ord_0000000000000000";
+const OTHER_CHARGE: &str = "ch_9999";
+const OTHER_SKU: &str = "somebody-elses-gift";
+
 /// How much of a body is left before the garbage.
 const LEFT_BEFORE_GARBAGE: usize = 8;
 
@@ -44,6 +52,52 @@ pub fn mangle(body: &[u8], how: &Mangle, operation: &OperationSpec) -> Vec<u8> {
                 *amount = json!(minor_units.saturating_add(WRONG_BY));
             }
         }),
+        Mangle::OtherReply => edited(body, |reply| make_others(reply, operation)),
+    }
+}
+
+/// The body padded with a field in front of all others, so that nobody has the rest before having read the padding.
+pub fn padded(body: &[u8]) -> Vec<u8> {
+    let Some(fields) = body.strip_prefix(b"{") else {
+        return body.to_vec();
+    };
+    const FRONT: &[u8] = b"{\"padding\":\"";
+    let mut padded = Vec::with_capacity(FRONT.len() + HUGE_BODY_BYTES + 2 + fields.len());
+    padded.extend_from_slice(FRONT);
+    padded.resize(FRONT.len() + HUGE_BODY_BYTES, b'x');
+    padded.extend_from_slice(b"\",");
+    padded.extend_from_slice(fields);
+    padded
+}
+
+/// Makes a reply one to the request of somebody who did the same for the same amount: only what it is about differs. An
+/// empty list of charges gets theirs, at the price of the fixture's most bought gift. A refusal says nothing of its
+/// subject, and stays.
+fn make_others(reply: &mut Value, operation: &OperationSpec) {
+    if reply.get("error").is_some() {
+        return;
+    }
+    if let Some(Value::Array(charges)) = reply.get_mut("charges") {
+        if charges.is_empty() {
+            charges.push(json!({"amount": 4200, "currency": "EUR", "status": "captured", "refunded": 0}));
+        }
+        for charge in charges {
+            charge["id"] = json!(OTHER_CHARGE);
+            charge["reference"] = json!(OTHER_REFERENCE);
+        }
+    }
+    if reply.get("amount").is_some() {
+        reply["id"] = json!(OTHER_CHARGE.replace("ch", if reply.get("charge").is_some() { "re" } else { "ch" }));
+    }
+    let Some(field) = operation.subject_field else {
+        return;
+    };
+    if let Some(subject) = reply.pointer_mut(field) {
+        *subject = match field {
+            "/charge" => json!(OTHER_CHARGE),
+            "/lines/0/sku" => json!(OTHER_SKU),
+            _ => json!(OTHER_REFERENCE),
+        };
     }
 }
 
@@ -141,7 +195,7 @@ mod tests {
     use super::*;
     use crate::canary::CANARIES;
     use crate::canary::CARD_NUMBER;
-    use crate::provider::operations::{CHARGE, COMMIT, LOOK_UP};
+    use crate::provider::operations::{ALL, CHARGE, COMMIT, LOOK_UP, QUOTE, REFUND};
 
     const REPLY: &[u8] = br#"{"charges":[{"amount":4200,"id":"ch_1"}],"ok":true}"#;
 
@@ -203,6 +257,51 @@ mod tests {
         ] {
             assert_eq!(mangle(body, &Mangle::WrongAmount, operation), body);
         }
+    }
+
+    #[test]
+    fn another_requests_reply_differs_in_its_subject_only() {
+        for (operation, body, expected) in [
+            (
+                &CHARGE,
+                json!({"id": "ch_1", "reference": "ord_1", "amount": 4200, "status": "captured"}),
+                json!({"id": "ch_9999", "reference": OTHER_REFERENCE, "amount": 4200, "status": "captured"}),
+            ),
+            (
+                &REFUND,
+                json!({"id": "re_1", "charge": "ch_1", "amount": 4200}),
+                json!({"id": "re_9999", "charge": "ch_9999", "amount": 4200}),
+            ),
+            (
+                &LOOK_UP,
+                json!({"charges": []}),
+                json!({"charges": [{"id": "ch_9999", "reference": OTHER_REFERENCE, "amount": 4200, "currency": "EUR",
+                                    "status": "captured", "refunded": 0}]}),
+            ),
+            (&QUOTE, json!({"lines": [{"sku": "tea-set"}]}), json!({"lines": [{"sku": OTHER_SKU}]})),
+            (&COMMIT, json!({"reference": "ord_1/1"}), json!({"reference": OTHER_REFERENCE})),
+            (&CHARGE, json!({"error": {"code": "card_declined"}}), json!({"error": {"code": "card_declined"}})),
+        ] {
+            let reply = mangle(body.to_string().as_bytes(), &Mangle::OtherReply, operation);
+            assert_eq!(serde_json::from_slice::<Value>(&reply).expect("JSON"), expected, "{}", operation.label);
+        }
+    }
+
+    #[test]
+    fn every_operation_that_can_have_anothers_reply_shows_it() {
+        for operation in ALL.iter().filter(|operation| operation.subject_field.is_some()) {
+            let field = operation.subject_field.expect("just asked");
+            assert!(matches!(field, "/reference" | "/charge" | "/charges/0/reference" | "/lines/0/sku"), "{field}");
+        }
+    }
+
+    #[test]
+    fn a_padded_body_says_the_same_and_more() {
+        let body = padded(REPLY);
+        assert!(body.len() > HUGE_BODY_BYTES);
+        let mut padded: Value = serde_json::from_slice(&body).expect("JSON");
+        take_out(&mut padded, "/padding");
+        assert_eq!(padded, serde_json::from_slice::<Value>(REPLY).expect("JSON"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::plan::DELAY_MAX;
 use super::site::Place;
-use super::{Circumstance, CrashPoint, Expiry, Fault, RetryAfter};
+use super::{Circumstance, CrashPoint, Expiry, Fault, ProviderFault, RetryAfter};
 use crate::provider::OperationSpec;
 use crate::provider::operations::{self, Refusal};
 use crate::suggest::nearest;
@@ -46,6 +46,12 @@ pub enum Impossible {
     /// The reply has no amount.
     #[error("a reply of `{operation}` tells no amount that could be wrong")]
     NoAmount {
+        /// The operation's label.
+        operation: &'static str,
+    },
+    /// The reply names nothing that it is about.
+    #[error("a reply of `{operation}` does not say what it is about, so nobody could know it for another request's")]
+    NoSubject {
         /// The operation's label.
         operation: &'static str,
     },
@@ -94,7 +100,7 @@ pub fn full(place: impl Into<Place>) -> &'static [Fault] {
     &MENUS[place.into().index()]
 }
 
-/// About twelve faults: one for each moment and each way in which a client can take it.
+/// About fourteen faults: one for each moment and each way in which a client can take it.
 pub fn core(place: impl Into<Place>) -> &'static [Fault] {
     static MENUS: LazyLock<Vec<Vec<Fault>>> = LazyLock::new(|| {
         let menu = |place| match place {
@@ -105,6 +111,31 @@ pub fn core(place: impl Into<Place>) -> &'static [Fault] {
         Place::all().map(menu).collect()
     });
     &MENUS[place.into().index()]
+}
+
+/// The faults over time that exploration tries, one at a time, at a provider: the same for each. Two last for good, as
+/// far as one sale goes.
+pub const fn over_time(extent: Breadth) -> &'static [ProviderFault] {
+    const FOR_GOOD: u32 = 1000;
+    match extent {
+        Breadth::Full => &[
+            ProviderFault::Outage { from: 1, calls: 1 },
+            ProviderFault::Outage { from: 1, calls: 4 },
+            ProviderFault::Outage { from: 2, calls: 3 },
+            ProviderFault::Outage { from: 1, calls: FOR_GOOD },
+            ProviderFault::Outage { from: 2, calls: FOR_GOOD },
+            ProviderFault::Brownout { percent: 50, from: 1, calls: 8 },
+            ProviderFault::Flap { from: 1, up: 1, down: 2, calls: 9 },
+            ProviderFault::RateLimit { from: 1, calls: 4, retry_after: 1 },
+            ProviderFault::RateLimit { from: 2, calls: 4, retry_after: 60 },
+        ],
+        Breadth::Core => &[
+            ProviderFault::Outage { from: 1, calls: 4 },
+            ProviderFault::Outage { from: 2, calls: FOR_GOOD },
+            ProviderFault::Brownout { percent: 50, from: 1, calls: 8 },
+            ProviderFault::RateLimit { from: 1, calls: 4, retry_after: 1 },
+        ],
+    }
 }
 
 /// Whether a fault can happen at a place.
@@ -157,6 +188,7 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
         Fault::Crash(CrashPoint::BeforeSend | CrashPoint::AfterSend | CrashPoint::AfterReply) | Fault::HangUp => Ok(()),
         Fault::StatusAfter(..) => effectful(operation, fault, "status"),
         Fault::ResetAfter => effectful(operation, fault, "reset"),
+        Fault::Stall => effectful(operation, fault, "lost_request"),
         Fault::Duplicate | Fault::LateDuplicate => effectful(operation, fault, "delay"),
         Fault::MissingField(field) | Fault::WrongType(field) => {
             let mut known = fields(operation);
@@ -173,6 +205,10 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
         Fault::WrongAmount => match operation.amount_field {
             Some(_) => Ok(()),
             None => Err(Impossible::NoAmount { operation: label }),
+        },
+        Fault::OtherReply => match operation.subject_field {
+            Some(_) => Ok(()),
+            None => Err(Impossible::NoSubject { operation: label }),
         },
         Fault::Circumstance(circumstance) => {
             if operation.refusals.contains(&refusal(circumstance)) {
@@ -191,7 +227,9 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
         | Fault::Delay(_)
         | Fault::Cut
         | Fault::Garbage
-        | Fault::HtmlPage => Ok(()),
+        | Fault::HtmlPage
+        | Fault::Trickle
+        | Fault::HugeBody => Ok(()),
     }
 }
 
@@ -223,11 +261,15 @@ pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
         Fault::Refuse
         | Fault::LostRequest
         | Fault::Reset
+        | Fault::Stall
         | Fault::LostReply
         | Fault::ResetAfter
         | Fault::Cut
         | Fault::Garbage
         | Fault::HtmlPage
+        | Fault::Trickle
+        | Fault::HugeBody
+        | Fault::OtherReply
         | Fault::MissingField(_)
         | Fault::WrongType(_)
         | Fault::WrongAmount
@@ -240,7 +282,19 @@ pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
         | Fault::Full
         | Fault::Corrupt
         | Fault::Jump(_)
-        | Fault::Circumstance(Circumstance::OutOfStock | Circumstance::PartialReserve | Circumstance::Stale) => Ok(()),
+        | Fault::Circumstance(
+            Circumstance::OutOfStock
+            | Circumstance::PartialReserve
+            | Circumstance::Stale
+            | Circumstance::PriceChanged
+            | Circumstance::ReservationExpired
+            | Circumstance::Processing
+            | Circumstance::RequiresAction
+            | Circumstance::WrongAmountCharged
+            | Circumstance::RefundFailsLater
+            | Circumstance::KeyExpired
+            | Circumstance::InFlight,
+        ) => Ok(()),
     }
 }
 
@@ -264,6 +318,7 @@ fn full_menu(operation: &OperationSpec) -> Vec<Fault> {
     ];
     if operation.effectful {
         menu.extend([
+            Fault::Stall,
             Fault::LostReply,
             Fault::StatusAfter(500, None),
             Fault::StatusAfter(503, None),
@@ -276,7 +331,12 @@ fn full_menu(operation: &OperationSpec) -> Vec<Fault> {
         Fault::Cut,
         Fault::Garbage,
         Fault::HtmlPage,
+        Fault::Trickle,
+        Fault::HugeBody,
     ]);
+    if operation.subject_field.is_some() {
+        menu.push(Fault::OtherReply);
+    }
     menu.extend(fields(operation).map(|field| Fault::MissingField(field.to_owned())));
     menu.extend(fields(operation).map(|field| Fault::WrongType(field.to_owned())));
     if operation.amount_field.is_some() {
@@ -324,14 +384,15 @@ fn core_menu(operation: &OperationSpec) -> Vec<Fault> {
     if operation.effectful {
         menu.extend([Fault::LostReply, Fault::StatusAfter(500, None)]);
     }
-    menu.extend([Fault::Delay(Duration::from_secs(5)), Fault::Garbage]);
+    menu.push(Fault::Garbage);
     if operation.amount_field.is_some() {
-        menu.push(Fault::WrongAmount);
+        menu.extend([Fault::OtherReply, Fault::WrongAmount]);
     }
     if operation.effectful {
         menu.extend([Fault::Duplicate, Fault::LateDuplicate]);
     }
-    menu.extend(operation.refusals.iter().flat_map(|refusal| circumstances(*refusal).into_iter().take(1)));
+    let refusals = operation.refusals.iter().filter(|refusal| is_core(**refusal));
+    menu.extend(refusals.flat_map(|refusal| circumstances(*refusal).into_iter().take(1)));
     menu.push(Fault::Crash(if operation.effectful { CrashPoint::AfterSend } else { CrashPoint::BeforeSend }));
     menu
 }
@@ -343,6 +404,14 @@ const fn refusal(circumstance: &Circumstance) -> Refusal {
         Circumstance::OutOfStock => Refusal::OutOfStock,
         Circumstance::PartialReserve => Refusal::PartialReserve,
         Circumstance::Stale => Refusal::Stale,
+        Circumstance::PriceChanged => Refusal::PriceChanged,
+        Circumstance::ReservationExpired => Refusal::ReservationExpired,
+        Circumstance::Processing => Refusal::Processing,
+        Circumstance::RequiresAction => Refusal::RequiresAction,
+        Circumstance::WrongAmountCharged => Refusal::WrongAmountCharged,
+        Circumstance::RefundFailsLater => Refusal::RefundFailsLater,
+        Circumstance::KeyExpired => Refusal::KeyExpired,
+        Circumstance::InFlight => Refusal::InFlight,
     }
 }
 
@@ -355,8 +424,33 @@ fn circumstances(refusal: Refusal) -> Vec<Fault> {
         Refusal::OutOfStock => vec![Circumstance::OutOfStock],
         Refusal::PartialReserve => vec![Circumstance::PartialReserve],
         Refusal::Stale => vec![Circumstance::Stale],
+        Refusal::PriceChanged => vec![Circumstance::PriceChanged],
+        Refusal::ReservationExpired => vec![Circumstance::ReservationExpired],
+        Refusal::Processing => vec![Circumstance::Processing],
+        Refusal::RequiresAction => vec![Circumstance::RequiresAction],
+        Refusal::WrongAmountCharged => vec![Circumstance::WrongAmountCharged],
+        Refusal::RefundFailsLater => vec![Circumstance::RefundFailsLater],
+        Refusal::KeyExpired => vec![Circumstance::KeyExpired],
+        Refusal::InFlight => vec![Circumstance::InFlight],
     };
     circumstances.into_iter().map(Fault::Circumstance).collect()
+}
+
+/// Whether a refusal is a class of its own. What is left out is taken like something that is not: a price that changes
+/// like an old one, a forgotten key like a repetition, an earlier copy at work like a reply that is lost, another amount
+/// that is charged like one that is told.
+const fn is_core(refusal: Refusal) -> bool {
+    match refusal {
+        Refusal::Declined
+        | Refusal::OutOfStock
+        | Refusal::PartialReserve
+        | Refusal::Stale
+        | Refusal::ReservationExpired
+        | Refusal::Processing
+        | Refusal::RequiresAction
+        | Refusal::RefundFailsLater => true,
+        Refusal::PriceChanged | Refusal::WrongAmountCharged | Refusal::KeyExpired | Refusal::InFlight => false,
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod decide;
 pub mod explain;
 pub mod mangle;
 pub mod menu;
+pub mod over_time;
 pub mod parse;
 pub mod plan;
 pub mod site;
@@ -14,6 +15,7 @@ pub mod site;
 use std::time::Duration;
 
 pub use crate::provider::Circumstance;
+pub use over_time::ProviderFault;
 
 /// When a reply asks to be asked again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -35,6 +37,8 @@ pub enum Fault {
     Status(u16, Option<RetryAfter>),
     /// The connection is reset before the request is applied.
     Reset,
+    /// The request is held up on its way: applied late, past every lease; its sender hears nothing.
+    Stall,
     /// Applied; the reply is lost.
     LostReply,
     /// Applied; answers this status instead of its reply.
@@ -49,6 +53,12 @@ pub enum Fault {
     Garbage,
     /// Applied; the reply is a 200 with a proxy's HTML page.
     HtmlPage,
+    /// Applied; the reply comes byte after byte, too slowly to be whole before the attempt's time-out.
+    Trickle,
+    /// Applied; the reply is good JSON of several megabytes.
+    HugeBody,
+    /// Applied; the reply is another request's: about somebody else's charge, reservation or gift.
+    OtherReply,
     /// Applied; the reply lacks this field (JSON pointer without the leading slash).
     MissingField(String),
     /// Applied; this field of the reply has another type.
@@ -153,18 +163,6 @@ impl Expiry {
     }
 }
 
-/// A fault over time, chosen once a run for a provider; its window counts requests that arrive, from 1.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum ProviderFault {
-    /// Requests `from`, `from + 1`, … (`calls` of them) are refused a connection.
-    Outage {
-        /// The first request that is refused.
-        from: u32,
-        /// How many are refused.
-        calls: u32,
-    },
-}
-
 /// Which part of a call a fault strikes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Moment {
@@ -207,6 +205,7 @@ impl Fault {
             Self::LostRequest => "lost_request",
             Self::Status(..) => "status",
             Self::Reset => "reset",
+            Self::Stall => "stall",
             Self::LostReply => "lost_reply",
             Self::StatusAfter(..) => "status_after",
             Self::ResetAfter => "reset_after",
@@ -214,6 +213,9 @@ impl Fault {
             Self::Cut => "cut",
             Self::Garbage => "garbage",
             Self::HtmlPage => "html_page",
+            Self::Trickle => "trickle",
+            Self::HugeBody => "huge_body",
+            Self::OtherReply => "other_reply",
             Self::MissingField(_) => "missing_field",
             Self::WrongType(_) => "wrong_type",
             Self::WrongAmount => "wrong_amount",
@@ -231,15 +233,24 @@ impl Fault {
         }
     }
 
+    /// Whether it can be realised in simulation only: on the wire the operating system says which of the tasks that are
+    /// ready goes first.
+    pub const fn only_simulated(&self) -> bool {
+        matches!(self, Self::Yield)
+    }
+
     /// Which part of the call it strikes.
     pub const fn moment(&self) -> Moment {
         match self {
-            Self::Refuse | Self::LostRequest | Self::Status(..) | Self::Reset => Moment::Before,
+            Self::Refuse | Self::LostRequest | Self::Status(..) | Self::Reset | Self::Stall => Moment::Before,
             Self::LostReply | Self::StatusAfter(..) | Self::ResetAfter => Moment::After,
             Self::Delay(_)
             | Self::Cut
             | Self::Garbage
             | Self::HtmlPage
+            | Self::Trickle
+            | Self::HugeBody
+            | Self::OtherReply
             | Self::MissingField(_)
             | Self::WrongType(_)
             | Self::WrongAmount => Moment::Reply,
@@ -253,15 +264,6 @@ impl Fault {
             | Self::Slow(_)
             | Self::Corrupt
             | Self::Jump(_) => Moment::Own,
-        }
-    }
-}
-
-impl ProviderFault {
-    /// The word for the fault, without its parameters.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Outage { .. } => "outage",
         }
     }
 }

@@ -13,9 +13,13 @@ use giftgenius::ports::Provider;
 use super::menu::{self, Impossible};
 use super::plan::{Address, Plan, Planned};
 use super::site::Place;
-use super::{Circumstance, CrashPoint, Expiry, Fault, ProviderFault, RetryAfter};
+use super::{Circumstance, CrashPoint, Expiry, Fault, ProviderFault};
 use crate::provider::operations;
 use crate::suggest::nearest;
+
+mod call;
+
+use call::Call;
 
 /// Why a text is no plan.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -39,11 +43,12 @@ pub enum Target {
 }
 
 /// Every fault's name, for suggestions.
-const FAULTS: [&str; 28] = [
+const FAULTS: [&str; 40] = [
     "refuse",
     "lost_request",
     "status",
     "reset",
+    "stall",
     "lost_reply",
     "status_after",
     "reset_after",
@@ -51,6 +56,9 @@ const FAULTS: [&str; 28] = [
     "cut",
     "garbage",
     "html_page",
+    "trickle",
+    "huge_body",
+    "other_reply",
     "missing_field",
     "wrong_type",
     "wrong_amount",
@@ -60,6 +68,14 @@ const FAULTS: [&str; 28] = [
     "out_of_stock",
     "partial_reserve",
     "stale",
+    "price_changed",
+    "reservation_expired",
+    "processing",
+    "requires_action",
+    "wrong_amount_charged",
+    "refund_fails_later",
+    "key_expired",
+    "in_flight",
     "crash",
     "hang_up",
     "yield",
@@ -71,7 +87,7 @@ const FAULTS: [&str; 28] = [
 ];
 
 /// The names of faults over time.
-const PROVIDER_FAULTS: [&str; 1] = ["outage"];
+const PROVIDER_FAULTS: [&str; 4] = ["outage", "brownout", "flap", "rate_limit"];
 
 impl FromStr for Plan {
     type Err = ParseError;
@@ -106,11 +122,15 @@ impl Plan {
                 (Planned::At(one, _), Planned::At(other, _)) if one == other => {
                     return Err(format!("`{one}` stands twice; one site goes wrong in one way"));
                 }
-                (Planned::Over(one, earlier), Planned::Over(other, later))
-                    if one == other && overlap(earlier, later) =>
-                {
+                (Planned::Over(one, earlier), Planned::Over(other, later)) if one == other && earlier.meets(later) => {
                     let name = one.name();
-                    return Err(format!("the outages of `provider.{name}` overlap; write one that covers both"));
+                    let (from, calls) = earlier.window();
+                    let next = from.saturating_add(calls);
+                    return Err(format!(
+                        "`{}` and `{}` of `provider.{name}` overlap; the second can begin at request {next}",
+                        earlier.name(),
+                        later.name()
+                    ));
                 }
                 (Planned::At(..) | Planned::Over(..), Planned::At(..) | Planned::Over(..)) => {}
             }
@@ -138,13 +158,6 @@ pub fn parse_provider_fault(text: &str) -> Result<ProviderFault, ParseError> {
 /// Reads the fault that strikes at a place; one that cannot happen there is an error.
 pub fn parse_planned(place: &Target, text: &str) -> Result<Planned, ParseError> {
     Reader { text }.planned(place, text)
-}
-
-/// Whether two faults over time cover one request.
-fn overlap(one: &ProviderFault, other: &ProviderFault) -> bool {
-    let ProviderFault::Outage { from, calls } = *one;
-    let ProviderFault::Outage { from: other_from, calls: other_calls } = *other;
-    from < other_from.saturating_add(other_calls) && other_from < from.saturating_add(calls)
 }
 
 /// Where a part of a text stands in it.
@@ -272,6 +285,7 @@ impl<'a> Reader<'a> {
             Impossible::NoEffect { .. }
             | Impossible::NoAmount { .. }
             | Impossible::NoRefusal { .. }
+            | Impossible::NoSubject { .. }
             | Impossible::Elsewhere { .. }
             | Impossible::Status(_)
             | Impossible::Delay
@@ -287,6 +301,7 @@ impl<'a> Reader<'a> {
             "lost_request" => Fault::LostRequest,
             "status" => Fault::Status(call.status()?, call.retry_after()?),
             "reset" => Fault::Reset,
+            "stall" => Fault::Stall,
             "lost_reply" => Fault::LostReply,
             "status_after" => Fault::StatusAfter(call.status()?, call.retry_after()?),
             "reset_after" => Fault::ResetAfter,
@@ -297,6 +312,9 @@ impl<'a> Reader<'a> {
             "cut" => Fault::Cut,
             "garbage" => Fault::Garbage,
             "html_page" => Fault::HtmlPage,
+            "trickle" => Fault::Trickle,
+            "huge_body" => Fault::HugeBody,
+            "other_reply" => Fault::OtherReply,
             "missing_field" => Fault::MissingField(call.value("missing_field(id)")?.to_owned()),
             "wrong_type" => Fault::WrongType(call.value("wrong_type(id)")?.to_owned()),
             "wrong_amount" => Fault::WrongAmount,
@@ -306,9 +324,6 @@ impl<'a> Reader<'a> {
                 let code = call.value("declined(insufficient_funds)")?.to_owned();
                 Fault::Circumstance(Circumstance::Declined(code))
             }
-            "out_of_stock" => Fault::Circumstance(Circumstance::OutOfStock),
-            "partial_reserve" => Fault::Circumstance(Circumstance::PartialReserve),
-            "stale" => Fault::Circumstance(Circumstance::Stale),
             "crash" => {
                 Fault::Crash(call.word("crash(after_send)", "point of a crash", &CrashPoint::ALL, |it| it.name())?)
             }
@@ -322,8 +337,10 @@ impl<'a> Reader<'a> {
             }
             "corrupt" => Fault::Corrupt,
             "jump" => Fault::Jump(call.word("jump(lease)", "expiry", &Expiry::ALL, |it| it.name())?),
-            unknown => {
-                return Err(self.unknown(unknown, "fault", FAULTS.into_iter().chain(PROVIDER_FAULTS)));
+            name => {
+                let plain = Circumstance::PLAIN.into_iter().find(|circumstance| circumstance.name() == name);
+                let unknown = || self.unknown(name, "fault", FAULTS.into_iter().chain(PROVIDER_FAULTS));
+                Fault::Circumstance(plain.ok_or_else(unknown)?)
             }
         };
         call.finish()?;
@@ -332,141 +349,34 @@ impl<'a> Reader<'a> {
     }
 
     fn provider_fault(self, part: &'a str) -> Result<ProviderFault, ParseError> {
-        const EXAMPLE: &str = "outage(from=2, calls=3)";
         let mut call = Call::read(self, part)?;
-        if call.name != "outage" {
-            return Err(self.unknown(call.name, "fault of a whole provider", PROVIDER_FAULTS));
-        }
-        let (from, calls) = (call.named("from", EXAMPLE)?, call.named("calls", EXAMPLE)?);
+        let fault = match call.name {
+            "outage" => {
+                let [from, calls] = call.counts(["from", "calls"], "outage(from=2, calls=3)")?;
+                ProviderFault::Outage { from, calls }
+            }
+            "brownout" => {
+                let example = "brownout(percent=50, from=1, calls=8)";
+                let [percent, from, calls] = call.counts(["percent", "from", "calls"], example)?;
+                ProviderFault::Brownout { percent, from, calls }
+            }
+            "flap" => {
+                let example = "flap(from=1, up=1, down=2, calls=9)";
+                let [from, up, down, calls] = call.counts(["from", "up", "down", "calls"], example)?;
+                ProviderFault::Flap { from, up, down, calls }
+            }
+            "rate_limit" => {
+                let example = "rate_limit(from=2, calls=4, retry_after=1)";
+                let [from, calls, retry_after] = call.counts(["from", "calls", "retry_after"], example)?;
+                ProviderFault::RateLimit { from, calls, retry_after }
+            }
+            unknown => return Err(self.unknown(unknown, "fault of a whole provider", PROVIDER_FAULTS)),
+        };
         call.finish()?;
-        Ok(ProviderFault::Outage { from: self.counted(from, "`from`")?, calls: self.counted(calls, "`calls`")? })
-    }
-}
-
-/// A word with arguments: `status(503, retry_after=2)`.
-struct Call<'a> {
-    reader: Reader<'a>,
-    /// The whole of it.
-    whole: &'a str,
-    name: &'a str,
-    /// Those not taken yet; a name, where there is one, and a value.
-    arguments: Vec<(Option<&'a str>, &'a str)>,
-    /// The names asked for so far.
-    known: Vec<&'static str>,
-}
-
-impl<'a> Call<'a> {
-    fn read(reader: Reader<'a>, part: &'a str) -> Result<Self, ParseError> {
-        let whole = part.trim();
-        let Some((name, rest)) = whole.split_once('(') else {
-            return Ok(Self { reader, whole, name: whole, arguments: Vec::new(), known: Vec::new() });
-        };
-        let Some((inside, after)) = rest.split_once(')') else {
-            return Err(reader.error(whole, "the parenthesis is not closed"));
-        };
-        if !after.is_empty() {
-            let message = "nothing stands behind the parenthesis; `;` begins another fault";
-            return Err(reader.error(after, message));
+        if let ProviderFault::Brownout { percent: 101.., .. } = fault {
+            return Err(self.error(part.trim(), "a share is from 1 to 100 percent"));
         }
-        let mut arguments = Vec::new();
-        for argument in inside.split(',') {
-            let argument = argument.trim();
-            if argument.is_empty() {
-                return Err(reader.error(argument, format!("a value is missing in `{whole}`")));
-            }
-            arguments.push(match argument.split_once('=') {
-                Some((name, value)) => (Some(name.trim()), value.trim()),
-                None => (None, argument),
-            });
-        }
-        Ok(Self { reader, whole, name: name.trim(), arguments, known: Vec::new() })
-    }
-
-    /// Takes the value of a name, where it is given.
-    fn optional(&mut self, name: &'static str) -> Option<&'a str> {
-        self.known.push(name);
-        let found = self.arguments.iter().position(|(given, _)| *given == Some(name))?;
-        Some(self.arguments.remove(found).1)
-    }
-
-    /// Takes the value of a name.
-    fn named(&mut self, name: &'static str, example: &str) -> Result<&'a str, ParseError> {
-        match self.optional(name) {
-            Some(value) => Ok(value),
-            // A misspelt name says more than a missing one.
-            None => Err(self.leftover().unwrap_or_else(|| self.lacks(example))),
-        }
-    }
-
-    /// Takes the first value that has no name.
-    fn value(&mut self, example: &str) -> Result<&'a str, ParseError> {
-        let found = self.arguments.iter().position(|(name, _)| name.is_none());
-        let index = found.ok_or_else(|| self.lacks(example))?;
-        Ok(self.arguments.remove(index).1)
-    }
-
-    /// Takes the first value that has no name, one of a few words.
-    fn word<T: Copy>(
-        &mut self,
-        example: &str,
-        what: &str,
-        all: &[T],
-        name: impl Fn(T) -> &'static str,
-    ) -> Result<T, ParseError> {
-        let word = self.value(example)?;
-        let found = all.iter().copied().find(|it| name(*it) == word);
-        found.ok_or_else(|| self.reader.unknown(word, what, all.iter().map(|it| name(*it))))
-    }
-
-    fn status(&mut self) -> Result<u16, ParseError> {
-        let status = self.value("status(503)")?;
-        self.reader.number(status, "a status")
-    }
-
-    fn retry_after(&mut self) -> Result<Option<RetryAfter>, ParseError> {
-        let seconds = self.optional("retry_after");
-        let date = self.optional("retry_after_date");
-        match (seconds, date) {
-            (None, None) => Ok(None),
-            (Some(seconds), None) => {
-                let seconds = self.reader.number(seconds, "`retry_after`")?;
-                Ok(Some(RetryAfter::Seconds(seconds)))
-            }
-            (None, Some(date)) => {
-                let seconds = self.reader.number(date, "`retry_after_date`")?;
-                Ok(Some(RetryAfter::Date(seconds)))
-            }
-            (Some(_), Some(_)) => {
-                let message = "a reply has one Retry-After: `retry_after` or `retry_after_date`";
-                Err(self.reader.error(self.whole, message))
-            }
-        }
-    }
-
-    fn lacks(&self, example: &str) -> ParseError {
-        let message = format!("`{}` needs more: write it like `{example}`", self.name);
-        self.reader.error(self.whole, message)
-    }
-
-    /// An error about the first argument that nobody took.
-    fn leftover(&self) -> Option<ParseError> {
-        let (name, value) = self.arguments.first()?;
-        Some(match name {
-            Some(name) if self.known.contains(name) => self.reader.error(name, format!("`{name}` stands twice")),
-            Some(name) => {
-                let what = format!("parameter of `{}`", self.name);
-                self.reader.unknown(name, &what, self.known.iter().copied())
-            }
-            None => {
-                let message = format!("`{}` takes no `{value}`", self.name);
-                self.reader.error(value, message)
-            }
-        })
-    }
-
-    /// Nothing may be left over.
-    fn finish(&self) -> Result<(), ParseError> {
-        self.leftover().map_or(Ok(()), Err)
+        Ok(fault)
     }
 }
 

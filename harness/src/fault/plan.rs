@@ -51,6 +51,16 @@ pub enum Planned {
     Over(Provider, ProviderFault),
 }
 
+impl Planned {
+    /// Whether it can be realised in simulation only.
+    pub const fn only_simulated(&self) -> bool {
+        match self {
+            Self::At(_, fault) => fault.only_simulated(),
+            Self::Over(..) => false,
+        }
+    }
+}
+
 /// A fault plan: the choices that were not *nothing goes wrong*.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Plan {
@@ -62,6 +72,11 @@ impl Plan {
     /// Whether both say the same, in whatever order.
     pub fn same_faults(&self, other: &Self) -> bool {
         self.faults.len() == other.faults.len() && self.faults.iter().all(|planned| other.faults.contains(planned))
+    }
+
+    /// A fault that cannot be realised on the wire, if there is one.
+    pub fn only_simulated(&self) -> Option<&Planned> {
+        self.faults.iter().find(|planned| planned.only_simulated())
     }
 }
 
@@ -90,11 +105,15 @@ impl fmt::Display for Fault {
             Self::Refuse
             | Self::LostRequest
             | Self::Reset
+            | Self::Stall
             | Self::LostReply
             | Self::ResetAfter
             | Self::Cut
             | Self::Garbage
             | Self::HtmlPage
+            | Self::Trickle
+            | Self::HugeBody
+            | Self::OtherReply
             | Self::WrongAmount
             | Self::Duplicate
             | Self::LateDuplicate
@@ -103,9 +122,19 @@ impl fmt::Display for Fault {
             | Self::Busy
             | Self::Full
             | Self::Corrupt
-            | Self::Circumstance(Circumstance::OutOfStock | Circumstance::PartialReserve | Circumstance::Stale) => {
-                Ok(())
-            }
+            | Self::Circumstance(
+                Circumstance::OutOfStock
+                | Circumstance::PartialReserve
+                | Circumstance::Stale
+                | Circumstance::PriceChanged
+                | Circumstance::ReservationExpired
+                | Circumstance::Processing
+                | Circumstance::RequiresAction
+                | Circumstance::WrongAmountCharged
+                | Circumstance::RefundFailsLater
+                | Circumstance::KeyExpired
+                | Circumstance::InFlight,
+            ) => Ok(()),
         }
     }
 }
@@ -114,6 +143,13 @@ impl fmt::Display for ProviderFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Outage { from, calls } => write!(f, "outage(from={from}, calls={calls})"),
+            Self::Brownout { percent, from, calls } => {
+                write!(f, "brownout(percent={percent}, from={from}, calls={calls})")
+            }
+            Self::Flap { from, up, down, calls } => write!(f, "flap(from={from}, up={up}, down={down}, calls={calls})"),
+            Self::RateLimit { from, calls, retry_after } => {
+                write!(f, "rate_limit(from={from}, calls={calls}, retry_after={retry_after})")
+            }
         }
     }
 }

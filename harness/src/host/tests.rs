@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use giftgenius::adapters::SystemClock;
-use giftgenius::policy::PaymentProfile;
 use giftgenius::ports::BoxFuture;
 use serde_json::json;
 
@@ -30,7 +29,7 @@ struct Scripted {
 
 impl Scripted {
     fn new(answers: &[HostReply]) -> Self {
-        let providers = Providers::new(PaymentProfile::Stripe, &Fixture::embedded());
+        let providers = Providers::new((&giftgenius::policy::Policy::default()).into(), &Fixture::embedded());
         let choices = Choices::replay(Plan::default());
         Self {
             stage: Stage::new(providers, choices, Recorder::start(), Arc::new(SystemClock)),

@@ -151,7 +151,7 @@ mod tests {
     fn look_ups_have_a_bound_of_their_own() {
         let mut run = Run::new();
         run.create_order("cs_1", "k1");
-        for _ in 0..48 {
+        for _ in 0..96 {
             run.send(&LOOK_UP, Some("ord_1"), None);
         }
         run.kept(&BOUNDED);

@@ -8,10 +8,10 @@ pub struct Bounds {
     /// Of one effectful operation under one key: the attempts of one loop in the foreground, then one a round in the
     /// background.
     pub per_key: u32,
-    /// Of `payment.cancel` for one order: once to settle, once to undo.
+    /// Of `payment.cancel` for one order: once before each refund.
     pub cancels: u32,
     /// Of `payment.look_up` for one order: between the attempts of the charge, each such look-up a loop of its own, then
-    /// to settle, to undo and to sweep.
+    /// to settle, and before and after each refund.
     pub look_ups: u32,
     /// Of `catalog.quote` or `payment.methods` for one tool call.
     pub reads_per_call: u32,
@@ -28,15 +28,18 @@ const SEARCHES_MAX: u32 = 4;
 /// How many reservations one order may ask for: a second one after the first was gone when it was to be sold.
 const EPOCHS_MAX: u32 = 2;
 
+/// How often a charge may be given back: a refund that was done can fail.
+const REFUNDS_MAX: u32 = 3;
+
 impl Bounds {
     /// The bounds under a policy.
     pub const fn of(policy: &Policy) -> Self {
         let loop_max = policy.retry.attempts_max;
         let per_key = loop_max + policy.background.attempts_max;
-        let cancels = 2 * per_key;
-        let look_ups = loop_max * loop_max.saturating_sub(1) + 3 * per_key;
-        // reserve, commit, release a reservation; restock, charge and refund once.
-        let keyed = (3 * EPOCHS_MAX + 3) * per_key;
+        let cancels = REFUNDS_MAX * per_key;
+        let look_ups = loop_max * loop_max.saturating_sub(1) + (1 + 2 * REFUNDS_MAX) * per_key;
+        // reserve, commit, release a reservation; restock and charge once; a refund and those after it that failed.
+        let keyed = (3 * EPOCHS_MAX + 2 + REFUNDS_MAX) * per_key;
         // One quote, and one look whether the payment method is on file.
         let reads = 2 * loop_max;
         Self {
@@ -74,13 +77,16 @@ pub fn parts(policy: &Policy) -> [Part; 5] {
                  own: {attempts} attempts in the foreground and {rounds} rounds in the background, {per_key} a key"
             ),
         ),
-        part(3 * per_key, format!("sale and money: charge, refund and restock, {per_key} each")),
-        part(bounds.cancels, format!("closing the order's reference, to settle and to undo, {per_key} each")),
+        part(
+            (2 + REFUNDS_MAX) * per_key,
+            format!("sale and money: charge, restock and {REFUNDS_MAX} refunds at most, {per_key} each"),
+        ),
+        part(bounds.cancels, format!("closing the order's reference, before each refund, {per_key} each")),
         part(
             bounds.look_ups,
             format!(
-                "look-ups: {} at most around the attempts of the charge; then to settle, to undo and to sweep, \
-                 {per_key} each",
+                "look-ups: {} at most around the attempts of the charge; then to settle, and before and after each \
+                 refund, {per_key} each",
                 attempts * attempts.saturating_sub(1)
             ),
         ),
@@ -95,8 +101,8 @@ mod tests {
     fn the_defaults_come_to_a_known_figure() {
         let bounds = Bounds::of(&Policy::default());
         assert_eq!(bounds.per_key, 12);
-        assert_eq!(bounds.look_ups, 48);
-        assert_eq!(bounds.per_intent, 8 + 9 * 12 + 24 + 48);
+        assert_eq!(bounds.look_ups, 96);
+        assert_eq!(bounds.per_intent, 8 + 11 * 12 + 36 + 96);
     }
 
     #[test]

@@ -74,6 +74,7 @@ fn refunds(evidence: &Evidence<'_>, findings: &mut Findings) {
                 }
             }
             EffectKind::Charge
+            | EffectKind::RefundFailed
             | EffectKind::Close
             | EffectKind::Reserve
             | EffectKind::Release

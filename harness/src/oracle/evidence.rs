@@ -177,8 +177,8 @@ pub struct Evidence<'a> {
     pub checkout_on_at_start: bool,
     /// Where each effect stands in the trace, by its index in the ledger; the end of time for one that is not there.
     pub(super) effect_events: Vec<usize>,
-    /// For each effect of the ledger, what has been given back of it (a charge, in minor units), or 1 if it has been
-    /// undone or replaced.
+    /// For each effect of the ledger, what has been given back of it (a charge, in minor units, refunds that failed left
+    /// out), or 1 if it has been undone or replaced.
     pub(super) undone: Vec<i64>,
     /// The requests with repeats side by side: sorted by operation, reference, key, correlation id, and then in order.
     pub(super) repeats: Vec<usize>,
@@ -235,11 +235,44 @@ impl<'a> Evidence<'a> {
         let it = &self.ledger.effects[effect];
         match it.kind {
             EffectKind::Charge => it.amount.map_or(0, |amount| amount.minor_units) > self.undone[effect],
-            EffectKind::Reserve | EffectKind::Commit => self.undone[effect] == 0,
-            EffectKind::Refund | EffectKind::Close | EffectKind::Release | EffectKind::Expire | EffectKind::Restock => {
-                true
-            }
+            EffectKind::Reserve | EffectKind::Commit | EffectKind::Refund => self.undone[effect] == 0,
+            EffectKind::RefundFailed
+            | EffectKind::Close
+            | EffectKind::Release
+            | EffectKind::Expire
+            | EffectKind::Restock => true,
         }
+    }
+
+    /// Whether an effect that had taken place still stood just after an event.
+    pub fn stands_at(&self, effect: usize, event: usize) -> bool {
+        let it = &self.ledger.effects[effect];
+        let undone: i64 = self
+            .ledger
+            .effects
+            .iter()
+            .enumerate()
+            .filter(|(index, other)| other.undoes == Some(it.id) && self.effect_events[*index] <= event)
+            .map(|(_, other)| match other.kind {
+                EffectKind::Refund if self.has_failed(other, event) => 0,
+                EffectKind::Refund => other.amount.map_or(0, |amount| amount.minor_units),
+                EffectKind::Charge
+                | EffectKind::RefundFailed
+                | EffectKind::Close
+                | EffectKind::Reserve
+                | EffectKind::Release
+                | EffectKind::Expire
+                | EffectKind::Commit
+                | EffectKind::Restock => i64::MAX,
+            })
+            .fold(0, i64::saturating_add);
+        undone < it.amount.map_or(1, |amount| amount.minor_units)
+    }
+
+    /// Whether a refund had failed by an event.
+    fn has_failed(&self, refund: &Effect, event: usize) -> bool {
+        let effects = self.ledger.effects.iter().zip(&self.effect_events);
+        effects.filter(|(_, at)| **at <= event).any(|(other, _)| other.undoes == Some(refund.id))
     }
 
     /// How many effects of a kind stand for an order at rest.
@@ -255,7 +288,7 @@ impl<'a> Evidence<'a> {
             .filter_map(|(_, effect)| {
                 let minor_units = effect.amount?.minor_units;
                 match effect.kind {
-                    EffectKind::Charge => Some(minor_units),
+                    EffectKind::Charge | EffectKind::RefundFailed => Some(minor_units),
                     EffectKind::Refund => Some(-minor_units),
                     EffectKind::Close
                     | EffectKind::Reserve

@@ -202,6 +202,12 @@ impl<'a> Evidence<'a> {
                     _ => 1,
                 };
             }
+            let charge = self.ledger.effects.get(undone.0 as usize).and_then(|refund| refund.undoes);
+            if let (EffectKind::RefundFailed, Some(amount), Some(charge)) = (effect.kind, effect.amount, charge)
+                && let Some(place) = self.undone.get_mut(charge.0 as usize)
+            {
+                *place -= amount.minor_units;
+            }
         }
     }
 

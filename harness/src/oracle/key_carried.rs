@@ -13,7 +13,7 @@ pub static KEY_CARRIED: Oracle = Oracle {
     explanation: "A provider can only recognise a repeated request by its key, so a missing or a fresh key on a retry \
                   switches the provider's protection off, and one key for two different requests makes the second one \
                   get the first one's answer. A new key for the same thing is allowed only after the request under \
-                  the old one was refused for good. Refunds of several charges of one order have a key each; closing \
+                  the old one was refused for good, or the refund under it failed after it was done. Refunds of several charges of one order have a key each; closing \
                   a reference is harmless and may carry any.",
     requirements: &["F4"],
     check,
@@ -78,7 +78,7 @@ fn same_subject(left: &ExchangeView<'_>, right: &ExchangeView<'_>) -> bool {
 /// Two keys for one thing: whether the older one had been refused for good before the newer one was used.
 fn changed(evidence: &Evidence<'_>, one: &ExchangeView<'_>, other: &ExchangeView<'_>, findings: &mut Findings) {
     let (older, newer) = if one.sent_event < other.sent_event { (one, other) } else { (other, one) };
-    if older.is(&REFUND) && charges(evidence, older) > 1 {
+    if older.is(&REFUND) && (charges(evidence, older) > 1 || has_failed(evidence, older, newer)) {
         return;
     }
     let under_older = || {
@@ -100,6 +100,17 @@ fn changed(evidence: &Evidence<'_>, one: &ExchangeView<'_>, other: &ExchangeView
         older.sent.key.as_deref().unwrap_or_default()
     );
     findings.add(message, under_older().map(|it| it.sent_event).chain([newer.sent_event]));
+}
+
+/// Whether a refund that was done under the older key had failed when the newer one was used.
+fn has_failed(evidence: &Evidence<'_>, older: &ExchangeView<'_>, newer: &ExchangeView<'_>) -> bool {
+    let effects = &evidence.ledger.effects;
+    effects.iter().enumerate().any(|(index, failure)| {
+        let refund = failure.undoes.and_then(|refund| effects.get(refund.0 as usize));
+        failure.kind == EffectKind::RefundFailed
+            && evidence.event_of(index) < newer.sent_event
+            && refund.is_some_and(|refund| refund.key == older.sent.key)
+    })
 }
 
 fn charges(evidence: &Evidence<'_>, refund: &ExchangeView<'_>) -> usize {
@@ -160,6 +171,27 @@ mod tests {
         run.status(charge, 402);
         run.send(&CHARGE, Some("ord_1"), Some("b"));
         run.kept(&KEY_CARRIED);
+    }
+
+    #[test]
+    fn after_a_refund_that_failed_the_key_may_change_and_not_before() {
+        for failed in [false, true] {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            let charge = run.charge("ord_1");
+            let sent = run.send(&REFUND, Some("ord_1"), Some("a"));
+            run.ok(sent);
+            let refund = run.effect(EffectKind::Refund, "ord_1", Some(sent), Some(charge));
+            if failed {
+                run.effect(EffectKind::RefundFailed, "ord_1", Some(sent), Some(refund));
+            }
+            run.send(&REFUND, Some("ord_1"), Some("b"));
+            if failed {
+                run.kept(&KEY_CARRIED);
+            } else {
+                assert!(run.broken(&KEY_CARRIED).contains("another key"));
+            }
+        }
     }
 
     #[test]

@@ -101,7 +101,7 @@ fn at_every_instant(evidence: &Evidence<'_>, purchase: usize, kind: EffectKind, 
     all.sort_unstable();
     for effect in all {
         let now = evidence.event_of(effect);
-        standing.retain(|earlier| stood_at(evidence, *earlier, now));
+        standing.retain(|earlier| evidence.stands_at(*earlier, now));
         // What still stands together at rest has been said already.
         let said = standing.iter().all(|earlier| evidence.stands(*earlier)) && evidence.stands(effect);
         standing.push(effect);
@@ -115,28 +115,6 @@ fn at_every_instant(evidence: &Evidence<'_>, purchase: usize, kind: EffectKind, 
             findings.add(message, standing.iter().map(|effect| evidence.event_of(*effect)));
         }
     }
-}
-
-fn stood_at(evidence: &Evidence<'_>, effect: usize, event: usize) -> bool {
-    let it = &evidence.ledger.effects[effect];
-    let undone: i64 = evidence
-        .ledger
-        .effects
-        .iter()
-        .enumerate()
-        .filter(|(index, other)| other.undoes == Some(it.id) && evidence.event_of(*index) <= event)
-        .map(|(_, other)| match other.kind {
-            EffectKind::Refund => other.amount.map_or(0, |amount| amount.minor_units),
-            EffectKind::Charge
-            | EffectKind::Close
-            | EffectKind::Reserve
-            | EffectKind::Release
-            | EffectKind::Expire
-            | EffectKind::Commit
-            | EffectKind::Restock => i64::MAX,
-        })
-        .fold(0, i64::saturating_add);
-    undone < it.amount.map_or(1, |amount| amount.minor_units)
 }
 
 /// `ch_1 of 42.00 EUR for ord_1 (key k1)`, each.

@@ -8,6 +8,7 @@ use super::settlement::unsettled_charge;
 use super::{Findings, Oracle, Verdict};
 use crate::fault::site::Place;
 use crate::provider::OperationSpec;
+use crate::provider::ledger::EffectKind;
 use crate::provider::operations::{CANCEL, CHARGE, COMMIT, LOOK_UP, REFUND, RELEASE, RESTOCK};
 use crate::trace::EventKind;
 
@@ -20,7 +21,7 @@ pub static PARKED_MINIMAL: Oracle = Oracle {
     explanation: "Parking is the honest end of what cannot be settled, and the lazy end of what was not tried. A \
                   breach says which: no fault that explains it, too few attempts, no line in the list, no alert, or \
                   several. A refusal for good ends the attempts early, and so does a provider that cannot close a \
-                  reference.",
+                  reference, or whose refunds fail again after they were done.",
     requirements: &["F6", "F16"],
     check,
 };
@@ -73,7 +74,8 @@ fn justified(evidence: &Evidence<'_>, order: &OrderView<'_>, findings: &mut Find
     let place = evidence.orders.iter().position(|other| other.id == order.id);
     let cannot_close = evidence.policy.payment_profile == PaymentProfile::KeylessNoCancel
         && place.is_some_and(|place| unsettled_charge(evidence, place, usize::MAX).is_some());
-    if refused || cannot_close {
+    let failures = evidence.effects_of(order).filter(|(_, effect)| effect.kind == EffectKind::RefundFailed).count();
+    if refused || cannot_close || failures > 1 {
         return;
     }
     let rounds = evidence.policy.background.attempts_max as usize;
@@ -178,6 +180,28 @@ mod tests {
         run.status(refund, 400);
         run.park("ord_1", "charged");
         run.kept(&PARKED_MINIMAL);
+    }
+
+    #[test]
+    fn refunds_that_fail_again_after_they_were_done_end_them_too() {
+        for failures in [1, 2] {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            let charge = run.charge("ord_1");
+            for _ in 0..failures {
+                let fault = Some(Fault::Circumstance(crate::fault::Circumstance::RefundFailsLater));
+                let refund = run.send_faulty(&REFUND, Some("ord_1"), Some("r"), fault);
+                run.ok(refund);
+                let refund = run.effect(EffectKind::Refund, "ord_1", Some(refund), Some(charge));
+                run.effect(EffectKind::RefundFailed, "ord_1", None, Some(refund));
+            }
+            run.park("ord_1", "charged");
+            if failures > 1 {
+                run.kept(&PARKED_MINIMAL);
+            } else {
+                run.broken(&PARKED_MINIMAL);
+            }
+        }
     }
 
     #[test]

@@ -244,7 +244,7 @@ impl Run {
         undoes: Option<EffectId>,
     ) -> EffectId {
         let money = match kind {
-            EffectKind::Charge | EffectKind::Refund => Some(PRICE),
+            EffectKind::Charge | EffectKind::Refund | EffectKind::RefundFailed => Some(PRICE),
             EffectKind::Close
             | EffectKind::Reserve
             | EffectKind::Release
@@ -273,7 +273,7 @@ impl Run {
         });
         let (key, correlation) = sent.unwrap_or_default();
         let stock = match kind {
-            EffectKind::Charge | EffectKind::Refund | EffectKind::Close => Vec::new(),
+            EffectKind::Charge | EffectKind::Refund | EffectKind::RefundFailed | EffectKind::Close => Vec::new(),
             EffectKind::Reserve
             | EffectKind::Release
             | EffectKind::Expire

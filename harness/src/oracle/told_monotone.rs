@@ -135,7 +135,9 @@ fn agrees<'a>(
             format!("{} told `{}` for order {}, but {stands}", call.started.tool, told.status.name(), order.id);
         let charges = evidence
             .effects_of(order)
-            .filter(|(_, effect)| matches!(effect.kind, EffectKind::Charge | EffectKind::Refund))
+            .filter(|(_, effect)| {
+                matches!(effect.kind, EffectKind::Charge | EffectKind::Refund | EffectKind::RefundFailed)
+            })
             .map(|(index, _)| evidence.event_of(index));
         findings.add(message, charges.chain([end]));
         return;

@@ -4,13 +4,15 @@ use super::evidence::{Evidence, ExchangeView, OrderView};
 use super::settlement::unsettled_charge;
 use super::{Findings, Oracle, Verdict};
 use crate::provider::ledger::EffectKind;
-use crate::provider::operations::{CANCEL, REFUND, RELEASE, RESTOCK};
+use crate::provider::operations::{CANCEL, CHARGE, COMMIT, LOOK_UP, REFUND, RELEASE, RESERVE, RESTOCK};
+use crate::trace::EventKind;
 
 /// The rule.
 pub static UNDO_ORDER: Oracle = Oracle {
     id: "undo-order",
     rule: "An undo starts only after each later step's undo succeeded, was given up and parked, or was needless: \
-           restock before refund, refund or cancel before release; each takes effect once.",
+           restock before refund, refund or cancel before release; each takes effect once, and only what was asked \
+           for is undone.",
     explanation: "Stock that is freed while the money still stands (or may still arrive) can be sold to somebody \
                   else, and then the first buyer has paid for nothing; money that is given back while the sale is \
                   booked leaves a gift that nobody paid for. One undo that is stuck does not block another, once it \
@@ -25,6 +27,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         let Some(order) = exchange.order else {
             continue;
         };
+        needless(evidence, index, order, &mut findings);
         if exchange.is(&RELEASE) {
             released(evidence, index, order, &mut findings);
         } else if exchange.is(&REFUND) {
@@ -47,12 +50,49 @@ fn given_up(
     order.parked.is_some() && undos().next().is_some() && undos().all(|exchange| exchange.sent_event < event)
 }
 
+/// An undo of a step that was never asked for. After a crash it is none: the record says that the step may have been.
+fn needless(evidence: &Evidence<'_>, undo: usize, order: usize, findings: &mut Findings) {
+    let undo = &evidence.exchanges[undo];
+    let step = if undo.is(&RELEASE) {
+        &RESERVE
+    } else if undo.is(&RESTOCK) {
+        &COMMIT
+    } else if undo.is(&REFUND) || undo.is(&CANCEL) {
+        &CHARGE
+    } else {
+        return;
+    };
+    let view = &evidence.orders[order];
+    let same_thing =
+        |exchange: &ExchangeView<'_>| std::ptr::eq(step, &CHARGE) || exchange.sent.reference == undo.sent.reference;
+    let asked = view
+        .exchanges
+        .iter()
+        .map(|index| &evidence.exchanges[*index])
+        .any(|exchange| exchange.sent_event < undo.sent_event && exchange.is(step) && same_thing(exchange));
+    let began = view.begun_by.map_or(0, |call| evidence.calls[call].start_event);
+    let lost_its_memory = evidence.trace.events[began..undo.sent_event]
+        .iter()
+        .any(|event| matches!(event.kind, EventKind::Crashed | EventKind::Restarted));
+    if !asked && !lost_its_memory {
+        let message = format!(
+            "{} undoes a step of order {} that was never asked for: there was no {}",
+            undo.sent.site, view.id, step.label
+        );
+        findings.add(message, [undo.sent_event]);
+    }
+}
+
 fn released(evidence: &Evidence<'_>, release: usize, order: usize, findings: &mut Findings) {
     let release = &evidence.exchanges[release];
     let event = release.sent_event;
     let view = &evidence.orders[order];
     let taken = evidence.money_at(view, event);
-    let refunds = |exchange: &ExchangeView<'_>| exchange.is(&REFUND) || exchange.is(&CANCEL);
+    // Where nothing can be closed, the undo of a charge begins by looking it up.
+    let looks_up = !evidence.policy.payment_profile.can_close_reference();
+    let refunds = |exchange: &ExchangeView<'_>| {
+        exchange.is(&REFUND) || exchange.is(&CANCEL) || (looks_up && exchange.is(&LOOK_UP))
+    };
     if taken > 0 && !given_up(evidence, view, event, refunds) {
         let message = format!(
             "{} frees the stock of order {} while a charge of {} still stands",
@@ -117,9 +157,12 @@ fn once(evidence: &Evidence<'_>, findings: &mut Findings) {
         let twice = match effect.kind {
             EffectKind::Reserve | EffectKind::Commit => times > 1,
             EffectKind::Charge => effect.amount.is_some_and(|amount| times > amount.minor_units),
-            EffectKind::Refund | EffectKind::Close | EffectKind::Release | EffectKind::Expire | EffectKind::Restock => {
-                false
-            }
+            EffectKind::Refund
+            | EffectKind::RefundFailed
+            | EffectKind::Close
+            | EffectKind::Release
+            | EffectKind::Expire
+            | EffectKind::Restock => false,
         };
         if twice {
             let undos = evidence.ledger.effects.iter().filter(|other| other.undoes == Some(effect.id));
@@ -175,6 +218,32 @@ mod tests {
         assert!(run.broken(&UNDO_ORDER).contains("42.00 EUR still stands"));
         run.done(&REFUND, EffectKind::Refund, "ord_1", Some(charge));
         run.broken(&UNDO_ORDER);
+    }
+
+    #[test]
+    fn a_release_after_the_undo_of_the_charge_was_given_up_is_fine() {
+        for (profile, parked, fine) in [
+            (PaymentProfile::KeylessNoCancel, true, true),
+            (PaymentProfile::KeylessNoCancel, false, false),
+            // Where references can be closed, looking up is no attempt to undo.
+            (PaymentProfile::Keyless, true, false),
+        ] {
+            let mut run = Run::with_profile(profile);
+            run.create_order("cs_1", "k1");
+            let reserve = run.reserve("ord_1");
+            run.charge("ord_1");
+            let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+            run.see(look_up, crate::trace::Seen::Refused);
+            run.done(&RELEASE, EffectKind::Release, "ord_1/1", Some(reserve));
+            if parked {
+                run.park("ord_1", "charged");
+            }
+            if fine {
+                run.kept(&UNDO_ORDER);
+            } else {
+                run.broken(&UNDO_ORDER);
+            }
+        }
     }
 
     #[test]
@@ -237,5 +306,33 @@ mod tests {
         run.kept(&UNDO_ORDER);
         run.effect(EffectKind::Release, "ord_1/1", None, Some(reserve));
         assert!(run.broken(&UNDO_ORDER).contains("release, release"));
+    }
+
+    #[test]
+    fn an_undo_of_what_was_never_asked_for_is_a_breach() {
+        for (undo, reference) in [(&RELEASE, "ord_1/2"), (&RESTOCK, "ord_1/1"), (&REFUND, "ord_1"), (&CANCEL, "ord_1")]
+        {
+            let mut run = Run::new();
+            run.session("cs_1");
+            run.create_order("cs_1", "k1");
+            run.reserve("ord_1");
+            let asked = run.send(undo, Some(reference), Some("u"));
+            run.ok(asked);
+            let said = run.broken(&UNDO_ORDER);
+            assert!(said.contains("was never asked for"), "{said}");
+        }
+    }
+
+    #[test]
+    fn after_a_crash_what_may_have_been_asked_for_is_undone() {
+        let mut run = Run::new();
+        run.session("cs_1");
+        run.create_order("cs_1", "k1");
+        run.reserve("ord_1");
+        run.push(EventKind::Crashed);
+        run.push(EventKind::Restarted);
+        let close = run.send(&CANCEL, Some("ord_1"), Some("u"));
+        run.ok(close);
+        run.kept(&UNDO_ORDER);
     }
 }

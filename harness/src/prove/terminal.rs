@@ -37,15 +37,14 @@ fn last(proof: &Proof) -> String {
 
 fn table(out: &mut String, proof: &Proof) {
     let id = proof.defects.iter().map(|defect| defect.id.len()).max().unwrap_or(0).max("defect".len());
-    let by = widest(proof, |defect| defect.caught.as_ref()?.oracles.first().map(String::len)).max("caught by".len());
+    let by = widest(proof, |defect| Proof::caught_by(defect).map(str::len)).max("caught by".len());
     put(out, &format!("{:id$}  {:by$}  {:>7}  {:>7}  smallest plan", "defect", "caught by", "runs", "after"));
     for defect in &proof.defects {
-        let oracle = defect.caught.as_ref().and_then(|caught| caught.oracles.first());
         let after = Duration::from_micros(proof.measured.after_us.get(&defect.id).copied().unwrap_or_default());
         let head = format!(
             "{:id$}  {:by$}  {:>7}  {:>7}  ",
             defect.id,
-            oracle.map_or("ESCAPED", String::as_str),
+            Proof::caught_by(defect).unwrap_or("ESCAPED"),
             units::grouped(defect.runs),
             units::span(after)
         );
@@ -75,12 +74,11 @@ fn escaped(out: &mut String, defect: &DefectReport, proof: &Proof) {
         proof.depth,
         proof.menu,
         defect.grounds.join(", "),
-        defect.expected.join("` or `")
+        defect.expected
     );
     indented(out, &what);
-    if let Some(failed) = &defect.failed {
-        let runs = usize::try_from(failed.runs).unwrap_or(usize::MAX);
-        indented(out, &format!("{} could not be made; the first because {}", units::count(runs, "run"), failed.why));
+    if let Some(why) = &defect.not_run {
+        indented(out, &format!("A run could not be made: {why}"));
     }
     out.push('\n');
 }
@@ -88,7 +86,7 @@ fn escaped(out: &mut String, defect: &DefectReport, proof: &Proof) {
 fn accusations(out: &mut String, proof: &Proof) {
     let findings = &proof.unchanged.findings;
     for finding in findings.iter().take(ACCUSATIONS_MAX) {
-        let rules = if finding.oracles.is_empty() { "not run".to_owned() } else { finding.oracles.join(", ") };
+        let rules = if finding.rules.is_empty() { "not run".to_owned() } else { finding.rules.join(", ") };
         put(out, &format!("ACCUSED {rules}  in {}", finding.scenario));
         let plan = if finding.plan.is_empty() { "(none)" } else { &finding.plan };
         put(out, &format!("  plan: {plan}"));

@@ -1,6 +1,7 @@
 //! The catalog: products found by words and filters, and quotes. It has no effects.
 //!
-//! Its prices are the fixture's. A stale catalog tells yesterday's, and a shelf as it was then.
+//! Its prices are the fixture's. A stale catalog tells yesterday's, and a shelf as it was then. Once a price change has
+//! struck, everything costs more for the rest of the run.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ use wire::{Filter, FoundProduct, Line, QuoteReply, QuoteRequest, SearchReply};
 pub struct Catalog {
     fixture: Arc<Fixture>,
     stock: BTreeMap<String, u32>,
+    /// Whether prices have gone up.
+    dearer: bool,
 }
 
 /// Which prices and shelves are told.
@@ -42,9 +45,20 @@ impl Told {
     const fn under(circumstance: Option<&Circumstance>) -> Self {
         match circumstance {
             Some(Circumstance::Stale) => Self::Yesterday,
-            None | Some(Circumstance::Declined(_) | Circumstance::OutOfStock | Circumstance::PartialReserve) => {
-                Self::Today
-            }
+            None
+            | Some(
+                Circumstance::Declined(_)
+                | Circumstance::OutOfStock
+                | Circumstance::PartialReserve
+                | Circumstance::PriceChanged
+                | Circumstance::ReservationExpired
+                | Circumstance::Processing
+                | Circumstance::RequiresAction
+                | Circumstance::WrongAmountCharged
+                | Circumstance::RefundFailsLater
+                | Circumstance::KeyExpired
+                | Circumstance::InFlight,
+            ) => Self::Today,
         }
     }
 
@@ -64,7 +78,7 @@ impl Told {
 impl Catalog {
     /// The fixture's products, prices and stock.
     pub const fn new(fixture: Arc<Fixture>) -> Self {
-        Self { fixture, stock: BTreeMap::new() }
+        Self { fixture, stock: BTreeMap::new(), dearer: false }
     }
 
     /// What the shelf holds, as the catalog knows it, where that differs from the fixture.
@@ -79,6 +93,7 @@ impl Catalog {
         circumstance: Option<&Circumstance>,
         now: Now,
     ) -> ProviderReply {
+        self.dearer |= circumstance == Some(&Circumstance::PriceChanged);
         match request.operation.label {
             "catalog.search" => self.search(request, Told::under(circumstance)),
             "catalog.quote" => self.quote(request, circumstance, now),
@@ -95,7 +110,7 @@ impl Catalog {
             .answering(&filter.text)
             .filter(|(_, product)| filter.wants(product))
             .filter_map(|(score, product)| {
-                let price = told.price(*product.prices.get(&currency)?);
+                let price = told.price(self.today(*product.prices.get(&currency)?));
                 (price <= filter.max_amount).then_some((score, price, product))
             })
             .collect();
@@ -142,7 +157,7 @@ impl Catalog {
                 return Err(refused.reply(409));
             }
             none_left = false;
-            let unit_amount = told.price(price);
+            let unit_amount = told.price(self.today(price));
             sum = unit_amount
                 .checked_mul(i64::from(item.quantity))
                 .and_then(|amount| amount.checked_add(sum))
@@ -163,6 +178,11 @@ impl Catalog {
             .and_then(|promo_code| promo_code.discount(sum, currency, now.utc))
             .filter(|discount| *discount < sum)
             .ok_or_else(|| Refused::new("promo_invalid", "The promo code cannot be used.").reply(422))
+    }
+
+    /// Today's price, for the fixture's: ten percent more once prices have gone up, in whole units.
+    fn today(&self, price: i64) -> i64 {
+        if self.dearer { price + (price / 1000 * 100).max(100) } else { price }
     }
 
     fn on_shelf(&self, product: &Product) -> u32 {

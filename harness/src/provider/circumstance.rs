@@ -9,11 +9,42 @@ pub enum Circumstance {
     OutOfStock,
     /// One less of the first item is reserved than was asked for.
     PartialReserve,
-    /// What is told is old: yesterday's price, a shelf that has changed since.
+    /// What is told is old: yesterday's price, a shelf that has changed since, a listing without its latest change.
     Stale,
+    /// The price has just gone up: told from now on, and what was told before holds no longer.
+    PriceChanged,
+    /// The reservation runs out just before it is asked about.
+    ReservationExpired,
+    /// What is asked for is accepted and done only a while later.
+    Processing,
+    /// The person has to confirm the charge at their bank first, and does so a while later.
+    RequiresAction,
+    /// Another amount is taken than was asked for.
+    WrongAmountCharged,
+    /// The refund is done, and a while later it fails: the money stands again.
+    RefundFailsLater,
+    /// The provider has forgotten the request's key.
+    KeyExpired,
+    /// An earlier copy of this very request is still being worked on.
+    InFlight,
 }
 
 impl Circumstance {
+    /// Those without a parameter.
+    pub const PLAIN: [Self; 11] = [
+        Self::OutOfStock,
+        Self::PartialReserve,
+        Self::Stale,
+        Self::PriceChanged,
+        Self::ReservationExpired,
+        Self::Processing,
+        Self::RequiresAction,
+        Self::WrongAmountCharged,
+        Self::RefundFailsLater,
+        Self::KeyExpired,
+        Self::InFlight,
+    ];
+
     /// The word for the circumstance, without its parameters.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -21,6 +52,14 @@ impl Circumstance {
             Self::OutOfStock => "out_of_stock",
             Self::PartialReserve => "partial_reserve",
             Self::Stale => "stale",
+            Self::PriceChanged => "price_changed",
+            Self::ReservationExpired => "reservation_expired",
+            Self::Processing => "processing",
+            Self::RequiresAction => "requires_action",
+            Self::WrongAmountCharged => "wrong_amount_charged",
+            Self::RefundFailsLater => "refund_fails_later",
+            Self::KeyExpired => "key_expired",
+            Self::InFlight => "in_flight",
         }
     }
 }

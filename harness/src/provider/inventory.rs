@@ -100,13 +100,16 @@ impl Inventory {
         record: &mut Record,
     ) -> ProviderReply {
         self.settle(now, record);
+        if circumstance == Some(&Circumstance::KeyExpired) {
+            self.keys.forget(request);
+        }
         if let Some(reply) = self.keys.answer(request) {
             return reply;
         }
         let reply = match request.operation.label {
             "inventory.reserve" => self.reserve(request, circumstance, now, record),
             "inventory.release" => self.release(request, now, record),
-            "inventory.commit" => self.commit(request, now, record),
+            "inventory.commit" => self.commit(request, circumstance, now, record),
             "inventory.restock" => self.restock(request, now, record),
             _ => Err(http::unknown_operation()),
         }
@@ -136,10 +139,7 @@ impl Inventory {
         self.next_expiry = next_expiry;
         over.sort_by_key(|(expires_at, effect, ..)| (*expires_at, *effect));
         for (_, effect, reference, reservation) in over {
-            reservation.standing = Standing::Expired;
-            put_back(&mut self.shelves, &reservation.items);
-            let change = change(EffectKind::Expire, reference, reservation, Some(effect));
-            books::enter(record, now, None, change);
+            expire(&mut self.shelves, reference, reservation, effect, now, record);
         }
     }
 
@@ -229,6 +229,7 @@ impl Inventory {
     fn commit(
         &mut self,
         request: &ProviderRequest,
+        circumstance: Option<&Circumstance>,
         now: Now,
         record: &mut Record,
     ) -> Result<ProviderReply, ProviderReply> {
@@ -236,6 +237,12 @@ impl Inventory {
         let reference: &str = &asked.reference;
         let gone = || Refused::new("reservation_gone", "Nothing is reserved for that.").reply(410);
         let reservation = self.reservations.get_mut(reference).ok_or_else(gone)?;
+        if let (Standing::Held { effect, .. }, Some(Circumstance::ReservationExpired)) =
+            (&reservation.standing, circumstance)
+        {
+            let effect = *effect;
+            expire(&mut self.shelves, reference, reservation, effect, now, record);
+        }
         match reservation.standing {
             Standing::Held { effect, .. } => {
                 let change = change(EffectKind::Commit, reference, reservation, Some(effect));
@@ -332,6 +339,20 @@ fn change<'a>(kind: EffectKind, reference: &'a str, reservation: &Reservation, u
         stock: reservation.items.clone(),
         undoes,
     }
+}
+
+/// A reservation runs out.
+fn expire(
+    shelves: &mut BTreeMap<String, Shelf>,
+    reference: &str,
+    reservation: &mut Reservation,
+    reserve: EffectId,
+    now: Now,
+    record: &mut Record,
+) {
+    reservation.standing = Standing::Expired;
+    put_back(shelves, &reservation.items);
+    books::enter(record, now, None, change(EffectKind::Expire, reference, reservation, Some(reserve)));
 }
 
 fn put_back(shelves: &mut BTreeMap<String, Shelf>, items: &[(String, u32)]) {

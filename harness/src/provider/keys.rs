@@ -41,6 +41,13 @@ impl Keys {
         })
     }
 
+    /// Forgets what it knows of a request's key, for this operation.
+    pub(super) fn forget(&mut self, request: &ProviderRequest) {
+        if let Some(saved) = request.key.as_deref().and_then(|key| self.by_key.get_mut(key)) {
+            saved.retain(|saved| !std::ptr::eq(saved.operation, request.operation));
+        }
+    }
+
     /// Remembers a reply, if the request carries a key. Call it only where [`Self::answer`] had none.
     pub(super) fn save(&mut self, request: &ProviderRequest, reply: &ProviderReply) {
         if let Some(key) = &request.key {

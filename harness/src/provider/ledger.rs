@@ -20,6 +20,8 @@ pub enum EffectKind {
     Charge,
     /// Money was given back; undoes a charge, wholly or in part.
     Refund,
+    /// A refund failed after it was done: the money stands again; undoes a refund.
+    RefundFailed,
     /// A merchant reference was closed against later charges.
     Close,
     /// Stock was set aside.
@@ -40,6 +42,7 @@ impl EffectKind {
         match self {
             Self::Charge => "charge",
             Self::Refund => "refund",
+            Self::RefundFailed => "refund_failed",
             Self::Close => "close",
             Self::Reserve => "reserve",
             Self::Release => "release",
@@ -104,7 +107,8 @@ impl Ledger {
         let refunded: i64 = self
             .effects
             .iter()
-            .filter(|effect| effect.kind == EffectKind::Refund && effect.undoes == Some(charge.id) && effect.at <= at)
+            .filter(|effect| effect.kind == EffectKind::Refund && effect.undoes == Some(charge.id))
+            .filter(|refund| self.stands_at(refund, at))
             .filter_map(|effect| effect.amount)
             .map(|amount| amount.minor_units)
             .sum();
@@ -118,12 +122,14 @@ impl Ledger {
         }
         match effect.kind {
             EffectKind::Charge => self.charge_standing_at(effect, at) > 0,
-            EffectKind::Reserve | EffectKind::Commit => {
+            EffectKind::Reserve | EffectKind::Commit | EffectKind::Refund => {
                 !self.effects.iter().any(|other| other.undoes == Some(effect.id) && other.at <= at)
             }
-            EffectKind::Refund | EffectKind::Close | EffectKind::Release | EffectKind::Expire | EffectKind::Restock => {
-                true
-            }
+            EffectKind::RefundFailed
+            | EffectKind::Close
+            | EffectKind::Release
+            | EffectKind::Expire
+            | EffectKind::Restock => true,
         }
     }
 

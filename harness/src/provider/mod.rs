@@ -18,7 +18,7 @@ mod testkit;
 
 pub use circumstance::Circumstance;
 
-use giftgenius::policy::PaymentProfile;
+use giftgenius::policy::{PaymentProfile, Policy};
 use jiff::Timestamp;
 
 pub use operations::OperationSpec;
@@ -65,6 +65,22 @@ pub struct Now {
     pub utc: Timestamp,
 }
 
+/// What the payment provider promises.
+#[derive(Clone, Copy, Debug)]
+pub struct Promises {
+    /// About repeated requests.
+    pub profile: PaymentProfile,
+    /// About how late something can still take effect, and show.
+    pub late_max: std::time::Duration,
+}
+
+impl From<&Policy> for Promises {
+    /// What the system counts on is what is promised.
+    fn from(policy: &Policy) -> Self {
+        Self { profile: policy.payment_profile, late_max: policy.late_max }
+    }
+}
+
 /// All three providers.
 #[derive(Debug)]
 pub struct Providers {
@@ -78,9 +94,9 @@ pub struct Providers {
 
 impl Providers {
     /// Fresh providers: no charge, the fixture's products, prices and stock. Copies nothing of the fixture.
-    pub fn new(profile: PaymentProfile, fixture: &std::sync::Arc<catalog::Fixture>) -> Self {
+    pub fn new(promises: Promises, fixture: &std::sync::Arc<catalog::Fixture>) -> Self {
         Self {
-            payment: Payment::new(profile),
+            payment: Payment::new(promises),
             catalog: Catalog::new(fixture.clone()),
             inventory: Inventory::new(fixture.clone()),
         }
@@ -92,8 +108,10 @@ impl Providers {
         self.inventory.set_stock(sku, quantity);
     }
 
-    /// Closes the books at the end of a run: what has run out by now is entered, and stock is taken.
+    /// Closes the books at the end of a run: what has run out by now is entered, and what the payment provider has still
+    /// to do, and stock is taken.
     pub fn settle(&mut self, now: Now, record: &mut Record) {
+        self.payment.settle(now, record);
         self.inventory.settle(now, record);
         self.inventory.take_stock(record);
     }

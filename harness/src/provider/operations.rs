@@ -24,6 +24,8 @@ pub struct OperationSpec {
     pub reply_fields: &'static [&'static str],
     /// The field of a successful reply that holds the amount, by JSON pointer.
     pub amount_field: Option<&'static str>,
+    /// The field of a successful reply by which a client can know that it is about its request, by JSON pointer.
+    pub subject_field: Option<&'static str>,
     /// What the provider's business can refuse.
     pub refusals: &'static [Refusal],
 }
@@ -37,12 +39,28 @@ pub enum Refusal {
     OutOfStock,
     /// Less is reserved than was asked for.
     PartialReserve,
-    /// An old price, or old stock, is told.
+    /// An old price, old stock or an old listing is told.
     Stale,
+    /// The price goes up.
+    PriceChanged,
+    /// The reservation runs out.
+    ReservationExpired,
+    /// It is done only a while later.
+    Processing,
+    /// The person has to confirm it first.
+    RequiresAction,
+    /// Another amount is taken.
+    WrongAmountCharged,
+    /// It fails after it was done.
+    RefundFailsLater,
+    /// The key is forgotten.
+    KeyExpired,
+    /// An earlier copy of the request is still being worked on.
+    InFlight,
 }
 
 macro_rules! operation {
-    ($index:literal, $name:ident, $label:literal, $provider:ident, $method:ident, $path:literal, $effectful:literal, [$($field:literal),*], $amount:expr, [$($refusal:ident),*]) => {
+    ($index:literal, $name:ident, $label:literal, $provider:ident, $method:ident, $path:literal, $effectful:literal, [$($field:literal),*], $amount:expr, $subject:expr, [$($refusal:ident),*]) => {
         #[doc = concat!("`", $label, "`")]
         pub static $name: OperationSpec = OperationSpec {
             label: $label,
@@ -53,6 +71,7 @@ macro_rules! operation {
             effectful: $effectful,
             reply_fields: &[$($field),*],
             amount_field: $amount,
+            subject_field: $subject,
             refusals: &[$(Refusal::$refusal),*],
         };
     };
@@ -68,6 +87,7 @@ operation!(
     false,
     ["/payment_methods"],
     None,
+    None,
     []
 );
 operation!(
@@ -80,7 +100,8 @@ operation!(
     true,
     ["/id", "/amount", "/currency", "/status"],
     Some("/amount"),
-    [Declined]
+    Some("/reference"),
+    [Declined, Processing, RequiresAction, WrongAmountCharged, KeyExpired, InFlight]
 );
 operation!(
     2,
@@ -92,7 +113,8 @@ operation!(
     false,
     ["/charges"],
     Some("/charges/0/amount"),
-    []
+    Some("/charges/0/reference"),
+    [Stale]
 );
 operation!(
     3,
@@ -104,7 +126,8 @@ operation!(
     true,
     ["/id", "/amount", "/status"],
     Some("/amount"),
-    []
+    Some("/charge"),
+    [Processing, RefundFailsLater, KeyExpired, InFlight]
 );
 operation!(
     4,
@@ -116,9 +139,10 @@ operation!(
     true,
     ["/status", "/charges"],
     None,
-    []
+    Some("/reference"),
+    [KeyExpired, InFlight]
 );
-operation!(5, SEARCH, "catalog.search", Catalog, Get, "/v1/products", false, ["/products"], None, [Stale]);
+operation!(5, SEARCH, "catalog.search", Catalog, Get, "/v1/products", false, ["/products"], None, None, [Stale]);
 operation!(
     6,
     QUOTE,
@@ -129,7 +153,8 @@ operation!(
     false,
     ["/lines", "/total", "/currency"],
     Some("/total"),
-    [OutOfStock, Stale]
+    Some("/lines/0/sku"),
+    [OutOfStock, Stale, PriceChanged]
 );
 operation!(
     7,
@@ -141,11 +166,48 @@ operation!(
     true,
     ["/status", "/items"],
     None,
-    [OutOfStock, PartialReserve]
+    Some("/reference"),
+    [OutOfStock, PartialReserve, KeyExpired]
 );
-operation!(8, RELEASE, "inventory.release", Inventory, Post, "/v1/reservations/release", true, ["/status"], None, []);
-operation!(9, COMMIT, "inventory.commit", Inventory, Post, "/v1/reservations/commit", true, ["/status"], None, []);
-operation!(10, RESTOCK, "inventory.restock", Inventory, Post, "/v1/reservations/restock", true, ["/status"], None, []);
+operation!(
+    8,
+    RELEASE,
+    "inventory.release",
+    Inventory,
+    Post,
+    "/v1/reservations/release",
+    true,
+    ["/status"],
+    None,
+    Some("/reference"),
+    [KeyExpired]
+);
+operation!(
+    9,
+    COMMIT,
+    "inventory.commit",
+    Inventory,
+    Post,
+    "/v1/reservations/commit",
+    true,
+    ["/status"],
+    None,
+    Some("/reference"),
+    [ReservationExpired, KeyExpired]
+);
+operation!(
+    10,
+    RESTOCK,
+    "inventory.restock",
+    Inventory,
+    Post,
+    "/v1/reservations/restock",
+    true,
+    ["/status"],
+    None,
+    Some("/reference"),
+    [KeyExpired]
+);
 
 /// Every operation, in the order in which they are shown.
 pub static ALL: [&OperationSpec; 11] =

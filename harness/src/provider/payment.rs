@@ -1,11 +1,13 @@
 //! The payment provider: charges, refunds, and references that can be closed.
 //!
 //! Pure: what is asked, the circumstance and the time decide everything; the books are the ledger. It works on a request
-//! from beginning to end at once, so that no request ever finds another with its key in the works: 409 `in_flight` is
-//! not answered here. Keys are never forgotten: no run lasts as long as the 24 hours that a real provider keeps them.
+//! from beginning to end at once; what is accepted and done only later ([`later`]) is noticed before each request and when
+//! the run ends, as reservations that run out are. Keys are forgotten only where a circumstance says so: no run lasts as
+//! long as the 24 hours that a real provider keeps them.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use giftgenius::money::Money;
 use giftgenius::policy::PaymentProfile;
@@ -14,66 +16,115 @@ use super::books::{self, Change};
 use super::http::{self, Refused};
 use super::keys::Keys;
 use super::ledger::{EffectId, EffectKind};
-use super::{Now, ProviderReply, ProviderRequest};
+use super::{Now, Promises, ProviderReply, ProviderRequest};
+use crate::fault::mangle::WRONG_BY;
 use crate::provider::Circumstance;
 use crate::trace::Record;
 
+mod later;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
+use later::{Due, Later};
 use wire::{
     ChargeReply, ChargeRequest, ChargeStatus, CloseReply, CloseRequest, ListReply, ListedCharge, METHODS, MethodsReply,
-    RefundReply, RefundRequest,
+    RefundReply, RefundRequest, RefundStatus,
 };
 
 /// The one payment method that is always declined.
 const ALWAYS_DECLINED: &str = "pm_declined";
 
-/// What was captured, and how much of it was given back.
+/// Where a charge stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Standing {
+    /// Accepted, and captured later unless its reference is closed before.
+    Pending(Pending),
+    /// Accepted, and called off before it was captured.
+    Cancelled,
+    /// The money was taken; `effect` is the charge in the books.
+    Captured { effect: EffectId },
+}
+
+/// What a charge that was accepted waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Pending {
+    /// The provider.
+    Processing,
+    /// The person, at their bank.
+    Action,
+}
+
+/// A charge, how much of it was given back, and how much is being given back besides.
 #[derive(Debug)]
 struct Charge {
     reference: String,
-    captured: Money,
+    amount: Money,
     refunded: i64,
-    effect: EffectId,
+    refunding: i64,
+    standing: Standing,
 }
 
 impl Charge {
-    const fn status(&self) -> ChargeStatus {
-        if self.refunded == 0 {
-            ChargeStatus::Captured
-        } else if self.refunded < self.captured.minor_units {
-            ChargeStatus::PartiallyRefunded
-        } else {
-            ChargeStatus::Refunded
+    /// As it is told, with so much of it given back.
+    const fn status(&self, refunded: i64) -> ChargeStatus {
+        match self.standing {
+            Standing::Pending(Pending::Processing) => ChargeStatus::Processing,
+            Standing::Pending(Pending::Action) => ChargeStatus::RequiresAction,
+            Standing::Cancelled => ChargeStatus::Cancelled,
+            Standing::Captured { .. } => ChargeStatus::of(self.amount.minor_units, refunded),
+        }
+    }
+
+    /// What can still be given back, with the charge in the books.
+    const fn left(&self) -> Option<(EffectId, i64)> {
+        match self.standing {
+            Standing::Captured { effect } => Some((effect, self.amount.minor_units - self.refunded - self.refunding)),
+            Standing::Pending(_) | Standing::Cancelled => None,
         }
     }
 }
 
-/// A merchant reference: its charges (indices into `Payment::charges`) and whether it takes more.
+/// A change to what a listing shows.
+#[derive(Clone, Copy, Debug)]
+enum Latest {
+    Charged { charge: usize },
+    Refunded { charge: usize, minor_units: i64 },
+    Refunding { charge: usize, minor_units: i64 },
+}
+
+/// A merchant reference: its charges (indices into `Payment::charges`), whether it takes more, and its latest change.
 #[derive(Debug, Default)]
 struct Reference {
     closed: bool,
     charges: Vec<usize>,
+    latest: Option<(Duration, Latest)>,
 }
 
 /// The payment provider's state.
 #[derive(Debug)]
 pub struct Payment {
-    profile: PaymentProfile,
+    promises: Promises,
     /// `ch_1` is the first, and so on.
     charges: Vec<Charge>,
     references: BTreeMap<String, Reference>,
     refunds: u32,
+    due: Vec<Due>,
     keys: Keys,
 }
 
 impl Payment {
     /// A provider that has seen no request.
-    pub fn new(profile: PaymentProfile) -> Self {
-        Self { profile, charges: Vec::new(), references: BTreeMap::new(), refunds: 0, keys: Keys::default() }
+    pub fn new(promises: Promises) -> Self {
+        Self {
+            promises,
+            charges: Vec::new(),
+            references: BTreeMap::new(),
+            refunds: 0,
+            due: Vec::new(),
+            keys: Keys::default(),
+        }
     }
 
     /// Takes one delivery of a request in: changes the books, answers.
@@ -84,23 +135,33 @@ impl Payment {
         now: Now,
         record: &mut Record,
     ) -> ProviderReply {
-        let keyed = self.profile.deduplicates() && request.operation.effectful;
+        self.catch_up(now, record);
+        if circumstance == Some(&Circumstance::KeyExpired) {
+            self.keys.forget(request);
+        }
+        let profile = self.promises.profile;
+        let keyed = profile.deduplicates() && request.operation.effectful;
         if keyed && let Some(reply) = self.keys.answer(request) {
             return reply;
         }
         let reply = match request.operation.label {
             "payment.methods" => methods(request),
             "payment.charge" => self.charge(request, circumstance, now, record),
-            "payment.look_up" => Ok(self.look_up(request)),
-            "payment.refund" => self.refund(request, now, record),
+            "payment.look_up" => Ok(self.look_up(request, circumstance, now)),
+            "payment.refund" => self.refund(request, circumstance, now, record),
             "payment.cancel" => self.cancel(request, now, record),
             _ => Err(http::unknown_operation()),
         }
         .unwrap_or_else(|refusal| refusal);
-        if keyed && saves(self.profile, reply.status) {
+        if keyed && saves(profile, reply.status) {
             self.keys.save(request, &reply);
         }
-        reply
+        // What was just done is the earlier copy's work.
+        if circumstance == Some(&Circumstance::InFlight) && profile == PaymentProfile::Acp {
+            in_flight()
+        } else {
+            reply
+        }
     }
 
     fn charge(
@@ -122,93 +183,113 @@ impl Payment {
             let refused = Refused::new("reference_closed", "The reference takes no more charges.");
             return Err(refused.reply(409));
         }
-        if let Some(code) = declined(circumstance, &asked.payment_method) {
-            return Err(Refused::declined(code).reply(402));
-        }
-        let captured = Money::new(asked.amount, asked.currency);
-        let id = wire::charge_id(self.charges.len());
-        let effect = books::enter(
-            record,
-            now,
-            Some(request),
-            Change {
-                kind: EffectKind::Charge,
-                reference: &asked.reference,
-                subject: id.clone(),
-                amount: Some(captured),
-                stock: Vec::new(),
-                undoes: None,
-            },
-        );
+        let turn = Turn::of(circumstance, &asked.payment_method);
+        let taken = match turn {
+            Turn::Declined(code) => return Err(Refused::declined(code).reply(402)),
+            Turn::AnotherAmount => asked.amount.saturating_add(WRONG_BY),
+            Turn::Captured | Turn::Pending(_) => asked.amount,
+        };
+        let (index, amount) = (self.charges.len(), Money::new(taken, asked.currency));
+        let standing = match turn {
+            Turn::Pending(pending) => {
+                self.later(Later::Capture { charge: index }, request, now);
+                Standing::Pending(pending)
+            }
+            Turn::Captured | Turn::AnotherAmount | Turn::Declined(_) => {
+                Standing::Captured { effect: capture(record, now, request, index, &asked.reference, amount) }
+            }
+        };
         let reference = asked.reference.into_owned();
-        let reply = http::reply(200, &ChargeReply::new(&id, &reference, captured));
-        self.references.entry(reference.clone()).or_default().charges.push(self.charges.len());
-        self.charges.push(Charge { reference, captured, refunded: 0, effect });
+        let charge = Charge { reference: reference.clone(), amount, refunded: 0, refunding: 0, standing };
+        let reply = http::reply(200, &ChargeReply::new(&wire::charge_id(index), &reference, amount, charge.status(0)));
+        let known = self.references.entry(reference).or_default();
+        known.charges.push(index);
+        known.latest = Some((now.since_start, Latest::Charged { charge: index }));
+        self.charges.push(charge);
         Ok(reply)
     }
 
-    fn look_up(&self, request: &ProviderRequest) -> ProviderReply {
+    fn look_up(&self, request: &ProviderRequest, circumstance: Option<&Circumstance>, now: Now) -> ProviderReply {
         let Some((_, reference)) = http::query(&request.path).find(|(name, _)| *name == "reference") else {
             return http::invalid("A look-up names a reference.");
         };
-        let charges = self.listed(&reference);
+        let stale = circumstance == Some(&Circumstance::Stale);
+        let missed = self.references.get(&*reference).and_then(|reference| reference.latest).filter(|(at, _)| {
+            // A listing lags behind for a tenth of the bound: what was sent shows within the whole of it.
+            stale && now.since_start < *at + self.promises.late_max / 10
+        });
+        let charges = self.listed(&reference, missed.map(|(_, latest)| latest));
         http::reply(200, &ListReply { charges })
     }
 
-    fn listed<'a>(&self, reference: &'a str) -> Vec<ListedCharge<'a>> {
+    /// The charges of a reference, as they were before a change that the listing misses.
+    fn listed<'a>(&self, reference: &'a str, missed: Option<Latest>) -> Vec<ListedCharge<'a>> {
         let charges = self.references.get(reference).map_or(&[][..], |found| &found.charges);
-        charges
-            .iter()
-            .map(|&index| {
-                let charge = &self.charges[index];
-                ListedCharge {
-                    id: wire::charge_id(index),
-                    reference,
-                    amount: charge.captured.minor_units,
-                    currency: charge.captured.currency,
-                    status: charge.status(),
-                    refunded: charge.refunded,
-                }
-            })
-            .collect()
+        let mut listed = Vec::with_capacity(charges.len());
+        for &index in charges {
+            let charge = &self.charges[index];
+            let (mut refunded, mut refunding) = (charge.refunded, charge.refunding);
+            match missed {
+                Some(Latest::Charged { charge: missed }) if missed == index => continue,
+                Some(Latest::Refunded { charge: missed, minor_units }) if missed == index => refunded -= minor_units,
+                Some(Latest::Refunding { charge: missed, minor_units }) if missed == index => refunding -= minor_units,
+                None | Some(Latest::Charged { .. } | Latest::Refunded { .. } | Latest::Refunding { .. }) => {}
+            }
+            listed.push(ListedCharge {
+                id: wire::charge_id(index),
+                reference,
+                amount: charge.amount.minor_units,
+                currency: charge.amount.currency,
+                status: charge.status(refunded),
+                refunded,
+                refunding,
+            });
+        }
+        listed
     }
 
     fn refund(
         &mut self,
         request: &ProviderRequest,
+        circumstance: Option<&Circumstance>,
         now: Now,
         record: &mut Record,
     ) -> Result<ProviderReply, ProviderReply> {
         let asked: RefundRequest<'_> = http::body(request)?;
-        let charge = wire::charge_index(&asked.charge)
-            .and_then(|index| self.charges.get_mut(index))
-            .filter(|charge| charge.reference == asked.reference)
+        let index = wire::charge_index(&asked.charge)
+            .filter(|index| self.charges.get(*index).is_some_and(|charge| charge.reference == asked.reference))
             .ok_or_else(|| Refused::new("unknown_charge", "The reference has no such charge.").reply(404))?;
-        if asked.amount <= 0 || asked.currency != charge.captured.currency {
+        let charge = &mut self.charges[index];
+        if asked.amount <= 0 || asked.currency != charge.amount.currency {
             return Err(http::invalid("A refund has an amount above 0 in the charge's currency."));
         }
-        if asked.amount > charge.captured.minor_units - charge.refunded {
+        let Some((effect, _)) = charge.left().filter(|(_, left)| asked.amount <= *left) else {
             let refused = Refused::new("exceeds_charge", "Less than that is left of the charge.");
             return Err(refused.reply(409));
-        }
-        charge.refunded += asked.amount;
+        };
         self.refunds += 1;
         let id = format!("re_{}", self.refunds);
         let given_back = Money::new(asked.amount, asked.currency);
-        let reply = http::reply(200, &RefundReply::new(&id, &asked.charge, given_back));
-        books::enter(
-            record,
-            now,
-            Some(request),
-            Change {
-                kind: EffectKind::Refund,
-                reference: &asked.reference,
-                subject: id,
-                amount: Some(given_back),
-                stock: Vec::new(),
-                undoes: Some(charge.effect),
-            },
-        );
+        let processing = circumstance == Some(&Circumstance::Processing);
+        let (status, latest) = if processing {
+            charge.refunding += asked.amount;
+            (RefundStatus::Processing, Latest::Refunding { charge: index, minor_units: asked.amount })
+        } else {
+            charge.refunded += asked.amount;
+            (RefundStatus::Succeeded, Latest::Refunded { charge: index, minor_units: asked.amount })
+        };
+        let reply = http::reply(200, &RefundReply::new(&id, &asked.charge, given_back, status));
+        if let Some(reference) = self.references.get_mut(&*asked.reference) {
+            reference.latest = Some((now.since_start, latest));
+        }
+        if processing {
+            self.later(Later::Refund { charge: index, id, amount: given_back }, request, now);
+            return Ok(reply);
+        }
+        let refund = give_back(record, now, request, &asked.reference, &id, given_back, effect);
+        if circumstance == Some(&Circumstance::RefundFailsLater) {
+            self.later(Later::RefundFails { charge: index, id, amount: given_back, refund }, request, now);
+        }
         Ok(reply)
     }
 
@@ -218,7 +299,7 @@ impl Payment {
         now: Now,
         record: &mut Record,
     ) -> Result<ProviderReply, ProviderReply> {
-        if !self.profile.can_close_reference() {
+        if !self.promises.profile.can_close_reference() {
             let refused = Refused::new("unsupported", "References cannot be closed here.");
             return Err(refused.reply(501));
         }
@@ -229,6 +310,12 @@ impl Payment {
         let reference = self.references.entry(asked.reference.to_string()).or_default();
         if !reference.closed {
             reference.closed = true;
+            for index in &reference.charges {
+                let charge = &mut self.charges[*index];
+                if let Standing::Pending(_) = charge.standing {
+                    charge.standing = Standing::Cancelled;
+                }
+            }
             books::enter(
                 record,
                 now,
@@ -243,7 +330,7 @@ impl Payment {
                 },
             );
         }
-        let charges = self.listed(&asked.reference);
+        let charges = self.listed(&asked.reference, None);
         Ok(http::reply(200, &CloseReply::new(&asked.reference, charges)))
     }
 }
@@ -257,14 +344,86 @@ fn methods(request: &ProviderRequest) -> Result<ProviderReply, ProviderReply> {
         .ok_or_else(|| http::invalid("Payment methods are a customer's."))
 }
 
-/// The decline code, where the card is declined.
-fn declined<'a>(circumstance: Option<&'a Circumstance>, payment_method: &str) -> Option<&'a str> {
-    match circumstance {
-        Some(Circumstance::Declined(code)) => Some(code),
-        None | Some(Circumstance::OutOfStock | Circumstance::PartialReserve | Circumstance::Stale) => {
-            (payment_method == ALWAYS_DECLINED).then_some("insufficient_funds")
+/// How a charge turns out.
+#[derive(Clone, Copy)]
+enum Turn<'a> {
+    /// The agreed amount is captured.
+    Captured,
+    /// It is not captured at once.
+    Pending(Pending),
+    /// Another amount is captured.
+    AnotherAmount,
+    /// The card is declined, with this code.
+    Declined(&'a str),
+}
+
+impl<'a> Turn<'a> {
+    fn of(circumstance: Option<&'a Circumstance>, payment_method: &str) -> Self {
+        match circumstance {
+            Some(Circumstance::Declined(code)) => Self::Declined(code),
+            _ if payment_method == ALWAYS_DECLINED => Self::Declined("insufficient_funds"),
+            Some(Circumstance::Processing) => Self::Pending(Pending::Processing),
+            Some(Circumstance::RequiresAction) => Self::Pending(Pending::Action),
+            Some(Circumstance::WrongAmountCharged) => Self::AnotherAmount,
+            None
+            | Some(
+                Circumstance::OutOfStock
+                | Circumstance::PartialReserve
+                | Circumstance::Stale
+                | Circumstance::PriceChanged
+                | Circumstance::ReservationExpired
+                | Circumstance::RefundFailsLater
+                | Circumstance::KeyExpired
+                | Circumstance::InFlight,
+            ) => Self::Captured,
         }
     }
+}
+
+/// Enters a charge that is captured.
+fn capture(
+    record: &mut Record,
+    now: Now,
+    request: &ProviderRequest,
+    index: usize,
+    reference: &str,
+    amount: Money,
+) -> EffectId {
+    let change = Change {
+        kind: EffectKind::Charge,
+        reference,
+        subject: wire::charge_id(index),
+        amount: Some(amount),
+        stock: Vec::new(),
+        undoes: None,
+    };
+    books::enter(record, now, Some(request), change)
+}
+
+/// Enters a refund that is done.
+fn give_back(
+    record: &mut Record,
+    now: Now,
+    request: &ProviderRequest,
+    reference: &str,
+    id: &str,
+    amount: Money,
+    charge: EffectId,
+) -> EffectId {
+    let change = Change {
+        kind: EffectKind::Refund,
+        reference,
+        subject: id.to_owned(),
+        amount: Some(amount),
+        stock: Vec::new(),
+        undoes: Some(charge),
+    };
+    books::enter(record, now, Some(request), change)
+}
+
+fn in_flight() -> ProviderReply {
+    let refused = Refused::new("in_flight", "A request with this key is being worked on.");
+    ProviderReply { retry_after_s: Some(1), ..refused.reply(409) }
 }
 
 /// Whether a profile saves a reply of this status under the request's key.

@@ -10,9 +10,12 @@ use serde_json::{Value, json};
 use super::catalog::Fixture;
 use super::ledger::{Effect, EffectKind};
 use super::operations::{CANCEL, CHARGE, COMMIT, LOOK_UP, QUOTE, REFUND, RELEASE, RESERVE, RESTOCK, SEARCH};
-use super::{Now, OperationSpec, ProviderReply, ProviderRequest, Providers};
+use super::{Now, OperationSpec, Promises, ProviderReply, ProviderRequest, Providers};
 use crate::provider::Circumstance;
 use crate::trace::Record;
+
+/// How late anything can still take effect.
+pub(super) const LATE_MAX: Duration = Duration::from_secs(120);
 
 pub(super) struct Shop {
     pub(super) providers: Providers,
@@ -25,7 +28,7 @@ pub(super) struct Shop {
 impl Shop {
     pub(super) fn new(profile: PaymentProfile) -> Self {
         Self {
-            providers: Providers::new(profile, &Fixture::embedded()),
+            providers: Providers::new(Promises { profile, late_max: LATE_MAX }, &Fixture::embedded()),
             record: Record::default(),
             since_start: Duration::ZERO,
             circumstance: None,

@@ -219,6 +219,7 @@ fn took_hold(effect: &Effect) -> String {
     let done = match effect.kind {
         EffectKind::Charge => "charged",
         EffectKind::Refund => "refunded",
+        EffectKind::RefundFailed => "refund failed",
         EffectKind::Close => "closed",
         EffectKind::Reserve => "reserved",
         EffectKind::Release => "released",

@@ -9,7 +9,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 
 use crate::fault::RetryAfter;
 use crate::fault::decide::Mangle;
-use crate::fault::mangle::{error_body, http_date, mangle, retry_after_text};
+use crate::fault::mangle::{error_body, http_date, mangle, padded, retry_after_text};
 use crate::provider::{OperationSpec, ProviderReply};
 use crate::trace::Seen;
 use crate::world::stage::UnknownOperation;
@@ -38,11 +38,16 @@ pub fn passed(operation: &OperationSpec, reply: &ProviderReply, how: Option<&Man
     let status = match how {
         // What stands between is sure of itself, whatever the provider said.
         Some(Mangle::Garbage | Mangle::HtmlPage) => 200,
-        None | Some(Mangle::MissingField(_) | Mangle::WrongType(_) | Mangle::WrongAmount) => reply.status,
+        None | Some(Mangle::MissingField(_) | Mangle::WrongType(_) | Mangle::WrongAmount | Mangle::OtherReply) => {
+            reply.status
+        }
     };
     let content_type = match how {
         Some(Mangle::HtmlPage) => "text/html",
-        None | Some(Mangle::Garbage | Mangle::MissingField(_) | Mangle::WrongType(_) | Mangle::WrongAmount) => JSON,
+        None
+        | Some(
+            Mangle::Garbage | Mangle::MissingField(_) | Mangle::WrongType(_) | Mangle::WrongAmount | Mangle::OtherReply,
+        ) => JSON,
     };
     let body = how.map_or_else(|| reply.body.clone(), |how| mangle(&reply.body, how, operation).into());
     Outgoing {
@@ -56,6 +61,18 @@ pub fn passed(operation: &OperationSpec, reply: &ProviderReply, how: Option<&Man
             intact: body == reply.body,
         },
         body,
+    }
+}
+
+/// A provider's reply in a body of several megabytes. Whoever bounds what it reads sees a reply that was cut.
+pub fn huge(reply: &ProviderReply) -> Outgoing {
+    Outgoing {
+        status: reply.status,
+        retry_after: reply.retry_after_s.map(|seconds| seconds.to_string()),
+        date: None,
+        content_type: JSON,
+        body: padded(&reply.body).into(),
+        seen: Seen::Cut,
     }
 }
 

@@ -8,16 +8,16 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use super::*;
 use crate::policy::PaymentProfile::{Keyless, Stripe};
 
-fn at() -> Timestamp {
-    Timestamp::UNIX_EPOCH
-}
-
 fn captured() -> Outcome {
-    Outcome::Captured { charge_id: String::from("ch_1"), minor_units: 4200 }
+    Outcome::Captured { charge_id: String::from("ch_1"), minor_units: 4200, alone: true }
 }
 
 fn wrong_amount() -> Outcome {
     Outcome::WrongAmount { charge_id: String::from("ch_1"), minor_units: 4300 }
+}
+
+fn twice() -> Outcome {
+    Outcome::Captured { charge_id: String::from("ch_1"), minor_units: 4200, alone: false }
 }
 
 /// Every outcome that an action can come to, the best first.
@@ -31,6 +31,7 @@ pub(crate) fn outcomes(action: &Action) -> Vec<Outcome> {
         ],
         Action::Charge | Action::Settle => vec![
             captured(),
+            twice(),
             wrong_amount(),
             Outcome::NotCaptured(declined()),
             Outcome::Unsettled,
@@ -44,10 +45,18 @@ pub(crate) fn outcomes(action: &Action) -> Vec<Outcome> {
             Outcome::CommitUnclear(Cause::InventoryRefused),
             Outcome::GaveUp,
         ],
-        Action::Sweep => vec![Outcome::Swept, Outcome::GaveUp],
-        Action::UndoCharge => {
-            vec![Outcome::Undone, Outcome::GivenBack, Outcome::CloseRefused, Outcome::LostTrack, Outcome::GaveUp]
+        Action::Sweep => {
+            vec![Outcome::Swept, Outcome::GivenBack { done: false }, Outcome::RefundFailed, Outcome::GaveUp]
         }
+        Action::UndoCharge => vec![
+            Outcome::Undone,
+            Outcome::GivenBack { done: true },
+            Outcome::GivenBack { done: false },
+            Outcome::CloseRefused,
+            Outcome::LostTrack,
+            Outcome::GaveUp,
+        ],
+        Action::ConfirmRefund => vec![Outcome::Undone, Outcome::RefundFailed, Outcome::GaveUp],
         Action::Restock { .. } | Action::Release { .. } => vec![Outcome::Undone, Outcome::GaveUp],
         Action::End(_) => Vec::new(),
     }
@@ -64,6 +73,7 @@ fn actions() -> Vec<Action> {
         Action::Restock { epoch },
         Action::UndoCharge,
         Action::Release { epoch },
+        Action::ConfirmRefund,
         Action::End(Ending::Paid),
     ]
 }
@@ -75,7 +85,7 @@ fn an_action_comes_to_its_own_outcomes_and_to_no_other() {
         let own = outcomes(&action);
         for outcome in &every {
             let mut saga = Saga::new();
-            let applied = saga.apply(&action, outcome.clone(), at());
+            let applied = saga.apply(&action, outcome.clone());
             // Causes are told apart by nobody but the answer: an action takes any.
             let is_own = own.iter().any(|own| std::mem::discriminant(own) == std::mem::discriminant(outcome));
             assert_eq!(applied.is_ok(), is_own, "{action:?} to {outcome:?}");
@@ -89,8 +99,8 @@ fn after(profile: PaymentProfile, path: &[Outcome]) -> Saga {
     let mut saga = Saga::new();
     for outcome in path {
         let action = saga.next(profile);
-        saga.begin(&action, at());
-        saga.apply(&action, outcome.clone(), at()).expect("the path is legal");
+        saga.begin(&action);
+        saga.apply(&action, outcome.clone()).expect("the path is legal");
     }
     saga
 }
@@ -101,6 +111,7 @@ fn each_outcome_leads_to_its_next_action() {
         CloseRefused, CommitRefused, CommitUnclear, Committed, GaveUp, GivenBack, Held, HoldUnknown, LostTrack,
         NotCaptured, NotHeld, ReservationGone, Swept, Undone, Unsettled, UnsettledGoBack,
     };
+    let back = || GivenBack { done: true };
     let (stock, down, refused) =
         (|| Cause::OutOfStock(String::from("tea-set")), || Cause::PaymentUnavailable, || Cause::InventoryRefused);
     let paths: Vec<(Vec<Outcome>, &str)> = vec![
@@ -121,8 +132,34 @@ fn each_outcome_leads_to_its_next_action() {
         // The money may be on its way: the stock stays reserved.
         (vec![Held, UnsettledGoBack(down()), GaveUp], "End(Parked"),
         (vec![Held, wrong_amount()], "UndoCharge"),
-        (vec![Held, wrong_amount(), GivenBack], "UndoCharge"),
-        (vec![Held, wrong_amount(), GivenBack, Undone], "Release { epoch: 1 }"),
+        // What is given back is confirmed last, and given back again if that failed; a person sees to it at last.
+        (vec![Held, wrong_amount(), back()], "Release { epoch: 1 }"),
+        (vec![Held, wrong_amount(), back(), Undone], "ConfirmRefund"),
+        (vec![Held, wrong_amount(), back(), Undone, Undone], "End(Cancelled)"),
+        (vec![Held, wrong_amount(), back(), Undone, GaveUp], "End(Parked"),
+        (vec![Held, wrong_amount(), back(), Undone, Outcome::RefundFailed], "UndoCharge"),
+        // Money that is only on its way back still stands.
+        (vec![Held, wrong_amount(), GivenBack { done: false }], "ConfirmRefund"),
+        (vec![Held, wrong_amount(), GivenBack { done: false }, Undone], "Release { epoch: 1 }"),
+        (vec![Held, wrong_amount(), back(), Undone, Outcome::RefundFailed, back()], "ConfirmRefund"),
+        (
+            vec![Held, wrong_amount(), back(), Undone, Outcome::RefundFailed, back(), Outcome::RefundFailed],
+            "UndoCharge",
+        ),
+        (
+            vec![
+                Held,
+                wrong_amount(),
+                back(),
+                Undone,
+                Outcome::RefundFailed,
+                back(),
+                Outcome::RefundFailed,
+                back(),
+                Outcome::RefundFailed,
+            ],
+            "End(Parked",
+        ),
         (vec![Held, wrong_amount(), LostTrack], "End(Parked"),
         // The money stands for certain and the sale is off: the stock need not wait for a person.
         (vec![Held, wrong_amount(), GaveUp], "Release { epoch: 1 }"),
@@ -130,6 +167,11 @@ fn each_outcome_leads_to_its_next_action() {
         (vec![Held, captured()], "Commit { epoch: 1 }"),
         (vec![Held, captured(), Committed], "End(Paid)"),
         (vec![Held, captured(), GaveUp], "End(Parked"),
+        // A second charge is looked after even where the provider deduplicates, and its refund confirmed.
+        (vec![Held, twice(), Committed], "Sweep"),
+        (vec![Held, twice(), Committed, back()], "Sweep"),
+        (vec![Held, twice(), Committed, back(), Outcome::RefundFailed], "Sweep"),
+        (vec![Held, twice(), Committed, back(), Swept], "End(Paid)"),
         (vec![Held, captured(), CommitRefused(refused())], "UndoCharge"),
         (vec![Held, captured(), CommitRefused(refused()), Undone], "Release { epoch: 1 }"),
         (vec![Held, captured(), CommitUnclear(refused())], "Restock { epoch: 1 }"),
@@ -177,11 +219,11 @@ pub(crate) fn reachable(profile: PaymentProfile) -> Vec<Saga> {
         next.push(cancelled);
         let action = saga.next(profile);
         let mut begun = saga.clone();
-        begun.begin(&action, at());
+        begun.begin(&action);
         next.push(begun.clone());
         for outcome in outcomes(&action) {
             let mut after = begun.clone();
-            after.apply(&action, outcome, at()).expect("an action takes its outcomes");
+            after.apply(&action, outcome).expect("an action takes its outcomes");
             next.push(after);
         }
         found.push(saga);
@@ -226,7 +268,8 @@ fn rank(action: &Action) -> u8 {
         Action::Restock { .. } => 1,
         Action::UndoCharge => 2,
         Action::Release { .. } => 3,
-        Action::End(_) => 4,
+        Action::ConfirmRefund => 4,
+        Action::End(_) => 5,
         Action::Reserve { .. } | Action::Charge | Action::Settle | Action::Commit { .. } | Action::Sweep => 0,
     }
 }
@@ -249,12 +292,13 @@ proptest! {
             }
             let action = saga.next(profile);
             let back = saga.direction != Direction::Forward;
-            let unknown = matches!(saga.charge, Charge::Sending { .. } | Charge::Stuck { captured: false });
+            let unknown = matches!(saga.charge, Charge::Sending | Charge::Stuck { captured: false });
             assert!(!(unknown && matches!(action, Action::Release { .. })), "released under an unknown charge: {saga:?}");
             assert!(!back || rank(&action) >= undone.max(1), "{action:?} after {undone}: {saga:?}");
-            undone = if back { rank(&action) } else { 0 };
+            // A refund that failed is asked for again.
+            undone = if back && action != Action::ConfirmRefund { rank(&action) } else { 0 };
             charges += u32::from(action == Action::Charge);
-            saga.begin(&action, at());
+            saga.begin(&action);
             // A death here: the next life has the record only.
             saga = serde_json::from_str(&serde_json::to_string(&saga).unwrap()).unwrap();
             if let Action::End(_) = action {
@@ -267,7 +311,7 @@ proptest! {
             }
             let outcomes = outcomes(&action);
             let pick = picks.get(step).map_or(0, |pick| usize::from(*pick) % outcomes.len());
-            saga.apply(&action, outcomes[pick].clone(), at()).unwrap();
+            saga.apply(&action, outcomes[pick].clone()).unwrap();
             assert!(!back || saga.direction != Direction::Forward, "forward again: {saga:?}");
         }
         assert!(charges <= 1, "{charges} charges");

@@ -46,6 +46,7 @@ pub(in crate::journal) fn order(id: &str, saga: Saga) -> Record {
         items: [Item { sku: String::from("tea-set"), quantity: 1 }].into(),
         payment_method_id: "pm_1".into(),
         created_at: second(0),
+        pay_by: second(1800),
         saga,
         background_rounds: 0,
         lease_until: second(30),
@@ -98,7 +99,7 @@ pub(in crate::journal) fn every_kind() -> Vec<Record> {
         }),
         is_error: true,
     };
-    let charge = Charge::Captured { charge_id: String::from("ch_ü"), minor_units: i64::MAX, sent_at: fine };
+    let charge = Charge::Captured { charge_id: String::from("ch_ü"), minor_units: i64::MAX };
     vec![
         Record::Session(Session {
             id: "cs_1".into(),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::fault::Moment;
-use crate::provider::operations::{ALL, CHARGE, LOOK_UP, QUOTE, RELEASE, RESERVE};
+use crate::provider::operations::{ALL, CHARGE, LOOK_UP, QUOTE, RELEASE, RESERVE, SEARCH};
 
 fn written(menu: &[Fault]) -> Vec<String> {
     menu.iter().map(ToString::to_string).collect()
@@ -23,6 +23,7 @@ fn the_full_menu_of_a_charge() {
             "status(408)",
             "status(400)",
             "reset",
+            "stall",
             "lost_reply",
             "status_after(500)",
             "status_after(503)",
@@ -32,6 +33,9 @@ fn the_full_menu_of_a_charge() {
             "cut",
             "garbage",
             "html_page",
+            "trickle",
+            "huge_body",
+            "other_reply",
             "missing_field(id)",
             "missing_field(amount)",
             "missing_field(currency)",
@@ -45,6 +49,11 @@ fn the_full_menu_of_a_charge() {
             "late_duplicate",
             "declined(insufficient_funds)",
             "declined(expired_card)",
+            "processing",
+            "requires_action",
+            "wrong_amount_charged",
+            "key_expired",
+            "in_flight",
             "crash(before_send)",
             "crash(after_send)",
             "crash(after_reply)",
@@ -65,12 +74,14 @@ fn the_core_menu_of_a_charge() {
             "status(400)",
             "lost_reply",
             "status_after(500)",
-            "delay(ms=5000)",
             "garbage",
+            "other_reply",
             "wrong_amount",
             "duplicate",
             "late_duplicate",
             "declined(insufficient_funds)",
+            "processing",
+            "requires_action",
             "crash(after_send)",
         ]
     );
@@ -87,7 +98,7 @@ fn every_entry_is_possible_and_stands_once_and_core_is_part_of_full() {
         assert!(core(place).iter().all(|fault| menu.contains(fault)));
     }
     for operation in ALL {
-        assert!((7..=15).contains(&core(operation).len()), "{}", operation.label);
+        assert!((7..=16).contains(&core(operation).len()), "{}", operation.label);
     }
 }
 
@@ -104,6 +115,8 @@ fn what_cannot_be_is_refused_with_a_reason() {
     let field = |field: &str| Fault::MissingField(field.to_owned());
     for (operation, fault, expected) in [
         (&LOOK_UP, Fault::Duplicate, "`payment.look_up` changes nothing, so `duplicate` cannot happen to it; `delay`"),
+        (&LOOK_UP, Fault::Stall, "`lost_request` is what it can have"),
+        (&SEARCH, Fault::OtherReply, "`catalog.search` does not say what it is about"),
         (&LOOK_UP, Fault::StatusAfter(500, None), "`status` is what it can have"),
         (&CHARGE, field("idd"), "has no field `idd` that is counted on: it has id, amount, currency, status"),
         (&RELEASE, Fault::WrongAmount, "`inventory.release` tells no amount"),
@@ -131,4 +144,14 @@ fn what_cannot_be_is_refused_with_a_reason() {
     }
     assert_eq!(validate(&LOOK_UP, &Fault::LostReply), Ok(()));
     assert_eq!(validate(&RESERVE, &Fault::Circumstance(Circumstance::PartialReserve)), Ok(()));
+}
+
+#[test]
+fn the_core_menu_over_time_is_part_of_the_full_one_and_stands_once() {
+    let full = over_time(Breadth::Full);
+    for (index, fault) in full.iter().enumerate() {
+        assert!(!full[..index].contains(fault), "{fault}");
+        assert!(fault.at(fault.window().0).is_some(), "{fault} strikes the first request of its window");
+    }
+    assert!(over_time(Breadth::Core).iter().all(|fault| full.contains(fault)));
 }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::fault::RetryAfter;
 use crate::provider::OperationSpec;
 use crate::provider::operations::{ALL, CHARGE, LOOK_UP, Refusal};
 
@@ -87,6 +88,21 @@ const ERRORS: &[(&str, &str, &str)] = &[
     ("provider.catalog: outge(from=1, calls=2)", "did you mean `outage`?", "outge"),
     ("provider.catalog: outage(from=1)", "write it like `outage(from=2, calls=3)`", "outage(from=1)"),
     ("provider.catalog: outage(from=0, calls=1)", "`from` is counted from 1", "0"),
+    (
+        "provider.catalog: brownout(from=1, calls=2)",
+        "like `brownout(percent=50, from=1, calls=8)`",
+        "brownout(from=1, calls=2)",
+    ),
+    (
+        "provider.catalog: brownout(percent=101, from=1, calls=2)",
+        "from 1 to 100 percent",
+        "brownout(percent=101, from=1, calls=2)",
+    ),
+    ("provider.catalog: flap(from=1, up=1, dwon=2, calls=9)", "did you mean `down`?", "dwon"),
+    ("provider.catalog: rate_limit(from=1, calls=2, retry_after=0)", "`retry_after` is counted from 1", "0"),
+    ("payment.look_up#1: stall", "`payment.look_up` changes nothing, so `stall` cannot happen", "stall"),
+    ("catalog.search#1: other_reply", "`catalog.search` does not say what it is about", "other_reply"),
+    ("inventory.reserve#1: reservation_expired", "but of `inventory.commit`", "reservation_expired"),
     ("payment.charge#1: cut;; payment.charge#2: cut", "a fault is missing before this `;`", ""),
     (
         "payment.charge#1: cut; payment.charge#1: reset",
@@ -95,7 +111,12 @@ const ERRORS: &[(&str, &str, &str)] = &[
     ),
     (
         "provider.payment: outage(from=1, calls=3); provider.payment: outage(from=3, calls=1)",
-        "the outages of `provider.payment` overlap",
+        "`outage` and `outage` of `provider.payment` overlap; the second can begin at request 4",
+        "provider.payment",
+    ),
+    (
+        "provider.payment: flap(from=1, up=1, down=2, calls=9); provider.payment: brownout(percent=5, from=9, calls=1)",
+        "`flap` and `brownout` of `provider.payment` overlap; the second can begin at request 10",
         "provider.payment",
     ),
 ];
@@ -176,6 +197,29 @@ fn fault(operation: &'static OperationSpec) -> impl Strategy<Value = Fault> {
     prop::strategy::Union::new(faults)
 }
 
+fn provider_fault(number: std::ops::RangeInclusive<u32>) -> impl Strategy<Value = ProviderFault> {
+    let some = move || number.clone();
+    prop_oneof![
+        (some(), some()).prop_map(|(from, calls)| ProviderFault::Outage { from, calls }),
+        (1..=100_u32, some(), some()).prop_map(|(percent, from, calls)| ProviderFault::Brownout {
+            percent,
+            from,
+            calls
+        }),
+        (some(), some(), some(), some()).prop_map(|(from, up, down, calls)| ProviderFault::Flap {
+            from,
+            up,
+            down,
+            calls
+        }),
+        (some(), some(), some()).prop_map(|(from, calls, retry_after)| ProviderFault::RateLimit {
+            from,
+            calls,
+            retry_after
+        }),
+    ]
+}
+
 fn planned() -> impl Strategy<Value = Planned> {
     let number = 1..=u32::MAX;
     let step = prop::option::of(number.clone());
@@ -183,8 +227,8 @@ fn planned() -> impl Strategy<Value = Planned> {
         let address = Address { place: operation.into(), step, number };
         fault(operation).prop_map(move |fault| Planned::At(address, fault))
     });
-    let over = (prop::sample::select(&Provider::ALL[..]), number.clone(), number)
-        .prop_map(|(provider, from, calls)| Planned::Over(provider, ProviderFault::Outage { from, calls }));
+    let over = (prop::sample::select(&Provider::ALL[..]), provider_fault(number))
+        .prop_map(|(provider, fault)| Planned::Over(provider, fault));
     prop_oneof![5 => at, 1 => over]
 }
 

@@ -62,9 +62,25 @@ impl MethodsReply {
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ChargeStatus {
+    Processing,
+    RequiresAction,
+    Cancelled,
     Captured,
     PartiallyRefunded,
     Refunded,
+}
+
+impl ChargeStatus {
+    /// Of a charge that was captured.
+    pub(super) const fn of(captured: i64, refunded: i64) -> Self {
+        if refunded == 0 {
+            Self::Captured
+        } else if refunded < captured {
+            Self::PartiallyRefunded
+        } else {
+            Self::Refunded
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -79,13 +95,13 @@ pub(super) struct ChargeReply<'a> {
 }
 
 impl<'a> ChargeReply<'a> {
-    pub(super) const fn new(id: &'a str, reference: &'a str, captured: Money) -> Self {
+    pub(super) const fn new(id: &'a str, reference: &'a str, amount: Money, status: ChargeStatus) -> Self {
         Self {
             id,
             reference,
-            amount: captured.minor_units,
-            currency: captured.currency,
-            status: ChargeStatus::Captured,
+            amount: amount.minor_units,
+            currency: amount.currency,
+            status,
             card_number: CARD_NUMBER,
             internal: Internal::PLANTED,
         }
@@ -100,11 +116,19 @@ pub(super) struct ListedCharge<'a> {
     pub(super) currency: Currency,
     pub(super) status: ChargeStatus,
     pub(super) refunded: i64,
+    pub(super) refunding: i64,
 }
 
 #[derive(Debug, Serialize)]
 pub(super) struct ListReply<'a> {
     pub(super) charges: Vec<ListedCharge<'a>>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RefundStatus {
+    Processing,
+    Succeeded,
 }
 
 #[derive(Debug, Serialize)]
@@ -113,12 +137,12 @@ pub(super) struct RefundReply<'a> {
     charge: &'a str,
     amount: i64,
     currency: Currency,
-    status: &'static str,
+    status: RefundStatus,
 }
 
 impl<'a> RefundReply<'a> {
-    pub(super) const fn new(id: &'a str, charge: &'a str, given_back: Money) -> Self {
-        Self { id, charge, amount: given_back.minor_units, currency: given_back.currency, status: "succeeded" }
+    pub(super) const fn new(id: &'a str, charge: &'a str, given_back: Money, status: RefundStatus) -> Self {
+        Self { id, charge, amount: given_back.minor_units, currency: given_back.currency, status }
     }
 }
 

@@ -59,7 +59,7 @@ impl SimWorld {
     pub fn start(scenario: &Scenario, choices: Choices, seed: u64, wiring: Option<Arc<dyn Wiring>>) -> Self {
         let recorder = Recorder::start();
         let clock = Arc::new(SimClock::start());
-        let mut providers = Providers::new(scenario.policy.payment_profile, &scenario.shop.fixture);
+        let mut providers = Providers::new((&scenario.policy).into(), &scenario.shop.fixture);
         for (sku, quantity) in &scenario.stock {
             providers.set_stock(sku, *quantity);
         }

@@ -5,12 +5,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use giftgenius::ports::{BoxFuture, Request, Response, Transport, TransportError};
+use giftgenius::providers::http::BODY_BYTES_MAX;
 
 use tokio::time::Instant;
 
 use super::life::{House, Pulse};
 use crate::fault::CrashPoint;
 use crate::fault::decide::{Delivery, Reply, When};
+use crate::fault::mangle::HUGE_BODY_BYTES;
 use crate::provider::{ProviderReply, ProviderRequest};
 use crate::trace::Seen;
 use crate::world::late_by;
@@ -151,12 +153,14 @@ impl Transport for SimTransport {
                     saw(Seen::Broken);
                     Err(TransportError::Broken)
                 }
-                (Reply::Cut, _) => {
+                // The port's contract has a bound, which no huge body keeps to: nobody needs to make one up to see it refused.
+                (Reply::Cut | Reply::Huge, _) => {
+                    const { assert!(HUGE_BODY_BYTES > BODY_BYTES_MAX, "a huge body is larger than what is read") };
                     saw(Seen::Cut);
                     Err(TransportError::Cut)
                 }
-                // What was never applied has no reply to pass on.
-                (Reply::Silence | Reply::Refuse | Reply::Pass { .. }, _) => {
+                // What was never applied has no reply to pass on; one that trickles is never whole in time.
+                (Reply::Silence | Reply::Refuse | Reply::Trickle | Reply::Pass { .. }, _) => {
                     saw(Seen::Silence);
                     std::future::pending().await
                 }

@@ -20,14 +20,15 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::desk::Desk;
+use super::desk::{Decided, Desk};
 use crate::error::RunError;
-use crate::fault::decide::{Delivery, Reply};
-use crate::provider::{ProviderReply, ProviderRequest};
+use crate::fault::CrashPoint;
+use crate::fault::decide::Reply;
+use crate::provider::ProviderReply;
 use crate::system::control::EXCHANGE_PATH;
 use crate::trace::{ExchangeId, Seen};
 use crate::world::outgoing::{self, Outgoing};
@@ -83,6 +84,8 @@ enum Abrupt {
     Reset,
     #[error("the reply is cut")]
     Cut(Box<Outgoing>),
+    #[error("the reply trickles")]
+    Trickle(Box<Outgoing>),
 }
 
 async fn serve(stream: TcpStream, provider: Provider, desk: Arc<Desk>) {
@@ -102,6 +105,7 @@ async fn serve(stream: TcpStream, provider: Provider, desk: Arc<Desk>) {
         None => close(stream).await,
         Some(Abrupt::Reset) => reset(&stream),
         Some(Abrupt::Cut(outgoing)) => cut(stream, outgoing).await,
+        Some(Abrupt::Trickle(outgoing)) => trickle(stream, outgoing).await,
     };
 }
 
@@ -117,15 +121,33 @@ fn reset(stream: &TcpStream) -> std::io::Result<()> {
 /// Status, headers that promise the whole body, and half of it.
 async fn cut(mut stream: TcpStream, outgoing: &Outgoing) -> std::io::Result<()> {
     let half = outgoing.body.len() / 2;
-    let head = format!(
+    stream.write_all(head(outgoing).as_bytes()).await?;
+    stream.write_all(&outgoing.body[..half]).await?;
+    stream.shutdown().await
+}
+
+/// Status, headers that promise the whole body, and of that a byte from time to time, but never the last one: data flows
+/// until the client gives up.
+async fn trickle(mut stream: TcpStream, outgoing: &Outgoing) -> std::io::Result<()> {
+    const A_BYTE_EVERY: Duration = Duration::from_millis(100);
+    stream.write_all(head(outgoing).as_bytes()).await?;
+    let all_but_one = outgoing.body.len().saturating_sub(1);
+    for byte in &outgoing.body[..all_but_one] {
+        stream.write_all(&[*byte]).await?;
+        tokio::time::sleep(A_BYTE_EVERY).await;
+    }
+    // Whatever the client sends or not, it ends by hanging up.
+    while stream.read(&mut [0; 64]).await? > 0 {}
+    Ok(())
+}
+
+fn head(outgoing: &Outgoing) -> String {
+    format!(
         "HTTP/1.1 {} \r\ncontent-type: {}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         outgoing.status,
         outgoing.content_type,
         outgoing.body.len()
-    );
-    stream.write_all(head.as_bytes()).await?;
-    stream.write_all(&outgoing.body[..half]).await?;
-    stream.shutdown().await
+    )
 }
 
 type Answer = Result<Response<Full<Bytes>>, Abrupt>;
@@ -137,7 +159,7 @@ async fn answer(provider: Provider, desk: Arc<Desk>, request: Request<Incoming>)
         return Ok(respond(&outgoing::imposed(405, None, jiff::Timestamp::UNIX_EPOCH)));
     };
     match desk.arrived(exchange, arrival) {
-        Ok((request, delivery)) => realise(&desk, &request, &delivery).await,
+        Ok(decided) => realise(&desk, &decided).await,
         Err(unknown) => Ok(respond(&outgoing::unknown_operation(&unknown))),
     }
 }
@@ -168,9 +190,18 @@ fn split_exchange(path: &str) -> (Option<ExchangeId>, &str) {
     split.map_or((None, path), |(exchange, path)| (Some(exchange), path))
 }
 
-async fn realise(desk: &Arc<Desk>, request: &ProviderRequest, delivery: &Delivery) -> Answer {
+async fn realise(desk: &Arc<Desk>, decided: &Decided) -> Answer {
+    let Decided { request, delivery, life } = decided;
     let reply = desk.apply(request, delivery).await;
-    let saw = |seen| desk.stage().answered(request.exchange, seen);
+    if let (Some(CrashPoint::AfterSend), Some(life)) = (delivery.crash, life) {
+        life.crash();
+    }
+    // What is dead sees nothing any more.
+    let saw = |seen| {
+        if !decided.is_orphaned() {
+            desk.stage().answered(request.exchange, seen);
+        }
+    };
     match &delivery.reply {
         Reply::Pass { delay, mangle } => {
             if !delay.is_zero() {
@@ -199,6 +230,17 @@ async fn realise(desk: &Arc<Desk>, request: &ProviderRequest, delivery: &Deliver
             let outgoing = outgoing::passed(request.operation, &applied(reply)?, None);
             saw(Seen::Cut);
             Err(Abrupt::Cut(Box::new(outgoing)))
+        }
+        Reply::Trickle => {
+            let outgoing = outgoing::passed(request.operation, &applied(reply)?, None);
+            // No whole reply is ever seen: it is as good as none.
+            saw(Seen::Silence);
+            Err(Abrupt::Trickle(Box::new(outgoing)))
+        }
+        Reply::Huge => {
+            let outgoing = outgoing::huge(&applied(reply)?);
+            saw(outgoing.seen.clone());
+            Ok(respond(&outgoing))
         }
     }
 }

@@ -4,20 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use giftgenius::adapters::SystemClock;
-use giftgenius::policy::PaymentProfile;
+use giftgenius::policy::{PaymentProfile, Policy};
 use giftgenius::ports::Provider;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::super::desk::Desk;
+use super::super::life::{ClockError, Fate, Life, Undertaker};
 use super::super::relay::Relay;
 use crate::choice::Choices;
 use crate::fault::Fault;
 use crate::fault::plan::{Address, Plan, Planned};
 use crate::provider::catalog::Fixture;
 use crate::provider::ledger::EffectKind;
-use crate::provider::{Providers, operations};
+use crate::provider::{Promises, Providers, operations};
 use crate::trace::{EventKind, Recorder, Seen};
 use crate::world::stage::Stage;
 
@@ -30,6 +32,10 @@ pub(super) const CHARGE: &str = r#"{"reference":"ord_1","amount":4200,"currency"
 pub(super) struct Scene {
     pub(super) desk: Arc<Desk>,
     pub(super) relay: Relay,
+    /// The life of the system whose requests these are.
+    pub(super) life: Arc<Life>,
+    /// Replicas that crashed.
+    pub(super) crashed: mpsc::UnboundedReceiver<usize>,
 }
 
 impl Scene {
@@ -43,14 +49,21 @@ impl Scene {
             })
             .collect();
         let stage = Stage::new(
-            Providers::new(PaymentProfile::Keyless, &Fixture::embedded()),
+            Providers::new(Promises { profile: PaymentProfile::Keyless, late_max: LATE_BY }, &Fixture::embedded()),
             Choices::replay(Plan { faults }),
             Recorder::start(),
             Arc::new(SystemClock),
         );
         let desk = Desk::open(Arc::new(stage), LATE_BY).await.unwrap();
         let relay = Relay::open(Provider::Payment, desk.clone()).await.unwrap();
-        Self { desk, relay }
+        let (undertaker, crashed) = Undertaker::new(desk.stage().recorder().clone());
+        Self { desk, relay, life: Life::begin(1, 0, undertaker), crashed }
+    }
+
+    /// Who decides of what the system is about to do.
+    pub(super) fn fate(&self) -> Fate {
+        let (desk, life) = (self.desk.clone(), self.life.clone());
+        Fate { desk, life, clock: ClockError::default(), policy: Policy::default() }
     }
 
     /// Sends a charge on a connection of its own.

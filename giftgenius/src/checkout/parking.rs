@@ -1,0 +1,45 @@
+//! What a person is told of an order that ends with them: what stands, and what to do.
+
+use super::state::{Charge, Commit, Direction, Ending, IllegalTransition, Reserve, Saga};
+
+impl Saga {
+    /// The ending of what cannot be settled or undone.
+    pub(super) fn parked(&self) -> Ending {
+        let mut stands = Vec::new();
+        match &self.charge {
+            Charge::Stuck { captured: true } | Charge::Captured { .. } => stands.push("a charge stands"),
+            Charge::Stuck { captured: false } | Charge::Sending | Charge::GivenBack { .. } => {
+                stands.push("a charge may stand");
+            }
+            Charge::NotSent | Charge::Void => {}
+        }
+        if self.commit == Commit::Done {
+            // Only the search for copies of the charge was given up.
+            let note = "the sale is paid and booked, and a copy of its charge may stand; look the order up at the payment \
+                        provider and refund every charge but one";
+            return Ending::Parked { note: String::from(note) };
+        }
+        match self.reserve {
+            Reserve::Held { .. } => stands.push("stock is reserved"),
+            Reserve::Sending { .. } | Reserve::Stuck { .. } => stands.push("stock may be reserved"),
+            Reserve::NotSent { .. } | Reserve::Free => {}
+        }
+        if self.commit == Commit::Stuck {
+            stands.push("the sale may be booked in the inventory");
+        }
+        let todo = match &self.direction {
+            Direction::Forward => "look the order up at the providers, then book the sale or refund it",
+            Direction::Back(_) => "look the order up at the providers, refund what stands and release the stock",
+        };
+        Ending::Parked { note: format!("{}; {todo}", stands.join(", ")) }
+    }
+
+    /// The ending of a saga that came to an outcome it cannot have: nothing is guessed around it.
+    pub fn stopped(&self, illegal: &IllegalTransition) -> Ending {
+        Ending::Parked {
+            note: format!(
+                "the sale stopped at something that cannot be ({illegal}); look the order up at the providers and settle it"
+            ),
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Giving money back (F6): what stands is refunded, and a refund counts only once it can fail no more.
+//!
+//! Proof that nothing stands is a listing under a closed reference that never held a charge, or a look-up made after
+//! the provider's declared bound on late effects has passed since the last request that moved money: by then every
+//! late copy has landed, every refund has failed that will, and every listing shows it. A refund that failed is asked
+//! for again under the next epoch: its key's answer is the old one's.
+
+use std::time::Duration;
+
+use super::order::Order;
+use super::settle::{close, look_up};
+use super::state::{Charge, Direction, Outcome};
+use super::steps::{Round, RoundContext, not_yet};
+use crate::money::Money;
+use crate::ports::Provider;
+use crate::providers::payment::{ChargeRecord, RefundStatus};
+use crate::providers::{Caller, provider_key};
+use crate::retry::{Failure, Refusal, Urgency};
+
+/// Makes sure that no money stands: closes the reference where that can be done, and gives back what is under it.
+pub async fn undo_charge(caller: &Caller, order: &Order, context: RoundContext, urgency: Urgency) -> Round {
+    let closing = caller.policy.payment_profile.can_close_reference() && !order.saga.close_refused;
+    let mut retry = caller.retry(Provider::Payment, urgency);
+    // A closing that is repeated under its key may be answered with the listing of its first time.
+    let mut listing_is_old = false;
+    loop {
+        let closes = closing && !listing_is_old;
+        let listed = if closes { close(caller, order).await } else { look_up(caller, order).await };
+        let failure = match sure(caller, order, listed).await {
+            Ok(records) => match give_back(caller, order, &records).await {
+                Err(Failure::Refused(refusal)) if is_less_left(&refusal) && !listing_is_old => {
+                    listing_is_old = true;
+                    continue;
+                }
+                Ok(given) => return undone(caller, order, context, &records, &given, closing),
+                Err(Failure::Refused(_)) => return refund_refused(caller, order, context).await,
+                Err(failure) => failure,
+            },
+            // Not to be asked again; looking up and giving back remain, and time proves the rest.
+            Err(Failure::Refused(_)) if closes => return Round::Came(Outcome::CloseRefused),
+            // A look-up changes nothing: a later round may ask anew.
+            Err(Failure::Refused(_)) => return Round::NotYet(None),
+            Err(failure) => failure,
+        };
+        if let Err(failed) = retry.again(failure).await {
+            return not_yet(caller, &failed);
+        }
+    }
+}
+
+/// What it means that nothing of these charges stands any more.
+fn undone(
+    caller: &Caller,
+    order: &Order,
+    context: RoundContext,
+    records: &[ChargeRecord],
+    given: &Given,
+    closing: bool,
+) -> Round {
+    // Accepted before, and not called off: it may be captured yet.
+    if records.iter().any(ChargeRecord::is_pending) {
+        return Round::NotYet(still_late(caller, context));
+    }
+    let no_copy_can_come = closing || cannot_come_late(caller, order);
+    let is_refund = |record: &ChargeRecord| record.refunded > 0 || record.refunding > 0;
+    if given.refunds > 0 || records.iter().any(is_refund) {
+        let processing = given.processing || records.iter().any(|record| record.refunding > 0);
+        return Round::Came(Outcome::GivenBack { done: no_copy_can_come && !processing });
+    }
+    match still_late(caller, context) {
+        Some(wait) if !no_copy_can_come => Round::NotYet(Some(wait)),
+        _ => Round::Came(Outcome::Undone),
+    }
+}
+
+/// A refund that is refused is not asked for again; but an earlier request for it may have been done.
+async fn refund_refused(caller: &Caller, order: &Order, context: RoundContext) -> Round {
+    let listed = look_up(caller, order).await;
+    match sure(caller, order, listed).await {
+        Ok(records) if first_standing(order, &records).is_none() => {
+            undone(caller, order, context, &records, &Given::default(), false)
+        }
+        Ok(_) => Round::Came(Outcome::GaveUp),
+        Err(_) => Round::Came(Outcome::LostTrack),
+    }
+}
+
+/// Looks once a refund can have failed, and every late copy of the charge has landed, whether nothing stands.
+pub async fn confirm(caller: &Caller, order: &Order, context: RoundContext, urgency: Urgency) -> Round {
+    if let Some(wait) = still_late(caller, context) {
+        return Round::NotYet(Some(wait));
+    }
+    let mut retry = caller.retry(Provider::Payment, urgency);
+    loop {
+        let listed = look_up(caller, order).await;
+        let failure = match sure(caller, order, listed).await {
+            Ok(records) => return confirmed(order, &records, Outcome::Undone),
+            // A look-up changes nothing: a later round may ask anew.
+            Err(Failure::Refused(_)) => return Round::NotYet(None),
+            Err(failure) => failure,
+        };
+        if let Err(failed) = retry.again(failure).await {
+            return not_yet(caller, &failed);
+        }
+    }
+}
+
+/// What a listing says that was made when all had shown.
+fn confirmed(order: &Order, records: &[ChargeRecord], nothing_stands: Outcome) -> Round {
+    match first_standing(order, records) {
+        // Given back in part, which nobody does here: a listing that tells so is not believed.
+        Some(record) if record.refunded + record.refunding != 0 => Round::NotYet(None),
+        Some(_) => Round::Came(Outcome::RefundFailed),
+        // Later than the provider promised.
+        None if records.iter().any(|record| record.refunding > 0 || record.is_pending()) => Round::NotYet(None),
+        None => Round::Came(nothing_stands),
+    }
+}
+
+/// Looks for copies of the charge, and gives them back: late ones, where the provider does not deduplicate, and any that
+/// was seen.
+pub async fn sweep(caller: &Caller, order: &Order, context: RoundContext, urgency: Urgency) -> Round {
+    if let Some(wait) = still_late(caller, context) {
+        return Round::NotYet(Some(wait));
+    }
+    let mut retry = caller.retry(Provider::Payment, urgency);
+    loop {
+        let listed = look_up(caller, order).await;
+        let failure = match sure(caller, order, listed).await {
+            Ok(records) if order.saga.copies_given_back => return confirmed(order, &records, Outcome::Swept),
+            Ok(records) => match give_back(caller, order, &records).await {
+                Ok(Given { refunds: 0, .. }) => return Round::Came(Outcome::Swept),
+                Ok(_) => return Round::Came(Outcome::GivenBack { done: false }),
+                // Given back before, by a request of which nothing was heard: to be confirmed like any other.
+                Err(Failure::Refused(refusal)) if is_less_left(&refusal) => {
+                    return Round::Came(Outcome::GivenBack { done: false });
+                }
+                Err(Failure::Refused(_)) => return Round::Came(Outcome::GaveUp),
+                Err(failure) => failure,
+            },
+            Err(Failure::Refused(_)) => return Round::NotYet(None),
+            Err(failure) => failure,
+        };
+        if let Err(failed) = retry.again(failure).await {
+            return not_yet(caller, &failed);
+        }
+    }
+}
+
+/// Whether no copy of the charge can still be on its way: its outcome is known, and a copy of it has no effect.
+const fn cannot_come_late(caller: &Caller, order: &Order) -> bool {
+    matches!(order.saga.charge, Charge::Captured { .. }) && caller.policy.payment_profile.deduplicates()
+}
+
+/// How long it takes until all that was sent has taken effect and shows; `None` once it has.
+fn still_late(caller: &Caller, context: RoundContext) -> Option<Duration> {
+    let settled_at = context.quiet_since + caller.policy.late_max;
+    let wait = settled_at.saturating_duration_since(tokio::time::Instant::now());
+    (!wait.is_zero()).then_some(wait)
+}
+
+/// A listing that can be acted on. One that lacks what is known is asked for again. One that tells amounts which are not the agreed ones, or a charge given back in part
+/// (which nobody does here), is looked up once more: refunding what was only told wrong would send a second refund while
+/// the first is in doubt.
+async fn sure(
+    caller: &Caller,
+    order: &Order,
+    listed: Result<Vec<ChargeRecord>, Failure>,
+) -> Result<Vec<ChargeRecord>, Failure> {
+    let records = listed?;
+    if misses(order, &records) {
+        return Err(Failure::Unclear { retry_after: None });
+    }
+    if !records.iter().any(|record| is_odd(order, record)) {
+        return Ok(records);
+    }
+    match look_up(caller, order).await? {
+        again if again == records => Ok(records),
+        _ => Err(Failure::Unclear { retry_after: None }),
+    }
+}
+
+/// Whether a listing does not have the charge that is known to have been made: it is older than that.
+fn misses(order: &Order, records: &[ChargeRecord]) -> bool {
+    match &order.saga.charge {
+        Charge::Captured { charge_id, .. } => records.iter().all(|record| record.id != *charge_id),
+        Charge::GivenBack { .. } | Charge::NotSent | Charge::Sending | Charge::Void | Charge::Stuck { .. } => false,
+    }
+}
+
+fn is_odd(order: &Order, record: &ChargeRecord) -> bool {
+    let known = match &order.saga.charge {
+        Charge::Captured { charge_id, minor_units } if *charge_id == record.id => *minor_units,
+        Charge::Captured { .. }
+        | Charge::GivenBack { .. }
+        | Charge::NotSent
+        | Charge::Sending
+        | Charge::Void
+        | Charge::Stuck { .. } => order.amount.minor_units,
+    };
+    let back = record.refunded + record.refunding;
+    Money::new(record.amount, record.currency) != Money::new(known, order.amount.currency)
+        || (back != 0 && back != record.amount)
+}
+
+/// Whether a charge is to stay: going forward that is the order's own.
+fn stays(order: &Order, record: &ChargeRecord) -> bool {
+    order.saga.direction == Direction::Forward
+        && matches!(&order.saga.charge, Charge::Captured { charge_id, .. } if *charge_id == record.id)
+}
+
+/// The first charge that stands and is not to stay.
+fn first_standing<'a>(order: &Order, records: &'a [ChargeRecord]) -> Option<&'a ChargeRecord> {
+    records.iter().find(|record| record.standing() > 0 && !stays(order, record))
+}
+
+/// Whether less stands than the listing told, so that another listing is due.
+fn is_less_left(refusal: &Refusal) -> bool {
+    refusal.code == "exceeds_charge"
+}
+
+/// What was given back in one round.
+#[derive(Default)]
+struct Given {
+    /// How many refunds were accepted.
+    refunds: u32,
+    /// Whether one of them is done only later.
+    processing: bool,
+}
+
+/// Refunds what stands of each charge but the one that is to stay. Every refund's key names charge and amount, so that a
+/// repeat is one.
+async fn give_back(caller: &Caller, order: &Order, records: &[ChargeRecord]) -> Result<Given, Failure> {
+    let mut given = Given::default();
+    for record in records.iter().filter(|record| record.standing() > 0 && !stays(order, record)) {
+        let standing = match &order.saga.charge {
+            // Never more than was taken, whatever this listing tells of it.
+            Charge::Captured { charge_id, minor_units } if *charge_id == record.id => {
+                record.standing().min(*minor_units)
+            }
+            Charge::Captured { .. }
+            | Charge::GivenBack { .. }
+            | Charge::NotSent
+            | Charge::Sending
+            | Charge::Void
+            | Charge::Stuck { .. } => record.standing(),
+        };
+        let amount = Money::new(standing, record.currency);
+        let step = format!("payment.refund/{}/{}", record.id, amount.minor_units);
+        let key = provider_key(order.id.as_str(), &step, order.saga.refund_epoch);
+        match caller.refund_once(&order.id, &record.id, amount, &key, &order.correlation_id).await {
+            Ok(status) => {
+                given.refunds += 1;
+                given.processing |= status == RefundStatus::Processing;
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(given)
+}
