@@ -209,7 +209,10 @@ impl ServeArgs {
         let inventory =
             errors.take(endpoint(INVENTORY_URL, self.inventory_url, INVENTORY_API_KEY, self.inventory_api_key));
         let payment_profile = errors.take(profile(&self.payment_profile));
-        let tool_deadline = errors.take(deadline(&self.tool_deadline));
+        let policy = errors.take(deadline(&self.tool_deadline)).and_then(|tool_deadline| {
+            let policy = Policy::for_calls_of(tool_deadline);
+            errors.take(policy.check().map(|()| policy).map_err(ConfigError::Policy))
+        });
         let webhook_secret = errors.take(webhook_secret(self.payment_webhook_secret));
         let face = match self.http {
             None => errors.take(given(USER, self.user)).map(|user| Face::Stdio(user.into())),
@@ -225,20 +228,20 @@ impl ServeArgs {
                 address.zip(access).map(|(address, access)| Face::Http { address, access })
             }
         };
-        match (payment, catalog, inventory, journal, payment_profile, tool_deadline, webhook_secret, face) {
+        match (payment, catalog, inventory, journal, payment_profile, policy, webhook_secret, face) {
             (
                 Some(payment),
                 Some(catalog),
                 Some(inventory),
                 Some(journal),
                 Some(payment_profile),
-                Some(tool_deadline),
+                Some(policy),
                 Some(webhook_secret),
                 Some(face),
             ) => Ok(ServeConfig {
                 endpoints: Endpoints { payment, catalog, inventory },
                 journal,
-                policy: Policy { tool_deadline, payment_profile, ..Policy::default() },
+                policy: Policy { payment_profile, ..policy },
                 webhook_secret,
                 face,
             }),

@@ -3,6 +3,7 @@
 
 pub mod outgoing;
 pub mod post;
+pub mod print;
 pub mod sim;
 pub mod stage;
 pub mod stock;
@@ -25,7 +26,7 @@ pub struct OutgoingCall {
     /// The tool.
     pub tool: Arc<str>,
     /// The arguments.
-    pub arguments: Value,
+    pub arguments: Arc<Value>,
     /// Who calls.
     pub user: Arc<str>,
     /// Sent in `_meta` as `correlation_id`.
