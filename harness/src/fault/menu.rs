@@ -126,11 +126,12 @@ pub fn validate(place: impl Into<Place>, fault: &Fault) -> Result<(), Impossible
 fn at_own(place: Place, fault: &Fault) -> Result<(), Impossible> {
     let possible = match fault {
         Fault::Crash(CrashPoint::BeforeCall) => place == Place::HostCall,
-        Fault::Crash(CrashPoint::BeforeWrite | CrashPoint::AfterWrite) | Fault::Full => place == Place::JournalWrite,
+        Fault::Crash(CrashPoint::BeforeWrite | CrashPoint::AfterWrite) | Fault::Full | Fault::HangUp => {
+            place == Place::JournalWrite
+        }
         Fault::Corrupt => place == Place::JournalRead,
         Fault::Busy | Fault::Slow(_) | Fault::Yield => place != Place::HostCall,
         Fault::Jump(_) => place != Place::JournalRead,
-        Fault::HangUp => place == Place::JournalWrite,
         _ => false,
     };
     if possible { Ok(()) } else { Err(elsewhere(place, fault)) }
@@ -160,7 +161,6 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
         | Fault::Slow(_)
         | Fault::Corrupt
         | Fault::Jump(_) => Err(elsewhere(Place::Request(operation), fault)),
-        Fault::Crash(CrashPoint::BeforeSend | CrashPoint::AfterSend | CrashPoint::AfterReply) | Fault::HangUp => Ok(()),
         Fault::StatusAfter(..) => effectful(operation, fault, "status"),
         Fault::ResetAfter => effectful(operation, fault, "reset"),
         Fault::Stall => effectful(operation, fault, "lost_request"),
@@ -204,7 +204,9 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
         | Fault::Garbage
         | Fault::HtmlPage
         | Fault::Trickle
-        | Fault::HugeBody => Ok(()),
+        | Fault::HugeBody
+        | Fault::Crash(CrashPoint::BeforeSend | CrashPoint::AfterSend | CrashPoint::AfterReply)
+        | Fault::HangUp => Ok(()),
     }
 }
 
