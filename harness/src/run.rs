@@ -21,6 +21,7 @@ use crate::scenario::model::{Scenario, WorldKind};
 use crate::system::wiring::Wiring;
 use crate::trace::Recorder;
 use crate::world::World;
+use crate::world::print::Print;
 use crate::world::sim::SimWorld;
 use crate::world::stage::Stage;
 use crate::world::wire::{SetUp, WireWorld};
@@ -47,6 +48,34 @@ pub fn simulate(
     seed: u64,
     wiring: Option<Arc<dyn Wiring>>,
 ) -> Result<Outcome, RunError> {
+    in_virtual_time(scenario, plan, seed, wiring, Printed::No).map(|(outcome, _)| outcome)
+}
+
+/// A run in simulation with its print: two runs with the same print after their last faults have the same future. There
+/// is none where that cannot be told.
+pub fn simulate_and_print(
+    scenario: &Arc<Scenario>,
+    plan: &Plan,
+    seed: u64,
+    wiring: Option<Arc<dyn Wiring>>,
+) -> Result<(Outcome, Option<Print>), RunError> {
+    in_virtual_time(scenario, plan, seed, wiring, Printed::Yes)
+}
+
+/// Whether a run is printed, which costs as much again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Printed {
+    Yes,
+    No,
+}
+
+fn in_virtual_time(
+    scenario: &Arc<Scenario>,
+    plan: &Plan,
+    seed: u64,
+    wiring: Option<Arc<dyn Wiring>>,
+    printed: Printed,
+) -> Result<(Outcome, Option<Print>), RunError> {
     let began = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -55,11 +84,18 @@ pub fn simulate(
         .expect("a runtime without I/O needs nothing from the system");
     runtime.block_on(async {
         let world = SimWorld::start(scenario, Choices::replay(plan.clone()), seed, wiring);
-        conclude(scenario, WorldKind::Sim, plan, seed, &world, began).await
+        if printed == Printed::Yes {
+            world.stage().ask_for_print();
+        }
+        let outcome = conclude(scenario, WorldKind::Sim, plan, seed, &world, began).await?;
+        Ok((outcome, world.stage().print()))
     })
 }
 
 fn run_wire(scenario: &Arc<Scenario>, plan: &Plan, seed: u64, program: &Path) -> Result<Outcome, RunError> {
+    if let Some(planned) = plan.only_simulated() {
+        return Err(RunError::OnlySimulated { planned: planned.to_string() });
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -72,8 +108,13 @@ fn run_wire(scenario: &Arc<Scenario>, plan: &Plan, seed: u64, program: &Path) ->
         }
         let stage =
             Arc::new(Stage::new(providers, Choices::replay(plan.clone()), Recorder::start(), Arc::new(SystemClock)));
-        let set_up =
-            SetUp { program: program.to_owned(), policy: scenario.policy.clone(), seed, users: scenario.users() };
+        let set_up = SetUp {
+            program: program.to_owned(),
+            policy: scenario.policy.clone(),
+            seed,
+            users: scenario.users(),
+            replicas: scenario.replicas,
+        };
         let world = WireWorld::start(stage, set_up).await?;
         // What is measured is the run, not the start of a process.
         let began = Instant::now();

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors, from the top; a module stands on exactly one.
-const FLOORS: [&[&str]; 14] = [
+const FLOORS: [&[&str]; 16] = [
     &["cli"],
+    &["prove"],
     &["explore"],
     &["parity"],
     &["report"],
@@ -13,6 +14,7 @@ const FLOORS: [&[&str]; 14] = [
     &["outcome", "expectation", "known"],
     &["host"],
     &["world"],
+    &["defect"],
     &["system"],
     &["oracle"],
     &["scenario"],

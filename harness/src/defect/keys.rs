@@ -29,7 +29,7 @@ pub use withheld::STORE_WRITTEN_AFTER_THE_EFFECT;
 pub static NO_IDEMPOTENCY_STORE: Defect = Defect {
     id: "no_idempotency_store",
     about: "nothing is remembered of a purchase: every call buys",
-    caught_by: &["one-effect"],
+    caught_by: "one-effect",
     hunted_on: &[on("duplicates/the_model_calls_three_times")],
     wiring: || {
         each_life(|wired| {
@@ -45,7 +45,7 @@ pub static NO_IDEMPOTENCY_STORE: Defect = Defect {
 pub static KEY_IGNORED_BY_ONE_TOOL: Defect = Defect {
     id: "key_ignored_by_one_tool",
     about: "one tool takes an idempotency_key and does nothing with it",
-    caught_by: &["same-answer"],
+    caught_by: "same-answer",
     hunted_on: &[on("duplicates/another_session_under_the_same_key")],
     wiring: || {
         each_life(|wired| {
@@ -61,7 +61,7 @@ pub static KEY_IGNORED_BY_ONE_TOOL: Defect = Defect {
 pub static PARAMETERS_NOT_COMPARED: Defect = Defect {
     id: "parameters_not_compared",
     about: "a known key answers whatever is asked under it",
-    caught_by: &["key-conflict"],
+    caught_by: "key-conflict",
     hunted_on: &[on("duplicates/one_key_for_two_purchases")],
     wiring: || {
         each_life(|wired| {
@@ -76,7 +76,7 @@ pub static PARAMETERS_NOT_COMPARED: Defect = Defect {
 pub static PARAMETERS_COMPARED_AS_TEXT: Defect = Defect {
     id: "parameters_compared_as_text",
     about: "parameters are compared as text, and a map hands its keys on in another order each time",
-    caught_by: &["same-answer"],
+    caught_by: "same-answer",
     hunted_on: &[on("duplicates/the_model_calls_three_times")],
     wiring: || each_life(compare_as_text),
 };
@@ -85,7 +85,7 @@ pub static PARAMETERS_COMPARED_AS_TEXT: Defect = Defect {
 pub static FAILURE_CACHED_FOR_EVER: Defect = Defect {
     id: "failure_cached_for_ever",
     about: "a failure that may be retried is saved under the key, so that the key fails for ever",
-    caught_by: &["error-honest"],
+    caught_by: "error-honest",
     hunted_on: &[on("retries/payment_is_down_for_the_call")],
     wiring: || each_life(|wired| wired.mapping(|_, stored| Some(stored), save_clean_failures)),
 };

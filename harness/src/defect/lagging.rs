@@ -14,7 +14,7 @@ use super::{Defect, each_life, on};
 pub static JOURNAL_WRITTEN_AFTER_THE_CALL: Defect = Defect {
     id: "journal_written_after_the_call",
     about: "what is about to be done is written down in the background, while it is being done",
-    caught_by: &["one-effect"],
+    caught_by: "all-or-nothing",
     hunted_on: &[on("crash/dies_with_the_charge_on_its_way")],
     wiring: || {
         each_life(|mut wired| {

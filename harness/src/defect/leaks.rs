@@ -13,7 +13,7 @@ use crate::system::wiring::Wired;
 pub static STACK_TRACE_IN_THE_ERROR: Defect = Defect {
     id: "stack_trace_in_the_error",
     about: "the provider's own words are passed on to the model, its stack trace among them",
-    caught_by: &["nothing-leaked"],
+    caught_by: "nothing-leaked",
     hunted_on: &[on("checkout/bank_declines_once")],
     wiring: || each_life(tell_the_trace),
 };
@@ -22,7 +22,7 @@ pub static STACK_TRACE_IN_THE_ERROR: Defect = Defect {
 pub static SECRET_IN_THE_LOG: Defect = Defect {
     id: "secret_in_the_log",
     about: "a failed request is logged whole, with the secret that it was authorised by",
-    caught_by: &["nothing-leaked"],
+    caught_by: "nothing-leaked",
     hunted_on: &[on("checkout/bank_declines_once")],
     wiring: || each_life(log_the_secret),
 };

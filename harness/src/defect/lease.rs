@@ -14,7 +14,7 @@ use super::{Defect, each_life, on};
 pub static LEASE_NEVER_EXPIRES: Defect = Defect {
     id: "lease_never_expires",
     about: "who died in the middle of an order keeps it for ever",
-    caught_by: &["settled"],
+    caught_by: "settled",
     hunted_on: &[on("crash/dies_with_the_charge_on_its_way")],
     wiring: || {
         each_life(|wired| {
@@ -33,7 +33,7 @@ pub static LEASE_NEVER_EXPIRES: Defect = Defect {
 pub static NOBODY_IS_FENCED: Defect = Defect {
     id: "nobody_is_fenced",
     about: "an owner whose lease has run out goes on, and so does the one who took over",
-    caught_by: &["one-effect", "no-blind-charge"],
+    caught_by: "no-blind-charge",
     hunted_on: &[
         on("replicas/clocks_apart"),
         on("replicas/clocks_apart").with(PaymentProfile::Keyless),

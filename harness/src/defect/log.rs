@@ -8,7 +8,7 @@ use super::{Defect, each_life, on};
 pub static LOG_LINE_MISSING: Defect = Defect {
     id: "log_line_missing",
     about: "a step that went well leaves no line, so that conversion cannot be counted",
-    caught_by: &["logged"],
+    caught_by: "logged",
     hunted_on: &[on("checkout/happy_path")],
     wiring: || {
         each_life(|wired| {
@@ -24,7 +24,7 @@ pub static LOG_LINE_MISSING: Defect = Defect {
 pub static PARKED_WITHOUT_AN_ALERT: Defect = Defect {
     id: "parked_without_an_alert",
     about: "what waits for a person waits without anybody being called",
-    caught_by: &["parked-minimal"],
+    caught_by: "parked-minimal",
     hunted_on: &[on("saga/a_refund_that_is_refused_is_parked")],
     wiring: || {
         each_life(|wired| {

@@ -14,7 +14,7 @@ use crate::system::wiring::Wired;
 pub static TIMEOUT_TAKEN_FOR_REFUSAL: Defect = Defect {
     id: "timeout_taken_for_refusal",
     about: "no answer is taken for a no, although the request may have been done",
-    caught_by: &["all-or-nothing"],
+    caught_by: "all-or-nothing",
     hunted_on: &[on("checkout/happy_path")],
     wiring: || each_life(refuse_at_the_timeout),
 };
@@ -23,13 +23,13 @@ pub static TIMEOUT_TAKEN_FOR_REFUSAL: Defect = Defect {
 pub static SERVER_ERROR_TAKEN_FOR_REFUSAL: Defect = Defect {
     id: "server_error_taken_for_refusal",
     about: "a 500 is taken for a no, although the request may have been done",
-    caught_by: &["all-or-nothing"],
+    caught_by: "all-or-nothing",
     hunted_on: &[on("checkout/happy_path")],
     wiring: || {
         each_life(|wired| {
             wired.sending(|next, request| async move {
                 match next.send(request).await {
-                    Ok(response) if response.status >= 500 => made_up(400, ""),
+                    Ok(response) if response.status >= 500 => Ok(made_up(400, "")),
                     other => other,
                 }
             })
@@ -41,8 +41,8 @@ pub static SERVER_ERROR_TAKEN_FOR_REFUSAL: Defect = Defect {
 pub static GARBLED_REPLY_TAKEN_FOR_REFUSAL: Defect = Defect {
     id: "garbled_reply_taken_for_refusal",
     about: "a 200 that cannot be read is taken for a request that was never sent",
-    caught_by: &["all-or-nothing"],
-    hunted_on: &[on("checkout/happy_path")],
+    caught_by: "all-or-nothing",
+    hunted_on: &[on("checkout/happy_path").at("payment.charge")],
     wiring: || {
         each_life(|wired| {
             wired.sending(|next, request| async move {
@@ -59,7 +59,7 @@ pub static GARBLED_REPLY_TAKEN_FOR_REFUSAL: Defect = Defect {
 pub static LOOK_UP_MISS_TAKEN_FOR_PROOF: Defect = Defect {
     id: "look_up_miss_taken_for_proof",
     about: "a charge that a look-up does not show is taken for one that will never come",
-    caught_by: &["undo-order", "all-or-nothing"],
+    caught_by: "undo-order",
     hunted_on: &[on("checkout/happy_path").with(PaymentProfile::Keyless)],
     wiring: || {
         each_life(|wired| {
@@ -85,7 +85,7 @@ pub(super) fn patience(wired: &Wired) -> Duration {
 fn refuse_at_the_timeout(wired: Wired) -> Wired {
     let patience = patience(&wired);
     wired.sending(move |next, request| async move {
-        tokio::time::timeout(patience, next.send(request)).await.unwrap_or_else(|_| made_up(400, ""))
+        tokio::time::timeout(patience, next.send(request)).await.unwrap_or_else(|_| Ok(made_up(400, "")))
     })
 }
 

@@ -15,7 +15,7 @@ use crate::system::wiring::Wired;
 pub static KEY_NOT_SENT_TO_PROVIDER: Defect = Defect {
     id: "key_not_sent_to_provider",
     about: "the caller's key is honoured, but providers are asked without one",
-    caught_by: &["key-carried"],
+    caught_by: "key-carried",
     hunted_on: &[on("checkout/happy_path")],
     wiring: || {
         each_life(|wired| {
@@ -31,7 +31,7 @@ pub static KEY_NOT_SENT_TO_PROVIDER: Defect = Defect {
 pub static FRESH_PROVIDER_KEY_ON_EACH_ATTEMPT: Defect = Defect {
     id: "fresh_provider_key_on_each_attempt",
     about: "the key is made where the request is built, so that every retry has a new one",
-    caught_by: &["key-carried"],
+    caught_by: "key-carried",
     hunted_on: &[on("checkout/happy_path")],
     wiring: || {
         each_life(|wired| {
@@ -49,7 +49,7 @@ pub static FRESH_PROVIDER_KEY_ON_EACH_ATTEMPT: Defect = Defect {
 pub static ONE_PROVIDER_KEY_FOR_ALL_STEPS: Defect = Defect {
     id: "one_provider_key_for_all_steps",
     about: "the order's id is the key of each of its requests, so that an undo is taken for a repeat",
-    caught_by: &["key-carried"],
+    caught_by: "key-carried",
     hunted_on: &[on("checkout/happy_path")],
     wiring: || {
         each_life(|wired| {
@@ -64,10 +64,10 @@ pub static ONE_PROVIDER_KEY_FOR_ALL_STEPS: Defect = Defect {
 };
 
 /// See `about`.
-pub static PROVIDER_KEY_NOT_RENEWED_AFTER_A_CLEAN_FAILURE: Defect = Defect {
-    id: "provider_key_not_renewed_after_a_clean_failure",
+pub static PROVIDER_KEY_NOT_RENEWED: Defect = Defect {
+    id: "provider_key_not_renewed",
     about: "the charge's key is made of the purchase, so that a second try gets the first one's refusal",
-    caught_by: &["key-carried"],
+    caught_by: "key-carried",
     hunted_on: &[on("retries/payment_is_down_for_the_call")],
     wiring: || each_life(key_by_session),
 };

@@ -1,13 +1,13 @@
-//! Defects of what goes on behind the caller's back: recovery after a restart, and work in the background.
+//! Defects of recovery: what becomes of orders that the process before had begun.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use giftgenius::checkout::order::Order;
-use giftgenius::checkout::state::{Ending, Saga};
+use giftgenius::checkout::state::{Commit, Saga};
 use giftgenius::journal::{Batch, CommitError, Journal, JournalError, Key, Record, RecordState, Stored};
 use giftgenius::policy::PaymentProfile;
-use giftgenius::ports::{BoxFuture, Tasks};
+use giftgenius::ports::BoxFuture;
 use jiff::Timestamp;
 
 use super::{Defect, each_life, on};
@@ -17,7 +17,7 @@ use crate::system::wiring::Wired;
 pub static RECOVERY_DOES_NOTHING: Defect = Defect {
     id: "recovery_does_nothing",
     about: "after a restart nobody takes up what the process before had begun",
-    caught_by: &["settled"],
+    caught_by: "settled",
     hunted_on: &[on("restart/a_sale_in_the_background_is_taken_up")],
     wiring: || {
         each_life(|mut wired| {
@@ -36,7 +36,7 @@ pub static RECOVERY_DOES_NOTHING: Defect = Defect {
 pub static RECOVERY_RERUNS_A_FINISHED_SAGA: Defect = Defect {
     id: "recovery_reruns_a_finished_saga",
     about: "recovery begins every order anew that it finds, those that are done among them",
-    caught_by: &["no-blind-charge"],
+    caught_by: "no-blind-charge",
     hunted_on: &[on("duplicates/the_answer_survives_a_restart").with(PaymentProfile::Keyless)],
     wiring: || {
         let finished = Finished::default();
@@ -44,27 +44,13 @@ pub static RECOVERY_RERUNS_A_FINISHED_SAGA: Defect = Defect {
     },
 };
 
-/// See `about`.
-pub static WORK_DROPPED_AFTER_THE_ANSWER: Defect = Defect {
-    id: "work_dropped_after_the_answer",
-    about: "what runs in the background is frozen when the call is over, as serverless platforms do",
-    caught_by: &["settled"],
-    hunted_on: &[on("saga/the_release_goes_on_in_the_background"), on("checkout/happy_path")],
-    wiring: || {
-        each_life(|mut wired| {
-            wired.ports.tasks = Arc::new(Frozen { next: wired.ports.tasks, after: wired.policy.tool_deadline });
-            wired
-        })
-    },
-};
-
-/// The orders that were paid.
+/// The orders that were told as done.
 type Finished = Arc<Mutex<BTreeSet<Key>>>;
 
 /// A journal that lists other orders as open than are.
 struct Listing {
     next: Arc<dyn Journal>,
-    /// Those that have been paid, in any life.
+    /// Those that are done, in any life.
     finished: Finished,
     /// Those that look as if they had only just begun.
     again: Finished,
@@ -106,7 +92,7 @@ impl Journal for Listing {
         for write in &batch.writes {
             if let Record::Order(order) = &*write.record {
                 self.again.lock().expect("no holder panics").remove(&write.key);
-                if order.saga.ending == Some(Ending::Paid) {
+                if order.saga.commit == Commit::Done {
                     self.finished.lock().expect("no holder panics").insert(write.key.clone());
                 }
             }
@@ -133,18 +119,5 @@ impl Journal for Listing {
 
     fn drop_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, JournalError>> {
         self.next.drop_expired(now)
-    }
-}
-
-/// Background work that is not heard of again.
-struct Frozen {
-    next: Arc<dyn Tasks>,
-    after: std::time::Duration,
-}
-
-impl Tasks for Frozen {
-    fn spawn(&self, name: &'static str, work: BoxFuture<'static, ()>) {
-        let after = self.after;
-        self.next.spawn(name, Box::pin(async move { _ = tokio::time::timeout(after, work).await }));
     }
 }

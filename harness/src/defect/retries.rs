@@ -13,13 +13,13 @@ use crate::system::wiring::{Wired, Wiring};
 pub static RETRY_OF_4XX: Defect = Defect {
     id: "retry_of_4xx",
     about: "a refusal is repeated as if it were a failure",
-    caught_by: &["bounded"],
+    caught_by: "bounded",
     hunted_on: &[on("checkout/happy_path")],
     wiring: || {
         each_life(|wired| {
             wired.sending(|next, request| async move {
                 match next.send(request).await {
-                    Ok(response) if (400..500).contains(&response.status) => made_up(503, ""),
+                    Ok(response) if is_a_no(response.status) => Ok(made_up(503, "")),
                     other => other,
                 }
             })
@@ -31,7 +31,7 @@ pub static RETRY_OF_4XX: Defect = Defect {
 pub static NO_BOUND: Defect = Defect {
     id: "no_bound",
     about: "a provider that is down is asked again and again",
-    caught_by: &["bounded"],
+    caught_by: "bounded",
     hunted_on: &[on("retries/payment_is_down_for_good"), on("saga/the_inventory_never_comes_back")],
     wiring: || {
         with_policy(|policy| {
@@ -47,7 +47,7 @@ pub static NO_BOUND: Defect = Defect {
 pub static NO_BACKOFF: Defect = Defect {
     id: "no_backoff",
     about: "a failed request is repeated at once",
-    caught_by: &["backoff"],
+    caught_by: "backoff",
     hunted_on: &[on("checkout/happy_path")],
     wiring: || {
         with_policy(|policy| {
@@ -61,7 +61,7 @@ pub static NO_BACKOFF: Defect = Defect {
 pub static NO_JITTER: Defect = Defect {
     id: "no_jitter",
     about: "all clients that failed together come back together",
-    caught_by: &["backoff"],
+    caught_by: "backoff",
     hunted_on: &[on("retries/payment_is_down_for_the_call")],
     wiring: || with_policy(|policy| policy.retry.jitter_max = Duration::ZERO),
 };
@@ -70,7 +70,7 @@ pub static NO_JITTER: Defect = Defect {
 pub static RETRY_AFTER_IGNORED: Defect = Defect {
     id: "retry_after_ignored",
     about: "a provider says when to come back, and nobody reads it",
-    caught_by: &["backoff"],
+    caught_by: "backoff",
     hunted_on: &[on("checkout/happy_path")],
     wiring: || {
         each_life(|wired| {
@@ -87,7 +87,7 @@ pub static RETRY_AFTER_IGNORED: Defect = Defect {
 pub static RETRIES_NESTED_IN_TWO_LAYERS: Defect = Defect {
     id: "retries_nested_in_two_layers",
     about: "the HTTP client retries too, below the layer that does",
-    caught_by: &["backoff", "bounded"],
+    caught_by: "backoff",
     hunted_on: &[on("checkout/happy_path")],
     wiring: || each_life(retry_below),
 };
@@ -96,10 +96,15 @@ pub static RETRIES_NESTED_IN_TWO_LAYERS: Defect = Defect {
 pub static DEADLINE_IGNORED: Defect = Defect {
     id: "deadline_ignored",
     about: "a tool call waits for its providers longer than the platform waits for it",
-    caught_by: &["in-time"],
+    caught_by: "in-time",
     hunted_on: &[on("retries/retry_after_beyond_the_deadline")],
     wiring: || with_policy(|policy| policy.tool_deadline *= 4),
 };
+
+/// Whether a status refuses for good: not one that says "later" or "too slow".
+const fn is_a_no(status: u16) -> bool {
+    matches!(status, 400..=499) && !matches!(status, 408 | 409 | 429)
+}
 
 /// GiftGenius under other numbers than the scenario's.
 pub(super) fn with_policy(change: fn(&mut Policy)) -> Arc<dyn Wiring> {

@@ -1,19 +1,23 @@
 //! Defects of what is kept beside the keys: sessions, orders and switches that are not what they say.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use giftgenius::checkout::order::Order;
+use giftgenius::checkout::state::Charge;
+use giftgenius::ids::OrderId;
 use giftgenius::journal::{Key, Record, Stored};
 
 use super::door::calling;
 use super::keys::always_open;
 use super::{Defect, each_life, on};
+use crate::system::wiring::Wired;
 
 /// See `about`.
 pub static SESSION_PAID_ONCE_A_KEY: Defect = Defect {
     id: "session_paid_once_a_key",
     about: "only the key says what was bought: a double click that makes two keys buys twice",
-    caught_by: &["one-effect"],
+    caught_by: "one-effect",
     hunted_on: &[on("duplicates/double_click_two_keys")],
     wiring: || {
         each_life(|wired| {
@@ -27,7 +31,7 @@ pub static SESSION_PAID_ONCE_A_KEY: Defect = Defect {
 pub static ORDER_VISIBLE_TO_ANOTHER_USER: Defect = Defect {
     id: "order_visible_to_another_user",
     about: "an order is found by its id alone, whoever asks",
-    caught_by: &["isolated"],
+    caught_by: "isolated",
     hunted_on: &[on("isolation/somebody_elses_order")],
     wiring: || {
         each_life(|wired| {
@@ -44,10 +48,42 @@ pub static ORDER_VISIBLE_TO_ANOTHER_USER: Defect = Defect {
 };
 
 /// See `about`.
+pub static REFUND_NOT_BOOKED: Defect = Defect {
+    id: "refund_not_booked",
+    about: "the money is given back, and the order's own record still says that it was taken",
+    caught_by: "conserved",
+    hunted_on: &[on("saga/cancelled_after_it_was_paid")],
+    wiring: || each_life(keep_the_charge_on_record),
+};
+
+/// See `about`.
 pub static DEGRADED_MODE_THAT_STILL_CHARGES: Defect = Defect {
     id: "degraded_mode_that_still_charges",
     about: "the switch that turns checkout off is turned, and nobody looks at it",
-    caught_by: &["degraded-honest"],
+    caught_by: "degraded-honest",
     hunted_on: &[on("degraded/checkout_is_off")],
     wiring: || each_life(|wired| wired.reading(|key, stored| (*key != Key::Switches).then_some(stored))),
 };
+
+fn keep_the_charge_on_record(wired: Wired) -> Wired {
+    let charges: Mutex<BTreeMap<OrderId, Charge>> = Mutex::default();
+    wired.mapping(
+        |_, stored| Some(stored),
+        move |mut batch| {
+            let mut charges = charges.lock().expect("no holder of the charges panics");
+            for write in &mut batch.writes {
+                let Record::Order(order) = &*write.record else { continue };
+                if matches!(order.saga.charge, Charge::Captured { .. }) {
+                    charges.insert(order.id.clone(), order.saga.charge.clone());
+                } else if order.saga.ending.is_some()
+                    && let Some(charge) = charges.get(&order.id)
+                {
+                    let mut order = order.clone();
+                    order.saga.charge = charge.clone();
+                    write.record = Arc::new(Record::Order(order));
+                }
+            }
+            batch
+        },
+    )
+}

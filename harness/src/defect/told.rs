@@ -10,7 +10,7 @@ use crate::system::wiring::Wired;
 pub static SUCCESS_TOLD_BEFORE_COMMIT: Defect = Defect {
     id: "success_told_before_commit",
     about: "the last step is left to a queue, and success is told when it was handed over",
-    caught_by: &["all-or-nothing"],
+    caught_by: "all-or-nothing",
     hunted_on: &[on("checkout/happy_path")],
     wiring: || each_life(commit_later),
 };
@@ -19,7 +19,7 @@ pub static SUCCESS_TOLD_BEFORE_COMMIT: Defect = Defect {
 pub static FAILURE_TOLD_AFTER_SUCCESS: Defect = Defect {
     id: "failure_told_after_success",
     about: "an order that was told paid is told failed when it is asked about",
-    caught_by: &["told-monotone"],
+    caught_by: "told-monotone",
     hunted_on: &[on("checkout/happy_path")],
     wiring: || {
         each_life(|wired| {
@@ -37,7 +37,7 @@ pub static FAILURE_TOLD_AFTER_SUCCESS: Defect = Defect {
 pub static RETRYABLE_ALWAYS_TRUE: Defect = Defect {
     id: "retryable_always_true",
     about: "every error says that the same call may be made again",
-    caught_by: &["error-honest"],
+    caught_by: "error-honest",
     hunted_on: &[on("checkout/bank_declines_once")],
     wiring: || each_life(|wired| wired.answering(|_, reply| retryable(&mut reply.structured, true))),
 };
@@ -46,7 +46,7 @@ pub static RETRYABLE_ALWAYS_TRUE: Defect = Defect {
 pub static RETRYABLE_ALWAYS_FALSE: Defect = Defect {
     id: "retryable_always_false",
     about: "every error says that the same call can never succeed",
-    caught_by: &["error-honest"],
+    caught_by: "error-honest",
     hunted_on: &[on("retries/payment_is_down_for_the_call")],
     wiring: || each_life(|wired| wired.answering(|_, reply| retryable(&mut reply.structured, false))),
 };
@@ -55,7 +55,7 @@ pub static RETRYABLE_ALWAYS_FALSE: Defect = Defect {
 pub static OPAQUE_ERROR: Defect = Defect {
     id: "opaque_error",
     about: "an error says that something went wrong, and nothing else",
-    caught_by: &["error-shape"],
+    caught_by: "error-shape",
     hunted_on: &[on("errors/an_invented_product")],
     wiring: || {
         each_life(|wired| {
@@ -83,7 +83,7 @@ fn commit_later(wired: Wired) -> Wired {
                 return next.send(request).await;
             }
             tasks.spawn("commit", Box::pin(async move { _ = next.send(request).await }));
-            made_up(200, r#"{"status": "committed"}"#)
+            Ok(made_up(200, r#"{"status": "committed"}"#))
         }
     })
 }

@@ -19,7 +19,7 @@ use super::{Explored, Runner};
 use crate::fault::site::Site;
 
 /// Runs of one swarm.
-const ROUND: u64 = 512;
+const ROUND: u64 = 64;
 /// Arrivals at a place beyond those that were seen: faults lead to further ones.
 const BEYOND: u16 = 2;
 /// The most faults of one plan.
@@ -99,9 +99,6 @@ impl<'a> Random<'a> {
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
         let mut runner = TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng);
         let allowed = self.swarm(&mut runner);
-        if allowed.is_empty() {
-            return Vec::new();
-        }
         let least = self.depth + 1;
         let faults = proptest::collection::vec((select(allowed), any::<Index>()), least..=FAULTS_MAX.max(least));
         let first = round * ROUND;
@@ -139,26 +136,27 @@ impl<'a> Random<'a> {
             let entries = (0..self.space.entries_at(*at)).filter(|entry| is_on(Deviation { at: *at, entry: *entry }));
             (*at, entries.collect::<Vec<_>>())
         });
-        with_entries.filter(|(_, entries)| !entries.is_empty()).collect()
+        let swarm: Vec<_> = with_entries.filter(|(_, entries)| !entries.is_empty()).collect();
+        if swarm.is_empty() {
+            // Everything was switched off.
+            return self.choices.iter().map(|at| (*at, (0..self.space.entries_at(*at)).collect())).collect();
+        }
+        swarm
     }
 }
 
 impl Way for Random<'_> {
     type Item = Item;
 
-    /// A whole round, whatever is asked for.
-    fn next(&mut self, _most: usize) -> Vec<Item> {
-        loop {
-            let round = self.round;
-            if self.choices.is_empty() || self.draw.runs.is_some_and(|runs| round * ROUND >= runs) {
-                return Vec::new();
-            }
+    /// Whole rounds.
+    fn next(&mut self, most: usize) -> Vec<Item> {
+        let mut items = Vec::with_capacity(most);
+        let ended = |round: u64, draw: Draw| draw.runs.is_some_and(|runs| round * ROUND >= runs);
+        while items.len() < most && !self.choices.is_empty() && !ended(self.round, self.draw) {
+            items.extend(self.plans(self.round));
             self.round += 1;
-            let plans = self.plans(round);
-            if !plans.is_empty() {
-                return plans;
-            }
         }
+        items
     }
 
     fn plan(&self, item: &Item, into: &mut Vec<Deviation>) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::plan::{Choice, Deviation, KINDS, Kind, PROVIDERS};
 use crate::fault::menu::{Breadth, over_time};
 use crate::fault::plan::{Address, Plan, Planned};
-use crate::fault::{Fault, Moment, ProviderFault};
+use crate::fault::{Fault, ProviderFault};
 use crate::outcome::Outcome;
 use crate::scenario::model::Scenario;
 
@@ -202,7 +202,7 @@ fn entries(kind: Kind, menu: Breadth) -> Vec<Entry> {
     match kind {
         Kind::At(place) => {
             let core = Breadth::Core.at(place);
-            let all = menu.at(place).iter().filter(|fault| fault.moment() != Moment::Own);
+            let all = menu.at(place).iter();
             all.map(|fault| Entry { fault: Anything::At(fault.clone()), core: core.contains(fault) }).collect()
         }
         Kind::Over(_) => {

@@ -8,6 +8,7 @@ use super::evidence::{CallView, Evidence, ExchangeView};
 use super::{Findings, Oracle, Verdict};
 use crate::fault::{Fault, RetryAfter};
 use crate::provider::operations::{CANCEL, CHARGE, LOOK_UP, REFUND};
+use crate::scenario::model::WorldKind;
 use crate::trace::Seen;
 
 /// How much later than the policy says a repeat may leave on the wire: sockets, timers and a busy machine.
@@ -22,7 +23,8 @@ pub static BACKOFF: Oracle = Oracle {
     id: "backoff",
     rule: "Between the end of a failed attempt and the next one lies the policy's delay: in the foreground \
            min(base · 2^(n−1), cap) plus at most the jitter (and the time of the requests in between that it needs), in the background \
-           at least its own delay; never less than Retry-After (capped) asks for; one that goes past the call's deadline ends the call and is told.",
+           at least its own delay; never less than Retry-After (capped) asks for; one that goes past the call's deadline ends the call and is told. \
+           Delays that could have jitter have it.",
     explanation: "A provider that is struggling needs fewer requests, not the same again at once. A breach names the \
                   two attempts, the gap between them and what the policy allows. A gap may be of the foreground's \
                   kind or of the background's; one that is neither came from a retry that the policy does not know. \
@@ -34,6 +36,7 @@ pub static BACKOFF: Oracle = Oracle {
 
 fn check(evidence: &Evidence<'_>) -> Verdict {
     let mut findings = Findings::of(BACKOFF.id);
+    let mut jitter = Jitter::default();
     let alike = |left: &usize, right: &usize| {
         let (left, right) = (evidence.exchanges[*left].sent, evidence.exchanges[*right].sent);
         std::ptr::eq(left.operation, right.operation)
@@ -48,9 +51,10 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         let mut series = Series::default();
         for pair in group.windows(2) {
             let (earlier, later) = (&evidence.exchanges[pair[0]], &evidence.exchanges[pair[1]]);
-            judge_pair(evidence, earlier, later, &mut series, &mut findings);
+            judge_pair(evidence, earlier, later, (&mut series, &mut jitter), &mut findings);
         }
     }
+    jitter.judge(evidence, &mut findings);
     for (index, call) in evidence.calls.iter().enumerate() {
         judge_told(evidence, index, call, &mut findings);
     }
@@ -93,11 +97,48 @@ struct Series {
     background: u32,
 }
 
+/// Whether delays are spread.
+#[derive(Debug, Default)]
+struct Jitter {
+    /// Repeats, as events, that left at the very end of the delay.
+    exact: Vec<usize>,
+    /// Whether one left later than that.
+    spread: bool,
+}
+
+/// So many delays without any jitter are no chance: each has one in thousands.
+const WITHOUT_JITTER_MIN: usize = 3;
+/// Jitter of less than this cannot be seen: timers have whole milliseconds.
+const JITTER_SEEN_FROM: Duration = Duration::from_millis(3);
+
+impl Jitter {
+    fn count(&mut self, exact: bool, repeat: &ExchangeView<'_>) {
+        if exact {
+            self.exact.push(repeat.sent_event);
+        } else {
+            self.spread = true;
+        }
+    }
+
+    /// On the wire a delay is never exact.
+    fn judge(self, evidence: &Evidence<'_>, findings: &mut Findings) {
+        let visible = evidence.world == WorldKind::Sim && evidence.policy.retry.jitter_max >= JITTER_SEEN_FROM;
+        if visible && !self.spread && self.exact.len() >= WITHOUT_JITTER_MIN {
+            let message = format!(
+                "{} repeats left at the very end of their delay; the policy adds up to {} ms of jitter to each",
+                self.exact.len(),
+                evidence.policy.retry.jitter_max.as_millis()
+            );
+            findings.add(message, self.exact);
+        }
+    }
+}
+
 fn judge_pair(
     evidence: &Evidence<'_>,
     earlier: &ExchangeView<'_>,
     later: &ExchangeView<'_>,
-    series: &mut Series,
+    (series, jitter): (&mut Series, &mut Jitter),
     findings: &mut Findings,
 ) {
     let policy = evidence.policy;
@@ -134,6 +175,9 @@ fn judge_pair(
     let round = background_delay(policy, if earlier.is(&CANCEL) { 1 } else { series.background + 1 });
     let not_asked_off = asked.is_none_or(|asked| gap + slack >= asked);
     if let Some(repeat) = repeat {
+        if retry_after.is_none() && end.unsure.is_zero() && between(evidence, earlier, later).is_zero() {
+            jitter.count(gap == foreground_delay(policy, repeat), later);
+        }
         series.foreground = repeat + failed_look_ups(evidence, earlier, later);
         return;
     }

@@ -244,6 +244,37 @@ impl<'a> Evidence<'a> {
         }
     }
 
+    /// Whether an effect that had taken place still stood just after an event.
+    pub fn stands_at(&self, effect: usize, event: usize) -> bool {
+        let it = &self.ledger.effects[effect];
+        let undone: i64 = self
+            .ledger
+            .effects
+            .iter()
+            .enumerate()
+            .filter(|(index, other)| other.undoes == Some(it.id) && self.effect_events[*index] <= event)
+            .map(|(_, other)| match other.kind {
+                EffectKind::Refund if self.has_failed(other, event) => 0,
+                EffectKind::Refund => other.amount.map_or(0, |amount| amount.minor_units),
+                EffectKind::Charge
+                | EffectKind::RefundFailed
+                | EffectKind::Close
+                | EffectKind::Reserve
+                | EffectKind::Release
+                | EffectKind::Expire
+                | EffectKind::Commit
+                | EffectKind::Restock => i64::MAX,
+            })
+            .fold(0, i64::saturating_add);
+        undone < it.amount.map_or(1, |amount| amount.minor_units)
+    }
+
+    /// Whether a refund had failed by an event.
+    fn has_failed(&self, refund: &Effect, event: usize) -> bool {
+        let effects = self.ledger.effects.iter().zip(&self.effect_events);
+        effects.filter(|(_, at)| **at <= event).any(|(other, _)| other.undoes == Some(refund.id))
+    }
+
     /// How many effects of a kind stand for an order at rest.
     pub fn standing(&self, order: &OrderView<'a>, kind: EffectKind) -> usize {
         self.effects_of(order).filter(|(index, effect)| effect.kind == kind && self.stands(*index)).count()

@@ -11,11 +11,12 @@ use super::{Findings, Oracle, Verdict, codes};
 pub static KEY_CONFLICT: Oracle = Oracle {
     id: "key-conflict",
     rule: "A call whose key was claimed with other parameters is refused as IDEMPOTENCY_KEY_CONFLICT and causes \
-           nothing.",
+           nothing; no other call is refused so.",
     explanation: "A model that reuses a key for another purchase must not be told that the other purchase succeeded, \
                   nor buy it. Parameters are compared in canonical form: the order of keys is irrelevant, 1.0 is 1, \
                   null is not absent. A call that was refused before it claimed its key (invalid arguments, unknown \
-                  session, checkout switched off) binds nothing, so that a repaired call does not conflict.",
+                  session, checkout switched off) binds nothing, so that a repaired call does not conflict. A key is \
+                  its user's and its tool's: whoever never used it before cannot be in conflict.",
     requirements: &["F4"],
     check,
 };
@@ -24,10 +25,8 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
     let mut findings = Findings::of(KEY_CONFLICT.id);
     let keyed = keyed_calls(evidence);
     for group in keyed.chunk_by(|left, right| share_a_key(left, right)) {
-        if group.len() < 2 {
-            continue;
-        }
         for (place, later) in group.iter().enumerate() {
+            without_cause(group, later, &mut findings);
             let bound = group[..place].iter().find(|earlier| {
                 !same_parameters(&earlier.started.arguments, &later.started.arguments)
                     && has_claimed(evidence, earlier)
@@ -41,6 +40,25 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         }
     }
     findings.verdict()
+}
+
+/// A conflict with nothing: nobody has used the key otherwise.
+fn without_cause(group: &[&CallView<'_>], call: &CallView<'_>, findings: &mut Findings) {
+    let told = call.told.as_ref().and_then(|told| told.code).and_then(codes::parse);
+    let end = call.end.map_or(usize::MAX, |(event, _)| event);
+    let has_cause = group
+        .iter()
+        .any(|other| other.start_event < end && !same_parameters(&other.started.arguments, &call.started.arguments));
+    if told == Some(Code::KeyConflict) && !has_cause {
+        let message = format!(
+            "{} of script step {} was answered IDEMPOTENCY_KEY_CONFLICT, but {} never used the key {} otherwise",
+            call.started.tool,
+            call.started.step,
+            call.started.user,
+            call.started.key.as_deref().unwrap_or_default()
+        );
+        findings.add(message, [call.start_event].into_iter().chain(call.end.map(|(event, _)| event)));
+    }
 }
 
 fn judge_later(evidence: &Evidence<'_>, bound: &CallView<'_>, later: &CallView<'_>, findings: &mut Findings) {
@@ -178,5 +196,20 @@ mod tests {
         let call = run.create_order("cs_2", "k1");
         run.tell_success(call, "cs_2", "ord_2");
         run.kept(&KEY_CONFLICT);
+    }
+
+    #[test]
+    fn a_conflict_with_nothing_is_a_breach() {
+        for (user, broken) in [("ben", true), ("ada", false)] {
+            let mut run = Run::sale();
+            run.user = user;
+            let call = run.create_order("cs_2", "k1");
+            run.fail_with(call, Code::KeyConflict, None);
+            if broken {
+                assert!(run.broken(&KEY_CONFLICT).contains("ben never used the key k1 otherwise"));
+            } else {
+                run.kept(&KEY_CONFLICT);
+            }
+        }
     }
 }

@@ -14,6 +14,7 @@ pub mod bounds;
 mod codes;
 pub mod conserved;
 pub mod degraded_honest;
+pub mod error_honest;
 pub mod error_shape;
 pub mod evidence;
 mod gather;
@@ -97,6 +98,7 @@ pub static ALL: &[&Oracle] = &[
     &parked_minimal::PARKED_MINIMAL,
     &in_time::IN_TIME,
     &error_shape::ERROR_SHAPE,
+    &error_honest::ERROR_HONEST,
     &nothing_leaked::NOTHING_LEAKED,
     &isolated::ISOLATED,
     &logged::LOGGED,

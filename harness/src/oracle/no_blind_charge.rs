@@ -3,6 +3,7 @@
 use super::evidence::{Evidence, ExchangeView};
 use super::settlement::{looked_up_between, settled_before};
 use super::{Findings, Oracle, Verdict};
+use crate::provider::ledger::EffectKind;
 use crate::provider::operations::CHARGE;
 use crate::trace::Seen;
 use giftgenius::policy::PaymentProfile;
@@ -10,12 +11,14 @@ use giftgenius::policy::PaymentProfile;
 /// The rule.
 pub static NO_BLIND_CHARGE: Oracle = Oracle {
     id: "no-blind-charge",
-    rule: "While a charge of an intent is unsettled, no charge request is sent that could take effect besides it.",
+    rule: "While a charge of an intent is unsettled or stands, no charge request is sent that could take effect besides \
+           it.",
     explanation: "A charge whose reply was lost may have taken the money. Until it is settled (a definite answer, a \
                   look-up that shows it, a closed reference, or a look-up after the provider's bound on late effects) \
                   a request under another key could charge a second time, and so could one under the same key at a \
                   provider that ignores keys, or at one that runs a key afresh after a server error. A provider that \
-                  deduplicates can hide this from the books, so the requests themselves are judged.",
+                  deduplicates can hide this from the books, so the requests themselves are judged. The same holds for \
+                  a charge that is known to stand: whatever is found and given back later, it was asked for twice.",
     requirements: &["F4", "F7"],
     check,
 };
@@ -39,13 +42,14 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         let blind = evidence.exchanges[..place]
             .iter()
             .filter(|earlier| earlier.is(&CHARGE) && purchase_of(evidence, earlier) == Some(purchase))
-            .find_map(|earlier| Some((earlier, danger(evidence, earlier, later)?)));
-        if let Some((earlier, why)) = blind {
+            .find_map(|earlier| danger(evidence, earlier, later).map(|(why, stands)| (earlier, why, stands)));
+        if let Some((earlier, why, stands)) = blind {
             let message = format!(
-                "{} was sent {why} while {} was unsettled: the first may have taken the money, and this one could take \
-                 it again (order {})",
+                "{} was sent {} while {} {}, and this one could take it again (order {})",
                 later.sent.site,
+                why,
                 earlier.sent.site,
+                if stands { "had taken the money" } else { "was unsettled: it may have taken the money" },
                 later.sent.reference.as_deref().unwrap_or("unknown"),
             );
             findings.add(message, [earlier.sent_event, later.sent_event]);
@@ -63,11 +67,31 @@ fn purchase_of(evidence: &Evidence<'_>, charge: &ExchangeView<'_>) -> Option<usi
     Some(evidence.orders[charge.order?].purchase)
 }
 
-/// How `later` could take effect besides `earlier`, if it could.
-fn danger(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &ExchangeView<'_>) -> Option<&'static str> {
-    if settled_before(evidence, earlier, later.sent_event) {
+/// How `later` could take effect besides `earlier`, if it could, and whether that one is known to stand.
+fn danger(
+    evidence: &Evidence<'_>,
+    earlier: &ExchangeView<'_>,
+    later: &ExchangeView<'_>,
+) -> Option<(&'static str, bool)> {
+    let stands = settled_before(evidence, earlier, later.sent_event);
+    if stands && !stands_before(evidence, earlier, later.sent_event) {
         return None;
     }
+    how(evidence, earlier, later).map(|how| (how, stands))
+}
+
+/// Whether the system had seen a charge succeed, and it had not been given back, just before an event.
+fn stands_before(evidence: &Evidence<'_>, charge: &ExchangeView<'_>, event: usize) -> bool {
+    let seen = charge.succeeded() && charge.answer.is_some_and(|(answered, _, _)| answered < event);
+    let effect = evidence
+        .ledger
+        .effects
+        .iter()
+        .position(|effect| effect.kind == EffectKind::Charge && effect.exchange == Some(charge.sent.exchange));
+    seen && effect.is_some_and(|effect| evidence.event_of(effect) < event && evidence.stands_at(effect, event))
+}
+
+fn how(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &ExchangeView<'_>) -> Option<&'static str> {
     let same_request = earlier.sent.key.is_some() && earlier.sent.key == later.sent.key && earlier.order == later.order;
     match evidence.policy.payment_profile {
         PaymentProfile::Stripe if same_request => None,
@@ -263,5 +287,33 @@ mod tests {
         }
         let verdict = run.with_evidence(NO_BLIND_CHARGE.check);
         assert!(matches!(verdict, Verdict::NoVerdict(_)));
+    }
+
+    #[test]
+    fn a_charge_that_stands_is_not_asked_for_again_unless_the_provider_knows_the_key() {
+        for (profile, key, blind) in [
+            (PaymentProfile::Stripe, "k", false),
+            (PaymentProfile::Acp, "k", false),
+            (PaymentProfile::Stripe, "other", true),
+            (PaymentProfile::Keyless, "k", true),
+        ] {
+            for given_back in [false, true] {
+                let mut run = Run::with_profile(profile);
+                run.create_order("cs_1", "k1");
+                let charge = run.send(&CHARGE, Some("ord_1"), Some("k"));
+                let effect = run.effect(EffectKind::Charge, "ord_1", Some(charge), None);
+                run.ok(charge);
+                if given_back {
+                    run.effect(EffectKind::Refund, "ord_1", None, Some(effect));
+                }
+                again(&mut run, "ord_1", key);
+                if blind && !given_back {
+                    let said = run.broken(&NO_BLIND_CHARGE);
+                    assert!(said.contains("payment.charge#1 had taken the money"), "{said}");
+                } else {
+                    run.kept(&NO_BLIND_CHARGE);
+                }
+            }
+        }
     }
 }

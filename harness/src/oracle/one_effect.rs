@@ -3,7 +3,7 @@
 use super::evidence::{Evidence, OrderView};
 use super::{Findings, Oracle, Verdict};
 use crate::fault::{Circumstance, Fault};
-use crate::provider::ledger::{Effect, EffectKind};
+use crate::provider::ledger::EffectKind;
 use crate::provider::operations::COMMIT;
 use crate::trace::Seen;
 
@@ -113,7 +113,7 @@ fn at_every_instant(evidence: &Evidence<'_>, purchase: usize, kind: EffectKind, 
     all.sort_unstable();
     for effect in all {
         let now = evidence.event_of(effect);
-        standing.retain(|earlier| stood_at(evidence, *earlier, now));
+        standing.retain(|earlier| evidence.stands_at(*earlier, now));
         // What still stands together at rest has been said already.
         let said = standing.iter().all(|earlier| evidence.stands(*earlier)) && evidence.stands(effect);
         standing.push(effect);
@@ -127,36 +127,6 @@ fn at_every_instant(evidence: &Evidence<'_>, purchase: usize, kind: EffectKind, 
             findings.add(message, standing.iter().map(|effect| evidence.event_of(*effect)));
         }
     }
-}
-
-fn stood_at(evidence: &Evidence<'_>, effect: usize, event: usize) -> bool {
-    let it = &evidence.ledger.effects[effect];
-    let undone: i64 = evidence
-        .ledger
-        .effects
-        .iter()
-        .enumerate()
-        .filter(|(index, other)| other.undoes == Some(it.id) && evidence.event_of(*index) <= event)
-        .map(|(_, other)| match other.kind {
-            EffectKind::Refund if has_failed(evidence, other, event) => 0,
-            EffectKind::Refund => other.amount.map_or(0, |amount| amount.minor_units),
-            EffectKind::Charge
-            | EffectKind::RefundFailed
-            | EffectKind::Close
-            | EffectKind::Reserve
-            | EffectKind::Release
-            | EffectKind::Expire
-            | EffectKind::Commit
-            | EffectKind::Restock => i64::MAX,
-        })
-        .fold(0, i64::saturating_add);
-    undone < it.amount.map_or(1, |amount| amount.minor_units)
-}
-
-/// Whether a refund had failed by an event.
-fn has_failed(evidence: &Evidence<'_>, refund: &Effect, event: usize) -> bool {
-    let effects = evidence.ledger.effects.iter().enumerate();
-    effects.filter(|(index, _)| evidence.event_of(*index) <= event).any(|(_, other)| other.undoes == Some(refund.id))
 }
 
 /// `ch_1 of 42.00 EUR for ord_1 (key k1)`, each.

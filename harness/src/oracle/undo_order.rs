@@ -4,13 +4,15 @@ use super::evidence::{Evidence, ExchangeView, OrderView};
 use super::settlement::unsettled_charge;
 use super::{Findings, Oracle, Verdict};
 use crate::provider::ledger::EffectKind;
-use crate::provider::operations::{CANCEL, LOOK_UP, REFUND, RELEASE, RESTOCK};
+use crate::provider::operations::{CANCEL, CHARGE, COMMIT, LOOK_UP, REFUND, RELEASE, RESERVE, RESTOCK};
+use crate::trace::EventKind;
 
 /// The rule.
 pub static UNDO_ORDER: Oracle = Oracle {
     id: "undo-order",
     rule: "An undo starts only after each later step's undo succeeded, was given up and parked, or was needless: \
-           restock before refund, refund or cancel before release; each takes effect once.",
+           restock before refund, refund or cancel before release; each takes effect once, and only what was asked \
+           for is undone.",
     explanation: "Stock that is freed while the money still stands (or may still arrive) can be sold to somebody \
                   else, and then the first buyer has paid for nothing; money that is given back while the sale is \
                   booked leaves a gift that nobody paid for. One undo that is stuck does not block another, once it \
@@ -25,6 +27,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         let Some(order) = exchange.order else {
             continue;
         };
+        needless(evidence, index, order, &mut findings);
         if exchange.is(&RELEASE) {
             released(evidence, index, order, &mut findings);
         } else if exchange.is(&REFUND) {
@@ -45,6 +48,39 @@ fn given_up(
 ) -> bool {
     let undos = || order.exchanges.iter().map(|index| &evidence.exchanges[*index]).filter(|exchange| is_undo(exchange));
     order.parked.is_some() && undos().next().is_some() && undos().all(|exchange| exchange.sent_event < event)
+}
+
+/// An undo of a step that was never asked for. After a crash it is none: the record says that the step may have been.
+fn needless(evidence: &Evidence<'_>, undo: usize, order: usize, findings: &mut Findings) {
+    let undo = &evidence.exchanges[undo];
+    let step = if undo.is(&RELEASE) {
+        &RESERVE
+    } else if undo.is(&RESTOCK) {
+        &COMMIT
+    } else if undo.is(&REFUND) || undo.is(&CANCEL) {
+        &CHARGE
+    } else {
+        return;
+    };
+    let view = &evidence.orders[order];
+    let same_thing =
+        |exchange: &ExchangeView<'_>| step.label == CHARGE.label || exchange.sent.reference == undo.sent.reference;
+    let asked = view
+        .exchanges
+        .iter()
+        .map(|index| &evidence.exchanges[*index])
+        .any(|exchange| exchange.sent_event < undo.sent_event && exchange.is(step) && same_thing(exchange));
+    let began = view.begun_by.map_or(0, |call| evidence.calls[call].start_event);
+    let lost_its_memory = evidence.trace.events[began..undo.sent_event]
+        .iter()
+        .any(|event| matches!(event.kind, EventKind::Crashed | EventKind::Restarted));
+    if !asked && !lost_its_memory {
+        let message = format!(
+            "{} undoes a step of order {} that was never asked for: there was no {}",
+            undo.sent.site, view.id, step.label
+        );
+        findings.add(message, [undo.sent_event]);
+    }
 }
 
 fn released(evidence: &Evidence<'_>, release: usize, order: usize, findings: &mut Findings) {
@@ -270,5 +306,33 @@ mod tests {
         run.kept(&UNDO_ORDER);
         run.effect(EffectKind::Release, "ord_1/1", None, Some(reserve));
         assert!(run.broken(&UNDO_ORDER).contains("release, release"));
+    }
+
+    #[test]
+    fn an_undo_of_what_was_never_asked_for_is_a_breach() {
+        for (undo, reference) in [(&RELEASE, "ord_1/2"), (&RESTOCK, "ord_1/1"), (&REFUND, "ord_1"), (&CANCEL, "ord_1")]
+        {
+            let mut run = Run::new();
+            run.session("cs_1");
+            run.create_order("cs_1", "k1");
+            run.reserve("ord_1");
+            let asked = run.send(undo, Some(reference), Some("u"));
+            run.ok(asked);
+            let said = run.broken(&UNDO_ORDER);
+            assert!(said.contains("was never asked for"), "{said}");
+        }
+    }
+
+    #[test]
+    fn after_a_crash_what_may_have_been_asked_for_is_undone() {
+        let mut run = Run::new();
+        run.session("cs_1");
+        run.create_order("cs_1", "k1");
+        run.reserve("ord_1");
+        run.push(EventKind::Crashed);
+        run.push(EventKind::Restarted);
+        let close = run.send(&CANCEL, Some("ord_1"), Some("u"));
+        run.ok(close);
+        run.kept(&UNDO_ORDER);
     }
 }

@@ -13,7 +13,7 @@ use crate::provider::operations::{CANCEL, CHARGE, COMMIT, LOOK_UP, REFUND, RELEA
 
 #[test]
 fn the_table_is_whole_and_found_by_id() {
-    assert_eq!(ALL.len(), 20);
+    assert_eq!(ALL.len(), 21);
     for oracle in ALL {
         assert!(std::ptr::eq(by_id(oracle.id).expect("listed"), *oracle));
         assert!(!oracle.requirements.is_empty(), "{}", oracle.id);
@@ -156,7 +156,7 @@ fn a_commit_that_goes_on_in_the_background() {
     let call = run.create_order("cs_1", "k1");
     let reserve = run.reserve("ord_1");
     run.charge("ord_1");
-    for gap in [0, 200, 400, 800] {
+    for gap in [0, 310, 400, 950] {
         run.wait_ms(gap);
         let fault = Some(Fault::Status(503, None));
         let commit = run.send_faulty(&COMMIT, Some("ord_1/1"), Some("commit ord_1/1"), fault);
@@ -242,7 +242,7 @@ fn a_refund_that_nobody_can_make_is_parked() {
     run.status(gone, 410);
     let second = run.send(&RESERVE, Some("ord_1/2"), Some("reserve ord_1/2"));
     run.status(second, 409);
-    let gaps = [0, 200, 400, 800, 5_000, 10_000, 20_000, 40_000, 80_000, 160_000, 320_000, 600_000];
+    let gaps = [0, 310, 400, 950, 5_000, 10_000, 20_000, 40_000, 80_000, 160_000, 320_000, 600_000];
     for (round, gap) in gaps.into_iter().enumerate() {
         run.wait_ms(gap);
         let fault = Some(Fault::Status(500, None));

@@ -12,7 +12,7 @@ use super::DEPTH;
 use super::hunt::{Caught, Hunted};
 use super::space::{Accusation, Unchanged};
 use crate::defect::Defect;
-use crate::fault::plan::Plan;
+use crate::fault::menu::Breadth;
 use crate::report::document::Word;
 
 /// The version of this document's form; rises when a field changes its meaning or goes.
@@ -46,8 +46,8 @@ pub struct DefectReport {
     pub id: String,
     /// Which bug of real systems it stands for.
     pub about: String,
-    /// The oracles that are meant to catch it.
-    pub expected: Vec<String>,
+    /// The oracle whose rule it breaks.
+    pub expected: String,
     /// What gave it away; absent where nothing did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caught: Option<CaughtReport>,
@@ -55,18 +55,9 @@ pub struct DefectReport {
     pub runs: u64,
     /// Where it was hunted.
     pub grounds: Vec<String>,
-    /// How many runs could not be made, and why the first could not.
+    /// Why a run could not be made, if one could not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failed: Option<FailedRuns>,
-}
-
-/// Runs that could not be made.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct FailedRuns {
-    /// How many.
-    pub runs: u64,
-    /// Why the first of them could not.
-    pub why: String,
+    pub not_run: Option<String>,
 }
 
 /// What gave a defect away.
@@ -78,13 +69,13 @@ pub struct CaughtReport {
     pub plan: String,
     /// The oracles that broke and do not for GiftGenius as it is.
     pub oracles: Vec<String>,
-    /// What the first says.
+    /// What the one that was meant to break says, or else the first.
     pub message: String,
-    /// Whether that first one was meant to.
+    /// Whether the one whose rule the defect breaks is among them.
     pub as_expected: bool,
-    /// Where a scenario file that replays it was left.
+    /// The line that repeats it, where a scenario file was left for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub written_to: Option<String>,
+    pub replay: Option<String>,
 }
 
 /// What came of GiftGenius as it is.
@@ -96,15 +87,15 @@ pub struct UnchangedReport {
     pub findings: Vec<AccusationReport>,
 }
 
-/// What an oracle says against GiftGenius as it is.
+/// The first thing that is said against GiftGenius as it is on one scenario.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct AccusationReport {
     /// The scenario, with its payment profile where that is not its own.
     pub scenario: String,
     /// The plan, as text.
     pub plan: String,
-    /// The oracles; none where the run could not be made.
-    pub oracles: Vec<String>,
+    /// The rules; none where a run could not be made.
+    pub rules: Vec<String>,
     /// What the first says, or why there was no run.
     pub message: String,
 }
@@ -122,6 +113,12 @@ impl Proof {
     /// The defects that were caught.
     pub fn caught(&self) -> usize {
         self.defects.iter().filter(|defect| defect.caught.is_some()).count()
+    }
+
+    /// The oracle by which a defect is told to be caught: the one that is meant to, if it is among them.
+    pub fn caught_by(defect: &DefectReport) -> Option<&str> {
+        let caught = defect.caught.as_ref()?;
+        if caught.as_expected { Some(&defect.expected) } else { caught.oracles.first().map(String::as_str) }
     }
 
     /// The defects that nothing gave away.
@@ -149,7 +146,7 @@ pub(super) fn build(
     defects: &[&'static Defect],
     hunted: &[Hunted],
     unchanged: &Unchanged,
-    menu: &str,
+    menu: Breadth,
     elapsed: Duration,
 ) -> Proof {
     let us = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
@@ -160,7 +157,7 @@ pub(super) fn build(
         format: FORMAT,
         misrule: env!("CARGO_PKG_VERSION").to_owned(),
         verdict: if escaped || !unchanged.findings.is_empty() { Word::Broken } else { Word::Ok },
-        menu: menu.to_owned(),
+        menu: menu.name().to_owned(),
         depth: DEPTH,
         defects: reports,
         unchanged: UnchangedReport {
@@ -175,11 +172,11 @@ fn report(defect: &Defect, hunted: &Hunted) -> DefectReport {
     DefectReport {
         id: defect.id.to_owned(),
         about: defect.about.to_owned(),
-        expected: defect.caught_by.iter().map(|oracle| (*oracle).to_owned()).collect(),
+        expected: defect.caught_by.to_owned(),
         caught: hunted.caught.as_ref().map(|caught| caught_report(defect, caught)),
         runs: hunted.runs,
         grounds: hunted.grounds.clone(),
-        failed: hunted.why_failed.clone().map(|why| FailedRuns { runs: hunted.failed, why }),
+        not_run: hunted.not_run.clone(),
     }
 }
 
@@ -189,16 +186,16 @@ fn caught_report(defect: &Defect, caught: &Caught) -> CaughtReport {
         plan: caught.plan.to_string(),
         oracles: caught.oracles.iter().map(|oracle| (*oracle).to_owned()).collect(),
         message: caught.message.clone(),
-        as_expected: caught.oracles.first().is_some_and(|first| defect.caught_by.contains(first)),
-        written_to: None,
+        as_expected: caught.oracles.contains(&defect.caught_by),
+        replay: None,
     }
 }
 
 fn accusation(accusation: &Accusation) -> AccusationReport {
     AccusationReport {
         scenario: accusation.ground.name(),
-        plan: Plan::to_string(&accusation.plan),
-        oracles: accusation.oracles.iter().map(|oracle| (*oracle).to_owned()).collect(),
+        plan: accusation.plan.to_string(),
+        rules: accusation.rules.iter().map(|rule| (*rule).to_owned()).collect(),
         message: accusation.message.clone(),
     }
 }

@@ -1,34 +1,45 @@
 //! The hunt for one defect: its scenarios under their own plans, then with one fault more, then with two; the first run
-//! that breaks a rule ends it, so that its plan is a smallest one.
+//! that breaks a rule ends it, so that its plan is a smallest one. The exploring itself is `explore`'s.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{DEPTH, Menu};
+use rayon::ThreadPool;
+
+use super::DEPTH;
 use crate::defect::{Defect, Hunt};
-use crate::fault::plan::{Address, Plan, Planned};
+use crate::explore::{Budget, First, Space, first_finding};
+use crate::fault::menu::Breadth;
+use crate::fault::plan::Plan;
+use crate::fault::site::Place;
+use crate::oracle::{self, Verdict};
 use crate::outcome::Outcome;
 use crate::run::simulate;
-use crate::scenario::model::Scenario;
-use crate::system::wiring::Wiring;
+use crate::scenario::model::{Narrowing, Scenario};
+use crate::scenario::policy::profile_name;
 
-/// A scenario under a payment profile: where something is hunted.
+/// A scenario under a payment profile, with the places that are struck: where something is hunted.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Ground {
-    /// The scenario, its profile set.
+    /// The scenario, its profile and places set.
     pub scenario: Arc<Scenario>,
     /// The profile's name, where it is not the scenario's own.
     pub profile: Option<&'static str>,
+    /// The one kind of place that is struck; `None`: every kind.
+    pub place: Option<&'static str>,
 }
 
 impl Ground {
-    /// The scenario as a hunt wants it.
+    /// The scenario as a hunt wants it. What goes wrong over time is left out: it is many faults under one name.
     pub fn new(scenario: &Arc<Scenario>, hunt: &Hunt) -> Self {
-        let Some(profile) = hunt.profile else { return Self { scenario: scenario.clone(), profile: None } };
         let mut changed = Scenario::clone(scenario);
-        changed.policy.payment_profile = profile;
-        Self { scenario: Arc::new(changed), profile: Some(crate::scenario::policy::profile_name(profile)) }
+        if let Some(profile) = hunt.profile {
+            changed.policy.payment_profile = profile;
+        }
+        let places = Place::all().map(Place::label).filter(|label| hunt.place.is_none_or(|place| place == *label));
+        changed.explore.sites = places.map(str::to_owned).collect();
+        changed.explore.faults.clear();
+        Self { scenario: Arc::new(changed), profile: hunt.profile.map(profile_name), place: hunt.place }
     }
 
     /// As it is told.
@@ -38,15 +49,11 @@ impl Ground {
             Some(profile) => format!("{} with {profile}", self.scenario.name),
         }
     }
-}
 
-/// A plan, and the first choice of its run that a further fault may strike.
-#[derive(Clone, Debug)]
-pub struct Extended {
-    /// The plan.
-    pub plan: Plan,
-    /// An index into the choices that its run asks.
-    pub from: usize,
+    /// What is tried there.
+    pub(super) fn space(&self, menu: Breadth) -> Space {
+        Space::new(self.scenario.clone(), Some(menu), self.scenario.seed)
+    }
 }
 
 /// What gave a defect away.
@@ -56,12 +63,22 @@ pub struct Caught {
     pub ground: Ground,
     /// Under which plan.
     pub plan: Plan,
-    /// How many faults that are beyond the scenario's own.
+    /// How many of its faults are beyond the scenario's own.
     pub depth: usize,
     /// The oracles that broke and do not break for GiftGenius as it is, in the order of the table.
     pub oracles: Vec<&'static str>,
-    /// What the first of them says.
+    /// What the one that was meant to break says, or else the first.
     pub message: String,
+}
+
+impl Caught {
+    /// The scenario under the plan, as a file of its own.
+    pub(super) fn shown(&self) -> Scenario {
+        let mut shown = Scenario::clone(&self.ground.scenario);
+        shown.plan = self.plan.clone();
+        shown.explore = Narrowing::default();
+        shown
+    }
 }
 
 /// What a hunt came to.
@@ -69,121 +86,66 @@ pub struct Caught {
 pub struct Hunted {
     /// What gave the defect away, if anything did.
     pub caught: Option<Caught>,
-    /// Where.
+    /// Where it was hunted.
     pub grounds: Vec<String>,
-    /// How many runs were made with the defect wired in.
+    /// How many runs were made with the defect wired in, each plan counted once.
     pub runs: u64,
-    /// How many of them could not be run to their end.
-    pub failed: u64,
-    /// Why, for the first.
-    pub why_failed: Option<String>,
+    /// Why a run could not be made, if one could not.
+    pub not_run: Option<String>,
     /// How long it took.
     pub elapsed: Duration,
 }
 
 /// Hunts a defect over its grounds, breadth first.
-pub fn hunt(defect: &Defect, grounds: &[Ground], menu: Menu) -> Hunted {
+pub fn hunt(defect: &Defect, grounds: &[Ground], menu: Breadth, pool: &ThreadPool) -> Hunted {
     let began = Instant::now();
-    let mut hunted = Hunted {
-        caught: None,
-        grounds: grounds.iter().map(Ground::name).collect(),
-        runs: 0,
-        failed: 0,
-        why_failed: None,
-        elapsed: Duration::ZERO,
-    };
-    let mut level: Vec<(usize, Extended)> = grounds
-        .iter()
-        .enumerate()
-        .map(|(index, ground)| (index, Extended { plan: ground.scenario.plan.clone(), from: 0 }))
-        .collect();
-    for depth in 0..=DEPTH {
-        let mut longer = Vec::new();
-        for (index, tried) in &level {
-            let ground = &grounds[*index];
-            hunted.runs += 1;
-            let outcome = match attempt(&ground.scenario, &tried.plan, Some((defect.wiring)())) {
-                Ok(outcome) => outcome,
-                Err(why) => {
-                    hunted.failed += 1;
-                    hunted.why_failed.get_or_insert(why);
-                    continue;
-                }
-            };
-            if let Some((oracles, message)) = given_away(&outcome) {
-                let ground = ground.clone();
-                hunted.caught = Some(Caught { ground, plan: tried.plan.clone(), depth, oracles, message });
-                hunted.elapsed = began.elapsed();
-                return hunted;
-            }
-            if depth < DEPTH {
-                longer.extend(extended(&outcome, tried.from, menu).map(|plan| (*index, plan)));
+    let runner = |scenario: &Arc<Scenario>, plan: &Plan, seed: u64| broken_run(defect, scenario, plan, seed);
+    let is_oracle = |rule: &str| oracle::by_id(rule).is_some();
+    // How many plans have been tried on each ground; a deeper search begins with them again.
+    let mut runs = vec![0; grounds.len()];
+    let mut not_run = None;
+    let mut caught = None;
+    'hunt: for depth in 0..=DEPTH {
+        for (ground, runs) in grounds.iter().zip(&mut runs) {
+            let First { runs: made, found, not_run: why } =
+                first_finding(&ground.space(menu), &runner, Budget::of(depth), &is_oracle, pool);
+            *runs = made;
+            not_run = not_run.or(why);
+            if let Some((plan, oracles)) = found {
+                let message = message(defect, ground, &plan, &oracles);
+                caught = Some(Caught { ground: ground.clone(), plan, depth, oracles, message });
+                break 'hunt;
             }
         }
-        level = longer;
     }
-    hunted.elapsed = began.elapsed();
-    hunted
+    let grounds = grounds.iter().map(Ground::name).collect();
+    Hunted { caught, grounds, runs: runs.iter().sum(), not_run, elapsed: began.elapsed() }
 }
 
-/// A run in simulation; a panic of the system is told as what it is.
-pub(super) fn attempt(
-    scenario: &Arc<Scenario>,
-    plan: &Plan,
-    wiring: Option<Arc<dyn Wiring>>,
-) -> Result<Outcome, String> {
-    let run = || simulate(scenario, plan, scenario.seed, wiring);
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(ran) => ran.map_err(|error| error.to_string()),
-        Err(_) => Err(String::from("the run panicked")),
-    }
-}
-
-/// The oracles that a run breaks, in the order of the table, and what the first says.
-pub(super) fn broken(outcome: &Outcome) -> Option<(Vec<&'static str>, String)> {
-    let mut oracles = Vec::new();
-    let mut message = None;
-    for violation in outcome.violations() {
-        message.get_or_insert_with(|| violation.message.clone());
-        if oracles.last() != Some(&violation.oracle) {
-            oracles.push(violation.oracle);
+/// A run with the defect wired in, less what the same run of GiftGenius as it is breaks too. One that GiftGenius as it
+/// is cannot bring to its end proves nothing.
+fn broken_run(defect: &Defect, scenario: &Arc<Scenario>, plan: &Plan, seed: u64) -> Result<Outcome, String> {
+    let run = |wiring| simulate(scenario, plan, seed, wiring).map_err(|error| error.to_string());
+    let mut outcome = run(Some((defect.wiring)()))?;
+    if outcome.violations().next().is_some() {
+        let unchanged = run(None)?;
+        for (verdict, unchanged) in outcome.verdicts.iter_mut().zip(&unchanged.verdicts) {
+            if matches!(unchanged.1, Verdict::Broken(_)) {
+                verdict.1 = Verdict::Kept;
+            }
         }
     }
-    message.map(|message| (oracles, message))
+    Ok(outcome)
 }
 
-/// What a run with a defect breaks and the same run of GiftGenius as it is does not.
-fn given_away(outcome: &Outcome) -> Option<(Vec<&'static str>, String)> {
-    let (mut oracles, mut message) = broken(outcome)?;
-    // A run that GiftGenius as it is cannot bring to its end proves nothing against the defect.
-    let unchanged = attempt(&outcome.scenario, &outcome.plan, None).ok()?;
-    if let Some((known, _)) = broken(&unchanged) {
-        oracles.retain(|oracle| !known.contains(oracle));
-        let first = oracles.first()?;
-        message = outcome.violations().find(|violation| violation.oracle == *first)?.message.clone();
-    }
-    Some((oracles, message))
-}
-
-/// Every plan of one fault more. A plan is extended only after its last fault: what happens up to there is fixed, so that
-/// each combination is run exactly once.
-pub(super) fn extended(outcome: &Outcome, from: usize, menu: Menu) -> impl Iterator<Item = Extended> + use<> {
-    let sites: Vec<_> = outcome
-        .asked
-        .iter()
-        .enumerate()
-        .skip(from)
-        .filter(|(_, asked)| asked.chosen.is_none())
-        .map(|(index, asked)| (index, asked.site))
-        .collect();
-    let plan = outcome.plan.clone();
-    sites.into_iter().flat_map(move |(index, site)| {
-        let plan = plan.clone();
-        let address = Address { place: site.place, step: None, number: site.arrival };
-        menu(site.place).iter().map(move |fault| {
-            let mut plan = plan.clone();
-            plan.faults.push(Planned::At(address, fault.clone()));
-            Extended { plan, from: index + 1 }
-        })
-    })
+fn message(defect: &Defect, ground: &Ground, plan: &Plan, oracles: &[&'static str]) -> String {
+    let meant = oracles.iter().find(|oracle| **oracle == defect.caught_by).or(oracles.first());
+    let outcome = broken_run(defect, &ground.scenario, plan, ground.scenario.seed);
+    let said = outcome.ok().and_then(|outcome| {
+        outcome
+            .violations()
+            .find(|violation| Some(&violation.oracle) == meant)
+            .map(|violation| violation.message.clone())
+    });
+    said.unwrap_or_default()
 }

@@ -16,7 +16,7 @@ fn document(out: &mut String, proof: &Proof) -> fmt::Result {
     writeln!(out, "# misrule prove: {}\n", proof.verdict.as_str())?;
     writeln!(out, "{}\n", summary(proof))?;
     for finding in &proof.unchanged.findings {
-        let rules = if finding.oracles.is_empty() { "not run".to_owned() } else { finding.oracles.join("`, `") };
+        let rules = if finding.rules.is_empty() { "not run".to_owned() } else { finding.rules.join("`, `") };
         writeln!(out, "GiftGenius is accused: `{rules}` in `{}`, plan `{}`\n", finding.scenario, finding.plan)?;
         writeln!(out, "{}\n", escape(&finding.message))?;
     }

@@ -19,24 +19,27 @@ use std::time::Instant;
 use self::document::Proof;
 use self::hunt::{Ground, Hunted};
 use crate::defect::{Defect, Hunt};
-use crate::fault::Fault;
-use crate::fault::site::Place;
+use crate::explore::threads;
+use crate::fault::menu::Breadth;
 use crate::scenario::model::Scenario;
-
-/// Which faults are tried at a place.
-pub type Menu = fn(Place) -> &'static [Fault];
 
 /// The most faults that a defect is hunted with, beyond those of a scenario's own plan.
 pub const DEPTH: usize = 2;
 
-/// A scenario that defects are hunted on is not among those that were read.
+/// Why nothing can be proved.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("`{defect}` is hunted on the scenario `{scenario}`, which is not there")]
-pub struct NoSuchGround {
-    /// The defect.
-    pub defect: &'static str,
-    /// The scenario.
-    pub scenario: &'static str,
+pub enum CannotProve {
+    /// A scenario that a defect is hunted on is not among those that were read.
+    #[error("`{defect}` is hunted on the scenario `{scenario}`, which is not there")]
+    NoSuchScenario {
+        /// The defect.
+        defect: &'static str,
+        /// The scenario.
+        scenario: &'static str,
+    },
+    /// The threads could not be started.
+    #[error("{0}")]
+    Threads(String),
 }
 
 /// What is proved with.
@@ -45,36 +48,55 @@ pub struct Means<'a> {
     /// The scenarios, whichever are needed among them.
     pub scenarios: &'a [Arc<Scenario>],
     /// What can go wrong.
-    pub menu: Menu,
-    /// Its name.
-    pub menu_name: &'static str,
+    pub menu: Breadth,
     /// How many threads; the results are the same for any number.
     pub threads: usize,
     /// Told of each defect that is done, and of the unchanged system: what, and whether that is well.
     pub done: &'a (dyn Fn(&str, bool) + Sync),
 }
 
+/// Whether every scenario is there that these defects are hunted on.
+pub fn check(defects: &[&'static Defect], scenarios: &[Arc<Scenario>]) -> Result<(), CannotProve> {
+    defects.iter().try_for_each(|defect| grounds(defect, scenarios).map(|_| ()))
+}
+
+/// What a proof leaves beside its document: for each defect that was caught a scenario that shows it.
+pub struct Proved {
+    /// The document.
+    pub proof: Proof,
+    /// By the defect's name.
+    pub shown: BTreeMap<&'static str, Scenario>,
+}
+
 /// Hunts defects, then tries GiftGenius itself in the same space.
-pub fn prove(defects: &[&'static Defect], means: Means<'_>) -> Result<Proof, NoSuchGround> {
+pub fn prove(defects: &[&'static Defect], means: Means<'_>) -> Result<Proved, CannotProve> {
     let grounds: Vec<Vec<Ground>> =
         defects.iter().map(|defect| grounds(defect, means.scenarios)).collect::<Result<_, _>>()?;
     let began = Instant::now();
     let work: Vec<_> = defects.iter().copied().zip(&grounds).collect();
-    let hunted = in_parallel(&work, means.threads, |(defect, grounds)| {
-        let hunted = hunt::hunt(defect, grounds, means.menu);
+    // Most defects are found within a few runs: each is hunted by one thread, and several at a time.
+    let pools: Vec<_> =
+        (0..means.threads.max(1)).map(|_| threads(1)).collect::<Result<_, _>>().map_err(CannotProve::Threads)?;
+    let hunted = in_parallel(&work, &pools, |(defect, grounds), pool| {
+        let hunted = hunt::hunt(defect, grounds, means.menu, pool);
         (means.done)(defect.id, hunted.caught.is_some());
         hunted
     });
-    let unchanged = space::try_unchanged(&spaces(&grounds, &hunted), means.menu, means.threads);
+    drop(pools);
+    let pool = threads(means.threads).map_err(CannotProve::Threads)?;
+    let unchanged = space::try_unchanged(&spaces(&grounds, &hunted), means.menu, &pool);
     (means.done)("GiftGenius itself", unchanged.findings.is_empty());
-    Ok(document::build(defects, &hunted, &unchanged, means.menu_name, began.elapsed()))
+    let proof = document::build(defects, &hunted, &unchanged, means.menu, began.elapsed());
+    let caught = |hunted: &Hunted| hunted.caught.as_ref().map(hunt::Caught::shown);
+    let shown = defects.iter().zip(&hunted).filter_map(|(defect, hunted)| Some((defect.id, caught(hunted)?)));
+    Ok(Proved { proof, shown: shown.collect() })
 }
 
 /// The scenarios that a defect is hunted on, each under its profile.
-fn grounds(defect: &Defect, scenarios: &[Arc<Scenario>]) -> Result<Vec<Ground>, NoSuchGround> {
+fn grounds(defect: &Defect, scenarios: &[Arc<Scenario>]) -> Result<Vec<Ground>, CannotProve> {
     let find = |hunt: &Hunt| {
         let found = scenarios.iter().find(|scenario| scenario.name == hunt.scenario);
-        let missing = NoSuchGround { defect: defect.id, scenario: hunt.scenario };
+        let missing = CannotProve::NoSuchScenario { defect: defect.id, scenario: hunt.scenario };
         found.map(|scenario| Ground::new(scenario, hunt)).ok_or(missing)
     };
     defect.hunted_on.iter().map(find).collect()
@@ -82,10 +104,10 @@ fn grounds(defect: &Defect, scenarios: &[Arc<Scenario>]) -> Result<Vec<Ground>, 
 
 /// Every ground with the most faults that anything was caught with there, at least one.
 fn spaces(grounds: &[Vec<Ground>], hunted: &[Hunted]) -> Vec<(Ground, usize)> {
-    let mut spaces: BTreeMap<String, (Ground, usize)> = BTreeMap::new();
+    let mut spaces: BTreeMap<_, (Ground, usize)> = BTreeMap::new();
     for (grounds, hunted) in grounds.iter().zip(hunted) {
         for ground in grounds {
-            let space = spaces.entry(ground.name()).or_insert_with(|| (ground.clone(), 1));
+            let space = spaces.entry((ground.name(), ground.place)).or_insert_with(|| (ground.clone(), 1));
             if let Some(caught) = hunted.caught.as_ref().filter(|caught| caught.ground == *ground) {
                 space.1 = space.1.max(caught.depth);
             }
@@ -94,17 +116,18 @@ fn spaces(grounds: &[Vec<Ground>], hunted: &[Hunted]) -> Vec<(Ground, usize)> {
     spaces.into_values().collect()
 }
 
-/// What each item comes to, in their order, whatever comes to its end first.
-fn in_parallel<I: Sync, O: Send>(items: &[I], threads: usize, each: impl Fn(&I) -> O + Sync) -> Vec<O> {
+/// What each item comes to, in their order, whatever comes to its end first; one thread for each of `pools`.
+fn in_parallel<I: Sync, O: Send, P: Sync>(items: &[I], pools: &[P], each: impl Fn(&I, &P) -> O + Sync) -> Vec<O> {
     let slots: Mutex<Vec<Option<O>>> = Mutex::new(items.iter().map(|_| None).collect());
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, items.len().max(1)) {
-            scope.spawn(|| {
+        for pool in pools {
+            let (slots, next, each) = (&slots, &next, &each);
+            scope.spawn(move || {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(item) = items.get(index) else { return };
-                    let out = each(item);
+                    let out = each(item, pool);
                     slots.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(out);
                 }
             });

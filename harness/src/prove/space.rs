@@ -1,22 +1,26 @@
 //! GiftGenius as it is, in the space that defects were hunted in: whatever an oracle says against it there is either a bug
 //! of GiftGenius or a false accusation, and then what it says against a defect is worth as little.
 
-use super::hunt::{Extended, Ground, attempt, broken, extended};
-use super::{Menu, in_parallel};
+use std::sync::Arc;
+
+use rayon::ThreadPool;
+
+use super::hunt::Ground;
+use crate::explore::{Budget, First, first_finding};
+use crate::fault::menu::Breadth;
 use crate::fault::plan::Plan;
+use crate::run::simulate;
+use crate::scenario::model::Scenario;
 
-/// Plans that are run in one go by one thread.
-const CHUNK: usize = 64;
-
-/// What an oracle says against GiftGenius as it is.
+/// The first thing that is said against GiftGenius as it is on one ground.
 #[derive(Clone, Debug)]
 pub struct Accusation {
     /// Where.
     pub ground: Ground,
-    /// Under which plan.
+    /// Under which plan; empty where a run could not be made.
     pub plan: Plan,
-    /// The oracles; empty where the run could not be made.
-    pub oracles: Vec<&'static str>,
+    /// The rules that it breaks; none where a run could not be made.
+    pub rules: Vec<&'static str>,
     /// What the first says, or why there was no run.
     pub message: String,
 }
@@ -30,36 +34,29 @@ pub struct Unchanged {
     pub findings: Vec<Accusation>,
 }
 
-/// Tries every plan of up to so many faults on each ground.
-pub(super) fn try_unchanged(spaces: &[(Ground, usize)], menu: Menu, threads: usize) -> Unchanged {
+/// Tries every plan of up to so many faults on each ground, until something is found there.
+pub(super) fn try_unchanged(spaces: &[(Ground, usize)], menu: Breadth, pool: &ThreadPool) -> Unchanged {
+    let runner = |scenario: &Arc<Scenario>, plan: &Plan, seed: u64| {
+        simulate(scenario, plan, seed, None).map_err(|error| error.to_string())
+    };
     let mut unchanged = Unchanged::default();
     for (ground, depth) in spaces {
-        let mut level = vec![Extended { plan: ground.scenario.plan.clone(), from: 0 }];
-        for faults in 0..=*depth {
-            unchanged.runs += u64::try_from(level.len()).unwrap_or(u64::MAX);
-            let grows = faults < *depth;
-            let chunks: Vec<_> = level.chunks(CHUNK).collect();
-            let judged = in_parallel(&chunks, threads, |plans| {
-                plans.iter().map(|tried| judge(ground, tried, grows.then_some(menu))).collect::<Vec<_>>()
+        let First { runs, found, not_run } =
+            first_finding(&ground.space(menu), &runner, Budget::of(*depth), &|_| true, pool);
+        unchanged.runs += runs;
+        if let Some((plan, rules)) = found {
+            let outcome = runner(&ground.scenario, &plan, ground.scenario.seed);
+            let said = outcome.ok().and_then(|outcome| {
+                let violation = outcome.violations().next().map(|violation| violation.message.clone());
+                violation.or_else(|| outcome.unmet.first().cloned())
             });
-            let mut longer = Vec::new();
-            for (accusation, further) in judged.into_iter().flatten() {
-                unchanged.findings.extend(accusation);
-                longer.extend(further);
-            }
-            level = longer;
+            let message = said.unwrap_or_default();
+            unchanged.findings.push(Accusation { ground: ground.clone(), plan, rules, message });
+        }
+        if let Some(message) = not_run {
+            let accusation = Accusation { ground: ground.clone(), plan: Plan::default(), rules: Vec::new(), message };
+            unchanged.findings.push(accusation);
         }
     }
     unchanged
-}
-
-fn judge(ground: &Ground, tried: &Extended, menu: Option<Menu>) -> (Option<Accusation>, Vec<Extended>) {
-    let accuse = |oracles, message| Accusation { ground: ground.clone(), plan: tried.plan.clone(), oracles, message };
-    match attempt(&ground.scenario, &tried.plan, None) {
-        Err(why) => (Some(accuse(Vec::new(), why)), Vec::new()),
-        Ok(outcome) => {
-            let accusation = broken(&outcome).map(|(oracles, message)| accuse(oracles, message));
-            (accusation, menu.map_or_else(Vec::new, |menu| extended(&outcome, tried.from, menu).collect()))
-        }
-    }
 }

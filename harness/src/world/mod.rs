@@ -2,6 +2,7 @@
 //! providers, choices and the record. [`sim`] is in memory and virtual time; [`wire`] is real: processes, sockets, time.
 
 pub mod outgoing;
+pub mod print;
 pub mod sim;
 pub mod stage;
 pub mod stock;
@@ -62,6 +63,13 @@ pub trait World: Send + Sync {
     /// Providers, choices and record.
     fn stage(&self) -> &Stage;
 }
+
+/// How long it takes until a crashed process is started again: whoever runs it has to notice first. The same in both
+/// worlds, so that what the host does meanwhile is the same too.
+pub const RESTART_AFTER: Duration = Duration::from_secs(1);
+
+/// How often a process that cannot begin (its store fails) is started again before it is left alone.
+pub const STARTS_MAX: u32 = 20;
 
 /// How much later than its reply a late duplicate is applied: just under the provider's declared bound.
 pub fn late_by(late_max: Duration) -> Duration {

@@ -13,7 +13,7 @@ use crate::defect::{Defect, each_life, on};
 pub static KEY_LOST_AT_RESTART: Defect = Defect {
     id: "key_lost_at_restart",
     about: "idempotency keys are kept in memory, so that a deploy forgets them",
-    caught_by: &["same-answer"],
+    caught_by: "same-answer",
     hunted_on: &[on("duplicates/a_decline_survives_a_restart")],
     wiring: || {
         each_life(|mut wired| {

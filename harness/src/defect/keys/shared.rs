@@ -14,7 +14,7 @@ use crate::defect::{Defect, each_life, on};
 pub static KEY_SHARED_BETWEEN_USERS: Defect = Defect {
     id: "key_shared_between_users",
     about: "keys are not scoped: one person's key is another person's",
-    caught_by: &["key-conflict"],
+    caught_by: "key-conflict",
     hunted_on: &[on("isolation/two_people_use_one_key")],
     wiring: || {
         each_life(|mut wired| {

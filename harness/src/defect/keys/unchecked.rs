@@ -13,7 +13,7 @@ use crate::system::wiring::Wired;
 pub static CHECK_AND_SET_NOT_ATOMIC: Defect = Defect {
     id: "check_and_set_not_atomic",
     about: "a key is looked up and then bound, and somebody else can come in between",
-    caught_by: &["one-effect"],
+    caught_by: "one-effect",
     hunted_on: &[on("duplicates/three_calls_at_once")],
     wiring: || each_life(|wired| unchecked(wired, |key| matches!(key, Key::Entry(_) | Key::Session(_)))),
 };

@@ -20,7 +20,7 @@ use crate::defect::{Defect, each_life, on};
 pub static STORE_WRITTEN_AFTER_THE_EFFECT: Defect = Defect {
     id: "store_written_after_the_effect",
     about: "a purchase is written down once it was made, so that one in the making is not seen",
-    caught_by: &["one-effect"],
+    caught_by: "one-effect",
     hunted_on: &[on("duplicates/three_calls_at_once")],
     wiring: || {
         each_life(|mut wired| {

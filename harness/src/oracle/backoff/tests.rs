@@ -17,7 +17,7 @@ fn releases(gaps_ms: &[u64]) -> Run {
 
 #[test]
 fn the_envelope_of_the_foreground_is_kept() {
-    releases(&[0, 200, 400, 800]).kept(&BACKOFF);
+    releases(&[0, 200, 400, 801]).kept(&BACKOFF);
     releases(&[0, 400, 600, 1000]).kept(&BACKOFF);
 }
 
@@ -31,7 +31,7 @@ fn too_early_too_late_and_too_often_are_breaches() {
 
 #[test]
 fn background_rounds_keep_their_own_delays() {
-    releases(&[0, 200, 400, 800, 5_000, 10_000, 20_000]).kept(&BACKOFF);
+    releases(&[0, 200, 401, 800, 5_000, 10_000, 20_000]).kept(&BACKOFF);
     releases(&[0, 5_000, 10_000]).kept(&BACKOFF);
     releases(&[0, 200, 400, 800, 5_000, 5_000]).broken(&BACKOFF);
 }
@@ -232,6 +232,19 @@ fn another_search_after_one_that_failed_is_no_retry() {
 fn the_wire_has_a_tolerance() {
     let mut run = releases(&[0, 600]);
     run.broken(&BACKOFF);
+    run.world = WorldKind::Wire;
+    run.kept(&BACKOFF);
+}
+
+#[test]
+fn delays_without_jitter_are_a_breach_where_chance_cannot_explain_them() {
+    let said = releases(&[0, 200, 400, 800]).broken(&BACKOFF);
+    assert!(said.contains("3 repeats left at the very end of their delay"), "{said}");
+    releases(&[0, 200, 400]).kept(&BACKOFF);
+    let mut run = releases(&[0, 200, 400, 800]);
+    run.policy.retry.jitter_max = Duration::ZERO;
+    run.kept(&BACKOFF);
+    run.policy.retry.jitter_max = Duration::from_millis(200);
     run.world = WorldKind::Wire;
     run.kept(&BACKOFF);
 }

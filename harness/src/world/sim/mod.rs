@@ -11,6 +11,9 @@ pub mod ports;
 pub mod tasks;
 pub mod transport;
 
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -92,6 +95,13 @@ impl SimWorld {
             }
         }
         Ok(true)
+    }
+}
+
+impl Drop for SimWorld {
+    fn drop(&mut self) {
+        // Each life's ports lead back to the house that holds the life: left alone, no run would ever be freed.
+        self.house.end();
     }
 }
 

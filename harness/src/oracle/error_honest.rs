@@ -1,0 +1,199 @@
+//! `error-honest`: `retryable` says what comes of the identical call.
+
+use giftgenius::error::Code;
+
+use super::evidence::{CallView, Evidence};
+use super::json::same_parameters;
+use super::{Findings, Oracle, Verdict, codes};
+use crate::trace::{EventKind, HostReply};
+
+/// The rule.
+pub static ERROR_HONEST: Oracle = Oracle {
+    id: "error-honest",
+    rule: "After an error that says `retryable: true`, the identical call with the same key does not fail in the same \
+           way once nothing goes wrong any more; after a sale's error that says `retryable: false` it never succeeds.",
+    explanation: "The model decides by this one word whether it tries again. A `true` that is none makes it knock at a \
+                  closed door until its turns are used up; a `false` that is none loses a sale that the next call \
+                  would have made. Judged where the run repeats a call: it must come no sooner than `retry_after_ms` \
+                  asks, and, for a `true`, nothing may have gone wrong since the error. What the identical call finds \
+                  instead (sold out meanwhile, another refusal) is no lie.",
+    requirements: &["F13"],
+    check,
+};
+
+fn check(evidence: &Evidence<'_>) -> Verdict {
+    let mut findings = Findings::of(ERROR_HONEST.id);
+    for (place, earlier) in evidence.calls.iter().enumerate() {
+        let Some(error) = error_of(earlier) else { continue };
+        let Some((end, ended)) = earlier.end else { continue };
+        let later = evidence.calls[place + 1..].iter().find(|later| {
+            later.start_event > end && later.start >= ended + error.retry_after && is_identical(earlier, later)
+        });
+        if let Some(later) = later
+            && let Some(what) = contradicts(evidence, &error, end, later)
+        {
+            let message = format!(
+                "{} of script step {} was told {} with `retryable: {}`, and the identical call {what}",
+                earlier.started.tool, earlier.started.step, error.name, error.retryable
+            );
+            let later_end = later.end.map(|(event, _)| event);
+            findings.add(message, [end, later.start_event].into_iter().chain(later_end));
+        }
+    }
+    findings.verdict()
+}
+
+/// An error as far as it promises something.
+struct Promise<'a> {
+    name: &'a str,
+    code: Code,
+    retryable: bool,
+    retry_after: std::time::Duration,
+}
+
+fn error_of<'a>(call: &CallView<'a>) -> Option<Promise<'a>> {
+    let told = call.told.as_ref().filter(|told| told.is_error)?;
+    let after = told.structured.pointer("/error/retry_after_ms").and_then(serde_json::Value::as_u64).unwrap_or(0);
+    Some(Promise {
+        name: told.code?,
+        code: codes::parse(told.code?)?,
+        retryable: told.retryable?,
+        retry_after: std::time::Duration::from_millis(after),
+    })
+}
+
+fn is_identical(one: &CallView<'_>, other: &CallView<'_>) -> bool {
+    one.started.tool == other.started.tool
+        && one.started.user == other.started.user
+        && one.started.key == other.started.key
+        && same_parameters(&one.started.arguments, &other.started.arguments)
+}
+
+/// How the identical call gave the error the lie, if it did.
+fn contradicts(evidence: &Evidence<'_>, error: &Promise<'_>, since: usize, later: &CallView<'_>) -> Option<String> {
+    let (until, _) = later.end?;
+    let Some(HostReply::Tool { is_error, .. }) = later.reply else { return None };
+    if error.retryable {
+        // What is not settled yet takes its time, and whoever turned checkout off turns it on again.
+        let waits = codes::leaves_the_sale_open(error.code) || error.code == Code::CheckoutDisabled;
+        let again = later.told.as_ref().is_some_and(|told| told.is_error && told.code == Some(error.name));
+        let failed = *is_error && again && !waits && !disturbed(evidence, since, until);
+        return failed.then(|| String::from("failed in the same way although nothing went wrong any more"));
+    }
+    let of_a_sale = later.is("create_order") || later.is("cancel_order");
+    let for_good = !codes::before_the_claim(error.code) && !codes::leaves_the_sale_open(error.code);
+    // An unexpected end says nothing about what the sale came to.
+    (of_a_sale && for_good && error.code != Code::Internal && !is_error).then(|| String::from("succeeded"))
+}
+
+/// Whether anything went wrong between two events: in the network, in the store, with the clock, or to the process.
+fn disturbed(evidence: &Evidence<'_>, since: usize, until: usize) -> bool {
+    evidence.trace.events[since..until].iter().any(|event| match &event.kind {
+        EventKind::Sent(sent) => sent.fault.is_some(),
+        EventKind::Struck { .. } | EventKind::Crashed | EventKind::Restarted => true,
+        EventKind::CallStarted(_)
+        | EventKind::CallEnded { .. }
+        | EventKind::Delivered { .. }
+        | EventKind::Effect(_)
+        | EventKind::Answered { .. }
+        | EventKind::Log(_)
+        | EventKind::Switched { .. } => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use giftgenius::error::Effects;
+    use serde_json::json;
+
+    use super::*;
+    use crate::fault::Fault;
+    use crate::oracle::testing::Run;
+    use crate::provider::operations::CHARGE;
+
+    /// A call that fails with a code, told retryable or not.
+    fn failed(run: &mut Run, code: Code, retryable: bool) {
+        let call = run.create_order("cs_1", "k1");
+        let mut error = run.error(code, Some(("ord_1", Effects::None)));
+        error["error"]["retryable"] = json!(retryable);
+        run.fail(call, error);
+    }
+
+    fn run() -> Run {
+        let mut run = Run::new();
+        run.session("cs_1");
+        run
+    }
+
+    #[test]
+    fn a_true_that_is_followed_by_success_and_a_false_that_fails_again_are_honest() {
+        let mut run = run();
+        failed(&mut run, Code::PaymentUnavailable, true);
+        let call = run.create_order("cs_1", "k1");
+        run.tell_success(call, "cs_1", "ord_2");
+        run.kept(&ERROR_HONEST);
+        let mut run = self::run();
+        failed(&mut run, Code::PaymentDeclined, false);
+        failed(&mut run, Code::PaymentDeclined, false);
+        run.kept(&ERROR_HONEST);
+    }
+
+    #[test]
+    fn a_true_that_fails_again_for_nothing_is_a_lie() {
+        let mut run = run();
+        failed(&mut run, Code::PaymentDeclined, true);
+        failed(&mut run, Code::PaymentDeclined, true);
+        let said = run.broken(&ERROR_HONEST);
+        assert!(said.contains("PAYMENT_DECLINED with `retryable: true`"), "{said}");
+    }
+
+    #[test]
+    fn a_false_that_succeeds_is_a_lie() {
+        let mut run = run();
+        failed(&mut run, Code::PaymentUnavailable, false);
+        let call = run.create_order("cs_1", "k1");
+        run.tell_success(call, "cs_1", "ord_2");
+        assert!(run.broken(&ERROR_HONEST).contains("succeeded"));
+    }
+
+    #[test]
+    fn while_things_go_wrong_a_true_may_fail_again() {
+        let mut run = run();
+        failed(&mut run, Code::PaymentUnavailable, true);
+        let charge = run.send_faulty(&CHARGE, Some("ord_2"), Some("k"), Some(Fault::LostRequest));
+        run.silence(charge);
+        failed(&mut run, Code::PaymentUnavailable, true);
+        run.kept(&ERROR_HONEST);
+        // And no longer than that.
+        failed(&mut run, Code::PaymentUnavailable, true);
+        run.broken(&ERROR_HONEST);
+    }
+
+    #[test]
+    fn another_failure_than_before_is_no_lie_nor_is_what_comes_too_soon() {
+        let mut run = run();
+        failed(&mut run, Code::PaymentUnavailable, true);
+        failed(&mut run, Code::PaymentDeclined, false);
+        run.kept(&ERROR_HONEST);
+        let mut run = self::run();
+        let call = run.create_order("cs_1", "k1");
+        let mut error = run.error(Code::PaymentUnavailable, None);
+        error["error"]["retry_after_ms"] = json!(5_000);
+        run.fail(call, error);
+        run.wait_ms(4_000);
+        failed(&mut run, Code::PaymentUnavailable, true);
+        run.kept(&ERROR_HONEST);
+        run.wait_ms(4_000);
+        failed(&mut run, Code::PaymentUnavailable, true);
+        run.broken(&ERROR_HONEST);
+    }
+
+    #[test]
+    fn another_key_is_another_call() {
+        let mut run = run();
+        failed(&mut run, Code::PaymentDeclined, true);
+        let call = run.create_order("cs_1", "k2");
+        run.tell_failure(call, "cs_1", "ord_2", Code::PaymentDeclined);
+        run.kept(&ERROR_HONEST);
+    }
+}
