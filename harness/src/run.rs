@@ -138,7 +138,7 @@ pub async fn conclude(
     let now = Now { since_start: recorder.now(), utc: stage.utc() };
     stage.with_providers(|providers| providers.settle(now, &mut recorder.lock()));
     let record = recorder.finish();
-    let (unfired, asked) = stage.with_choices(|choices| (choices.unfired(), choices.asked().to_vec()));
+    let (unfired, asked) = (stage.with_choices(Choices::unfired), stage.take_asked());
     let setting =
         Setting { policy: &scenario.policy, world: kind, canaries: CANARIES, plan, checkout_on_at_start: true };
     let verdicts = judge(&Evidence::new(&record.trace, &record.ledger, &rest, setting));

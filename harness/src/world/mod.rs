@@ -25,7 +25,7 @@ pub struct OutgoingCall {
     /// The tool.
     pub tool: Arc<str>,
     /// The arguments.
-    pub arguments: Value,
+    pub arguments: Arc<Value>,
     /// Who calls.
     pub user: Arc<str>,
     /// Sent in `_meta` as `correlation_id`.

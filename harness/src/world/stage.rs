@@ -8,7 +8,7 @@ use bytes::Bytes;
 use giftgenius::ports::{Clock, Method, Provider};
 use serde::Deserialize;
 
-use crate::choice::Choices;
+use crate::choice::{Asked, Choices};
 use crate::fault::decide::{Delivery, decide};
 use crate::fault::site::Place;
 use crate::fault::{Circumstance, Fault};
@@ -187,6 +187,11 @@ impl Stage {
     /// Looks at the choices, for instance for what never fired.
     pub fn with_choices<T>(&self, look: impl FnOnce(&Choices) -> T) -> T {
         look(&self.inner().choices)
+    }
+
+    /// Takes out what was asked and answered: the run is over.
+    pub fn take_asked(&self) -> Vec<Asked> {
+        self.inner().choices.take_asked()
     }
 
     /// Looks at the providers, for instance to take stock at the end.

@@ -104,7 +104,7 @@ impl Transport for SimTransport {
                 method: request.method,
                 path: request.path,
                 key: request.idempotency_key,
-                correlation: request.correlation_id.to_string(),
+                correlation: request.correlation_id.as_str().to_owned(),
                 body: request.body,
                 incarnation: Some(self.pulse.incarnation),
             };
