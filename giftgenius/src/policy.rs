@@ -218,8 +218,9 @@ mod tests {
 
     #[test]
     fn numbers_that_do_not_go_together_are_told_apart() {
+        type Change = fn(&mut Policy, Duration);
         let second = Duration::from_secs(1);
-        let cases: [(fn(&mut Policy, Duration), &str); 6] = [
+        let cases: [(Change, &str); 6] = [
             (|policy, second| policy.tool_deadline = 26 * second, "a lease of 30s is too short"),
             (|policy, second| policy.lease = policy.tool_deadline + 4 * second, "for calls of up to 25s"),
             (|policy, second| policy.reservation_ttl = 145 * second, "a reservation of 145s is too short"),

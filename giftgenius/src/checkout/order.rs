@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::entry::EntryKey;
-use super::state::{Action, Ending, Saga};
+use super::state::{Action, Copies, Ending, Saga};
 use crate::ids::{CorrelationId, OrderId, SessionId, UserId, WorkflowId};
 use crate::money::Money;
 use crate::policy::PaymentProfile;
@@ -92,7 +92,7 @@ impl Order {
     /// Whether there is anything left to do for this server: its saga's work, or a look at its charges after it ended (at
     /// first, or to confirm what was given back then). A parked order is a person's.
     pub fn has_work(&self) -> bool {
-        self.is_open() || ((self.is_due() || self.saga.copies_given_back) && !self.is_parked())
+        self.is_open() || ((self.is_due() || self.saga.copies == Copies::GivenBack) && !self.is_parked())
     }
 
     /// What to do next. An ending stays what it is: what an event may have brought is undone beside it.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::order::Order;
 use super::settle::{close, look_up};
-use super::state::{Charge, Direction, Outcome};
+use super::state::{Charge, Copies, Direction, Outcome};
 use super::steps::{Round, RoundContext, not_yet};
 use crate::money::Money;
 use crate::ports::Provider;
@@ -130,7 +130,7 @@ pub async fn sweep(caller: &Caller, order: &Order, context: RoundContext, urgenc
 pub async fn recheck(caller: &Caller, order: &Order, context: RoundContext, urgency: Urgency) -> Round {
     match still_late(caller, context) {
         // What was given back is confirmed like any other refund.
-        Some(wait) if order.saga.copies_given_back => early(caller, order, context, wait).await,
+        Some(wait) if order.saga.copies == Copies::GivenBack => early(caller, order, context, wait).await,
         Some(_) | None => search(caller, order, urgency).await,
     }
 }
@@ -158,7 +158,7 @@ async fn search(caller: &Caller, order: &Order, urgency: Urgency) -> Round {
     loop {
         let listed = look_up(caller, order).await;
         let failure = match sure(caller, order, listed).await {
-            Ok(records) if order.saga.copies_given_back => return confirmed(order, &records, Outcome::Swept),
+            Ok(records) if order.saga.copies == Copies::GivenBack => return confirmed(order, &records, Outcome::Swept),
             Ok(records) => match give_back(caller, order, &records).await {
                 Ok(Given { refunds: 0, .. }) => return Round::Came(Outcome::Swept),
                 Ok(_) => return Round::Came(Outcome::GivenBack { done: false }),

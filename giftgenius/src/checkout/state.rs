@@ -95,6 +95,20 @@ pub enum Commit {
     Stuck,
 }
 
+/// Whether a charge was made more than once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Copies {
+    /// None was seen; where the provider does not deduplicate, late ones are still looked for.
+    Unseen,
+    /// One was seen, or may have been made, whatever the provider promises.
+    Suspected,
+    /// They were given back, so that one that stands again is a refund that failed.
+    GivenBack,
+    /// None stands.
+    Swept,
+}
+
 /// How a saga ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -121,12 +135,8 @@ pub struct Saga {
     pub charge: Charge,
     /// The sale.
     pub commit: Commit,
-    /// Whether copies of the charge have been looked for, where there can be some.
-    pub swept: bool,
-    /// Whether a second charge was seen beside the order's own, or may have been made.
-    pub copies_seen: bool,
-    /// Whether copies were given back, so that one that stands again is a refund that failed.
-    pub copies_given_back: bool,
+    /// Copies of the charge beside the order's own.
+    pub copies: Copies,
     /// Which refund of a charge the next one is: it rises only when one that was accepted has failed.
     pub refund_epoch: u32,
     /// Whether the provider refused to close the reference: it is not asked again (F2).
@@ -251,9 +261,7 @@ impl Saga {
             reserve: Reserve::NotSent { epoch: 1 },
             charge: Charge::NotSent,
             commit: Commit::NotSent,
-            swept: false,
-            copies_seen: false,
-            copies_given_back: false,
+            copies: Copies::Unseen,
             refund_epoch: 1,
             close_refused: false,
             ending: None,
@@ -281,14 +289,18 @@ impl Saga {
             (Reserve::Held { epoch }, Charge::Captured { .. }, Commit::NotSent | Commit::Sending) => {
                 Action::Commit { epoch }
             }
-            (_, Charge::Captured { .. }, Commit::Done)
-                if !self.swept && (self.copies_seen || !profile.deduplicates()) =>
-            {
-                Action::Sweep
-            }
+            (_, Charge::Captured { .. }, Commit::Done) if self.has_to_sweep(profile) => Action::Sweep,
             (_, Charge::Captured { .. }, Commit::Done) => Action::End(Ending::Paid),
             // Forward with the money void or given back, or the stock free, is never left standing by `apply`.
             (Reserve::Held { .. } | Reserve::Free | Reserve::Stuck { .. }, _, _) => Action::End(self.parked()),
+        }
+    }
+
+    const fn has_to_sweep(&self, profile: PaymentProfile) -> bool {
+        match self.copies {
+            Copies::Unseen => !profile.deduplicates(),
+            Copies::Suspected | Copies::GivenBack => true,
+            Copies::Swept => false,
         }
     }
 
@@ -371,7 +383,9 @@ impl Saga {
             }
             (Action::Charge | Action::Settle, Outcome::Captured { charge_id, minor_units, alone }) => {
                 self.charge = Charge::Captured { charge_id, minor_units };
-                self.copies_seen |= !alone;
+                if !alone {
+                    self.copies = Copies::Suspected;
+                }
             }
             (Action::Charge | Action::Settle, Outcome::WrongAmount { charge_id, minor_units }) => {
                 self.charge = Charge::Captured { charge_id, minor_units };
@@ -405,11 +419,7 @@ impl Saga {
             }
             (Action::Commit { .. }, Outcome::CommitUnclear(cause)) => self.direction = back(cause),
             (Action::Commit { .. } | Action::Restock { .. }, Outcome::GaveUp) => self.commit = Commit::Stuck,
-            (Action::Sweep, Outcome::Swept) => {
-                self.swept = true;
-                self.copies_given_back = false;
-            }
-            (Action::Recheck, Outcome::Swept) => self.copies_given_back = false,
+            (Action::Sweep | Action::Recheck, Outcome::Swept) => self.copies = Copies::Swept,
             // The order stays what it was told to be; a person is to see to what came on top.
             (Action::Recheck, Outcome::LostTrack) => {
                 let note = "the payment provider told of a change and could not be asked about it since; look the order up \
@@ -418,7 +428,7 @@ impl Saga {
             }
             (Action::Recheck, Outcome::RefundFailed) if self.refund_epoch < REFUNDS_MAX => {
                 self.refund_epoch += 1;
-                self.copies_given_back = false;
+                self.copies = Copies::Suspected;
             }
             (Action::Recheck, Outcome::GaveUp | Outcome::RefundFailed) => {
                 if !matches!(self.charge, Charge::Captured { .. }) {
@@ -436,9 +446,9 @@ impl Saga {
                 }
                 self.commit = Commit::Restocked;
             }
-            (Action::UndoCharge, Outcome::Undone) => self.charge = Charge::Void,
+            (Action::UndoCharge | Action::ConfirmRefund, Outcome::Undone) => self.charge = Charge::Void,
             (Action::UndoCharge, Outcome::GivenBack { done }) => self.charge = Charge::GivenBack { done },
-            (Action::Sweep | Action::Recheck, Outcome::GivenBack { .. }) => self.copies_given_back = true,
+            (Action::Sweep | Action::Recheck, Outcome::GivenBack { .. }) => self.copies = Copies::GivenBack,
             // A copy that came meanwhile; it is confirmed with the rest.
             (Action::ConfirmRefund, Outcome::GivenBack { .. }) => self.charge = Charge::GivenBack { done: false },
             (Action::ConfirmRefund | Action::Sweep, Outcome::RefundFailed) if self.refund_epoch >= REFUNDS_MAX => {
@@ -451,9 +461,8 @@ impl Saga {
             }
             (Action::Sweep, Outcome::RefundFailed) => {
                 self.refund_epoch += 1;
-                self.copies_given_back = false;
+                self.copies = Copies::Suspected;
             }
-            (Action::ConfirmRefund, Outcome::Undone) => self.charge = Charge::Void,
             // The provider said that it was given back, and would not say so again.
             (Action::ConfirmRefund, Outcome::GaveUp) => self.charge = Charge::Stuck { captured: false },
             (Action::UndoCharge, Outcome::CloseRefused) => self.close_refused = true,

@@ -109,7 +109,7 @@ async fn the_bound_on_late_effects_is_waited_for_whatever_the_calendar_says() {
             life.app.recover().await.unwrap();
         }
         // A little before the whole bound has passed on the clock that nobody sets.
-        tokio::time::sleep(world.policy.late_max - Duration::from_secs(1)).await;
+        tokio::time::sleep(world.policy.late_max * 99 / 100).await;
         assert!(world.order(&life, &order).await.is_open(), "given up before the charge can have come");
         life.rest().await;
         assert!(!world.is_whole(&life).await);

@@ -134,7 +134,7 @@ impl Shop {
             let saga = &order.saga;
             match operation {
                 "inventory.reserve" => matches!(saga.reserve, Reserve::Sending { .. }),
-                "payment.charge" => matches!(saga.charge, Charge::Sending { .. }),
+                "payment.charge" => matches!(saga.charge, Charge::Sending),
                 "inventory.commit" => saga.commit == Commit::Sending,
                 // The engine gives back late copies of a charge that it keeps, too.
                 "payment.refund" => saga.commit == Commit::Done || saga.direction != Direction::Forward,

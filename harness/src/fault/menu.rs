@@ -215,7 +215,9 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
         | Fault::Garbage
         | Fault::HtmlPage
         | Fault::Trickle
-        | Fault::HugeBody => Ok(()),
+        | Fault::HugeBody
+        | Fault::Crash(CrashPoint::BeforeSend | CrashPoint::AfterSend | CrashPoint::AfterReply)
+        | Fault::HangUp => Ok(()),
     }
 }
 
