@@ -212,7 +212,7 @@ impl<'a> Run<'a> {
             match &event.kind {
                 EventKind::CallStarted(_) => events.extend(calls.next().into_iter().flat_map(|call| &self.calls[call])),
                 EventKind::Struck { .. } | EventKind::Crashed | EventKind::Restarted | EventKind::Switched { .. } => {
-                    events.push(event)
+                    events.push(event);
                 }
                 _ => {}
             }
