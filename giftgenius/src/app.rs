@@ -166,7 +166,7 @@ impl App {
                 arguments.insert(String::from("idempotency_key"), Value::from(key));
             }
         }
-        let key = arguments.get("idempotency_key").and_then(Value::as_str).map(str::to_owned);
+        let key = arguments.get("idempotency_key").and_then(Value::as_str).map(Arc::from);
         let user = call.user;
         let call =
             Call { tool: tool.spec.name, user: user.clone(), correlation: correlation.clone(), arguments, deadline };
@@ -237,7 +237,7 @@ impl App {
         &self,
         tool: &'static str,
         user: UserId,
-        key: Option<String>,
+        key: Option<Arc<str>>,
         correlation: &CorrelationId,
         reply: &SavedReply,
     ) {
@@ -247,18 +247,19 @@ impl App {
         } else {
             ("workflow_step_succeeded", StepStatus::Success, Level::Info)
         };
-        let text = |pointer: &str| reply.structured.pointer(pointer).and_then(Value::as_str);
+        let told = &reply.structured;
+        let order_id = told.get("order_id").or_else(|| told.get("error")?.get("order_id"));
         self.ports().log.record(LogLine::Step(StepLine {
             event: Cow::Borrowed(event),
             level,
             user_id: user,
-            workflow_id: text("/workflow_id").map(WorkflowId::from),
+            workflow_id: told.get("workflow_id").and_then(Value::as_str).map(WorkflowId::from),
             step_id: Cow::Borrowed(tool),
             status,
             error_code,
             idempotency_key: key,
             correlation_id: correlation.clone(),
-            order_id: text("/order_id").or_else(|| text("/error/order_id")).map(OrderId::from),
+            order_id: order_id.and_then(Value::as_str).map(OrderId::from),
             time: self.now(),
         }));
     }

@@ -3,6 +3,7 @@
 //! The lines are typed, so that what production prints as JSON on stderr and what a test reads are the same.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -56,7 +57,7 @@ pub struct StepLine {
     pub error_code: Option<Code>,
     /// The caller's key, where the step has one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub idempotency_key: Option<String>,
+    pub idempotency_key: Option<Arc<str>>,
     /// Ties the line to the call.
     pub correlation_id: CorrelationId,
     /// The order, where there is one.

@@ -21,6 +21,7 @@ use crate::scenario::model::{Scenario, WorldKind};
 use crate::system::wiring::Wiring;
 use crate::trace::Recorder;
 use crate::world::World;
+use crate::world::print::Print;
 use crate::world::sim::SimWorld;
 use crate::world::stage::Stage;
 use crate::world::wire::{SetUp, WireWorld};
@@ -47,6 +48,34 @@ pub fn simulate(
     seed: u64,
     wiring: Option<Arc<dyn Wiring>>,
 ) -> Result<Outcome, RunError> {
+    in_virtual_time(scenario, plan, seed, wiring, Printed::No).map(|(outcome, _)| outcome)
+}
+
+/// A run in simulation with its print: two runs with the same print after their last faults have the same future. There
+/// is none where that cannot be told.
+pub fn simulate_and_print(
+    scenario: &Arc<Scenario>,
+    plan: &Plan,
+    seed: u64,
+    wiring: Option<Arc<dyn Wiring>>,
+) -> Result<(Outcome, Option<Print>), RunError> {
+    in_virtual_time(scenario, plan, seed, wiring, Printed::Yes)
+}
+
+/// Whether a run is printed, which costs as much again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Printed {
+    Yes,
+    No,
+}
+
+fn in_virtual_time(
+    scenario: &Arc<Scenario>,
+    plan: &Plan,
+    seed: u64,
+    wiring: Option<Arc<dyn Wiring>>,
+    printed: Printed,
+) -> Result<(Outcome, Option<Print>), RunError> {
     let began = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -55,7 +84,11 @@ pub fn simulate(
         .expect("a runtime without I/O needs nothing from the system");
     runtime.block_on(async {
         let world = SimWorld::start(scenario, Choices::replay(plan.clone()), seed, wiring);
-        conclude(scenario, WorldKind::Sim, plan, seed, &world, began).await
+        if printed == Printed::Yes {
+            world.stage().ask_for_print();
+        }
+        let outcome = conclude(scenario, WorldKind::Sim, plan, seed, &world, began).await?;
+        Ok((outcome, world.stage().print()))
     })
 }
 
@@ -105,7 +138,7 @@ pub async fn conclude(
     let now = Now { since_start: recorder.now(), utc: stage.utc() };
     stage.with_providers(|providers| providers.settle(now, &mut recorder.lock()));
     let record = recorder.finish();
-    let (unfired, asked) = stage.with_choices(|choices| (choices.unfired(), choices.asked().to_vec()));
+    let (unfired, asked) = (stage.with_choices(Choices::unfired), stage.take_asked());
     let setting =
         Setting { policy: &scenario.policy, world: kind, canaries: CANARIES, plan, checkout_on_at_start: true };
     let verdicts = judge(&Evidence::new(&record.trace, &record.ledger, &rest, setting));

@@ -94,7 +94,7 @@ pub struct CallStarted {
     /// The tool.
     pub tool: Arc<str>,
     /// The arguments as sent.
-    pub arguments: Value,
+    pub arguments: Arc<Value>,
     /// The caller's key: of the arguments, or of `_meta`.
     pub key: Option<String>,
     /// Who called.
@@ -111,7 +111,7 @@ pub enum HostReply {
     /// A tool result, or a tool error.
     Tool {
         /// `structuredContent`.
-        structured: Value,
+        structured: Arc<Value>,
         /// `isError`.
         is_error: bool,
     },

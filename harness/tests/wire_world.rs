@@ -54,7 +54,7 @@ async fn world_with(plan: Plan, policy: Policy) -> WireWorld {
 fn call(tool: &str, user: &str) -> OutgoingCall {
     OutgoingCall {
         tool: tool.into(),
-        arguments: json!({}),
+        arguments: json!({}).into(),
         user: user.into(),
         correlation: "step-1.1".into(),
         key_in_meta: None,
@@ -120,7 +120,7 @@ fn quick() -> Policy {
 
 /// Ada buys a tea set; answers what she is told of the sale.
 async fn buy(world: &WireWorld, key: &str) -> Value {
-    let ask = |tool: &str, arguments| OutgoingCall { arguments, ..call(tool, "ada") };
+    let ask = |tool: &str, arguments: Value| OutgoingCall { arguments: arguments.into(), ..call(tool, "ada") };
     let products = told(world.call(ask("search_products", json!({ "query": "tea" }))).await);
     let sku = &products["products"][0]["sku"];
     let items = json!({ "currency": "EUR", "items": [{ "sku": sku, "quantity": 1 }] });
@@ -137,7 +137,7 @@ async fn buy(world: &WireWorld, key: &str) -> Value {
 fn told(reply: HostReply) -> Value {
     let HostReply::Tool { structured, is_error } = reply else { panic!("{reply:?}") };
     assert!(!is_error, "{structured}");
-    structured
+    Arc::unwrap_or_clone(structured)
 }
 
 fn at(operation: &'static OperationSpec, number: u32, fault: Fault) -> Planned {

@@ -32,7 +32,7 @@ pub struct Purchase {
     /// Which session is to be paid.
     pub session: SessionId,
     /// With what.
-    pub payment_method_id: String,
+    pub payment_method_id: Arc<str>,
     /// Of the call.
     pub correlation: CorrelationId,
     /// When the call must have been answered.

@@ -1,5 +1,7 @@
 //! The order: one attempt to sell a session's items, and the record its saga is driven from.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -41,9 +43,9 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
     /// What is bought.
-    pub items: Vec<Item>,
+    pub items: Arc<[Item]>,
     /// With what it is paid.
-    pub payment_method_id: String,
+    pub payment_method_id: Arc<str>,
     /// When it was begun.
     pub created_at: Timestamp,
     /// From when on it is not charged any more: its quote has expired then.

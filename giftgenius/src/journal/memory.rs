@@ -101,9 +101,8 @@ impl Tables {
 
 // Each future does its work when it is first polled and is then ready, so that one which is never polled did nothing.
 impl Journal for MemoryJournal {
-    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>> {
-        let key = key.clone();
-        Box::pin(async move { Ok(self.tables().records.get(&key).cloned()) })
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
+        Box::pin(async move { Ok(self.tables().records.get(key).cloned()) })
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), CommitError>> {

@@ -79,7 +79,7 @@ mod tests {
     }
 
     impl Journal for Contended {
-        fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>> {
+        fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
             self.journal.get(key)
         }
 

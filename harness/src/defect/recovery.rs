@@ -83,7 +83,7 @@ impl Listing {
 }
 
 impl Journal for Listing {
-    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>> {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
         let key = key.clone();
         Box::pin(async move { Ok(self.next.get(&key).await?.map(|stored| self.shown(stored))) })
     }

@@ -2,6 +2,7 @@
 //! providers, choices and the record. [`sim`] is in memory and virtual time; [`wire`] is real: processes, sockets, time.
 
 pub mod outgoing;
+pub mod print;
 pub mod sim;
 pub mod stage;
 pub mod stock;
@@ -24,7 +25,7 @@ pub struct OutgoingCall {
     /// The tool.
     pub tool: Arc<str>,
     /// The arguments.
-    pub arguments: Value,
+    pub arguments: Arc<Value>,
     /// Who calls.
     pub user: Arc<str>,
     /// Sent in `_meta` as `correlation_id`.

@@ -8,7 +8,7 @@ use crate::money::Currency;
 use crate::policy::PaymentProfile::{Keyless, KeylessNoCancel, Stripe};
 
 fn key(tool: &str) -> EntryKey {
-    EntryKey { user: "ann".into(), tool: tool.to_owned(), key: String::from("key-0001") }
+    EntryKey { user: "ann".into(), tool: tool.to_owned().into(), key: "key-0001".into() }
 }
 
 pub(crate) fn order(saga: Saga) -> Order {
@@ -23,8 +23,8 @@ pub(crate) fn order(saga: Saga) -> Order {
         cancel_entry: None,
         retry_after_ms: None,
         amount: Money::new(4200, Currency::EUR),
-        items: vec![Item { sku: String::from("tea-set"), quantity: 1 }],
-        payment_method_id: String::from("pm_visa"),
+        items: [Item { sku: String::from("tea-set"), quantity: 1 }].into(),
+        payment_method_id: "pm_visa".into(),
         created_at: at,
         pay_by: at,
         saga,

@@ -43,8 +43,8 @@ pub(in crate::journal) fn order(id: &str, saga: Saga) -> Record {
         cancel_entry: None,
         retry_after_ms: None,
         amount: Money::new(4200, Currency::EUR),
-        items: vec![Item { sku: String::from("tea-set"), quantity: 1 }],
-        payment_method_id: String::from("pm_1"),
+        items: [Item { sku: String::from("tea-set"), quantity: 1 }].into(),
+        payment_method_id: "pm_1".into(),
         created_at: second(0),
         pay_by: second(1800),
         saga,
@@ -67,7 +67,7 @@ pub(in crate::journal) fn workflow(id: &str, payload: u64) -> Record {
 }
 
 fn entry_key(user: &str, tool: &str, key: &str) -> EntryKey {
-    EntryKey { user: user.into(), tool: tool.into(), key: key.into() }
+    EntryKey { user: user.into(), tool: tool.to_owned().into(), key: key.into() }
 }
 
 fn entry(key: EntryKey, state: EntryState, drop_after: Option<Timestamp>) -> Record {
@@ -105,7 +105,7 @@ pub(in crate::journal) fn every_kind() -> Vec<Record> {
             id: "cs_1".into(),
             user: "ann".into(),
             workflow_id: Some("wf_1".into()),
-            items: vec![Item { sku: String::from("tea-set"), quantity: u32::MAX }],
+            items: [Item { sku: String::from("tea-set"), quantity: u32::MAX }].into(),
             amount: Money::new(-1, Currency::EUR),
             expires_at: Timestamp::MAX,
             state: SessionState::Taken("ord_1".into()),

@@ -90,7 +90,7 @@ impl Withheld {
 }
 
 impl Journal for Withheld {
-    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>> {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
         self.next.get(key)
     }
 

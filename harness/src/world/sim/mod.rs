@@ -159,7 +159,7 @@ impl World for SimWorld {
             let patience = house.policy.tool_deadline * 3 / 2;
             let call = ToolCall {
                 name: call.tool.to_string(),
-                arguments: call.arguments,
+                arguments: Arc::unwrap_or_clone(call.arguments),
                 user: UserId::from(call.user),
                 correlation_id: Some(CorrelationId::from(call.correlation)),
                 idempotency_key: call.key_in_meta,
@@ -172,7 +172,7 @@ impl World for SimWorld {
                 () = pulse.ended() => HostReply::Broken,
                 answer = answer => match answer {
                     Err(_) => HostReply::NoAnswer,
-                    Ok(Ok(reply)) => HostReply::Tool { structured: reply.structured, is_error: reply.is_error },
+                    Ok(Ok(reply)) => HostReply::Tool { structured: reply.structured.into(), is_error: reply.is_error },
                     Ok(Err(unknown)) => HostReply::Protocol { code: INVALID_PARAMS, message: unknown.to_string() },
                 },
                 () = house.hung_up.notified() => HostReply::Cancelled,
