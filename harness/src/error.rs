@@ -54,6 +54,24 @@ pub enum RunError {
         /// The last lines that it wrote to stderr.
         last_lines: Vec<String>,
     },
+    /// The system's process could not begin, however often it was started again.
+    #[error(
+        "the system (`{program}`) was started {starts} times after a crash and could not begin: its store failed each time; leave some of the plan's faults at journal reads out"
+    )]
+    NeverBegan {
+        /// The executable.
+        program: PathBuf,
+        /// How often it was started.
+        starts: u32,
+    },
+    /// The plan has a fault that only simulation can realise.
+    #[error(
+        "`{planned}` cannot be realised on the wire: which of the tasks that are ready goes first is the operating system's to say there; run the plan in simulation"
+    )]
+    OnlySimulated {
+        /// The fault with its place.
+        planned: String,
+    },
     /// The system's process did not stop when it was told to.
     #[error(
         "the system (`{program}`) did not stop within {waited:?} of being told to; it was killed{}",

@@ -8,6 +8,7 @@ use giftgenius::adapters::SystemClock;
 
 use crate::canary::CANARIES;
 use crate::choice::Choices;
+use crate::defect::Defect;
 use crate::error::RunError;
 use crate::expectation::unmet;
 use crate::fault::plan::Plan;
@@ -36,7 +37,22 @@ pub fn run(
 ) -> Result<Outcome, RunError> {
     match world {
         WorldKind::Sim => simulate(scenario, plan, seed, None),
-        WorldKind::Wire => run_wire(scenario, plan, seed, program),
+        WorldKind::Wire => run_wire(scenario, plan, seed, program, None),
+    }
+}
+
+/// The same with a planted bug wired in.
+pub fn run_broken(
+    scenario: &Arc<Scenario>,
+    world: WorldKind,
+    plan: &Plan,
+    seed: u64,
+    program: &Path,
+    defect: &'static Defect,
+) -> Result<Outcome, RunError> {
+    match world {
+        WorldKind::Sim => simulate(scenario, plan, seed, Some((defect.wiring)())),
+        WorldKind::Wire => run_wire(scenario, plan, seed, program, Some(defect.id)),
     }
 }
 
@@ -59,7 +75,16 @@ pub fn simulate(
     })
 }
 
-fn run_wire(scenario: &Arc<Scenario>, plan: &Plan, seed: u64, program: &Path) -> Result<Outcome, RunError> {
+fn run_wire(
+    scenario: &Arc<Scenario>,
+    plan: &Plan,
+    seed: u64,
+    program: &Path,
+    defect: Option<&'static str>,
+) -> Result<Outcome, RunError> {
+    if let Some(planned) = plan.only_simulated() {
+        return Err(RunError::OnlySimulated { planned: planned.to_string() });
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -72,8 +97,14 @@ fn run_wire(scenario: &Arc<Scenario>, plan: &Plan, seed: u64, program: &Path) ->
         }
         let stage =
             Arc::new(Stage::new(providers, Choices::replay(plan.clone()), Recorder::start(), Arc::new(SystemClock)));
-        let set_up =
-            SetUp { program: program.to_owned(), policy: scenario.policy.clone(), seed, users: scenario.users() };
+        let set_up = SetUp {
+            program: program.to_owned(),
+            policy: scenario.policy.clone(),
+            seed,
+            users: scenario.users(),
+            replicas: scenario.replicas,
+            defect,
+        };
         let world = WireWorld::start(stage, set_up).await?;
         // What is measured is the run, not the start of a process.
         let began = Instant::now();

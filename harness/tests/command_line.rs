@@ -89,6 +89,9 @@ refused! {
     a_plan_that_contradicts_itself: [],
         ["replay", "checkout/happy_path", "--plan", "payment.charge#1: reset; payment.charge#1: cut"];
     a_replay_where_the_scenario_does_not_run: [], ["replay", "checkout/happy_path", "--world", "wire"];
+    a_plan_that_only_simulation_can_realise:
+        ["scenarios/x.toml" => GOOD.replacen("[[script]]", "worlds = [\"sim\", \"wire\"]\n\n[policy]\nattempt_timeout_ms = 1000\n\n[[script]]", 1)],
+        ["replay", "x", "--world", "wire", "--plan", "journal.write#1: yield"];
     a_planted_bug_that_does_not_exist: [], ["prove", "key_not_send_to_provider"];
     a_planted_bug_whose_scenario_is_not_there: [], ["prove", "no_jitter"];
     a_word_that_explains_nothing: [], ["explain", "lost_replay"];

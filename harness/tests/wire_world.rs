@@ -17,8 +17,9 @@ use misrule::fault::plan::{Address, Plan, Planned};
 use misrule::provider::catalog::Fixture;
 use misrule::provider::ledger::EffectKind;
 use misrule::provider::{OperationSpec, Providers, operations};
+use misrule::scenario::model::Replicas;
 use misrule::system::control::{FromChild, ToChild};
-use misrule::system::{Decision, Process, Settings, User, child};
+use misrule::system::{Access, Announcement, Decide, Decision, Grant, Process, Settings, Standby, User, child};
 use misrule::trace::{EventKind, HostReply, Recorder, Seen};
 use misrule::world::stage::Stage;
 use misrule::world::wire::{SetUp, WireWorld};
@@ -40,7 +41,14 @@ async fn world_with(plan: Plan, policy: Policy) -> WireWorld {
         Recorder::start(),
         Arc::new(SystemClock),
     );
-    let set_up = SetUp { program: program(), policy, seed: 1, users: vec!["ada".into(), "bob".into()] };
+    let set_up = SetUp {
+        program: program(),
+        policy,
+        seed: 1,
+        users: vec!["ada".into(), "bob".into()],
+        replicas: Replicas::default(),
+        defect: None,
+    };
     WireWorld::start(Arc::new(stage), set_up).await.expect("the world starts")
 }
 
@@ -232,11 +240,31 @@ fn settings(folder: &Path) -> Settings {
         users: vec![User { name: String::from("ada"), token: String::from("t") }],
         seed: 1,
         incarnation: 1,
+        clock_off_ms: 0,
+        recovers: false,
+        defect: None,
     }
 }
 
+/// Lets everything happen.
+struct Idle;
+
+impl Decide for Idle {
+    fn request(&self, _: Announcement) -> Option<Decision> {
+        Some(Decision::Plain)
+    }
+
+    fn access(&self, _: Access) -> Option<Grant> {
+        Some(Grant::Go)
+    }
+
+    fn held(&self) {}
+}
+
 async fn start(folder: &Path) -> Result<Process, RunError> {
-    Process::start(&program(), settings(folder), Recorder::start(), Arc::new(|_| Decision::Plain)).await
+    let standby = Standby::start(&program(), folder)?;
+    let mut process = Process::begin(standby, settings(folder), Recorder::start(), Arc::new(Idle));
+    process.begins().await.map(|_| process)
 }
 
 #[tokio::test]

@@ -233,6 +233,12 @@ impl Fault {
         }
     }
 
+    /// Whether it can be realised in simulation only: on the wire the operating system says which of the tasks that are
+    /// ready goes first.
+    pub const fn only_simulated(&self) -> bool {
+        matches!(self, Self::Yield)
+    }
+
     /// Which part of the call it strikes.
     pub const fn moment(&self) -> Moment {
         match self {

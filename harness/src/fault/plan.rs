@@ -51,6 +51,16 @@ pub enum Planned {
     Over(Provider, ProviderFault),
 }
 
+impl Planned {
+    /// Whether it can be realised in simulation only.
+    pub const fn only_simulated(&self) -> bool {
+        match self {
+            Self::At(_, fault) => fault.only_simulated(),
+            Self::Over(..) => false,
+        }
+    }
+}
+
 /// A fault plan: the choices that were not *nothing goes wrong*.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Plan {
@@ -62,6 +72,11 @@ impl Plan {
     /// Whether both say the same, in whatever order.
     pub fn same_faults(&self, other: &Self) -> bool {
         self.faults.len() == other.faults.len() && self.faults.iter().all(|planned| other.faults.contains(planned))
+    }
+
+    /// A fault that cannot be realised on the wire, if there is one.
+    pub fn only_simulated(&self) -> Option<&Planned> {
+        self.faults.iter().find(|planned| planned.only_simulated())
     }
 }
 

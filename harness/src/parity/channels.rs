@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use giftgenius::step_log::LogLine;
 use serde_json::Value;
 
-use super::order::Canonical;
+use super::order::{ANY_LIFE, Canonical};
 use crate::oracle::Verdict;
 use crate::outcome::Outcome;
 use crate::provider::ledger::Effect;
@@ -23,7 +23,7 @@ pub struct Channel {
 
 /// The channels of a run. The providers come first: what differs there mostly explains what differs elsewhere.
 pub fn channels(outcome: &Outcome) -> [Channel; 5] {
-    let canonical = Canonical::of(&outcome.record);
+    let canonical = Canonical::of(&outcome.record, outcome.scenario.replicas.count);
     let events =
         |wanted: Side| text(canonical.record.trace.events.iter().filter(|event| Side::of(&event.kind) == wanted));
     let mut verdict = String::new();
@@ -123,7 +123,10 @@ fn write_json(out: &mut String, value: &Value) -> fmt::Result {
 }
 
 fn write_sent(out: &mut String, sent: &Sent, incarnation: u32) -> fmt::Result {
-    write!(out, "{} of {} in life {incarnation}", sent.site, sent.correlation)?;
+    write!(out, "{} of {}", sent.site, sent.correlation)?;
+    if incarnation != ANY_LIFE {
+        write!(out, " in life {incarnation}")?;
+    }
     if let Some(reference) = &sent.reference {
         write!(out, ", {reference}")?;
     }

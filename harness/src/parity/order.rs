@@ -9,6 +9,8 @@
 //!   does one thing after another, and that succession is kept; between two orders nothing is promised. Sites are counted
 //!   anew, so that `payment.charge#2` is the second in this order.
 //! - *Log lines* are sorted by their call for the same reason, *effects* by their order.
+//! - *Replicas* are alike, and which of them is first to take up what nobody works on is a race too: where there are
+//!   several, a request is not told by the life of the system that sent it.
 //!
 //! A script's steps come one after another, so where nothing began at once this changes little.
 
@@ -34,8 +36,8 @@ pub struct Canonical {
 }
 
 impl Canonical {
-    /// Brings a run into its order.
-    pub fn of(record: &Record) -> Self {
+    /// Brings a run of so many replicas into its order.
+    pub fn of(record: &Record, replicas: u32) -> Self {
         let run = Run::gather(record);
         let calls = run.calls();
         let place = |correlation: &str| {
@@ -47,6 +49,9 @@ impl Canonical {
         let mut ordered = Record::default();
         ordered.trace.events = events.into_iter().cloned().collect();
         number_sites(&mut ordered);
+        if replicas > 1 {
+            ordered.trace.events.iter_mut().for_each(|event| event.incarnation = ANY_LIFE);
+        }
         ordered.ledger = books(&record.ledger, &ordered);
         let calls = calls.iter().zip(1_u32..).filter_map(|(call, number)| {
             run.correlation(*call).map(|correlation| (correlation.to_owned(), format!("call {number}")))
@@ -59,6 +64,9 @@ impl Canonical {
         self.names.rename(&rename_calls(text, &self.calls))
     }
 }
+
+/// Stands for the life of the system where it is not told; the first is 1.
+pub const ANY_LIFE: u32 = 0;
 
 /// Counts arrivals anew, so that they follow this order.
 fn number_sites(record: &mut Record) {

@@ -51,7 +51,11 @@ impl Run {
     }
 
     fn text(&self) -> String {
-        let canonical = Canonical::of(&self.record);
+        self.text_of(1)
+    }
+
+    fn text_of(&self, replicas: u32) -> String {
+        let canonical = Canonical::of(&self.record, replicas);
         canonical.rename(&channels::text(&canonical.record.trace.events))
     }
 }
@@ -95,6 +99,21 @@ fn which_of_two_clicks_the_system_takes_first_is_no_difference() {
     }
     assert!(one.contains("\"request\": \"call 2\""), "{one}");
     assert!(one.contains("inventory.reserve#1 of call 1") && !one.contains("of call 2"), "{one}");
+}
+
+/// A call that one life of the system answers.
+fn taken_by(life: u32) -> Run {
+    let mut run = Run::default();
+    run.record.incarnation = life;
+    run.begin(0, "key-a");
+    run.send(0, &CHARGE, "ord_1a");
+    run
+}
+
+#[test]
+fn which_of_two_replicas_sends_is_no_difference_and_which_life_of_the_only_one_is() {
+    assert_eq!(taken_by(1).text_of(2), taken_by(3).text_of(2));
+    assert_ne!(taken_by(1).text_of(1), taken_by(3).text_of(1));
 }
 
 #[test]

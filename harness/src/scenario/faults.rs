@@ -11,8 +11,16 @@ use super::model::{Scenario, Step};
 use crate::fault::parse::{ParseError, Target, parse_address, parse_planned};
 use crate::fault::plan::{Plan, Planned};
 
-/// Reads `[faults]`; `calls` says of each step whether it is a call.
-pub(super) fn read(field: &Field<'_>, calls: &[bool], mistakes: &mut Mistakes) -> Plan {
+/// What a plan has to fit.
+pub(super) struct Frame {
+    /// For each step, whether it is a call.
+    pub(super) calls: Vec<bool>,
+    /// Whether the scenario runs on the wire too.
+    pub(super) on_the_wire: bool,
+}
+
+/// Reads `[faults]`.
+pub(super) fn read(field: &Field<'_>, frame: &Frame, mistakes: &mut Mistakes) -> Plan {
     let mut plan = Plan::default();
     let Some(table) = field.table(mistakes) else {
         return plan;
@@ -24,7 +32,7 @@ pub(super) fn read(field: &Field<'_>, calls: &[bool], mistakes: &mut Mistakes) -
             continue;
         }
         match parse_address(field.key) {
-            Ok(place) => faults(&mut plan, &place, field, calls, mistakes),
+            Ok(place) => faults(&mut plan, &place, field, frame, mistakes),
             Err(error) => mistake(&error, field.key, &field.key_span, mistakes),
         }
     }
@@ -32,8 +40,8 @@ pub(super) fn read(field: &Field<'_>, calls: &[bool], mistakes: &mut Mistakes) -
 }
 
 /// The fault at a place; at a provider there may be several, for windows of its requests.
-fn faults(plan: &mut Plan, place: &Target, field: &Field<'_>, calls: &[bool], mistakes: &mut Mistakes) {
-    if let Some(why) = out_of_reach(place, calls) {
+fn faults(plan: &mut Plan, place: &Target, field: &Field<'_>, frame: &Frame, mistakes: &mut Mistakes) {
+    if let Some(why) = out_of_reach(place, &frame.calls) {
         mistakes.add(&field.key_span, why);
     }
     let several = matches!((place, field.value), (Target::Provider(_), DeValue::Array(_)));
@@ -44,6 +52,11 @@ fn faults(plan: &mut Plan, place: &Target, field: &Field<'_>, calls: &[bool], mi
         };
         match parse_planned(place, text) {
             Ok(planned) => {
+                if frame.on_the_wire && planned.only_simulated() {
+                    let message =
+                        format!("`{text}` cannot be realised on the wire, where the operating system orders tasks");
+                    mistakes.suggest(&written.span, message, Some("take \"wire\" out of `worlds`".to_owned()));
+                }
                 if let Err(why) = plan.add(planned) {
                     mistakes.add(&field.key_span, why);
                 }

@@ -104,8 +104,8 @@ fn read(
         );
         Vec::new()
     };
-    let plan =
-        fields.get("faults").map_or_else(Plan::default, |field| faults::read(field, &step_calls(&fields), mistakes));
+    let frame = faults::Frame { calls: step_calls(&fields), on_the_wire: worlds.contains(&WorldKind::Wire) };
+    let plan = fields.get("faults").map_or_else(Plan::default, |field| faults::read(field, &frame, mistakes));
     let expect = fields.get("expect").map_or_else(Expect::default, |field| expect::read(field, known, mistakes));
     let excused = fields.get("excused").map_or_else(BTreeMap::new, |field| excused(field, known, &expect, mistakes));
     let explore = fields.get("explore").map_or_else(Narrowing::default, |field| explore::read(field, mistakes));

@@ -117,6 +117,10 @@ fn each_bad_input_is_named_with_what_to_do() {
         format!("{SESSION}[[script]]\ncall = \"get_order\"\nargs = {{ order_id = 2026-01-01 }}\n"),
         format!("worlds = [\"sim\", \"wire\"]\n{SESSION}"),
         format!("worlds = [\"sim\", \"wire\"]\n[policy]\nattempt_timeout_ms = 200\n{SESSION}"),
+        format!(
+            "worlds = [\"sim\", \"wire\"]\n[policy]\nattempt_timeout_ms = 1000\n{SESSION}[faults]\n\
+             \"journal.write#1\" = \"yield\"\n"
+        ),
         format!("{SESSION}[faults]\n\"payment.charge#1\" = \"lost_replay\"\n\"payment.chrage#1\" = \"lost_reply\"\n"),
         format!("{SESSION}[faults]\n\"payment.look_up#1\" = \"duplicate\"\n\"payment.charge@7#1\" = \"reset\"\n"),
         format!("{SESSION}[faults]\n\"payment.charge#1\" = \"status(200)\"\n\"payment.charge\" = 5\n"),
@@ -335,6 +339,16 @@ proptest! {
         let validator = jsonschema::validator_for(&super::schema::schema()).expect("a schema");
         prop_assert!(validator.is_valid(&value), "{}", text);
     }
+}
+
+#[test]
+fn a_plan_that_only_simulation_can_realise_is_written_for_simulation_only() {
+    let mut scenario =
+        read(&format!("{HEAD}worlds = [\"sim\", \"wire\"]\n[policy]\nattempt_timeout_ms = 1000\n{SESSION}"))
+            .expect("a good file");
+    scenario.plan = "journal.write#1: yield".parse().expect("a plan");
+    let back = read(&write(&scenario)).expect("what is written can be read");
+    assert_eq!((back.worlds, back.plan), (vec![WorldKind::Sim], scenario.plan));
 }
 
 #[test]

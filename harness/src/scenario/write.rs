@@ -8,7 +8,7 @@ use giftgenius::policy::Policy;
 use serde_json::Value;
 
 use super::answer;
-use super::model::{CallStep, Expect, Manner, Narrowing, Replicas, Scenario, Step};
+use super::model::{CallStep, Expect, Manner, Narrowing, Replicas, Scenario, Step, WorldKind};
 use super::parse::SEED_DEFAULT;
 use super::policy::{PROFILE_KEY, SETTINGS, profile_name};
 use super::script::USER_DEFAULT;
@@ -22,7 +22,10 @@ pub fn write(scenario: &Scenario) -> String {
     if !scenario.covers.is_empty() {
         entry(&mut out, "covers", &texts(&scenario.covers));
     }
-    let worlds: Vec<_> = scenario.worlds.iter().map(|world| world.name()).collect();
+    // A plan that only simulation can realise makes a scenario of simulation only.
+    let simulated = scenario.plan.only_simulated().is_some();
+    let worlds = scenario.worlds.iter().filter(|world| !simulated || **world == WorldKind::Sim);
+    let worlds: Vec<_> = worlds.map(|world| world.name()).collect();
     entry(&mut out, "worlds", &texts(&worlds));
     if scenario.seed != SEED_DEFAULT {
         entry(&mut out, "seed", &scenario.seed.to_string());

@@ -11,19 +11,24 @@ use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use giftgenius::adapters::{SystemClock, TokioTasks, TracingStepLog, json_lines};
+use giftgenius::adapters::{TokioTasks, TracingStepLog, json_lines};
 use giftgenius::app::App;
+use giftgenius::checkout::recovery::take_up_abandoned;
 use giftgenius::journal::sqlite::SqliteJournal;
 use giftgenius::ports::Ports;
 use giftgenius::serve::{Access, serve_http};
 use giftgenius::users::Users;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use super::announcing::{Announcing, Waiting};
+use super::announcing::Announcing;
+use super::channel::Channel;
+use super::clock::OffClock;
 use super::control::{FromChild, JOURNAL_FILES, STOPPED, Settings, ToChild};
 use super::entropy::SeededEntropy;
+use super::store::Announced;
+use super::wiring::{Wired, Wiring};
 
 /// The subcommand that makes misrule the system's process. No user's business, so in no help text.
 pub const SUBCOMMAND: &str = "__system";
@@ -48,15 +53,19 @@ impl Failure {
 
 /// The process: reads its settings from stdin, serves until `stop`, and then waits until it is killed or misrule is gone.
 /// Its one argument is the run's folder, which it has to know before it is told anything: misrule may be gone by then.
-pub fn main() -> ExitCode {
+/// `find`: the planted bug of a name, where the settings name one.
+pub fn main(find: Find) -> ExitCode {
     let folder = std::env::args_os().nth(2).map(PathBuf::from);
-    let Err(Failure(why)) = run(folder.as_deref());
+    let Err(Failure(why)) = run(folder.as_deref(), find);
     // stderr is read by misrule, which shows it.
     let _ = writeln!(std::io::stderr(), "{why}");
     ExitCode::from(COULD_NOT_RUN)
 }
 
-fn run(folder: Option<&Path>) -> Result<Infallible, Failure> {
+/// What is wired otherwise under a name.
+pub type Find = fn(&str) -> Option<Arc<dyn Wiring>>;
+
+fn run(folder: Option<&Path>, find: Find) -> Result<Infallible, Failure> {
     let mut first = String::new();
     std::io::stdin().lock().read_line(&mut first).map_err(Failure::of("stdin could not be read"))?;
     if !first.ends_with('\n') {
@@ -67,7 +76,13 @@ fn run(folder: Option<&Path>) -> Result<Infallible, Failure> {
     }
     let settings = match serde_json::from_str(&first).map_err(Failure::of("the settings could not be read"))? {
         ToChild::Start(settings) => *settings,
-        ToChild::Decide { .. } | ToChild::Stop => return Err(Failure(String::from("the first line is not `start`"))),
+        ToChild::Decide { .. } | ToChild::Grant { .. } | ToChild::Jump(_) | ToChild::KeepHouse | ToChild::Stop => {
+            return Err(Failure(String::from("the first line is not `start`")));
+        }
+    };
+    let wiring = match &settings.defect {
+        None => None,
+        Some(id) => Some(find(id).ok_or_else(|| Failure(format!("there is no planted bug `{id}`")))?),
     };
     json_lines::init_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -75,7 +90,7 @@ fn run(folder: Option<&Path>) -> Result<Infallible, Failure> {
         .enable_all()
         .build()
         .map_err(Failure::of("no runtime could be started"))?;
-    if let Err(failure) = runtime.block_on(serve(settings)) {
+    if let Err(failure) = runtime.block_on(serve(settings, wiring.as_deref())) {
         runtime.shutdown_background();
         return Err(failure);
     }
@@ -88,33 +103,36 @@ fn run(folder: Option<&Path>) -> Result<Infallible, Failure> {
     }
 }
 
-async fn serve(settings: Settings) -> Result<(), Failure> {
-    let waiting = Arc::new(Waiting::default());
+/// Serves until `stop`, or ends as soon as its store fails when it begins.
+async fn serve(settings: Settings, wiring: Option<&dyn Wiring>) -> Result<(), Failure> {
+    let channel = Arc::new(Channel::new(speak()));
+    let clock = Arc::new(OffClock::by(settings.clock_off_ms));
+    let ports = ports(&settings, &channel, &clock)?;
     let (stop, mut stopping) = watch::channel(false);
-    let lines = speak();
-    let transport = Announcing::new(settings.providers, settings.nobody, waiting.clone(), lines.clone())
-        .map_err(Failure::of("the HTTP client could not be set up"))?;
-    let journal = SqliteJournal::open(&settings.journal()).map_err(Failure::of("the journal could not be opened"))?;
+    let keep_house = Arc::new(Notify::new());
+    let ears = Ears { channel: channel.clone(), clock, keep_house: keep_house.clone(), stop };
     // Not before the journal is open: files that are just being made could be missed when the folder is removed.
-    listen(settings.folder.clone(), waiting, stop);
-    let ports = Ports {
-        transport: Arc::new(transport),
-        journal: Arc::new(journal),
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SeededEntropy::new(settings.seed, settings.incarnation)),
-        tasks: Arc::new(TokioTasks::default()),
-        log: Arc::new(TracingStepLog),
-    };
+    ears.listen(settings.folder.clone());
     let list: Vec<_> = settings.users.iter().map(|user| format!("{}={}", user.name, user.token)).collect();
     let users = Users::parse(&SecretString::from(list.join(",")))
         .map_err(|error| Failure(format!("the list of users {error}")))?;
-    let app = App::new(ports, settings.policy);
+    let Wired { ports, policy, door } = Wired::whole(ports, settings.policy).with(wiring);
+    if door.is_some() {
+        return Err(Failure(String::from("this planted bug is a broken door, and here the door is production's own")));
+    }
+    let app = App::new(ports, policy);
 
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(Failure::of("no port could be opened"))?;
     let address = listener.local_addr().map_err(Failure::of("the port has no address"))?;
-    app.recover().await.map_err(Failure::of("recovery could not begin"))?;
+    if settings.recovers
+        && let Err(error) = app.recover().await
+    {
+        channel.say(FromChild::NotBegun(error.to_string()));
+        return Ok(());
+    }
     // Connections that come between this line and the accepting wait in the listener's queue.
-    let _ = lines.send(FromChild::Listening(address));
+    channel.say(FromChild::Listening(address));
+    tokio::spawn(keep_house_when_told(app.clone(), keep_house));
 
     let mut asked = stopping.clone();
     let shutdown = async move { _ = asked.wait_for(|stop| *stop).await };
@@ -127,6 +145,30 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         biased;
         served = serving => served.map_err(Failure::of("the server failed")),
         () = over => Ok(()),
+    }
+}
+
+/// Production's adapters, each behind what lets misrule decide.
+fn ports(settings: &Settings, channel: &Arc<Channel>, clock: &Arc<OffClock>) -> Result<Ports, Failure> {
+    let transport = Announcing::new(settings.providers, settings.nobody, channel.clone())
+        .map_err(Failure::of("the HTTP client could not be set up"))?;
+    let journal = SqliteJournal::open(&settings.journal()).map_err(Failure::of("the journal could not be opened"))?;
+    Ok(Ports {
+        transport: Arc::new(transport),
+        journal: Arc::new(Announced { journal, channel: channel.clone(), clock: clock.clone() }),
+        clock: clock.clone(),
+        entropy: Arc::new(SeededEntropy::new(settings.seed, settings.incarnation)),
+        tasks: Arc::new(TokioTasks::default()),
+        log: Arc::new(TracingStepLog),
+    })
+}
+
+/// Housekeeping of a production server, at misrule's word instead of by the minute.
+async fn keep_house_when_told(app: Arc<App>, told: Arc<Notify>) {
+    loop {
+        told.notified().await;
+        // A store that fails is asked again the next time.
+        let _ = take_up_abandoned(&app).await;
     }
 }
 
@@ -145,20 +187,36 @@ fn speak() -> mpsc::Sender<FromChild> {
     sender
 }
 
-/// The thread that reads control lines, and ends the process when misrule is gone, also one that is being stopped.
-fn listen(folder: PathBuf, waiting: Arc<Waiting>, stop: watch::Sender<bool>) {
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines() {
-            match line.map(|line| serde_json::from_str(&line)) {
-                Ok(Ok(ToChild::Decide { id, decision })) => waiting.decide(id, decision),
-                Ok(Ok(ToChild::Stop)) => _ = stop.send_replace(true),
-                Ok(Ok(ToChild::Start(_)) | Err(_)) | Err(_) => break,
+/// What is told what misrule says.
+struct Ears {
+    channel: Arc<Channel>,
+    clock: Arc<OffClock>,
+    keep_house: Arc<Notify>,
+    stop: watch::Sender<bool>,
+}
+
+impl Ears {
+    /// The thread that reads control lines, and ends the process when misrule is gone, also one that is being stopped.
+    fn listen(self, folder: PathBuf) {
+        std::thread::spawn(move || {
+            for line in std::io::stdin().lock().lines() {
+                match line.map(|line| serde_json::from_str(&line)) {
+                    Ok(Ok(ToChild::Decide { id, decision })) => self.channel.decide(id, decision),
+                    Ok(Ok(ToChild::Grant { id, grant })) => self.channel.give(id, grant),
+                    Ok(Ok(ToChild::Jump(ms))) => {
+                        self.clock.jump(ms);
+                        self.channel.say(FromChild::Jumped);
+                    }
+                    Ok(Ok(ToChild::KeepHouse)) => self.keep_house.notify_one(),
+                    Ok(Ok(ToChild::Stop)) => _ = self.stop.send_replace(true),
+                    Ok(Ok(ToChild::Start(_)) | Err(_)) | Err(_) => break,
+                }
             }
-        }
-        // Nobody is left who could tidy up.
-        tidy_up(&folder);
-        std::process::exit(COULD_NOT_RUN.into());
-    });
+            // Nobody is left who could tidy up.
+            tidy_up(&folder);
+            std::process::exit(COULD_NOT_RUN.into());
+        });
+    }
 }
 
 /// Removes the run's folder, by the names of what is in it: a folder that holds anything else is not a run's.

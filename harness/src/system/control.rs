@@ -17,8 +17,21 @@ use serde::{Deserialize, Serialize};
 pub enum FromChild {
     /// It serves now, here.
     Listening(SocketAddr),
+    /// It could not begin, because its store failed as it looked for what an earlier life left. It waits to be killed.
+    NotBegun(String),
     /// It is about to send a request to a provider, and waits for the decision.
     Announce(Announcement),
+    /// It is about to use its journal, and waits for the grant.
+    Access {
+        /// Counted by the child.
+        id: u64,
+        /// How.
+        access: Access,
+    },
+    /// What was to be done first and then held is done; whoever did it waits for ever.
+    Held,
+    /// Its clock has jumped as it was told.
+    Jumped,
 }
 
 /// A line to the child.
@@ -34,6 +47,17 @@ pub enum ToChild {
         /// How to send.
         decision: Decision,
     },
+    /// The answer to an access.
+    Grant {
+        /// Of the access.
+        id: u64,
+        /// What comes of it.
+        grant: Grant,
+    },
+    /// Let the calendar clock go forward by so many milliseconds at once, and say so.
+    Jump(u64),
+    /// Take up the orders that nobody works on, as production does once a minute.
+    KeepHouse,
     /// Stop in good order, and say [`STOPPED`].
     Stop,
 }
@@ -63,15 +87,50 @@ pub struct Announcement {
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// To the provider, saying this number.
-    Exchange(u32),
+    Exchange {
+        /// The number.
+        number: u32,
+        /// Whether the reply goes no further: once it is there the child says [`FromChild::Held`].
+        hold: bool,
+    },
     /// To the provider, as it is.
     Plain,
     /// To where nobody listens.
     Refuse,
 }
 
+/// How the journal is used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// One record, or a list, is read.
+    Read,
+    /// A batch is written.
+    Write,
+}
+
+/// What comes of an announced use of the journal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grant {
+    /// What the journal says.
+    Go,
+    /// What the journal says, but nobody hears it: the child says [`FromChild::Held`] instead.
+    GoAndHold,
+    /// What the journal says, so many milliseconds later.
+    Slow(u64),
+    /// What the journal says, after the calendar clock went forward by so many milliseconds at once.
+    Jump(u64),
+    /// The journal is busy.
+    Busy,
+    /// The journal's disk is full.
+    Full,
+    /// What is read cannot be made out.
+    Corrupt,
+}
+
 /// What the system is started with.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Settings {
     /// Its numbers.
     pub policy: Policy,
@@ -87,6 +146,13 @@ pub struct Settings {
     pub seed: u64,
     /// Which life of the system this is, from 1; each draws identifiers of its own.
     pub incarnation: u32,
+    /// How far its calendar clock is off, in milliseconds.
+    pub clock_off_ms: i64,
+    /// Whether an earlier life may have left something to take up.
+    pub recovers: bool,
+    /// The planted bug that is wired in, by its name.
+    #[serde(default)]
+    pub defect: Option<String>,
 }
 
 impl Settings {

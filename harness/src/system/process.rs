@@ -1,26 +1,24 @@
-//! The system's process, seen from misrule: started, listened to, stopped, and never left behind.
+//! The system's process, seen from misrule: started, listened to, stopped, killed, and never left behind.
 //!
 //! Dropping a [`Process`] kills it; if misrule itself is killed, the child sees its stdin end and goes too. It is put
 //! into a process group of its own, so that ctrl-c reaches misrule alone and the order of the end is misrule's.
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use giftgenius::step_log::LogLine;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::child::SUBCOMMAND;
-use super::control::{Announcement, Decision, FromChild, STOPPED, Settings, ToChild};
+use super::control::{Settings, ToChild};
+use super::conversation::{Begun, Decide, Line, Remote, converse};
+use super::stderr::Stderr;
 use crate::error::RunError;
-use crate::trace::{EventKind, Recorder};
+use crate::trace::Recorder;
 
 /// How long a process may take until it listens: far beyond what a loaded machine needs.
 const START_MAX: Duration = Duration::from_secs(20);
@@ -32,96 +30,93 @@ const STOP_MAX: Duration = Duration::from_secs(5);
 const KILL_POLL: Duration = Duration::from_millis(1);
 const KILL_POLLS_MAX: u32 = 500;
 
-/// How many of the last lines on stderr an error shows.
-const LAST_LINES: usize = 20;
+/// A process that stands by to become the system. It knows the run's folder, which it removes if misrule dies.
+pub struct Standby {
+    program: PathBuf,
+    child: Leash,
+}
 
-/// Decides an announced request.
-pub type Decide = Arc<dyn Fn(Announcement) -> Decision + Send + Sync>;
+impl Standby {
+    /// Starts misrule's executable `program`.
+    pub fn start(program: &Path, folder: &Path) -> Result<Self, RunError> {
+        let mut command = Command::new(program);
+        command.arg(SUBCOMMAND).arg(folder);
+        Self::start_command(program, command)
+    }
+
+    fn start_command(program: &Path, mut command: Command) -> Result<Self, RunError> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        #[cfg(unix)]
+        command.process_group(0);
+        let child = command.spawn().map_err(|source| RunError::Spawn { program: program.to_owned(), source })?;
+        Ok(Self { program: program.to_owned(), child: Leash(child) })
+    }
+}
 
 /// A running system.
 pub struct Process {
     program: PathBuf,
-    child: Child,
-    address: SocketAddr,
-    lines: mpsc::UnboundedSender<ToChild>,
+    child: Leash,
+    lines: mpsc::UnboundedSender<Line>,
+    /// Where it serves, or why it does not; `None` once that was asked.
+    begun: Option<oneshot::Receiver<Begun>>,
     /// `None` once its end was told.
     control: Option<JoinHandle<Result<(), RunError>>>,
     stderr: Stderr,
 }
 
 impl Process {
-    /// Starts misrule's executable `program` as the system, and waits until it listens. Its log goes to `recorder`, its
-    /// provider requests are asked of `decide`.
-    pub async fn start(
-        program: &Path,
-        settings: Settings,
-        recorder: Recorder,
-        decide: Decide,
-    ) -> Result<Self, RunError> {
-        let mut command = Command::new(program);
-        command.arg(SUBCOMMAND).arg(&settings.folder);
-        Self::start_command(program, command, START_MAX, settings, recorder, decide).await
-    }
-
-    async fn start_command(
-        program: &Path,
-        mut command: Command,
-        start_max: Duration,
-        settings: Settings,
-        recorder: Recorder,
-        decide: Decide,
-    ) -> Result<Self, RunError> {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        #[cfg(unix)]
-        command.process_group(0);
-        let mut child = command.spawn().map_err(|source| RunError::Spawn { program: program.to_owned(), source })?;
-        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    /// Tells a process that stands by what to be. Its log goes to `recorder`, and what it is about to do is asked of
+    /// `decide`. That it begins is [`Self::begins`].
+    pub fn begin(standby: Standby, settings: Settings, recorder: Recorder, decide: Arc<dyn Decide>) -> Self {
+        let Standby { program, mut child } = standby;
+        let (stdin, stdout, stderr) = (child.0.stdin.take(), child.0.stdout.take(), child.0.stderr.take());
         let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
             unreachable!("all three were asked for as pipes");
         };
+        let stderr = Stderr::listen(stderr, recorder, settings.incarnation);
         let (lines, to_child) = mpsc::unbounded_channel();
-        lines.send(ToChild::Start(Box::new(settings))).expect("the receiver is at hand");
-        let (listening, listens) = oneshot::channel();
-        let control = tokio::spawn(converse(stdin, stdout, to_child, listening, decide));
-        let mut process = Self {
-            program: program.to_owned(),
-            child,
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            lines,
-            control: Some(control),
-            stderr: Stderr::listen(stderr, recorder),
-        };
-        match timeout(start_max, listens).await {
-            Ok(Ok(address)) => {
-                process.address = address;
-                Ok(process)
-            }
-            Ok(Err(_)) => Err(process.fell_silent().await),
+        lines.send((ToChild::Start(Box::new(settings)), None)).expect("the receiver is at hand");
+        let (begins, begun) = oneshot::channel();
+        let control = tokio::spawn(converse(stdin, stdout, to_child, begins, decide));
+        Self { program, child, lines, begun: Some(begun), control: Some(control), stderr }
+    }
+
+    /// Waits until it serves, or says why it cannot. To be asked once.
+    pub async fn begins(&mut self) -> Result<Begun, RunError> {
+        self.begins_within(START_MAX).await
+    }
+
+    async fn begins_within(&mut self, start_max: Duration) -> Result<Begun, RunError> {
+        let Some(begun) = self.begun.take() else { unreachable!("it is asked once") };
+        match timeout(start_max, begun).await {
+            Ok(Ok(begun)) => Ok(begun),
+            Ok(Err(_)) => Err(self.fell_silent().await),
             Err(_) => {
-                process.end_now().await;
+                self.end_now().await;
                 Err(RunError::NeverSpoke {
-                    program: process.program.clone(),
+                    program: self.program.clone(),
                     waited: start_max,
-                    last_lines: process.stderr.last_lines().await,
+                    last_lines: self.stderr.last_lines().await,
                 })
             }
         }
     }
 
-    /// Where it serves.
-    pub const fn address(&self) -> SocketAddr {
-        self.address
+    /// A way to speak to it while it runs.
+    pub fn remote(&self) -> Remote {
+        Remote::new(self.lines.clone())
     }
 
     /// The operating system's number of it, while it runs.
     pub fn id(&self) -> Option<u32> {
-        self.child.id()
+        self.child.0.id()
     }
 
     /// Whether it still runs and speaks; the error otherwise.
     pub async fn check(&mut self) -> Result<(), RunError> {
         let silent = self.control.as_ref().is_none_or(JoinHandle::is_finished);
-        if silent || !matches!(self.child.try_wait(), Ok(None)) {
+        if silent || !matches!(self.child.0.try_wait(), Ok(None)) {
             return Err(self.fell_silent().await);
         }
         Ok(())
@@ -133,7 +128,7 @@ impl Process {
     pub async fn stop(&mut self) -> Result<(), RunError> {
         self.check().await?;
         // If it is gone meanwhile, the end of its stderr says so.
-        let _ = self.lines.send(ToChild::Stop);
+        let _ = self.lines.send((ToChild::Stop, None));
         match timeout(STOP_MAX, self.stderr.stopped()).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(self.fell_silent().await),
@@ -156,7 +151,7 @@ impl Process {
 
     async fn end_now(&mut self) {
         // It fails only for a process that is gone already.
-        let _ = self.child.kill().await;
+        let _ = self.child.0.kill().await;
     }
 
     /// Why the control channel ended: a line that is none, or the end of the process.
@@ -167,11 +162,11 @@ impl Process {
             self.end_now().await;
             return error;
         }
-        let status = if let Ok(status) = timeout(STOP_MAX, self.child.wait()).await {
+        let status = if let Ok(status) = timeout(STOP_MAX, self.child.0.wait()).await {
             status
         } else {
             self.end_now().await;
-            self.child.wait().await
+            self.child.0.wait().await
         };
         self.died(status).await
     }
@@ -185,122 +180,22 @@ impl Process {
     }
 }
 
-impl Drop for Process {
-    /// Kills it where it was not stopped, and waits until it is gone, so that the run's folder can be removed and no
+/// A child that does not outlive its holder.
+struct Leash(Child);
+
+impl Drop for Leash {
+    /// Kills it where it has not ended, and waits until it is gone, so that the run's folder can be removed and no
     /// process is left unreaped. A killed process is gone within milliseconds; the bound is for a machine that hangs.
     fn drop(&mut self) {
-        if self.child.id().is_none() || self.child.start_kill().is_err() {
+        if self.0.id().is_none() || self.0.start_kill().is_err() {
             return;
         }
         for _ in 0..KILL_POLLS_MAX {
-            if !matches!(self.child.try_wait(), Ok(None)) {
+            if !matches!(self.0.try_wait(), Ok(None)) {
                 return;
             }
             std::thread::sleep(KILL_POLL);
         }
-    }
-}
-
-/// Speaks the control channel until one side ends it. stdin is closed when misrule's side ends.
-async fn converse(
-    mut stdin: ChildStdin,
-    stdout: ChildStdout,
-    mut to_child: mpsc::UnboundedReceiver<ToChild>,
-    listening: oneshot::Sender<SocketAddr>,
-    decide: Decide,
-) -> Result<(), RunError> {
-    let mut listening = Some(listening);
-    let mut from_child = BufReader::new(stdout).lines();
-    loop {
-        let line = tokio::select! {
-            biased;
-            line = from_child.next_line() => line,
-            line = to_child.recv() => {
-                let Some(line) = line else { return Ok(()) };
-                write(&mut stdin, &line).await;
-                continue;
-            }
-        };
-        let Ok(Some(line)) = line else { return Ok(()) };
-        match serde_json::from_str(&line) {
-            Ok(FromChild::Listening(address)) => {
-                if let Some(listening) = listening.take() {
-                    // Whoever started it may have given up.
-                    let _ = listening.send(address);
-                }
-            }
-            Ok(FromChild::Announce(announcement)) => {
-                let id = announcement.id;
-                let decision = decide(announcement);
-                write(&mut stdin, &ToChild::Decide { id, decision }).await;
-            }
-            Err(error) => return Err(RunError::Control { line, reason: error.to_string() }),
-        }
-    }
-}
-
-/// Writes a line. A child that does not read is gone, which its stdout says.
-async fn write(stdin: &mut ChildStdin, line: &ToChild) {
-    let mut line = serde_json::to_vec(line).expect("control lines hold nothing that JSON cannot");
-    line.push(b'\n');
-    let _ = stdin.write_all(&line).await;
-}
-
-/// The process's stderr: log lines go into the record, the last of all others are kept.
-struct Stderr {
-    last_lines: Arc<Mutex<VecDeque<String>>>,
-    /// Told that the system is stopped; dropped without a word if stderr ends before.
-    stopped: Option<oneshot::Receiver<()>>,
-    reading: JoinHandle<()>,
-}
-
-impl Stderr {
-    fn listen(stderr: ChildStderr, recorder: Recorder) -> Self {
-        let last_lines = Arc::new(Mutex::new(VecDeque::new()));
-        let others = last_lines.clone();
-        let (stop, stopped) = oneshot::channel();
-        let mut stop = Some(stop);
-        let reading = tokio::spawn(async move {
-            let mut lines = BufReader::new(stderr).split(b'\n');
-            while let Ok(Some(line)) = lines.next_segment().await {
-                if let Ok(line) = serde_json::from_slice::<LogLine>(&line) {
-                    recorder.push(EventKind::Log(Box::new(line)));
-                    continue;
-                }
-                if line == STOPPED.as_bytes() {
-                    // Whoever stopped it may have given up.
-                    stop.take().map(|stop| stop.send(()));
-                    continue;
-                }
-                let mut others = others.lock().expect("no holder of the lines panics");
-                if others.len() == LAST_LINES {
-                    others.pop_front();
-                }
-                others.push_back(String::from_utf8_lossy(&line).into_owned());
-            }
-        });
-        Self { last_lines, stopped: Some(stopped), reading }
-    }
-
-    /// Waits until the system has said that it is stopped; false if its stderr ended before.
-    async fn stopped(&mut self) -> bool {
-        match self.stopped.take() {
-            Some(stopped) => stopped.await.is_ok(),
-            None => false,
-        }
-    }
-
-    /// Waits until everything is read. Bounded, because a process that the child started may hold the pipe.
-    async fn end(&mut self) {
-        if !self.reading.is_finished() {
-            let _ = timeout(STOP_MAX, &mut self.reading).await;
-        }
-    }
-
-    async fn last_lines(&mut self) -> Vec<String> {
-        self.end().await;
-        let lines = self.last_lines.lock().expect("no holder of the lines panics");
-        lines.iter().cloned().collect()
     }
 }
 

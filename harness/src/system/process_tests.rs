@@ -3,8 +3,25 @@
 use giftgenius::policy::Policy;
 
 use super::*;
+use crate::system::stderr::LAST_LINES;
+use crate::system::{Access, Announcement, Decision, Grant};
 
-const NOBODY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9);
+const NOBODY: std::net::SocketAddr = std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9);
+
+/// Nobody asks it anything.
+struct Unasked;
+
+impl Decide for Unasked {
+    fn request(&self, _: Announcement) -> Option<Decision> {
+        None
+    }
+
+    fn access(&self, _: Access) -> Option<Grant> {
+        None
+    }
+
+    fn held(&self) {}
+}
 
 async fn start(program: &str, arguments: &[&str], start_max: Duration) -> RunError {
     let mut command = Command::new(program);
@@ -17,11 +34,16 @@ async fn start(program: &str, arguments: &[&str], start_max: Duration) -> RunErr
         users: Vec::new(),
         seed: 1,
         incarnation: 1,
+        clock_off_ms: 0,
+        recovers: false,
+        defect: None,
     };
-    let decide: Decide = Arc::new(|_| Decision::Plain);
-    let started =
-        Process::start_command(Path::new(program), command, start_max, settings, Recorder::start(), decide).await;
-    started.err().expect("it is no system")
+    let standby = match Standby::start_command(Path::new(program), command) {
+        Ok(standby) => standby,
+        Err(error) => return error,
+    };
+    let mut process = Process::begin(standby, settings, Recorder::start(), Arc::new(Unasked));
+    process.begins_within(start_max).await.expect_err("it is no system")
 }
 
 #[tokio::test]

@@ -63,6 +63,13 @@ pub trait World: Send + Sync {
     fn stage(&self) -> &Stage;
 }
 
+/// How long it takes until a crashed process is started again: whoever runs it has to notice first. The same in both
+/// worlds, so that what the host does meanwhile is the same too.
+pub const RESTART_AFTER: Duration = Duration::from_secs(1);
+
+/// How often a process that cannot begin (its store fails) is started again before it is left alone.
+pub const STARTS_MAX: u32 = 20;
+
 /// How much later than its reply a late duplicate is applied: just under the provider's declared bound.
 pub fn late_by(late_max: Duration) -> Duration {
     late_max * 9 / 10

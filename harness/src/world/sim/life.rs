@@ -6,7 +6,6 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use giftgenius::app::{App, ToolCall};
 use giftgenius::journal::memory::MemoryJournal;
@@ -22,12 +21,7 @@ use crate::system::entropy::SeededEntropy;
 use crate::system::wiring::{Answer, Door, Wired, Wiring};
 use crate::trace::EventKind;
 use crate::world::stage::Stage;
-
-/// How long it takes until a crashed process is there again.
-const RESTART_AFTER: Duration = Duration::from_secs(1);
-
-/// How often a process that cannot begin (its store fails) is started again before it is left alone.
-const STARTS_MAX: u32 = 20;
+use crate::world::{RESTART_AFTER, STARTS_MAX};
 
 /// Whether an incarnation lives.
 #[derive(Debug)]

@@ -5,11 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use giftgenius::operations::health::{Health, Sagas};
 use giftgenius::ports::BoxFuture;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
@@ -31,36 +30,27 @@ pub struct Client {
     users: Vec<User>,
     answer_max: Duration,
     ids: Arc<AtomicI64>,
-    server: Mutex<Server>,
 }
 
-/// The server as it is now; another one after a restart.
-struct Server {
+/// A server that hands were shaken with: a connection for each user.
+pub struct Server {
     address: SocketAddr,
     connections: BTreeMap<String, Arc<Connection>>,
 }
 
 impl Client {
-    /// A client for `users` that waits `answer_max` for each answer to a tool call. It knows no server yet.
+    /// A client for `users` that waits `answer_max` for each answer to a tool call.
     pub fn new(users: Vec<User>, answer_max: Duration) -> Result<Self, RunError> {
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        Ok(Self {
-            http: super::http_client()?,
-            users,
-            answer_max,
-            ids: Arc::new(AtomicI64::new(1)),
-            server: Mutex::new(Server { address: nowhere, connections: BTreeMap::new() }),
-        })
+        Ok(Self { http: super::http_client()?, users, answer_max, ids: Arc::new(AtomicI64::new(1)) })
     }
 
     /// Shakes hands with the server at `address`, once a user.
-    pub async fn connect(&self, address: SocketAddr) -> Result<(), RunError> {
+    pub async fn connect(&self, address: SocketAddr) -> Result<Server, RunError> {
         let mut connections = BTreeMap::new();
         for user in &self.users {
             connections.insert(user.name.clone(), Arc::new(self.shake_hands(address, user).await?));
         }
-        *self.server.lock().expect("no holder of the server panics") = Server { address, connections };
-        Ok(())
+        Ok(Server { address, connections })
     }
 
     async fn shake_hands(&self, address: SocketAddr, user: &User) -> Result<Connection, RunError> {
@@ -99,11 +89,8 @@ impl Client {
     }
 
     /// Makes a tool call; dropping the future tells the server and hangs up.
-    pub fn call(&self, call: OutgoingCall) -> BoxFuture<'static, HostReply> {
-        let connection = {
-            let server = self.server.lock().expect("no holder of the server panics");
-            server.connections.get(&*call.user).cloned()
-        };
+    pub fn call(&self, server: &Server, call: OutgoingCall) -> BoxFuture<'static, HostReply> {
+        let connection = server.connections.get(&*call.user).cloned();
         let answer_max = self.answer_max;
         Box::pin(async move {
             // Scenarios declare their users; whoever is not among them has no token, and no connection.
@@ -127,11 +114,8 @@ impl Client {
     }
 
     /// Asks as the first user for something that is no tool call.
-    pub async fn ask(&self, method: &'static str, params: Value) -> Result<Value, RunError> {
-        let (address, connection) = {
-            let server = self.server.lock().expect("no holder of the server panics");
-            (server.address, server.connections.values().next().cloned())
-        };
+    pub async fn ask(server: &Server, method: &'static str, params: Value) -> Result<Value, RunError> {
+        let (address, connection) = (server.address, server.connections.values().next());
         let failed = |reason| RunError::Mcp { address: address.to_string(), what: method, reason };
         let connection = connection.ok_or_else(|| failed(String::from("nobody is connected")))?;
         let exchange = connection.request(connection.next_id(), method, params);
@@ -141,20 +125,6 @@ impl Client {
             Ok(Ok((_, Answer::Error { code, message }))) => Err(failed(format!("{message} ({code})"))),
             Ok(Ok((_, Answer::Result(result)))) => Ok(result),
         }
-    }
-
-    /// Asks the health page how many sagas have work left.
-    pub async fn sagas(&self) -> Result<Sagas, RunError> {
-        let address = self.server.lock().expect("no holder of the server panics").address;
-        let failed = |reason| RunError::Mcp { address: address.to_string(), what: "`GET /api/health`", reason };
-        let url = format!("http://{address}/api/health");
-        let reply = self.http.get(url).timeout(ADMINISTRATION_MAX).send().await;
-        let reply = reply.map_err(|error| failed(super::chain(&error)))?;
-        let status = reply.status();
-        let health: Health =
-            serde_json::from_slice(&reply.bytes().await.map_err(|error| failed(super::chain(&error)))?)
-                .map_err(|error| failed(format!("status {status} and no health page: {error}")))?;
-        health.sagas.ok_or_else(|| failed(format!("status {status}, the store is unavailable")))
     }
 }
 

@@ -9,10 +9,11 @@ use std::time::Duration;
 use giftgenius::ports::Provider;
 use tokio::sync::watch;
 
+use super::life::Life;
 use super::upstream::Upstream;
 use crate::error::RunError;
-use crate::fault::Circumstance;
 use crate::fault::decide::{Delivery, Reply, When};
+use crate::fault::{Circumstance, CrashPoint};
 use crate::provider::{ProviderReply, ProviderRequest};
 use crate::trace::{ExchangeId, Seen, provider_index};
 use crate::world::stage::{Arrival, Stage, UnknownOperation};
@@ -22,10 +23,31 @@ use crate::world::stage::{Arrival, Stage, UnknownOperation};
 pub enum Leave {
     /// Go, and say on arrival which exchange it is.
     Go(ExchangeId),
+    /// The same, and hold the reply back: the process is killed when it is there.
+    GoAndHold(ExchangeId),
+    /// Never: the process is being killed.
+    Never,
     /// Go to where nobody listens.
     Refused,
     /// Go as it is: no provider offers this, and the relay will say so.
     Unknown,
+}
+
+/// A request on its way, and what was decided of it.
+pub struct Decided {
+    /// The request.
+    pub request: ProviderRequest,
+    /// What becomes of it.
+    pub delivery: Delivery,
+    /// Whose it is; nobody's, if it was not announced.
+    pub life: Option<Arc<Life>>,
+}
+
+impl Decided {
+    /// Whether whoever sent it is dead.
+    pub fn is_orphaned(&self) -> bool {
+        self.life.as_ref().is_some_and(|life| life.is_over())
+    }
 }
 
 /// Decides and delivers for all three providers of a run.
@@ -33,8 +55,10 @@ pub struct Desk {
     stage: Arc<Stage>,
     upstreams: [Upstream; 3],
     late_by: Duration,
-    decided: Mutex<HashMap<ExchangeId, (ProviderRequest, Delivery)>>,
+    decided: Mutex<HashMap<ExchangeId, Decided>>,
     pending: watch::Sender<usize>,
+    /// How often the host has hung up on every call in flight.
+    hung_up: watch::Sender<u32>,
     trouble: Mutex<Option<RunError>>,
 }
 
@@ -51,6 +75,7 @@ impl Desk {
             late_by,
             decided: Mutex::default(),
             pending: watch::Sender::new(0),
+            hung_up: watch::Sender::new(0),
             trouble: Mutex::default(),
         }))
     }
@@ -60,8 +85,9 @@ impl Desk {
         &self.stage
     }
 
-    /// A request is announced before it connects: decides what goes wrong with it. Announcements fix the order of sites.
-    pub fn announced(&self, arrival: Arrival) -> Leave {
+    /// A request of one life of the system is announced before it connects: decides what goes wrong with it.
+    /// Announcements fix the order of sites.
+    pub fn announced(&self, arrival: Arrival, life: &Arc<Life>) -> Leave {
         let Ok((request, delivery)) = self.stage.arrive(arrival) else {
             return Leave::Unknown;
         };
@@ -70,19 +96,28 @@ impl Desk {
             self.stage.answered(exchange, Seen::Refused);
             return Leave::Refused;
         }
-        self.decided().insert(exchange, (request, delivery));
-        Leave::Go(exchange)
+        if delivery.hang_up {
+            self.hang_up();
+        }
+        let leave = match delivery.crash {
+            Some(CrashPoint::BeforeSend) => {
+                life.crash();
+                return Leave::Never;
+            }
+            Some(CrashPoint::AfterReply) => Leave::GoAndHold(exchange),
+            Some(CrashPoint::AfterSend | CrashPoint::BeforeWrite | CrashPoint::AfterWrite | CrashPoint::BeforeCall)
+            | None => Leave::Go(exchange),
+        };
+        self.decided().insert(exchange, Decided { request, delivery, life: Some(life.clone()) });
+        leave
     }
 
     /// A request has arrived on a socket: what was decided when it was announced, or else what is decided now.
-    pub fn arrived(
-        &self,
-        exchange: Option<ExchangeId>,
-        arrival: Arrival,
-    ) -> Result<(ProviderRequest, Delivery), UnknownOperation> {
+    pub fn arrived(&self, exchange: Option<ExchangeId>, arrival: Arrival) -> Result<Decided, UnknownOperation> {
         let decided = exchange.and_then(|exchange| self.decided().remove(&exchange));
-        let Some((announced, delivery)) = decided else {
-            return self.stage.arrive(arrival);
+        let Some(Decided { request: announced, delivery, life }) = decided else {
+            let (request, delivery) = self.stage.arrive(arrival)?;
+            return Ok(Decided { request, delivery, life: None });
         };
         // What arrived is what counts, should it differ from what was announced.
         let request = ProviderRequest {
@@ -92,7 +127,17 @@ impl Desk {
             body: arrival.body,
             ..announced
         };
-        Ok((request, delivery))
+        Ok(Decided { request, delivery, life })
+    }
+
+    /// The host cancels every call in flight and hangs up.
+    pub fn hang_up(&self) {
+        self.hung_up.send_modify(|count| *count += 1);
+    }
+
+    /// Told when the host hangs up.
+    pub fn hung_up(&self) -> watch::Receiver<u32> {
+        self.hung_up.subscribe()
     }
 
     /// Applies a request as often as was decided, and answers the first reply; late copies are on their way afterwards.
@@ -172,7 +217,7 @@ impl Desk {
         self.trouble.lock().expect("no holder of the trouble panics").take()
     }
 
-    fn decided(&self) -> MutexGuard<'_, HashMap<ExchangeId, (ProviderRequest, Delivery)>> {
+    fn decided(&self) -> MutexGuard<'_, HashMap<ExchangeId, Decided>> {
         self.decided.lock().expect("no holder of the decisions panics")
     }
 }

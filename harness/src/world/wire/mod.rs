@@ -3,13 +3,18 @@
 //! The way of a provider request: the system announces it over the control channel, the [`desk`] asks the stage what
 //! goes wrong with it, the system connects to the provider's [`relay`] (or, refused, to a port where nobody listens), and
 //! the relay applies it at the [`upstream`] and realises the reply on the socket. The [`client`] is the host's side.
+//! [`lives`] holds the system's processes, [`life`] decides what becomes of one of them and its store, [`vigil`] notices
+//! what nobody works on.
 
 pub mod client;
 pub mod desk;
 mod folder;
+pub mod life;
+mod lives;
 pub mod relay;
 mod rpc;
 pub mod upstream;
+mod vigil;
 
 #[cfg(test)]
 mod tests;
@@ -17,29 +22,29 @@ mod tests;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use giftgenius::journal::JournalError;
-use giftgenius::journal::sqlite::SqliteJournal;
+use giftgenius::journal::{Journal as _, RecordState, Version};
 use giftgenius::operations::switches;
 use giftgenius::policy::Policy;
 use giftgenius::ports::{BoxFuture, Provider};
-use tokio::sync::Mutex;
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
 use self::client::Client;
-use self::desk::{Desk, Leave};
-use self::folder::Folder;
+use self::desk::Desk;
+use self::lives::Lives;
 use self::relay::Relay;
-use super::stage::{Arrival, Stage};
+use self::vigil::Vigil;
+use super::stage::{Stage, step_of};
 use super::stock::{orders_named, take_stock};
 use super::{OutgoingCall, World, late_by};
 use crate::error::RunError;
+use crate::fault::Fault;
+use crate::fault::site::Place;
 use crate::oracle::Rest;
-use crate::system::control::JOURNAL;
-use crate::system::process::Decide;
-use crate::system::{Announcement, Decision, Process, Settings, User};
+use crate::scenario::model::Replicas;
 use crate::trace::{EventKind, HostReply};
 
 /// How long a run may take to come to rest. Scenarios for the wire declare policies of milliseconds.
@@ -59,155 +64,151 @@ pub struct SetUp {
     pub seed: u64,
     /// Who calls.
     pub users: Vec<Arc<str>>,
+    /// How many processes share the journal.
+    pub replicas: Replicas,
+    /// The planted bug that is wired in, by its name.
+    pub defect: Option<&'static str>,
 }
 
-/// GiftGenius on real sockets. Dropping it ends the process, closes all ports and removes the run's folder.
+/// GiftGenius on real sockets. Dropping it ends the processes, closes all ports and removes the run's folder.
 pub struct WireWorld {
-    set_up: SetUp,
-    users: Vec<User>,
+    policy: Policy,
     desk: Arc<Desk>,
-    relays: [Relay; 3],
-    nobody: Nobody,
-    client: Client,
-    /// `None` until the world is started; stopped, but there, once it is finished.
-    process: Mutex<Option<Process>>,
-    folder: Folder,
+    lives: Arc<Lives>,
+    /// Ends and starts the processes of replicas that crash.
+    burying: AbortHandle,
+    /// How many calls were made: they go to the replicas in turn.
+    calls: AtomicUsize,
+    _relays: [Relay; 3],
+    _nobody: Nobody,
 }
 
 impl WireWorld {
     /// Opens the ports and starts the system; it serves when this returns.
     pub async fn start(stage: Arc<Stage>, set_up: SetUp) -> Result<Self, RunError> {
-        let desk = Desk::open(stage, late_by(set_up.policy.late_max)).await?;
+        let policy = set_up.policy.clone();
+        let desk = Desk::open(stage, late_by(policy.late_max)).await?;
         let [payment, catalog, inventory] = Provider::ALL;
         let relays = [
             Relay::open(payment, desk.clone()).await?,
             Relay::open(catalog, desk.clone()).await?,
             Relay::open(inventory, desk.clone()).await?,
         ];
-        let users: Vec<_> = set_up
-            .users
-            .iter()
-            .map(|name| User { name: name.to_string(), token: format!("misrule-token-of-{name}") })
-            .collect();
-        let world = Self {
-            client: Client::new(users.clone(), set_up.policy.tool_deadline * 3 / 2)?,
-            nobody: Nobody::reserve()?,
-            process: Mutex::new(None),
-            set_up,
-            users,
-            desk,
-            relays,
-            // Last, because nobody sees to it before the system's process runs.
-            folder: Folder::make()?,
-        };
-        *world.process.lock().await = Some(world.start_system(1).await?);
-        Ok(world)
-    }
-
-    async fn start_system(&self, incarnation: u32) -> Result<Process, RunError> {
-        let settings = Settings {
-            policy: self.set_up.policy.clone(),
-            providers: [0, 1, 2].map(|index: usize| self.relays[index].address()),
-            nobody: self.nobody.address,
-            folder: self.folder.path().to_owned(),
-            users: self.users.clone(),
-            seed: self.set_up.seed,
-            incarnation,
-        };
-        let desk = self.desk.clone();
-        let decide: Decide = Arc::new(move |announcement| decide(&desk, announcement));
-        let recorder = self.desk.stage().recorder().clone();
-        let process = Process::start(&self.set_up.program, settings, recorder, decide).await?;
-        self.client.connect(process.address()).await?;
-        Ok(process)
+        let nobody = Nobody::reserve()?;
+        let addresses = [0, 1, 2].map(|index: usize| relays[index].address());
+        let (lives, crashed) = Lives::begin(desk.clone(), set_up, addresses, nobody.address).await?;
+        let burying = tokio::spawn(lives::bury(Arc::downgrade(&lives), crashed)).abort_handle();
+        Ok(Self { policy, desk, lives, burying, calls: AtomicUsize::new(0), _relays: relays, _nobody: nobody })
     }
 
     /// MCP beyond tool calls: asks the system `method` (`tools/list`) as the first user.
     pub async fn ask(&self, method: &'static str, params: serde_json::Value) -> Result<serde_json::Value, RunError> {
-        self.client.ask(method, params).await
+        match self.lives.up(0).await {
+            Some(up) => Client::ask(&up.server, method, params).await,
+            None => Err(self.check().await.expect_err("a system that is never there again has left its reason")),
+        }
     }
 
     async fn check(&self) -> Result<(), RunError> {
         if let Some(trouble) = self.desk.take_trouble() {
             return Err(trouble);
         }
-        match self.process.lock().await.as_mut() {
-            Some(process) => process.check().await,
-            None => Ok(()),
-        }
+        self.lives.check().await
     }
 
-    /// At rest means: no delivery is pending and no saga has work left, twice in a row, because work that moves from one
-    /// place to another may be seen in neither for an instant.
+    /// At rest means: every replica is there, no delivery is pending and no saga has work left, twice in a row, because
+    /// work that moves from one place to another may be seen in neither for an instant.
     async fn come_to_rest(&self) -> Result<(), RunError> {
         let deadline = Instant::now() + REST_MAX;
         let mut pending = self.desk.pending();
         let mut was_quiet = false;
+        let mut vigil = Vigil::begin(self.policy.lease + self.policy.background.delay_cap);
         loop {
             self.check().await?;
+            self.lives.all_revived(deadline, REST_MAX).await?;
             if timeout_at(deadline, pending.wait_for(|count| *count == 0)).await.is_err() {
                 let left = format!("{} deliveries or connections to providers are still open", *pending.borrow());
                 return Err(RunError::NoRest { waited: REST_MAX, left });
             }
-            let quiet = self.client.sagas().await?.open == 0 && *pending.borrow() == 0;
+            let open = self.open_orders().await?;
+            let quiet = open.is_empty() && *pending.borrow() == 0 && *self.lives.reviving().borrow() == 0;
             // A saga that never ends is the system's doing: the rest of the run says so, and the rules judge it.
             if (quiet && was_quiet) || Instant::now() >= deadline {
-                return Ok(());
+                return self.check().await;
             }
             was_quiet = quiet;
+            if vigil.is_abandoned(open) {
+                self.lives.all_up().iter().for_each(|up| up.remote.keep_house());
+            }
             tokio::time::sleep(REST_POLL).await;
         }
     }
 
+    /// The orders with work left, with their versions. Read from the journal itself: asking the system would be a use of
+    /// its store, where things can go wrong.
+    async fn open_orders(&self) -> Result<Vec<(String, Version)>, RunError> {
+        let open = self.lives.journal().await?.list(RecordState::OrderOpen).await;
+        let open = open.map_err(|error| self.lives.journal_failed("read", &error))?;
+        Ok(open.into_iter().map(|stored| (stored.record.key().to_string(), stored.version)).collect())
+    }
+
     async fn restart_system(&self) -> Result<(), RunError> {
-        let mut process = self.process.lock().await;
-        if let Some(process) = process.as_mut() {
-            process.stop().await?;
+        self.lives.all_revived(Instant::now() + REST_MAX, REST_MAX).await?;
+        for replica in 0..self.lives.replicas() {
+            self.lives.restart(replica).await?;
         }
-        let recorder = self.desk.stage().recorder();
-        let incarnation = {
-            let now = recorder.now();
-            let mut record = recorder.lock();
-            record.incarnation += 1;
-            record.push(now, EventKind::Restarted);
-            record.incarnation
-        };
-        // The stopped one is dropped only now: there is always one that sees to the folder.
-        *process = Some(self.start_system(incarnation).await?);
         Ok(())
     }
 
     async fn turn_switch(&self, checkout: bool) -> Result<(), RunError> {
-        let journal = self.open_journal()?;
-        switches::set_checkout(&journal, checkout).await.map_err(|error| self.journal_failed("written", &error))?;
+        let set = switches::set_checkout(self.lives.journal().await?, checkout).await;
+        set.map_err(|error| self.lives.journal_failed("written", &error))?;
         self.desk.stage().recorder().push(EventKind::Switched { checkout });
         Ok(())
     }
 
     async fn end(&self) -> Result<Rest, RunError> {
-        if let Some(process) = self.process.lock().await.as_mut() {
-            process.stop().await?;
-        }
+        self.lives.all_revived(Instant::now() + REST_MAX, REST_MAX).await?;
+        // What crashes from here on is not started again.
+        self.burying.abort();
+        self.lives.stop().await?;
         self.check().await?;
-        self.folder.check_disk()?;
+        self.lives.folder().check_disk()?;
         let orders = orders_named(&self.desk.stage().recorder().lock());
-        let journal = self.open_journal()?;
-        take_stock(&journal, orders).await.map_err(|error| self.journal_failed("read", &error))
+        let stock = take_stock(self.lives.journal().await?, orders).await;
+        stock.map_err(|error| self.lives.journal_failed("read", &error))
     }
+}
 
-    fn open_journal(&self) -> Result<SqliteJournal, RunError> {
-        SqliteJournal::open(&self.folder.path().join(JOURNAL))
-            .map_err(|error: JournalError| self.journal_failed("opened", &error))
-    }
-
-    fn journal_failed(&self, act: &'static str, error: &dyn std::error::Error) -> RunError {
-        RunError::Journal { path: self.folder.path().join(JOURNAL), act, reason: chain(error) }
+impl Drop for WireWorld {
+    fn drop(&mut self) {
+        self.burying.abort();
+        self.lives.end_now();
     }
 }
 
 impl World for WireWorld {
     fn call(&self, call: OutgoingCall) -> BoxFuture<'static, HostReply> {
-        self.client.call(call)
+        let (lives, desk, policy) = (self.lives.clone(), self.desk.clone(), self.policy.clone());
+        let replica = self.calls.fetch_add(1, Ordering::Relaxed) % lives.replicas();
+        Box::pin(async move {
+            match desk.stage().choose(Place::HostCall, step_of(&call.correlation)) {
+                None => {}
+                Some(Fault::Crash(_)) => lives.crash(replica),
+                Some(Fault::Jump(expiry)) => lives.jump(expiry.span(&policy)).await,
+                Some(other) => unreachable!("`{other}` was refused for a call when its plan was read"),
+            }
+            // If it never comes back, the run is void, and says why at its end.
+            let Some(up) = lives.up(replica).await else { return HostReply::NoAnswer };
+            let mut hung_up = desk.hung_up();
+            tokio::select! {
+                biased;
+                // First: what is dead answers nothing, whatever it had written before.
+                () = up.life.ended() => HostReply::Broken,
+                _ = hung_up.changed() => HostReply::Cancelled,
+                answer = lives.client().call(&up.server, call) => answer,
+            }
+        })
     }
 
     fn wait(&self, span: Duration) -> BoxFuture<'_, ()> {
@@ -232,17 +233,6 @@ impl World for WireWorld {
 
     fn stage(&self) -> &Stage {
         self.desk.stage()
-    }
-}
-
-/// Asks the desk about an announced request.
-fn decide(desk: &Desk, announcement: Announcement) -> Decision {
-    let Announcement { id: _, provider, method, path, key, correlation, body } = announcement;
-    let arrival = Arrival { provider, method, path, key, correlation, body: Bytes::from(body), incarnation: None };
-    match desk.announced(arrival) {
-        Leave::Go(exchange) => Decision::Exchange(exchange.0),
-        Leave::Refused => Decision::Refuse,
-        Leave::Unknown => Decision::Plain,
     }
 }
 

@@ -24,10 +24,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::desk::Desk;
+use super::desk::{Decided, Desk};
 use crate::error::RunError;
-use crate::fault::decide::{Delivery, Reply};
-use crate::provider::{ProviderReply, ProviderRequest};
+use crate::fault::CrashPoint;
+use crate::fault::decide::Reply;
+use crate::provider::ProviderReply;
 use crate::system::control::EXCHANGE_PATH;
 use crate::trace::{ExchangeId, Seen};
 use crate::world::outgoing::{self, Outgoing};
@@ -158,7 +159,7 @@ async fn answer(provider: Provider, desk: Arc<Desk>, request: Request<Incoming>)
         return Ok(respond(&outgoing::imposed(405, None, jiff::Timestamp::UNIX_EPOCH)));
     };
     match desk.arrived(exchange, arrival) {
-        Ok((request, delivery)) => realise(&desk, &request, &delivery).await,
+        Ok(decided) => realise(&desk, &decided).await,
         Err(unknown) => Ok(respond(&outgoing::unknown_operation(&unknown))),
     }
 }
@@ -189,9 +190,18 @@ fn split_exchange(path: &str) -> (Option<ExchangeId>, &str) {
     split.map_or((None, path), |(exchange, path)| (Some(exchange), path))
 }
 
-async fn realise(desk: &Arc<Desk>, request: &ProviderRequest, delivery: &Delivery) -> Answer {
+async fn realise(desk: &Arc<Desk>, decided: &Decided) -> Answer {
+    let Decided { request, delivery, life } = decided;
     let reply = desk.apply(request, delivery).await;
-    let saw = |seen| desk.stage().answered(request.exchange, seen);
+    if let (Some(CrashPoint::AfterSend), Some(life)) = (delivery.crash, life) {
+        life.crash();
+    }
+    // What is dead sees nothing any more.
+    let saw = |seen| {
+        if !decided.is_orphaned() {
+            desk.stage().answered(request.exchange, seen);
+        }
+    };
     match &delivery.reply {
         Reply::Pass { delay, mangle } => {
             if !delay.is_zero() {

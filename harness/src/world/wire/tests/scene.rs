@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use giftgenius::adapters::SystemClock;
-use giftgenius::policy::PaymentProfile;
+use giftgenius::policy::{PaymentProfile, Policy};
 use giftgenius::ports::Provider;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::super::desk::Desk;
+use super::super::life::{ClockError, Fate, Life, Undertaker};
 use super::super::relay::Relay;
 use crate::choice::Choices;
 use crate::fault::Fault;
@@ -30,6 +32,10 @@ pub(super) const CHARGE: &str = r#"{"reference":"ord_1","amount":4200,"currency"
 pub(super) struct Scene {
     pub(super) desk: Arc<Desk>,
     pub(super) relay: Relay,
+    /// The life of the system whose requests these are.
+    pub(super) life: Arc<Life>,
+    /// Replicas that crashed.
+    pub(super) crashed: mpsc::UnboundedReceiver<usize>,
 }
 
 impl Scene {
@@ -50,7 +56,14 @@ impl Scene {
         );
         let desk = Desk::open(Arc::new(stage), LATE_BY).await.unwrap();
         let relay = Relay::open(Provider::Payment, desk.clone()).await.unwrap();
-        Self { desk, relay }
+        let (undertaker, crashed) = Undertaker::new(desk.stage().recorder().clone());
+        Self { desk, relay, life: Life::begin(1, 0, undertaker), crashed }
+    }
+
+    /// Who decides of what the system is about to do.
+    pub(super) fn fate(&self) -> Fate {
+        let (desk, life) = (self.desk.clone(), self.life.clone());
+        Fate { desk, life, clock: ClockError::default(), policy: Policy::default() }
     }
 
     /// Sends a charge on a connection of its own.
