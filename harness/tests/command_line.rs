@@ -96,6 +96,21 @@ refused! {
     a_planted_bug_whose_scenario_is_not_there: [], ["prove", "no_jitter"];
     a_word_that_explains_nothing: [], ["explain", "lost_replay"];
     a_schema_of_nothing: [], ["schema", "world"];
+    an_exploration_of_several_scenarios: ["scenarios/checkout/other.toml" => GOOD], ["explore", "checkout"];
+    an_exploration_of_nothing: [
+        "scenarios/x.toml" => format!("{GOOD}\n[explore]\nsites = [\"payment.look_up\"]\nfaults = [\"duplicate\"]\n")
+    ], ["explore", "x"];
+    an_exploration_narrowed_to_what_is_not_there: [
+        "scenarios/x.toml" => format!("{GOOD}\n[explore]\nmenu = \"ful\"\nsites = [\"payment.chrage\"]\nfaults = [\"lost_replay\"]\n")
+    ], ["explore", "x"];
+    a_depth_beyond_reach: [], ["explore", "checkout/happy_path", "--depth", "7"];
+    a_shard_that_is_none: [], ["explore", "checkout/happy_path", "--shard", "3/2"];
+    a_time_without_random_plans: [], ["explore", "checkout/happy_path", "--for", "60s"];
+    a_time_that_is_none: [], ["explore", "checkout/happy_path", "--random", "--for", "soon"];
+    random_plans_in_shards: [], ["explore", "checkout/happy_path", "--random", "--shard", "1/2"];
+    a_merge_of_what_is_not_there: [], ["merge", "nowhere.json"];
+    a_merge_of_something_else: ["report.json" => "{}"], ["merge", "report.json"];
+    a_replay_under_every_profile: [], ["replay", "checkout/happy_path", "--profile", "all"];
 }
 
 #[cfg(unix)]

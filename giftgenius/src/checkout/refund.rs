@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::order::Order;
 use super::settle::{close, look_up};
-use super::state::{Charge, Direction, Outcome};
+use super::state::{Charge, Copies, Direction, Outcome};
 use super::steps::{Round, RoundContext, not_yet};
 use crate::money::Money;
 use crate::ports::Provider;
@@ -68,7 +68,7 @@ fn undone(
         return Round::Came(Outcome::GivenBack { done: no_copy_can_come && !processing });
     }
     match still_late(caller, context) {
-        Some(wait) if !no_copy_can_come => Round::NotYet(Some(wait)),
+        Some(wait) if !no_copy_can_come => Round::TooEarly(wait),
         _ => Round::Came(Outcome::Undone),
     }
 }
@@ -88,7 +88,7 @@ async fn refund_refused(caller: &Caller, order: &Order, context: RoundContext) -
 /// Looks once a refund can have failed, and every late copy of the charge has landed, whether nothing stands.
 pub async fn confirm(caller: &Caller, order: &Order, context: RoundContext, urgency: Urgency) -> Round {
     if let Some(wait) = still_late(caller, context) {
-        return Round::NotYet(Some(wait));
+        return Round::TooEarly(wait);
     }
     let mut retry = caller.retry(Provider::Payment, urgency);
     loop {
@@ -121,13 +121,13 @@ fn confirmed(order: &Order, records: &[ChargeRecord], nothing_stands: Outcome) -
 /// was seen.
 pub async fn sweep(caller: &Caller, order: &Order, context: RoundContext, urgency: Urgency) -> Round {
     if let Some(wait) = still_late(caller, context) {
-        return Round::NotYet(Some(wait));
+        return Round::TooEarly(wait);
     }
     let mut retry = caller.retry(Provider::Payment, urgency);
     loop {
         let listed = look_up(caller, order).await;
         let failure = match sure(caller, order, listed).await {
-            Ok(records) if order.saga.copies_given_back => return confirmed(order, &records, Outcome::Swept),
+            Ok(records) if order.saga.copies == Copies::GivenBack => return confirmed(order, &records, Outcome::Swept),
             Ok(records) => match give_back(caller, order, &records).await {
                 Ok(Given { refunds: 0, .. }) => return Round::Came(Outcome::Swept),
                 Ok(_) => return Round::Came(Outcome::GivenBack { done: false }),

@@ -105,11 +105,12 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
         if let Round::CameAsking(_, asked) = &round {
             order.retry_after_ms = u64::try_from(asked.as_millis()).ok();
         }
-        match round {
+        let delay = match round {
             Round::Came(outcome) | Round::CameAsking(outcome, _) => {
                 log_outcome(app, order, &action, &outcome);
                 order.background_rounds = 0;
                 stopped = taken(order, &action, outcome);
+                continue;
             }
             Round::NotYet(asked) => {
                 order.background_rounds += 1;
@@ -119,17 +120,22 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
                     stopped = taken(order, &action, Outcome::GaveUp);
                     continue;
                 }
-                background = true;
-                let delay = background_delay(app.policy(), order.background_rounds, asked);
-                order.lease_until = app.ports().after(delay + app.policy().lease);
-                match write(app, &mut held, &action).await {
-                    Written::Yes | Written::Again | Written::Failed(_) => {}
-                    Written::Lost => return,
-                }
-                driver.tell(Phase::Background);
-                tokio::time::sleep(delay).await;
+                background_delay(app.policy(), order.background_rounds, asked)
             }
+            // A wait is no attempt: it uses up no round.
+            Round::TooEarly(wait) => {
+                app.log_step(order, step_id(&action), StepStatus::Retry, Level::Warn, None);
+                wait
+            }
+        };
+        background = true;
+        order.lease_until = app.ports().after(delay + app.policy().lease);
+        match write(app, &mut held, &action).await {
+            Written::Yes | Written::Again | Written::Failed(_) => {}
+            Written::Lost => return,
         }
+        driver.tell(Phase::Background);
+        tokio::time::sleep(delay).await;
     }
 }
 

@@ -21,8 +21,10 @@ pub enum Round {
     Came(Outcome),
     /// The same, and the provider asked to be left alone for so long.
     CameAsking(Outcome, Duration),
-    /// Not yet: another round is due, not before this long if the provider (or the rule) says so.
+    /// Not yet: another round is due, not before this long if the provider says so.
     NotYet(Option<Duration>),
+    /// Nothing was asked: this round is due only after so long.
+    TooEarly(Duration),
 }
 
 /// Which of the saga's own facts a round may lean on.

@@ -58,10 +58,10 @@ pub fn mangle(body: &[u8], how: &Mangle, operation: &OperationSpec) -> Vec<u8> {
 
 /// The body padded with a field in front of all others, so that nobody has the rest before having read the padding.
 pub fn padded(body: &[u8]) -> Vec<u8> {
+    const FRONT: &[u8] = b"{\"padding\":\"";
     let Some(fields) = body.strip_prefix(b"{") else {
         return body.to_vec();
     };
-    const FRONT: &[u8] = b"{\"padding\":\"";
     let mut padded = Vec::with_capacity(FRONT.len() + HUGE_BODY_BYTES + 2 + fields.len());
     padded.extend_from_slice(FRONT);
     padded.resize(FRONT.len() + HUGE_BODY_BYTES, b'x');

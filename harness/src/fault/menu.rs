@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use super::plan::DELAY_MAX;
 use super::site::Place;
-use super::{Circumstance, CrashPoint, Expiry, Fault, ProviderFault, RetryAfter};
+use super::{Circumstance, CrashPoint, Expiry, Fault, RetryAfter};
 use crate::provider::OperationSpec;
 use crate::provider::operations::{self, Refusal};
 use crate::suggest::nearest;
 
 pub mod breadth;
 
-pub use breadth::Breadth;
+pub use breadth::{Breadth, over_time};
 
 /// A fault that an operation cannot have, or that is out of range.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -113,31 +113,6 @@ pub fn core(place: impl Into<Place>) -> &'static [Fault] {
     &MENUS[place.into().index()]
 }
 
-/// The faults over time that exploration tries, one at a time, at a provider: the same for each. Two last for good, as
-/// far as one sale goes.
-pub const fn over_time(extent: Breadth) -> &'static [ProviderFault] {
-    const FOR_GOOD: u32 = 1000;
-    match extent {
-        Breadth::Full => &[
-            ProviderFault::Outage { from: 1, calls: 1 },
-            ProviderFault::Outage { from: 1, calls: 4 },
-            ProviderFault::Outage { from: 2, calls: 3 },
-            ProviderFault::Outage { from: 1, calls: FOR_GOOD },
-            ProviderFault::Outage { from: 2, calls: FOR_GOOD },
-            ProviderFault::Brownout { percent: 50, from: 1, calls: 8 },
-            ProviderFault::Flap { from: 1, up: 1, down: 2, calls: 9 },
-            ProviderFault::RateLimit { from: 1, calls: 4, retry_after: 1 },
-            ProviderFault::RateLimit { from: 2, calls: 4, retry_after: 60 },
-        ],
-        Breadth::Core => &[
-            ProviderFault::Outage { from: 1, calls: 4 },
-            ProviderFault::Outage { from: 2, calls: FOR_GOOD },
-            ProviderFault::Brownout { percent: 50, from: 1, calls: 8 },
-            ProviderFault::RateLimit { from: 1, calls: 4, retry_after: 1 },
-        ],
-    }
-}
-
 /// Whether a fault can happen at a place.
 pub fn validate(place: impl Into<Place>, fault: &Fault) -> Result<(), Impossible> {
     in_range(fault)?;
@@ -151,11 +126,12 @@ pub fn validate(place: impl Into<Place>, fault: &Fault) -> Result<(), Impossible
 fn at_own(place: Place, fault: &Fault) -> Result<(), Impossible> {
     let possible = match fault {
         Fault::Crash(CrashPoint::BeforeCall) => place == Place::HostCall,
-        Fault::Crash(CrashPoint::BeforeWrite | CrashPoint::AfterWrite) | Fault::Full => place == Place::JournalWrite,
+        Fault::Crash(CrashPoint::BeforeWrite | CrashPoint::AfterWrite) | Fault::Full | Fault::HangUp => {
+            place == Place::JournalWrite
+        }
         Fault::Corrupt => place == Place::JournalRead,
         Fault::Busy | Fault::Slow(_) | Fault::Yield => place != Place::HostCall,
         Fault::Jump(_) => place != Place::JournalRead,
-        Fault::HangUp => place == Place::JournalWrite,
         _ => false,
     };
     if possible { Ok(()) } else { Err(elsewhere(place, fault)) }
@@ -185,7 +161,6 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
         | Fault::Slow(_)
         | Fault::Corrupt
         | Fault::Jump(_) => Err(elsewhere(Place::Request(operation), fault)),
-        Fault::Crash(CrashPoint::BeforeSend | CrashPoint::AfterSend | CrashPoint::AfterReply) | Fault::HangUp => Ok(()),
         Fault::StatusAfter(..) => effectful(operation, fault, "status"),
         Fault::ResetAfter => effectful(operation, fault, "reset"),
         Fault::Stall => effectful(operation, fault, "lost_request"),
@@ -229,7 +204,9 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
         | Fault::Garbage
         | Fault::HtmlPage
         | Fault::Trickle
-        | Fault::HugeBody => Ok(()),
+        | Fault::HugeBody
+        | Fault::Crash(CrashPoint::BeforeSend | CrashPoint::AfterSend | CrashPoint::AfterReply)
+        | Fault::HangUp => Ok(()),
     }
 }
 

@@ -325,7 +325,7 @@ impl<'a> Reader<'a> {
                 Fault::Circumstance(Circumstance::Declined(code))
             }
             "crash" => {
-                Fault::Crash(call.word("crash(after_send)", "point of a crash", &CrashPoint::ALL, |it| it.name())?)
+                Fault::Crash(call.word("crash(after_send)", "point of a crash", &CrashPoint::ALL, CrashPoint::name)?)
             }
             "hang_up" => Fault::HangUp,
             "yield" => Fault::Yield,
@@ -336,7 +336,7 @@ impl<'a> Reader<'a> {
                 Fault::Slow(Duration::from_millis(self.number(millis, "`ms`")?))
             }
             "corrupt" => Fault::Corrupt,
-            "jump" => Fault::Jump(call.word("jump(lease)", "expiry", &Expiry::ALL, |it| it.name())?),
+            "jump" => Fault::Jump(call.word("jump(lease)", "expiry", &Expiry::ALL, Expiry::name)?),
             name => {
                 let plain = Circumstance::PLAIN.into_iter().find(|circumstance| circumstance.name() == name);
                 let unknown = || self.unknown(name, "fault", FAULTS.into_iter().chain(PROVIDER_FAULTS));

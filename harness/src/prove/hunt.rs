@@ -8,7 +8,7 @@ use rayon::ThreadPool;
 
 use super::DEPTH;
 use crate::defect::{Defect, Hunt};
-use crate::explore::{First, Space, first_finding};
+use crate::explore::{Budget, First, Space, first_finding};
 use crate::fault::menu::Breadth;
 use crate::fault::plan::Plan;
 use crate::fault::site::Place;
@@ -108,7 +108,7 @@ pub fn hunt(defect: &Defect, grounds: &[Ground], menu: Breadth, pool: &ThreadPoo
     'hunt: for depth in 0..=DEPTH {
         for (ground, runs) in grounds.iter().zip(&mut runs) {
             let First { runs: made, found, not_run: why } =
-                first_finding(&ground.space(menu), &runner, (depth, u64::MAX), &is_oracle, pool);
+                first_finding(&ground.space(menu), &runner, Budget::of(depth), &is_oracle, pool);
             *runs = made;
             not_run = not_run.or(why);
             if let Some((plan, oracles)) = found {

@@ -408,7 +408,7 @@ fn give_back(
     reference: &str,
     id: &str,
     amount: Money,
-    charge: EffectId,
+    undone: EffectId,
 ) -> EffectId {
     let change = Change {
         kind: EffectKind::Refund,
@@ -416,7 +416,7 @@ fn give_back(
         subject: id.to_owned(),
         amount: Some(amount),
         stock: Vec::new(),
-        undoes: Some(charge),
+        undoes: Some(undone),
     };
     books::enter(record, now, Some(request), change)
 }

@@ -37,7 +37,7 @@ fn order_at_rest(order: &Order) -> OrderAtRest {
     };
     let money = match order.saga.charge {
         Charge::NotSent | Charge::Void => "none",
-        Charge::Sending { .. } | Charge::GivenBack { .. } | Charge::Stuck { captured: false } => "unknown",
+        Charge::Sending | Charge::GivenBack { .. } | Charge::Stuck { captured: false } => "unknown",
         Charge::Captured { .. } | Charge::Stuck { captured: true } => "charged",
     };
     OrderAtRest { order_id: order.id.to_string(), status: status.to_owned(), money: money.to_owned() }

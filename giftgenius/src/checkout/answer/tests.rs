@@ -59,7 +59,7 @@ fn a_sale_is_told_as_exactly_one_thing_and_it_is_true() {
             }
             (false, "success") => assert!(sold && field(&reply, "/effects") == "charged", "{saga:?}"),
             (false, "cancelled") => {
-                assert!((over || saga.is_undone()) && field(&reply, "/effects") == "none", "{saga:?}")
+                assert!((over || saga.is_undone()) && field(&reply, "/effects") == "none", "{saga:?}");
             }
             (false, "pending") => {
                 assert_ne!(field(&reply, "/effects"), "none", "{saga:?}");
