@@ -8,6 +8,7 @@ use giftgenius::adapters::SystemClock;
 
 use crate::canary::CANARIES;
 use crate::choice::Choices;
+use crate::defect::Defect;
 use crate::error::RunError;
 use crate::expectation::unmet;
 use crate::fault::plan::Plan;
@@ -37,7 +38,22 @@ pub fn run(
 ) -> Result<Outcome, RunError> {
     match world {
         WorldKind::Sim => simulate(scenario, plan, seed, None),
-        WorldKind::Wire => run_wire(scenario, plan, seed, program),
+        WorldKind::Wire => run_wire(scenario, plan, seed, program, None),
+    }
+}
+
+/// The same with a planted bug wired in.
+pub fn run_broken(
+    scenario: &Arc<Scenario>,
+    world: WorldKind,
+    plan: &Plan,
+    seed: u64,
+    program: &Path,
+    defect: &'static Defect,
+) -> Result<Outcome, RunError> {
+    match world {
+        WorldKind::Sim => simulate(scenario, plan, seed, Some((defect.wiring)())),
+        WorldKind::Wire => run_wire(scenario, plan, seed, program, Some(defect.id)),
     }
 }
 
@@ -92,7 +108,13 @@ fn in_virtual_time(
     })
 }
 
-fn run_wire(scenario: &Arc<Scenario>, plan: &Plan, seed: u64, program: &Path) -> Result<Outcome, RunError> {
+fn run_wire(
+    scenario: &Arc<Scenario>,
+    plan: &Plan,
+    seed: u64,
+    program: &Path,
+    defect: Option<&'static str>,
+) -> Result<Outcome, RunError> {
     if let Some(planned) = plan.only_simulated() {
         return Err(RunError::OnlySimulated { planned: planned.to_string() });
     }
@@ -116,6 +138,7 @@ fn run_wire(scenario: &Arc<Scenario>, plan: &Plan, seed: u64, program: &Path) ->
             users: scenario.users(),
             webhooks: scenario.webhooks,
             replicas: scenario.replicas,
+            defect,
         };
         let world = WireWorld::start(stage, set_up).await?;
         // What is measured is the run, not the start of a process.

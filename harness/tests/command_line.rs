@@ -242,3 +242,21 @@ fn a_planted_bug_is_caught_and_can_be_looked_at() {
     let without = misrule(folder.path(), &words[..2]);
     assert_eq!(without.status.code(), Some(0), "{}", text(&without.stdout));
 }
+
+#[test]
+fn a_planted_bug_shows_on_the_wire_too() {
+    let wired = GOOD.replacen(
+        "[[script]]",
+        "worlds = [\"sim\", \"wire\"]\n\n[policy]\nattempt_timeout_ms = 1000\n\n[[script]]",
+        1,
+    );
+    let folder = folder(&[("scenarios/x.toml", wired.as_bytes())]);
+    let on_the_wire = |words: &[&str]| misrule(folder.path(), &[&["replay", "x", "--world", "wire"], words].concat());
+    let broken = on_the_wire(&["--defect", "key_not_sent_to_provider"]);
+    assert_eq!(broken.status.code(), Some(1), "{}", text(&broken.stderr));
+    assert!(text(&broken.stdout).contains("broken: key-carried"));
+    assert_eq!(on_the_wire(&[]).status.code(), Some(0));
+    let door = on_the_wire(&["--defect", "opaque_error"]);
+    assert_eq!(door.status.code(), Some(4), "a broken door cannot be wired there");
+    assert!(text(&door.stderr).contains("the door is production's own"), "{}", text(&door.stderr));
+}

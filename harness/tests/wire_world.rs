@@ -48,6 +48,7 @@ async fn world_with(plan: Plan, policy: Policy) -> WireWorld {
         users: vec!["ada".into(), "bob".into()],
         webhooks: false,
         replicas: Replicas::default(),
+        defect: None,
     };
     WireWorld::start(Arc::new(stage), set_up).await.expect("the world starts")
 }
@@ -243,6 +244,7 @@ fn settings(folder: &Path) -> Settings {
         webhook_secret: None,
         clock_off_ms: 0,
         recovers: false,
+        defect: None,
     }
 }
 

@@ -43,7 +43,7 @@ pub static WRONG_AMOUNT_ACCEPTED: Defect = Defect {
     id: "wrong_amount_accepted",
     about: "what the provider took is not compared with what was agreed",
     caught_by: "amount-agreed",
-    hunted_on: &[on("checkout/happy_path")],
+    hunted_on: &[on("unknown/another_amount_is_taken")],
     wiring: || each_life(believe_the_agreed_amount),
 };
 

@@ -152,6 +152,9 @@ pub struct Settings {
     pub clock_off_ms: i64,
     /// Whether an earlier life may have left something to take up.
     pub recovers: bool,
+    /// The planted bug that is wired in, by its name.
+    #[serde(default)]
+    pub defect: Option<String>,
 }
 
 impl Settings {

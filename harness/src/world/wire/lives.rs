@@ -101,6 +101,7 @@ impl Lives {
             clock_off_ms: 0,
             recovers: false,
             webhook_secret: set_up.webhooks.then(|| WEBHOOK_SECRET.to_owned()),
+            defect: set_up.defect.map(str::to_owned),
         };
         let lives = Arc::new(Self {
             replicas: set_up.replicas.clocks_ms().map(replica).collect(),

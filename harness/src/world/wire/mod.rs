@@ -68,6 +68,8 @@ pub struct SetUp {
     pub webhooks: bool,
     /// How many processes share the journal.
     pub replicas: Replicas,
+    /// The planted bug that is wired in, by its name.
+    pub defect: Option<&'static str>,
 }
 
 /// GiftGenius on real sockets. Dropping it ends the processes, closes all ports and removes the run's folder.
