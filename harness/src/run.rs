@@ -21,7 +21,7 @@ use crate::scenario::model::{Scenario, WorldKind};
 use crate::system::wiring::Wiring;
 use crate::trace::Recorder;
 use crate::world::World;
-use crate::world::sim::SimWorld;
+use crate::world::sim::{self, SimWorld};
 use crate::world::stage::Stage;
 use crate::world::wire::{SetUp, WireWorld};
 
@@ -48,13 +48,9 @@ pub fn simulate(
     wiring: Option<Arc<dyn Wiring>>,
 ) -> Result<Outcome, RunError> {
     let began = Instant::now();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime without I/O needs nothing from the system");
+    let (runtime, standing) = sim::runtime();
     runtime.block_on(async {
-        let world = SimWorld::start(scenario, Choices::replay(plan.clone()), seed, wiring);
+        let world = SimWorld::start(scenario, Choices::replay(plan.clone()), seed, wiring, standing);
         conclude(scenario, WorldKind::Sim, plan, seed, &world, began).await
     })
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-
 use super::plan::{Choice, Deviation, KINDS, Kind, PROVIDERS};
 use crate::fault::menu::{Breadth, over_time};
 use crate::fault::plan::{Address, Plan, Planned};
