@@ -203,7 +203,10 @@ impl ServeArgs {
         let inventory =
             errors.take(endpoint(INVENTORY_URL, self.inventory_url, INVENTORY_API_KEY, self.inventory_api_key));
         let payment_profile = errors.take(profile(&self.payment_profile));
-        let tool_deadline = errors.take(deadline(&self.tool_deadline));
+        let policy = errors.take(deadline(&self.tool_deadline)).and_then(|tool_deadline| {
+            let policy = Policy::for_calls_of(tool_deadline);
+            errors.take(policy.check().map(|()| policy).map_err(ConfigError::Policy))
+        });
         let face = match self.http {
             None => errors.take(given(USER, self.user)).map(|user| Face::Stdio(user.into())),
             Some(address) => {
@@ -218,19 +221,19 @@ impl ServeArgs {
                 address.zip(access).map(|(address, access)| Face::Http { address, access })
             }
         };
-        match (payment, catalog, inventory, journal, payment_profile, tool_deadline, face) {
+        match (payment, catalog, inventory, journal, payment_profile, policy, face) {
             (
                 Some(payment),
                 Some(catalog),
                 Some(inventory),
                 Some(journal),
                 Some(payment_profile),
-                Some(tool_deadline),
+                Some(policy),
                 Some(face),
             ) => Ok(ServeConfig {
                 endpoints: Endpoints { payment, catalog, inventory },
                 journal,
-                policy: Policy { tool_deadline, payment_profile, ..Policy::default() },
+                policy: Policy { payment_profile, ..policy },
                 face,
             }),
             _ => Err(errors.0),

@@ -92,6 +92,16 @@ impl Choices {
         chosen
     }
 
+    /// Whether the plan's last fault has fired, where it is one at a site.
+    pub fn last_has_fired(&self) -> bool {
+        matches!(self.plan.faults.last(), Some(Planned::At(..))) && self.fired.last() == Some(&true)
+    }
+
+    /// The plan, which of its faults have fired, and how often each place has come.
+    pub fn so_far(&self) -> (&[Planned], &[bool], &[u32]) {
+        (&self.plan.faults, &self.fired, &self.arrivals)
+    }
+
     /// What was asked and answered, in order.
     pub fn asked(&self) -> &[Asked] {
         &self.asked

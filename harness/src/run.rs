@@ -21,6 +21,7 @@ use crate::scenario::model::{Scenario, WorldKind};
 use crate::system::wiring::Wiring;
 use crate::trace::Recorder;
 use crate::world::World;
+use crate::world::print::Print;
 use crate::world::sim::{self, SimWorld};
 use crate::world::stage::Stage;
 use crate::world::wire::{SetUp, WireWorld};
@@ -47,11 +48,43 @@ pub fn simulate(
     seed: u64,
     wiring: Option<Arc<dyn Wiring>>,
 ) -> Result<Outcome, RunError> {
+    in_virtual_time(scenario, plan, seed, wiring, Printed::No).map(|(outcome, _)| outcome)
+}
+
+/// A run in simulation with its print: two runs with the same print after their last faults have the same future. There
+/// is none where that cannot be told.
+pub fn simulate_and_print(
+    scenario: &Arc<Scenario>,
+    plan: &Plan,
+    seed: u64,
+    wiring: Option<Arc<dyn Wiring>>,
+) -> Result<(Outcome, Option<Print>), RunError> {
+    in_virtual_time(scenario, plan, seed, wiring, Printed::Yes)
+}
+
+/// Whether a run is printed, which costs as much again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Printed {
+    Yes,
+    No,
+}
+
+fn in_virtual_time(
+    scenario: &Arc<Scenario>,
+    plan: &Plan,
+    seed: u64,
+    wiring: Option<Arc<dyn Wiring>>,
+    printed: Printed,
+) -> Result<(Outcome, Option<Print>), RunError> {
     let began = Instant::now();
     let (runtime, standing) = sim::runtime();
     runtime.block_on(async {
         let world = SimWorld::start(scenario, Choices::replay(plan.clone()), seed, wiring, standing);
-        conclude(scenario, WorldKind::Sim, plan, seed, &world, began).await
+        if printed == Printed::Yes {
+            world.stage().ask_for_print();
+        }
+        let outcome = conclude(scenario, WorldKind::Sim, plan, seed, &world, began).await?;
+        Ok((outcome, world.stage().print()))
     })
 }
 

@@ -1,7 +1,7 @@
 //! The committed schemas are those that misrule prints, and every committed scenario is read and fits its schema.
 //!
-//! To bring a committed schema up to date: `misrule schema scenario > scenarios/scenario.schema.json` and
-//! `misrule schema report > reports/report.schema.json`.
+//! To bring a committed schema up to date: `misrule schema scenario > scenarios/scenario.schema.json`, and so on:
+//! `report`, `exploration` and `proof` stand as `reports/FORMAT.schema.json`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,12 @@ fn root() -> PathBuf {
 
 #[test]
 fn committed_schemas_are_as_printed() {
-    for (format, path) in [("scenario", "scenarios/scenario.schema.json"), ("report", "reports/report.schema.json")] {
+    for (format, path) in [
+        ("scenario", "scenarios/scenario.schema.json"),
+        ("report", "reports/report.schema.json"),
+        ("exploration", "reports/exploration.schema.json"),
+        ("proof", "reports/proof.schema.json"),
+    ] {
         let output =
             Command::new(env!("CARGO_BIN_EXE_misrule")).args(["schema", format]).output().expect("the binary runs");
         let printed = String::from_utf8(output.stdout).expect("text");

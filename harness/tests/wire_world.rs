@@ -335,6 +335,32 @@ fn a_system_whose_misrule_is_gone_before_it_was_told_anything_leaves_nothing_beh
 }
 
 #[test]
+fn a_system_that_cannot_begin_leaves_its_folder_to_misrule_and_removes_it_if_misrule_is_gone() {
+    for (misrule_is_gone, left) in [(false, true), (true, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join("journal.sqlite"), "no journal").unwrap();
+        let mut system = Command::new(program())
+            .arg(child::SUBCOMMAND)
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Who is gone reads nothing.
+        let stderr = system.stderr.take().filter(|_| !misrule_is_gone);
+        let mut stdin = system.stdin.take().unwrap();
+        let start = serde_json::to_string(&ToChild::Start(Box::new(settings(&path)))).unwrap();
+        writeln!(stdin, "{start}").unwrap();
+        assert_eq!(system.wait().unwrap().code(), Some(4));
+        assert_eq!(path.exists(), left);
+        drop(stderr);
+    }
+}
+
+#[test]
 fn a_folder_that_holds_anything_else_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("letter.txt"), "dear").unwrap();

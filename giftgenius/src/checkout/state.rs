@@ -123,7 +123,7 @@ pub struct Saga {
     pub commit: Commit,
     /// Whether copies of the charge have been looked for, where there can be some.
     pub swept: bool,
-    /// Whether a second charge was seen beside the order's own.
+    /// Whether a second charge was seen beside the order's own, or may have been made.
     pub copies_seen: bool,
     /// Whether copies were given back, so that one that stands again is a refund that failed.
     pub copies_given_back: bool,
@@ -187,7 +187,7 @@ pub enum Outcome {
         charge_id: String,
         /// What was taken.
         minor_units: i64,
-        /// Whether no other charge stands beside it.
+        /// Whether no other charge stands beside it, or can.
         alone: bool,
     },
     /// The money stands, but not in the agreed amount: go back.

@@ -48,4 +48,7 @@ pub enum ConfigError {
     /// `--http` is not an address.
     #[error("--http `{0}` is not an address such as 127.0.0.1:8080; give an IP address and a port")]
     Address(String),
+    /// Numbers that do not go together.
+    #[error(transparent)]
+    Policy(#[from] crate::policy::Disagreement),
 }

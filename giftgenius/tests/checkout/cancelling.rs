@@ -103,6 +103,7 @@ async fn a_cancellation_while_the_charge_is_unsettled_is_refused_and_changes_not
     assert!(world.is_whole(&life).await);
     let taken_back = life.call("cancel_order", cancel(&order, "key-0002")).await;
     assert_eq!(said(&taken_back), "cancelled", "retryable: the same key goes through once it is settled");
+    life.rest().await;
     assert!(!world.is_whole(&life).await);
     let again = life.call("cancel_order", cancel(&order, "key-0002")).await;
     assert_eq!(again.structured, taken_back.structured);

@@ -7,6 +7,7 @@ mod crashes;
 mod fuse;
 mod keys;
 mod operations;
+mod refunds;
 mod sales;
 mod shop;
 mod store;

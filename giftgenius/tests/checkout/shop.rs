@@ -31,6 +31,8 @@ pub(crate) enum Fault {
     Silence,
     /// It is applied twice, whatever the key.
     Twice,
+    /// It is applied twice, whatever the key, and the reply is lost.
+    TwiceAndLost,
     /// It is applied, for another amount, in minor units.
     Amount(i64),
     /// It is applied after this long, and then answered.
@@ -278,6 +280,11 @@ impl Transport for Shop {
                 Fault::Twice => {
                     self.apply(&request, Some(PRICE));
                     answer(self.apply(&request, Some(PRICE)))
+                }
+                Fault::TwiceAndLost => {
+                    self.apply(&request, Some(PRICE));
+                    self.apply(&request, Some(PRICE));
+                    Err(TransportError::Broken)
                 }
                 Fault::Says(field, other) => {
                     let (status, mut body) = self.apply(&request, None);

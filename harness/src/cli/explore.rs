@@ -10,7 +10,7 @@ use giftgenius::policy::PaymentProfile;
 
 use super::progress::Rate;
 use super::{COULD_NOT_RUN, Common, Console, Ended, OnInterrupt, Refusal, Runner, interrupt, load};
-use crate::explore::{Control, Draw, Explored, Settings, Shard, Space, Telling, explore, tell, threads};
+use crate::explore::{Control, Draw, Explored, Settings, Shard, Simulated, Space, Telling, explore, tell, threads};
 use crate::fault::menu::Breadth;
 use crate::report::document::Word;
 use crate::report::exploration::document::{Exploration, FORMAT, Measured, Part};
@@ -60,6 +60,9 @@ pub(super) struct Arguments {
     /// So many; 100,000 unless given.
     #[arg(long, value_name = "N", requires = "random")]
     runs: Option<u64>,
+    /// Extend every plan, also those that have the same future as another.
+    #[arg(long)]
+    no_reduction: bool,
     /// Repeat each finding on the wire.
     #[arg(long)]
     confirm: bool,
@@ -131,7 +134,7 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
     let settings = settings(arguments, scenario.seed);
     let count = arguments.threads.map_or_else(cores, usize::from);
     let pool = threads(count).map_err(|error| Refusal::could_not_run(&error))?;
-    let simulated = |scenario: &Arc<Scenario>, plan: &_, seed| runner(scenario, WorldKind::Sim, plan, seed);
+    let simulated = Simulated::default();
     let on_the_wire = |scenario: &Arc<Scenario>, plan: &_, seed| runner(scenario, WorldKind::Wire, plan, seed);
     let stop = Arc::new(AtomicBool::new(false));
     if console.on_interrupt == OnInterrupt::Say {
@@ -239,6 +242,7 @@ fn settings(arguments: &Arguments, seed: u64) -> Settings {
         draw,
         draw_for: arguments.span,
         shard: arguments.shard,
+        reduction: !arguments.no_reduction,
         findings_max: arguments.max_findings.and_then(|most| usize::try_from(most).ok()),
     }
 }

@@ -65,9 +65,9 @@ enum Command {
     Merge(merge::Arguments),
     /// Tries the gate against planted bugs: each must be caught, and GiftGenius itself found well.
     Prove(prove::Arguments),
-    /// Lists scenarios; or faults, oracles, operations.
+    /// Lists scenarios; or faults, oracles, operations, planted bugs.
     List(list::Arguments),
-    /// Explains an oracle, a fault, an operation, an error code or a requirement.
+    /// Explains an oracle, a fault, an operation, an error code, a requirement or a planted bug.
     Explain(explain::Arguments),
     /// Prints the JSON Schema of a file format.
     Schema(schema::Arguments),

@@ -117,8 +117,8 @@ impl Wired {
 }
 
 /// An answer that no provider gave.
-pub(super) fn made_up(status: u16, body: impl Into<bytes::Bytes>) -> Sent {
-    Ok(Response { status, retry_after: None, date: None, body: body.into() })
+pub(super) fn made_up(status: u16, body: impl Into<bytes::Bytes>) -> Response {
+    Response { status, retry_after: None, date: None, body: body.into() }
 }
 
 /// A field of a request's JSON body.

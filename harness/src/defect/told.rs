@@ -83,7 +83,7 @@ fn commit_later(wired: Wired) -> Wired {
                 return next.send(request).await;
             }
             tasks.spawn("commit", Box::pin(async move { _ = next.send(request).await }));
-            made_up(200, r#"{"status": "committed"}"#)
+            Ok(made_up(200, r#"{"status": "committed"}"#))
         }
     })
 }

@@ -8,9 +8,10 @@ use super::coverage::Coverage;
 use super::drive::{Ending, Progress, Strategy};
 use super::findings::{Findings, Position, add};
 use super::judged::{Judged, Want, is_last_fired};
+use super::merging::{Merged, Merging, Standing};
 use super::plan::{Choice, Deviation};
 use super::space::{Further, Space};
-use super::{Explored, Shard};
+use super::{Explored, Settings, Shard};
 use crate::report::exploration::document::NOT_RUN_MAX;
 
 /// A run that is to be extended.
@@ -18,6 +19,8 @@ use crate::report::exploration::document::NOT_RUN_MAX;
 struct Node {
     plan: Box<[Deviation]>,
     choices: Box<[Choice]>,
+    /// How many plans it stands for: itself, and those that were merged with it.
+    stands_for: Standing,
 }
 
 /// One plan: which run it extends, at which of its choices, with which entry.
@@ -36,7 +39,9 @@ pub(super) struct Level {
     pub(super) plans: u64,
     /// Plans that were run.
     pub(super) run: u64,
-    /// Of those, plans whose last fault found no request to strike: equal to the plan without it, not extended.
+    /// Plans that were not, because of another one that was.
+    pub(super) merged: Merged,
+    /// Of those run, plans whose last fault found no request to strike: equal to the plan without it, not extended.
     pub(super) moot: u64,
     /// Failing plans.
     pub(super) broken: u64,
@@ -76,6 +81,8 @@ pub(super) struct Exhaustive<'a> {
     depth: usize,
     shard: Option<Shard>,
     findings_max: Option<usize>,
+    reduction: bool,
+    merging: Merging,
     nodes: Vec<Node>,
     longer: Vec<Node>,
     cursor: Cursor,
@@ -97,12 +104,14 @@ struct Cursor {
 
 impl<'a> Exhaustive<'a> {
     /// The whole space to a depth.
-    pub(super) fn new(space: &'a Space, depth: usize, shard: Option<Shard>, findings_max: Option<usize>) -> Self {
+    pub(super) fn new(space: &'a Space, settings: &Settings) -> Self {
         Self {
             space,
-            depth,
-            shard,
-            findings_max,
+            depth: settings.depth,
+            shard: settings.shard,
+            findings_max: settings.findings_max,
+            reduction: settings.reduction,
+            merging: Merging::default(),
             nodes: Vec::new(),
             longer: Vec::new(),
             cursor: Cursor::default(),
@@ -138,11 +147,18 @@ impl<'a> Exhaustive<'a> {
             return false;
         }
         self.nodes = std::mem::take(&mut self.longer);
+        self.merging = Merging::default();
         self.cursor = Cursor::default();
-        let plans =
-            self.nodes.iter().flat_map(|node| &node.choices).map(|at| u64::from(self.space.entries_at(*at))).sum();
-        self.levels.push(Level { plans, ..Level::default() });
-        plans > 0
+        let mut level = Level::default();
+        for node in &self.nodes {
+            let plans = node.choices.iter().map(|at| u64::from(self.space.entries_at(*at))).sum::<u64>();
+            level.plans += plans * node.stands_for.all();
+            level.merged.observed += plans * node.stands_for.observed;
+            level.merged.restarted += plans * node.stands_for.restarted;
+        }
+        let more = level.plans > 0;
+        self.levels.push(level);
+        more
     }
 
     /// The plan under the cursor, which goes on to the next.
@@ -210,7 +226,13 @@ impl Strategy for Exhaustive<'_> {
     }
 
     fn want(&self) -> Want {
-        if self.level() < self.depth { Want::Choices } else { Want::Count }
+        if self.level() == self.depth {
+            Want::Count
+        } else if self.reduction && self.level() > 0 {
+            Want::ChoicesAndPrint
+        } else {
+            Want::Choices
+        }
     }
 
     fn learn(&mut self, items: &[Item], judged: Vec<Judged>) -> bool {
@@ -228,25 +250,29 @@ impl Strategy for Exhaustive<'_> {
             }
             let moot = !is_last_fired(run.fired, plan.len());
             tally.moot += u64::from(moot);
-            tally.broken += u64::from(!run.rules.is_empty());
+            let stands_for = if level == 0 { Standing::default() } else { self.nodes[item.node as usize].stands_for };
+            let plans = stands_for.all();
+            tally.broken += if run.rules.is_empty() { 0 } else { plans };
             if let Some(last) = plan.last()
                 && !moot
             {
                 self.coverage.strike(self.space, *last);
             }
             self.coverage.add(run.reached);
-            self.further.same += run.further.same;
-            self.further.core += run.further.core;
+            self.further.same += run.further.same * plans;
+            self.further.core += run.further.core * plans;
             for rule in run.rules {
                 match self.findings.explained_by(rule, &plan).cloned() {
-                    Some(key) => self.findings.count(&key, level, 1),
+                    Some(key) => self.findings.count(&key, level, plans),
                     None => {
-                        self.findings.add(self.space, rule, &plan, at, 1);
+                        self.findings.add(self.space, rule, &plan, at, plans);
                     }
                 }
             }
-            if let Some(choices) = run.choices {
-                self.longer.push(Node { plan: plan.as_slice().into(), choices });
+            let Some(choices) = run.choices else { continue };
+            match run.print.and_then(|print| self.merging.same(print, (item.node, item.choice), self.longer.len())) {
+                Some((known, how)) => self.longer[known].stands_for.add(stands_for, how),
+                None => self.longer.push(Node { plan: plan.as_slice().into(), choices, stands_for }),
             }
         }
         self.findings_max.is_none_or(|most| self.findings.groups.len() < most)
@@ -261,7 +287,7 @@ impl Strategy for Exhaustive<'_> {
         Progress {
             stage: crate::report::units::count(self.level(), "fault"),
             done: level.map_or(0, |level| level.run),
-            all,
+            all: all.map(|all| all.saturating_sub(level.map_or(0, |level| level.merged.all()))),
             findings: self.findings.groups.len(),
         }
     }

@@ -9,11 +9,29 @@ use super::drive::{Control, Strategy, drive};
 use super::exhaustive::{Exhaustive, Item};
 use super::judged::{Judged, Want};
 use super::plan::Deviation;
-use super::{Progress, Runner, Space};
+use super::{Progress, Runner, Settings, Space};
 use crate::fault::plan::Plan;
 
 /// Plans that are taken at once: few, since most defects are found soon.
 const BATCH: usize = 64;
+
+/// How far to look for a first finding.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Budget {
+    /// The most faults of a plan, beside the scenario's own.
+    pub depth: usize,
+    /// The most runs, to within a batch.
+    pub runs_max: u64,
+    /// Whether of plans that have the same future only the first is extended.
+    pub reduction: bool,
+}
+
+impl Budget {
+    /// Every plan of up to so many faults, each of them run.
+    pub const fn of(depth: usize) -> Self {
+        Self { depth, runs_max: u64::MAX, reduction: false }
+    }
+}
 
 /// What an exploration up to its first finding came to.
 #[derive(Clone, PartialEq, Debug)]
@@ -26,22 +44,18 @@ pub struct First {
     pub not_run: Option<String>,
 }
 
-/// Explores breadth first until a run breaks a rule that `counts`, to a depth and to about so many runs at most.
+/// Explores breadth first until a run breaks a rule that `counts`, as far as the budget goes.
 pub fn first_finding(
     space: &Space,
     runner: Runner<'_>,
-    (depth, runs_max): (usize, u64),
+    budget: Budget,
     counts: &(dyn Fn(&str) -> bool + Sync),
     pool: &ThreadPool,
 ) -> First {
-    let mut way = UntilFirst {
-        inner: Exhaustive::new(space, depth, None, None),
-        counts,
-        runs: 0,
-        runs_max,
-        found: None,
-        not_run: None,
-    };
+    let Budget { depth, runs_max, reduction } = budget;
+    let settings = Settings { depth, draw: None, draw_for: None, shard: None, findings_max: None, reduction };
+    let mut way =
+        UntilFirst { inner: Exhaustive::new(space, &settings), counts, runs: 0, runs_max, found: None, not_run: None };
     let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {} };
     drive(space, runner, &mut way, pool, &control, Some(BATCH));
     First { runs: way.runs, found: way.found.map(|(plan, rules)| (space.plan(&plan), rules)), not_run: way.not_run }

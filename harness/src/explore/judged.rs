@@ -13,6 +13,7 @@ use crate::outcome::Outcome;
 use crate::report::build::rules_broken;
 use crate::report::told;
 use crate::trace::EventKind;
+use crate::world::print::Print;
 
 /// What a run came to.
 #[derive(Debug, Default)]
@@ -29,6 +30,8 @@ pub(super) struct Judged {
     pub(super) further: Further,
     /// The choices at which it is extended, where that was asked for.
     pub(super) choices: Option<Box<[Choice]>>,
+    /// Its print, where it was asked for and could be made.
+    pub(super) print: Option<Print>,
 }
 
 /// What a run reached, as bits.
@@ -57,16 +60,22 @@ const RECOVERY_MAX: usize = 16;
 pub(super) enum Want {
     /// The choices at which it can be extended.
     Choices,
+    /// Those, and the print by which runs with the same future are told.
+    ChoicesAndPrint,
     /// How many plans of one fault more there are.
     Count,
     /// Nothing.
     Nothing,
 }
 
-/// Makes a run. A panic of the harness is told as what it is and ends this run only.
+/// Makes a run.
 pub(super) fn make(space: &Space, runner: Runner<'_>, deviations: &[Deviation]) -> Result<Outcome, String> {
     let plan = space.plan(deviations);
-    let run = || runner(&space.scenario, &plan, space.seed);
+    guarded(|| runner.run(&space.scenario, &plan, space.seed))
+}
+
+/// A panic of the harness is told as what it is and ends one run only.
+fn guarded<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(panicked(&*panic)))
 }
 
@@ -78,8 +87,14 @@ pub fn panicked(panic: &(dyn Any + Send)) -> String {
 
 /// Makes a run and boils it down.
 pub(super) fn judge(space: &Space, runner: Runner<'_>, deviations: &[Deviation], want: Want) -> Judged {
-    let outcome = match make(space, runner, deviations) {
-        Ok(outcome) => outcome,
+    let made = if want == Want::ChoicesAndPrint {
+        let plan = space.plan(deviations);
+        guarded(|| runner.run_and_print(&space.scenario, &plan, space.seed))
+    } else {
+        make(space, runner, deviations).map(|outcome| (outcome, None))
+    };
+    let (outcome, print) = match made {
+        Ok(made) => made,
         Err(why) => return Judged { not_run: Some(why.into()), ..Judged::default() },
     };
     let last = deviations.last().map(|last| last.at);
@@ -89,11 +104,11 @@ pub(super) fn judge(space: &Space, runner: Runner<'_>, deviations: &[Deviation],
         _ if moot => (Further::default(), None),
         Want::Nothing => (Further::default(), None),
         Want::Count => (space.count_after(&outcome, deviations), None),
-        Want::Choices => (Further::default(), Some(space.choices_after(&outcome, last).into())),
+        Want::Choices | Want::ChoicesAndPrint => (Further::default(), Some(space.choices_after(&outcome, last).into())),
     };
     let well = outcome.unmet.is_empty() && outcome.violations().next().is_none();
     let rules = if well { Vec::new() } else { rules_broken(&outcome) };
-    Judged { rules, not_run: None, fired, reached: reached(&outcome), further, choices }
+    Judged { rules, not_run: None, fired, reached: reached(&outcome), further, choices, print }
 }
 
 /// Whether the last of so many faults fired; there is nothing to fire in a run without any.
@@ -111,7 +126,9 @@ fn fired(outcome: &Outcome, faults: usize) -> u32 {
 fn reached(outcome: &Outcome) -> Reached {
     let mut reached = Reached::default();
     let mut recovery: Vec<u8> = Vec::new();
-    let mut incarnation = 1;
+    // The life that was begun by the first restart, and the one whose request was the last.
+    let mut restarted = u32::MAX;
+    let mut incarnation = u32::MAX;
     for event in &outcome.record.trace.events {
         match &event.kind {
             EventKind::CallEnded { reply, .. } => {
@@ -122,8 +139,9 @@ fn reached(outcome: &Outcome) -> Reached {
                 }
             }
             EventKind::Effect(effect) => reached.effects |= 1 << (effect.kind as u16),
-            EventKind::Sent(sent) if event.incarnation > 1 => {
-                if event.incarnation > incarnation && incarnation > 1 {
+            EventKind::Restarted => restarted = restarted.min(event.incarnation),
+            EventKind::Sent(sent) if event.incarnation >= restarted => {
+                if event.incarnation > incarnation {
                     recovery.push(AGAIN);
                 }
                 incarnation = event.incarnation;
@@ -139,7 +157,6 @@ fn reached(outcome: &Outcome) -> Reached {
             | EventKind::Log(_)
             | EventKind::Struck { .. }
             | EventKind::Crashed
-            | EventKind::Restarted
             | EventKind::Switched { .. } => {}
         }
     }
@@ -151,7 +168,7 @@ fn reached(outcome: &Outcome) -> Reached {
         recovery.truncate(RECOVERY_MAX);
         recovery.push(AND_SO_ON);
     }
-    if outcome.record.incarnation > 1 {
+    if restarted < u32::MAX {
         reached.recovery = Some(recovery.into());
     }
     reached

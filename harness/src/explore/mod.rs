@@ -3,7 +3,7 @@
 //! [`space`] says what is tried, [`plan`] how plans are held, [`drive`] runs them on all cores. Ways through a space are
 //! siblings behind one trait: [`exhaustive`], [`random`], and [`first`] up to the first finding; [`shrink`] makes a
 //! failing plan smaller. [`judged`] is what is kept of a run, [`findings`] groups what breaks, [`coverage`] sums up what
-//! was reached. [`tell`] makes a report of it all, [`confirm`] repeats findings on the wire.
+//! was reached; [`merging`] leaves out what has the same future as something else. [`tell`] makes a report of it all, [`confirm`] repeats findings on the wire.
 
 mod confirm;
 mod coverage;
@@ -12,6 +12,7 @@ mod exhaustive;
 mod findings;
 mod first;
 mod judged;
+mod merging;
 mod plan;
 mod random;
 mod shrink;
@@ -25,7 +26,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 pub use confirm::Confirm;
 pub use drive::{Control, Ending, Progress};
-pub use first::{First, first_finding};
+pub use first::{Budget, First, first_finding};
 pub use judged::panicked;
 pub use random::Draw;
 pub use space::Space;
@@ -33,10 +34,57 @@ pub use tell::{Telling, tell};
 
 use crate::fault::plan::Plan;
 use crate::outcome::Outcome;
+use crate::run::{simulate, simulate_and_print};
 use crate::scenario::model::Scenario;
+use crate::system::wiring::Wiring;
+use crate::world::print::Print;
 
-/// Makes one run in simulation: scenario, plan, seed. The error is a sentence.
-pub type Runner<'a> = &'a (dyn Fn(&Arc<Scenario>, &Plan, u64) -> Result<Outcome, String> + Sync);
+/// Who makes the runs.
+pub trait Runs: Sync {
+    /// Makes one run in simulation. The error is a sentence.
+    fn run(&self, scenario: &Arc<Scenario>, plan: &Plan, seed: u64) -> Result<Outcome, String>;
+
+    /// Makes one run and its print, where it can be made. Without prints nothing is merged.
+    fn run_and_print(
+        &self,
+        scenario: &Arc<Scenario>,
+        plan: &Plan,
+        seed: u64,
+    ) -> Result<(Outcome, Option<Print>), String> {
+        Ok((self.run(scenario, plan, seed)?, None))
+    }
+}
+
+impl<F: Fn(&Arc<Scenario>, &Plan, u64) -> Result<Outcome, String> + Sync> Runs for F {
+    fn run(&self, scenario: &Arc<Scenario>, plan: &Plan, seed: u64) -> Result<Outcome, String> {
+        self(scenario, plan, seed)
+    }
+}
+
+/// Runs of the system in simulation.
+#[derive(Default)]
+pub struct Simulated {
+    /// Makes the parts that are put into the system of one run, if any are.
+    pub wiring: Option<fn() -> Arc<dyn Wiring>>,
+}
+
+impl Runs for Simulated {
+    fn run(&self, scenario: &Arc<Scenario>, plan: &Plan, seed: u64) -> Result<Outcome, String> {
+        simulate(scenario, plan, seed, self.wiring.map(|wiring| wiring())).map_err(|error| error.to_string())
+    }
+
+    fn run_and_print(
+        &self,
+        scenario: &Arc<Scenario>,
+        plan: &Plan,
+        seed: u64,
+    ) -> Result<(Outcome, Option<Print>), String> {
+        simulate_and_print(scenario, plan, seed, self.wiring.map(|wiring| wiring())).map_err(|error| error.to_string())
+    }
+}
+
+/// Who makes the runs.
+pub type Runner<'a> = &'a dyn Runs;
 
 /// One part of a space that several machines share.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,6 +120,8 @@ pub struct Settings {
     pub shard: Option<Shard>,
     /// Ends once there are so many different findings.
     pub findings_max: Option<usize>,
+    /// Whether of plans that have the same future only the first is extended.
+    pub reduction: bool,
 }
 
 /// What an exploration of one space came to.
@@ -113,7 +163,7 @@ pub fn explore(
     pool: &ThreadPool,
     control: &Control<'_>,
 ) -> Explored {
-    let mut way = exhaustive::Exhaustive::new(space, settings.depth, settings.shard, settings.findings_max);
+    let mut way = exhaustive::Exhaustive::new(space, settings);
     let ending = drive::drive(space, runner, &mut way, pool, control, None);
     let mut explored = way.explored(ending);
     if let (Some(draw), Ending::Whole) = (settings.draw, ending) {

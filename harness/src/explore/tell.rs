@@ -80,8 +80,8 @@ fn levels(explored: &Explored) -> Vec<LevelReport> {
         faults,
         plans: level.plans,
         run: level.run,
-        merged_observed: 0,
-        merged_restart: 0,
+        merged_observed: level.merged.observed,
+        merged_restart: level.merged.restarted,
         moot: level.moot,
         broken: level.broken,
     };

@@ -6,14 +6,17 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::{Control, Draw, Ending, Explored, Settings, Shard, Space, Telling, explore, first_finding, tell, threads};
+use super::{
+    Budget, Control, Draw, Ending, Explored, Settings, Shard, Simulated, Space, Telling, explore, first_finding, tell,
+    threads,
+};
 use crate::fault::menu::Breadth;
 use crate::fault::plan::{Plan, Planned};
 use crate::oracle::{Oracle, Verdict, Violation};
 use crate::outcome::Outcome;
 use crate::provider::operations::{CHARGE, RESERVE};
 use crate::report::document::Word;
-use crate::report::exploration::document::{Exploration, FORMAT, Measured, Part, SpaceReport};
+use crate::report::exploration::document::{Exploration, FORMAT, LevelReport, Measured, Part, SpaceReport};
 use crate::report::exploration::json;
 use crate::report::exploration::merge::{Unjoinable, merge};
 use crate::run::run;
@@ -71,7 +74,7 @@ fn space() -> Space {
 }
 
 fn settings(depth: usize) -> Settings {
-    Settings { depth, draw: None, draw_for: None, shard: None, findings_max: None }
+    Settings { depth, draw: None, draw_for: None, shard: None, findings_max: None, reduction: true }
 }
 
 fn explored(space: &Space, runner: super::Runner<'_>, settings: &Settings, count: usize) -> Explored {
@@ -198,7 +201,13 @@ fn the_first_finding_is_a_smallest_one_after_the_same_number_of_runs_on_any_numb
     let space = space();
     let first = |depth, count, rule: &'static str| {
         let pool = threads(count).expect("threads");
-        first_finding(&space, &strict, (depth, u64::MAX), &|broken| broken == rule, &pool)
+        first_finding(
+            &space,
+            &strict,
+            Budget { depth, runs_max: u64::MAX, reduction: true },
+            &|broken| broken == rule,
+            &pool,
+        )
     };
     let model = first(2, 1, "never-both");
     assert_eq!(model, first(2, 4, "never-both"));
@@ -299,4 +308,65 @@ fn a_run_that_panics_is_told_and_ends_nothing() {
     assert_eq!(report.not_run.counts, [0, 1]);
     assert!(report.not_run.first[0].why.contains("on purpose"), "{:?}", report.not_run);
     assert!(report.levels[2].run > 0);
+}
+
+/// What may not hang on whether plans are merged: how many plans there are and fail, and each rule's smallest plan.
+fn essence(report: &SpaceReport) -> (Vec<(u64, u64)>, Vec<(String, String, u64)>) {
+    let levels = report.levels.iter().map(|level| (level.plans, level.broken)).collect();
+    let mut rules: Vec<(String, String, u64)> = Vec::new();
+    for finding in &report.findings {
+        match rules.iter_mut().find(|(rule, _, _)| *rule == finding.rule) {
+            Some((_, _, plans)) => *plans += finding.plans_all(),
+            None => {
+                let smallest = finding.shown.as_ref().expect("the first of a rule is shown").plan.clone();
+                rules.push((finding.rule.clone(), smallest, finding.plans_all()));
+            }
+        }
+    }
+    (levels, rules)
+}
+
+/// A scenario with few enough faults that every plan of two can be run, and extended, in a test.
+fn narrow(name: &str, plan: &str, sites: &[&str], faults: &[&str]) -> Space {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let explore = Narrowing { menu: None, sites: words(sites), faults: words(faults) };
+    let scenario = Scenario { explore, plan: plan.parse().expect("a plan"), ..scenario(name).without_expectations() };
+    Space::new(Arc::new(scenario), Some(Breadth::Full), 1)
+}
+
+#[test]
+fn merging_loses_no_plan_and_no_finding_of_a_broken_system() {
+    let own = ["journal.write", "payment.charge", "host.call"];
+    let requests = ["payment.charge", "payment.look_up", "inventory.commit"];
+    let failures = ["garbage", "status", "status_after", "lost_reply", "lost_request", "reset", "reset_after"];
+    // A commit that was done is asked for again: what strikes the repetition before or after the effect is the same.
+    let done_already = "inventory.commit#1: lost_reply";
+    let table: [(&str, &str, &[&str], &[&str]); 4] = [
+        ("garbled_reply_taken_for_refusal", done_already, &requests, &failures),
+        ("ambiguous_charge_charged_again", done_already, &requests, &failures),
+        ("success_told_before_commit", "", &own, &["crash", "refuse", "lost_reply"]),
+        ("", "", &own, &["crash", "refuse", "lost_reply"]),
+    ];
+    for (defect, plan, sites, faults) in table {
+        let wiring = crate::defect::by_id(defect).map(|defect| defect.wiring);
+        assert!(wiring.is_some() || defect.is_empty(), "{defect} is a defect");
+        let simulated = Simulated { wiring };
+        let space = narrow("checkout/happy_path", plan, sites, faults);
+        let run = |reduction| {
+            let explored = explored(&space, &simulated, &Settings { reduction, ..settings(2) }, 2);
+            tell(&space, &explored, &Telling { runner: &simulated, confirm: None, profile: None })
+        };
+        let (merged, all) = (run(true), run(false));
+        assert_eq!(essence(&merged), essence(&all), "{defect}");
+        assert_eq!(all.findings.is_empty(), defect.is_empty(), "{defect}");
+        let spared = |report: &SpaceReport| {
+            let of = |count: fn(&LevelReport) -> u64| report.levels.iter().map(count).sum::<u64>();
+            (of(|level| level.merged_observed), of(|level| level.merged_restart))
+        };
+        assert_eq!(spared(&all), (0, 0));
+        let (by_observation, by_restart) = spared(&merged);
+        // What is wired in may remember something over a restart, so that there nothing is merged.
+        assert_eq!((by_observation > 0, by_restart > 0), (!plan.is_empty(), defect.is_empty()), "{defect}");
+        assert_eq!(merged.plans(), merged.runs() + by_observation + by_restart, "{defect}");
+    }
 }

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use super::plan::DELAY_MAX;
 use super::site::Place;
-use super::{Circumstance, CrashPoint, Expiry, Fault, ProviderFault, RetryAfter};
+use super::{Circumstance, CrashPoint, Expiry, Fault, RetryAfter};
 use crate::provider::OperationSpec;
 use crate::provider::operations::{self, Refusal};
 use crate::suggest::nearest;
 
 pub mod breadth;
 
-pub use breadth::Breadth;
+pub use breadth::{Breadth, over_time};
 
 /// A fault that an operation cannot have, or that is out of range.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -111,31 +111,6 @@ pub fn core(place: impl Into<Place>) -> &'static [Fault] {
         Place::all().map(menu).collect()
     });
     &MENUS[place.into().index()]
-}
-
-/// The faults over time that exploration tries, one at a time, at a provider: the same for each. Two last for good, as
-/// far as one sale goes.
-pub const fn over_time(extent: Breadth) -> &'static [ProviderFault] {
-    const FOR_GOOD: u32 = 1000;
-    match extent {
-        Breadth::Full => &[
-            ProviderFault::Outage { from: 1, calls: 1 },
-            ProviderFault::Outage { from: 1, calls: 4 },
-            ProviderFault::Outage { from: 2, calls: 3 },
-            ProviderFault::Outage { from: 1, calls: FOR_GOOD },
-            ProviderFault::Outage { from: 2, calls: FOR_GOOD },
-            ProviderFault::Brownout { percent: 50, from: 1, calls: 8 },
-            ProviderFault::Flap { from: 1, up: 1, down: 2, calls: 9 },
-            ProviderFault::RateLimit { from: 1, calls: 4, retry_after: 1 },
-            ProviderFault::RateLimit { from: 2, calls: 4, retry_after: 60 },
-        ],
-        Breadth::Core => &[
-            ProviderFault::Outage { from: 1, calls: 4 },
-            ProviderFault::Outage { from: 2, calls: FOR_GOOD },
-            ProviderFault::Brownout { percent: 50, from: 1, calls: 8 },
-            ProviderFault::RateLimit { from: 1, calls: 4, retry_after: 1 },
-        ],
-    }
 }
 
 /// Whether a fault can happen at a place.

@@ -8,14 +8,14 @@ use rayon::ThreadPool;
 
 use super::DEPTH;
 use crate::defect::{Defect, Hunt};
-use crate::explore::{First, Space, first_finding};
+use crate::explore::{Budget, First, Space, first_finding};
 use crate::fault::menu::Breadth;
 use crate::fault::plan::Plan;
 use crate::fault::site::Place;
 use crate::oracle::{self, Verdict};
 use crate::outcome::Outcome;
 use crate::run::simulate;
-use crate::scenario::model::Scenario;
+use crate::scenario::model::{Narrowing, Scenario};
 use crate::scenario::policy::profile_name;
 
 /// A scenario under a payment profile, with the places that are struck: where something is hunted.
@@ -71,6 +71,16 @@ pub struct Caught {
     pub message: String,
 }
 
+impl Caught {
+    /// The scenario under the plan, as a file of its own.
+    pub(super) fn shown(&self) -> Scenario {
+        let mut shown = Scenario::clone(&self.ground.scenario);
+        shown.plan = self.plan.clone();
+        shown.explore = Narrowing::default();
+        shown
+    }
+}
+
 /// What a hunt came to.
 #[derive(Clone, Debug)]
 pub struct Hunted {
@@ -98,7 +108,7 @@ pub fn hunt(defect: &Defect, grounds: &[Ground], menu: Breadth, pool: &ThreadPoo
     'hunt: for depth in 0..=DEPTH {
         for (ground, runs) in grounds.iter().zip(&mut runs) {
             let First { runs: made, found, not_run: why } =
-                first_finding(&ground.space(menu), &runner, (depth, u64::MAX), &is_oracle, pool);
+                first_finding(&ground.space(menu), &runner, Budget::of(depth), &is_oracle, pool);
             *runs = made;
             not_run = not_run.or(why);
             if let Some((plan, oracles)) = found {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rayon::ThreadPool;
 
 use super::hunt::Ground;
-use crate::explore::{First, first_finding};
+use crate::explore::{Budget, First, first_finding};
 use crate::fault::menu::Breadth;
 use crate::fault::plan::Plan;
 use crate::run::simulate;
@@ -42,7 +42,7 @@ pub(super) fn try_unchanged(spaces: &[(Ground, usize)], menu: Breadth, pool: &Th
     let mut unchanged = Unchanged::default();
     for (ground, depth) in spaces {
         let First { runs, found, not_run } =
-            first_finding(&ground.space(menu), &runner, (*depth, u64::MAX), &|_| true, pool);
+            first_finding(&ground.space(menu), &runner, Budget::of(*depth), &|_| true, pool);
         unchanged.runs += runs;
         if let Some((plan, rules)) = found {
             let outcome = runner(&ground.scenario, &plan, ground.scenario.seed);

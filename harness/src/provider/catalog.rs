@@ -81,6 +81,12 @@ impl Catalog {
         Self { fixture, stock: BTreeMap::new(), dearer: false }
     }
 
+    /// Writes all that is not the fixture's.
+    pub(super) fn write_state(&self, out: &mut impl std::fmt::Write) -> std::fmt::Result {
+        let Self { fixture: _, stock, dearer } = self;
+        write!(out, "{stock:?} {dearer}")
+    }
+
     /// What the shelf holds, as the catalog knows it, where that differs from the fixture.
     pub fn set_stock(&mut self, sku: &str, quantity: u32) {
         self.stock.insert(sku.to_owned(), quantity);

@@ -86,6 +86,12 @@ impl Inventory {
         }
     }
 
+    /// Writes all that is not the fixture's.
+    pub(super) fn write_state(&self, out: &mut impl std::fmt::Write) -> std::fmt::Result {
+        let Self { fixture: _, stock, shelves, reservations, next_expiry, held, keys } = self;
+        write!(out, "{stock:?} {shelves:?} {reservations:?} {next_expiry:?} {held} {keys:?}")
+    }
+
     /// What the shelf holds when the run begins, where that differs from the fixture. Call it before any request.
     pub fn set_stock(&mut self, sku: &str, quantity: u32) {
         self.stock.insert(sku.to_owned(), quantity);

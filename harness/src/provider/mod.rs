@@ -18,6 +18,8 @@ mod testkit;
 
 pub use circumstance::Circumstance;
 
+use std::fmt;
+
 use giftgenius::policy::{PaymentProfile, Policy};
 use jiff::Timestamp;
 
@@ -106,6 +108,13 @@ impl Providers {
     pub fn set_stock(&mut self, sku: &str, quantity: u32) {
         self.catalog.set_stock(sku, quantity);
         self.inventory.set_stock(sku, quantity);
+    }
+
+    /// Writes all that the providers remember, so that two of them can be compared.
+    pub fn write_state(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        write!(out, "{:?}", self.payment)?;
+        self.catalog.write_state(out)?;
+        self.inventory.write_state(out)
     }
 
     /// Closes the books at the end of a run: what has run out by now is entered, and what the payment provider has still

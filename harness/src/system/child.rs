@@ -56,8 +56,11 @@ impl Failure {
 pub fn main() -> ExitCode {
     let folder = std::env::args_os().nth(2).map(PathBuf::from);
     let Err(Failure(why)) = run(folder.as_deref());
-    // stderr is read by misrule, which shows it.
-    let _ = writeln!(std::io::stderr(), "{why}");
+    // stderr is read by misrule, which shows it. If nobody reads, misrule is gone, and the failure may come of that: another
+    // process of the run has begun to remove the folder.
+    if writeln!(std::io::stderr(), "{why}").is_err() {
+        folder.inspect(|folder| tidy_up(folder));
+    }
     ExitCode::from(COULD_NOT_RUN)
 }
 

@@ -2,6 +2,7 @@
 //! providers, choices and the record. [`sim`] is in memory and virtual time; [`wire`] is real: processes, sockets, time.
 
 pub mod outgoing;
+pub mod print;
 pub mod sim;
 pub mod stage;
 pub mod stock;

@@ -1,6 +1,7 @@
 //! The stage: what every world shares. It names the site of each request, asks the choices what goes wrong, lets the
 //! providers handle deliveries, and writes all of it down. It knows nothing of sockets or of virtual time.
 
+use std::fmt::{self, Write as _};
 use std::sync::{Mutex, MutexGuard};
 
 use bytes::Bytes;
@@ -13,6 +14,8 @@ use crate::fault::site::Place;
 use crate::fault::{Circumstance, Fault};
 use crate::provider::{Now, ProviderReply, ProviderRequest, Providers, operations};
 use crate::trace::{EventKind, ExchangeId, Recorder, Seen, Sent};
+
+use super::print::{self, Ink, Print, Printing};
 
 /// The prefix of the correlation ids that the host sends; the script step's number follows, then the call's.
 pub const CORRELATION_PREFIX: &str = "step-";
@@ -61,12 +64,13 @@ pub struct Stage {
 struct Inner {
     providers: Providers,
     choices: Choices,
+    printing: Printing,
 }
 
 impl Stage {
     /// Sets a run up.
     pub fn new(providers: Providers, choices: Choices, recorder: Recorder, clock: std::sync::Arc<dyn Clock>) -> Self {
-        Self { inner: Mutex::new(Inner { providers, choices }), recorder, clock }
+        Self { inner: Mutex::new(Inner { providers, choices, printing: Printing::Off }), recorder, clock }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -100,6 +104,7 @@ impl Stage {
         let delivery = decide(fault.as_ref());
         let mut record = self.recorder.lock();
         let exchange = record.next_exchange();
+        inner.struck(fault.as_ref(), Some(exchange));
         let sent = Sent {
             exchange,
             site,
@@ -122,6 +127,7 @@ impl Stage {
         let mut inner = self.inner();
         let site = inner.choices.arrive(place, step);
         let fault = inner.choices.at(site)?;
+        inner.struck(Some(&fault), None);
         self.recorder.push(EventKind::Struck { site, fault: fault.clone() });
         Some(fault)
     }
@@ -139,6 +145,45 @@ impl Stage {
         self.recorder.push(EventKind::Answered { exchange, seen });
     }
 
+    /// From now on a print is made of the run, after its last fault.
+    pub fn ask_for_print(&self) {
+        self.inner().printing = Printing::Before(Ink::new());
+    }
+
+    /// The print, if one was asked for and could be made.
+    pub fn print(&self) -> Option<Print> {
+        match self.inner().printing {
+            Printing::Done(print) => print,
+            Printing::Off | Printing::Before(_) | Printing::Struck { .. } => None,
+        }
+    }
+
+    /// Notes what came back for an exchange. Says whether the print is to be made now: it was the last fault's.
+    pub fn observed(&self, exchange: ExchangeId, what: fmt::Arguments<'_>) -> bool {
+        let printing = &mut self.inner().printing;
+        printing.observe(what);
+        matches!(printing, Printing::Struck { exchange: Some(struck), .. } if *struck == exchange)
+    }
+
+    /// Whether the print is to be made now that the system has been started again: the last fault killed it.
+    pub fn crashed_for_good(&self) -> bool {
+        matches!(self.inner().printing, Printing::Struck { crash: true, .. })
+    }
+
+    /// Makes the print, of what the stage knows and of what `rest` writes; none if it says that something is missing.
+    pub fn make_print(&self, as_print: fn(u128) -> Print, rest: impl FnOnce(&mut Ink) -> Option<()>) {
+        let mut guard = self.inner();
+        let inner = &mut *guard;
+        let Printing::Struck { observed: mut ink, .. } = std::mem::take(&mut inner.printing) else { return };
+        let (plan, fired, arrivals) = inner.choices.so_far();
+        let written = write!(ink, "{:?} {:?}", self.recorder.now(), self.utc())
+            .and_then(|()| inner.providers.write_state(&mut ink))
+            .and_then(|()| print::ahead(&mut ink, plan, fired, arrivals))
+            .and_then(|()| print::record(&mut ink, &self.recorder.lock()));
+        written.expect("ink takes everything");
+        inner.printing = Printing::Done(rest(&mut ink).map(|()| as_print(ink.dry())));
+    }
+
     /// Looks at the choices, for instance for what never fired.
     pub fn with_choices<T>(&self, look: impl FnOnce(&Choices) -> T) -> T {
         look(&self.inner().choices)
@@ -152,6 +197,14 @@ impl Stage {
     /// Looks at the providers, for instance to take stock at the end.
     pub fn with_providers<T>(&self, look: impl FnOnce(&mut Providers) -> T) -> T {
         look(&mut self.inner().providers)
+    }
+}
+
+impl Inner {
+    fn struck(&mut self, fault: Option<&Fault>, exchange: Option<ExchangeId>) {
+        if let Some(fault) = fault {
+            self.printing.strike(self.choices.last_has_fired(), fault, exchange);
+        }
     }
 }
 

@@ -1,9 +1,8 @@
 //! An exploration as a person sees it: what was tried, what was found, what was never reached, what to do next.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
-use super::document::{EndingWord, Exploration, Finding, SpaceReport, Wire, WireWord};
+use super::document::{EndingWord, Exploration, Finding, PlaceReport, SpaceReport, Wire, WireWord};
 use crate::report::document::Word;
 use crate::report::terminal::{Style, WIDTH, with_exit, wrap};
 use crate::report::{columns, units};
@@ -13,7 +12,7 @@ const WITH_TIMELINE: usize = 3;
 /// Findings of one space that are shown at all; the others stand in the report files.
 const SHOWN_MAX: usize = 12;
 /// Names in a list of what was never reached.
-const NAMED_MAX: usize = 12;
+const NAMED_MAX: usize = 6;
 /// What shells give for a command that ended by SIGINT.
 const INTERRUPTED: u8 = 130;
 
@@ -169,7 +168,7 @@ pub fn speed(report: &Exploration) -> String {
     format!("{}{rate} on {threads}", units::span(report.elapsed()))
 }
 
-/// What was reached and what never was, a paragraph each.
+/// What was reached and what never was, a line each.
 pub fn reached(space: &SpaceReport) -> Vec<String> {
     let coverage = &space.coverage;
     let struck: usize = coverage.places.iter().map(|place| place.struck.len()).sum();
@@ -177,47 +176,38 @@ pub fn reached(space: &SpaceReport) -> Vec<String> {
     let of = |yes: usize, no: usize| if no == 0 { format!("all {yes}") } else { format!("{yes} of {}", yes + no) };
     let recovery = match coverage.recovery.len() {
         0 => String::new(),
-        ways => format!(", {}", units::count(ways, "way of recovering").replace("recoverings", "recovering")),
+        1 => ", 1 way of recovering".to_owned(),
+        ways => format!(", {ways} ways of recovering"),
     };
     let mut lines = vec![format!(
-        "reached: {} pairs of place and fault, {} undos ({}), {} error codes{recovery}",
+        "reached: {} pairs of place and fault, {} undos, {} error codes{recovery}",
         of(struck, never),
         of(coverage.undos_run.len(), coverage.undos_never.len()),
-        if coverage.undos_run.is_empty() { "none".to_owned() } else { coverage.undos_run.join(", ") },
         of(coverage.codes_seen.len(), coverage.codes_never.len()),
     )];
-    let mut parts = Vec::new();
-    let places: Vec<_> =
-        coverage.places.iter().filter(|place| place.times_max == 0).map(|place| &*place.place).collect();
-    if !places.is_empty() {
-        parts.push(named("places", &places));
-    }
-    let pairs: Vec<String> = coverage
-        .places
-        .iter()
-        .filter(|place| place.times_max > 0)
-        .flat_map(|place| place.never.iter().map(|fault| format!("{}: {fault}", place.place)))
-        .collect();
-    if !pairs.is_empty() {
-        parts.push(named("faults", &pairs.iter().map(String::as_str).collect::<Vec<_>>()));
-    }
-    if !coverage.undos_never.is_empty() {
-        parts.push(named("undos", &coverage.undos_never.iter().map(String::as_str).collect::<Vec<_>>()));
-    }
-    if !coverage.codes_never.is_empty() {
-        parts.push(named("error codes", &coverage.codes_never.iter().map(String::as_str).collect::<Vec<_>>()));
-    }
-    if !parts.is_empty() {
-        lines.push(format!("never reached: {}", parts.join("; ")));
-    }
+    let places = |which: fn(&PlaceReport) -> bool| {
+        let places = coverage.places.iter().filter(|place| which(place));
+        places.map(|place| place.place.clone()).collect::<Vec<_>>()
+    };
+    let in_part = coverage.places.iter().filter(|place| !place.struck.is_empty());
+    let table = [
+        ("never came", places(|place| place.times_max == 0)),
+        ("came and was never struck", places(|place| place.times_max > 0 && place.struck.is_empty())),
+        (
+            "never struck there",
+            in_part.flat_map(|place| place.never.iter().map(|fault| format!("{}: {fault}", place.place))).collect(),
+        ),
+        ("never undone by", coverage.undos_never.clone()),
+        ("never answered", coverage.codes_never.clone()),
+    ];
+    lines.extend(table.iter().filter(|(_, names)| !names.is_empty()).map(|(what, names)| named(what, names)));
     lines
 }
 
-fn named(what: &str, names: &[&str]) -> String {
-    let shown: Vec<_> = names.iter().take(NAMED_MAX).copied().collect();
+fn named(what: &str, names: &[String]) -> String {
     let more = names.len().saturating_sub(NAMED_MAX);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{what} {}{more}", shown.join(", "))
+    format!("{what}: {}{more}", names[..names.len().min(NAMED_MAX)].join(", "))
 }
 
 fn broken(out: &mut String, space: &SpaceReport, (index, finding): (usize, &Finding), style: Style<'_>) {
@@ -298,18 +288,26 @@ fn next(report: &Exploration) -> String {
         return "all is well: there is no plan of more faults".to_owned();
     }
     let took = |plans: u64| {
-        report.runs_per_second().filter(|rate| *rate > 0).map_or_else(String::new, |rate| {
-            format!(", about {}", units::span(Duration::from_secs((plans / rate).max(1))))
-        })
+        let seconds = report.runs_per_second().and_then(|rate| plans.checked_div(rate));
+        seconds.map_or_else(String::new, |seconds| format!(", about {}", roughly(seconds.max(1))))
     };
     let deeper = space.depth + 1;
     let by = |menu: &str, plans: u64| {
-        format!("--depth {deeper} --menu {menu} is {} more plans{}", units::grouped(plans), took(plans))
+        format!("--depth {deeper} --menu {menu}: {} plans more{}", units::grouped(plans), took(plans))
     };
     if space.menu == "core" || core == 0 || core == same {
         format!("all is well; next: {}", by(&space.menu, same))
     } else {
-        format!("all is well; next: {}; {}", by("core", core), by("full", same))
+        format!("all is well; next: {}\n      or {}", by("core", core), by("full", same))
+    }
+}
+
+/// A span that is only guessed.
+fn roughly(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3600),
     }
 }
 

@@ -4,13 +4,14 @@
 //! instant between the crash and the abortion of its tasks. The journal, the clocks' errors and what is on its way in the
 //! network outlive a crash; everything else is lost with the process.
 
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use giftgenius::app::{App, ToolCall};
 use giftgenius::journal::memory::MemoryJournal;
 use giftgenius::policy::Policy;
-use giftgenius::ports::{BoxFuture, Ports};
+use giftgenius::ports::{BoxFuture, Clock as _, Ports};
 use tokio::sync::Notify;
 
 use super::journal::SimJournal;
@@ -20,6 +21,7 @@ use super::transport::SimTransport;
 use crate::system::entropy::SeededEntropy;
 use crate::system::wiring::{Answer, Door, Wired, Wiring};
 use crate::trace::EventKind;
+use crate::world::print::Print;
 use crate::world::stage::Stage;
 use crate::world::{RESTART_AFTER, STARTS_MAX};
 
@@ -211,6 +213,21 @@ impl House {
         }
     }
 
+    /// Makes the print of the run at this moment. There is none while something is on its way in the network; and after
+    /// a restart none where something else may remember: another replica, or parts from outside.
+    pub fn make_print(&self, as_print: fn(u128) -> Print) {
+        self.stage.make_print(as_print, |ink| {
+            let remembers = self.replicas() > 1 || self.wiring.is_some();
+            let is_restart = matches!(as_print(0), Print::Restarted(_));
+            if self.late.load(Ordering::Relaxed) > 0 || (is_restart && remembers) {
+                return None;
+            }
+            let clocks: Vec<_> = self.clocks.iter().map(|clock| clock.now()).collect();
+            write!(ink, "{clocks:?} {:?}", self.journal).expect("ink takes everything");
+            Some(())
+        });
+    }
+
     /// Kills an incarnation's process; it is started again a little later.
     pub fn crash(self: &Arc<Self>, pulse: &Pulse) {
         if !pulse.end() {
@@ -263,6 +280,9 @@ impl House {
             let (app, pulse) = (life.app.clone(), life.pulse.clone());
             self.lives()[replica] = life;
             self.stage.recorder().push(EventKind::Restarted);
+            if self.stage.crashed_for_good() {
+                self.make_print(Print::Restarted);
+            }
             let recovered = tokio::select! {
                 biased;
                 recovered = app.recover() => recovered,

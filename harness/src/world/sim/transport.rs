@@ -14,9 +14,10 @@ use crate::fault::CrashPoint;
 use crate::fault::decide::{Delivery, Reply, When};
 use crate::fault::mangle::HUGE_BODY_BYTES;
 use crate::provider::{ProviderReply, ProviderRequest};
-use crate::trace::Seen;
+use crate::trace::{ExchangeId, Seen};
 use crate::world::late_by;
 use crate::world::outgoing::{Outgoing, imposed, passed, unknown_operation};
+use crate::world::print::Print;
 use crate::world::stage::Arrival;
 
 /// How long a request takes to its provider and back when nothing goes wrong.
@@ -119,6 +120,7 @@ impl Transport for SimTransport {
             };
             if delivery.reply == Reply::Refuse {
                 saw(Seen::Refused);
+                self.observed(exchange, &Seen::Refused);
                 return Err(TransportError::NotSent);
             }
             let crash = delivery.crash;
@@ -162,9 +164,11 @@ impl Transport for SimTransport {
                 // What was never applied has no reply to pass on; one that trickles is never whole in time.
                 (Reply::Silence | Reply::Refuse | Reply::Trickle | Reply::Pass { .. }, _) => {
                     saw(Seen::Silence);
+                    self.observed(exchange, &Seen::Silence);
                     std::future::pending().await
                 }
             };
+            self.observed(exchange, &reply);
             if crash.is_some() {
                 self.dies().await;
             }
@@ -174,6 +178,13 @@ impl Transport for SimTransport {
 }
 
 impl SimTransport {
+    /// The system is about to see what came back.
+    fn observed(&self, exchange: ExchangeId, what: &dyn std::fmt::Debug) {
+        if self.house.stage.observed(exchange, format_args!("|{exchange:?} {what:?}")) {
+            self.house.make_print(Print::Observed);
+        }
+    }
+
     async fn dies(&self) -> ! {
         self.house.crash(&self.pulse);
         std::future::pending().await
