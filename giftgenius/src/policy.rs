@@ -69,6 +69,15 @@ pub struct BudgetPolicy {
     pub window: Duration,
 }
 
+/// What is accepted from the payment provider's webhooks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct WebhookPolicy {
+    /// How far the time in a signature may be from now, either way.
+    pub tolerance: Duration,
+    /// How long an event's id is remembered: longer than the provider redelivers.
+    pub event_retention: Duration,
+}
+
 /// The whole policy; the defaults are production's.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Policy {
@@ -92,6 +101,78 @@ pub struct Policy {
     pub late_max: Duration,
     /// What the payment provider promises.
     pub payment_profile: PaymentProfile,
+    /// What is accepted from its webhooks.
+    pub webhooks: WebhookPolicy,
+}
+
+/// Two numbers of a policy that do not go together; each message is a whole sentence.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Disagreement {
+    /// Another owner could take an order up in the middle of a round.
+    #[error(
+        "a lease of {lease:?} is too short for calls of up to {tool_deadline:?}: a round can go on for two attempts of \
+         {attempt_timeout:?} after the deadline, and nobody else may take its order up until then"
+    )]
+    Lease {
+        /// How long an owner may be silent.
+        lease: Duration,
+        /// How long a call may take.
+        tool_deadline: Duration,
+        /// How long an attempt may take.
+        attempt_timeout: Duration,
+    },
+    /// Stock could be gone before the money is known to stand.
+    #[error(
+        "a reservation of {reservation_ttl:?} is too short: it has to outlast a call of {tool_deadline:?} and the \
+         {late_max:?} within which its charge can still take effect"
+    )]
+    Reservation {
+        /// How long stock is reserved.
+        reservation_ttl: Duration,
+        /// How long a call may take.
+        tool_deadline: Duration,
+        /// How late a charge can take effect.
+        late_max: Duration,
+    },
+    /// A quote could not be paid in one call.
+    #[error("a quote that holds for {quote_ttl:?} expires within one call of {tool_deadline:?}")]
+    Quote {
+        /// How long a quote holds.
+        quote_ttl: Duration,
+        /// How long a call may take.
+        tool_deadline: Duration,
+    },
+    /// Nothing would ever be asked.
+    #[error("without a single attempt, in the foreground and in the background, nothing is ever asked")]
+    NoAttempts,
+}
+
+impl Policy {
+    /// The defaults for calls with this deadline: the lease outlasts a round of such a call.
+    pub fn for_calls_of(tool_deadline: Duration) -> Self {
+        let defaults = Self::default();
+        let round = tool_deadline + 2 * defaults.retry.attempt_timeout;
+        Self { tool_deadline, lease: defaults.lease.max(round + Duration::from_secs(1)), ..defaults }
+    }
+
+    /// Whether the numbers go together; the first pair that does not.
+    pub fn check(&self) -> Result<(), Disagreement> {
+        let Self { lease, tool_deadline, reservation_ttl, late_max, quote_ttl, .. } = *self;
+        let attempt_timeout = self.retry.attempt_timeout;
+        if lease <= tool_deadline + 2 * attempt_timeout {
+            return Err(Disagreement::Lease { lease, tool_deadline, attempt_timeout });
+        }
+        if reservation_ttl <= tool_deadline + late_max {
+            return Err(Disagreement::Reservation { reservation_ttl, tool_deadline, late_max });
+        }
+        if quote_ttl <= tool_deadline {
+            return Err(Disagreement::Quote { quote_ttl, tool_deadline });
+        }
+        if self.retry.attempts_max == 0 || self.background.attempts_max == 0 {
+            return Err(Disagreement::NoAttempts);
+        }
+        Ok(())
+    }
 }
 
 impl Default for Policy {
@@ -118,6 +199,48 @@ impl Default for Policy {
             entry_retention: Duration::from_secs(24 * 60 * 60),
             late_max: Duration::from_secs(120),
             payment_profile: PaymentProfile::Stripe,
+            webhooks: WebhookPolicy {
+                tolerance: Duration::from_secs(5 * 60),
+                event_retention: Duration::from_secs(7 * 24 * 60 * 60),
+            },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_go_together() {
+        assert_eq!(Policy::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn numbers_that_do_not_go_together_are_told_apart() {
+        type Change = fn(&mut Policy, Duration);
+        let second = Duration::from_secs(1);
+        let cases: [(Change, &str); 6] = [
+            (|policy, second| policy.tool_deadline = 26 * second, "a lease of 30s is too short"),
+            (|policy, second| policy.lease = policy.tool_deadline + 4 * second, "for calls of up to 25s"),
+            (|policy, second| policy.reservation_ttl = 145 * second, "a reservation of 145s is too short"),
+            (|policy, second| policy.late_max = 3600 * second, "can still take effect"),
+            (|policy, second| policy.quote_ttl = 25 * second, "expires within one call of 25s"),
+            (|policy, _| policy.background.attempts_max = 0, "nothing is ever asked"),
+        ];
+        for (change, expected) in cases {
+            let mut policy = Policy::default();
+            change(&mut policy, second);
+            let told = policy.check().expect_err(expected).to_string();
+            assert!(told.contains(expected), "{told}");
+        }
+    }
+
+    #[test]
+    fn the_lease_outlasts_calls_of_any_length_that_can_be_set() {
+        for millis in [100, 25_000, 26_000, 300_000] {
+            assert_eq!(Policy::for_calls_of(Duration::from_millis(millis)).check(), Ok(()), "{millis} ms");
+        }
+        assert_eq!(Policy::for_calls_of(Duration::from_secs(25)), Policy::default());
     }
 }

@@ -10,7 +10,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(child::SUBCOMMAND) {
-        return child::main();
+        return child::main(|id| misrule::defect::by_id(id).map(|defect| (defect.wiring)()));
     }
     misrule::cli::main()
 }

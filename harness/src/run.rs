@@ -8,6 +8,7 @@ use giftgenius::adapters::SystemClock;
 
 use crate::canary::CANARIES;
 use crate::choice::Choices;
+use crate::defect::Defect;
 use crate::error::RunError;
 use crate::expectation::unmet;
 use crate::fault::plan::Plan;
@@ -22,7 +23,7 @@ use crate::system::wiring::Wiring;
 use crate::trace::Recorder;
 use crate::world::World;
 use crate::world::print::Print;
-use crate::world::sim::SimWorld;
+use crate::world::sim::{self, SimWorld};
 use crate::world::stage::Stage;
 use crate::world::wire::{SetUp, WireWorld};
 
@@ -37,7 +38,22 @@ pub fn run(
 ) -> Result<Outcome, RunError> {
     match world {
         WorldKind::Sim => simulate(scenario, plan, seed, None),
-        WorldKind::Wire => run_wire(scenario, plan, seed, program),
+        WorldKind::Wire => run_wire(scenario, plan, seed, program, None),
+    }
+}
+
+/// The same with a planted bug wired in.
+pub fn run_broken(
+    scenario: &Arc<Scenario>,
+    world: WorldKind,
+    plan: &Plan,
+    seed: u64,
+    program: &Path,
+    defect: &'static Defect,
+) -> Result<Outcome, RunError> {
+    match world {
+        WorldKind::Sim => simulate(scenario, plan, seed, Some((defect.wiring)())),
+        WorldKind::Wire => run_wire(scenario, plan, seed, program, Some(defect.id)),
     }
 }
 
@@ -77,13 +93,9 @@ fn in_virtual_time(
     printed: Printed,
 ) -> Result<(Outcome, Option<Print>), RunError> {
     let began = Instant::now();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime without I/O needs nothing from the system");
+    let (runtime, standing) = sim::runtime();
     runtime.block_on(async {
-        let world = SimWorld::start(scenario, Choices::replay(plan.clone()), seed, wiring);
+        let world = SimWorld::start(scenario, Choices::replay(plan.clone()), seed, wiring, standing);
         if printed == Printed::Yes {
             world.stage().ask_for_print();
         }
@@ -92,7 +104,13 @@ fn in_virtual_time(
     })
 }
 
-fn run_wire(scenario: &Arc<Scenario>, plan: &Plan, seed: u64, program: &Path) -> Result<Outcome, RunError> {
+fn run_wire(
+    scenario: &Arc<Scenario>,
+    plan: &Plan,
+    seed: u64,
+    program: &Path,
+    defect: Option<&'static str>,
+) -> Result<Outcome, RunError> {
     if let Some(planned) = plan.only_simulated() {
         return Err(RunError::OnlySimulated { planned: planned.to_string() });
     }
@@ -106,14 +124,17 @@ fn run_wire(scenario: &Arc<Scenario>, plan: &Plan, seed: u64, program: &Path) ->
         for (sku, quantity) in &scenario.stock {
             providers.set_stock(sku, *quantity);
         }
-        let stage =
-            Arc::new(Stage::new(providers, Choices::replay(plan.clone()), Recorder::start(), Arc::new(SystemClock)));
+        let stage = Stage::new(providers, Choices::replay(plan.clone()), Recorder::start(), Arc::new(SystemClock));
+        let stage = if scenario.webhooks { stage.with_webhooks(scenario.policy.webhooks.tolerance) } else { stage };
+        let stage = Arc::new(stage);
         let set_up = SetUp {
             program: program.to_owned(),
             policy: scenario.policy.clone(),
             seed,
             users: scenario.users(),
+            webhooks: scenario.webhooks,
             replicas: scenario.replicas,
+            defect,
         };
         let world = WireWorld::start(stage, set_up).await?;
         // What is measured is the run, not the start of a process.
@@ -138,7 +159,7 @@ pub async fn conclude(
     let now = Now { since_start: recorder.now(), utc: stage.utc() };
     stage.with_providers(|providers| providers.settle(now, &mut recorder.lock()));
     let record = recorder.finish();
-    let (unfired, asked) = stage.with_choices(|choices| (choices.unfired(), choices.asked().to_vec()));
+    let (unfired, asked) = (stage.with_choices(Choices::unfired), stage.take_asked());
     let setting =
         Setting { policy: &scenario.policy, world: kind, canaries: CANARIES, plan, checkout_on_at_start: true };
     let verdicts = judge(&Evidence::new(&record.trace, &record.ledger, &rest, setting));

@@ -92,6 +92,8 @@ refused! {
     a_plan_that_only_simulation_can_realise:
         ["scenarios/x.toml" => GOOD.replacen("[[script]]", "worlds = [\"sim\", \"wire\"]\n\n[policy]\nattempt_timeout_ms = 1000\n\n[[script]]", 1)],
         ["replay", "x", "--world", "wire", "--plan", "journal.write#1: yield"];
+    a_planted_bug_that_does_not_exist: [], ["prove", "key_not_send_to_provider"];
+    a_planted_bug_whose_scenario_is_not_there: [], ["prove", "no_jitter"];
     a_word_that_explains_nothing: [], ["explain", "lost_replay"];
     a_schema_of_nothing: [], ["schema", "world"];
     an_exploration_of_several_scenarios: ["scenarios/checkout/other.toml" => GOOD], ["explore", "checkout"];
@@ -172,7 +174,7 @@ fn what_a_scenario_expects_is_held_to_its_own_plan_only() {
 fn words_of_each_kind_are_explained() {
     let folder = folder(&[]);
     let mut all = String::new();
-    for word in ["lost_reply", "outage", "payment_declined", "g4"] {
+    for word in ["lost_reply", "outage", "payment_declined", "g4", "no_jitter"] {
         let output = misrule(folder.path(), &["explain", word]);
         assert_eq!(output.status.code(), Some(0), "{word}");
         all.push_str(&text(&output.stdout));
@@ -207,7 +209,54 @@ fn what_there_is_can_be_listed() {
     assert_eq!(list(&[]), "checkout/happy_path  sim       F4\n    A sale\n");
     assert!(list(&["--faults"]).contains("payment.charge#1: lost_reply"));
     assert!(list(&["--sites"]).contains("inventory.release\n"));
-    for line in list(&["--oracles"]).lines().chain(list(&["--sites"]).lines()) {
+    assert!(list(&["--defects"]).contains("key_not_sent_to_provider  (key-carried)\n"));
+    let lines = [list(&["--oracles"]), list(&["--sites"]), list(&["--defects"])].concat();
+    for line in lines.lines() {
         assert!(line.chars().count() <= 100, "{line}");
     }
+}
+
+#[test]
+fn a_planted_bug_is_caught_and_can_be_looked_at() {
+    let folder = folder(&[]);
+    let proved = misrule(folder.path(), &["prove", "key_not_sent_to_provider", "--menu", "core"]);
+    let said = text(&proved.stdout);
+    assert_eq!(proved.status.code(), Some(0), "{said}{}", text(&proved.stderr));
+    let lines: Vec<_> = said.lines().collect();
+    assert!(lines[0].starts_with("defect                    caught by      runs   after  smallest plan"), "{said}");
+    assert!(lines[1].starts_with("key_not_sent_to_provider  key-carried       1  "), "{said}");
+    assert!(lines[1].ends_with("  (none)"), "{said}");
+    assert!(said.contains("1 of 1 caught; GiftGenius itself: nothing found in "), "{said}");
+    for line in &lines {
+        assert!(line.chars().count() <= 100 || line.contains(" replay "), "{line}");
+    }
+    let read = |name: &str| std::fs::read_to_string(folder.path().join("target/misrule").join(name)).expect("a report");
+    let report: serde_json::Value = serde_json::from_str(&read("prove.json")).expect("JSON");
+    let replay = report.pointer("/defects/0/caught/replay").and_then(serde_json::Value::as_str).expect("a line");
+    assert!(read("prove.md").contains("| `key_not_sent_to_provider` |"));
+
+    let words: Vec<_> = replay.split(' ').skip(1).collect();
+    let shown = misrule(folder.path(), &words);
+    assert_eq!(shown.status.code(), Some(1), "{}", text(&shown.stderr));
+    assert!(text(&shown.stdout).contains("broken: key-carried"));
+    let without = misrule(folder.path(), &words[..2]);
+    assert_eq!(without.status.code(), Some(0), "{}", text(&without.stdout));
+}
+
+#[test]
+fn a_planted_bug_shows_on_the_wire_too() {
+    let wired = GOOD.replacen(
+        "[[script]]",
+        "worlds = [\"sim\", \"wire\"]\n\n[policy]\nattempt_timeout_ms = 1000\n\n[[script]]",
+        1,
+    );
+    let folder = folder(&[("scenarios/x.toml", wired.as_bytes())]);
+    let on_the_wire = |words: &[&str]| misrule(folder.path(), &[&["replay", "x", "--world", "wire"], words].concat());
+    let broken = on_the_wire(&["--defect", "key_not_sent_to_provider"]);
+    assert_eq!(broken.status.code(), Some(1), "{}", text(&broken.stderr));
+    assert!(text(&broken.stdout).contains("broken: key-carried"));
+    assert_eq!(on_the_wire(&[]).status.code(), Some(0));
+    let door = on_the_wire(&["--defect", "opaque_error"]);
+    assert_eq!(door.status.code(), Some(4), "a broken door cannot be wired there");
+    assert!(text(&door.stderr).contains("the door is production's own"), "{}", text(&door.stderr));
 }

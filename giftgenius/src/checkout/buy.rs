@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::answer::{failed_reply, sale_reply};
+use super::answer::{Standing, failed_reply, sale_reply, standing};
 use super::driving::{begin_driving, wait};
 use super::entry::{Entry, EntryKey, EntryState, SavedReply};
 use super::idempotency::{Claim, claim, ended};
@@ -32,7 +32,7 @@ pub struct Purchase {
     /// Which session is to be paid.
     pub session: SessionId,
     /// With what.
-    pub payment_method_id: String,
+    pub payment_method_id: Arc<str>,
     /// Of the call.
     pub correlation: CorrelationId,
     /// When the call must have been answered.
@@ -136,6 +136,8 @@ fn new_order(app: &App, purchase: &Purchase, session: &Session, id: OrderId) -> 
         lease_until: app.ports().after(app.policy().lease),
         alerted: false,
         fence: 1,
+        heard: 0,
+        looked: 0,
     }
 }
 
@@ -150,7 +152,8 @@ async fn tell(app: &Arc<App>, order: &OrderId, purchase: &Purchase) -> Result<Sa
 
 /// The answer while an order is open: how it stands, or, where nothing is known yet, that it is being worked on.
 fn open_reply(app: &App, order: &Order, purchase: &Purchase) -> SavedReply {
-    if order.entry != purchase.entry && !order.saga.is_unsettled() && order.background_rounds == 0 {
+    let nothing_known = matches!(standing(order), Standing::Pending(..)) && !order.saga.is_unsettled();
+    if order.entry != purchase.entry && nothing_known && order.background_rounds == 0 {
         return failed_reply(&in_progress(app, Some(order), &purchase.correlation));
     }
     sale_reply(order)

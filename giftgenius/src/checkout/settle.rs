@@ -92,7 +92,9 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
             caller.charge_once(&order.id, &key, order.amount, &order.payment_method_id, &order.correlation_id);
         let failure = match charged.await {
             Ok(Charged::Captured { charge_id, amount }) if amount == order.amount => {
-                return Round::Came(Outcome::Captured { charge_id, minor_units: amount.minor_units, alone: true });
+                // A key protects only while it is remembered: an earlier request may have taken the money too.
+                let alone = !retry.maybe_applied();
+                return Round::Came(Outcome::Captured { charge_id, minor_units: amount.minor_units, alone });
             }
             // Not the agreed amount, if the reply is to be believed, or none yet: the look-up tells.
             Ok(Charged::Captured { .. } | Charged::Processing) => return Round::Came(Outcome::Unsettled),

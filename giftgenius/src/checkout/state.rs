@@ -95,6 +95,20 @@ pub enum Commit {
     Stuck,
 }
 
+/// Whether a charge was made more than once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Copies {
+    /// None was seen; where the provider does not deduplicate, late ones are still looked for.
+    Unseen,
+    /// One was seen, or may have been made, whatever the provider promises.
+    Suspected,
+    /// They were given back, so that one that stands again is a refund that failed.
+    GivenBack,
+    /// None stands.
+    Swept,
+}
+
 /// How a saga ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -121,12 +135,8 @@ pub struct Saga {
     pub charge: Charge,
     /// The sale.
     pub commit: Commit,
-    /// Whether copies of the charge have been looked for, where there can be some.
-    pub swept: bool,
-    /// Whether a second charge was seen beside the order's own.
-    pub copies_seen: bool,
-    /// Whether copies were given back, so that one that stands again is a refund that failed.
-    pub copies_given_back: bool,
+    /// Copies of the charge beside the order's own.
+    pub copies: Copies,
     /// Which refund of a charge the next one is: it rises only when one that was accepted has failed.
     pub refund_epoch: u32,
     /// Whether the provider refused to close the reference: it is not asked again (F2).
@@ -166,6 +176,8 @@ pub enum Action {
         /// Which reservation of this order.
         epoch: u32,
     },
+    /// Look at the charges of an order that has ended, and give back those that should not stand.
+    Recheck,
     /// Make sure that the refund has not failed, and that no late copy of the charge has come.
     ConfirmRefund,
     /// Nothing is left to do.
@@ -187,7 +199,7 @@ pub enum Outcome {
         charge_id: String,
         /// What was taken.
         minor_units: i64,
-        /// Whether no other charge stands beside it.
+        /// Whether no other charge stands beside it, or can.
         alone: bool,
     },
     /// The money stands, but not in the agreed amount: go back.
@@ -249,9 +261,7 @@ impl Saga {
             reserve: Reserve::NotSent { epoch: 1 },
             charge: Charge::NotSent,
             commit: Commit::NotSent,
-            swept: false,
-            copies_seen: false,
-            copies_given_back: false,
+            copies: Copies::Unseen,
             refund_epoch: 1,
             close_refused: false,
             ending: None,
@@ -279,14 +289,18 @@ impl Saga {
             (Reserve::Held { epoch }, Charge::Captured { .. }, Commit::NotSent | Commit::Sending) => {
                 Action::Commit { epoch }
             }
-            (_, Charge::Captured { .. }, Commit::Done)
-                if !self.swept && (self.copies_seen || !profile.deduplicates()) =>
-            {
-                Action::Sweep
-            }
+            (_, Charge::Captured { .. }, Commit::Done) if self.has_to_sweep(profile) => Action::Sweep,
             (_, Charge::Captured { .. }, Commit::Done) => Action::End(Ending::Paid),
             // Forward with the money void or given back, or the stock free, is never left standing by `apply`.
             (Reserve::Held { .. } | Reserve::Free | Reserve::Stuck { .. }, _, _) => Action::End(self.parked()),
+        }
+    }
+
+    const fn has_to_sweep(&self, profile: PaymentProfile) -> bool {
+        match self.copies {
+            Copies::Unseen => !profile.deduplicates(),
+            Copies::Suspected | Copies::GivenBack => true,
+            Copies::Swept => false,
         }
     }
 
@@ -315,10 +329,14 @@ impl Saga {
         if let Charge::GivenBack { .. } = self.charge {
             return Action::ConfirmRefund;
         }
-        let stuck = matches!(self.reserve, Reserve::Stuck { .. })
+        Action::End(if self.is_stuck() { self.parked() } else { Ending::Cancelled })
+    }
+
+    /// Whether anything could not be found out, done or undone.
+    pub const fn is_stuck(&self) -> bool {
+        matches!(self.reserve, Reserve::Stuck { .. })
             || matches!(self.charge, Charge::Stuck { .. })
-            || self.commit == Commit::Stuck;
-        Action::End(if stuck { self.parked() } else { Ending::Cancelled })
+            || matches!(self.commit, Commit::Stuck)
     }
 
     /// The reservation that was sold: the held one, or (once free) the last asked for.
@@ -342,6 +360,7 @@ impl Saga {
             // These repeat safely from the state they start in.
             Action::Settle
             | Action::Sweep
+            | Action::Recheck
             | Action::Restock { .. }
             | Action::UndoCharge
             | Action::Release { .. }
@@ -364,7 +383,9 @@ impl Saga {
             }
             (Action::Charge | Action::Settle, Outcome::Captured { charge_id, minor_units, alone }) => {
                 self.charge = Charge::Captured { charge_id, minor_units };
-                self.copies_seen |= !alone;
+                if !alone {
+                    self.copies = Copies::Suspected;
+                }
             }
             (Action::Charge | Action::Settle, Outcome::WrongAmount { charge_id, minor_units }) => {
                 self.charge = Charge::Captured { charge_id, minor_units };
@@ -398,7 +419,25 @@ impl Saga {
             }
             (Action::Commit { .. }, Outcome::CommitUnclear(cause)) => self.direction = back(cause),
             (Action::Commit { .. } | Action::Restock { .. }, Outcome::GaveUp) => self.commit = Commit::Stuck,
-            (Action::Sweep, Outcome::Swept) => self.swept = true,
+            (Action::Sweep | Action::Recheck, Outcome::Swept) => self.copies = Copies::Swept,
+            // The order stays what it was told to be; a person is to see to what came on top.
+            (Action::Recheck, Outcome::LostTrack) => {
+                let note = "the payment provider told of a change and could not be asked about it since; look the order up \
+                            there, and refund every charge that should not stand";
+                self.ending = Some(Ending::Parked { note: String::from(note) });
+            }
+            (Action::Recheck, Outcome::RefundFailed) if self.refund_epoch < REFUNDS_MAX => {
+                self.refund_epoch += 1;
+                self.copies = Copies::Suspected;
+            }
+            (Action::Recheck, Outcome::GaveUp | Outcome::RefundFailed) => {
+                if !matches!(self.charge, Charge::Captured { .. }) {
+                    self.charge = Charge::Stuck { captured: true };
+                }
+                let note = "a charge came after the order had ended, and its refund is refused; look the order up at the \
+                            payment provider and refund every charge that should not stand";
+                self.ending = Some(Ending::Parked { note: String::from(note) });
+            }
             (Action::Sweep, Outcome::GaveUp) => self.charge = Charge::Stuck { captured: true },
             // A reservation that was sold is used up; one whose sale was only asked for may still be held.
             (Action::Restock { .. }, Outcome::Undone) => {
@@ -407,9 +446,11 @@ impl Saga {
                 }
                 self.commit = Commit::Restocked;
             }
-            (Action::UndoCharge, Outcome::Undone) => self.charge = Charge::Void,
+            (Action::UndoCharge | Action::ConfirmRefund, Outcome::Undone) => self.charge = Charge::Void,
             (Action::UndoCharge, Outcome::GivenBack { done }) => self.charge = Charge::GivenBack { done },
-            (Action::Sweep, Outcome::GivenBack { .. }) => self.copies_given_back = true,
+            (Action::Sweep | Action::Recheck, Outcome::GivenBack { .. }) => self.copies = Copies::GivenBack,
+            // A copy that came meanwhile; it is confirmed with the rest.
+            (Action::ConfirmRefund, Outcome::GivenBack { .. }) => self.charge = Charge::GivenBack { done: false },
             (Action::ConfirmRefund | Action::Sweep, Outcome::RefundFailed) if self.refund_epoch >= REFUNDS_MAX => {
                 self.charge = Charge::Stuck { captured: true };
             }
@@ -420,9 +461,8 @@ impl Saga {
             }
             (Action::Sweep, Outcome::RefundFailed) => {
                 self.refund_epoch += 1;
-                self.copies_given_back = false;
+                self.copies = Copies::Suspected;
             }
-            (Action::ConfirmRefund, Outcome::Undone) => self.charge = Charge::Void,
             // The provider said that it was given back, and would not say so again.
             (Action::ConfirmRefund, Outcome::GaveUp) => self.charge = Charge::Stuck { captured: false },
             (Action::UndoCharge, Outcome::CloseRefused) => self.close_refused = true,

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use giftgenius::checkout::state::Charge;
-use giftgenius::journal::{Key, Record};
 use giftgenius::policy::PaymentProfile::{Acp, Keyless, KeylessNoCancel, Stripe};
-use giftgenius::ports::Journal as _;
 use giftgenius::step_log::AlertKind;
 use serde_json::json;
 
 use crate::shop::{Fault, PRICE};
-use crate::world::{World, effects, is_paid, purchase, said, text};
+use crate::world::{World, effects, purchase, said, text};
 
 #[tokio::test(start_paused = true)]
 async fn a_sale_goes_through_every_tool_and_each_answers_what_it_promises() {
@@ -109,6 +106,7 @@ async fn a_commit_that_was_booked_and_then_refused_is_taken_back_whole() {
     world.shop.script("inventory.commit", &[Fault::LostReply, Fault::Status(400, "invalid", None)]);
     let sale = life.buy(&session, "key-0001").await;
     assert_eq!((said(&sale).as_str(), effects(&sale).as_str()), ("INVENTORY_REFUSED", "none"));
+    life.rest().await;
     assert!(!world.is_whole(&life).await);
     assert_eq!(world.shop.count("inventory.restock"), 1);
 }

@@ -31,6 +31,8 @@ pub(crate) enum Fault {
     Silence,
     /// It is applied twice, whatever the key.
     Twice,
+    /// It is applied twice, whatever the key, and the reply is lost.
+    TwiceAndLost,
     /// It is applied, for another amount, in minor units.
     Amount(i64),
     /// It is applied after this long, and then answered.
@@ -88,6 +90,13 @@ impl Shop {
         self.books.lock().unwrap().script.insert(operation, faults.iter().cloned().collect());
     }
 
+    /// A charge that nobody here asked for lands under a reference.
+    pub(crate) fn charge_by_itself(&self, reference: &str) {
+        let mut books = self.books.lock().unwrap();
+        let id = format!("ch_{}", books.charges.len() + 1);
+        books.charges.push(Taken { id, reference: reference.to_owned(), amount: PRICE, refunded: 0 });
+    }
+
     /// How often an operation was asked for.
     pub(crate) fn count(&self, operation: &str) -> usize {
         self.books.lock().unwrap().seen.iter().filter(|seen| **seen == operation).count()
@@ -125,7 +134,7 @@ impl Shop {
             let saga = &order.saga;
             match operation {
                 "inventory.reserve" => matches!(saga.reserve, Reserve::Sending { .. }),
-                "payment.charge" => matches!(saga.charge, Charge::Sending { .. }),
+                "payment.charge" => matches!(saga.charge, Charge::Sending),
                 "inventory.commit" => saga.commit == Commit::Sending,
                 // The engine gives back late copies of a charge that it keeps, too.
                 "payment.refund" => saga.commit == Commit::Done || saga.direction != Direction::Forward,
@@ -278,6 +287,11 @@ impl Transport for Shop {
                 Fault::Twice => {
                     self.apply(&request, Some(PRICE));
                     answer(self.apply(&request, Some(PRICE)))
+                }
+                Fault::TwiceAndLost => {
+                    self.apply(&request, Some(PRICE));
+                    self.apply(&request, Some(PRICE));
+                    Err(TransportError::Broken)
                 }
                 Fault::Says(field, other) => {
                     let (status, mut body) = self.apply(&request, None);

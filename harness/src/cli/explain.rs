@@ -12,7 +12,7 @@ use crate::oracle::bounded::BOUNDED;
 use crate::oracle::bounds::{self, Bounds};
 use crate::provider::{OperationSpec, operations};
 use crate::report::terminal::{WIDTH, wrap};
-use crate::{oracle, requirement, suggest};
+use crate::{defect, oracle, requirement, suggest};
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
@@ -25,7 +25,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     let word = arguments.word.trim();
     let found: Vec<String> =
-        [oracle(word), fault(word), operation(word), code(word), requirement(word, arguments, console)]
+        [oracle(word), fault(word), operation(word), code(word), defect(word), requirement(word, arguments, console)]
             .into_iter()
             .flatten()
             .collect();
@@ -43,12 +43,13 @@ fn unknown(word: &str) -> String {
         .chain(explain::ALL.iter().map(|fault| fault.name))
         .chain(operations::ALL.iter().map(|operation| operation.label))
         .chain(Code::ALL.iter().map(|code| code.as_str()))
-        .chain(requirement::ALL.iter().map(|requirement| requirement.id));
+        .chain(requirement::ALL.iter().map(|requirement| requirement.id))
+        .chain(defect::ALL.iter().map(|defect| defect.id));
     let hint = suggest::nearest(word, known).map_or_else(
         || "`misrule list --oracles` and `misrule list --faults` show what there is".to_owned(),
         |near| format!("did you mean `{near}`?"),
     );
-    format!("`{word}` is no oracle, fault, operation, error code or requirement; {hint}")
+    format!("`{word}` is no oracle, fault, operation, error code, requirement or planted bug; {hint}")
 }
 
 fn oracle(word: &str) -> Option<String> {
@@ -62,6 +63,9 @@ fn oracle(word: &str) -> Option<String> {
         worst_case(&mut out);
         out.push('\n');
     }
+    let proving: Vec<_> =
+        defect::ALL.iter().filter(|defect| defect.caught_by == oracle.id).map(|defect| defect.id).collect();
+    paragraph(&mut out, &format!("planted bugs that break it: {}", proving.join(", ")));
     for id in oracle.requirements {
         let text = requirement::by_id(id).map_or("", |requirement| requirement.text);
         paragraph(&mut out, &format!("judges {id}: {text}"));
@@ -152,6 +156,17 @@ fn code(word: &str) -> Option<String> {
     let next: Vec<_> = code.next().iter().copied().map(next).collect();
     paragraph(&mut out, &format!("next: {}", next.join(", or ")));
     paragraph(&mut out, &format!("the person is told: {}", code.sentence()));
+    Some(out)
+}
+
+fn defect(word: &str) -> Option<String> {
+    let defect = defect::by_id(word)?;
+    let mut out = head(defect.id, "a planted bug");
+    paragraph(&mut out, defect.about);
+    paragraph(&mut out, &format!("breaks the rule of: {}", defect.caught_by));
+    let scenarios: Vec<_> = defect.hunted_on.iter().map(|hunt| hunt.scenario).collect();
+    paragraph(&mut out, &format!("hunted on: {}", scenarios.join(", ")));
+    paragraph(&mut out, &format!("`misrule prove {word}` hunts it"));
     Some(out)
 }
 

@@ -7,24 +7,28 @@ use clap::Args;
 use super::{Common, Console, Ended, Refusal, load};
 use crate::fault::menu::{self, Breadth};
 use crate::fault::{ProviderFault, explain};
-use crate::oracle;
 use crate::provider::operations;
 use crate::report::terminal::{WIDTH, wrap};
+use crate::{defect, oracle};
 
+#[expect(clippy::struct_excessive_bools, reason = "a flag for each thing that can be listed; clap keeps them apart")]
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
     /// Scenarios by name, file or folder; all unless named.
     #[arg(value_name = "SCENARIO")]
     names: Vec<String>,
     /// List the faults instead.
-    #[arg(long, conflicts_with_all = ["oracles", "sites", "names"])]
+    #[arg(long, conflicts_with_all = ["oracles", "sites", "defects", "names"])]
     faults: bool,
     /// List the oracles instead.
-    #[arg(long, conflicts_with_all = ["sites", "names"])]
+    #[arg(long, conflicts_with_all = ["sites", "defects", "names"])]
     oracles: bool,
     /// List the operations instead, with the faults that can strike each.
-    #[arg(long, conflicts_with = "names")]
+    #[arg(long, conflicts_with_all = ["defects", "names"])]
     sites: bool,
+    /// List the planted bugs of `misrule prove` instead.
+    #[arg(long, conflicts_with = "names")]
+    defects: bool,
     #[command(flatten)]
     common: Common,
 }
@@ -36,6 +40,8 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
         console.say(&oracles());
     } else if arguments.sites {
         console.say(&sites());
+    } else if arguments.defects {
+        console.say(&defects());
     } else {
         return scenarios(arguments, console);
     }
@@ -82,6 +88,18 @@ fn oracles() -> String {
         }
     }
     put(&mut out, "`misrule explain ORACLE` says why each matters");
+    out
+}
+
+fn defects() -> String {
+    let mut out = String::new();
+    for defect in defect::ALL {
+        put(&mut out, &format!("{}  ({})", defect.id, defect.caught_by));
+        for line in wrap(defect.about, WIDTH - 4).lines() {
+            put(&mut out, &format!("    {line}"));
+        }
+    }
+    put(&mut out, "`misrule prove DEFECT` hunts one; in brackets the oracle whose rule it breaks");
     out
 }
 

@@ -65,9 +65,9 @@ enum Command {
     Merge(merge::Arguments),
     /// Tries the gate against planted bugs: each must be caught, and GiftGenius itself found well.
     Prove(prove::Arguments),
-    /// Lists scenarios; or faults, oracles, operations.
+    /// Lists scenarios; or faults, oracles, operations, planted bugs.
     List(list::Arguments),
-    /// Explains an oracle, a fault, an operation, an error code or a requirement.
+    /// Explains an oracle, a fault, an operation, an error code, a requirement or a planted bug.
     Explain(explain::Arguments),
     /// Prints the JSON Schema of a file format.
     Schema(schema::Arguments),
@@ -189,8 +189,7 @@ pub fn main() -> ExitCode {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     let terminal = io::stderr().is_terminal();
-    // On the wire the system's process is this very executable.
-    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("misrule"));
+    let program = program();
     let folder = std::env::current_dir().unwrap_or_default();
     let mut console = Console {
         called: called(&program, &folder),
@@ -206,6 +205,11 @@ pub fn main() -> ExitCode {
         crate::run::run(scenario, world, plan, seed, &program).map_err(|error| error.to_string())
     };
     ExitCode::from(command(std::env::args_os(), &run, &mut console))
+}
+
+/// On the wire the system's process is this very executable.
+fn program() -> PathBuf {
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("misrule"))
 }
 
 /// How misrule is called: through cargo where it was built and somebody stands in the checkout, else by its name.

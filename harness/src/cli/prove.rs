@@ -1,6 +1,6 @@
 //! `misrule prove`: the gate, tried against planted bugs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use clap::{Args, ValueEnum};
@@ -10,10 +10,14 @@ use super::progress::Progress;
 use super::{COULD_NOT_RUN, Common, Console, Ended, Refusal, load};
 use crate::defect::{self, Defect};
 use crate::prove::document::Proof;
-use crate::prove::{Means, markdown, prove, terminal};
+use crate::prove::{CannotProve, Means, Proved, check, markdown, prove, terminal};
 use crate::report::document::Word;
 use crate::report::files::{self, FileError};
+use crate::scenario::write::write as write_scenario;
 use crate::suggest;
+
+/// The folder for the scenarios that show what was caught.
+const SHOWN: &str = "prove";
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
@@ -48,8 +52,11 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     let common = &arguments.common;
     let colour_err = console.colour_err && !common.no_color;
     let scenarios = load::scenarios(common, &[], colour_err)?;
-    files::prepare(&arguments.out)
-        .map_err(|error| Refusal::unusable(&format!("{error}; name another folder with --out")))?;
+    let unusable = |error: CannotProve| Refusal::unusable(&error.to_string());
+    check(&defects, &scenarios).map_err(unusable)?;
+    let folder = arguments.out.join(SHOWN);
+    let usable = files::prepare(&folder).and_then(|()| files::clear(&folder, "toml"));
+    usable.map_err(|error| Refusal::unusable(&format!("{error}; name another folder with --out")))?;
     let progress = Progress::start(defects.len() + 1, console.progress);
     let done = |what: &str, well: bool| progress.done(what, !well);
     let means = Means {
@@ -58,11 +65,12 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
         threads: thread::available_parallelism().map_or(1, usize::from),
         done: &done,
     };
-    let proof = prove(&defects, means).map_err(|error| Refusal::unusable(&error.to_string()))?;
+    let mut proved = prove(&defects, means).map_err(unusable)?;
     drop(progress);
-    let written = write_all(&proof, arguments);
+    let written = leave_behind(&mut proved, &folder).and_then(|()| write_all(&proved.proof, arguments));
+    let proof = proved.proof;
     console.say(&match arguments.format {
-        Format::Terminal => terminal::write(&proof),
+        Format::Terminal => terminal::write(&proof, console.called),
         Format::Json => proof.to_json(),
         Format::Markdown => markdown::write(&proof),
     });
@@ -76,10 +84,12 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
 }
 
 fn chosen(ids: &[String]) -> Result<Vec<&'static Defect>, Refusal> {
-    if ids.is_empty() {
-        return Ok(defect::ALL.to_vec());
-    }
-    ids.iter().map(|id| defect::by_id(id).ok_or_else(|| Refusal::unusable(&unknown(id)))).collect()
+    if ids.is_empty() { Ok(defect::ALL.to_vec()) } else { ids.iter().map(|id| one(id)).collect() }
+}
+
+/// The defect of a name.
+pub(super) fn one(id: &str) -> Result<&'static Defect, Refusal> {
+    defect::by_id(id).ok_or_else(|| Refusal::unusable(&unknown(id)))
 }
 
 fn unknown(id: &str) -> String {
@@ -88,6 +98,19 @@ fn unknown(id: &str) -> String {
         |near| format!("did you mean `{near}`?"),
     );
     format!("`{id}` is no defect; {hint}")
+}
+
+/// Leaves a scenario file behind for each defect that was caught, which shows it.
+fn leave_behind(proved: &mut Proved, folder: &Path) -> Result<(), FileError> {
+    for report in &mut proved.proof.defects {
+        let (Some(scenario), Some(caught)) = (proved.shown.get(&*report.id), &mut report.caught) else { continue };
+        let path = folder.join(format!("{}.toml", report.id));
+        let replay = format!("misrule replay {} --defect {}", path.display(), report.id);
+        let text = format!("# Shows a planted bug: {}\n# {replay}\n\n{}", report.about, write_scenario(scenario));
+        files::write(&path, text.as_bytes())?;
+        caught.replay = Some(replay);
+    }
+    Ok(())
 }
 
 fn write_all(proof: &Proof, arguments: &Arguments) -> Result<(), FileError> {

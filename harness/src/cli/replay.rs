@@ -12,6 +12,7 @@ use crate::explore::panicked;
 use crate::outcome::Status;
 use crate::report::terminal::{WIDTH, with_exit};
 use crate::report::{build, snapshot};
+use crate::run::run_broken;
 use crate::scenario::faults;
 use crate::scenario::model::{Scenario, WorldKind};
 
@@ -34,6 +35,9 @@ pub(super) struct Arguments {
     /// Under another profile than the file's own the oracles judge alone.
     #[arg(long, verbatim_doc_comment)]
     profile: Option<Profile>,
+    /// A planted bug to wire in; `misrule list --defects` tells them.
+    #[arg(long, value_name = "DEFECT")]
+    defect: Option<String>,
     /// The world to run in.
     #[arg(long, default_value = "sim")]
     world: World,
@@ -63,7 +67,14 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
         return Err(Refusal::unusable(&RunError::OnlySimulated { planned: planned.to_string() }.to_string()));
     }
     let seed = arguments.seed.unwrap_or(scenario.seed);
-    let outcome = catch_unwind(AssertUnwindSafe(|| runner(scenario, world, &plan, seed)))
+    let defect = arguments.defect.as_deref().map(super::prove::one).transpose()?;
+    let run = || match defect {
+        None => runner(scenario, world, &plan, seed),
+        Some(defect) => {
+            run_broken(scenario, world, &plan, seed, &super::program(), defect).map_err(|error| error.to_string())
+        }
+    };
+    let outcome = catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|panic| Err(panicked(&*panic)))
         .map_err(|why| Refusal::could_not_run(&why))?;
     console.say(&snapshot::text(&outcome));

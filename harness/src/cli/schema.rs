@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::Console;
+use crate::prove::document;
 use crate::report::{exploration, json};
 use crate::scenario::schema as scenario;
 
@@ -21,6 +22,8 @@ enum Format {
     Report,
     /// exploration.json.
     Exploration,
+    /// prove.json.
+    Proof,
 }
 
 pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> u8 {
@@ -28,6 +31,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> u8 {
         Format::Scenario => scenario::text(),
         Format::Report => json::schema(),
         Format::Exploration => exploration::schema(),
+        Format::Proof => document::schema(),
     });
     0
 }

@@ -29,7 +29,7 @@ pub static SERVER_ERROR_TAKEN_FOR_REFUSAL: Defect = Defect {
         each_life(|wired| {
             wired.sending(|next, request| async move {
                 match next.send(request).await {
-                    Ok(response) if response.status >= 500 => made_up(400, ""),
+                    Ok(response) if response.status >= 500 => Ok(made_up(400, "")),
                     other => other,
                 }
             })
@@ -85,7 +85,7 @@ pub(super) fn patience(wired: &Wired) -> Duration {
 fn refuse_at_the_timeout(wired: Wired) -> Wired {
     let patience = patience(&wired);
     wired.sending(move |next, request| async move {
-        tokio::time::timeout(patience, next.send(request)).await.unwrap_or_else(|_| made_up(400, ""))
+        tokio::time::timeout(patience, next.send(request)).await.unwrap_or_else(|_| Ok(made_up(400, "")))
     })
 }
 

@@ -19,6 +19,7 @@ pub mod retries;
 pub mod sessions;
 pub mod told;
 pub mod undo;
+pub mod webhooks;
 
 use std::fmt;
 use std::sync::Arc;
@@ -90,7 +91,7 @@ pub static ALL: &[&Defect] = &[
     &provider_keys::KEY_NOT_SENT_TO_PROVIDER,
     &provider_keys::FRESH_PROVIDER_KEY_ON_EACH_ATTEMPT,
     &provider_keys::ONE_PROVIDER_KEY_FOR_ALL_STEPS,
-    &provider_keys::PROVIDER_KEY_NOT_RENEWED_AFTER_A_CLEAN_FAILURE,
+    &provider_keys::PROVIDER_KEY_NOT_RENEWED,
     &retries::RETRY_OF_4XX,
     &retries::NO_BOUND,
     &retries::NO_BACKOFF,
@@ -105,6 +106,7 @@ pub static ALL: &[&Defect] = &[
     &money::AMBIGUOUS_CHARGE_CHARGED_AGAIN,
     &money::BLIND_CHARGE_HIDDEN_BY_DEDUPLICATION,
     &money::STALE_PRICE_CHARGED,
+    &money::WRONG_AMOUNT_ACCEPTED,
     &undo::NO_COMPENSATION,
     &undo::COMPENSATION_IN_FORWARD_ORDER,
     &undo::COMPENSATION_NOT_REPEATED,
@@ -129,8 +131,12 @@ pub static ALL: &[&Defect] = &[
     &leaks::SECRET_IN_THE_LOG,
     &log::LOG_LINE_MISSING,
     &log::PARKED_WITHOUT_AN_ALERT,
+    &sessions::REFUND_NOT_BOOKED,
     &sessions::ORDER_VISIBLE_TO_ANOTHER_USER,
     &sessions::DEGRADED_MODE_THAT_STILL_CHARGES,
+    &webhooks::DUPLICATE_WEBHOOK_APPLIED_TWICE,
+    &webhooks::LATE_WEBHOOK_APPLIED_AFTER_THE_REFUND,
+    &webhooks::OLD_SIGNATURE_ACCEPTED,
 ];
 
 /// The defect of an id.

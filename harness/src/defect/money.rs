@@ -1,6 +1,6 @@
 //! Defects of charging: again without having asked, or another amount than was agreed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use giftgenius::policy::PaymentProfile;
@@ -38,6 +38,15 @@ pub static STALE_PRICE_CHARGED: Defect = Defect {
     wiring: || each_life(charge_todays_price),
 };
 
+/// See `about`.
+pub static WRONG_AMOUNT_ACCEPTED: Defect = Defect {
+    id: "wrong_amount_accepted",
+    about: "what the provider took is not compared with what was agreed",
+    caught_by: "amount-agreed",
+    hunted_on: &[on("unknown/another_amount_is_taken")],
+    wiring: || each_life(believe_the_agreed_amount),
+};
+
 /// Where a charge's outcome is not known, look-ups find nothing and the next charge goes out.
 fn charge_blindly(wired: Wired, under_another_key: bool) -> Wired {
     let unknown = Arc::new(Mutex::new(BTreeSet::new()));
@@ -46,7 +55,7 @@ fn charge_blindly(wired: Wired, under_another_key: bool) -> Wired {
         async move {
             let is_unknown = |reference: &str| unknown.lock().expect("no holder panics").contains(reference);
             match request.operation {
-                "payment.look_up" if is_unknown(looked_up(&request)) => made_up(200, r#"{"charges": []}"#),
+                "payment.look_up" if is_unknown(looked_up(&request)) => Ok(made_up(200, r#"{"charges": []}"#)),
                 "payment.charge" => {
                     let reference = field(&request, "reference").unwrap_or_default();
                     if under_another_key && is_unknown(&reference) {
@@ -103,4 +112,34 @@ async fn charge_at(next: Network, mut request: Request, quote: Option<Request>) 
         request.body = body.to_string().into();
     }
     next.send(request).await
+}
+
+/// Whatever a reply tells of a charge's amount is read as the amount that was asked for.
+fn believe_the_agreed_amount(wired: Wired) -> Wired {
+    let asked: Arc<Mutex<BTreeMap<String, Value>>> = Arc::default();
+    wired.sending(move |next, request| {
+        let asked = asked.clone();
+        async move {
+            let reference = field(&request, "reference").unwrap_or_else(|| looked_up(&request).to_owned());
+            if request.operation == "payment.charge"
+                && let Ok(body) = serde_json::from_slice::<Value>(&request.body)
+            {
+                asked.lock().expect("no holder panics").insert(reference.clone(), body["amount"].clone());
+            }
+            let is_about_charges = matches!(request.operation, "payment.charge" | "payment.look_up" | "payment.cancel");
+            let mut response = next.send(request).await?;
+            let agreed = asked.lock().expect("no holder panics").get(&reference).cloned();
+            if let Some(agreed) = agreed.filter(|_| is_about_charges && response.status < 300)
+                && let Ok(mut body) = serde_json::from_slice::<Value>(&response.body)
+            {
+                let listed = body.get_mut("charges").and_then(Value::as_array_mut);
+                listed.into_iter().flatten().for_each(|charge| charge["amount"] = agreed.clone());
+                if let Some(amount) = body.get_mut("amount") {
+                    *amount = agreed;
+                }
+                response.body = body.to_string().into();
+            }
+            Ok(response)
+        }
+    })
 }

@@ -46,7 +46,7 @@ struct Mapped {
 }
 
 impl Journal for Mapped {
-    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>> {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
         let key = key.clone();
         Box::pin(async move { Ok(self.next.get(&key).await?.and_then(|stored| (self.read)(&key, stored))) })
     }
@@ -117,8 +117,8 @@ impl Wired {
 }
 
 /// An answer that no provider gave.
-pub(super) fn made_up(status: u16, body: impl Into<bytes::Bytes>) -> Sent {
-    Ok(Response { status, retry_after: None, date: None, body: body.into() })
+pub(super) fn made_up(status: u16, body: impl Into<bytes::Bytes>) -> Response {
+    Response { status, retry_after: None, date: None, body: body.into() }
 }
 
 /// A field of a request's JSON body.

@@ -64,8 +64,8 @@ pub static ONE_PROVIDER_KEY_FOR_ALL_STEPS: Defect = Defect {
 };
 
 /// See `about`.
-pub static PROVIDER_KEY_NOT_RENEWED_AFTER_A_CLEAN_FAILURE: Defect = Defect {
-    id: "provider_key_not_renewed_after_a_clean_failure",
+pub static PROVIDER_KEY_NOT_RENEWED: Defect = Defect {
+    id: "provider_key_not_renewed",
     about: "the charge's key is made of the purchase, so that a second try gets the first one's refusal",
     caught_by: "key-carried",
     hunted_on: &[on("retries/payment_is_down_for_the_call")],

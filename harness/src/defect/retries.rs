@@ -19,7 +19,7 @@ pub static RETRY_OF_4XX: Defect = Defect {
         each_life(|wired| {
             wired.sending(|next, request| async move {
                 match next.send(request).await {
-                    Ok(response) if is_a_no(response.status) => made_up(503, ""),
+                    Ok(response) if is_a_no(response.status) => Ok(made_up(503, "")),
                     other => other,
                 }
             })

@@ -1,13 +1,17 @@
 //! Defects of what is kept beside the keys: sessions, orders and switches that are not what they say.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use giftgenius::checkout::order::Order;
+use giftgenius::checkout::state::Charge;
+use giftgenius::ids::OrderId;
 use giftgenius::journal::{Key, Record, Stored};
 
 use super::door::calling;
 use super::keys::always_open;
 use super::{Defect, each_life, on};
+use crate::system::wiring::Wired;
 
 /// See `about`.
 pub static SESSION_PAID_ONCE_A_KEY: Defect = Defect {
@@ -37,10 +41,24 @@ pub static ORDER_VISIBLE_TO_ANOTHER_USER: Defect = Defect {
                     let record = Arc::new(Record::Order(Order { user, ..order.clone() }));
                     Some(Stored { version: stored.version, record })
                 }
-                Record::Session(_) | Record::Entry(_) | Record::Workflow(_) | Record::Switches(_) => Some(stored),
+                Record::Session(_)
+                | Record::Entry(_)
+                | Record::Workflow(_)
+                | Record::Switches(_)
+                | Record::Event(_)
+                | Record::Payment(_) => Some(stored),
             })
         })
     },
+};
+
+/// See `about`.
+pub static REFUND_NOT_BOOKED: Defect = Defect {
+    id: "refund_not_booked",
+    about: "the money is given back, and the order's own record still says that it was taken",
+    caught_by: "conserved",
+    hunted_on: &[on("saga/cancelled_after_it_was_paid")],
+    wiring: || each_life(keep_the_charge_on_record),
 };
 
 /// See `about`.
@@ -51,3 +69,26 @@ pub static DEGRADED_MODE_THAT_STILL_CHARGES: Defect = Defect {
     hunted_on: &[on("degraded/checkout_is_off")],
     wiring: || each_life(|wired| wired.reading(|key, stored| (*key != Key::Switches).then_some(stored))),
 };
+
+fn keep_the_charge_on_record(wired: Wired) -> Wired {
+    let charges: Mutex<BTreeMap<OrderId, Charge>> = Mutex::default();
+    wired.mapping(
+        |_, stored| Some(stored),
+        move |mut batch| {
+            let mut charges = charges.lock().expect("no holder of the charges panics");
+            for write in &mut batch.writes {
+                let Record::Order(order) = &*write.record else { continue };
+                if matches!(order.saga.charge, Charge::Captured { .. }) {
+                    charges.insert(order.id.clone(), order.saga.charge.clone());
+                } else if order.saga.ending.is_some()
+                    && let Some(charge) = charges.get(&order.id)
+                {
+                    let mut order = order.clone();
+                    order.saga.charge = charge.clone();
+                    write.record = Arc::new(Record::Order(order));
+                }
+            }
+            batch
+        },
+    )
+}

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::parts::made_up;
+use super::parts::{field, made_up};
 use super::{Defect, each_life, on};
 use crate::system::wiring::Wired;
 
@@ -82,8 +82,9 @@ fn commit_later(wired: Wired) -> Wired {
             if request.operation != "inventory.commit" {
                 return next.send(request).await;
             }
+            let reply = json!({"reference": field(&request, "reference"), "status": "committed"});
             tasks.spawn("commit", Box::pin(async move { _ = next.send(request).await }));
-            made_up(200, r#"{"status": "committed"}"#)
+            Ok(made_up(200, reply.to_string()))
         }
     })
 }

@@ -63,7 +63,7 @@ pub static COMPENSATION_NOT_REPEATED: Defect = Defect {
                 let undoes = done(&request).is_some();
                 match tokio::time::timeout(patience, next.send(request)).await {
                     Ok(sent) if succeeded(&sent) || !undoes => sent,
-                    Ok(_) | Err(_) if undoes => made_up(400, ""),
+                    Ok(_) | Err(_) if undoes => Ok(made_up(400, "")),
                     Ok(sent) => sent,
                     Err(_) => std::future::pending().await,
                 }
@@ -183,17 +183,19 @@ pub static PARK_OF_EVERYTHING: Defect = Defect {
 
 /// What an undo is answered when it is done; `None` for anything that is no undo.
 fn done(request: &Request) -> Option<Sent> {
+    let asked: Value = serde_json::from_slice(&request.body).ok()?;
+    let reference = asked.get("reference")?;
     let body = match request.operation {
-        "inventory.release" => json!({"status": "released"}),
-        "inventory.restock" => json!({"status": "restocked"}),
-        "payment.cancel" => json!({"status": "closed", "charges": []}),
+        "inventory.release" => json!({"reference": reference, "status": "released"}),
+        "inventory.restock" => json!({"reference": reference, "status": "restocked"}),
+        "payment.cancel" => json!({"reference": reference, "status": "closed", "charges": []}),
         "payment.refund" => {
-            let asked: Value = serde_json::from_slice(&request.body).ok()?;
-            json!({"id": "re_0", "amount": asked.get("amount"), "status": "succeeded"})
+            let (charge, amount) = (asked.get("charge"), asked.get("amount"));
+            json!({"id": "re_0", "charge": charge, "amount": amount, "status": "succeeded"})
         }
         _ => return None,
     };
-    Some(made_up(200, body.to_string()))
+    Some(Ok(made_up(200, body.to_string())))
 }
 
 /// The order that a request is about, whichever provider it asks.
@@ -225,8 +227,12 @@ fn forget_release(wired: Wired, comes_to_it: fn(&Request, &Sent) -> bool) -> Wir
         let orders = orders.clone();
         async move {
             let order = order_of(&request);
-            if request.operation == "inventory.release" && orders.lock().expect("no holder panics").contains(&order) {
-                return made_up(200, r#"{"status": "released"}"#);
+            let forgotten = orders.lock().expect("no holder panics").contains(&order);
+            if request.operation == "inventory.release"
+                && forgotten
+                && let Some(done) = done(&request)
+            {
+                return done;
             }
             let sent = tokio::time::timeout(patience, next.send(request.clone())).await;
             let sent = sent.unwrap_or(Err(giftgenius::ports::TransportError::Broken));

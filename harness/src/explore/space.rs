@@ -209,8 +209,8 @@ fn entries(kind: Kind, menu: Breadth) -> Vec<Entry> {
         }
         Kind::Over(_) => {
             let core = over_time(Breadth::Core);
-            let all = over_time(menu).iter().cloned();
-            all.map(|fault| Entry { core: core.contains(&fault), fault: Anything::Over(fault) }).collect()
+            let all = over_time(menu).iter();
+            all.map(|fault| Entry { core: core.contains(fault), fault: Anything::Over(fault.clone()) }).collect()
         }
     }
 }

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use super::plan::DELAY_MAX;
 use super::site::Place;
-use super::{Circumstance, CrashPoint, Expiry, Fault, ProviderFault, RetryAfter};
+use super::{Circumstance, CrashPoint, Expiry, Fault, Forgery, Moment, RetryAfter};
 use crate::provider::OperationSpec;
 use crate::provider::operations::{self, Refusal};
 use crate::suggest::nearest;
 
 pub mod breadth;
 
-pub use breadth::Breadth;
+pub use breadth::{Breadth, over_time};
 
 /// A fault that an operation cannot have, or that is out of range.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -94,6 +94,7 @@ pub fn full(place: impl Into<Place>) -> &'static [Fault] {
             Place::HostCall => host_menu(),
             Place::JournalRead => vec![Fault::Yield, Fault::Busy, Fault::Corrupt],
             Place::JournalWrite => full_write_menu(),
+            Place::Webhook => full_event_menu(),
         };
         Place::all().map(menu).collect()
     });
@@ -107,35 +108,11 @@ pub fn core(place: impl Into<Place>) -> &'static [Fault] {
             Place::Request(operation) => core_menu(operation),
             Place::HostCall | Place::JournalRead => Vec::new(),
             Place::JournalWrite => vec![Fault::Busy, Fault::Crash(CrashPoint::AfterWrite), Fault::Jump(Expiry::Lease)],
+            Place::Webhook => vec![Fault::Twice, Fault::Late, Fault::Never],
         };
         Place::all().map(menu).collect()
     });
     &MENUS[place.into().index()]
-}
-
-/// The faults over time that exploration tries, one at a time, at a provider: the same for each. Two last for good, as
-/// far as one sale goes.
-pub const fn over_time(extent: Breadth) -> &'static [ProviderFault] {
-    const FOR_GOOD: u32 = 1000;
-    match extent {
-        Breadth::Full => &[
-            ProviderFault::Outage { from: 1, calls: 1 },
-            ProviderFault::Outage { from: 1, calls: 4 },
-            ProviderFault::Outage { from: 2, calls: 3 },
-            ProviderFault::Outage { from: 1, calls: FOR_GOOD },
-            ProviderFault::Outage { from: 2, calls: FOR_GOOD },
-            ProviderFault::Brownout { percent: 50, from: 1, calls: 8 },
-            ProviderFault::Flap { from: 1, up: 1, down: 2, calls: 9 },
-            ProviderFault::RateLimit { from: 1, calls: 4, retry_after: 1 },
-            ProviderFault::RateLimit { from: 2, calls: 4, retry_after: 60 },
-        ],
-        Breadth::Core => &[
-            ProviderFault::Outage { from: 1, calls: 4 },
-            ProviderFault::Outage { from: 2, calls: FOR_GOOD },
-            ProviderFault::Brownout { percent: 50, from: 1, calls: 8 },
-            ProviderFault::RateLimit { from: 1, calls: 4, retry_after: 1 },
-        ],
-    }
 }
 
 /// Whether a fault can happen at a place.
@@ -151,12 +128,13 @@ pub fn validate(place: impl Into<Place>, fault: &Fault) -> Result<(), Impossible
 fn at_own(place: Place, fault: &Fault) -> Result<(), Impossible> {
     let possible = match fault {
         Fault::Crash(CrashPoint::BeforeCall) => place == Place::HostCall,
-        Fault::Crash(CrashPoint::BeforeWrite | CrashPoint::AfterWrite) | Fault::Full => place == Place::JournalWrite,
+        Fault::Crash(CrashPoint::BeforeWrite | CrashPoint::AfterWrite) | Fault::Full | Fault::HangUp => {
+            place == Place::JournalWrite
+        }
         Fault::Corrupt => place == Place::JournalRead,
-        Fault::Busy | Fault::Slow(_) | Fault::Yield => place != Place::HostCall,
-        Fault::Jump(_) => place != Place::JournalRead,
-        Fault::HangUp => place == Place::JournalWrite,
-        _ => false,
+        Fault::Busy | Fault::Slow(_) | Fault::Yield => matches!(place, Place::JournalRead | Place::JournalWrite),
+        Fault::Jump(_) => matches!(place, Place::HostCall | Place::JournalWrite),
+        _ => place == Place::Webhook && fault.moment() == Moment::Event,
     };
     if possible { Ok(()) } else { Err(elsewhere(place, fault)) }
 }
@@ -169,6 +147,7 @@ fn elsewhere(place: Place, fault: &Fault) -> Impossible {
         Fault::Busy | Fault::Slow(_) | Fault::Yield => "`journal.read` or `journal.write`",
         Fault::Jump(_) => "`host.call` or `journal.write`",
         Fault::HangUp => "a request or `journal.write`",
+        _ if fault.moment() == Moment::Event => "`webhook.event`",
         _ => "a request, such as `payment.charge#1`",
     };
     Impossible::Elsewhere { fault: fault.to_string(), place: place.label(), instead }
@@ -184,8 +163,13 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
         | Fault::Full
         | Fault::Slow(_)
         | Fault::Corrupt
-        | Fault::Jump(_) => Err(elsewhere(Place::Request(operation), fault)),
-        Fault::Crash(CrashPoint::BeforeSend | CrashPoint::AfterSend | CrashPoint::AfterReply) | Fault::HangUp => Ok(()),
+        | Fault::Jump(_)
+        | Fault::BeforeReply
+        | Fault::Twice
+        | Fault::Late
+        | Fault::Reordered
+        | Fault::Never
+        | Fault::Forged(_) => Err(elsewhere(Place::Request(operation), fault)),
         Fault::StatusAfter(..) => effectful(operation, fault, "status"),
         Fault::ResetAfter => effectful(operation, fault, "reset"),
         Fault::Stall => effectful(operation, fault, "lost_request"),
@@ -219,7 +203,9 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
             let instead = instead.join(" or ");
             Err(Impossible::NoRefusal { circumstance: circumstance.name(), operation: label, instead })
         }
-        Fault::Refuse
+        Fault::Crash(CrashPoint::BeforeSend | CrashPoint::AfterSend | CrashPoint::AfterReply)
+        | Fault::HangUp
+        | Fault::Refuse
         | Fault::LostRequest
         | Fault::Status(..)
         | Fault::Reset
@@ -282,6 +268,12 @@ pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
         | Fault::Full
         | Fault::Corrupt
         | Fault::Jump(_)
+        | Fault::BeforeReply
+        | Fault::Twice
+        | Fault::Late
+        | Fault::Reordered
+        | Fault::Never
+        | Fault::Forged(_)
         | Fault::Circumstance(
             Circumstance::OutOfStock
             | Circumstance::PartialReserve
@@ -357,6 +349,11 @@ fn full_menu(operation: &OperationSpec) -> Vec<Fault> {
 fn host_menu() -> Vec<Fault> {
     let jumps = Expiry::ALL.map(Fault::Jump);
     [Fault::Crash(CrashPoint::BeforeCall)].into_iter().chain(jumps).collect()
+}
+
+fn full_event_menu() -> Vec<Fault> {
+    let delivered = [Fault::BeforeReply, Fault::Twice, Fault::Late, Fault::Reordered, Fault::Never];
+    delivered.into_iter().chain(Forgery::ALL.map(Fault::Forged)).collect()
 }
 
 fn full_write_menu() -> Vec<Fault> {

@@ -2,6 +2,7 @@
 
 use super::evidence::{Evidence, OrderView};
 use super::{Findings, Oracle, Verdict};
+use crate::fault::{Circumstance, Fault};
 use crate::provider::ledger::EffectKind;
 use crate::provider::operations::COMMIT;
 use crate::trace::Seen;
@@ -72,6 +73,14 @@ fn was_called_gone(evidence: &Evidence<'_>, effect: usize) -> bool {
         })
 }
 
+/// Whether the provider had forgotten the key of the request that brought an effect: it did not deduplicate then, and
+/// what it did twice can only be undone.
+fn was_forgotten(evidence: &Evidence<'_>, effect: usize) -> bool {
+    let exchange = evidence.ledger.effects[effect].exchange;
+    let forgotten = Some(Fault::Circumstance(Circumstance::KeyExpired));
+    evidence.exchanges.iter().any(|view| Some(view.sent.exchange) == exchange && view.sent.fault == forgotten)
+}
+
 fn at_rest(evidence: &Evidence<'_>, purchase: usize, kind: EffectKind, findings: &mut Findings) {
     let mut standing: Vec<usize> = Vec::new();
     let mut parked_counted = None;
@@ -97,7 +106,10 @@ fn at_rest(evidence: &Evidence<'_>, purchase: usize, kind: EffectKind, findings:
 
 fn at_every_instant(evidence: &Evidence<'_>, purchase: usize, kind: EffectKind, findings: &mut Findings) {
     let mut standing: Vec<usize> = Vec::new();
-    let mut all: Vec<usize> = of_purchase(evidence, purchase, kind).map(|(_, effect)| effect).collect();
+    let mut all: Vec<usize> = of_purchase(evidence, purchase, kind)
+        .map(|(_, effect)| effect)
+        .filter(|effect| !was_forgotten(evidence, *effect))
+        .collect();
     all.sort_unstable();
     for effect in all {
         let now = evidence.event_of(effect);

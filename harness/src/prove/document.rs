@@ -73,9 +73,9 @@ pub struct CaughtReport {
     pub message: String,
     /// Whether the one whose rule the defect breaks is among them.
     pub as_expected: bool,
-    /// Where a scenario file that replays it was left.
+    /// The line that repeats it, where a scenario file was left for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub written_to: Option<String>,
+    pub replay: Option<String>,
 }
 
 /// What came of GiftGenius as it is.
@@ -187,7 +187,7 @@ fn caught_report(defect: &Defect, caught: &Caught) -> CaughtReport {
         oracles: caught.oracles.iter().map(|oracle| (*oracle).to_owned()).collect(),
         message: caught.message.clone(),
         as_expected: caught.oracles.contains(&defect.caught_by),
-        written_to: None,
+        replay: None,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::fault::site::Place;
 use crate::oracle::{self, Verdict};
 use crate::outcome::Outcome;
 use crate::run::simulate;
-use crate::scenario::model::Scenario;
+use crate::scenario::model::{Narrowing, Scenario};
 use crate::scenario::policy::profile_name;
 
 /// A scenario under a payment profile, with the places that are struck: where something is hunted.
@@ -69,6 +69,16 @@ pub struct Caught {
     pub oracles: Vec<&'static str>,
     /// What the one that was meant to break says, or else the first.
     pub message: String,
+}
+
+impl Caught {
+    /// The scenario under the plan, as a file of its own.
+    pub(super) fn shown(&self) -> Scenario {
+        let mut shown = Scenario::clone(&self.ground.scenario);
+        shown.plan = self.plan.clone();
+        shown.explore = Narrowing::default();
+        shown
+    }
 }
 
 /// What a hunt came to.

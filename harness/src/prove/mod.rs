@@ -55,8 +55,21 @@ pub struct Means<'a> {
     pub done: &'a (dyn Fn(&str, bool) + Sync),
 }
 
+/// Whether every scenario is there that these defects are hunted on.
+pub fn check(defects: &[&'static Defect], scenarios: &[Arc<Scenario>]) -> Result<(), CannotProve> {
+    defects.iter().try_for_each(|defect| grounds(defect, scenarios).map(|_| ()))
+}
+
+/// What a proof leaves beside its document: for each defect that was caught a scenario that shows it.
+pub struct Proved {
+    /// The document.
+    pub proof: Proof,
+    /// By the defect's name.
+    pub shown: BTreeMap<&'static str, Scenario>,
+}
+
 /// Hunts defects, then tries GiftGenius itself in the same space.
-pub fn prove(defects: &[&'static Defect], means: Means<'_>) -> Result<Proof, CannotProve> {
+pub fn prove(defects: &[&'static Defect], means: Means<'_>) -> Result<Proved, CannotProve> {
     let grounds: Vec<Vec<Ground>> =
         defects.iter().map(|defect| grounds(defect, means.scenarios)).collect::<Result<_, _>>()?;
     let began = Instant::now();
@@ -73,7 +86,10 @@ pub fn prove(defects: &[&'static Defect], means: Means<'_>) -> Result<Proof, Can
     let pool = threads(means.threads).map_err(CannotProve::Threads)?;
     let unchanged = space::try_unchanged(&spaces(&grounds, &hunted), means.menu, &pool);
     (means.done)("GiftGenius itself", unchanged.findings.is_empty());
-    Ok(document::build(defects, &hunted, &unchanged, means.menu, began.elapsed()))
+    let proof = document::build(defects, &hunted, &unchanged, means.menu, began.elapsed());
+    let caught = |hunted: &Hunted| hunted.caught.as_ref().map(hunt::Caught::shown);
+    let shown = defects.iter().zip(&hunted).filter_map(|(defect, hunted)| Some((defect.id, caught(hunted)?)));
+    Ok(Proved { proof, shown: shown.collect() })
 }
 
 /// The scenarios that a defect is hunted on, each under its profile.

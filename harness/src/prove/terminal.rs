@@ -7,17 +7,24 @@ use super::document::{DefectReport, Proof};
 use crate::report::terminal::{WIDTH, with_exit, wrap};
 use crate::report::units;
 
+/// How far the lines that belong to a defect's are set in.
+const INDENT: &str = "    ";
+
 /// How many accusations are shown.
 const ACCUSATIONS_MAX: usize = 5;
 
-/// The whole proof.
-pub fn write(proof: &Proof) -> String {
+/// The whole proof; `called`: how misrule is called here.
+pub fn write(proof: &Proof, called: &str) -> String {
     let mut out = String::new();
     table(&mut out, proof);
     for defect in proof.escaped() {
         escaped(&mut out, defect, proof);
     }
     accusations(&mut out, proof);
+    let replay = proof.defects.iter().find_map(|defect| defect.caught.as_ref()?.replay.as_ref());
+    if let Some(replay) = replay {
+        put(&mut out, &format!("see one of them: {}", replay.replacen("misrule", called, 1)));
+    }
     put(&mut out, &with_exit(&last(proof), proof.verdict.exit_code(), WIDTH));
     out
 }
@@ -37,31 +44,39 @@ fn last(proof: &Proof) -> String {
 
 fn table(out: &mut String, proof: &Proof) {
     let id = proof.defects.iter().map(|defect| defect.id.len()).max().unwrap_or(0).max("defect".len());
-    let by = widest(proof, |defect| Proof::caught_by(defect).map(str::len)).max("caught by".len());
-    put(out, &format!("{:id$}  {:by$}  {:>7}  {:>7}  smallest plan", "defect", "caught by", "runs", "after"));
+    let by = proof.defects.iter().filter_map(Proof::caught_by).map(str::len).max().unwrap_or(0).max("caught by".len());
+    put(out, &format!("{:id$}  {:by$}  {:>6}  {:>6}  smallest plan", "defect", "caught by", "runs", "after"));
     for defect in &proof.defects {
         let after = Duration::from_micros(proof.measured.after_us.get(&defect.id).copied().unwrap_or_default());
         let head = format!(
-            "{:id$}  {:by$}  {:>7}  {:>7}  ",
+            "{:id$}  {:by$}  {:>6}  {:>6}  ",
             defect.id,
             Proof::caught_by(defect).unwrap_or("ESCAPED"),
             units::grouped(defect.runs),
             units::span(after)
         );
-        put(out, format!("{head}{}", plan(defect)).trim_end());
+        let plan = match &defect.caught {
+            None => "",
+            Some(caught) if caught.plan.is_empty() => "(none)",
+            Some(caught) => &caught.plan,
+        };
+        // A plan is whole, so that it can be copied: one that is too long has lines of its own.
+        if head.chars().count() + plan.chars().count() <= WIDTH {
+            put(out, format!("{head}{plan}").trim_end());
+        } else {
+            put(out, head.trim_end());
+            for line in wrap(plan, WIDTH - INDENT.len()).lines() {
+                put(out, &format!("{INDENT}{line}"));
+            }
+        }
+        if let Some(caught) = defect.caught.as_ref().filter(|caught| !caught.as_expected) {
+            put(
+                out,
+                &format!("{INDENT}and not `{}`, whose rule it breaks: {}", defect.expected, caught.oracles.join(", ")),
+            );
+        }
     }
     out.push('\n');
-}
-
-fn widest(proof: &Proof, width: impl Fn(&DefectReport) -> Option<usize>) -> usize {
-    proof.defects.iter().filter_map(width).max().unwrap_or(0)
-}
-
-/// The plan, and the scenario where that is not the plainest one.
-fn plan(defect: &DefectReport) -> String {
-    let Some(caught) = &defect.caught else { return String::new() };
-    let plan = if caught.plan.is_empty() { "(none)" } else { &caught.plan };
-    format!("{plan}  in {}", caught.scenario)
 }
 
 fn escaped(out: &mut String, defect: &DefectReport, proof: &Proof) {

@@ -18,6 +18,7 @@ use giftgenius::journal::sqlite::SqliteJournal;
 use giftgenius::ports::Ports;
 use giftgenius::serve::{Access, serve_http};
 use giftgenius::users::Users;
+use giftgenius::webhooks::WebhookSecret;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -53,15 +54,22 @@ impl Failure {
 
 /// The process: reads its settings from stdin, serves until `stop`, and then waits until it is killed or misrule is gone.
 /// Its one argument is the run's folder, which it has to know before it is told anything: misrule may be gone by then.
-pub fn main() -> ExitCode {
+/// `find`: the planted bug of a name, where the settings name one.
+pub fn main(find: Find) -> ExitCode {
     let folder = std::env::args_os().nth(2).map(PathBuf::from);
-    let Err(Failure(why)) = run(folder.as_deref());
-    // stderr is read by misrule, which shows it.
-    let _ = writeln!(std::io::stderr(), "{why}");
+    let Err(Failure(why)) = run(folder.as_deref(), find);
+    // stderr is read by misrule, which shows it. If nobody reads, misrule is gone, and the failure may come of that: another
+    // process of the run has begun to remove the folder.
+    if writeln!(std::io::stderr(), "{why}").is_err() {
+        folder.inspect(|folder| tidy_up(folder));
+    }
     ExitCode::from(COULD_NOT_RUN)
 }
 
-fn run(folder: Option<&Path>) -> Result<Infallible, Failure> {
+/// What is wired otherwise under a name.
+pub type Find = fn(&str) -> Option<Arc<dyn Wiring>>;
+
+fn run(folder: Option<&Path>, find: Find) -> Result<Infallible, Failure> {
     let mut first = String::new();
     std::io::stdin().lock().read_line(&mut first).map_err(Failure::of("stdin could not be read"))?;
     if !first.ends_with('\n') {
@@ -76,13 +84,17 @@ fn run(folder: Option<&Path>) -> Result<Infallible, Failure> {
             return Err(Failure(String::from("the first line is not `start`")));
         }
     };
+    let wiring = match &settings.defect {
+        None => None,
+        Some(id) => Some(find(id).ok_or_else(|| Failure(format!("there is no planted bug `{id}`")))?),
+    };
     json_lines::init_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(Failure::of("no runtime could be started"))?;
-    if let Err(failure) = runtime.block_on(serve(settings, None)) {
+    if let Err(failure) = runtime.block_on(serve(settings, wiring.as_deref())) {
         runtime.shutdown_background();
         return Err(failure);
     }
@@ -108,8 +120,13 @@ async fn serve(settings: Settings, wiring: Option<&dyn Wiring>) -> Result<(), Fa
     let list: Vec<_> = settings.users.iter().map(|user| format!("{}={}", user.name, user.token)).collect();
     let users = Users::parse(&SecretString::from(list.join(",")))
         .map_err(|error| Failure(format!("the list of users {error}")))?;
-    let Wired { ports, policy, door: _ } = Wired::whole(ports, settings.policy).with(wiring);
-    let app = App::new(ports, policy);
+    let Wired { ports, policy, door } = Wired::whole(ports, settings.policy).with(wiring);
+    if door.is_some() {
+        return Err(Failure(String::from("this planted bug is a broken door, and here the door is production's own")));
+    }
+    let secret = settings.webhook_secret.map(|secret| WebhookSecret::new(SecretString::from(secret))).transpose();
+    let secret = secret.map_err(Failure::of("the webhook secret cannot be used"))?;
+    let app = App::with_webhooks(ports, policy, secret);
 
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(Failure::of("no port could be opened"))?;
     let address = listener.local_addr().map_err(Failure::of("the port has no address"))?;

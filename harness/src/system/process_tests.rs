@@ -34,8 +34,10 @@ async fn start(program: &str, arguments: &[&str], start_max: Duration) -> RunErr
         users: Vec::new(),
         seed: 1,
         incarnation: 1,
+        webhook_secret: None,
         clock_off_ms: 0,
         recovers: false,
+        defect: None,
     };
     let standby = match Standby::start_command(Path::new(program), command) {
         Ok(standby) => standby,

@@ -1,8 +1,8 @@
 //! How much of each menu exploration tries, as scenario files and the command line say it.
 
 use super::{core, full};
-use crate::fault::Fault;
 use crate::fault::site::Place;
+use crate::fault::{Fault, ProviderFault};
 
 /// One of the two menus that every place has.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -31,5 +31,30 @@ impl Breadth {
             Self::Full => full(place),
             Self::Core => core(place),
         }
+    }
+}
+
+/// The faults over time that exploration tries, one at a time, at a provider: the same for each. Two last for good, as
+/// far as one sale goes.
+pub const fn over_time(extent: Breadth) -> &'static [ProviderFault] {
+    const FOR_GOOD: u32 = 1000;
+    match extent {
+        Breadth::Full => &[
+            ProviderFault::Outage { from: 1, calls: 1 },
+            ProviderFault::Outage { from: 1, calls: 4 },
+            ProviderFault::Outage { from: 2, calls: 3 },
+            ProviderFault::Outage { from: 1, calls: FOR_GOOD },
+            ProviderFault::Outage { from: 2, calls: FOR_GOOD },
+            ProviderFault::Brownout { percent: 50, from: 1, calls: 8 },
+            ProviderFault::Flap { from: 1, up: 1, down: 2, calls: 9 },
+            ProviderFault::RateLimit { from: 1, calls: 4, retry_after: 1 },
+            ProviderFault::RateLimit { from: 2, calls: 4, retry_after: 60 },
+        ],
+        Breadth::Core => &[
+            ProviderFault::Outage { from: 1, calls: 4 },
+            ProviderFault::Outage { from: 2, calls: FOR_GOOD },
+            ProviderFault::Brownout { percent: 50, from: 1, calls: 8 },
+            ProviderFault::RateLimit { from: 1, calls: 4, retry_after: 1 },
+        ],
     }
 }

@@ -245,3 +245,15 @@ fn a_missing_fixture_is_told_by_its_name() {
     assert!(error.to_string().starts_with("cannot read "), "{error}");
     assert!(error.to_string().contains("catalog.json"), "{error}");
 }
+
+#[test]
+fn a_price_that_goes_up_stays_up_and_yesterdays_is_yesterdays() {
+    let mut shop = shop();
+    let total = |reply: (u16, Value)| reply.1["total"].as_i64().expect("a number");
+    let one = cart(&[("tea-set", 1)], "EUR", None);
+    assert_eq!(total(shop.quote(&one)), 4200);
+    assert_eq!(total(shop.under(Circumstance::PriceChanged).quote(&one)), 4600);
+    assert_eq!(total(shop.quote(&one)), 4600);
+    assert_eq!(shop.search("?text=tea+set&limit=1")[0]["amount"], 4600);
+    assert!(total(shop.under(Circumstance::Stale).quote(&one)) < 4600);
+}

@@ -251,3 +251,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_reservation_can_run_out_as_it_is_sold_and_then_it_is_gone() {
+    let mut shop = shop();
+    shop.reserve("k1", "ord_1/1", &items(2));
+    let reply = shop.under(Circumstance::ReservationExpired).commit("c1", "ord_1/1");
+    assert_eq!(code(&reply), (410, "reservation_gone"));
+    assert_eq!((shop.effects(), shop.stock()["tea-set"]), (vec![Reserve, Expire], (5, 5)));
+    assert_eq!(code(&shop.commit("c2", "ord_1/1")), (410, "reservation_gone"));
+}
+
+#[test]
+fn a_forgotten_key_changes_nothing_that_its_reference_protects() {
+    let mut shop = shop();
+    let first = shop.reserve("k1", "ord_1/1", &items(2));
+    assert_eq!(shop.under(Circumstance::KeyExpired).reserve("k1", "ord_1/1", &items(2)), first);
+    shop.commit("c1", "ord_1/1");
+    assert_eq!(shop.under(Circumstance::KeyExpired).commit("c1", "ord_1/1").0, 200);
+    assert_eq!((shop.effects(), shop.stock()["tea-set"]), (vec![Reserve, Commit], (5, 3)));
+}

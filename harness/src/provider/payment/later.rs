@@ -78,7 +78,7 @@ impl Payment {
                 Later::RefundFails { charge, id, amount, refund } => {
                     let charge = &mut self.charges[charge];
                     charge.refunded -= amount.minor_units;
-                    let change = Change {
+                    let failure = Change {
                         kind: EffectKind::RefundFailed,
                         reference: &charge.reference,
                         subject: id,
@@ -86,7 +86,7 @@ impl Payment {
                         stock: Vec::new(),
                         undoes: Some(refund),
                     };
-                    books::enter(record, now, Some(&request), change);
+                    books::enter(record, now, Some(&request), failure);
                 }
             }
         }

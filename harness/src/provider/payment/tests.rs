@@ -4,11 +4,11 @@ use giftgenius::policy::PaymentProfile::{Acp, Keyless, KeylessNoCancel, Stripe};
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::canary::{CANARIES, CARD_NUMBER};
+use crate::canary::{CANARIES, CARD_NUMBER, WEBHOOK_SECRET};
 use crate::provider::Circumstance;
-use crate::provider::ledger::EffectKind::{Charge, Close, Refund};
+use crate::provider::ledger::EffectKind::{Charge, Close, Refund, RefundFailed};
 use crate::provider::operations::{CHARGE, LOOK_UP, PAYMENT_METHODS};
-use crate::provider::testkit::{Shop, code};
+use crate::provider::testkit::{LATE_MAX, Shop, code};
 
 #[test]
 fn a_replayed_key_charges_once_where_the_profile_deduplicates() {
@@ -114,11 +114,12 @@ fn payment_methods_and_errors_carry_canaries() {
     assert_eq!(status, 200);
     assert_eq!(methods["payment_methods"][0]["id"], "pm_visa");
     assert_eq!(methods["payment_methods"][0]["last4"], "4242");
-    for canary in CANARIES {
+    // The secret of the events is in no body: it is what only a signature knows.
+    for canary in CANARIES.iter().filter(|canary| **canary != WEBHOOK_SECRET) {
         assert!(methods.to_string().contains(canary), "{canary}");
     }
     let refusal = shop.charge("k1", "ord_1", 0).1.to_string();
-    for canary in CANARIES.iter().filter(|canary| **canary != CARD_NUMBER) {
+    for canary in CANARIES.iter().filter(|canary| ![CARD_NUMBER, WEBHOOK_SECRET].contains(canary)) {
         assert!(refusal.contains(canary), "{canary}");
     }
     assert_eq!(shop.get(&PAYMENT_METHODS, "").0, 400);
@@ -136,8 +137,10 @@ fn a_look_up_lists_what_stands_under_the_reference() {
     assert_eq!(
         shop.look_up("ord_1"),
         json!([
-            {"id": "ch_1", "reference": "ord_1", "amount": 4200, "currency": "EUR", "status": "partially_refunded", "refunded": 200},
-            {"id": "ch_3", "reference": "ord_1", "amount": 300, "currency": "EUR", "status": "refunded", "refunded": 300},
+            {"id": "ch_1", "reference": "ord_1", "amount": 4200, "currency": "EUR", "status": "partially_refunded",
+             "refunded": 200, "refunding": 0},
+            {"id": "ch_3", "reference": "ord_1", "amount": 300, "currency": "EUR", "status": "refunded",
+             "refunded": 300, "refunding": 0},
         ])
     );
     assert_eq!(shop.get(&LOOK_UP, "").0, 400);
@@ -257,6 +260,159 @@ proptest! {
             let closed = ledger.of_kind(Close).find(|close| close.reference == reference).map(|close| close.id);
             let late = ledger.of_kind(Charge).filter(|charge| charge.reference == reference && closed < Some(charge.id));
             prop_assert_eq!(if closed.is_some() { late.count() } else { 0 }, 0);
+        }
+    }
+}
+
+#[test]
+fn each_thing_that_happens_to_a_charge_is_told_once() {
+    let mut shop = Shop::new(Stripe);
+    shop.providers.payment.send_events();
+    let told = |shop: &mut Shop| {
+        let events = shop.providers.payment.take_events();
+        events.iter().map(|event| format!("{} {} {}", event.id, event.kind.name(), event.object)).collect::<Vec<_>>()
+    };
+    shop.charge("k1", "ord_1", 4200);
+    shop.charge("k1", "ord_1", 4200);
+    assert_eq!(told(&mut shop), ["evt_1 charge.captured ch_1"], "a replayed key makes nothing happen");
+    shop.look_up("ord_1");
+    shop.under(Circumstance::Declined("expired_card".to_owned())).charge("k2", "ord_2", 4200);
+    shop.refund("k3", "ch_1", 4200);
+    shop.refund("k4", "ch_1", 4200);
+    assert_eq!(told(&mut shop), ["evt_2 charge.failed ", "evt_3 charge.refunded re_1"]);
+    assert!(told(&mut shop).is_empty(), "each is taken once");
+}
+
+#[test]
+fn a_provider_that_sends_no_events_keeps_none() {
+    let mut shop = Shop::new(Stripe);
+    shop.charge("k1", "ord_1", 4200);
+    assert!(shop.providers.payment.take_events().is_empty());
+}
+
+#[test]
+fn an_event_says_more_than_may_be_passed_on() {
+    let mut shop = Shop::new(Stripe);
+    shop.providers.payment.send_events();
+    shop.charge("k1", "ord_1", 4200);
+    let event = shop.providers.payment.take_events().remove(0);
+    let body: serde_json::Value = serde_json::from_slice(&event.body()).expect("JSON");
+    let named =
+        json!({"id": "evt_1", "type": "charge.captured", "reference": "ord_1", "object": "ch_1", "amount": 4200});
+    for (name, value) in named.as_object().expect("an object") {
+        assert_eq!(&body[name], value, "{name}");
+    }
+    for canary in CANARIES.iter().filter(|canary| **canary != WEBHOOK_SECRET) {
+        assert!(body.to_string().contains(canary), "{canary}");
+    }
+}
+
+/// The status of each charge of an order, as it is listed.
+fn statuses(shop: &mut Shop) -> Vec<String> {
+    let listed = shop.look_up("ord_1");
+    let list = listed.as_array().expect("a list").iter();
+    list.map(|charge| charge["status"].as_str().expect("a text").to_owned()).collect()
+}
+
+#[test]
+fn a_charge_that_is_accepted_first_is_captured_later_unless_its_reference_is_closed() {
+    for (circumstance, status) in
+        [(Circumstance::Processing, "processing"), (Circumstance::RequiresAction, "requires_action")]
+    {
+        for closed in [false, true] {
+            let mut shop = Shop::new(Stripe);
+            let reply = shop.under(circumstance.clone()).charge("k1", "ord_1", 4200);
+            assert_eq!((reply.0, &reply.1["status"]), (200, &json!(status)));
+            assert_eq!((statuses(&mut shop), shop.effects()), (vec![status.to_owned()], vec![]));
+            assert_eq!(code(&shop.refund("r1", "ch_1", 4200)), (409, "exceeds_charge"));
+            if closed {
+                let listed = shop.cancel("c1", "ord_1").1;
+                assert_eq!(listed["charges"][0]["status"], "cancelled");
+            }
+            shop.wait(LATE_MAX.as_secs() / 2);
+            let (told, books) = if closed { ("cancelled", vec![Close]) } else { ("captured", vec![Charge]) };
+            assert_eq!((statuses(&mut shop), shop.effects()), (vec![told.to_owned()], books));
+        }
+    }
+}
+
+#[test]
+fn what_is_still_to_be_done_is_done_at_rest() {
+    let mut shop = Shop::new(Stripe);
+    shop.under(Circumstance::Processing).charge("k1", "ord_1", 4200);
+    shop.stock();
+    assert_eq!(shop.effects(), [Charge]);
+    assert_eq!(shop.effect(0).key.as_deref(), Some("k1"), "in the books under its request");
+}
+
+#[test]
+fn a_refund_that_is_processed_counts_as_on_its_way_and_then_as_done() {
+    let mut shop = Shop::new(Keyless);
+    shop.charge("k1", "ord_1", 4200);
+    assert_eq!(shop.under(Circumstance::Processing).refund("r1", "ch_1", 4200).1["status"], "processing");
+    assert_eq!((&shop.look_up("ord_1")[0]["refunding"], shop.effects()), (&json!(4200), vec![Charge]));
+    assert_eq!(code(&shop.refund("r2", "ch_1", 1)), (409, "exceeds_charge"));
+    shop.wait(LATE_MAX.as_secs() / 2);
+    let listed = shop.look_up("ord_1");
+    assert_eq!((&listed[0]["refunding"], &listed[0]["refunded"]), (&json!(0), &json!(4200)));
+    assert_eq!(shop.effects(), [Charge, Refund]);
+}
+
+#[test]
+fn a_refund_that_fails_later_leaves_the_charge_as_it_was() {
+    let mut shop = Shop::new(Stripe);
+    shop.charge("k1", "ord_1", 4200);
+    assert_eq!(shop.under(Circumstance::RefundFailsLater).refund("r1", "ch_1", 4200).1["status"], "succeeded");
+    assert_eq!(statuses(&mut shop), ["refunded"]);
+    shop.wait(LATE_MAX.as_secs() / 2);
+    assert_eq!(statuses(&mut shop), ["captured"]);
+    assert_eq!(shop.effects(), [Charge, Refund, RefundFailed]);
+    let ledger = &shop.record.ledger;
+    assert_eq!(ledger.charge_standing(&ledger.effects[0]), 4200);
+    assert_eq!(shop.refund("r1", "ch_1", 4200).1["id"], "re_1", "the old key has the old answer");
+    assert_eq!(shop.refund("r2", "ch_1", 4200).1["id"], "re_2");
+}
+
+#[test]
+fn a_stale_listing_misses_the_latest_change_while_that_is_fresh() {
+    let mut shop = Shop::new(Keyless);
+    shop.charge("k1", "ord_1", 4200);
+    assert_eq!(shop.under(Circumstance::Stale).look_up("ord_1"), json!([]));
+    shop.wait(1);
+    shop.refund("r1", "ch_1", 4200);
+    assert_eq!(shop.under(Circumstance::Stale).look_up("ord_1")[0]["status"], "captured");
+    assert_eq!(shop.look_up("ord_1")[0]["status"], "refunded");
+    shop.wait(LATE_MAX.as_secs() / 10);
+    assert_eq!(shop.under(Circumstance::Stale).look_up("ord_1")[0]["status"], "refunded", "it has shown by now");
+}
+
+#[test]
+fn another_amount_is_taken_and_told() {
+    let mut shop = Shop::new(Stripe);
+    let reply = shop.under(Circumstance::WrongAmountCharged).charge("k1", "ord_1", 4200);
+    assert_eq!(
+        (&reply.1["amount"], shop.effect(0).amount.map(|amount| amount.minor_units)),
+        (&json!(4300), Some(4300))
+    );
+}
+
+#[test]
+fn a_forgotten_key_runs_afresh() {
+    let mut shop = Shop::new(Stripe);
+    shop.charge("k1", "ord_1", 4200);
+    assert_eq!(shop.under(Circumstance::KeyExpired).charge("k1", "ord_1", 4200).1["id"], "ch_2");
+    assert_eq!(shop.charge("k1", "ord_1", 4200).1["id"], "ch_2", "and is remembered again");
+}
+
+#[test]
+fn only_acp_says_that_an_earlier_copy_is_at_work() {
+    for (profile, told) in [(Acp, 409), (Stripe, 200), (Keyless, 200)] {
+        let mut shop = Shop::new(profile);
+        let reply = shop.under(Circumstance::InFlight).charge("k1", "ord_1", 4200);
+        assert_eq!((reply.0, shop.effects()), (told, vec![Charge]), "{profile:?}");
+        if told == 409 {
+            assert_eq!(code(&reply), (409, "in_flight"));
+            assert_eq!(shop.charge("k1", "ord_1", 4200).0, 200, "it is done by now");
         }
     }
 }

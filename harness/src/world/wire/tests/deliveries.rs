@@ -60,6 +60,56 @@ async fn silence_keeps_the_connection_open_until_the_client_gives_up() {
 }
 
 #[tokio::test]
+async fn a_stalled_request_is_applied_late_and_its_sender_hears_nothing() {
+    let scene = Scene::with(&[Fault::Stall]).await;
+    let sent = Instant::now();
+    let mut stream = scene.charge().await;
+    scene.until(|scene| scene.charges() == 1).await;
+    assert!(sent.elapsed() >= LATE_BY);
+    assert!(timeout(A_WHILE, stream.read(&mut [0; 64])).await.is_err(), "neither bytes nor an end");
+    assert_eq!(scene.seen(), [Seen::Silence]);
+}
+
+#[tokio::test]
+async fn a_reply_that_trickles_flows_and_is_never_whole() {
+    let scene = Scene::with(&[Fault::Trickle]).await;
+    let mut stream = scene.charge().await;
+    let mut reply = Vec::new();
+    // Two readings that bring something: it goes on.
+    for _ in 0..2 {
+        let before = reply.len();
+        while reply.len() < before + 2 {
+            stream.read_buf(&mut reply).await.unwrap();
+        }
+    }
+    let text = String::from_utf8_lossy(&reply);
+    let (head, body) = text.split_once("\r\n\r\n").expect("the head comes at once");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let promised: usize = header(head, "content-length").unwrap().parse().unwrap();
+    assert!(!body.is_empty() && body.len() < promised, "{body}");
+    assert_eq!((scene.charges(), scene.seen()), (1, vec![Seen::Silence]));
+}
+
+#[tokio::test]
+async fn a_huge_body_is_good_json_and_more_than_anybody_should_read() {
+    let scene = Scene::with(&[Fault::HugeBody]).await;
+    let (head, body) = read_reply(scene.charge().await).await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(body.len() > giftgenius::providers::http::BODY_BYTES_MAX);
+    assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["status"], "captured");
+    assert_eq!((scene.charges(), scene.seen()), (1, vec![Seen::Cut]));
+}
+
+#[tokio::test]
+async fn anothers_reply_is_a_good_one_about_something_else() {
+    let scene = Scene::with(&[Fault::OtherReply]).await;
+    let (_, body) = read_reply(scene.charge().await).await;
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_ne!(body["reference"], "ord_1");
+    assert_eq!((&body["amount"], scene.charges()), (&Value::from(4200), 1));
+}
+
+#[tokio::test]
 async fn a_delayed_reply_comes_late_and_is_applied_at_once() {
     let delay = Duration::from_millis(60);
     let scene = Scene::with(&[Fault::Delay(delay)]).await;
