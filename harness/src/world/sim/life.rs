@@ -225,13 +225,14 @@ impl House {
         }
     }
 
-    /// Makes the print of the run at this moment. There is none while something is on its way in the network; and after
-    /// a restart none where something else may remember: another replica, or parts from outside.
+    /// Makes the print of the run at this moment. There is none while something is on its way in the network, or where
+    /// the provider tells of things by itself; and after a restart none where something else may remember: another
+    /// replica, or parts from outside.
     pub fn make_print(&self, as_print: fn(u128) -> Print) {
         self.stage.make_print(as_print, |ink| {
             let remembers = self.replicas() > 1 || self.wiring.is_some();
             let is_restart = matches!(as_print(0), Print::Restarted(_));
-            if self.late.load(Ordering::Relaxed) > 0 || (is_restart && remembers) {
+            if self.webhooks || self.late.load(Ordering::Relaxed) > 0 || (is_restart && remembers) {
                 return None;
             }
             let clocks: Vec<_> = self.clocks.iter().map(|clock| clock.now()).collect();
