@@ -25,6 +25,7 @@ use crate::retry::Budgets;
 use crate::step_log::{AlertKind, Level, LogLine, StepLine, StepStatus};
 use crate::tools::{self, Call};
 use crate::validate::nearest;
+use crate::webhooks::WebhookSecret;
 use crate::workflow::Workflow;
 
 /// One tool call, as the connection hands it over.
@@ -108,16 +109,29 @@ pub struct App {
     caller: Caller,
     /// Who waits for an order in this process.
     pub(crate) waiters: Waiters,
+    /// Under which the payment provider signs its webhooks; without it none is taken in.
+    webhook_secret: Option<WebhookSecret>,
 }
 
 impl App {
-    /// Wires the application.
+    /// Wires the application; it takes no webhooks in.
     pub fn new(ports: Ports, policy: Policy) -> Arc<Self> {
+        Self::with_webhooks(ports, policy, None)
+    }
+
+    /// Wires the application; with a secret it takes the payment provider's webhooks in.
+    pub fn with_webhooks(ports: Ports, policy: Policy, webhook_secret: Option<WebhookSecret>) -> Arc<Self> {
         let budgets = Budgets::new(policy.budget);
         Arc::new(Self {
             caller: Caller { ports, policy, budgets, alerts: Alerts::default() },
             waiters: Waiters::default(),
+            webhook_secret,
         })
+    }
+
+    /// The secret of the payment provider's webhooks.
+    pub(crate) const fn webhook_secret(&self) -> Option<&WebhookSecret> {
+        self.webhook_secret.as_ref()
     }
 
     /// The ports.
@@ -166,7 +180,7 @@ impl App {
                 arguments.insert(String::from("idempotency_key"), Value::from(key));
             }
         }
-        let key = arguments.get("idempotency_key").and_then(Value::as_str).map(str::to_owned);
+        let key = arguments.get("idempotency_key").and_then(Value::as_str).map(Arc::from);
         let user = call.user;
         let call =
             Call { tool: tool.spec.name, user: user.clone(), correlation: correlation.clone(), arguments, deadline };
@@ -237,7 +251,7 @@ impl App {
         &self,
         tool: &'static str,
         user: UserId,
-        key: Option<String>,
+        key: Option<Arc<str>>,
         correlation: &CorrelationId,
         reply: &SavedReply,
     ) {
@@ -247,18 +261,19 @@ impl App {
         } else {
             ("workflow_step_succeeded", StepStatus::Success, Level::Info)
         };
-        let text = |pointer: &str| reply.structured.pointer(pointer).and_then(Value::as_str);
+        let told = &reply.structured;
+        let order_id = told.get("order_id").or_else(|| told.get("error")?.get("order_id"));
         self.ports().log.record(LogLine::Step(StepLine {
             event: Cow::Borrowed(event),
             level,
             user_id: user,
-            workflow_id: text("/workflow_id").map(WorkflowId::from),
+            workflow_id: told.get("workflow_id").and_then(Value::as_str).map(WorkflowId::from),
             step_id: Cow::Borrowed(tool),
             status,
             error_code,
             idempotency_key: key,
             correlation_id: correlation.clone(),
-            order_id: text("/order_id").or_else(|| text("/error/order_id")).map(OrderId::from),
+            order_id: order_id.and_then(Value::as_str).map(OrderId::from),
             time: self.now(),
         }));
     }

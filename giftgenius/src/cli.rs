@@ -14,11 +14,12 @@ use crate::config::{Cli, Command, ConfigError, Face, OrdersArgs, ServeConfig, Sw
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{CommitError, Journal, JournalError};
 use crate::operations::housekeeping::housekeeping;
-use crate::operations::parked::{ParkedOrder, parked_orders};
+use crate::operations::parked::{ParkedOrder, parked_orders, unknown_payments};
 use crate::operations::switches;
 use crate::ports::Ports;
 use crate::providers::http::{HttpTransport, SetUpError};
 use crate::serve::{StdioError, serve_http, serve_stdio};
+use crate::webhooks::record::UnknownPayment;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -112,7 +113,7 @@ async fn serve(config: ServeConfig) -> Result<(), Failure> {
     let signals = Signals::listen().map_err(Failure::Signals)?;
     let tasks = TokioTasks::default();
     let tool_deadline = config.policy.tool_deadline;
-    let app = App::new(
+    let app = App::with_webhooks(
         Ports {
             transport: Arc::new(HttpTransport::new(config.endpoints)?),
             journal: Arc::new(open(&config.journal)?),
@@ -122,6 +123,7 @@ async fn serve(config: ServeConfig) -> Result<(), Failure> {
             log: Arc::new(TracingStepLog),
         },
         config.policy,
+        config.webhook_secret,
     );
     let keeping = tokio::spawn(housekeeping(Arc::clone(&app)));
     match config.face {
@@ -177,21 +179,34 @@ fn open_existing(path: &Path) -> Result<SqliteJournal, Failure> {
 async fn orders(args: OrdersArgs) -> Result<String, Failure> {
     let json = args.json;
     let path = args.journal().map_err(|error| Failure::Config(vec![error]))?;
-    let orders = parked_orders(&open_existing(&path)?).await?;
-    Ok(if json { orders_json(&orders) } else { orders_text(&orders) })
+    let journal = open_existing(&path)?;
+    let (orders, payments) = (parked_orders(&journal).await?, unknown_payments(&journal).await?);
+    Ok(if json { orders_json(&orders, &payments) } else { orders_text(&orders, &payments) })
 }
 
-fn orders_json(orders: &[ParkedOrder]) -> String {
-    let mut text = serde_json::to_string_pretty(orders).expect("orders hold nothing that JSON cannot");
+/// One entry of the JSON list: a parked order, or (told by its `reference`) a payment that belongs to none.
+#[derive(serde::Serialize)]
+#[serde(untagged)]
+enum Listed<'a> {
+    Order(&'a ParkedOrder),
+    Payment(&'a UnknownPayment),
+}
+
+fn orders_json(orders: &[ParkedOrder], payments: &[UnknownPayment]) -> String {
+    let listed: Vec<_> = orders.iter().map(Listed::Order).chain(payments.iter().map(Listed::Payment)).collect();
+    let mut text = serde_json::to_string_pretty(&listed).expect("orders hold nothing that JSON cannot");
     text.push('\n');
     text
 }
 
-fn orders_text(orders: &[ParkedOrder]) -> String {
+fn orders_text(orders: &[ParkedOrder], payments: &[UnknownPayment]) -> String {
     let mut text = String::new();
     for order in orders {
         let ParkedOrder { order_id, amount, user_id, since, note } = order;
         writeln!(text, "{order_id}  {amount}  {user_id}  since {since}\n  {note}").expect("a String takes everything");
+    }
+    for UnknownPayment { reference, since, note, .. } in payments {
+        writeln!(text, "{reference}  unknown payment  since {since}\n  {note}").expect("a String takes everything");
     }
     if text.is_empty() { "no parked orders\n".into() } else { text }
 }
@@ -233,17 +248,29 @@ mod tests {
     #[test]
     fn a_parked_order_says_what_stands_and_what_to_do() {
         assert_eq!(
-            orders_text(&[order()]),
-            "ord_1  42.00 EUR  ann  since 2026-01-02T03:04:05Z\n  a charge stands; refund it\n"
+            orders_text(&[order()], &[payment()]),
+            "ord_1  42.00 EUR  ann  since 2026-01-02T03:04:05Z\n  a charge stands; refund it\n\
+             ord_9  unknown payment  since 2026-01-02T03:04:06Z\n  42.00 EUR of charge ch_1 stands\n"
         );
-        assert_eq!(orders_text(&[]), "no parked orders\n");
+        assert_eq!(orders_text(&[], &[]), "no parked orders\n");
+    }
+
+    fn payment() -> UnknownPayment {
+        UnknownPayment {
+            reference: "ord_9".into(),
+            since: "2026-01-02T03:04:06Z".parse().unwrap(),
+            note: "42.00 EUR of charge ch_1 stands".into(),
+            alerted: true,
+        }
     }
 
     #[test]
     fn parked_orders_read_back_from_json() {
-        let read: Vec<ParkedOrder> = serde_json::from_str(&orders_json(&[order()])).unwrap();
+        let read: Vec<ParkedOrder> = serde_json::from_str(&orders_json(&[order()], &[])).unwrap();
         assert_eq!(read, [order()]);
-        assert_eq!(orders_json(&[]), "[]\n");
+        let read: Vec<UnknownPayment> = serde_json::from_str(&orders_json(&[], &[payment()])).unwrap();
+        assert_eq!(read, [payment()]);
+        assert_eq!(orders_json(&[], &[]), "[]\n");
     }
 
     #[tokio::test]

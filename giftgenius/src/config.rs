@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use self::setting::{
     CATALOG_API_KEY, CATALOG_URL, INVENTORY_API_KEY, INVENTORY_URL, JOURNAL, PAYMENT_API_KEY, PAYMENT_PROFILE,
-    PAYMENT_URL, TOOL_DEADLINE, USER, USERS,
+    PAYMENT_URL, TOOL_DEADLINE, USER, USERS, WEBHOOK_SECRET,
 };
 pub use self::setting::{ConfigError, Setting};
 use crate::ids::UserId;
@@ -22,6 +22,7 @@ use crate::policy::{PaymentProfile, Policy};
 use crate::providers::http::{BaseUrlError, Endpoint, Endpoints};
 use crate::serve::Access;
 use crate::users::Users;
+use crate::webhooks::WebhookSecret;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -84,6 +85,9 @@ pub struct ServeArgs {
     /// The inventory's API key, where it wants one.
     #[arg(long, env = INVENTORY_API_KEY.env, hide_env_values = true, value_name = "KEY", value_parser = secret)]
     inventory_api_key: Option<SecretString>,
+    /// The secret under which the payment provider signs its webhooks; without it none is taken in.
+    #[arg(long, env = WEBHOOK_SECRET.env, hide_env_values = true, value_name = "SECRET", value_parser = secret)]
+    payment_webhook_secret: Option<SecretString>,
     /// What the payment provider promises about repeated requests.
     #[arg(long, env = PAYMENT_PROFILE.env, value_name = "PROFILE", help = PROFILE_HELP, default_value = "stripe")]
     payment_profile: String,
@@ -169,6 +173,8 @@ pub struct ServeConfig {
     pub journal: PathBuf,
     /// Every number.
     pub policy: Policy,
+    /// The secret of the payment provider's webhooks, where it sends any.
+    pub webhook_secret: Option<WebhookSecret>,
     /// Towards whom.
     pub face: Face,
 }
@@ -207,6 +213,7 @@ impl ServeArgs {
             let policy = Policy::for_calls_of(tool_deadline);
             errors.take(policy.check().map(|()| policy).map_err(ConfigError::Policy))
         });
+        let webhook_secret = errors.take(webhook_secret(self.payment_webhook_secret));
         let face = match self.http {
             None => errors.take(given(USER, self.user)).map(|user| Face::Stdio(user.into())),
             Some(address) => {
@@ -221,7 +228,7 @@ impl ServeArgs {
                 address.zip(access).map(|(address, access)| Face::Http { address, access })
             }
         };
-        match (payment, catalog, inventory, journal, payment_profile, policy, face) {
+        match (payment, catalog, inventory, journal, payment_profile, policy, webhook_secret, face) {
             (
                 Some(payment),
                 Some(catalog),
@@ -229,11 +236,13 @@ impl ServeArgs {
                 Some(journal),
                 Some(payment_profile),
                 Some(policy),
+                Some(webhook_secret),
                 Some(face),
             ) => Ok(ServeConfig {
                 endpoints: Endpoints { payment, catalog, inventory },
                 journal,
                 policy: Policy { payment_profile, ..policy },
+                webhook_secret,
                 face,
             }),
             _ => Err(errors.0),
@@ -271,6 +280,11 @@ fn endpoint(
         return Err(wrong(key, "holds characters that an HTTP header cannot carry; was it copied whole?"));
     }
     Ok(Endpoint { base_url, api_key })
+}
+
+fn webhook_secret(secret: Option<SecretString>) -> Result<Option<WebhookSecret>, ConfigError> {
+    let secret = secret.filter(|secret| !secret.expose_secret().is_empty());
+    secret.map(WebhookSecret::new).transpose().map_err(|error| wrong(WEBHOOK_SECRET, error.to_string()))
 }
 
 fn users(list: Option<SecretString>) -> Result<Users, ConfigError> {

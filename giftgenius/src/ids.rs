@@ -59,3 +59,7 @@ id! {
     /// What ties a tool call to the provider requests and log lines it caused.
     CorrelationId
 }
+id! {
+    /// One thing that the payment provider tells of: its own id, the same on every delivery.
+    EventId
+}

@@ -2,7 +2,7 @@
 //!
 //! [`app`] is the application: ports and policy wired together, with one way in. [`tools`] are what it offers, a file a
 //! tool; [`checkout`] is the resilient sale; [`providers`] and [`retry`] speak to the services outside; [`journal`] keeps
-//! what must survive. [`mcp`], [`serve`] and [`cli`] are its faces; [`ports`] is all that touches the world, [`adapters`]
+//! what must survive; [`webhooks`] take in what the payment provider tells by itself. [`mcp`], [`serve`] and [`cli`] are its faces; [`ports`] is all that touches the world, [`adapters`]
 //! what stands behind the ports in production.
 
 pub mod adapters;
@@ -26,4 +26,5 @@ pub mod time;
 pub mod tools;
 pub mod users;
 pub mod validate;
+pub mod webhooks;
 pub mod workflow;

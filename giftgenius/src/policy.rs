@@ -69,6 +69,15 @@ pub struct BudgetPolicy {
     pub window: Duration,
 }
 
+/// What is accepted from the payment provider's webhooks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct WebhookPolicy {
+    /// How far the time in a signature may be from now, either way.
+    pub tolerance: Duration,
+    /// How long an event's id is remembered: longer than the provider redelivers.
+    pub event_retention: Duration,
+}
+
 /// The whole policy; the defaults are production's.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Policy {
@@ -92,6 +101,8 @@ pub struct Policy {
     pub late_max: Duration,
     /// What the payment provider promises.
     pub payment_profile: PaymentProfile,
+    /// What is accepted from its webhooks.
+    pub webhooks: WebhookPolicy,
 }
 
 /// Two numbers of a policy that do not go together; each message is a whole sentence.
@@ -188,6 +199,10 @@ impl Default for Policy {
             entry_retention: Duration::from_secs(24 * 60 * 60),
             late_max: Duration::from_secs(120),
             payment_profile: PaymentProfile::Stripe,
+            webhooks: WebhookPolicy {
+                tolerance: Duration::from_secs(5 * 60),
+                event_retention: Duration::from_secs(7 * 24 * 60 * 60),
+            },
         }
     }
 }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::CorrelationId;
 pub use crate::journal::Journal;
+use crate::providers::hex;
 pub use crate::step_log::StepLog;
 
 /// A future behind a port; ports are object-safe so that they can be wired from outside.
@@ -156,7 +157,7 @@ pub struct Ports {
 impl Ports {
     /// A new identifier `prefix` + 16 hexadecimal digits.
     pub fn new_id(&self, prefix: &str) -> String {
-        format!("{prefix}{:016x}", self.entropy.next(Purpose::Id))
+        format!("{prefix}{}", hex(&self.entropy.next(Purpose::Id).to_be_bytes()))
     }
 
     /// Now plus `span`, in calendar time; saturates at the end of time.

@@ -1,4 +1,4 @@
-//! The transports: MCP over streamable HTTP beside the health page, and MCP over stdio.
+//! The transports: MCP over streamable HTTP beside the health page and the payment provider's webhooks, and MCP over stdio.
 //!
 //! Over HTTP every request stands alone (no sessions, replies as plain JSON), for clients of either lifecycle: a
 //! session would tie a client to a process and could be replayed by another user. Who is calling comes from the bearer
@@ -12,12 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::{Response, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::serve::ListenerExt as _;
 use rmcp::ServiceExt as _;
 use rmcp::service::ServerInitializeError;
@@ -31,6 +32,7 @@ use crate::ids::UserId;
 use crate::mcp::{McpFace, Principal};
 use crate::operations::health::health;
 use crate::users::Users;
+use crate::webhooks;
 
 /// Beyond the tool deadline, what an answer may take to be written.
 const WRITING: Duration = Duration::from_secs(1);
@@ -54,7 +56,7 @@ impl Access {
     }
 }
 
-/// Serves `/mcp` and `/api/health` on `listener` until `shutdown`; then until the calls in flight are answered.
+/// Serves `/mcp`, `/api/health` and `/webhooks/payment` on `listener` until `shutdown`; then until the calls in flight are answered.
 pub async fn serve_http(
     app: Arc<App>,
     listener: TcpListener,
@@ -94,6 +96,8 @@ fn router(app: Arc<App>, access: Access) -> Router {
         .route_service("/mcp", mcp)
         .route_layer(from_fn_with_state(Arc::new(access.users), authenticate))
         .route("/api/health", get(health_page))
+        // Not behind the users' tokens: the provider's signature says who is calling.
+        .route("/webhooks/payment", post(payment_webhook).layer(DefaultBodyLimit::max(webhooks::BODY_BYTES_MAX)))
         .with_state(app)
         .fallback(async || {
             problem(StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing here; MCP is at /mcp, health at /api/health")
@@ -134,6 +138,41 @@ async fn health_page(State(app): State<Arc<App>>) -> Response<Body> {
     let health = health(&app).await;
     let status = StatusCode::from_u16(health.http_status()).expect("200 and 503 are status codes");
     json(status, &health)
+}
+
+/// The body is taken as it came: the signature is of its bytes.
+async fn payment_webhook(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response<Body> {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejected) if rejected.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let message = format!("an event is at most {} bytes", webhooks::BODY_BYTES_MAX);
+            return problem(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", &message);
+        }
+        Err(_) => return problem(StatusCode::BAD_REQUEST, "MALFORMED", "the body could not be read to its end"),
+    };
+    // Two headers would leave open which of them counts.
+    let mut signatures = headers.get_all(webhooks::SIGNATURE_HEADER).iter();
+    let signature = signatures.next().filter(|_| signatures.next().is_none()).and_then(|value| value.to_str().ok());
+    let answer = app.payment_webhook(signature, &body).await;
+    let status = StatusCode::from_u16(answer.http_status()).expect("answers are status codes");
+    match answer {
+        webhooks::Answer::Accepted
+        | webhooks::Answer::Duplicate
+        | webhooks::Answer::Ignored
+        | webhooks::Answer::Parked => json(status, &serde_json::json!({ "status": answer.status() })),
+        webhooks::Answer::Refused(error) => problem(status, "REFUSED", &error.to_string()),
+        webhooks::Answer::Malformed => problem(status, "MALFORMED", "the body is no event"),
+        webhooks::Answer::NotSetUp => {
+            problem(status, "NOT_SET_UP", "this server has no webhook secret, so it takes no events")
+        }
+        webhooks::Answer::StoreFailed => {
+            problem(status, "STORE_UNAVAILABLE", "the event was not taken in; send it again")
+        }
+    }
 }
 
 fn problem(status: StatusCode, code: &str, message: &str) -> Response<Body> {

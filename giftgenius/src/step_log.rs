@@ -3,11 +3,13 @@
 //! The lines are typed, so that what production prints as JSON on stderr and what a test reads are the same.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::Code;
-use crate::ids::{CorrelationId, OrderId, SessionId, UserId, WorkflowId};
+use crate::ids::{CorrelationId, EventId, OrderId, SessionId, UserId, WorkflowId};
+use crate::webhooks::event::EventType;
 
 /// How a step went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -56,7 +58,7 @@ pub struct StepLine {
     pub error_code: Option<Code>,
     /// The caller's key, where the step has one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub idempotency_key: Option<String>,
+    pub idempotency_key: Option<Arc<str>>,
     /// Ties the line to the call.
     pub correlation_id: CorrelationId,
     /// The order, where there is one.
@@ -108,6 +110,8 @@ pub enum AlertKind {
     DoubleCharge,
     /// A provider keeps failing.
     ProviderDown,
+    /// A payment came under a reference that is no order's.
+    UnknownPayment,
 }
 
 /// One alert.
@@ -126,6 +130,57 @@ pub struct Alert {
     pub time: jiff::Timestamp,
 }
 
+/// What became of a webhook delivery.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WebhookStatus {
+    /// Taken in.
+    Accepted,
+    /// Taken in earlier.
+    Duplicate,
+    /// Of no concern.
+    Ignored,
+    /// Left to a person.
+    Parked,
+    /// Not the provider's, or no event.
+    Refused,
+    /// The store failed; it will come again.
+    Failed,
+}
+
+impl WebhookStatus {
+    /// The event's name in the log.
+    pub const fn event(self) -> &'static str {
+        match self {
+            Self::Accepted | Self::Duplicate | Self::Ignored | Self::Parked => "webhook_received",
+            Self::Refused => "webhook_refused",
+            Self::Failed => "webhook_failed",
+        }
+    }
+}
+
+/// One delivery of the payment provider's webhooks.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct WebhookLine {
+    /// `webhook_received`, `webhook_refused` or `webhook_failed`.
+    pub event: Cow<'static, str>,
+    /// How loud.
+    pub level: Level,
+    /// What became of it.
+    pub status: WebhookStatus,
+    /// The provider's event, where the delivery was signed and is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub event_id: Option<EventId>,
+    /// What happened, likewise.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub kind: Option<EventType>,
+    /// The merchant reference, likewise.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub order_id: Option<OrderId>,
+    /// When, in UTC.
+    pub time: jiff::Timestamp,
+}
+
 /// A line of the structured log.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "log", rename_all = "snake_case")]
@@ -136,6 +191,8 @@ pub enum LogLine {
     CheckoutResult(CheckoutResult),
     /// An alert.
     Alert(Alert),
+    /// A webhook.
+    Webhook(WebhookLine),
 }
 
 /// Where log lines go.

@@ -202,3 +202,53 @@ fn a_journal_that_cannot_be_opened_is_one_sentence() {
     assert_eq!(code, Some(4), "{stderr}");
     assert!(stderr.starts_with("giftgenius: the journal at ") && stderr.contains("cannot be opened"), "{stderr}");
 }
+
+#[test]
+fn webhooks_are_taken_from_the_provider_and_from_nobody_else() {
+    const SECRET: &str = "whsec_0123456789abcdef";
+    let mut server = HttpServer::start_with(&[("GIFTGENIUS_PAYMENT_WEBHOOK_SECRET", SECRET)]);
+    let body = json!({ "id": "evt_1", "type": "charge.captured", "reference": "ord_nobody" }).to_string();
+    let secret = giftgenius::webhooks::WebhookSecret::new(SECRET.into()).expect("a secret");
+    let signature = secret.sign(jiff::Timestamp::now(), body.as_bytes());
+    let deliver = |server: &HttpServer, signature: &[&str], body: &str| {
+        let headers: Vec<_> = signature.iter().map(|signature| ("payment-signature", *signature)).collect();
+        server.send("POST", "/webhooks/payment", &headers, body)
+    };
+
+    // No provider is there to be asked: it is left to a person, and durable.
+    let taken = deliver(&server, &[&signature], &body);
+    assert_eq!((taken.status, &taken.json()["status"]), (200, &json!("parked")), "{taken:?}");
+    let again = deliver(&server, &[&signature], &body);
+    assert_eq!((again.status, &again.json()["status"]), (200, &json!("duplicate")), "{again:?}");
+    let (code, listed, _) = output(configured(&["orders", "--parked"], &server.server.journal));
+    assert!(code == Some(0) && listed.starts_with("ord_nobody  unknown payment  since "), "{listed}");
+
+    let stale = secret.sign(jiff::Timestamp::now() - jiff::SignedDuration::from_mins(6), body.as_bytes());
+    for (signatures, body, status) in [
+        (&[][..], body.as_str(), 400),
+        (&["t=now"], &body, 400),
+        (&[&signature], "{}", 401),
+        (&[&stale], &body, 401),
+        (&[&signature, &signature], &body, 400),
+        (&[&signature], &"x".repeat(65 * 1024), 413),
+    ] {
+        let refused = deliver(&server, signatures, body);
+        assert_eq!(refused.status, status, "{signatures:?}: {refused:?}");
+        assert!(refused.json()["error"]["message"].is_string(), "{refused:?}");
+        assert!(!refused.body.contains("whsec") && !refused.body.contains(&signature[15..]), "{refused:?}");
+    }
+    assert_eq!(server.send("GET", "/webhooks/payment", &[], "").status, 405);
+
+    let logged = server.server.event("webhook_received");
+    assert_eq!((&logged["log"], &logged["event_id"]), (&json!("webhook"), &json!("evt_1")));
+    let refused = server.server.event("webhook_refused");
+    assert_eq!((&refused["status"], &refused["event_id"]), (&json!("refused"), &Value::Null));
+    assert!(!server.server.log_seen.iter().any(|line| line.contains(SECRET)));
+}
+
+#[test]
+fn without_a_secret_no_webhook_is_taken() {
+    let server = HttpServer::start();
+    let reply = server.send("POST", "/webhooks/payment", &[("payment-signature", "t=1,v1=00")], "{}");
+    assert_eq!((reply.status, &reply.json()["error"]["code"]), (404, &json!("NOT_SET_UP")), "{reply:?}");
+}

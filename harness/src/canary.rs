@@ -15,11 +15,13 @@ pub const CARD_NUMBER: &str = "4111113371337113";
 pub const INTERNAL_ADDRESS: &str = "10.13.37.7:8443";
 /// A frame of the provider's stack trace.
 pub const STACK_FRAME: &str = "at gateway.internal/Charge.java:113";
+/// The secret under which the payment provider signs its events.
+pub const WEBHOOK_SECRET: &str = "whsec_misrule_c41d7e90ab52";
 /// A mark of a provider's raw body: wherever it turns up, a body was passed on as it came.
 pub const RAW_BODY: &str = "raw-provider-body-5b1c";
 
 /// All of them, for the oracle that looks for them.
-pub const CANARIES: &[&str] = &[SECRET, CARD_NUMBER, INTERNAL_ADDRESS, STACK_FRAME, RAW_BODY];
+pub const CANARIES: &[&str] = &[SECRET, CARD_NUMBER, INTERNAL_ADDRESS, STACK_FRAME, RAW_BODY, WEBHOOK_SECRET];
 
 /// What a provider should have kept to itself, as it stands in error bodies (`error.internal`) and in extra fields.
 #[derive(Clone, Copy, Debug, Serialize)]

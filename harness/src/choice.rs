@@ -107,6 +107,11 @@ impl Choices {
         &self.asked
     }
 
+    /// Takes out what was asked and answered, in order: the run is over.
+    pub fn take_asked(&mut self) -> Vec<Asked> {
+        std::mem::take(&mut self.asked)
+    }
+
     /// The planned faults that never fired.
     pub fn unfired(&self) -> Vec<Planned> {
         self.plan

@@ -163,7 +163,7 @@ mod tests {
                 call,
                 step: *step,
                 tool: "a_tool".into(),
-                arguments: Value::Null,
+                arguments: Value::Null.into(),
                 key: None,
                 user: "ada".into(),
                 correlation: "".into(),
@@ -176,11 +176,11 @@ mod tests {
     }
 
     fn result(status: &str) -> HostReply {
-        HostReply::Tool { structured: json!({"status": status}), is_error: false }
+        HostReply::Tool { structured: json!({"status": status}).into(), is_error: false }
     }
 
     fn error(code: &str) -> HostReply {
-        HostReply::Tool { structured: json!({"error": {"code": code, "message": "No."}}), is_error: true }
+        HostReply::Tool { structured: json!({"error": {"code": code, "message": "No."}}).into(), is_error: true }
     }
 
     fn effect(record: &mut Record, kind: EffectKind, undoes: Option<u32>) {

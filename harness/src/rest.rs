@@ -10,6 +10,8 @@ pub struct Rest {
     pub parked: Vec<ParkedOrder>,
     /// Every order in the journal with its ending, where the world can read it; for `conserved`.
     pub orders: Vec<OrderAtRest>,
+    /// The delivered events that the journal remembers, by id.
+    pub events: Vec<String>,
 }
 
 /// A parked order, as listed.

@@ -128,13 +128,15 @@ fn run_wire(
         for (sku, quantity) in &scenario.stock {
             providers.set_stock(sku, *quantity);
         }
-        let stage =
-            Arc::new(Stage::new(providers, Choices::replay(plan.clone()), Recorder::start(), Arc::new(SystemClock)));
+        let stage = Stage::new(providers, Choices::replay(plan.clone()), Recorder::start(), Arc::new(SystemClock));
+        let stage = if scenario.webhooks { stage.with_webhooks(scenario.policy.webhooks.tolerance) } else { stage };
+        let stage = Arc::new(stage);
         let set_up = SetUp {
             program: program.to_owned(),
             policy: scenario.policy.clone(),
             seed,
             users: scenario.users(),
+            webhooks: scenario.webhooks,
             replicas: scenario.replicas,
             defect,
         };
@@ -161,7 +163,7 @@ pub async fn conclude(
     let now = Now { since_start: recorder.now(), utc: stage.utc() };
     stage.with_providers(|providers| providers.settle(now, &mut recorder.lock()));
     let record = recorder.finish();
-    let (unfired, asked) = stage.with_choices(|choices| (choices.unfired(), choices.asked().to_vec()));
+    let (unfired, asked) = (stage.with_choices(Choices::unfired), stage.take_asked());
     let setting =
         Setting { policy: &scenario.policy, world: kind, canaries: CANARIES, plan, checkout_on_at_start: true };
     let verdicts = judge(&Evidence::new(&record.trace, &record.ledger, &rest, setting));

@@ -10,9 +10,10 @@ use giftgenius::ports::Provider;
 use giftgenius::step_log::LogLine;
 use serde_json::Value;
 
-use crate::fault::Fault;
 use crate::fault::site::Site;
+use crate::fault::{Fault, Forgery};
 use crate::provider::OperationSpec;
+use crate::provider::event::EventType;
 use crate::provider::ledger::{Effect, Ledger};
 
 /// A tool call of a run, counted from 0 in the order in which calls were begun.
@@ -73,6 +74,8 @@ pub enum EventKind {
         /// What.
         fault: Fault,
     },
+    /// An event of the payment provider's was delivered to the system, or could not be.
+    Webhook(Box<WebhookDelivery>),
     /// The system's process was killed.
     Crashed,
     /// The system was started again, after a crash or in good order.
@@ -94,7 +97,7 @@ pub struct CallStarted {
     /// The tool.
     pub tool: Arc<str>,
     /// The arguments as sent.
-    pub arguments: Value,
+    pub arguments: Arc<Value>,
     /// The caller's key: of the arguments, or of `_meta`.
     pub key: Option<String>,
     /// Who called.
@@ -111,7 +114,7 @@ pub enum HostReply {
     /// A tool result, or a tool error.
     Tool {
         /// `structuredContent`.
-        structured: Value,
+        structured: Arc<Value>,
         /// `isError`.
         is_error: bool,
     },
@@ -151,6 +154,27 @@ pub struct Sent {
     pub amount: Option<i64>,
     /// The fault that was chosen for it.
     pub fault: Option<Fault>,
+}
+
+/// One delivery of an event, with what the system answered.
+#[derive(Clone, Debug)]
+pub struct WebhookDelivery {
+    /// Which event, as a place in the run.
+    pub site: Site,
+    /// The event's id.
+    pub id: String,
+    /// What it tells of.
+    pub kind: EventType,
+    /// The merchant reference that it names.
+    pub reference: String,
+    /// Which of the copies that are delivered at once, from 0.
+    pub copy: u8,
+    /// Which attempt to deliver it, from 1.
+    pub attempt: u32,
+    /// Whether the provider did not send it.
+    pub forged: Option<Forgery>,
+    /// The status that was answered; `None` where nobody answered.
+    pub status: Option<u16>,
 }
 
 /// What the system got to see of an exchange.
@@ -195,6 +219,14 @@ impl Trace {
     pub fn answer(&self, exchange: ExchangeId) -> Option<(&Event, &Seen)> {
         self.events.iter().find_map(|event| match &event.kind {
             EventKind::Answered { exchange: answered, seen } if *answered == exchange => Some((event, seen)),
+            _ => None,
+        })
+    }
+
+    /// Every delivery of an event, in order.
+    pub fn webhooks(&self) -> impl Iterator<Item = &WebhookDelivery> {
+        self.events.iter().filter_map(|event| match &event.kind {
+            EventKind::Webhook(delivery) => Some(&**delivery),
             _ => None,
         })
     }

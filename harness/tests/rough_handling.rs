@@ -83,6 +83,45 @@ fn an_interrupted_exploration_still_writes_its_report() {
     assert!(report.contains("\"ending\": \"interrupted\""));
 }
 
+/// The system's processes of runs whose folders are under `temporary`.
+#[cfg(target_os = "linux")]
+fn systems(temporary: &Path) -> Vec<String> {
+    let folder = temporary.to_string_lossy().into_owned();
+    entries(Path::new("/proc"))
+        .into_iter()
+        .filter(|name| name.bytes().all(|letter| letter.is_ascii_digit()))
+        // Empty for a process that is gone meanwhile, or waits to be reaped.
+        .filter(|id| fs::read_to_string(format!("/proc/{id}/cmdline")).is_ok_and(|line| line.contains(&folder)))
+        .collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn misrule_killed_between_two_lives_of_the_system_leaves_nothing_behind() {
+    // Half a second of peace first, so that the first life is seen.
+    let head = "worlds = [\"sim\", \"wire\"]\n\n[policy]\nattempt_timeout_ms = 1000\n\n[[script]]\nwait_ms = 500\n\n[[script]]";
+    let crash = "\n[faults]\n\"host.call#1\" = \"crash(before_call)\"\n";
+    let text = format!("{}{crash}", GOOD.replacen("[[script]]", head, 1));
+    let folder = folder(&[("scenarios/a/crash.toml", text.as_bytes()), ("temporary/.keep", b"")]);
+    let temporary = folder.path().join("temporary");
+    fs::remove_file(temporary.join(".keep")).expect("a file");
+    let mut child = command(folder.path(), &["replay", "a/crash", "--world", "wire"])
+        .env("TMPDIR", &temporary)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    until("the first life", || !systems(&temporary).is_empty());
+    let first = systems(&temporary);
+    // It is started again after a second; until then another process stands by.
+    until("its end", || !systems(&temporary).iter().any(|system| first.contains(system)));
+    assert_eq!(systems(&temporary).len(), 1, "somebody sees to the folder");
+    assert!(child.try_wait().expect("a child").is_none(), "the run goes on");
+    child.kill().expect("a signal");
+    child.wait().expect("a child");
+    until("the process that stood by to clean up", || entries(&temporary).is_empty() && systems(&temporary).is_empty());
+}
+
 #[test]
 fn a_report_that_is_too_large_for_the_disk_is_not_left_half_written() {
     let folder = folder(&[]);

@@ -62,6 +62,30 @@ fn no_further_fault_breaks_a_sale_whose_charge_is_unknown_and_then_refused() {
 }
 
 #[test]
+fn no_single_fault_breaks_a_sale_that_the_provider_tells_of() {
+    single_faults("webhooks/once_after_the_reply");
+}
+
+#[test]
+fn no_further_fault_breaks_what_is_told_of_late() {
+    single_faults("webhooks/late_after_the_refund");
+}
+
+#[test]
+fn no_further_fault_breaks_what_is_told_of_a_late_copy() {
+    single_faults("webhooks/a_late_copy_after_the_refund");
+}
+
+#[test]
+fn no_pair_of_faults_breaks_a_sale_that_the_provider_tells_of_whatever_it_promises() {
+    let mut swept = Swept::default();
+    for scenario in with_each_profile("webhooks/once_after_the_reply") {
+        sweep(scenario, menu::core, 2, &mut swept);
+    }
+    swept.assert_nothing_broken(5_000);
+}
+
+#[test]
 fn no_pair_of_faults_breaks_a_sale() {
     let mut swept = Swept::default();
     sweep(scenario("checkout/happy_path"), menu::full, 2, &mut swept);

@@ -46,6 +46,7 @@ async fn world_with(plan: Plan, policy: Policy) -> WireWorld {
         policy,
         seed: 1,
         users: vec!["ada".into(), "bob".into()],
+        webhooks: false,
         replicas: Replicas::default(),
         defect: None,
     };
@@ -55,7 +56,7 @@ async fn world_with(plan: Plan, policy: Policy) -> WireWorld {
 fn call(tool: &str, user: &str) -> OutgoingCall {
     OutgoingCall {
         tool: tool.into(),
-        arguments: json!({}),
+        arguments: json!({}).into(),
         user: user.into(),
         correlation: "step-1.1".into(),
         key_in_meta: None,
@@ -121,7 +122,7 @@ fn quick() -> Policy {
 
 /// Ada buys a tea set; answers what she is told of the sale.
 async fn buy(world: &WireWorld, key: &str) -> Value {
-    let ask = |tool: &str, arguments| OutgoingCall { arguments, ..call(tool, "ada") };
+    let ask = |tool: &str, arguments: Value| OutgoingCall { arguments: arguments.into(), ..call(tool, "ada") };
     let products = told(world.call(ask("search_products", json!({ "query": "tea" }))).await);
     let sku = &products["products"][0]["sku"];
     let items = json!({ "currency": "EUR", "items": [{ "sku": sku, "quantity": 1 }] });
@@ -138,7 +139,7 @@ async fn buy(world: &WireWorld, key: &str) -> Value {
 fn told(reply: HostReply) -> Value {
     let HostReply::Tool { structured, is_error } = reply else { panic!("{reply:?}") };
     assert!(!is_error, "{structured}");
-    structured
+    Arc::unwrap_or_clone(structured)
 }
 
 fn at(operation: &'static OperationSpec, number: u32, fault: Fault) -> Planned {
@@ -240,6 +241,7 @@ fn settings(folder: &Path) -> Settings {
         users: vec![User { name: String::from("ada"), token: String::from("t") }],
         seed: 1,
         incarnation: 1,
+        webhook_secret: None,
         clock_off_ms: 0,
         recovers: false,
         defect: None,
@@ -334,6 +336,32 @@ fn a_system_whose_misrule_is_gone_before_it_was_told_anything_leaves_nothing_beh
         .unwrap();
     assert_eq!(status.code(), Some(4));
     assert!(!path.exists());
+}
+
+#[test]
+fn a_system_that_cannot_begin_leaves_its_folder_to_misrule_and_removes_it_if_misrule_is_gone() {
+    for (misrule_is_gone, left) in [(false, true), (true, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join("journal.sqlite"), "no journal").unwrap();
+        let mut system = Command::new(program())
+            .arg(child::SUBCOMMAND)
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Who is gone reads nothing.
+        let stderr = system.stderr.take().filter(|_| !misrule_is_gone);
+        let mut stdin = system.stdin.take().unwrap();
+        let start = serde_json::to_string(&ToChild::Start(Box::new(settings(&path)))).unwrap();
+        writeln!(stdin, "{start}").unwrap();
+        assert_eq!(system.wait().unwrap().code(), Some(4));
+        assert_eq!(path.exists(), left);
+        drop(stderr);
+    }
 }
 
 #[test]

@@ -38,6 +38,7 @@ impl StepLog for TracingStepLog {
             LogLine::Step(step) => step.level,
             LogLine::CheckoutResult(_) => Level::Info,
             LogLine::Alert(_) => Level::Error,
+            LogLine::Webhook(webhook) => webhook.level,
         };
         let line = serde_json::to_string(&line).expect("a log line holds nothing that JSON cannot");
         match level {

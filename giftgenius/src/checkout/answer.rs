@@ -34,11 +34,11 @@ pub fn standing(order: &Order) -> Standing {
         (Some(Ending::Paid), _) => Standing::Success,
         // Late copies are still looked for, by us or by a person, but the sale is done and stays so.
         (None | Some(Ending::Parked { .. }), Direction::Forward) if saga.commit == Commit::Done => Standing::Success,
-        (Some(Ending::Cancelled), Direction::Back(Cause::CancelledByUser)) if saga.commit == Commit::Restocked => {
-            Standing::Cancelled
+        (Some(Ending::Cancelled), direction) => cancelled(direction, saga.commit),
+        // What was told stays true as far as is known; a person is to see whether anything came on top.
+        (Some(Ending::Parked { .. }), direction @ Direction::Back(_)) if !saga.is_stuck() => {
+            cancelled(direction, saga.commit)
         }
-        (Some(Ending::Cancelled), Direction::Back(cause)) => Standing::Failed(cause.clone()),
-        (Some(Ending::Cancelled), Direction::Forward) => Standing::Failed(Cause::CancelledByUser),
         (Some(Ending::Parked { .. }), _) => Standing::Pending(money(&saga.charge), true),
         // Only a refund that fails could change it, which is watched for; what may be tried again waits for certainty.
         (None, Direction::Back(cause)) if saga.is_undone() && !cause.code().retryable() => {
@@ -51,6 +51,14 @@ pub fn standing(order: &Order) -> Standing {
         // On the way back the money may have been given back already.
         (None, Direction::Back(_)) => Standing::Pending(Effects::Unknown, false),
         (None, Direction::Forward) => Standing::Pending(money(&saga.charge), false),
+    }
+}
+
+fn cancelled(direction: &Direction, commit: Commit) -> Standing {
+    match direction {
+        Direction::Back(Cause::CancelledByUser) if commit == Commit::Restocked => Standing::Cancelled,
+        Direction::Back(cause) => Standing::Failed(cause.clone()),
+        Direction::Forward => Standing::Failed(Cause::CancelledByUser),
     }
 }
 

@@ -32,7 +32,7 @@ pub struct Purchase {
     /// Which session is to be paid.
     pub session: SessionId,
     /// With what.
-    pub payment_method_id: String,
+    pub payment_method_id: Arc<str>,
     /// Of the call.
     pub correlation: CorrelationId,
     /// When the call must have been answered.
@@ -136,6 +136,8 @@ fn new_order(app: &App, purchase: &Purchase, session: &Session, id: OrderId) -> 
         lease_until: app.ports().after(app.policy().lease),
         alerted: false,
         fence: 1,
+        heard: 0,
+        looked: 0,
     }
 }
 

@@ -1,5 +1,8 @@
 //! The idempotency entry: what was asked under a caller's key, and what it was answered (F4).
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,9 +15,9 @@ pub struct EntryKey {
     /// Whose.
     pub user: UserId,
     /// The tool's name.
-    pub tool: String,
+    pub tool: Cow<'static, str>,
     /// The caller's `idempotency_key`.
-    pub key: String,
+    pub key: Arc<str>,
 }
 
 impl EntryKey {

@@ -1,7 +1,7 @@
 //! Idempotency entries at work (F4): canonical parameters, and the one function that says what a key's entry means for
 //! the next call under it.
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,46 +17,50 @@ use crate::providers::hex;
 /// The SHA-256 of canonical JSON, in hexadecimal: the order of keys does not matter, the order of arrays does, 1.0 is 1,
 /// null is not absent.
 pub fn canonical_hash(value: &Value) -> String {
-    let mut text = String::new();
+    let mut text = Vec::with_capacity(256);
     write_canonical(value, &mut text);
-    hex(&sha2::Sha256::digest(text.as_bytes()))
+    hex(&sha2::Sha256::digest(text))
 }
 
-fn write_canonical(value: &Value, out: &mut String) {
+const TAKES_ALL: &str = "a vector takes whatever is written to it";
+
+fn write_canonical(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Object(map) => {
             // Sorted here, whatever the map's own order is.
             let mut members: Vec<_> = map.iter().collect();
             members.sort_unstable_by_key(|(name, _)| *name);
-            out.push('{');
+            out.push(b'{');
             for (index, (name, member)) in members.into_iter().enumerate() {
                 if index > 0 {
-                    out.push(',');
+                    out.push(b',');
                 }
-                out.push_str(&Value::from(name.as_str()).to_string());
-                out.push(':');
+                serde_json::to_writer(&mut *out, name).expect(TAKES_ALL);
+                out.push(b':');
                 write_canonical(member, out);
             }
-            out.push('}');
+            out.push(b'}');
         }
         Value::Array(items) => {
-            out.push('[');
+            out.push(b'[');
             for (index, item) in items.iter().enumerate() {
                 if index > 0 {
-                    out.push(',');
+                    out.push(b',');
                 }
                 write_canonical(item, out);
             }
-            out.push(']');
+            out.push(b']');
         }
-        Value::Number(number) => match number.as_f64() {
-            // Every whole number that a double holds exactly is written as an integer.
-            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0 => {
-                write!(out, "{float:.0}").expect("a string takes whatever is written to it");
+        // Every whole number that a double holds exactly is written as an integer.
+        Value::Number(number) if number.is_f64() => match number.as_f64() {
+            Some(float) if float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0 => {
+                write!(out, "{float:.0}").expect(TAKES_ALL);
             }
-            _ => out.push_str(&number.to_string()),
+            _ => serde_json::to_writer(out, number).expect(TAKES_ALL),
         },
-        Value::Null | Value::Bool(_) | Value::String(_) => out.push_str(&value.to_string()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            serde_json::to_writer(out, value).expect(TAKES_ALL);
+        }
     }
 }
 
@@ -93,7 +97,8 @@ pub fn claim(entry: Option<&Entry>, parameters: &str, now: Timestamp) -> Claim {
 pub fn ended(entry: &Entry, order: &Order, now: Timestamp, retention: Duration) -> Option<Entry> {
     let EntryState::InProgress { .. } = entry.state else { return None };
     let state = answer::entry_state(&entry.key, order, now)?;
-    Some(Entry { state, drop_after: Some(crate::time::add(now, retention)), ..entry.clone() })
+    let drop_after = Some(crate::time::add(now, retention));
+    Some(Entry { key: entry.key.clone(), parameters: entry.parameters.clone(), state, drop_after })
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! The order: one attempt to sell a session's items, and the record its saga is driven from.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::entry::EntryKey;
-use super::state::{Ending, Saga};
+use super::state::{Action, Copies, Ending, Saga};
 use crate::ids::{CorrelationId, OrderId, SessionId, UserId, WorkflowId};
 use crate::money::Money;
+use crate::policy::PaymentProfile;
 
 /// One item of an order.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -41,9 +44,9 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
     /// What is bought.
-    pub items: Vec<Item>,
+    pub items: Arc<[Item]>,
     /// With what it is paid.
-    pub payment_method_id: String,
+    pub payment_method_id: Arc<str>,
     /// When it was begun.
     pub created_at: Timestamp,
     /// From when on it is not charged any more: its quote has expired then.
@@ -59,12 +62,42 @@ pub struct Order {
     pub alerted: bool,
     /// Rises with each takeover; an owner that finds another value has lost the order.
     pub fence: u64,
+    /// How many events of the payment provider's asked for a look at what is charged under it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub heard: u32,
+    /// How many of those a look answered that was begun after them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub looked: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl Order {
     /// Whether this record was written by the owner that holds `held`: all that is decided is the same.
     pub(super) fn is_write_of(&self, held: &Self) -> bool {
-        self.fence == held.fence && self.saga == held.saga && self.cancel_entry == held.cancel_entry
+        self.fence == held.fence
+            && self.saga == held.saga
+            && self.cancel_entry == held.cancel_entry
+            && (self.heard, self.looked) == (held.heard, held.looked)
+    }
+
+    /// Whether an event asks for a look at its charges that was not made yet.
+    pub const fn is_due(&self) -> bool {
+        self.heard > self.looked
+    }
+
+    /// Whether there is anything left to do for this server: its saga's work, or a look at its charges after it ended (at
+    /// first, or to confirm what was given back then). A parked order is a person's.
+    pub fn has_work(&self) -> bool {
+        self.is_open() || ((self.is_due() || self.saga.copies == Copies::GivenBack) && !self.is_parked())
+    }
+
+    /// What to do next. An ending stays what it is: what an event may have brought is undone beside it.
+    pub fn next(&self, profile: PaymentProfile) -> Action {
+        if !self.is_open() && self.has_work() { Action::Recheck } else { self.saga.next(profile) }
     }
 
     /// Whether its saga has work left.

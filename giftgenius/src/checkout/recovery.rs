@@ -64,7 +64,7 @@ async fn take_up(app: Arc<App>, id: OrderId) {
 
 /// Takes an order over if its lease has run out; else answers how long it still holds. `None`: nothing is left to do.
 async fn look(app: &Arc<App>, id: &OrderId) -> Result<Option<Duration>, JournalError> {
-    let Some((version, order)) = app.order(id).await?.filter(|(_, order)| order.is_open()) else { return Ok(None) };
+    let Some((version, order)) = app.order(id).await?.filter(|(_, order)| order.has_work()) else { return Ok(None) };
     let wait = time::until(app.now(), order.lease_until);
     if wait.is_zero() {
         take_over(app, version, order).await?;

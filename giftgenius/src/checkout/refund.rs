@@ -59,7 +59,7 @@ fn undone(
 ) -> Round {
     // Accepted before, and not called off: it may be captured yet.
     if records.iter().any(ChargeRecord::is_pending) {
-        return Round::NotYet(still_late(caller, context));
+        return still_late(caller, context).map_or(Round::NotYet(None), |wait| Round::TooEarly { wait, looked: true });
     }
     let no_copy_can_come = closing || cannot_come_late(caller, order);
     let is_refund = |record: &ChargeRecord| record.refunded > 0 || record.refunding > 0;
@@ -68,7 +68,7 @@ fn undone(
         return Round::Came(Outcome::GivenBack { done: no_copy_can_come && !processing });
     }
     match still_late(caller, context) {
-        Some(wait) if !no_copy_can_come => Round::TooEarly(wait),
+        Some(wait) if !no_copy_can_come => Round::TooEarly { wait, looked: true },
         _ => Round::Came(Outcome::Undone),
     }
 }
@@ -88,7 +88,7 @@ async fn refund_refused(caller: &Caller, order: &Order, context: RoundContext) -
 /// Looks once a refund can have failed, and every late copy of the charge has landed, whether nothing stands.
 pub async fn confirm(caller: &Caller, order: &Order, context: RoundContext, urgency: Urgency) -> Round {
     if let Some(wait) = still_late(caller, context) {
-        return Round::TooEarly(wait);
+        return early(caller, order, context, wait).await;
     }
     let mut retry = caller.retry(Provider::Payment, urgency);
     loop {
@@ -120,9 +120,40 @@ fn confirmed(order: &Order, records: &[ChargeRecord], nothing_stands: Outcome) -
 /// Looks for copies of the charge, and gives them back: late ones, where the provider does not deduplicate, and any that
 /// was seen.
 pub async fn sweep(caller: &Caller, order: &Order, context: RoundContext, urgency: Urgency) -> Round {
-    if let Some(wait) = still_late(caller, context) {
-        return Round::TooEarly(wait);
+    match still_late(caller, context) {
+        Some(wait) => early(caller, order, context, wait).await,
+        None => search(caller, order, urgency).await,
     }
+}
+
+/// Gives back what came after an order had ended: every charge but the one that a paid order keeps.
+pub async fn recheck(caller: &Caller, order: &Order, context: RoundContext, urgency: Urgency) -> Round {
+    match still_late(caller, context) {
+        // What was given back is confirmed like any other refund.
+        Some(wait) if order.saga.copies == Copies::GivenBack => early(caller, order, context, wait).await,
+        Some(_) | None => search(caller, order, urgency).await,
+    }
+}
+
+/// Before the last look is due nothing is done, unless an event asks for a look: what stands by then is given back now,
+/// under the key that it has, so that it does not matter whether the listing is an old one. The last look decides.
+async fn early(caller: &Caller, order: &Order, context: RoundContext, wait: Duration) -> Round {
+    if !context.noticed {
+        return Round::TooEarly { wait, looked: false };
+    }
+    let listed = look_up(caller, order).await;
+    let Ok(records) = sure(caller, order, listed).await else { return Round::TooEarly { wait, looked: false } };
+    match give_back(caller, order, &records).await {
+        Ok(Given { refunds: 0, .. }) => Round::TooEarly { wait, looked: true },
+        Ok(_) => Round::Came(Outcome::GivenBack { done: false }),
+        Err(Failure::Refused(refusal)) if is_less_left(&refusal) => Round::TooEarly { wait, looked: true },
+        Err(Failure::Refused(_)) => Round::Came(Outcome::GaveUp),
+        Err(_) => Round::TooEarly { wait, looked: false },
+    }
+}
+
+/// Looks for charges that should not stand.
+async fn search(caller: &Caller, order: &Order, urgency: Urgency) -> Round {
     let mut retry = caller.retry(Provider::Payment, urgency);
     loop {
         let listed = look_up(caller, order).await;

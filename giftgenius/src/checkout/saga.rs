@@ -44,10 +44,12 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
     // Whoever had the order before has been silent for its lease: nothing that it sent left later than now.
     let mut quiet_since = Instant::now();
     let mut stopped = None;
+    // An order that has ended is driven again when an event asks for a look at its charges; its ending is told once.
+    let mut told = held.order.saga.ending.clone();
     loop {
         let order = &mut held.order;
         turn_back(order, app.now());
-        let action = stopped.clone().map_or_else(|| order.saga.next(app.policy().payment_profile), Action::End);
+        let action = stopped.clone().map_or_else(|| order.next(app.policy().payment_profile), Action::End);
         let before = order.saga.clone();
         let repeated = match &action {
             Action::Reserve { .. } => matches!(order.saga.reserve, Reserve::Sending { .. }),
@@ -55,6 +57,7 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
             Action::Charge
             | Action::Settle
             | Action::Sweep
+            | Action::Recheck
             | Action::Restock { .. }
             | Action::UndoCharge
             | Action::Release { .. }
@@ -67,7 +70,11 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
         };
         order.saga.begin(&action);
         order.lease_until = app.ports().after(app.policy().lease);
-        match write(app, &mut held, &action).await {
+        let ending = match &action {
+            Action::End(ending) if told.as_ref() != Some(ending) => Some(ending.clone()),
+            _ => None,
+        };
+        match write(app, &mut held, ending.as_ref()).await {
             Written::Yes => store_failures = 0,
             Written::Again => {
                 held.order.saga = before;
@@ -88,15 +95,23 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
             }
         }
         let order = &mut held.order;
-        if let Action::End(ending) = &action {
-            log_ending(app, order, ending);
+        if let Action::End(_) = action {
+            if let Some(ending) = ending {
+                log_ending(app, order, &ending);
+                told = Some(ending);
+            }
             driver.tell(Phase::Ended);
-            if order.is_parked() {
+            if order.has_work() {
+                background = true;
+                continue;
+            }
+            if order.is_parked() && !order.alerted {
                 parked::call_a_person(app, held.version, &held.order).await;
             }
             return;
         }
-        let round = perform(app.caller(), order, &action, RoundContext { urgency, quiet_since, repeated }).await;
+        let context = RoundContext { urgency, quiet_since, repeated, noticed: order.is_due() };
+        let round = perform(app.caller(), order, &action, context).await;
         // Requests of this round that moved money may have left as late as now.
         let gave_back = matches!(round, Round::Came(Outcome::GivenBack { .. }));
         if action == Action::Charge || gave_back {
@@ -105,38 +120,122 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
         if let Round::CameAsking(_, asked) = &round {
             order.retry_after_ms = u64::try_from(asked.as_millis()).ok();
         }
-        let delay = match round {
-            Round::Came(outcome) | Round::CameAsking(outcome, _) => {
-                log_outcome(app, order, &action, &outcome);
-                order.background_rounds = 0;
-                stopped = taken(order, &action, outcome);
-                continue;
-            }
-            Round::NotYet(asked) => {
-                order.background_rounds += 1;
-                app.log_step(order, step_id(&action), StepStatus::Retry, Level::Warn, None);
-                if order.background_rounds > app.policy().background.attempts_max {
-                    order.background_rounds = 0;
-                    stopped = taken(order, &action, Outcome::GaveUp);
-                    continue;
-                }
-                background_delay(app.policy(), order.background_rounds, asked)
-            }
-            // A wait is no attempt: it uses up no round.
-            Round::TooEarly(wait) => {
-                app.log_step(order, step_id(&action), StepStatus::Retry, Level::Warn, None);
-                wait
-            }
-        };
-        background = true;
-        order.lease_until = app.ports().after(delay + app.policy().lease);
-        match write(app, &mut held, &action).await {
-            Written::Yes | Written::Again | Written::Failed(_) => {}
-            Written::Lost => return,
+        match took(app, &mut held, driver, &action, round).await {
+            Next::Now(ending) => stopped = ending,
+            Next::Background => background = true,
+            Next::Lost => return,
         }
-        driver.tell(Phase::Background);
-        tokio::time::sleep(delay).await;
     }
+}
+
+/// How a drive goes on after a round.
+enum Next {
+    /// At once; with the ending that it comes to where nothing else may be done.
+    Now(Option<Ending>),
+    /// At once, and no caller waits for it any more.
+    Background,
+    /// Somebody else owns the order now.
+    Lost,
+}
+
+/// Takes what a round came to, and waits where another one is due.
+async fn took(app: &App, held: &mut Held, driver: &Driver, action: &Action, round: Round) -> Next {
+    let order = &mut held.order;
+    match round {
+        Round::Came(outcome) | Round::CameAsking(outcome, _) => {
+            log_outcome(app, order, action, &outcome);
+            order.background_rounds = 0;
+            if has_looked(action, &outcome) {
+                order.looked = order.heard;
+            }
+            if (action, &outcome) == (&Action::Recheck, &Outcome::RefundFailed) {
+                // Nobody tells of that but this look: what stands is given back anew.
+                order.heard = order.heard.saturating_add(1);
+            }
+            Next::Now(taken(order, action, outcome))
+        }
+        Round::NotYet(asked) => {
+            order.background_rounds += 1;
+            app.log_step(order, step_id(action), StepStatus::Retry, Level::Warn, None);
+            if order.background_rounds > app.policy().background.attempts_max {
+                order.background_rounds = 0;
+                // Whether anything came after the ending is not known then; everything else is known to be left.
+                let outcome = if *action == Action::Recheck { Outcome::LostTrack } else { Outcome::GaveUp };
+                return Next::Now(taken(order, action, outcome));
+            }
+            let delay = background_delay(app.policy(), order.background_rounds, asked);
+            // A look is hastened by an event, unless the provider asked to be left alone; a repeated undo is not.
+            let hastened = *action == Action::Settle && asked.is_none();
+            match pause(app, held, driver, delay, hastened).await {
+                Paused::Through => Next::Background,
+                Paused::Hastened => {
+                    // A round that an event asked for is none of those that are counted.
+                    held.order.background_rounds = held.order.background_rounds.saturating_sub(1);
+                    Next::Background
+                }
+                Paused::Lost => Next::Lost,
+            }
+        }
+        Round::TooEarly { wait, looked } => {
+            app.log_step(order, step_id(action), StepStatus::Retry, Level::Warn, None);
+            order.background_rounds = 0;
+            if looked {
+                order.looked = order.heard;
+            }
+            let delay = background_delay(app.policy(), 1, Some(wait));
+            match pause(app, held, driver, delay, true).await {
+                Paused::Through | Paused::Hastened => Next::Background,
+                Paused::Lost => Next::Lost,
+            }
+        }
+    }
+}
+
+/// How a pause between two rounds ended.
+enum Paused {
+    /// It was waited through.
+    Through,
+    /// An event came.
+    Hastened,
+    /// Somebody else owns the order now.
+    Lost,
+}
+
+/// Waits for the next round with a lease that covers it; where an event may hasten that, not longer than until one comes.
+async fn pause(
+    app: &App,
+    held: &mut Held,
+    driver: &Driver,
+    delay: std::time::Duration,
+    may_be_hastened: bool,
+) -> Paused {
+    held.order.lease_until = app.ports().after(delay + app.policy().lease);
+    // Before the write, which shows what was heard until then: nothing that is heard falls between.
+    let woken = driver.woken();
+    let heard = held.order.heard;
+    match write(app, held, None).await {
+        Written::Yes | Written::Again | Written::Failed(_) => {}
+        Written::Lost => return Paused::Lost,
+    }
+    driver.tell(Phase::Background);
+    if !may_be_hastened {
+        tokio::time::sleep(delay).await;
+        return Paused::Through;
+    }
+    if held.order.heard > heard {
+        return Paused::Hastened;
+    }
+    tokio::select! {
+        biased;
+        () = woken => Paused::Hastened,
+        () = tokio::time::sleep(delay) => Paused::Through,
+    }
+}
+
+/// Whether an action has looked at the charges, and so at what any event tells of that was heard before it began.
+const fn has_looked(action: &Action, outcome: &Outcome) -> bool {
+    matches!(action, Action::Settle | Action::Sweep | Action::Recheck | Action::UndoCharge | Action::ConfirmRefund)
+        && !matches!(outcome, Outcome::CloseRefused | Outcome::LostTrack)
 }
 
 /// What turns a sale back before its charge is sent: the person, and the end of the quote, however long it took to get
@@ -160,11 +259,11 @@ fn taken(order: &mut Order, action: &Action, outcome: Outcome) -> Option<Ending>
     Some(order.saga.stopped(&illegal))
 }
 
-/// Writes the order; with its ending also what hangs on it.
-async fn write(app: &App, held: &mut Held, action: &Action) -> Written {
+/// Writes the order; with an ending also what hangs on it.
+async fn write(app: &App, held: &mut Held, ending: Option<&Ending>) -> Written {
     let order = Record::Order(held.order.clone());
     let mut batch = Batch::default().put(Some(held.version), order);
-    if let Action::End(ending) = action {
+    if let Some(ending) = ending {
         batch = match with_ending(app, batch, &held.order, ending).await {
             Ok(batch) => batch,
             Err(error) => return Written::Failed(error),
@@ -180,17 +279,18 @@ async fn write(app: &App, held: &mut Held, action: &Action) -> Written {
     }
 }
 
-/// Looks at who changed the order: ourselves, by a write that was reported as failed; a cancellation, which is taken
-/// over; anything else means that it is no longer ours.
+/// Looks at who changed the order: ourselves, by a write that was reported as failed; a cancellation or an event, which
+/// are taken over; anything else means that it is no longer ours.
 async fn reload(app: &App, held: &mut Held) -> Written {
     match app.order(&held.order.id).await {
         Ok(Some((version, ours))) if ours.is_write_of(&held.order) => {
             held.version = version;
             Written::Yes
         }
-        Ok(Some((version, theirs))) if theirs.fence == held.order.fence && theirs.is_open() => {
+        Ok(Some((version, theirs))) if theirs.fence == held.order.fence && theirs.has_work() => {
             held.version = version;
             held.order.cancel_entry = theirs.cancel_entry;
+            held.order.heard = theirs.heard;
             Written::Again
         }
         Ok(_) => Written::Lost,
@@ -209,6 +309,7 @@ async fn with_ending(app: &App, mut batch: Batch, order: &Order, ending: &Ending
     if let Some(state) = session_state
         && let Some(stored) = app.ports().journal.get(&Key::Session(order.session_id.clone())).await?
         && let Record::Session(session) = &*stored.record
+        && session.state == SessionState::Taken(order.id.clone())
     {
         let mut session = session.clone();
         session.state = state;
@@ -229,7 +330,7 @@ const fn step_id(action: &Action) -> &'static str {
     match action {
         Action::Reserve { .. } => "reserve",
         Action::Charge => "charge",
-        Action::Settle | Action::Sweep => "settle",
+        Action::Settle | Action::Sweep | Action::Recheck => "settle",
         Action::Commit { .. } => "commit",
         Action::Restock { .. } => "restock",
         Action::UndoCharge | Action::ConfirmRefund => "refund",

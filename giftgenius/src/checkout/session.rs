@@ -1,5 +1,7 @@
 //! The checkout session: a frozen quote that is paid at most once, whatever the keys.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +31,7 @@ pub struct Session {
     /// In which workflow, where there is one.
     pub workflow_id: Option<WorkflowId>,
     /// What is bought.
-    pub items: Vec<Item>,
+    pub items: Arc<[Item]>,
     /// The frozen quote.
     pub amount: Money,
     /// From when on it cannot be paid.

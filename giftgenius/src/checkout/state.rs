@@ -176,6 +176,8 @@ pub enum Action {
         /// Which reservation of this order.
         epoch: u32,
     },
+    /// Look at the charges of an order that has ended, and give back those that should not stand.
+    Recheck,
     /// Make sure that the refund has not failed, and that no late copy of the charge has come.
     ConfirmRefund,
     /// Nothing is left to do.
@@ -327,10 +329,14 @@ impl Saga {
         if let Charge::GivenBack { .. } = self.charge {
             return Action::ConfirmRefund;
         }
-        let stuck = matches!(self.reserve, Reserve::Stuck { .. })
+        Action::End(if self.is_stuck() { self.parked() } else { Ending::Cancelled })
+    }
+
+    /// Whether anything could not be found out, done or undone.
+    pub const fn is_stuck(&self) -> bool {
+        matches!(self.reserve, Reserve::Stuck { .. })
             || matches!(self.charge, Charge::Stuck { .. })
-            || self.commit == Commit::Stuck;
-        Action::End(if stuck { self.parked() } else { Ending::Cancelled })
+            || matches!(self.commit, Commit::Stuck)
     }
 
     /// The reservation that was sold: the held one, or (once free) the last asked for.
@@ -354,6 +360,7 @@ impl Saga {
             // These repeat safely from the state they start in.
             Action::Settle
             | Action::Sweep
+            | Action::Recheck
             | Action::Restock { .. }
             | Action::UndoCharge
             | Action::Release { .. }
@@ -412,7 +419,25 @@ impl Saga {
             }
             (Action::Commit { .. }, Outcome::CommitUnclear(cause)) => self.direction = back(cause),
             (Action::Commit { .. } | Action::Restock { .. }, Outcome::GaveUp) => self.commit = Commit::Stuck,
-            (Action::Sweep, Outcome::Swept) => self.copies = Copies::Swept,
+            (Action::Sweep | Action::Recheck, Outcome::Swept) => self.copies = Copies::Swept,
+            // The order stays what it was told to be; a person is to see to what came on top.
+            (Action::Recheck, Outcome::LostTrack) => {
+                let note = "the payment provider told of a change and could not be asked about it since; look the order up \
+                            there, and refund every charge that should not stand";
+                self.ending = Some(Ending::Parked { note: String::from(note) });
+            }
+            (Action::Recheck, Outcome::RefundFailed) if self.refund_epoch < REFUNDS_MAX => {
+                self.refund_epoch += 1;
+                self.copies = Copies::Suspected;
+            }
+            (Action::Recheck, Outcome::GaveUp | Outcome::RefundFailed) => {
+                if !matches!(self.charge, Charge::Captured { .. }) {
+                    self.charge = Charge::Stuck { captured: true };
+                }
+                let note = "a charge came after the order had ended, and its refund is refused; look the order up at the \
+                            payment provider and refund every charge that should not stand";
+                self.ending = Some(Ending::Parked { note: String::from(note) });
+            }
             (Action::Sweep, Outcome::GaveUp) => self.charge = Charge::Stuck { captured: true },
             // A reservation that was sold is used up; one whose sale was only asked for may still be held.
             (Action::Restock { .. }, Outcome::Undone) => {
@@ -423,7 +448,9 @@ impl Saga {
             }
             (Action::UndoCharge | Action::ConfirmRefund, Outcome::Undone) => self.charge = Charge::Void,
             (Action::UndoCharge, Outcome::GivenBack { done }) => self.charge = Charge::GivenBack { done },
-            (Action::Sweep, Outcome::GivenBack { .. }) => self.copies = Copies::GivenBack,
+            (Action::Sweep | Action::Recheck, Outcome::GivenBack { .. }) => self.copies = Copies::GivenBack,
+            // A copy that came meanwhile; it is confirmed with the rest.
+            (Action::ConfirmRefund, Outcome::GivenBack { .. }) => self.charge = Charge::GivenBack { done: false },
             (Action::ConfirmRefund | Action::Sweep, Outcome::RefundFailed) if self.refund_epoch >= REFUNDS_MAX => {
                 self.charge = Charge::Stuck { captured: true };
             }

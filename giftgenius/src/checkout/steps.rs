@@ -23,8 +23,13 @@ pub enum Round {
     CameAsking(Outcome, Duration),
     /// Not yet: another round is due, not before this long if the provider says so.
     NotYet(Option<Duration>),
-    /// Nothing was asked: this round is due only after so long.
-    TooEarly(Duration),
+    /// Nothing failed, and it is too early to be sure: the last look is due after this long.
+    TooEarly {
+        /// How long.
+        wait: Duration,
+        /// Whether the charges were looked at in this round.
+        looked: bool,
+    },
 }
 
 /// Which of the saga's own facts a round may lean on.
@@ -37,6 +42,8 @@ pub struct RoundContext {
     pub quiet_since: tokio::time::Instant,
     /// Whether this action may have been sent by an earlier round or life.
     pub repeated: bool,
+    /// Whether an event asks for a look at the charges now, even where it is too early for the last one.
+    pub noticed: bool,
 }
 
 /// Carries out one round of an action.
@@ -53,6 +60,7 @@ pub async fn perform(caller: &Caller, order: &Order, action: &Action, context: R
         Action::Charge => settle::charge(caller, order, context).await,
         Action::Settle => settle::settle(caller, order, context).await,
         Action::Sweep => refund::sweep(caller, order, context, undo).await,
+        Action::Recheck => refund::recheck(caller, order, context, undo).await,
         Action::UndoCharge => refund::undo_charge(caller, order, context, undo).await,
         Action::ConfirmRefund => refund::confirm(caller, order, context, undo).await,
         Action::Commit { epoch } => {

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use tokio::sync::watch;
+use tokio::sync::futures::OwnedNotified;
+use tokio::sync::{Notify, watch};
 
 use crate::ids::OrderId;
 
@@ -26,7 +27,13 @@ pub struct Waiters {
     orders: Arc<Mutex<Orders>>,
 }
 
-type Orders = BTreeMap<OrderId, watch::Sender<Phase>>;
+type Orders = BTreeMap<OrderId, Driven>;
+
+/// An order that is driven here: news of it, and the bell that calls its driver back from waiting.
+struct Driven {
+    news: watch::Sender<Phase>,
+    bell: Arc<Notify>,
+}
 
 impl Waiters {
     fn orders(&self) -> MutexGuard<'_, Orders> {
@@ -37,13 +44,20 @@ impl Waiters {
     /// lost the order in the journal by then, or has just ended it, and whoever waited for that one looks again.
     pub fn begin(&self, order: &OrderId) -> Driver {
         let (news, own) = watch::channel(Phase::Working);
-        self.orders().insert(order.clone(), news);
-        Driver { waiters: self.clone(), order: order.clone(), own }
+        let bell = Arc::new(Notify::new());
+        self.orders().insert(order.clone(), Driven { news, bell: bell.clone() });
+        Driver { waiters: self.clone(), order: order.clone(), own, bell }
+    }
+
+    /// Calls an order's driver back from waiting for its next round; whether there is one here.
+    pub fn wake(&self, order: &OrderId) -> bool {
+        let bell = self.orders().get(order).map(|driven| driven.bell.clone());
+        bell.inspect(|bell| bell.notify_waiters()).is_some()
     }
 
     /// Waits until an order that is driven here is past [`Phase::Working`]; `None` if it is not driven here.
     pub fn wait(&self, order: &OrderId) -> Option<watch::Receiver<Phase>> {
-        self.orders().get(order).map(watch::Sender::subscribe)
+        self.orders().get(order).map(|driven| driven.news.subscribe())
     }
 }
 
@@ -53,14 +67,20 @@ pub struct Driver {
     order: OrderId,
     /// Of the driver's own channel, to tell it from a successor's.
     own: watch::Receiver<Phase>,
+    bell: Arc<Notify>,
 }
 
 impl Driver {
     /// Tells all who wait.
     pub fn tell(&self, phase: Phase) {
-        if let Some(news) = self.waiters.orders().get(&self.order).filter(|news| self.is_own(news)) {
-            news.send_replace(phase);
+        if let Some(driven) = self.waiters.orders().get(&self.order).filter(|driven| self.is_own(&driven.news)) {
+            driven.news.send_replace(phase);
         }
+    }
+
+    /// Ends when the driver is called back. Counts from now, not from when it is first awaited.
+    pub fn woken(&self) -> OwnedNotified {
+        self.bell.clone().notified_owned()
     }
 
     fn is_own(&self, news: &watch::Sender<Phase>) -> bool {
@@ -71,7 +91,7 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         let mut orders = self.waiters.orders();
-        if orders.get(&self.order).is_some_and(|news| self.is_own(news)) {
+        if orders.get(&self.order).is_some_and(|driven| self.is_own(&driven.news)) {
             orders.remove(&self.order);
         }
     }
@@ -80,6 +100,23 @@ impl Drop for Driver {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_driver_is_called_back_also_before_it_waits() {
+        let waiters = Waiters::default();
+        let order = OrderId::from("ord_1");
+        assert!(!waiters.wake(&order), "nobody drives it");
+        let driver = waiters.begin(&order);
+        assert!(waiters.wake(&order));
+        let woken = driver.woken();
+        assert!(
+            tokio::time::timeout(std::time::Duration::ZERO, woken).await.is_err(),
+            "what was before does not count"
+        );
+        let woken = driver.woken();
+        assert!(waiters.wake(&order));
+        woken.await;
+    }
 
     #[tokio::test]
     async fn a_successor_is_neither_ended_nor_spoken_for_by_the_driver_before_it() {

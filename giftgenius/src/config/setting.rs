@@ -27,6 +27,7 @@ settings! {
     INVENTORY_API_KEY = "--inventory-api-key", "GIFTGENIUS_INVENTORY_API_KEY", "the inventory's API key", "…";
     PAYMENT_PROFILE = "--payment-profile", "GIFTGENIUS_PAYMENT_PROFILE", "the payment profile", "stripe";
     TOOL_DEADLINE = "--tool-deadline", "GIFTGENIUS_TOOL_DEADLINE", "the tool deadline", "25s";
+    WEBHOOK_SECRET = "--payment-webhook-secret", "GIFTGENIUS_PAYMENT_WEBHOOK_SECRET", "the webhook secret", "whsec_…";
     USERS = "--users", "GIFTGENIUS_USERS", "the list of users", "ann=<token>,bob=<token>";
     USER = "--user", "GIFTGENIUS_USER", "the user on stdio", "ann";
 }

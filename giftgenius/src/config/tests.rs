@@ -136,3 +136,17 @@ fn stdio_is_the_default_and_excludes_http() {
     let both = ["giftgenius", "serve", "--stdio", "--http", "127.0.0.1:0"];
     assert!(Cli::try_parse_from(both).is_err());
 }
+
+#[test]
+fn a_webhook_secret_is_taken_whole_or_not_at_all_and_does_not_show() {
+    let taken = |secret: &str| whole_and(&["--user", "ann", "--payment-webhook-secret", secret]);
+    assert!(whole_and(&["--user", "ann"]).unwrap().webhook_secret.is_none());
+    assert!(taken("").unwrap().webhook_secret.is_none(), "an empty value takes it back");
+    let config = taken("whsec_0123456789abcdef").unwrap();
+    assert!(config.webhook_secret.is_some() && !format!("{config:?}").contains("0123"));
+    assert_eq!(
+        taken("whsec_cut").unwrap_err(),
+        ["the webhook secret (--payment-webhook-secret or GIFTGENIUS_PAYMENT_WEBHOOK_SECRET) is shorter than 16 \
+          characters; was it copied whole?"]
+    );
+}

@@ -11,10 +11,13 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::sync::Barrier;
 
-use self::samples::{entry_done, entry_in_progress, every_kind, open, order, paid, parked, second, workflow};
+use self::samples::{
+    entry_done, entry_in_progress, event, every_kind, open, order, paid, parked, payment, second, workflow,
+};
 use super::memory::MemoryJournal;
 use super::sqlite::SqliteJournal;
 use super::{Batch, CommitError, Journal, JournalError, Key, Record, RecordState, Stored, Version};
+use crate::checkout::order::Order;
 
 /// A store that can be opened again and again.
 trait Subject: Default {
@@ -72,6 +75,8 @@ conforms! {
     an_empty_batch_is_written
     a_commit_that_is_never_awaited_writes_nothing
     an_order_is_listed_where_it_stands
+    a_look_that_is_due_lists_an_order_that_has_ended
+    an_event_is_written_once_and_dropped_when_it_has_expired
     a_list_is_ordered_by_key
     keys_that_look_alike_are_kept_apart
     of_concurrent_writers_one_wins_each_version
@@ -205,6 +210,7 @@ async fn an_order_is_listed_where_it_stands(subject: &impl Subject) {
     for other in every_kind().into_iter().filter(|record| record.state() == RecordState::Quiet) {
         put(&*journal, None, other).await.unwrap();
     }
+    put(&*journal, None, payment("ord_1")).await.unwrap();
     let stages = [open(), open(), parked(), open(), paid(), parked(), paid()];
     for (version, saga) in (0..).zip(stages) {
         let record = order("ord_1", saga);
@@ -215,7 +221,40 @@ async fn an_order_is_listed_where_it_stands(subject: &impl Subject) {
             let expected: Vec<_> = here.then(|| (version + 1, record.clone())).into_iter().collect();
             assert_eq!(found, expected, "{state:?} after write {version}");
         }
+        assert_eq!(listed(&*journal, RecordState::PaymentParked).await, ["ord_1"]);
     }
+}
+
+async fn a_look_that_is_due_lists_an_order_that_has_ended(subject: &impl Subject) {
+    let journal = subject.open();
+    let heard = |record: Record, heard, looked| match record {
+        Record::Order(order) => Record::Order(Order { heard, looked, ..order }),
+        other => other,
+    };
+    for (expected, (record, open)) in [
+        (heard(order("ord_1", paid()), 0, 0), false),
+        (heard(order("ord_1", paid()), 1, 0), true),
+        (heard(order("ord_1", paid()), 1, 1), false),
+        (heard(order("ord_1", parked()), 2, 1), false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let expected = Version::try_from(expected).unwrap();
+        put(&*journal, (expected > 0).then_some(expected), record.clone()).await.unwrap();
+        assert_eq!(listed(&*journal, RecordState::OrderOpen).await.len(), usize::from(open), "{record:?}");
+        assert_eq!(read(&*journal, &record.key()).await, Some((expected + 1, record)));
+    }
+}
+
+async fn an_event_is_written_once_and_dropped_when_it_has_expired(subject: &impl Subject) {
+    let journal = subject.open();
+    let both = |at| Batch::default().put(None, event("evt_1", 10)).put(at, workflow("wf_1", 1));
+    journal.commit(both(None)).await.unwrap();
+    assert_eq!(journal.commit(both(Some(1))).await, conflict(&event("evt_1", 10).key()), "taken in twice");
+    assert_eq!(read(&*journal, &workflow("wf_1", 1).key()).await.map(|(version, _)| version), Some(1));
+    assert_eq!(journal.drop_expired(second(11)).await, Ok(1));
+    assert_eq!(read(&*journal, &event("evt_1", 10).key()).await, None);
 }
 
 async fn a_list_is_ordered_by_key(subject: &impl Subject) {

@@ -22,6 +22,7 @@ struct Tables {
     records: BTreeMap<Key, Stored>,
     open: BTreeSet<Key>,
     parked: BTreeSet<Key>,
+    unknown_payments: BTreeSet<Key>,
     /// By the second in which they expire.
     expiring: BTreeSet<(i64, Key)>,
 }
@@ -73,6 +74,7 @@ impl Tables {
         match state {
             RecordState::OrderOpen => Some(&mut self.open),
             RecordState::OrderParked => Some(&mut self.parked),
+            RecordState::PaymentParked => Some(&mut self.unknown_payments),
             RecordState::Quiet => None,
         }
     }
@@ -81,6 +83,7 @@ impl Tables {
         let keys = match state {
             RecordState::OrderOpen => &self.open,
             RecordState::OrderParked => &self.parked,
+            RecordState::PaymentParked => &self.unknown_payments,
             RecordState::Quiet => return Vec::new(),
         };
         keys.iter().map(|key| self.records[key].clone()).collect()
@@ -101,9 +104,8 @@ impl Tables {
 
 // Each future does its work when it is first polled and is then ready, so that one which is never polled did nothing.
 impl Journal for MemoryJournal {
-    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>> {
-        let key = key.clone();
-        Box::pin(async move { Ok(self.tables().records.get(&key).cloned()) })
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
+        Box::pin(async move { Ok(self.tables().records.get(key).cloned()) })
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), CommitError>> {

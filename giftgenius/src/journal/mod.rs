@@ -107,7 +107,7 @@ pub enum CommitError {
 /// it concludes anything. Two handles on one store are two replicas: each sees what the other has committed.
 pub trait Journal: Send + Sync {
     /// Reads one record.
-    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>>;
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>>;
 
     /// Applies a batch: all writes or none; durable when it returns. A key that stands twice in it is refused.
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), CommitError>>;

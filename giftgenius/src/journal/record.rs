@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::checkout::entry::{Entry, EntryKey, EntryState};
 use crate::checkout::order::Order;
 use crate::checkout::session::Session;
-use crate::ids::{OrderId, SessionId, WorkflowId};
+use crate::ids::{EventId, OrderId, SessionId, WorkflowId};
 use crate::operations::switches::Switches;
+use crate::webhooks::record::{SeenEvent, UnknownPayment};
 use crate::workflow::Workflow;
 
 /// The key of a record; its text form is `kind/id`.
@@ -25,6 +26,10 @@ pub enum Key {
     Workflow(WorkflowId),
     /// The one record of operational switches.
     Switches,
+    /// An event of the payment provider's that was taken in.
+    Event(EventId),
+    /// Payments under a reference that is no order's.
+    Payment(OrderId),
 }
 
 impl Key {
@@ -36,6 +41,8 @@ impl Key {
             Self::Entry(_) => "entry",
             Self::Workflow(_) => "workflow",
             Self::Switches => "switches",
+            Self::Event(_) => "event",
+            Self::Payment(_) => "payment",
         }
     }
 
@@ -47,6 +54,8 @@ impl Key {
             Self::Entry(key) => key.to_text(),
             Self::Workflow(id) => id.to_string(),
             Self::Switches => String::from("switches"),
+            Self::Event(id) => id.to_string(),
+            Self::Payment(reference) => reference.to_string(),
         }
     }
 
@@ -58,9 +67,23 @@ impl Key {
             (Self::Entry(key), Record::Entry(entry)) => *key == entry.key,
             (Self::Workflow(id), Record::Workflow(workflow)) => *id == workflow.id,
             (Self::Switches, Record::Switches(_)) => true,
+            (Self::Event(id), Record::Event(event)) => *id == event.id,
+            (Self::Payment(reference), Record::Payment(payment)) => *reference == payment.reference,
             (
-                Self::Session(_) | Self::Order(_) | Self::Entry(_) | Self::Workflow(_) | Self::Switches,
-                Record::Session(_) | Record::Order(_) | Record::Entry(_) | Record::Workflow(_) | Record::Switches(_),
+                Self::Session(_)
+                | Self::Order(_)
+                | Self::Entry(_)
+                | Self::Workflow(_)
+                | Self::Switches
+                | Self::Event(_)
+                | Self::Payment(_),
+                Record::Session(_)
+                | Record::Order(_)
+                | Record::Entry(_)
+                | Record::Workflow(_)
+                | Record::Switches(_)
+                | Record::Event(_)
+                | Record::Payment(_),
             ) => false,
         }
     }
@@ -87,15 +110,21 @@ pub enum Record {
     Workflow(Workflow),
     /// The operational switches.
     Switches(Switches),
+    /// An event of the payment provider's that was taken in.
+    Event(SeenEvent),
+    /// Payments under a reference that is no order's.
+    Payment(UnknownPayment),
 }
 
 /// The states by which records are listed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum RecordState {
-    /// An order whose saga has work left.
+    /// An order whose saga has work left, or whose charges have to be looked at again.
     OrderOpen,
     /// An order that waits for a person.
     OrderParked,
+    /// Payments that belong to no order and wait for a person.
+    PaymentParked,
     /// Anything else: never listed.
     Quiet,
 }
@@ -106,6 +135,7 @@ impl RecordState {
         match self {
             Self::OrderOpen => "order_open",
             Self::OrderParked => "order_parked",
+            Self::PaymentParked => "payment_parked",
             Self::Quiet => "quiet",
         }
     }
@@ -120,6 +150,8 @@ impl Record {
             Self::Entry(entry) => Key::Entry(entry.key.clone()),
             Self::Workflow(workflow) => Key::Workflow(workflow.id.clone()),
             Self::Switches(_) => Key::Switches,
+            Self::Event(event) => Key::Event(event.id.clone()),
+            Self::Payment(payment) => Key::Payment(payment.reference.clone()),
         }
     }
 
@@ -127,10 +159,14 @@ impl Record {
     pub fn state(&self) -> RecordState {
         match self {
             Self::Order(order) if order.is_parked() => RecordState::OrderParked,
-            Self::Order(order) if order.is_open() => RecordState::OrderOpen,
-            Self::Order(_) | Self::Session(_) | Self::Entry(_) | Self::Workflow(_) | Self::Switches(_) => {
-                RecordState::Quiet
-            }
+            Self::Order(order) if order.has_work() => RecordState::OrderOpen,
+            Self::Payment(_) => RecordState::PaymentParked,
+            Self::Order(_)
+            | Self::Session(_)
+            | Self::Entry(_)
+            | Self::Workflow(_)
+            | Self::Switches(_)
+            | Self::Event(_) => RecordState::Quiet,
         }
     }
 
@@ -139,7 +175,13 @@ impl Record {
     pub fn expires_at(&self) -> Option<Timestamp> {
         match self {
             Self::Entry(entry) if !matches!(entry.state, EntryState::InProgress { .. }) => entry.expires_at(),
-            Self::Entry(_) | Self::Session(_) | Self::Order(_) | Self::Workflow(_) | Self::Switches(_) => None,
+            Self::Event(event) => Some(event.drop_after),
+            Self::Entry(_)
+            | Self::Session(_)
+            | Self::Order(_)
+            | Self::Workflow(_)
+            | Self::Switches(_)
+            | Self::Payment(_) => None,
         }
     }
 }

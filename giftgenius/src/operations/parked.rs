@@ -1,4 +1,5 @@
-//! Parked orders: the work that the server could not finish and a person has to, and the calls for that person.
+//! Parked orders, and payments that belong to none: the work that the server could not finish and a person has to, and the
+//! calls for that person.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::app::App;
 use crate::checkout::order::Order;
 use crate::checkout::state::Ending;
-use crate::ids::{OrderId, UserId};
+use crate::ids::{CorrelationId, OrderId, UserId};
 use crate::journal::{Batch, Journal, JournalError, Record, RecordState, Version};
 use crate::money::Money;
 use crate::step_log::AlertKind;
+use crate::webhooks::record::UnknownPayment;
 
 /// One order that waits for a person.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -47,7 +49,26 @@ pub async fn call_people(app: &App) -> Result<(), JournalError> {
             call_a_person(app, stored.version, order).await;
         }
     }
+    for stored in app.ports().journal.list(RecordState::PaymentParked).await? {
+        if let Record::Payment(payment) = &*stored.record
+            && !payment.alerted
+        {
+            call_to_a_payment(app, stored.version, payment).await;
+        }
+    }
     Ok(())
+}
+
+/// The same for a payment that belongs to no order.
+pub async fn call_to_a_payment(app: &App, version: Version, payment: &UnknownPayment) {
+    let UnknownPayment { reference, note, .. } = payment;
+    let correlation = CorrelationId::from(reference.as_str());
+    app.caller().alert(AlertKind::UnknownPayment, Some(reference), &correlation, note.clone());
+    let called = UnknownPayment { alerted: true, ..payment.clone() };
+    let batch = Batch::default().put(Some(version), Record::Payment(called));
+    if let Err(error) = app.ports().journal.commit(batch).await {
+        tracing::warn!(%error, %reference, "that a person was called to an unknown payment was not noted");
+    }
 }
 
 /// Every parked order, the oldest first.
@@ -57,7 +78,12 @@ pub async fn parked_orders(journal: &dyn Journal) -> Result<Vec<ParkedOrder>, Jo
         .iter()
         .filter_map(|stored| match &*stored.record {
             Record::Order(order) => parked(order),
-            Record::Session(_) | Record::Entry(_) | Record::Workflow(_) | Record::Switches(_) => None,
+            Record::Session(_)
+            | Record::Entry(_)
+            | Record::Workflow(_)
+            | Record::Switches(_)
+            | Record::Event(_)
+            | Record::Payment(_) => None,
         })
         .collect();
     orders.sort_by(|one, other| (one.since, &one.order_id).cmp(&(other.since, &other.order_id)));
@@ -73,4 +99,23 @@ fn parked(order: &Order) -> Option<ParkedOrder> {
         since: order.created_at,
         note: note.clone(),
     })
+}
+
+/// Every payment that belongs to no order, the oldest first.
+pub async fn unknown_payments(journal: &dyn Journal) -> Result<Vec<UnknownPayment>, JournalError> {
+    let stored = journal.list(RecordState::PaymentParked).await?;
+    let mut payments: Vec<_> = stored
+        .iter()
+        .filter_map(|stored| match &*stored.record {
+            Record::Payment(payment) => Some(payment.clone()),
+            Record::Order(_)
+            | Record::Session(_)
+            | Record::Entry(_)
+            | Record::Workflow(_)
+            | Record::Switches(_)
+            | Record::Event(_) => None,
+        })
+        .collect();
+    payments.sort_by(|one, other| (one.since, &one.reference).cmp(&(other.since, &other.reference)));
+    Ok(payments)
 }

@@ -46,9 +46,12 @@ async fn read_versioned(journal: &dyn Journal) -> Result<(Option<Version>, Switc
     let Some(stored) = journal.get(&Key::Switches).await? else { return Ok((None, Switches::default())) };
     match &*stored.record {
         Record::Switches(switches) => Ok((Some(stored.version), switches.clone())),
-        Record::Session(_) | Record::Order(_) | Record::Entry(_) | Record::Workflow(_) => {
-            Err(JournalError::Corrupt(Key::Switches.to_string()))
-        }
+        Record::Session(_)
+        | Record::Order(_)
+        | Record::Entry(_)
+        | Record::Workflow(_)
+        | Record::Event(_)
+        | Record::Payment(_) => Err(JournalError::Corrupt(Key::Switches.to_string())),
     }
 }
 
@@ -79,7 +82,7 @@ mod tests {
     }
 
     impl Journal for Contended {
-        fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>> {
+        fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
             self.journal.get(key)
         }
 

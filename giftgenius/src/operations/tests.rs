@@ -27,7 +27,7 @@ fn order(id: &str, created_at: i64, ending: Option<Ending>) -> Record {
         cancel_entry: None,
         retry_after_ms: None,
         amount: Money::new(4200, Currency::EUR),
-        items: Vec::new(),
+        items: [].into(),
         payment_method_id: "pm_1".into(),
         created_at: jiff::Timestamp::from_second(created_at).unwrap(),
         pay_by: jiff::Timestamp::from_second(created_at + 1800).unwrap(),
@@ -36,6 +36,8 @@ fn order(id: &str, created_at: i64, ending: Option<Ending>) -> Record {
         lease_until: jiff::Timestamp::from_second(created_at + 30).unwrap(),
         alerted: false,
         fence: 1,
+        heard: 0,
+        looked: 0,
     })
 }
 

@@ -44,7 +44,7 @@ async fn take_back(app: Arc<App>, call: Call) -> SavedReply {
     };
     let cancellation = Cancellation {
         user: call.user.clone(),
-        entry: EntryKey { user: call.user.clone(), tool: call.tool.to_owned(), key: input.idempotency_key },
+        entry: EntryKey { user: call.user.clone(), tool: call.tool.into(), key: input.idempotency_key.into() },
         parameters: canonical_hash(&call.arguments),
         order: OrderId::from(input.order_id),
         correlation: call.correlation.clone(),

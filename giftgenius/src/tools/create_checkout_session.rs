@@ -110,7 +110,7 @@ async fn create(app: Arc<App>, call: Call) -> SavedReply {
         Err(error) => return failed_reply(&error),
     };
     let Some(key) = input.idempotency_key.clone() else { return reply(quote(&app, &call, input, None).await) };
-    let key = EntryKey { user: call.user.clone(), tool: call.tool.to_owned(), key };
+    let key = EntryKey { user: call.user.clone(), tool: call.tool.into(), key: key.into() };
     let parameters = canonical_hash(&call.arguments);
     let version = match look(&app, &call, &key, &parameters).await {
         Look::Answered(reply) => return reply,
@@ -150,7 +150,7 @@ async fn look(app: &App, call: &Call, key: &EntryKey, parameters: &str) -> Look 
 }
 
 async fn quote(app: &App, call: &Call, input: Input, bound: Option<Bound>) -> Result<Output, Box<ToolError>> {
-    let items: Vec<_> = input.items.into_iter().map(|item| Item { sku: item.sku, quantity: item.quantity }).collect();
+    let items: Arc<[_]> = input.items.into_iter().map(|item| Item { sku: item.sku, quantity: item.quantity }).collect();
     for (index, item) in items.iter().enumerate() {
         if items[..index].iter().any(|earlier| earlier.sku == item.sku) {
             let message = format!("{} is listed twice; list it once with the whole quantity", item.sku);

@@ -54,10 +54,10 @@ async fn create(app: Arc<App>, call: Call) -> SavedReply {
     let session = SessionId::from(input.checkout_session_id);
     let purchase = Purchase {
         user: call.user.clone(),
-        entry: EntryKey { user: call.user.clone(), tool: call.tool.to_owned(), key: input.idempotency_key },
+        entry: EntryKey { user: call.user.clone(), tool: call.tool.into(), key: input.idempotency_key.into() },
         parameters: canonical_hash(&call.arguments),
         session: session.clone(),
-        payment_method_id: input.payment_method_id,
+        payment_method_id: input.payment_method_id.into(),
         correlation: call.correlation.clone(),
         deadline: call.deadline,
     };

@@ -60,7 +60,7 @@ async fn two_cancellations_before_the_charge_are_both_answered() {
     }
     sale.await.unwrap();
     for key in ["key-0002", "key-0003"] {
-        let key = EntryKey { user: "ann".into(), tool: String::from("cancel_order"), key: String::from(key) };
+        let key = EntryKey { user: "ann".into(), tool: "cancel_order".into(), key: key.into() };
         // The key that came second need not be bound, but no key may be left behind as in progress.
         let state = life.app.entry(&key).await.unwrap().map(|(_, entry)| entry.state);
         assert!(matches!(state, None | Some(EntryState::Done { .. })), "left behind: {state:?}");

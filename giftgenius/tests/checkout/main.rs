@@ -12,4 +12,5 @@ mod sales;
 mod shop;
 mod store;
 mod stores;
+mod webhooks;
 mod world;

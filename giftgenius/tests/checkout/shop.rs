@@ -90,6 +90,13 @@ impl Shop {
         self.books.lock().unwrap().script.insert(operation, faults.iter().cloned().collect());
     }
 
+    /// A charge that nobody here asked for lands under a reference.
+    pub(crate) fn charge_by_itself(&self, reference: &str) {
+        let mut books = self.books.lock().unwrap();
+        let id = format!("ch_{}", books.charges.len() + 1);
+        books.charges.push(Taken { id, reference: reference.to_owned(), amount: PRICE, refunded: 0 });
+    }
+
     /// How often an operation was asked for.
     pub(crate) fn count(&self, operation: &str) -> usize {
         self.books.lock().unwrap().seen.iter().filter(|seen| **seen == operation).count()

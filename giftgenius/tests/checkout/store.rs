@@ -44,7 +44,7 @@ impl Store {
 }
 
 impl Journal for Store {
-    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>> {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
         let key = key.clone();
         Box::pin(async move {
             self.up().await?;

@@ -11,8 +11,9 @@ use giftgenius::error::ToolError;
 use giftgenius::journal::memory::MemoryJournal;
 use giftgenius::policy::{PaymentProfile, Policy};
 use giftgenius::ports::{BoxFuture, Clock, Entropy, Journal, Ports, Purpose, Tasks};
-use giftgenius::step_log::{AlertKind, LogLine, StepLog};
+use giftgenius::step_log::{AlertKind, LogLine, StepLog, WebhookStatus};
 use giftgenius::tools;
+use giftgenius::webhooks::{Answer, WebhookSecret};
 use jiff::{SignedDuration, Timestamp};
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -104,7 +105,23 @@ impl World {
             tasks: tasks.clone(),
             log: self.log.clone(),
         };
-        Life { app: App::new(ports, self.policy.clone()), tasks }
+        Life { app: App::with_webhooks(ports, self.policy.clone(), Some(secret())), tasks }
+    }
+
+    /// A delivery of an event as the provider signs it now: the header and the body.
+    pub(crate) fn event(&self, id: &str, kind: &str, reference: &str) -> (String, Vec<u8>) {
+        let body = json!({"id": id, "type": kind, "reference": reference}).to_string().into_bytes();
+        (secret().sign(self.clock.now(), &body), body)
+    }
+
+    /// What became of the deliveries so far.
+    pub(crate) fn webhooks(&self) -> Vec<WebhookStatus> {
+        let lines = self.log.0.lock().unwrap();
+        let webhooks = lines.iter().filter_map(|line| match line {
+            LogLine::Webhook(webhook) => Some(webhook.status),
+            LogLine::Step(_) | LogLine::CheckoutResult(_) | LogLine::Alert(_) => None,
+        });
+        webhooks.collect()
     }
 
     /// Sets the calendar clock ahead.
@@ -117,7 +134,7 @@ impl World {
         let lines = self.log.0.lock().unwrap();
         let alerts = lines.iter().filter_map(|line| match line {
             LogLine::Alert(alert) => Some(alert.kind),
-            LogLine::Step(_) | LogLine::CheckoutResult(_) => None,
+            LogLine::Step(_) | LogLine::CheckoutResult(_) | LogLine::Webhook(_) => None,
         });
         alerts.collect()
     }
@@ -143,6 +160,11 @@ impl World {
             other => panic!("money and (held, sold): {other:?}"),
         }
     }
+}
+
+/// The secret of the payment provider's webhooks.
+pub(crate) fn secret() -> WebhookSecret {
+    WebhookSecret::new("whsec_0123456789abcdef".into()).unwrap()
 }
 
 /// One life of the application.
@@ -171,6 +193,11 @@ impl Life {
     /// Pays a session.
     pub(crate) async fn buy(&self, session: &str, key: &str) -> ToolReply {
         self.call("create_order", purchase(session, key)).await
+    }
+
+    /// Delivers an event.
+    pub(crate) async fn webhook(&self, (signature, body): &(String, Vec<u8>)) -> Answer {
+        self.app.payment_webhook(Some(signature), body).await
     }
 
     /// Waits until nothing is going on in the background any more.

@@ -62,10 +62,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    fn start(args: &[&str], stdin: Stdio, stdout: Stdio) -> Self {
+    fn start(args: &[&str], settings: &[(&str, &str)], stdin: Stdio, stdout: Stdio) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
         let journal = dir.path().join("journal.db");
         let mut child = configured(args, &journal)
+            .envs(settings.iter().copied())
             .stdin(stdin)
             .stdout(stdout)
             .stderr(Stdio::piped())
@@ -142,7 +143,12 @@ impl Reply {
 
 impl HttpServer {
     pub(crate) fn start() -> Self {
-        let mut server = Server::start(&["serve", "--http", "127.0.0.1:0"], Stdio::null(), Stdio::null());
+        Self::start_with(&[])
+    }
+
+    /// The same with further settings, as environment variables.
+    pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
+        let mut server = Server::start(&["serve", "--http", "127.0.0.1:0"], settings, Stdio::null(), Stdio::null());
         let address = server.event("listening")["address"].as_str().expect("an address").to_owned();
         Self { server, address }
     }
@@ -210,7 +216,7 @@ pub(crate) struct StdioServer {
 
 impl StdioServer {
     pub(crate) fn start() -> Self {
-        let mut server = Server::start(&["serve", "--stdio"], Stdio::piped(), Stdio::piped());
+        let mut server = Server::start(&["serve", "--stdio"], &[], Stdio::piped(), Stdio::piped());
         let lines = BufReader::new(server.child.stdout.take().expect("stdout is piped"));
         Self { server, lines }
     }

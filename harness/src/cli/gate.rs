@@ -15,7 +15,7 @@ use crate::scenario::model::{Scenario, WorldKind};
 /// Each simulated scenario is run with its own seed and this many further ones: a verdict that hangs on the seed is none.
 const FURTHER_SEEDS: u64 = 2;
 /// Runs on the wire at one time. They wait more than they work, but too many would disturb each other's clocks.
-const WIRE_AT_ONCE: usize = 4;
+const WIRE_AT_ONCE: usize = 8;
 
 /// What is to be run: every scenario in each of its worlds, or in one.
 pub(super) fn work(scenarios: &[Arc<Scenario>], only: Option<WorldKind>) -> Vec<(Arc<Scenario>, WorldKind)> {

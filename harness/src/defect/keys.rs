@@ -98,7 +98,12 @@ pub(super) fn always_open(stored: Stored) -> Stored {
             session.state = SessionState::Open;
             Stored { record: Arc::new(Record::Session(session)), ..stored }
         }
-        Record::Order(_) | Record::Entry(_) | Record::Workflow(_) | Record::Switches(_) => stored,
+        Record::Order(_)
+        | Record::Entry(_)
+        | Record::Workflow(_)
+        | Record::Switches(_)
+        | Record::Event(_)
+        | Record::Payment(_) => stored,
     }
 }
 
@@ -118,7 +123,12 @@ fn shown(stored: &Stored, parameters: String) -> Stored {
             let entry = Entry { parameters, ..entry.clone() };
             Stored { version: stored.version, record: Arc::new(Record::Entry(entry)) }
         }
-        Record::Order(_) | Record::Session(_) | Record::Workflow(_) | Record::Switches(_) => stored.clone(),
+        Record::Order(_)
+        | Record::Session(_)
+        | Record::Workflow(_)
+        | Record::Switches(_)
+        | Record::Event(_)
+        | Record::Payment(_) => stored.clone(),
     }
 }
 
@@ -156,7 +166,12 @@ fn as_text(call: &ToolCall, order: usize) -> Option<String> {
 fn save_clean_failures(mut batch: Batch) -> Batch {
     let order = batch.writes.iter().find_map(|write| match &*write.record {
         Record::Order(order) => Some(order.clone()),
-        Record::Session(_) | Record::Entry(_) | Record::Workflow(_) | Record::Switches(_) => None,
+        Record::Session(_)
+        | Record::Entry(_)
+        | Record::Workflow(_)
+        | Record::Switches(_)
+        | Record::Event(_)
+        | Record::Payment(_) => None,
     });
     let Some(order) = order else { return batch };
     for write in &mut batch.writes {

@@ -71,7 +71,7 @@ impl Lagging {
 }
 
 impl Journal for Lagging {
-    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>> {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
         let known = self.behind().written.get(key).cloned();
         let key = key.clone();
         Box::pin(async move {

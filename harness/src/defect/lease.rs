@@ -23,7 +23,12 @@ pub static LEASE_NEVER_EXPIRES: Defect = Defect {
                     let order = Order { lease_until: Timestamp::MAX, ..order.clone() };
                     Some(Stored { version: stored.version, record: Arc::new(Record::Order(order)) })
                 }
-                Record::Session(_) | Record::Entry(_) | Record::Workflow(_) | Record::Switches(_) => Some(stored),
+                Record::Session(_)
+                | Record::Entry(_)
+                | Record::Workflow(_)
+                | Record::Switches(_)
+                | Record::Event(_)
+                | Record::Payment(_) => Some(stored),
             })
         })
     },

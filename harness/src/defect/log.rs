@@ -14,7 +14,7 @@ pub static LOG_LINE_MISSING: Defect = Defect {
         each_life(|wired| {
             wired.logging(|line| match &line {
                 LogLine::Step(step) if step.step_id == "charge" => None,
-                LogLine::Step(_) | LogLine::CheckoutResult(_) | LogLine::Alert(_) => Some(line),
+                LogLine::Step(_) | LogLine::CheckoutResult(_) | LogLine::Alert(_) | LogLine::Webhook(_) => Some(line),
             })
         })
     },
@@ -30,7 +30,7 @@ pub static PARKED_WITHOUT_AN_ALERT: Defect = Defect {
         each_life(|wired| {
             wired.logging(|line| match &line {
                 LogLine::Alert(alert) if alert.kind == AlertKind::OrderParked => None,
-                LogLine::Step(_) | LogLine::CheckoutResult(_) | LogLine::Alert(_) => Some(line),
+                LogLine::Step(_) | LogLine::CheckoutResult(_) | LogLine::Alert(_) | LogLine::Webhook(_) => Some(line),
             })
         })
     },

@@ -19,6 +19,7 @@ pub mod retries;
 pub mod sessions;
 pub mod told;
 pub mod undo;
+pub mod webhooks;
 
 use std::fmt;
 use std::sync::Arc;
@@ -133,6 +134,9 @@ pub static ALL: &[&Defect] = &[
     &sessions::REFUND_NOT_BOOKED,
     &sessions::ORDER_VISIBLE_TO_ANOTHER_USER,
     &sessions::DEGRADED_MODE_THAT_STILL_CHARGES,
+    &webhooks::DUPLICATE_WEBHOOK_APPLIED_TWICE,
+    &webhooks::LATE_WEBHOOK_APPLIED_AFTER_THE_REFUND,
+    &webhooks::OLD_SIGNATURE_ACCEPTED,
 ];
 
 /// The defect of an id.

@@ -46,7 +46,7 @@ struct Mapped {
 }
 
 impl Journal for Mapped {
-    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>> {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
         let key = key.clone();
         Box::pin(async move { Ok(self.next.get(&key).await?.and_then(|stored| (self.read)(&key, stored))) })
     }

@@ -75,15 +75,19 @@ impl Listing {
                 let order = Order { saga: Saga::new(), lease_until: Timestamp::UNIX_EPOCH, ..order.clone() };
                 Stored { version: stored.version, record: Arc::new(Record::Order(order)) }
             }
-            Record::Order(_) | Record::Session(_) | Record::Entry(_) | Record::Workflow(_) | Record::Switches(_) => {
-                stored
-            }
+            Record::Order(_)
+            | Record::Session(_)
+            | Record::Entry(_)
+            | Record::Workflow(_)
+            | Record::Switches(_)
+            | Record::Event(_)
+            | Record::Payment(_) => stored,
         }
     }
 }
 
 impl Journal for Listing {
-    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>> {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
         let key = key.clone();
         Box::pin(async move { Ok(self.next.get(&key).await?.map(|stored| self.shown(stored))) })
     }

@@ -41,7 +41,12 @@ pub static ORDER_VISIBLE_TO_ANOTHER_USER: Defect = Defect {
                     let record = Arc::new(Record::Order(Order { user, ..order.clone() }));
                     Some(Stored { version: stored.version, record })
                 }
-                Record::Session(_) | Record::Entry(_) | Record::Workflow(_) | Record::Switches(_) => Some(stored),
+                Record::Session(_)
+                | Record::Entry(_)
+                | Record::Workflow(_)
+                | Record::Switches(_)
+                | Record::Event(_)
+                | Record::Payment(_) => Some(stored),
             })
         })
     },

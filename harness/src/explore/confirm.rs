@@ -4,8 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::judged::panicked;
-use crate::fault::Fault;
-use crate::fault::plan::{Plan, Planned};
+use crate::fault::plan::Plan;
 use crate::outcome::Outcome;
 use crate::parity::difference;
 use crate::report::build::rules_broken;
@@ -39,10 +38,6 @@ fn impossible(simulated: &Outcome) -> Option<String> {
     if !simulated.scenario.worlds.contains(&WorldKind::Wire) {
         return Some(format!("{} does not run on the wire", simulated.scenario.name));
     }
-    let unfit = |planned: &&Planned| match planned {
-        Planned::At(_, fault) => matches!(fault, Fault::Yield),
-        Planned::Over(..) => false,
-    };
-    let unfit = simulated.plan.faults.iter().find(unfit)?;
+    let unfit = simulated.plan.only_simulated()?;
     Some(format!("`{unfit}` cannot be brought about on the wire: nobody orders what the operating system does at once"))
 }

@@ -156,6 +156,7 @@ fn reached(outcome: &Outcome) -> Reached {
             | EventKind::Answered { .. }
             | EventKind::Log(_)
             | EventKind::Struck { .. }
+            | EventKind::Webhook(_)
             | EventKind::Crashed
             | EventKind::Switched { .. } => {}
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Circumstance, CrashPoint, Fault, RetryAfter};
+use super::{Circumstance, CrashPoint, Fault, Forgery, RetryAfter};
 
 /// When a request is applied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,13 +126,71 @@ pub fn decide(fault: Option<&Fault>) -> Delivery {
             Delivery { crash: Some(*point), ..delivery }
         }
         Some(Fault::HangUp) => Delivery { hang_up: true, ..Delivery::clean() },
-        Some(Fault::Yield | Fault::Busy | Fault::Full | Fault::Slow(_) | Fault::Corrupt | Fault::Jump(_)) => {
-            no_request()
-        }
+        Some(
+            Fault::Yield
+            | Fault::Busy
+            | Fault::Full
+            | Fault::Slow(_)
+            | Fault::Corrupt
+            | Fault::Jump(_)
+            | Fault::BeforeReply
+            | Fault::Twice
+            | Fault::Late
+            | Fault::Reordered
+            | Fault::Never
+            | Fault::Forged(_),
+        ) => no_request(),
+    }
+}
+
+/// When an event is delivered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Turn {
+    /// A little after what it tells of.
+    Soon,
+    /// Before the reply to the request that caused it.
+    BeforeReply,
+    /// Just under the provider's bound on late effects.
+    Late,
+    /// After the event that follows it.
+    AfterNext,
+}
+
+/// A decided delivery of an event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Posting {
+    /// When.
+    pub turn: Turn,
+    /// How often, at once.
+    pub copies: u8,
+    /// What somebody else delivers just before it.
+    pub forged: Option<Forgery>,
+}
+
+impl Posting {
+    /// Nothing goes wrong.
+    pub const fn clean() -> Self {
+        Self { turn: Turn::Soon, copies: 1, forged: None }
+    }
+}
+
+/// What a fault at an event comes to; `None` is a delivery in which nothing goes wrong.
+pub fn decide_event(fault: Option<&Fault>) -> Posting {
+    let clean = Posting::clean();
+    match fault {
+        None => clean,
+        Some(Fault::BeforeReply) => Posting { turn: Turn::BeforeReply, ..clean },
+        Some(Fault::Twice) => Posting { copies: 2, ..clean },
+        Some(Fault::Late) => Posting { turn: Turn::Late, ..clean },
+        Some(Fault::Reordered) => Posting { turn: Turn::AfterNext, ..clean },
+        Some(Fault::Never) => Posting { copies: 0, ..clean },
+        Some(Fault::Forged(forgery)) => Posting { forged: Some(*forgery), ..clean },
+        // Plans are validated before they are run.
+        Some(other) => unreachable!("`{other}` strikes no event"),
     }
 }
 
 /// Plans are validated before they are run, so that no such fault reaches a request.
 fn no_request() -> Delivery {
-    unreachable!("a fault of the system's own strikes no request")
+    unreachable!("a fault of the system's own, or of an event, strikes no request")
 }

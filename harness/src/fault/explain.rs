@@ -280,6 +280,42 @@ pub static ALL: &[Explained] = &[
         "journal.write#2: jump(lease)",
         "The system's calendar clock jumps past an expiry (lease, quote, reservation or key), as after a suspended machine or a corrected clock. Durations go on as before, and so do the providers' clocks.",
     ),
+    explained(
+        "before_reply",
+        Moment::Event,
+        "webhook.event#1: before_reply",
+        "The event is delivered before the reply to the request that caused it: the system hears of a charge that it does not know it has made.",
+    ),
+    explained(
+        "twice",
+        Moment::Event,
+        "webhook.event#1: twice",
+        "The event is delivered twice at once. Both deliveries are to be answered well, and only one of them may have an effect.",
+    ),
+    explained(
+        "late",
+        Moment::Event,
+        "webhook.event#1: late",
+        "The event is delivered just under the provider's bound on late effects, when the order may long be over, taken back or refunded.",
+    ),
+    explained(
+        "reordered",
+        Moment::Event,
+        "webhook.event#1: reordered",
+        "The event is delivered after the one that follows it (a refund is heard of before its charge), or late where none follows.",
+    ),
+    explained(
+        "never",
+        Moment::Event,
+        "webhook.event#1: never",
+        "The event is never delivered. A sale must come to its end without being told.",
+    ),
+    explained(
+        "forged",
+        Moment::Event,
+        "webhook.event#1: forged(signature)",
+        "Beside the event somebody delivers what the provider did not send: an event made up under another secret (signature), or the provider's own delivery with a signature that is too old (stale). It is to be refused and to change nothing.",
+    ),
 ];
 
 /// The explanation of a fault's name.
@@ -329,6 +365,12 @@ mod tests {
             Fault::Slow(Duration::ZERO),
             Fault::Corrupt,
             Fault::Jump(crate::fault::Expiry::Lease),
+            Fault::BeforeReply,
+            Fault::Twice,
+            Fault::Late,
+            Fault::Reordered,
+            Fault::Never,
+            Fault::Forged(crate::fault::Forgery::Stale),
         ];
         let plain = Circumstance::PLAIN.map(Fault::Circumstance);
         let all: Vec<_> = all.into_iter().chain(plain).collect();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::plan::DELAY_MAX;
 use super::site::Place;
-use super::{Circumstance, CrashPoint, Expiry, Fault, RetryAfter};
+use super::{Circumstance, CrashPoint, Expiry, Fault, Forgery, Moment, RetryAfter};
 use crate::provider::OperationSpec;
 use crate::provider::operations::{self, Refusal};
 use crate::suggest::nearest;
@@ -94,6 +94,7 @@ pub fn full(place: impl Into<Place>) -> &'static [Fault] {
             Place::HostCall => host_menu(),
             Place::JournalRead => vec![Fault::Yield, Fault::Busy, Fault::Corrupt],
             Place::JournalWrite => full_write_menu(),
+            Place::Webhook => full_event_menu(),
         };
         Place::all().map(menu).collect()
     });
@@ -107,6 +108,7 @@ pub fn core(place: impl Into<Place>) -> &'static [Fault] {
             Place::Request(operation) => core_menu(operation),
             Place::HostCall | Place::JournalRead => Vec::new(),
             Place::JournalWrite => vec![Fault::Busy, Fault::Crash(CrashPoint::AfterWrite), Fault::Jump(Expiry::Lease)],
+            Place::Webhook => vec![Fault::Twice, Fault::Late, Fault::Never],
         };
         Place::all().map(menu).collect()
     });
@@ -130,9 +132,9 @@ fn at_own(place: Place, fault: &Fault) -> Result<(), Impossible> {
             place == Place::JournalWrite
         }
         Fault::Corrupt => place == Place::JournalRead,
-        Fault::Busy | Fault::Slow(_) | Fault::Yield => place != Place::HostCall,
-        Fault::Jump(_) => place != Place::JournalRead,
-        _ => false,
+        Fault::Busy | Fault::Slow(_) | Fault::Yield => matches!(place, Place::JournalRead | Place::JournalWrite),
+        Fault::Jump(_) => matches!(place, Place::HostCall | Place::JournalWrite),
+        _ => place == Place::Webhook && fault.moment() == Moment::Event,
     };
     if possible { Ok(()) } else { Err(elsewhere(place, fault)) }
 }
@@ -145,6 +147,7 @@ fn elsewhere(place: Place, fault: &Fault) -> Impossible {
         Fault::Busy | Fault::Slow(_) | Fault::Yield => "`journal.read` or `journal.write`",
         Fault::Jump(_) => "`host.call` or `journal.write`",
         Fault::HangUp => "a request or `journal.write`",
+        _ if fault.moment() == Moment::Event => "`webhook.event`",
         _ => "a request, such as `payment.charge#1`",
     };
     Impossible::Elsewhere { fault: fault.to_string(), place: place.label(), instead }
@@ -160,7 +163,13 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
         | Fault::Full
         | Fault::Slow(_)
         | Fault::Corrupt
-        | Fault::Jump(_) => Err(elsewhere(Place::Request(operation), fault)),
+        | Fault::Jump(_)
+        | Fault::BeforeReply
+        | Fault::Twice
+        | Fault::Late
+        | Fault::Reordered
+        | Fault::Never
+        | Fault::Forged(_) => Err(elsewhere(Place::Request(operation), fault)),
         Fault::StatusAfter(..) => effectful(operation, fault, "status"),
         Fault::ResetAfter => effectful(operation, fault, "reset"),
         Fault::Stall => effectful(operation, fault, "lost_request"),
@@ -194,7 +203,9 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
             let instead = instead.join(" or ");
             Err(Impossible::NoRefusal { circumstance: circumstance.name(), operation: label, instead })
         }
-        Fault::Refuse
+        Fault::Crash(CrashPoint::BeforeSend | CrashPoint::AfterSend | CrashPoint::AfterReply)
+        | Fault::HangUp
+        | Fault::Refuse
         | Fault::LostRequest
         | Fault::Status(..)
         | Fault::Reset
@@ -259,6 +270,12 @@ pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
         | Fault::Full
         | Fault::Corrupt
         | Fault::Jump(_)
+        | Fault::BeforeReply
+        | Fault::Twice
+        | Fault::Late
+        | Fault::Reordered
+        | Fault::Never
+        | Fault::Forged(_)
         | Fault::Circumstance(
             Circumstance::OutOfStock
             | Circumstance::PartialReserve
@@ -334,6 +351,11 @@ fn full_menu(operation: &OperationSpec) -> Vec<Fault> {
 fn host_menu() -> Vec<Fault> {
     let jumps = Expiry::ALL.map(Fault::Jump);
     [Fault::Crash(CrashPoint::BeforeCall)].into_iter().chain(jumps).collect()
+}
+
+fn full_event_menu() -> Vec<Fault> {
+    let delivered = [Fault::BeforeReply, Fault::Twice, Fault::Late, Fault::Reordered, Fault::Never];
+    delivered.into_iter().chain(Forgery::ALL.map(Fault::Forged)).collect()
 }
 
 fn full_write_menu() -> Vec<Fault> {

@@ -87,6 +87,40 @@ pub enum Fault {
     Corrupt,
     /// The system's calendar clock jumps past an expiry. Durations and the providers' clocks are not concerned.
     Jump(Expiry),
+    /// An event is delivered before the reply to the request that caused it.
+    BeforeReply,
+    /// An event is delivered twice at once.
+    Twice,
+    /// An event is delivered late: just under the provider's bound on late effects.
+    Late,
+    /// An event is delivered after the one that follows it.
+    Reordered,
+    /// An event is never delivered.
+    Never,
+    /// Beside the event somebody delivers one that the provider did not send.
+    Forged(Forgery),
+}
+
+/// What somebody who does not know the secret can send.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Forgery {
+    /// An event made up, under a signature of another secret.
+    Signature,
+    /// The provider's own delivery, overheard and sent again when its signature is too old.
+    Stale,
+}
+
+impl Forgery {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Signature, Self::Stale];
+
+    /// The word in a plan.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Signature => "signature",
+            Self::Stale => "stale",
+        }
+    }
 }
 
 /// When the system's process is killed.
@@ -180,6 +214,8 @@ pub enum Moment {
     OverTime,
     /// The system's own process, store or clock, or the host.
     Own,
+    /// What the provider tells by itself.
+    Event,
 }
 
 impl Moment {
@@ -193,6 +229,7 @@ impl Moment {
             Self::Circumstance => "circumstance",
             Self::OverTime => "over time",
             Self::Own => "the system and its host",
+            Self::Event => "webhooks",
         }
     }
 }
@@ -230,6 +267,12 @@ impl Fault {
             Self::Slow(_) => "slow",
             Self::Corrupt => "corrupt",
             Self::Jump(_) => "jump",
+            Self::BeforeReply => "before_reply",
+            Self::Twice => "twice",
+            Self::Late => "late",
+            Self::Reordered => "reordered",
+            Self::Never => "never",
+            Self::Forged(_) => "forged",
         }
     }
 
@@ -264,6 +307,9 @@ impl Fault {
             | Self::Slow(_)
             | Self::Corrupt
             | Self::Jump(_) => Moment::Own,
+            Self::BeforeReply | Self::Twice | Self::Late | Self::Reordered | Self::Never | Self::Forged(_) => {
+                Moment::Event
+            }
         }
     }
 }

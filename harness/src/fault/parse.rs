@@ -13,7 +13,7 @@ use giftgenius::ports::Provider;
 use super::menu::{self, Impossible};
 use super::plan::{Address, Plan, Planned};
 use super::site::Place;
-use super::{Circumstance, CrashPoint, Expiry, Fault, ProviderFault};
+use super::{Circumstance, CrashPoint, Expiry, Fault, Forgery, ProviderFault};
 use crate::provider::operations;
 use crate::suggest::nearest;
 
@@ -43,7 +43,7 @@ pub enum Target {
 }
 
 /// Every fault's name, for suggestions.
-const FAULTS: [&str; 40] = [
+const FAULTS: [&str; 46] = [
     "refuse",
     "lost_request",
     "status",
@@ -84,6 +84,12 @@ const FAULTS: [&str; 40] = [
     "slow",
     "corrupt",
     "jump",
+    "before_reply",
+    "twice",
+    "late",
+    "reordered",
+    "never",
+    "forged",
 ];
 
 /// The names of faults over time.
@@ -337,6 +343,12 @@ impl<'a> Reader<'a> {
             }
             "corrupt" => Fault::Corrupt,
             "jump" => Fault::Jump(call.word("jump(lease)", "expiry", &Expiry::ALL, Expiry::name)?),
+            "before_reply" => Fault::BeforeReply,
+            "twice" => Fault::Twice,
+            "late" => Fault::Late,
+            "reordered" => Fault::Reordered,
+            "never" => Fault::Never,
+            "forged" => Fault::Forged(call.word("forged(signature)", "forgery", &Forgery::ALL, Forgery::name)?),
             name => {
                 let plain = Circumstance::PLAIN.into_iter().find(|circumstance| circumstance.name() == name);
                 let unknown = || self.unknown(name, "fault", FAULTS.into_iter().chain(PROVIDER_FAULTS));

@@ -100,6 +100,7 @@ impl fmt::Display for Fault {
             Self::Delay(delay) | Self::Slow(delay) => write!(f, "(ms={})", delay.as_millis()),
             Self::Crash(point) => write!(f, "({})", point.name()),
             Self::Jump(expiry) => write!(f, "({})", expiry.name()),
+            Self::Forged(forgery) => write!(f, "({})", forgery.name()),
             Self::MissingField(field) | Self::WrongType(field) => write!(f, "({field})"),
             Self::Circumstance(Circumstance::Declined(code)) => write!(f, "({code})"),
             Self::Refuse
@@ -122,6 +123,11 @@ impl fmt::Display for Fault {
             | Self::Busy
             | Self::Full
             | Self::Corrupt
+            | Self::BeforeReply
+            | Self::Twice
+            | Self::Late
+            | Self::Reordered
+            | Self::Never
             | Self::Circumstance(
                 Circumstance::OutOfStock
                 | Circumstance::PartialReserve

@@ -15,11 +15,13 @@ pub enum Place {
     JournalWrite,
     /// The host is about to call a tool: `host.call`.
     HostCall,
+    /// The payment provider is about to deliver an event: `webhook.event`.
+    Webhook,
 }
 
 impl Place {
-    /// The places that are no provider's, in the order in which they are shown.
-    pub const OWN: [Self; 3] = [Self::HostCall, Self::JournalRead, Self::JournalWrite];
+    /// The places that no request arrives at, in the order in which they are shown.
+    pub const OWN: [Self; 4] = [Self::HostCall, Self::JournalRead, Self::JournalWrite, Self::Webhook];
 
     /// How many places there are.
     pub const COUNT: usize = operations::ALL.len() + Self::OWN.len();
@@ -36,6 +38,7 @@ impl Place {
             Self::JournalRead => "journal.read",
             Self::JournalWrite => "journal.write",
             Self::HostCall => "host.call",
+            Self::Webhook => "webhook.event",
         }
     }
 
@@ -51,6 +54,7 @@ impl Place {
             Self::HostCall => operations::ALL.len(),
             Self::JournalRead => operations::ALL.len() + 1,
             Self::JournalWrite => operations::ALL.len() + 2,
+            Self::Webhook => operations::ALL.len() + 3,
         }
     }
 
@@ -58,7 +62,7 @@ impl Place {
     pub const fn operation(self) -> Option<&'static OperationSpec> {
         match self {
             Self::Request(operation) => Some(operation),
-            Self::JournalRead | Self::JournalWrite | Self::HostCall => None,
+            Self::JournalRead | Self::JournalWrite | Self::HostCall | Self::Webhook => None,
         }
     }
 }

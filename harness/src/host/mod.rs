@@ -165,7 +165,7 @@ impl Host<'_> {
     }
 
     fn ready(&mut self, number: u32, step: &CallStep, fresh: Fresh) -> Option<Ready> {
-        let arguments = self.notes.fill(step, fresh)?;
+        let arguments = Arc::new(self.notes.fill(step, fresh)?);
         // Call and correlation id are given when it is begun.
         let correlation: Arc<str> = Arc::from("");
         let started = CallStarted {

@@ -76,13 +76,13 @@ impl Notes {
     /// Takes in what a call of a step was answered.
     pub fn take(&mut self, step: &CallStep, reply: &HostReply) {
         let (Some(intent), HostReply::Tool { structured, .. }) = (&step.intent, reply) else { return };
-        let text = |pointer: &str| structured.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let text = |found: Option<&Value>| found.and_then(Value::as_str).map(str::to_owned);
         if &*step.tool == "create_checkout_session"
-            && let Some(session) = text("/checkout_session_id")
+            && let Some(session) = text(structured.get("checkout_session_id"))
         {
             self.sessions.insert(intent.to_string(), session);
         }
-        if let Some(order) = text("/order_id").or_else(|| text("/error/order_id")) {
+        if let Some(order) = text(structured.get("order_id").or_else(|| structured.get("error")?.get("order_id"))) {
             self.orders.insert(intent.to_string(), order);
         }
     }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     fn told(structured: Value) -> HostReply {
-        HostReply::Tool { structured, is_error: false }
+        HostReply::Tool { structured: structured.into(), is_error: false }
     }
 
     #[test]
@@ -149,7 +149,7 @@ mod tests {
         let mut notes = Notes::default();
         let ids = step("get_order", json!({"s": "{session:gift}", "o": "{order:gift}"}));
         notes.take(&step("create_checkout_session", json!({})), &told(json!({"checkout_session_id": "cs_1"})));
-        let refused = HostReply::Tool { structured: json!({"error": {"order_id": "ord_1"}}), is_error: true };
+        let refused = HostReply::Tool { structured: json!({"error": {"order_id": "ord_1"}}).into(), is_error: true };
         notes.take(&step("create_order", json!({})), &refused);
         assert_eq!(notes.fill(&ids, Fresh::No), Some(json!({"s": "cs_1", "o": "ord_1"})), "errors name orders too");
         notes

@@ -86,12 +86,12 @@ impl World for Scripted {
 }
 
 fn result(status: &str) -> HostReply {
-    HostReply::Tool { structured: json!({"status": status, "order_id": "ord_1"}), is_error: false }
+    HostReply::Tool { structured: json!({"status": status, "order_id": "ord_1"}).into(), is_error: false }
 }
 
 fn error(retryable: bool, retry_after_ms: Option<u64>) -> HostReply {
     let structured = json!({"error": {"retryable": retryable, "retry_after_ms": retry_after_ms}});
-    HostReply::Tool { structured, is_error: true }
+    HostReply::Tool { structured: structured.into(), is_error: true }
 }
 
 /// What the world was asked while a script was played, but for the rest at its end.

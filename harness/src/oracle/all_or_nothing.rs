@@ -287,7 +287,7 @@ mod tests {
         let crate::trace::EventKind::CallEnded { reply, .. } = &mut last.kind else {
             panic!("the last event is the answer");
         };
-        *reply = crate::trace::HostReply::Tool { structured: error, is_error: true };
+        *reply = crate::trace::HostReply::Tool { structured: error.into(), is_error: true };
         run.broken(&ALL_OR_NOTHING);
     }
 

@@ -4,6 +4,7 @@ use super::bounds::Bounds;
 use super::evidence::{Evidence, ExchangeView};
 use super::{Findings, Oracle, Verdict};
 use crate::provider::operations::{CANCEL, LOOK_UP, SEARCH};
+use crate::trace::WebhookDelivery;
 
 /// The rule.
 pub static BOUNDED: Oracle = Oracle {
@@ -12,7 +13,8 @@ pub static BOUNDED: Oracle = Oracle {
            policy's figures, and a request that was refused for good is not repeated.",
     explanation: "Retries live in one layer with one bound; a fault that multiplies through several layers becomes a \
                   storm at the provider that is down. The worst case is a figure that follows from the policy \
-                  (attempts of one loop, plus one a background round). A 4xx other than 408, 429 and a 409 in flight \
+                  (attempts of one loop, plus one a background round); each event of the payment provider's about an \
+                  order allows a look more, with its own rounds. A 4xx other than 408, 429 and a 409 in flight \
                   is an answer: asking again under the same key cannot help. A process that died may not have \
                   written the refusal down; its successor may ask once more.",
     requirements: &["F2", "F3"],
@@ -34,7 +36,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             continue;
         }
         let first = &evidence.exchanges[group[0]];
-        let bound = bound_of(&bounds, first);
+        let bound = bound_of(evidence, &bounds, first);
         if group.len() > bound as usize {
             let message = format!(
                 "{} was asked {} times for {}; the policy bounds it at {bound}",
@@ -52,9 +54,9 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
     findings.verdict()
 }
 
-fn bound_of(bounds: &Bounds, exchange: &ExchangeView<'_>) -> u32 {
+fn bound_of(evidence: &Evidence<'_>, bounds: &Bounds, exchange: &ExchangeView<'_>) -> u32 {
     if exchange.is(&LOOK_UP) {
-        bounds.look_ups
+        bounds.look_ups + bounds.look_ups_per_event * events_about(evidence, exchange)
     } else if exchange.is(&CANCEL) {
         bounds.cancels
     } else if exchange.sent.operation.effectful {
@@ -64,6 +66,15 @@ fn bound_of(bounds: &Bounds, exchange: &ExchangeView<'_>) -> u32 {
     } else {
         bounds.reads_per_call
     }
+}
+
+/// How many events of the payment provider's were delivered about an order.
+fn events_about(evidence: &Evidence<'_>, exchange: &ExchangeView<'_>) -> u32 {
+    let about = |delivery: &&WebhookDelivery| Some(&delivery.reference) == exchange.sent.reference.as_ref();
+    let mut events: Vec<_> = evidence.trace.webhooks().filter(about).map(|delivery| &delivery.id).collect();
+    events.sort_unstable();
+    events.dedup();
+    u32::try_from(events.len()).unwrap_or(u32::MAX)
 }
 
 fn subject(exchange: &ExchangeView<'_>) -> String {
@@ -109,9 +120,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::fault::site::{Place, Site};
     use crate::oracle::testing::Run;
+    use crate::provider::event::EventType;
     use crate::provider::operations::{CHARGE, QUOTE, RELEASE, RESERVE};
-    use crate::trace::Seen;
+    use crate::trace::{EventKind, Seen};
 
     #[test]
     fn a_sale_is_bounded() {
@@ -152,6 +165,33 @@ mod tests {
         let mut run = Run::new();
         run.create_order("cs_1", "k1");
         for _ in 0..96 {
+            run.send(&LOOK_UP, Some("ord_1"), None);
+        }
+        run.kept(&BOUNDED);
+        run.send(&LOOK_UP, Some("ord_1"), None);
+        run.broken(&BOUNDED);
+    }
+
+    #[test]
+    fn an_event_about_the_order_allows_a_look_more_however_often_it_is_delivered() {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        let delivery = |id: &str, reference: &str| {
+            EventKind::Webhook(Box::new(WebhookDelivery {
+                site: Site { place: Place::Webhook, arrival: 1, for_step: None },
+                id: id.to_owned(),
+                kind: EventType::ChargeCaptured,
+                reference: reference.to_owned(),
+                copy: 0,
+                attempt: 1,
+                forged: None,
+                status: Some(200),
+            }))
+        };
+        for (id, reference) in [("evt_1", "ord_1"), ("evt_1", "ord_1"), ("evt_2", "ord_2")] {
+            run.push(delivery(id, reference));
+        }
+        for _ in 0..48 + 18 {
             run.send(&LOOK_UP, Some("ord_1"), None);
         }
         run.kept(&BOUNDED);

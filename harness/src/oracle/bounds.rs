@@ -13,6 +13,9 @@ pub struct Bounds {
     /// Of `payment.look_up` for one order: between the attempts of the charge, each such look-up a loop of its own, then
     /// to settle, and before and after each refund.
     pub look_ups: u32,
+    /// Of `payment.look_up` for one order besides, for each event of the payment provider's about it: one a background
+    /// round, and a second one where the first tells something odd.
+    pub look_ups_per_event: u32,
     /// Of `catalog.quote` or `payment.methods` for one tool call.
     pub reads_per_call: u32,
     /// Of `catalog.search` for one tool call, which may search with several words.
@@ -46,6 +49,7 @@ impl Bounds {
             per_key,
             cancels,
             look_ups,
+            look_ups_per_event: 2 * (policy.background.attempts_max + 1),
             reads_per_call: loop_max,
             searches_per_call: SEARCHES_MAX * loop_max,
             per_intent: reads + keyed + cancels + look_ups,

@@ -97,6 +97,7 @@ fn disturbed(evidence: &Evidence<'_>, since: usize, until: usize) -> bool {
         | EventKind::Effect(_)
         | EventKind::Answered { .. }
         | EventKind::Log(_)
+        | EventKind::Webhook(_)
         | EventKind::Switched { .. } => false,
     })
 }

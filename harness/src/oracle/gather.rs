@@ -107,6 +107,7 @@ impl<'a> Evidence<'a> {
             }
             EventKind::Log(_)
             | EventKind::Struck { .. }
+            | EventKind::Webhook(_)
             | EventKind::Crashed
             | EventKind::Restarted
             | EventKind::Switched { .. } => {}

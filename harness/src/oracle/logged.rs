@@ -75,7 +75,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
                     astray(line.request_id.as_str(), "checkout_result", index, &mut findings);
                 }
             },
-            LogLine::Alert(_) => {}
+            LogLine::Alert(_) | LogLine::Webhook(_) => {}
         }
     }
     for (call, of_call) in evidence.calls.iter().zip(&calls) {
@@ -173,14 +173,16 @@ fn wrong_step(call: &CallView<'_>, line: &StepLine, is_error: bool, code: Option
     if line.user_id.as_str() != &*call.started.user {
         return Some(format!("was made by {}, but is logged for {}", call.started.user, line.user_id));
     }
-    (call.started.key.is_some() && code != Some(Code::InvalidArguments) && line.idempotency_key != call.started.key)
-        .then(|| {
-            format!(
-                "carried the key {}, but is logged with {}",
-                call.started.key.as_deref().unwrap_or_default(),
-                line.idempotency_key.as_deref().unwrap_or("none")
-            )
-        })
+    (call.started.key.is_some()
+        && code != Some(Code::InvalidArguments)
+        && line.idempotency_key.as_deref() != call.started.key.as_deref())
+    .then(|| {
+        format!(
+            "carried the key {}, but is logged with {}",
+            call.started.key.as_deref().unwrap_or_default(),
+            line.idempotency_key.as_deref().unwrap_or("none")
+        )
+    })
 }
 
 /// How the `checkout_result` line disagrees with what was told.

@@ -38,6 +38,7 @@ mod testing;
 pub mod told;
 pub mod told_monotone;
 pub mod undo_order;
+pub mod webhook_safe;
 #[cfg(test)]
 mod whole_runs;
 
@@ -103,6 +104,7 @@ pub static ALL: &[&Oracle] = &[
     &isolated::ISOLATED,
     &logged::LOGGED,
     &degraded_honest::DEGRADED_HONEST,
+    &webhook_safe::WEBHOOK_SAFE,
 ];
 
 /// The oracle of an id.

@@ -50,6 +50,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             | EventKind::Effect(_)
             | EventKind::Answered { .. }
             | EventKind::Struck { .. }
+            | EventKind::Webhook(_)
             | EventKind::Crashed
             | EventKind::Restarted
             | EventKind::Switched { .. } => None,
@@ -85,6 +86,12 @@ fn leaked_by(line: &LogLine, leaks: impl Fn(&str) -> bool) -> Option<String> {
                 || leaks(line.correlation_id.as_str())
                 || line.order_id.as_ref().is_some_and(|id| leaks(id.as_str()));
             leaked.then(|| String::from("an alert"))
+        }
+        LogLine::Webhook(line) => {
+            let leaked = leaks(&line.event)
+                || line.event_id.as_ref().is_some_and(|id| leaks(id.as_str()))
+                || line.order_id.as_ref().is_some_and(|id| leaks(id.as_str()));
+            leaked.then(|| String::from("the log line of a webhook"))
         }
     }
 }

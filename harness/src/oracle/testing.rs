@@ -95,7 +95,7 @@ impl Run {
             call,
             step,
             tool: tool.into(),
-            arguments,
+            arguments: arguments.into(),
             key,
             user: self.user.into(),
             correlation: self.correlation.as_str().into(),
@@ -109,7 +109,7 @@ impl Run {
     }
 
     pub(super) fn answer(&mut self, call: CallId, structured: Value) {
-        self.reply(call, HostReply::Tool { structured, is_error: false });
+        self.reply(call, HostReply::Tool { structured: structured.into(), is_error: false });
     }
 
     /// A well-formed tool error under the current correlation id.
@@ -123,7 +123,7 @@ impl Run {
     }
 
     pub(super) fn fail(&mut self, call: CallId, structured: Value) {
-        self.reply(call, HostReply::Tool { structured, is_error: true });
+        self.reply(call, HostReply::Tool { structured: structured.into(), is_error: true });
     }
 
     pub(super) fn fail_with(&mut self, call: CallId, code: Code, order: Option<(&str, Effects)>) {
@@ -353,7 +353,7 @@ impl Run {
             step_id: step.to_owned().into(),
             status,
             error_code: code,
-            idempotency_key: key,
+            idempotency_key: key.map(Into::into),
             correlation_id: self.correlation.as_str().into(),
             order_id: None,
             time: jiff::Timestamp::UNIX_EPOCH,

@@ -6,11 +6,12 @@ use giftgenius::step_log::LogLine;
 use serde_json::Value;
 
 use super::order::{ANY_LIFE, Canonical};
+use crate::fault::site::{Place, Site};
 use crate::oracle::Verdict;
 use crate::outcome::Outcome;
 use crate::provider::ledger::Effect;
 use crate::report::normalise::log_value;
-use crate::trace::{CallStarted, Event, EventKind, HostReply, Seen, Sent};
+use crate::trace::{CallStarted, Event, EventKind, HostReply, Seen, Sent, WebhookDelivery};
 
 /// One side of a run, as it is compared.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,7 +23,7 @@ pub struct Channel {
 }
 
 /// The channels of a run. The providers come first: what differs there mostly explains what differs elsewhere.
-pub fn channels(outcome: &Outcome) -> [Channel; 5] {
+pub fn channels(outcome: &Outcome) -> [Channel; 6] {
     let canonical = Canonical::of(&outcome.record, outcome.scenario.replicas.count);
     let events =
         |wanted: Side| text(canonical.record.trace.events.iter().filter(|event| Side::of(&event.kind) == wanted));
@@ -32,6 +33,7 @@ pub fn channels(outcome: &Outcome) -> [Channel; 5] {
     let sides = [
         ("providers", events(Side::Providers)),
         ("log", events(Side::Log)),
+        ("webhooks", events(Side::Webhooks)),
         ("host", events(Side::Host)),
         ("at rest", rest),
         ("verdict", verdict),
@@ -46,12 +48,16 @@ const NO_FAILURE: &str = "writing to a string does not fail";
 enum Side {
     Host,
     Providers,
+    Webhooks,
     Log,
 }
 
 impl Side {
     const fn of(kind: &EventKind) -> Self {
         match kind {
+            EventKind::Webhook(_) | EventKind::Struck { site: Site { place: Place::Webhook, .. }, .. } => {
+                Self::Webhooks
+            }
             EventKind::CallStarted(_)
             | EventKind::CallEnded { .. }
             | EventKind::Struck { .. }
@@ -89,12 +95,20 @@ fn write_event(out: &mut String, event: &Event) -> fmt::Result {
         EventKind::Answered { seen, .. } => writeln!(out, "  seen: {}", seen_text(seen)),
         EventKind::Log(line) => write_log(out, line),
         EventKind::Struck { site, fault } => writeln!(out, "{site}: {fault}"),
+        EventKind::Webhook(delivery) => write_webhook(out, delivery),
         EventKind::Crashed => writeln!(out, "the system is killed"),
         EventKind::Restarted => writeln!(out, "the system is started again"),
         EventKind::Switched { checkout } => {
             writeln!(out, "checkout is switched {}", if *checkout { "on" } else { "off" })
         }
     }
+}
+
+fn write_webhook(out: &mut String, delivery: &WebhookDelivery) -> fmt::Result {
+    let WebhookDelivery { site, kind, reference, forged, status, .. } = delivery;
+    let forged = forged.map_or_else(String::new, |forgery| format!(", forged ({})", forgery.name()));
+    let answer = status.map_or_else(|| "nobody answers".to_owned(), |status| status.to_string());
+    writeln!(out, "{site} {} {reference}{forged}: {answer}", kind.name())
 }
 
 fn write_call(out: &mut String, call: &CallStarted) -> fmt::Result {

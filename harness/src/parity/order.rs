@@ -21,6 +21,7 @@ use std::sync::Arc;
 use giftgenius::step_log::LogLine;
 
 use super::channels;
+use crate::fault::site::{Place, Site};
 use crate::provider::ledger::{Effect, EffectId, Ledger};
 use crate::report::normalise::Names;
 use crate::trace::{CallId, Event, EventKind, ExchangeId, Record, Sent};
@@ -45,6 +46,7 @@ impl Canonical {
         };
         let mut events = run.host(&calls);
         events.extend(run.requests(place));
+        events.extend(run.webhooks(place));
         events.extend(run.log_lines(place));
         let mut ordered = Record::default();
         ordered.trace.events = events.into_iter().cloned().collect();
@@ -152,7 +154,11 @@ impl<'a> Run<'a> {
                     }
                 }
                 EventKind::Log(line) => run.log.push((event, line)),
-                EventKind::Struck { .. } | EventKind::Crashed | EventKind::Restarted | EventKind::Switched { .. } => {}
+                EventKind::Struck { .. }
+                | EventKind::Webhook(_)
+                | EventKind::Crashed
+                | EventKind::Restarted
+                | EventKind::Switched { .. } => {}
             }
         }
         run
@@ -211,8 +217,9 @@ impl<'a> Run<'a> {
         for event in &self.record.trace.events {
             match &event.kind {
                 EventKind::CallStarted(_) => events.extend(calls.next().into_iter().flat_map(|call| &self.calls[call])),
+                EventKind::Struck { site, .. } if site.place == Place::Webhook => {}
                 EventKind::Struck { .. } | EventKind::Crashed | EventKind::Restarted | EventKind::Switched { .. } => {
-                    events.push(event)
+                    events.push(event);
                 }
                 _ => {}
             }
@@ -234,9 +241,35 @@ impl<'a> Run<'a> {
         threads.into_iter().flatten().flatten().copied().collect()
     }
 
+    /// Deliveries of events, and what struck them: by the call whose request caused each, and by event. Copies come at
+    /// once, so what they are answered counts and not which came first.
+    fn webhooks(&self, place: impl Fn(&str) -> usize) -> Vec<&'a Event> {
+        let call = |site: &Site| {
+            // A site knows its script step; of the calls of a step the first stands for all.
+            let (step, _) = site.for_step?;
+            let prefix = format!("{CORRELATION_PREFIX}{step}.");
+            let calls = self.calls.keys().filter_map(|call| self.correlation(*call));
+            calls.filter(|correlation| correlation.starts_with(&prefix)).map(&place).min()
+        };
+        let site_of = |event: &'a Event| match &event.kind {
+            EventKind::Webhook(delivery) => Some(&delivery.site),
+            EventKind::Struck { site, .. } if site.place == Place::Webhook => Some(site),
+            _ => None,
+        };
+        let mut events: Vec<_> =
+            self.record.trace.events.iter().filter_map(|event| Some((event, site_of(event)?))).collect();
+        events.sort_by_cached_key(|(event, site)| (call(site), site.arrival, channels::text([*event])));
+        events.into_iter().map(|(event, _)| event).collect()
+    }
+
     fn log_lines(&self, place: impl Fn(&str) -> usize) -> Vec<&'a Event> {
         let mut lines = self.log.clone();
-        lines.sort_by_key(|(_, line)| place(correlation_of(line)));
+        // What became of an event belongs to no call; two deliveries at once are logged in either order.
+        let webhook = |event: &'a Event, line: &LogLine| match line {
+            LogLine::Webhook(_) => self.nameless(&channels::text([event])),
+            LogLine::Step(_) | LogLine::CheckoutResult(_) | LogLine::Alert(_) => String::new(),
+        };
+        lines.sort_by_cached_key(|(event, line)| (place(correlation_of(line)), webhook(event, line)));
         lines.into_iter().map(|(event, _)| event).collect()
     }
 }
@@ -254,5 +287,6 @@ fn correlation_of(line: &LogLine) -> &str {
         LogLine::Step(step) => step.correlation_id.as_str(),
         LogLine::CheckoutResult(result) => result.request_id.as_str(),
         LogLine::Alert(alert) => alert.correlation_id.as_str(),
+        LogLine::Webhook(_) => "",
     }
 }

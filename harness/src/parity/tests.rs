@@ -28,7 +28,7 @@ impl Run {
             call: CallId(call),
             step: 1,
             tool: "create_order".into(),
-            arguments: json!({ "idempotency_key": key }),
+            arguments: json!({ "idempotency_key": key }).into(),
             key: Some(key.to_owned()),
             user: "ada".into(),
             correlation: correlation(call).into(),
@@ -37,7 +37,10 @@ impl Run {
     }
 
     fn end(&mut self, call: u32, structured: serde_json::Value) {
-        self.push(EventKind::CallEnded { call: CallId(call), reply: HostReply::Tool { structured, is_error: false } });
+        self.push(EventKind::CallEnded {
+            call: CallId(call),
+            reply: HostReply::Tool { structured: structured.into(), is_error: false },
+        });
     }
 
     /// A request on behalf of a call that goes well.

@@ -1,12 +1,13 @@
 //! The mock providers: pure state machines with books. They never misbehave; the fault layer does.
 //!
 //! [`operations`] is the table of what can be called, [`payment`], [`catalog`] and [`inventory`] are the machines,
-//! [`ledger`] the books; `fixtures/providers.md` is the contract they keep. A circumstance (a card that is declined, a shelf that is empty) is a state of the provider's
+//! [`ledger`] the books, [`event`] what the payment provider tells by itself; `fixtures/providers.md` is the contract they keep. A circumstance (a card that is declined, a shelf that is empty) is a state of the provider's
 //! business, handed in from outside and honoured here.
 
 mod books;
 pub mod catalog;
 mod circumstance;
+pub mod event;
 mod http;
 pub mod inventory;
 mod keys;

@@ -6,16 +6,17 @@
 //! long as the 24 hours that a real provider keeps them.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use giftgenius::money::Money;
 use giftgenius::policy::PaymentProfile;
 
 use super::books::{self, Change};
+use super::event::{EventType, ProviderEvent};
 use super::http::{self, Refused};
 use super::keys::Keys;
-use super::ledger::{EffectId, EffectKind};
+use super::ledger::{Effect, EffectId, EffectKind};
 use super::{Now, Promises, ProviderReply, ProviderRequest};
 use crate::fault::mangle::WRONG_BY;
 use crate::provider::Circumstance;
@@ -112,6 +113,9 @@ pub struct Payment {
     refunds: u32,
     due: Vec<Due>,
     keys: Keys,
+    /// Events that were not taken to the post yet; `None` for a provider that sends none.
+    events: Option<Vec<ProviderEvent>>,
+    events_sent: u32,
 }
 
 impl Payment {
@@ -124,11 +128,71 @@ impl Payment {
             refunds: 0,
             due: Vec::new(),
             keys: Keys::default(),
+            events: None,
+            events_sent: 0,
+        }
+    }
+
+    /// From now on there is an event for each thing that happens to a charge.
+    pub fn send_events(&mut self) {
+        self.events.get_or_insert_default();
+    }
+
+    /// Takes out the events that happened since the last time.
+    pub fn take_events(&mut self) -> Vec<ProviderEvent> {
+        self.events.as_mut().map_or_else(Vec::new, std::mem::take)
+    }
+
+    fn tell(&mut self, kind: EventType, reference: &str, object: &str, money: Money, now: Now) {
+        let Some(events) = &mut self.events else { return };
+        self.events_sent += 1;
+        events.push(ProviderEvent {
+            id: format!("evt_{}", self.events_sent),
+            kind,
+            reference: reference.to_owned(),
+            object: object.to_owned(),
+            money,
+            created: now.utc,
+        });
+    }
+
+    /// What has been entered in the books is told.
+    fn tell_of(&mut self, effects: &[Arc<Effect>], now: Now) {
+        for effect in effects {
+            let kind = match effect.kind {
+                EffectKind::Charge => EventType::ChargeCaptured,
+                EffectKind::Refund => EventType::ChargeRefunded,
+                EffectKind::RefundFailed => EventType::RefundFailed,
+                EffectKind::Close
+                | EffectKind::Reserve
+                | EffectKind::Release
+                | EffectKind::Expire
+                | EffectKind::Commit
+                | EffectKind::Restock => continue,
+            };
+            if let Some(money) = effect.amount {
+                self.tell(kind, &effect.reference, &effect.subject, money, now);
+            }
         }
     }
 
     /// Takes one delivery of a request in: changes the books, answers.
     pub fn handle(
+        &mut self,
+        request: &ProviderRequest,
+        circumstance: Option<&Circumstance>,
+        now: Now,
+        record: &mut Record,
+    ) -> ProviderReply {
+        let known = record.ledger.effects.len();
+        let reply = self.answer(request, circumstance, now, record);
+        if self.events.is_some() {
+            self.tell_of(&record.ledger.effects[known..], now);
+        }
+        reply
+    }
+
+    fn answer(
         &mut self,
         request: &ProviderRequest,
         circumstance: Option<&Circumstance>,
@@ -185,7 +249,11 @@ impl Payment {
         }
         let turn = Turn::of(circumstance, &asked.payment_method);
         let taken = match turn {
-            Turn::Declined(code) => return Err(Refused::declined(code).reply(402)),
+            Turn::Declined(code) => {
+                let declined = Money::new(asked.amount, asked.currency);
+                self.tell(EventType::ChargeFailed, &asked.reference, "", declined, now);
+                return Err(Refused::declined(code).reply(402));
+            }
             Turn::AnotherAmount => asked.amount.saturating_add(WRONG_BY),
             Turn::Captured | Turn::Pending(_) => asked.amount,
         };

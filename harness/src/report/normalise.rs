@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::trace::{EventKind, HostReply, Record};
 
 /// The prefixes of identifiers that the system and the providers make up.
-const PREFIXES: [&str; 7] = ["ord", "cs", "wf", "key", "ch", "re", "rsv"];
+const PREFIXES: [&str; 8] = ["ord", "cs", "wf", "key", "ch", "re", "rsv", "evt"];
 /// What a moment in UTC becomes.
 const MOMENT: &str = "<time>";
 
@@ -44,6 +44,7 @@ impl Names {
                 | EventKind::Answered { .. }
                 | EventKind::Log(_)
                 | EventKind::Struck { .. }
+                | EventKind::Webhook(_)
                 | EventKind::Crashed
                 | EventKind::Restarted
                 | EventKind::Switched { .. } => {}
@@ -57,6 +58,9 @@ impl Names {
         for effect in &record.ledger.effects {
             names.learn(&effect.reference);
             names.learn(&effect.subject);
+        }
+        for delivery in record.trace.webhooks() {
+            names.learn(&delivery.id);
         }
         for (_, _, line) in record.trace.log() {
             names.learn_json(&log_value(line));

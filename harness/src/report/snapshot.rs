@@ -89,6 +89,7 @@ fn write_told(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::R
             | EventKind::Answered { .. }
             | EventKind::Log(_)
             | EventKind::Struck { .. }
+            | EventKind::Webhook(_)
             | EventKind::Crashed
             | EventKind::Restarted
             | EventKind::Switched { .. } => {}

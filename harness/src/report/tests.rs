@@ -58,7 +58,7 @@ fn record() -> Record {
             call: CallId(0),
             step: 2,
             tool: Arc::from("create_order"),
-            arguments: json!({"checkout_session_id": "cs_81f0", "idempotency_key": "4af9"}),
+            arguments: json!({"checkout_session_id": "cs_81f0", "idempotency_key": "4af9"}).into(),
             key: Some("4af9".to_owned()),
             user: Arc::from("ada"),
             correlation: Arc::from("step-2.0"),
@@ -103,7 +103,7 @@ fn record() -> Record {
         EventKind::CallEnded {
             call: CallId(0),
             reply: HostReply::Tool {
-                structured: json!({"error": {"code": "PAYMENT_UNAVAILABLE", "effects": "none", "retryable": true, "order_id": "ord_77a0"}}),
+                structured: json!({"error": {"code": "PAYMENT_UNAVAILABLE", "effects": "none", "retryable": true, "order_id": "ord_77a0"}}).into(),
                 is_error: true,
             },
         },
@@ -127,6 +127,7 @@ fn outcome(name: &str, verdict: Verdict, unfired: Vec<Planned>, seed: u64) -> Ou
                 status: "cancelled".to_owned(),
                 money: "none".to_owned(),
             }],
+            events: Vec::new(),
         },
         verdicts: vec![(&ALL_OR_NOTHING, verdict)],
         unmet: Vec::new(),

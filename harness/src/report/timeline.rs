@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use giftgenius::step_log::{LogLine, StepStatus};
+use giftgenius::step_log::{LogLine, StepStatus, WebhookStatus};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ use super::normalise::Names;
 use super::told::told;
 use super::units;
 use crate::provider::ledger::{Effect, EffectKind};
-use crate::trace::{CallId, CallStarted, EventKind, ExchangeId, Record, Seen, Sent};
+use crate::trace::{CallId, CallStarted, EventKind, ExchangeId, Record, Seen, Sent, WebhookDelivery};
 
 /// A wait for an answer that is shorter goes without saying.
 const WORTH_TELLING: Duration = Duration::from_millis(100);
@@ -113,6 +113,7 @@ impl<'a> Table<'a> {
                 }
             }
             EventKind::Struck { site, fault } => self.push(index, at, system(format!("⚡ {site}: {fault}"))),
+            EventKind::Webhook(delivery) => self.push(index, at, webhook(delivery)),
             EventKind::Crashed => self.push(index, at, system("── killed ──".to_owned())),
             EventKind::Restarted => self.push(index, at, system("── started again ──".to_owned())),
             EventKind::Switched { checkout } => {
@@ -190,6 +191,17 @@ impl<'a> Table<'a> {
                 let code = result.error_code.map_or_else(String::new, |code| format!(" {}", code.as_str()));
                 (self.detail == Detail::Full).then(|| format!("log: checkout {status}{code}"))
             }
+            LogLine::Webhook(webhook) => {
+                let status = match webhook.status {
+                    WebhookStatus::Accepted => "accepted",
+                    WebhookStatus::Duplicate => "a duplicate",
+                    WebhookStatus::Ignored => "ignored",
+                    WebhookStatus::Parked => "parked",
+                    WebhookStatus::Refused => "refused",
+                    WebhookStatus::Failed => "not taken in",
+                };
+                (self.detail == Detail::Full).then(|| format!("log: webhook {status}"))
+            }
         }
     }
 }
@@ -200,6 +212,18 @@ fn host(text: String) -> Row {
 
 fn system(text: String) -> Row {
     Row { system: text, ..Row::default() }
+}
+
+/// From right to left: the provider tells, the system answers.
+fn webhook(delivery: &WebhookDelivery) -> Row {
+    let again = if delivery.attempt > 1 { format!(", attempt {}", delivery.attempt) } else { String::new() };
+    let forged = delivery.forged.map_or_else(String::new, |forgery| format!(" ✗forged({})", forgery.name()));
+    let answer = delivery.status.map_or_else(|| "nobody answers".to_owned(), |status| status.to_string());
+    Row {
+        system: format!("◀─ {} {}{forged}: {answer}", delivery.kind.name(), delivery.reference),
+        providers: format!("{}{again}", delivery.site),
+        ..Row::default()
+    }
 }
 
 fn started(call: &CallStarted) -> String {

@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn answers_come_down_to_what_they_say_of_the_sale() {
-        let tool = |structured, is_error| HostReply::Tool { structured, is_error };
+        let tool = |structured: Value, is_error| HostReply::Tool { structured: structured.into(), is_error };
         let table = [
             (tool(json!({"status": "success", "order_id": "ord_1"}), false), "success ord_1"),
             (

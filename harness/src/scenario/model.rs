@@ -62,6 +62,8 @@ pub struct Scenario {
     pub stock: BTreeMap<String, u32>,
     /// How many processes of the system share one journal.
     pub replicas: Replicas,
+    /// Whether the payment provider tells the system by itself what happened.
+    pub webhooks: bool,
     /// What the host does, in order; a step's number is its index + 1.
     pub script: Vec<Step>,
     /// What goes wrong.

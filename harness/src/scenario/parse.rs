@@ -14,14 +14,15 @@ use super::mistake::{Mistakes, ScenarioError};
 use super::model::{Expect, Narrowing, Replicas, Scenario, WorldKind};
 use super::policy::{self, WIRE_ATTEMPT_TIMEOUT};
 use super::script;
-use crate::fault::plan::Plan;
+use crate::fault::plan::{Plan, Planned};
+use crate::fault::site::Place;
 use crate::provider::catalog::Shop;
 use crate::{requirement, suggest};
 
 /// The keys of a file.
-pub(super) const KEYS: [&str; 13] = [
-    "title", "lesson", "covers", "worlds", "seed", "policy", "stock", "replicas", "script", "faults", "expect",
-    "excused", "explore",
+pub(super) const KEYS: [&str; 14] = [
+    "title", "lesson", "covers", "worlds", "seed", "policy", "stock", "replicas", "webhooks", "script", "faults",
+    "expect", "excused", "explore",
 ];
 /// The worlds.
 pub(super) const WORLDS: [WorldKind; 2] = [WorldKind::Sim, WorldKind::Wire];
@@ -94,6 +95,7 @@ fn read(
     fits_the_wire(&fields, &worlds, &policy, mistakes);
     let stock = fields.get("stock").map_or_else(BTreeMap::new, |field| stock(field, known, mistakes));
     let replicas = fields.get("replicas").map_or_else(Replicas::default, |field| replicas(field, mistakes));
+    let webhooks = fields.get("webhooks").is_some_and(|field| field.set(mistakes).is_some());
     let script = if let Some(field) = fields.get("script") {
         script::read(field, mistakes)
     } else {
@@ -106,6 +108,7 @@ fn read(
     };
     let frame = faults::Frame { calls: step_calls(&fields), on_the_wire: worlds.contains(&WorldKind::Wire) };
     let plan = fields.get("faults").map_or_else(Plan::default, |field| faults::read(field, &frame, mistakes));
+    events_come(&fields, webhooks, &plan, mistakes);
     let expect = fields.get("expect").map_or_else(Expect::default, |field| expect::read(field, known, mistakes));
     let excused = fields.get("excused").map_or_else(BTreeMap::new, |field| excused(field, known, &expect, mistakes));
     let explore = fields.get("explore").map_or_else(Narrowing::default, |field| explore::read(field, mistakes));
@@ -121,6 +124,7 @@ fn read(
         policy,
         stock,
         replicas,
+        webhooks,
         script,
         plan,
         seed: seed?,
@@ -217,6 +221,18 @@ fn worlds(field: &Field<'_>, mistakes: &mut Mistakes) -> Vec<WorldKind> {
     }
     worlds.sort_unstable();
     worlds
+}
+
+/// A fault at an event needs events.
+fn events_come(fields: &Fields<'_>, webhooks: bool, plan: &Plan, mistakes: &mut Mistakes) {
+    let at_event = |planned: &Planned| matches!(planned, Planned::At(address, _) if address.place == Place::Webhook);
+    if let Some(field) = fields.get("faults").filter(|_| !webhooks && plan.faults.iter().any(at_event)) {
+        mistakes.suggest(
+            &field.key_span,
+            "a fault strikes `webhook.event`, but the payment provider sends no events".to_owned(),
+            Some("add `webhooks = true`".to_owned()),
+        );
+    }
 }
 
 /// On the wire a lost reply is waited for in real time, and a reply that is not lost may be held up by a busy machine.

@@ -39,6 +39,7 @@ pub fn schema() -> Value {
                     "skew_ms": {"description": "How far the calendar clock of each is ahead of the one before it.", "type": "integer", "minimum": 0, "maximum": 86_400_000, "default": 0}
                 }
             },
+            "webhooks": {"description": "The payment provider tells the system by itself what happened.", "const": true},
             "seed": {"description": "The seed for identifiers and jitter.", "type": "integer", "minimum": 0, "maximum": i64::MAX, "default": 1},
             "policy": policy(),
             "stock": {"description": "Stock that differs from the fixture's, by SKU.", "type": "object", "additionalProperties": count()},

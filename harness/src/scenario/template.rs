@@ -74,6 +74,9 @@ fn template(text: &str) -> Option<(&str, &str, usize)> {
 
 /// Replaces each template by what `value` says of it; `None` if it knows nothing of one of them.
 pub fn fill(text: &str, mut value: impl FnMut(TemplateKind, &str) -> Option<String>) -> Option<String> {
+    if !text.contains('{') {
+        return Some(text.to_owned());
+    }
     let mut filled = String::with_capacity(text.len());
     for piece in pieces(text) {
         match piece {

@@ -279,6 +279,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             policy,
             stock,
             replicas: crate::scenario::model::Replicas { count: 2, skew_ms: 40_000 },
+            webhooks: true,
             script,
             plan,
             seed,

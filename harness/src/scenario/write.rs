@@ -30,6 +30,9 @@ pub fn write(scenario: &Scenario) -> String {
     if scenario.seed != SEED_DEFAULT {
         entry(&mut out, "seed", &scenario.seed.to_string());
     }
+    if scenario.webhooks {
+        entry(&mut out, "webhooks", "true");
+    }
     section(&mut out, "policy", policy(&scenario.policy));
     let stock = scenario.stock.iter().map(|(sku, quantity)| (text(sku), quantity.to_string()));
     section(&mut out, "stock", stock.collect());

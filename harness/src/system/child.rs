@@ -18,6 +18,7 @@ use giftgenius::journal::sqlite::SqliteJournal;
 use giftgenius::ports::Ports;
 use giftgenius::serve::{Access, serve_http};
 use giftgenius::users::Users;
+use giftgenius::webhooks::WebhookSecret;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -57,8 +58,11 @@ impl Failure {
 pub fn main(find: Find) -> ExitCode {
     let folder = std::env::args_os().nth(2).map(PathBuf::from);
     let Err(Failure(why)) = run(folder.as_deref(), find);
-    // stderr is read by misrule, which shows it.
-    let _ = writeln!(std::io::stderr(), "{why}");
+    // stderr is read by misrule, which shows it. If nobody reads, misrule is gone, and the failure may come of that: another
+    // process of the run has begun to remove the folder.
+    if writeln!(std::io::stderr(), "{why}").is_err() {
+        folder.inspect(|folder| tidy_up(folder));
+    }
     ExitCode::from(COULD_NOT_RUN)
 }
 
@@ -120,7 +124,9 @@ async fn serve(settings: Settings, wiring: Option<&dyn Wiring>) -> Result<(), Fa
     if door.is_some() {
         return Err(Failure(String::from("this planted bug is a broken door, and here the door is production's own")));
     }
-    let app = App::new(ports, policy);
+    let secret = settings.webhook_secret.map(|secret| WebhookSecret::new(SecretString::from(secret))).transpose();
+    let secret = secret.map_err(Failure::of("the webhook secret cannot be used"))?;
+    let app = App::with_webhooks(ports, policy, secret);
 
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(Failure::of("no port could be opened"))?;
     let address = listener.local_addr().map_err(Failure::of("the port has no address"))?;

@@ -146,6 +146,8 @@ pub struct Settings {
     pub seed: u64,
     /// Which life of the system this is, from 1; each draws identifiers of its own.
     pub incarnation: u32,
+    /// The secret of the payment provider's webhooks, where it sends any.
+    pub webhook_secret: Option<String>,
     /// How far its calendar clock is off, in milliseconds.
     pub clock_off_ms: i64,
     /// Whether an earlier life may have left something to take up.

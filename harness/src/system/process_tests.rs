@@ -34,6 +34,7 @@ async fn start(program: &str, arguments: &[&str], start_max: Duration) -> RunErr
         users: Vec::new(),
         seed: 1,
         incarnation: 1,
+        webhook_secret: None,
         clock_off_ms: 0,
         recovers: false,
         defect: None,

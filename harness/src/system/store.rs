@@ -53,7 +53,7 @@ impl Announced {
 }
 
 impl Journal for Announced {
-    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>> {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
         let (name, reading) = (key.to_string(), self.journal.get(key));
         Box::pin(async move { self.granted(Access::Read, || name, reading).await? })
     }

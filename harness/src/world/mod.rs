@@ -1,7 +1,8 @@
 //! Worlds: where a run happens. [`World`] is what the host and the run see of one; [`stage`] is what all share:
-//! providers, choices and the record. [`sim`] is in memory and virtual time; [`wire`] is real: processes, sockets, time.
+//! providers, choices and the record; [`post`] takes the payment provider's events to the system. [`sim`] is in memory and virtual time; [`wire`] is real: processes, sockets, time.
 
 pub mod outgoing;
+pub mod post;
 pub mod print;
 pub mod sim;
 pub mod stage;
@@ -25,7 +26,7 @@ pub struct OutgoingCall {
     /// The tool.
     pub tool: Arc<str>,
     /// The arguments.
-    pub arguments: Value,
+    pub arguments: Arc<Value>,
     /// Who calls.
     pub user: Arc<str>,
     /// Sent in `_meta` as `correlation_id`.

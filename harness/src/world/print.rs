@@ -11,7 +11,7 @@ use std::fmt::{self, Write};
 use std::hash::{DefaultHasher, Hasher as _};
 
 use crate::fault::plan::Planned;
-use crate::fault::{Fault, RetryAfter};
+use crate::fault::{Circumstance, Fault, RetryAfter};
 use crate::trace::{Event, EventKind, ExchangeId, Record, Sent};
 
 /// The print of a run at the moment after its last fault.
@@ -129,8 +129,8 @@ fn event(ink: &mut Ink, event: &Event) -> fmt::Result {
     }
 }
 
-/// A request without its site and its fault, but for what an oracle asks of the fault: whether there was one, and
-/// whether it named a date.
+/// A request without its site and its fault, but for what an oracle asks of the fault: whether there was one, whether it
+/// named a date, and whether its key was forgotten.
 fn sent(ink: &mut Ink, sent: &Sent) -> fmt::Result {
     let Sent { exchange, site: _, operation, key, correlation, step, reference, amount, fault } = sent;
     let by_date = matches!(
@@ -138,9 +138,10 @@ fn sent(ink: &mut Ink, sent: &Sent) -> fmt::Result {
         Some(Fault::Status(_, Some(RetryAfter::Date(_))) | Fault::StatusAfter(_, Some(RetryAfter::Date(_))))
     );
     let struck = fault.is_some();
+    let forgotten = matches!(fault, Some(Fault::Circumstance(Circumstance::KeyExpired)));
     write!(
         ink,
-        "{exchange:?} {} {key:?} {correlation} {step:?} {reference:?} {amount:?} {struck} {by_date}",
+        "{exchange:?} {} {key:?} {correlation} {step:?} {reference:?} {amount:?} {struck} {by_date} {forgotten}",
         operation.label
     )
 }

@@ -3,15 +3,18 @@
 
 use std::fmt::{self, Write as _};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use bytes::Bytes;
+use giftgenius::policy::Policy;
 use giftgenius::ports::{Clock, Method, Provider};
 use serde::Deserialize;
 
-use crate::choice::Choices;
-use crate::fault::decide::{Delivery, decide};
-use crate::fault::site::Place;
+use crate::choice::{Asked, Choices};
+use crate::fault::decide::{Delivery, Posting, decide, decide_event};
+use crate::fault::site::{Place, Site};
 use crate::fault::{Circumstance, Fault};
+use crate::provider::event::ProviderEvent;
 use crate::provider::{Now, ProviderReply, ProviderRequest, Providers, operations};
 use crate::trace::{EventKind, ExchangeId, Recorder, Seen, Sent};
 
@@ -59,18 +62,51 @@ pub struct Stage {
     inner: Mutex<Inner>,
     recorder: Recorder,
     clock: std::sync::Arc<dyn Clock>,
+    tolerance: Duration,
 }
 
 struct Inner {
     providers: Providers,
     choices: Choices,
+    /// Events that were not taken to the post yet, with the exchange that caused each.
+    emitted: Vec<(ExchangeId, Emitted)>,
     printing: Printing,
+}
+
+/// An event of the payment provider's, with what was decided for it.
+#[derive(Clone, Debug)]
+pub struct Emitted {
+    /// The place in the run.
+    pub site: Site,
+    /// The event.
+    pub event: ProviderEvent,
+    /// How it is delivered.
+    pub posting: Posting,
 }
 
 impl Stage {
     /// Sets a run up.
     pub fn new(providers: Providers, choices: Choices, recorder: Recorder, clock: std::sync::Arc<dyn Clock>) -> Self {
-        Self { inner: Mutex::new(Inner { providers, choices, printing: Printing::Off }), recorder, clock }
+        let tolerance = Policy::default().webhooks.tolerance;
+        Self {
+            inner: Mutex::new(Inner { providers, choices, emitted: Vec::new(), printing: Printing::Off }),
+            recorder,
+            clock,
+            tolerance,
+        }
+    }
+
+    /// The payment provider sends events, to a system that accepts signatures this old.
+    #[must_use]
+    pub fn with_webhooks(mut self, tolerance: Duration) -> Self {
+        self.inner().providers.payment.send_events();
+        self.tolerance = tolerance;
+        self
+    }
+
+    /// How old a signature the system accepts.
+    pub const fn tolerance(&self) -> Duration {
+        self.tolerance
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -132,12 +168,36 @@ impl Stage {
         Some(fault)
     }
 
-    /// The provider takes one delivery in.
+    /// The provider takes one delivery in. What it tells of that by itself is asked for with [`Self::take_events`].
     pub fn deliver(&self, request: &ProviderRequest, circumstance: Option<&Circumstance>) -> ProviderReply {
         let now = Now { since_start: self.recorder.now(), utc: self.utc() };
         let mut inner = self.inner();
+        let Inner { providers, choices, emitted, printing } = &mut *inner;
         let mut record = self.recorder.lock();
-        inner.providers.handle(request, circumstance, now, &mut record)
+        let reply = providers.handle(request, circumstance, now, &mut record);
+        for event in providers.payment.take_events() {
+            let site = choices.arrive(Place::Webhook, step_of(&request.correlation));
+            let fault = choices.at(site);
+            let posting = decide_event(fault.as_ref());
+            if let Some(fault) = fault {
+                printing.strike(choices.last_has_fired(), &fault, None);
+                record.push(now.since_start, EventKind::Struck { site, fault });
+            }
+            emitted.push((request.exchange, Emitted { site, event, posting }));
+        }
+        reply
+    }
+
+    /// The events that deliveries of an exchange have caused since the last time.
+    pub fn take_events(&self, exchange: ExchangeId) -> Vec<Emitted> {
+        let mut inner = self.inner();
+        if inner.emitted.is_empty() {
+            return Vec::new();
+        }
+        let (taken, left) = std::mem::take(&mut inner.emitted).into_iter().partition(|(of, _)| *of == exchange);
+        inner.emitted = left;
+        let taken: Vec<(ExchangeId, Emitted)> = taken;
+        taken.into_iter().map(|(_, event)| event).collect()
     }
 
     /// The system got to see something of an exchange.
@@ -187,6 +247,11 @@ impl Stage {
     /// Looks at the choices, for instance for what never fired.
     pub fn with_choices<T>(&self, look: impl FnOnce(&Choices) -> T) -> T {
         look(&self.inner().choices)
+    }
+
+    /// Takes out what was asked and answered: the run is over.
+    pub fn take_asked(&self) -> Vec<Asked> {
+        self.inner().choices.take_asked()
     }
 
     /// Looks at the providers, for instance to take stock at the end.

@@ -34,7 +34,7 @@ fn second(seconds: i64) -> Timestamp {
 }
 
 fn entry(state: EntryState) -> Entry {
-    let key = EntryKey { user: "ann".into(), tool: String::from("create_order"), key: String::from("key-0001") };
+    let key = EntryKey { user: "ann".into(), tool: "create_order".into(), key: "key-0001".into() };
     Entry { key, parameters: String::from("these"), state, drop_after: None }
 }
 

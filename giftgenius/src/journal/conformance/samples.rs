@@ -10,6 +10,8 @@ use crate::checkout::state::{Charge, Ending, Saga};
 use crate::journal::Record;
 use crate::money::{Currency, Money};
 use crate::operations::switches::Switches;
+use crate::webhooks::event::EventType;
+use crate::webhooks::record::{SeenEvent, UnknownPayment};
 use crate::workflow::{Step, Workflow};
 
 /// `seconds` after 1970.
@@ -43,8 +45,8 @@ pub(in crate::journal) fn order(id: &str, saga: Saga) -> Record {
         cancel_entry: None,
         retry_after_ms: None,
         amount: Money::new(4200, Currency::EUR),
-        items: vec![Item { sku: String::from("tea-set"), quantity: 1 }],
-        payment_method_id: String::from("pm_1"),
+        items: [Item { sku: String::from("tea-set"), quantity: 1 }].into(),
+        payment_method_id: "pm_1".into(),
         created_at: second(0),
         pay_by: second(1800),
         saga,
@@ -52,6 +54,8 @@ pub(in crate::journal) fn order(id: &str, saga: Saga) -> Record {
         lease_until: second(30),
         alerted: false,
         fence: 1,
+        heard: 0,
+        looked: 0,
     })
 }
 
@@ -66,8 +70,25 @@ pub(in crate::journal) fn workflow(id: &str, payload: u64) -> Record {
     })
 }
 
+/// A payment that belongs to no order.
+pub(in crate::journal) fn payment(reference: &str) -> Record {
+    let note = String::from("a charge stands; find out whose it is");
+    Record::Payment(UnknownPayment { reference: reference.into(), since: second(0), note, alerted: false })
+}
+
+/// An event that expires at the second `expires`.
+pub(in crate::journal) fn event(id: &str, expires: i64) -> Record {
+    Record::Event(SeenEvent {
+        id: id.into(),
+        kind: EventType::ChargeCaptured,
+        reference: "ord_1".into(),
+        seen_at: second(0),
+        drop_after: second(expires),
+    })
+}
+
 fn entry_key(user: &str, tool: &str, key: &str) -> EntryKey {
-    EntryKey { user: user.into(), tool: tool.into(), key: key.into() }
+    EntryKey { user: user.into(), tool: tool.to_owned().into(), key: key.into() }
 }
 
 fn entry(key: EntryKey, state: EntryState, drop_after: Option<Timestamp>) -> Record {
@@ -105,7 +126,7 @@ pub(in crate::journal) fn every_kind() -> Vec<Record> {
             id: "cs_1".into(),
             user: "ann".into(),
             workflow_id: Some("wf_1".into()),
-            items: vec![Item { sku: String::from("tea-set"), quantity: u32::MAX }],
+            items: [Item { sku: String::from("tea-set"), quantity: u32::MAX }].into(),
             amount: Money::new(-1, Currency::EUR),
             expires_at: Timestamp::MAX,
             state: SessionState::Taken("ord_1".into()),
@@ -116,5 +137,13 @@ pub(in crate::journal) fn every_kind() -> Vec<Record> {
         entry(entry_key("ann", "create_order", "l"), EntryState::FailedClean { ended_at: Timestamp::MIN }, None),
         workflow("wf_1", u64::MAX),
         Record::Switches(Switches { checkout: false }),
+        Record::Event(SeenEvent {
+            id: "evt_1".into(),
+            kind: EventType::Other,
+            reference: "ord_1".into(),
+            seen_at: fine,
+            drop_after: Timestamp::MAX,
+        }),
+        payment("ord_lost"),
     ]
 }

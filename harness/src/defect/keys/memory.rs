@@ -30,10 +30,12 @@ struct EntriesInMemory {
 }
 
 impl Journal for EntriesInMemory {
-    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>> {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
         match key {
             Key::Entry(_) => self.entries.get(key),
-            Key::Session(_) | Key::Order(_) | Key::Workflow(_) | Key::Switches => self.next.get(key),
+            Key::Session(_) | Key::Order(_) | Key::Workflow(_) | Key::Switches | Key::Event(_) | Key::Payment(_) => {
+                self.next.get(key)
+            }
         }
     }
 

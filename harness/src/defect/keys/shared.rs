@@ -37,7 +37,7 @@ fn kept_under(record: &Entry, key: EntryKey) -> Arc<Record> {
 }
 
 impl Journal for Shared {
-    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>> {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
         let Key::Entry(asked) = key.clone() else { return self.next.get(key) };
         Box::pin(async move {
             let Some(stored) = self.next.get(&Key::Entry(of_everybody(asked.clone()))).await? else { return Ok(None) };

@@ -30,7 +30,7 @@ struct Unchecked {
 }
 
 impl Journal for Unchecked {
-    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>> {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
         self.next.get(key)
     }
 

@@ -67,7 +67,12 @@ impl Withheld {
                 due.extend(self.with_the_ending(&mut marks, order));
                 true
             }
-            Record::Entry(_) | Record::Session(_) | Record::Workflow(_) | Record::Switches(_) => true,
+            Record::Entry(_)
+            | Record::Session(_)
+            | Record::Workflow(_)
+            | Record::Switches(_)
+            | Record::Event(_)
+            | Record::Payment(_) => true,
         });
         due
     }
@@ -90,7 +95,7 @@ impl Withheld {
 }
 
 impl Journal for Withheld {
-    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>> {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
         self.next.get(key)
     }
 

@@ -88,6 +88,15 @@ fn the_core_menu_of_a_charge() {
 }
 
 #[test]
+fn the_menus_of_an_event() {
+    assert_eq!(
+        written(full(Place::Webhook)),
+        ["before_reply", "twice", "late", "reordered", "never", "forged(signature)", "forged(stale)"]
+    );
+    assert_eq!(written(core(Place::Webhook)), ["twice", "late", "never"]);
+}
+
+#[test]
 fn every_entry_is_possible_and_stands_once_and_core_is_part_of_full() {
     for place in Place::all() {
         let menu = full(place);
@@ -138,6 +147,11 @@ fn what_cannot_be_is_refused_with_a_reason() {
         (Place::JournalWrite, Fault::Crash(CrashPoint::AfterSend), "`crash(after_send)` cannot happen at"),
         ((&CHARGE).into(), Fault::Crash(CrashPoint::AfterWrite), "but at `journal.write`"),
         ((&CHARGE).into(), Fault::Jump(Expiry::Key), "but at `host.call` or `journal.write`"),
+        ((&CHARGE).into(), Fault::Late, "`late` cannot happen at `payment.charge`, but at `webhook.event`"),
+        (Place::HostCall, Fault::Forged(Forgery::Stale), "but at `webhook.event`"),
+        (Place::Webhook, Fault::LateDuplicate, "but at a request"),
+        (Place::Webhook, Fault::Busy, "but at `journal.read` or `journal.write`"),
+        (Place::Webhook, Fault::Jump(Expiry::Key), "but at `host.call` or `journal.write`"),
     ] {
         let error = validate(place, &fault).expect_err("it cannot be").to_string();
         assert!(error.contains(expected), "{error}");

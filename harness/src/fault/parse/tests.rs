@@ -36,6 +36,9 @@ fn blanks_and_a_last_semicolon_do_not_matter() {
 
 /// A text, a part of what is told of it, and the place that is pointed at.
 const ERRORS: &[(&str, &str, &str)] = &[
+    ("webhook.event#1: forged", "`forged` needs more: write it like `forged(signature)`", "forged"),
+    ("webhook.event#1: forged(sig)", "`sig` is no forgery", "sig"),
+    ("webhook.evnt#1: late", "did you mean `webhook.event`?", "webhook.evnt"),
     ("payment.charge#1", "a fault is written after its place", "payment.charge#1"),
     ("payment.charge: cut", "which request is meant? Write `payment.charge#1`", "payment.charge"),
     ("payment.chrage#1: cut", "`payment.chrage` is no place; did you mean `payment.charge`?", "payment.chrage"),

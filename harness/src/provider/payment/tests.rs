@@ -4,7 +4,7 @@ use giftgenius::policy::PaymentProfile::{Acp, Keyless, KeylessNoCancel, Stripe};
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::canary::{CANARIES, CARD_NUMBER};
+use crate::canary::{CANARIES, CARD_NUMBER, WEBHOOK_SECRET};
 use crate::provider::Circumstance;
 use crate::provider::ledger::EffectKind::{Charge, Close, Refund, RefundFailed};
 use crate::provider::operations::{CHARGE, LOOK_UP, PAYMENT_METHODS};
@@ -114,11 +114,12 @@ fn payment_methods_and_errors_carry_canaries() {
     assert_eq!(status, 200);
     assert_eq!(methods["payment_methods"][0]["id"], "pm_visa");
     assert_eq!(methods["payment_methods"][0]["last4"], "4242");
-    for canary in CANARIES {
+    // The secret of the events is in no body: it is what only a signature knows.
+    for canary in CANARIES.iter().filter(|canary| **canary != WEBHOOK_SECRET) {
         assert!(methods.to_string().contains(canary), "{canary}");
     }
     let refusal = shop.charge("k1", "ord_1", 0).1.to_string();
-    for canary in CANARIES.iter().filter(|canary| **canary != CARD_NUMBER) {
+    for canary in CANARIES.iter().filter(|canary| ![CARD_NUMBER, WEBHOOK_SECRET].contains(canary)) {
         assert!(refusal.contains(canary), "{canary}");
     }
     assert_eq!(shop.get(&PAYMENT_METHODS, "").0, 400);
@@ -260,6 +261,49 @@ proptest! {
             let late = ledger.of_kind(Charge).filter(|charge| charge.reference == reference && closed < Some(charge.id));
             prop_assert_eq!(if closed.is_some() { late.count() } else { 0 }, 0);
         }
+    }
+}
+
+#[test]
+fn each_thing_that_happens_to_a_charge_is_told_once() {
+    let mut shop = Shop::new(Stripe);
+    shop.providers.payment.send_events();
+    let told = |shop: &mut Shop| {
+        let events = shop.providers.payment.take_events();
+        events.iter().map(|event| format!("{} {} {}", event.id, event.kind.name(), event.object)).collect::<Vec<_>>()
+    };
+    shop.charge("k1", "ord_1", 4200);
+    shop.charge("k1", "ord_1", 4200);
+    assert_eq!(told(&mut shop), ["evt_1 charge.captured ch_1"], "a replayed key makes nothing happen");
+    shop.look_up("ord_1");
+    shop.under(Circumstance::Declined("expired_card".to_owned())).charge("k2", "ord_2", 4200);
+    shop.refund("k3", "ch_1", 4200);
+    shop.refund("k4", "ch_1", 4200);
+    assert_eq!(told(&mut shop), ["evt_2 charge.failed ", "evt_3 charge.refunded re_1"]);
+    assert!(told(&mut shop).is_empty(), "each is taken once");
+}
+
+#[test]
+fn a_provider_that_sends_no_events_keeps_none() {
+    let mut shop = Shop::new(Stripe);
+    shop.charge("k1", "ord_1", 4200);
+    assert!(shop.providers.payment.take_events().is_empty());
+}
+
+#[test]
+fn an_event_says_more_than_may_be_passed_on() {
+    let mut shop = Shop::new(Stripe);
+    shop.providers.payment.send_events();
+    shop.charge("k1", "ord_1", 4200);
+    let event = shop.providers.payment.take_events().remove(0);
+    let body: serde_json::Value = serde_json::from_slice(&event.body()).expect("JSON");
+    let named =
+        json!({"id": "evt_1", "type": "charge.captured", "reference": "ord_1", "object": "ch_1", "amount": 4200});
+    for (name, value) in named.as_object().expect("an object") {
+        assert_eq!(&body[name], value, "{name}");
+    }
+    for canary in CANARIES.iter().filter(|canary| **canary != WEBHOOK_SECRET) {
+        assert!(body.to_string().contains(canary), "{canary}");
     }
 }
 

@@ -59,11 +59,10 @@ impl SimJournal {
 }
 
 impl Journal for SimJournal {
-    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Stored>, JournalError>> {
-        let key = key.clone();
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
         Box::pin(async move {
             self.reading(|| key.to_string()).await?;
-            self.house.journal.get(&key).await
+            self.house.journal.get(key).await
         })
     }
 

@@ -7,7 +7,9 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
+use bytes::Bytes;
 use giftgenius::app::{App, ToolCall};
 use giftgenius::journal::memory::MemoryJournal;
 use giftgenius::policy::Policy;
@@ -21,6 +23,8 @@ use super::transport::SimTransport;
 use crate::system::entropy::SeededEntropy;
 use crate::system::wiring::{Answer, Door, Wired, Wiring};
 use crate::trace::EventKind;
+use crate::world::late_by;
+use crate::world::post::{self, Letterbox, Sorted};
 use crate::world::print::Print;
 use crate::world::stage::Stage;
 use crate::world::{RESTART_AFTER, STARTS_MAX};
@@ -105,6 +109,10 @@ pub struct House {
     risen: Notify,
     /// Replicas that are being started again.
     reviving: AtomicUsize,
+    /// The payment provider's events that were delivered.
+    sorted: Sorted,
+    /// Whether the system takes them.
+    webhooks: bool,
 }
 
 impl House {
@@ -115,6 +123,7 @@ impl House {
         policy: Policy,
         seed: u64,
         wiring: Option<Arc<dyn Wiring>>,
+        webhooks: bool,
     ) -> Arc<Self> {
         let replicas = clocks.len();
         let house = Arc::new(Self {
@@ -129,6 +138,8 @@ impl House {
             lives: Mutex::new(Vec::with_capacity(replicas)),
             risen: Notify::new(),
             reviving: AtomicUsize::new(0),
+            sorted: Sorted::default(),
+            webhooks,
         });
         for replica in 0..replicas {
             let incarnation = u32::try_from(replica + 1).expect("there are few replicas");
@@ -165,7 +176,8 @@ impl House {
             log: Arc::new(SimLog::new(self.stage.recorder().clone(), pulse.clone())),
         };
         let Wired { ports, policy, door } = Wired::whole(ports, self.policy.clone()).with(self.wiring.as_deref());
-        Life { app: App::new(ports, policy), door, tasks, pulse, up: false }
+        let app = App::with_webhooks(ports, policy, self.webhooks.then(post::secret));
+        Life { app, door, tasks, pulse, up: false }
     }
 
     /// The application of a replica, once it takes calls.
@@ -297,5 +309,48 @@ impl House {
             pulse.end();
             tokio::time::sleep(RESTART_AFTER).await;
         }
+    }
+}
+
+/// What keeps the run from coming to rest.
+struct Pending(Arc<House>);
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.0.late.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Letterbox for House {
+    fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    fn late_by(&self) -> Duration {
+        late_by(self.policy.late_max)
+    }
+
+    fn sorted(&self) -> &Sorted {
+        &self.sorted
+    }
+
+    /// To the replicas in turn; past one that is down.
+    fn knock(self: Arc<Self>, number: u32, signature: String, body: Bytes) -> BoxFuture<'static, Option<u16>> {
+        Box::pin(async move {
+            let replicas = self.replicas();
+            let first = usize::try_from(number).unwrap_or_default() % replicas;
+            let (app, _, pulse) = (0..replicas).find_map(|next| self.app_now((first + next) % replicas))?;
+            tokio::select! {
+                biased;
+                // First: what is dead answers nothing, although its last thoughts may still be polled.
+                () = pulse.ended() => None,
+                answer = app.payment_webhook(Some(&signature), &body) => Some(answer.http_status()),
+            }
+        })
+    }
+
+    fn pend(self: Arc<Self>) -> Box<dyn Send> {
+        self.late.fetch_add(1, Ordering::Relaxed);
+        Box::new(Pending(self))
     }
 }

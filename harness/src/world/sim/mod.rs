@@ -32,7 +32,7 @@ use self::life::House;
 use self::ports::SimClock;
 use self::tasks::SimTasks;
 use super::stage::{Stage, step_of};
-use super::stock::{orders_named, take_stock};
+use super::stock::{named, take_stock};
 use super::{OutgoingCall, World};
 use crate::choice::Choices;
 use crate::error::RunError;
@@ -63,9 +63,11 @@ impl SimWorld {
         for (sku, quantity) in &scenario.stock {
             providers.set_stock(sku, *quantity);
         }
-        let stage = Arc::new(Stage::new(providers, choices, recorder, clock));
+        let stage = Stage::new(providers, choices, recorder, clock);
+        let stage = if scenario.webhooks { stage.with_webhooks(scenario.policy.webhooks.tolerance) } else { stage };
+        let stage = Arc::new(stage);
         let clocks = scenario.replicas.clocks_ms().map(|ms| Arc::new(SimClock::off_by(ms))).collect();
-        let house = House::open(stage, clocks, scenario.policy.clone(), seed, wiring);
+        let house = House::open(stage, clocks, scenario.policy.clone(), seed, wiring, scenario.webhooks);
         Self { house, calls: AtomicUsize::new(0) }
     }
 
@@ -159,7 +161,7 @@ impl World for SimWorld {
             let patience = house.policy.tool_deadline * 3 / 2;
             let call = ToolCall {
                 name: call.tool.to_string(),
-                arguments: call.arguments,
+                arguments: Arc::unwrap_or_clone(call.arguments),
                 user: UserId::from(call.user),
                 correlation_id: Some(CorrelationId::from(call.correlation)),
                 idempotency_key: call.key_in_meta,
@@ -172,7 +174,7 @@ impl World for SimWorld {
                 () = pulse.ended() => HostReply::Broken,
                 answer = answer => match answer {
                     Err(_) => HostReply::NoAnswer,
-                    Ok(Ok(reply)) => HostReply::Tool { structured: reply.structured, is_error: reply.is_error },
+                    Ok(Ok(reply)) => HostReply::Tool { structured: reply.structured.into(), is_error: reply.is_error },
                     Ok(Err(unknown)) => HostReply::Protocol { code: INVALID_PARAMS, message: unknown.to_string() },
                 },
                 () = house.hung_up.notified() => HostReply::Cancelled,
@@ -245,9 +247,9 @@ impl World for SimWorld {
             for tasks in self.house.tasks() {
                 tasks.end().await;
             }
-            let orders = orders_named(&self.house.stage.recorder().lock());
+            let named = named(&self.house.stage.recorder().lock());
             let journal: &dyn Journal = &*self.house.journal;
-            take_stock(journal, orders).await.map_err(journal_failed("read"))
+            take_stock(journal, named).await.map_err(journal_failed("read"))
         })
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use giftgenius::ports::{BoxFuture, Request, Response, Transport, TransportError};
 use giftgenius::providers::http::BODY_BYTES_MAX;
 
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::life::{House, Pulse};
@@ -15,10 +16,10 @@ use crate::fault::decide::{Delivery, Reply, When};
 use crate::fault::mangle::HUGE_BODY_BYTES;
 use crate::provider::{ProviderReply, ProviderRequest};
 use crate::trace::{ExchangeId, Seen};
-use crate::world::late_by;
 use crate::world::outgoing::{Outgoing, imposed, passed, unknown_operation};
 use crate::world::print::Print;
 use crate::world::stage::Arrival;
+use crate::world::{late_by, post};
 
 /// How long a request takes to its provider and back when nothing goes wrong.
 const ROUND_TRIP: Duration = Duration::from_millis(10);
@@ -61,14 +62,20 @@ impl Drop for OnItsWay {
         house.late.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(async move {
             tokio::time::sleep_until(arrives_at).await;
-            apply(&house, &request, &delivery);
+            // Whoever asked is not there any more.
+            let _ = apply(&house, &request, &delivery);
             house.late.fetch_sub(1, Ordering::Relaxed);
         });
     }
 }
 
-/// Applies a request as it was decided; answers what the provider replied to the first application of now.
-fn apply(house: &Arc<House>, request: &ProviderRequest, delivery: &Delivery) -> Option<ProviderReply> {
+/// Applies a request as it was decided; answers what the provider replied to the first application of now, and the events
+/// that are to be delivered before that reply.
+fn apply(
+    house: &Arc<House>,
+    request: &ProviderRequest,
+    delivery: &Delivery,
+) -> (Option<ProviderReply>, Vec<JoinHandle<()>>) {
     let mut reply = None;
     for when in delivery.applied {
         match when {
@@ -79,7 +86,7 @@ fn apply(house: &Arc<House>, request: &ProviderRequest, delivery: &Delivery) -> 
             When::Late => deliver_late(house, request.clone(), delivery),
         }
     }
-    reply
+    (reply, post::hand_over(house, house.stage.take_events(request.exchange)))
 }
 
 fn deliver_late(house: &Arc<House>, request: ProviderRequest, delivery: &Delivery) {
@@ -90,6 +97,7 @@ fn deliver_late(house: &Arc<House>, request: ProviderRequest, delivery: &Deliver
     tokio::spawn(async move {
         tokio::time::sleep(after).await;
         house.stage.deliver(&request, circumstance.as_ref());
+        post::hand_over(&house, house.stage.take_events(request.exchange));
         house.late.fetch_sub(1, Ordering::Relaxed);
     });
 }
@@ -104,7 +112,7 @@ impl Transport for SimTransport {
                 method: request.method,
                 path: request.path,
                 key: request.idempotency_key,
-                correlation: request.correlation_id.to_string(),
+                correlation: request.correlation_id.as_str().to_owned(),
                 body: request.body,
                 incarnation: Some(self.pulse.incarnation),
             };
@@ -136,7 +144,8 @@ impl Transport for SimTransport {
             }
             tokio::time::sleep_until(on_its_way.arrives_at).await;
             let Some((house, request, delivery)) = on_its_way.arrived() else { unreachable!("it arrives once") };
-            let reply = apply(&house, &request, &delivery);
+            let (reply, events) = apply(&house, &request, &delivery);
+            post::delivered(events).await;
             let reply = match (delivery.reply, reply) {
                 (Reply::Pass { delay, mangle }, Some(reply)) => {
                     if !delay.is_zero() {

@@ -1,12 +1,15 @@
 //! The desk between the system's announcements and the relays: it asks the stage once a request, keeps what was decided
 //! until the request arrives on a socket, brings deliveries to the upstreams, and knows what is still pending.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use giftgenius::ports::Provider;
+use bytes::Bytes;
+use giftgenius::ports::{BoxFuture, Provider};
+use giftgenius::webhooks::SIGNATURE_HEADER;
 use tokio::sync::watch;
 
 use super::life::Life;
@@ -16,6 +19,7 @@ use crate::fault::decide::{Delivery, Reply, When};
 use crate::fault::{Circumstance, CrashPoint};
 use crate::provider::{ProviderReply, ProviderRequest};
 use crate::trace::{ExchangeId, Seen, provider_index};
+use crate::world::post::{self, Letterbox, Sorted};
 use crate::world::stage::{Arrival, Stage, UnknownOperation};
 
 /// What a request that was announced is told.
@@ -60,6 +64,10 @@ pub struct Desk {
     /// How often the host has hung up on every call in flight.
     hung_up: watch::Sender<u32>,
     trouble: Mutex<Option<RunError>>,
+    /// Where each replica of the system takes the payment provider's events, or took them before it died.
+    replicas: Mutex<BTreeMap<usize, SocketAddr>>,
+    client: reqwest::Client,
+    sorted: Sorted,
 }
 
 impl Desk {
@@ -71,6 +79,9 @@ impl Desk {
         let upstreams = [start(payment).await?, start(catalog).await?, start(inventory).await?];
         Ok(Arc::new(Self {
             upstreams,
+            client,
+            sorted: Sorted::default(),
+            replicas: Mutex::default(),
             stage,
             late_by,
             decided: Mutex::default(),
@@ -78,6 +89,15 @@ impl Desk {
             hung_up: watch::Sender::new(0),
             trouble: Mutex::default(),
         }))
+    }
+
+    /// A replica of the system serves here from now on.
+    pub fn takes_events(&self, replica: usize, address: SocketAddr) {
+        self.replicas().insert(replica, address);
+    }
+
+    fn replicas(&self) -> MutexGuard<'_, BTreeMap<usize, SocketAddr>> {
+        self.replicas.lock().expect("no holder of the addresses panics")
     }
 
     /// The run's stage.
@@ -156,6 +176,7 @@ impl Desk {
                     When::Late => desk.bring_late(request.clone(), circumstance.clone()),
                 }
             }
+            post::delivered(post::hand_over(&desk, desk.stage.take_events(request.exchange))).await;
             first
         });
         applying.await.ok().flatten()
@@ -165,7 +186,8 @@ impl Desk {
         let desk = self.clone();
         self.spawn_pending(async move {
             tokio::time::sleep(desk.late_by).await;
-            desk.bring(&request, circumstance.as_ref()).await
+            desk.bring(&request, circumstance.as_ref()).await;
+            post::hand_over(&desk, desk.stage.take_events(request.exchange));
         });
     }
 
@@ -219,6 +241,46 @@ impl Desk {
 
     fn decided(&self) -> MutexGuard<'_, HashMap<ExchangeId, Decided>> {
         self.decided.lock().expect("no holder of the decisions panics")
+    }
+}
+
+impl Letterbox for Desk {
+    fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    fn late_by(&self) -> Duration {
+        self.late_by
+    }
+
+    fn sorted(&self) -> &Sorted {
+        &self.sorted
+    }
+
+    /// To the replicas in turn; past one that is down.
+    fn knock(self: Arc<Self>, number: u32, signature: String, body: Bytes) -> BoxFuture<'static, Option<u16>> {
+        Box::pin(async move {
+            let addresses: Vec<_> = self.replicas().values().copied().collect();
+            let first = usize::try_from(number).unwrap_or_default() % addresses.len().max(1);
+            for address in addresses.iter().cycle().skip(first).take(addresses.len()) {
+                let url = format!("http://{address}/webhooks/payment");
+                let request = self.client.post(url).header(SIGNATURE_HEADER, &signature).body(body.clone());
+                let reply = match request.send().await {
+                    Ok(reply) => reply,
+                    // Nobody is there, so nothing was delivered.
+                    Err(error) if error.is_connect() => continue,
+                    Err(_) => return None,
+                };
+                // The whole answer, so that it is not taken for well while the system dies over it.
+                let status = reply.status().as_u16();
+                return reply.bytes().await.ok().map(|_| status);
+            }
+            None
+        })
+    }
+
+    fn pend(self: Arc<Self>) -> Box<dyn Send> {
+        Box::new(Desk::pend(&self))
     }
 }
 

@@ -19,6 +19,7 @@ use super::client::{Client, Server};
 use super::desk::Desk;
 use super::folder::Folder;
 use super::life::{ClockError, Fate, Life, Undertaker};
+use crate::canary::WEBHOOK_SECRET;
 use crate::error::RunError;
 use crate::system::control::JOURNAL;
 use crate::system::conversation::Remote;
@@ -100,6 +101,7 @@ impl Lives {
             clock_off_ms: 0,
             recovers: false,
             defect: set_up.defect.map(str::to_owned),
+            webhook_secret: set_up.webhooks.then(|| WEBHOOK_SECRET.to_owned()),
         };
         let lives = Arc::new(Self {
             replicas: set_up.replicas.clocks_ms().map(replica).collect(),
@@ -269,7 +271,11 @@ impl Lives {
         let begins = async {
             match process.begins().await? {
                 Begun::StoreFailed(_) => Ok(None),
-                Begun::Listening(address) => self.client.connect(address).await.map(Some),
+                Begun::Listening(address) => {
+                    let server = self.client.connect(address).await?;
+                    self.desk.takes_events(replica, address);
+                    Ok(Some(server))
+                }
             }
         };
         let server = tokio::select! {

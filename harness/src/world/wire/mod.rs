@@ -38,7 +38,7 @@ use self::lives::Lives;
 use self::relay::Relay;
 use self::vigil::Vigil;
 use super::stage::{Stage, step_of};
-use super::stock::{orders_named, take_stock};
+use super::stock::{named, take_stock};
 use super::{OutgoingCall, World, late_by};
 use crate::error::RunError;
 use crate::fault::Fault;
@@ -64,6 +64,8 @@ pub struct SetUp {
     pub seed: u64,
     /// Who calls.
     pub users: Vec<Arc<str>>,
+    /// Whether it takes the payment provider's events.
+    pub webhooks: bool,
     /// How many processes share the journal.
     pub replicas: Replicas,
     /// The planted bug that is wired in, by its name.
@@ -174,8 +176,8 @@ impl WireWorld {
         self.lives.stop().await?;
         self.check().await?;
         self.lives.folder().check_disk()?;
-        let orders = orders_named(&self.desk.stage().recorder().lock());
-        let stock = take_stock(self.lives.journal().await?, orders).await;
+        let named = named(&self.desk.stage().recorder().lock());
+        let stock = take_stock(self.lives.journal().await?, named).await;
         stock.map_err(|error| self.lives.journal_failed("read", &error))
     }
 }

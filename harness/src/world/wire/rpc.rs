@@ -129,7 +129,8 @@ impl Answer {
                 structured: match result["structuredContent"].take() {
                     Value::Null => json!({ "content": result["content"].take() }),
                     structured => structured,
-                },
+                }
+                .into(),
             },
         }
     }
@@ -155,7 +156,7 @@ mod tests {
         assert!(answer_in_stream(&stream[..stream.len() - 2], 7).is_none(), "the event is not complete");
         assert!(answer_in_stream(stream, 8).is_none(), "somebody else's");
         let reply = answer_in_stream(stream, 7).expect("it is there").into_reply();
-        assert_eq!(reply, HostReply::Tool { structured: json!({"a": 1}), is_error: false });
+        assert_eq!(reply, HostReply::Tool { structured: json!({"a": 1}).into(), is_error: false });
     }
 
     #[test]

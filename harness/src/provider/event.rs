@@ -1,0 +1,85 @@
+//! What the payment provider tells by itself: an event for each thing that happened to a charge.
+//!
+//! An event carries more than its receiver needs, as real ones do: amounts that must not be believed, and what must not
+//! be passed on.
+
+use bytes::Bytes;
+use giftgenius::money::{Currency, Money};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::canary::{CARD_NUMBER, Internal};
+
+/// What happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EventType {
+    /// Money was captured.
+    ChargeCaptured,
+    /// A charge was declined.
+    ChargeFailed,
+    /// Money was given back.
+    ChargeRefunded,
+    /// Giving money back failed after all.
+    RefundFailed,
+}
+
+impl EventType {
+    /// As it stands in the body.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ChargeCaptured => "charge.captured",
+            Self::ChargeFailed => "charge.failed",
+            Self::ChargeRefunded => "charge.refunded",
+            Self::RefundFailed => "refund.failed",
+        }
+    }
+}
+
+/// One event; every delivery of it has the same id.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProviderEvent {
+    /// `evt_1` is the first, and so on.
+    pub id: String,
+    /// What happened.
+    pub kind: EventType,
+    /// The merchant reference.
+    pub reference: String,
+    /// The provider's id of the charge or refund; empty where there is none.
+    pub object: String,
+    /// The money it is about.
+    pub money: Money,
+    /// When it happened.
+    pub created: Timestamp,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    created: i64,
+    reference: &'a str,
+    object: &'a str,
+    amount: i64,
+    currency: Currency,
+    card_number: &'static str,
+    internal: Internal,
+}
+
+impl ProviderEvent {
+    /// The body of each of its deliveries.
+    pub fn body(&self) -> Bytes {
+        let body = Body {
+            id: &self.id,
+            kind: self.kind.name(),
+            created: self.created.as_second(),
+            reference: &self.reference,
+            object: &self.object,
+            amount: self.money.minor_units,
+            currency: self.money.currency,
+            card_number: CARD_NUMBER,
+            internal: Internal::PLANTED,
+        };
+        Bytes::from(serde_json::to_vec(&body).expect("an event holds nothing that JSON cannot"))
+    }
+}

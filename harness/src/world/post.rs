@@ -1,0 +1,177 @@
+//! The payment provider's post: its events on their way to the system, as was decided for each.
+//!
+//! Each delivery is signed when it leaves. One that is not answered well is made again, a bounded number of times, as real
+//! providers do; so an event outlives a crash. How a delivery reaches the system is the world's ([`Letterbox`]).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use giftgenius::ports::BoxFuture;
+use giftgenius::webhooks::WebhookSecret;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::stage::{Emitted, Stage};
+use crate::canary::WEBHOOK_SECRET;
+use crate::fault::Forgery;
+use crate::fault::decide::Turn;
+use crate::provider::event::{EventType, ProviderEvent};
+use crate::trace::{EventKind, WebhookDelivery};
+
+/// How long after what it tells of an event is delivered.
+pub const SOON: Duration = Duration::from_millis(50);
+
+/// How long the provider waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often a delivery is made in all, and how long after a failed one the next follows; that doubles.
+const ATTEMPTS_MAX: u32 = 8;
+const AGAIN_AFTER: Duration = Duration::from_millis(125);
+
+/// The secret of somebody who does not know it.
+const WRONG_SECRET: &str = "whsec_of_somebody_else_0000";
+
+/// How the post reaches the system.
+pub trait Letterbox: Send + Sync + 'static {
+    /// Providers, choices and record.
+    fn stage(&self) -> &Stage;
+
+    /// How much later a late delivery is made.
+    fn late_by(&self) -> Duration;
+
+    /// The events that were delivered, or never will be.
+    fn sorted(&self) -> &Sorted;
+
+    /// Brings one delivery to the system: the status that it answers, `None` where nobody does. `number` is the event's.
+    fn knock(self: Arc<Self>, number: u32, signature: String, body: Bytes) -> BoxFuture<'static, Option<u16>>;
+
+    /// Keeps the run from coming to rest until the answer is dropped.
+    fn pend(self: Arc<Self>) -> Box<dyn Send>;
+}
+
+/// The numbers of events whose delivery is over: for those that wait their turn.
+#[derive(Debug)]
+pub struct Sorted(watch::Sender<Vec<u32>>);
+
+impl Default for Sorted {
+    fn default() -> Self {
+        Self(watch::Sender::new(Vec::new()))
+    }
+}
+
+impl Sorted {
+    fn add(&self, number: u32) {
+        self.0.send_modify(|numbers| numbers.push(number));
+    }
+
+    async fn contains(&self, number: u32) {
+        // It fails only without a sender, which is here.
+        let _ = self.0.subscribe().wait_for(|numbers| numbers.contains(&number)).await;
+    }
+}
+
+/// The secret that provider and system share.
+pub fn secret() -> WebhookSecret {
+    WebhookSecret::new(WEBHOOK_SECRET.into()).expect("the canary can be a secret")
+}
+
+/// Takes the events of a request to the post. The reply to the request is to wait for the answers.
+pub fn hand_over<L: Letterbox>(letterbox: &Arc<L>, events: Vec<Emitted>) -> Vec<JoinHandle<()>> {
+    let mut before_reply = Vec::new();
+    for emitted in events {
+        let first = emitted.posting.turn == Turn::BeforeReply;
+        let pending = letterbox.clone().pend();
+        let letterbox = letterbox.clone();
+        // On its way whatever becomes of the request that caused it.
+        let delivery = tokio::spawn(async move {
+            deliver(&letterbox, &emitted).await;
+            drop(pending);
+        });
+        if first {
+            before_reply.push(delivery);
+        }
+    }
+    before_reply
+}
+
+/// Waits until what is to be delivered before a reply is.
+pub async fn delivered(before_reply: Vec<JoinHandle<()>>) {
+    for delivery in before_reply {
+        // A panic in it shows by itself.
+        let _ = delivery.await;
+    }
+}
+
+async fn deliver<L: Letterbox>(letterbox: &Arc<L>, emitted: &Emitted) {
+    let number = emitted.site.arrival;
+    match emitted.posting.turn {
+        Turn::Soon => tokio::time::sleep(SOON).await,
+        Turn::BeforeReply => {}
+        Turn::Late => tokio::time::sleep(letterbox.late_by()).await,
+        // Where none follows it is late.
+        Turn::AfterNext => {
+            if tokio::time::timeout(letterbox.late_by(), letterbox.sorted().contains(number + 1)).await.is_ok() {
+                tokio::time::sleep(SOON).await;
+            }
+        }
+    }
+    if let Some(forgery) = emitted.posting.forged {
+        forge(letterbox, emitted, forgery).await;
+    }
+    let copies = (0..emitted.posting.copies).map(|copy| until_answered_well(letterbox, emitted, copy));
+    join_all(copies).await;
+    letterbox.sorted().add(number);
+}
+
+async fn until_answered_well<L: Letterbox>(letterbox: &Arc<L>, emitted: &Emitted, copy: u8) {
+    let body = emitted.event.body();
+    for attempt in 1..=ATTEMPTS_MAX {
+        let signature = secret().sign(letterbox.stage().utc(), &body);
+        let status = knock(letterbox, emitted.site.arrival, signature, body.clone()).await;
+        record(&**letterbox, emitted, &emitted.event, WebhookDelivery { copy, attempt, ..delivery(emitted, status) });
+        if status.is_some_and(|status| (200..300).contains(&status)) {
+            return;
+        }
+        if attempt < ATTEMPTS_MAX {
+            tokio::time::sleep(AGAIN_AFTER * 2_u32.pow(attempt - 1)).await;
+        }
+    }
+}
+
+/// Whoever forges does not insist.
+async fn forge<L: Letterbox>(letterbox: &Arc<L>, emitted: &Emitted, forgery: Forgery) {
+    let utc = letterbox.stage().utc();
+    let (event, signature) = match forgery {
+        Forgery::Signature => {
+            let id = format!("evt_forged_{}", emitted.site.arrival);
+            let event = ProviderEvent { id, kind: EventType::ChargeCaptured, ..emitted.event.clone() };
+            let wrong = WebhookSecret::new(WRONG_SECRET.into()).expect("a secret like another");
+            let signature = wrong.sign(utc, &event.body());
+            (event, signature)
+        }
+        Forgery::Stale => {
+            let too_old = letterbox.stage().tolerance() + Duration::from_secs(2);
+            let then = utc - jiff::SignedDuration::try_from(too_old).expect("a tolerance is short");
+            (emitted.event.clone(), secret().sign(then, &emitted.event.body()))
+        }
+    };
+    let status = knock(letterbox, emitted.site.arrival, signature, event.body()).await;
+    record(&**letterbox, emitted, &event, WebhookDelivery { forged: Some(forgery), ..delivery(emitted, status) });
+}
+
+async fn knock<L: Letterbox>(letterbox: &Arc<L>, number: u32, signature: String, body: Bytes) -> Option<u16> {
+    tokio::time::timeout(PATIENCE, letterbox.clone().knock(number, signature, body)).await.ok().flatten()
+}
+
+fn delivery(emitted: &Emitted, status: Option<u16>) -> WebhookDelivery {
+    let ProviderEvent { id, kind, reference, .. } = emitted.event.clone();
+    WebhookDelivery { site: emitted.site, id, kind, reference, copy: 0, attempt: 1, forged: None, status }
+}
+
+fn record(letterbox: &impl Letterbox, emitted: &Emitted, event: &ProviderEvent, delivery: WebhookDelivery) {
+    debug_assert_eq!(delivery.site, emitted.site);
+    let delivery = WebhookDelivery { id: event.id.clone(), kind: event.kind, ..delivery };
+    letterbox.stage().recorder().push(EventKind::Webhook(Box::new(delivery)));
+}
