@@ -215,9 +215,7 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
         | Fault::Garbage
         | Fault::HtmlPage
         | Fault::Trickle
-        | Fault::HugeBody
-        | Fault::Crash(CrashPoint::BeforeSend | CrashPoint::AfterSend | CrashPoint::AfterReply)
-        | Fault::HangUp => Ok(()),
+        | Fault::HugeBody => Ok(()),
     }
 }
 
