@@ -23,6 +23,7 @@ pub mod requirement;
 pub mod rest;
 pub mod run;
 pub mod scenario;
+pub mod stopwatch;
 pub mod suggest;
 pub mod system;
 pub mod trace;

@@ -23,7 +23,7 @@ use crate::system::wiring::Wiring;
 use crate::trace::Recorder;
 use crate::world::World;
 use crate::world::print::Print;
-use crate::world::sim::SimWorld;
+use crate::world::sim::{self, SimWorld};
 use crate::world::stage::Stage;
 use crate::world::wire::{SetUp, WireWorld};
 
@@ -93,13 +93,9 @@ fn in_virtual_time(
     printed: Printed,
 ) -> Result<(Outcome, Option<Print>), RunError> {
     let began = Instant::now();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime without I/O needs nothing from the system");
+    let (runtime, standing) = sim::runtime();
     runtime.block_on(async {
-        let world = SimWorld::start(scenario, Choices::replay(plan.clone()), seed, wiring);
+        let world = SimWorld::start(scenario, Choices::replay(plan.clone()), seed, wiring, standing);
         if printed == Printed::Yes {
             world.stage().ask_for_print();
         }

@@ -15,6 +15,7 @@ use crate::fault::{Fault, Forgery};
 use crate::provider::OperationSpec;
 use crate::provider::event::EventType;
 use crate::provider::ledger::{Effect, Ledger};
+use crate::stopwatch::Stopwatch;
 
 /// A tool call of a run, counted from 0 in the order in which calls were begun.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -275,7 +276,7 @@ impl Record {
 #[derive(Clone, Debug)]
 pub struct Recorder {
     record: Arc<Mutex<Record>>,
-    began: tokio::time::Instant,
+    stopwatch: Stopwatch,
 }
 
 /// Room for the events of an ordinary sale, so that recording one moves nothing.
@@ -284,14 +285,19 @@ const EVENTS_EXPECTED: usize = 64;
 impl Recorder {
     /// A recorder whose run begins now.
     pub fn start() -> Self {
+        Self::with(Stopwatch::start())
+    }
+
+    /// A recorder of a run that a stopwatch measures.
+    pub fn with(stopwatch: Stopwatch) -> Self {
         let trace = Trace { events: Vec::with_capacity(EVENTS_EXPECTED) };
         let record = Record { incarnation: 1, trace, ..Record::default() };
-        Self { record: Arc::new(Mutex::new(record)), began: tokio::time::Instant::now() }
+        Self { record: Arc::new(Mutex::new(record)), stopwatch }
     }
 
     /// Time since the run began.
     pub fn now(&self) -> Duration {
-        self.began.elapsed()
+        self.stopwatch.elapsed()
     }
 
     /// The record, locked.

@@ -21,7 +21,7 @@ const FLOORS: [&[&str]; 16] = [
     &["choice"],
     // What all of them speak about: a trace holds faults and effects, and a provider writes into it.
     &["fault", "provider", "trace", "rest"],
-    &["canary", "requirement", "suggest", "error"],
+    &["canary", "requirement", "suggest", "error", "stopwatch"],
 ];
 
 fn floor(module: &str) -> usize {

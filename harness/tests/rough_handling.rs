@@ -58,8 +58,9 @@ fn an_interrupted_run_says_how_far_it_came_and_leaves_nothing_behind() {
 #[cfg(target_os = "linux")]
 #[test]
 fn an_interrupted_exploration_still_writes_its_report() {
-    let folder = folder(&[]);
-    let child = command(folder.path(), &["explore", "checkout/happy_path", "--depth", "6"])
+    let few = format!("{GOOD}\n[explore]\nfaults = [\"refuse\", \"busy\", \"crash\"]\n");
+    let folder = folder(&[("scenarios/a/sale.toml", few.as_bytes())]);
+    let child = command(folder.path(), &["explore", "a/sale", "--depth", "6"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

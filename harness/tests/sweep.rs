@@ -1,40 +1,27 @@
 //! GiftGenius under every fault: each entry of a menu at every site that a run asks, judged by all oracles.
 //!
-//! What a scenario expects belongs to its own plan, so that here the oracles alone judge. A failure lists each broken
-//! rule with its first runs, each with the line that repeats it.
+//! What a scenario expects belongs to its own plan, so that here the oracles alone judge. A failure lists each finding
+//! with its smallest plan and the line that repeats it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use giftgenius::policy::PaymentProfile;
 use giftgenius::ports::Provider;
-use misrule::fault::Fault;
+use misrule::explore::{Control, Settings, Simulated, Space, Telling, explore, tell, threads};
 use misrule::fault::menu::{self, Breadth};
-use misrule::fault::plan::{Address, Plan, Planned};
-use misrule::fault::site::Place;
+use misrule::fault::plan::{Plan, Planned};
 use misrule::outcome::Outcome;
-use misrule::report::build::replay;
+use misrule::report::exploration::document::SpaceReport;
 use misrule::run::run;
 use misrule::scenario::Known;
-use misrule::scenario::find::{Found, find, load};
+use misrule::scenario::find::{find, load};
 use misrule::scenario::model::{Scenario, WorldKind};
-use misrule::scenario::write::write as write_scenario;
-
-const PROFILES: [(PaymentProfile, &str); 4] = [
-    (PaymentProfile::Stripe, "stripe"),
-    (PaymentProfile::Acp, "acp"),
-    (PaymentProfile::Keyless, "keyless"),
-    (PaymentProfile::KeylessNoCancel, "keyless_no_cancel"),
-];
-/// How many runs of a broken rule are shown.
-const SHOWN_MAX: usize = 3;
-
-type Menu = fn(Place) -> &'static [Fault];
+use misrule::scenario::policy::PROFILES;
 
 #[test]
 fn no_single_fault_breaks_a_sale_that_goes_well() {
@@ -80,7 +67,7 @@ fn no_further_fault_breaks_what_is_told_of_a_late_copy() {
 fn no_pair_of_faults_breaks_a_sale_that_the_provider_tells_of_whatever_it_promises() {
     let mut swept = Swept::default();
     for scenario in with_each_profile("webhooks/once_after_the_reply") {
-        sweep(scenario, menu::core, 2, &mut swept);
+        sweep(&scenario, Breadth::Core, 2, &mut swept);
     }
     swept.assert_nothing_broken(5_000);
 }
@@ -88,7 +75,7 @@ fn no_pair_of_faults_breaks_a_sale_that_the_provider_tells_of_whatever_it_promis
 #[test]
 fn no_pair_of_faults_breaks_a_sale() {
     let mut swept = Swept::default();
-    sweep(scenario("checkout/happy_path"), menu::full, 2, &mut swept);
+    sweep(&scenario("checkout/happy_path"), Breadth::Full, 2, &mut swept);
     swept.assert_nothing_broken(5_000);
 }
 
@@ -96,7 +83,7 @@ fn no_pair_of_faults_breaks_a_sale() {
 fn no_pair_of_faults_breaks_a_sale_whatever_the_payment_provider_promises() {
     let mut swept = Swept::default();
     for scenario in with_each_profile("checkout/happy_path").filter(|scenario| !is_usual(scenario)) {
-        sweep(scenario, menu::core, 2, &mut swept);
+        sweep(&scenario, Breadth::Core, 2, &mut swept);
     }
     swept.assert_nothing_broken(3_000);
 }
@@ -105,7 +92,7 @@ fn no_pair_of_faults_breaks_a_sale_whatever_the_payment_provider_promises() {
 fn no_pair_of_faults_breaks_a_sale_that_is_taken_back() {
     let mut swept = Swept::default();
     for scenario in with_each_profile("saga/cancelled_after_it_was_paid") {
-        sweep(scenario, menu::core, 2, &mut swept);
+        sweep(&scenario, Breadth::Core, 2, &mut swept);
     }
     swept.assert_nothing_broken(10_000);
 }
@@ -121,31 +108,11 @@ fn no_fault_over_time_breaks_a_sale_alone_or_with_another_fault() {
                 let mut scenario = scenario.clone();
                 scenario.plan.add(Planned::Over(provider, fault.clone())).expect("the files have no fault over time");
                 scenario.name = format!("{} and {} at {}", scenario.name, fault.name(), provider.name());
-                sweep(scenario, menu::core, 1, &mut swept);
+                sweep(&scenario, Breadth::Core, 1, &mut swept);
             }
         }
     }
     swept.assert_nothing_broken(5_000);
-}
-
-#[test]
-fn what_a_sweep_finds_is_told_with_the_line_that_repeats_it() {
-    let scenario = Arc::new(Scenario { name: "a/sale".to_owned(), ..scenario("checkout/happy_path") });
-    let plan: Plan = "payment.charge#1: cut".parse().expect("a plan");
-    let breach = |message: &str| Breach {
-        rule: "one-effect".to_owned(),
-        message: message.to_owned(),
-        scenario: scenario.clone(),
-        plan: plan.clone(),
-    };
-    let swept = Swept { runs: 9, breaches: ["first", "second", "third", "fourth"].map(breach).into() };
-    let text = swept.told();
-    assert!(text.starts_with("9 runs\none-effect: broken 4 times\n  a/sale\n    first\n    misrule replay "), "{text}");
-    assert!(text.contains("a-sale.toml --plan \"payment.charge#1: cut\" --seed 1"), "{text}");
-    assert!(!text.contains("fourth"), "{text}");
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("a-sale.toml");
-    let left = Found { name: "a/sale".to_owned(), path };
-    assert_eq!(load(&left, &Known::of_giftgenius()).expect("a good file").script, scenario.script);
 }
 
 #[test]
@@ -167,7 +134,7 @@ fn a_run_hangs_on_nothing_that_ran_before_it() {
 fn single_faults(name: &str) {
     let mut swept = Swept::default();
     for scenario in with_each_profile(name) {
-        sweep(scenario, menu::full, 1, &mut swept);
+        sweep(&scenario, Breadth::Full, 1, &mut swept);
     }
     swept.assert_nothing_broken(300);
 }
@@ -175,16 +142,11 @@ fn single_faults(name: &str) {
 /// A scenario once for each thing that a payment provider may promise.
 fn with_each_profile(name: &str) -> impl Iterator<Item = Scenario> {
     let scenario = scenario(name);
-    PROFILES.into_iter().map(move |(profile, called)| {
-        let mut scenario = scenario.clone();
-        scenario.policy.payment_profile = profile;
-        scenario.name = format!("{} with {called}", scenario.name);
-        scenario
-    })
+    PROFILES.into_iter().map(move |(_, profile)| scenario.with_profile(profile))
 }
 
 fn is_usual(scenario: &Scenario) -> bool {
-    scenario.policy.payment_profile == PROFILES[0].0
+    scenario.policy.payment_profile == PaymentProfile::Stripe
 }
 
 fn scenario(name: &str) -> Scenario {
@@ -200,126 +162,52 @@ fn all() -> Vec<Arc<Scenario>> {
     found.iter().map(|found| load(found, &known).unwrap_or_else(|error| panic!("{}", error.render(false)))).collect()
 }
 
-/// Runs a scenario under its own plan and then under every plan that has up to `depth` faults more. A plan is extended
-/// only at sites after its last fault: what happens up to there is fixed, so each combination is run exactly once.
-fn sweep(scenario: Scenario, menu: Menu, depth: usize, swept: &mut Swept) {
-    let scenario = Arc::new(scenario);
-    let mut plans = vec![Extended { plan: scenario.plan.clone(), from: 0 }];
-    for level in 0..=depth {
-        swept.runs += plans.len();
-        let mut longer = Vec::new();
-        let grows = (level < depth).then_some(menu);
-        for (broken, extended) in in_parallel(&plans, |plan| judged(&scenario, plan, grows)) {
-            swept.breaches.extend(broken);
-            longer.extend(extended);
-        }
-        plans = longer;
-    }
-}
-
-/// What sweeps came to.
-#[derive(Default)]
-struct Swept {
-    runs: usize,
-    breaches: Vec<Breach>,
-}
-
-/// A plan, and the index of the first site that a further fault may strike.
-struct Extended {
-    plan: Plan,
-    from: usize,
-}
-
-/// One broken rule of one run.
-struct Breach {
-    rule: String,
-    message: String,
-    scenario: Arc<Scenario>,
-    plan: Plan,
-}
-
-/// What a run breaks, and every plan of one fault more from `menu`.
-fn judged(scenario: &Arc<Scenario>, tried: &Extended, menu: Option<Menu>) -> (Vec<Breach>, Vec<Extended>) {
-    let breach = |rule: &str, message: String| Breach {
-        rule: rule.to_owned(),
-        message,
-        scenario: scenario.clone(),
-        plan: tried.plan.clone(),
-    };
-    let Ok(outcome) = catch_unwind(AssertUnwindSafe(|| simulated(scenario, &tried.plan))) else {
-        return (vec![breach("no panic", "the run panicked".to_owned())], Vec::new());
-    };
-    let mut breaches: Vec<_> =
-        outcome.violations().map(|violation| breach(violation.oracle, violation.message.clone())).collect();
-    // A fault of the file's own plan may lose its site to an earlier one; the one that was added last may not.
-    if tried.from > 0 && outcome.unfired.contains(tried.plan.faults.last().expect("a fault was added")) {
-        breaches.push(breach("every fault fires", "the last fault did not fire".to_owned()));
-    }
-    let extended = menu.map_or_else(Vec::new, |menu| extended(&outcome, tried.from, menu));
-    (breaches, extended)
+/// Runs a scenario under its own plan and under every plan that has up to `depth` faults more.
+fn sweep(scenario: &Scenario, menu: Breadth, depth: usize, swept: &mut Swept) {
+    let space = Space::new(Arc::new(scenario.without_expectations()), Some(menu), scenario.seed);
+    let settings = Settings { depth, draw: None, draw_for: None, shard: None, findings_max: None, reduction: false };
+    let pool = threads(thread::available_parallelism().map_or(1, usize::from)).expect("threads");
+    let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {} };
+    let simulated = Simulated::default();
+    let explored = explore(&space, &simulated, &settings, &pool, &control);
+    swept.spaces.push(tell(&space, &explored, &Telling { runner: &simulated, confirm: None, profile: None }));
 }
 
 fn simulated(scenario: &Arc<Scenario>, plan: &Plan) -> Outcome {
     run(scenario, WorldKind::Sim, plan, scenario.seed, Path::new("")).expect("a simulated run lacks nothing")
 }
 
-fn extended(outcome: &Outcome, from: usize, menu: Menu) -> Vec<Extended> {
-    let mut plans = Vec::new();
-    for (index, asked) in outcome.asked.iter().enumerate().skip(from).filter(|(_, asked)| asked.chosen.is_none()) {
-        let address = Address { place: asked.site.place, step: None, number: asked.site.arrival };
-        for fault in menu(asked.site.place) {
-            let mut plan = outcome.plan.clone();
-            plan.faults.push(Planned::At(address, fault.clone()));
-            plans.push(Extended { plan, from: index + 1 });
-        }
-    }
-    plans
-}
-
-/// What each item comes to, in their order.
-fn in_parallel<I: Sync, O: Send>(items: &[I], each: impl Fn(&I) -> O + Sync) -> Vec<O> {
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let each = &each;
-    thread::scope(|scope| {
-        let chunk = items.len().div_ceil(threads).max(1);
-        let working: Vec<_> =
-            items.chunks(chunk).map(|items| scope.spawn(move || items.iter().map(each).collect::<Vec<_>>())).collect();
-        working.into_iter().flat_map(|working| working.join().expect("panics of a run are caught")).collect()
-    })
+/// What sweeps came to.
+#[derive(Default)]
+struct Swept {
+    spaces: Vec<SpaceReport>,
 }
 
 impl Swept {
     /// `runs_min` guards against a sweep that tries nothing and is content.
-    fn assert_nothing_broken(&self, runs_min: usize) {
-        assert!(self.breaches.is_empty(), "{}", self.told());
-        assert!(self.runs >= runs_min, "only {} runs were made, where at least {runs_min} were meant", self.runs);
+    fn assert_nothing_broken(&self, runs_min: u64) {
+        let well = |space: &SpaceReport| space.findings.is_empty() && space.not_run.first.is_empty();
+        assert!(self.spaces.iter().all(well), "{}", self.told());
+        let runs: u64 = self.spaces.iter().map(SpaceReport::runs).sum();
+        assert!(runs >= runs_min, "only {runs} runs were made, where at least {runs_min} were meant");
     }
 
-    /// Every broken rule with the first runs that break it, each with the line that repeats it.
+    /// Every finding with the line that repeats it.
     fn told(&self) -> String {
-        let mut rules: BTreeMap<&str, Vec<&Breach>> = BTreeMap::new();
-        for breach in &self.breaches {
-            rules.entry(&breach.rule).or_default().push(breach);
-        }
-        let mut text = format!("{} runs", self.runs);
-        for (rule, breaches) in &rules {
-            write!(text, "\n{rule}: broken {} times", breaches.len()).expect("writing to a string does not fail");
-            for breach in breaches.iter().take(SHOWN_MAX) {
-                let line = replay_line(breach);
-                write!(text, "\n  {}\n    {}\n    {line}", breach.scenario.name, breach.message)
+        let mut text = String::new();
+        for space in &self.spaces {
+            for finding in &space.findings {
+                let shown =
+                    finding.shown.iter().map(|shown| format!("{}\n    {}", shown.messages.join(" "), shown.replay));
+                let shown = shown.collect::<String>();
+                write!(text, "\n{} in {}, with {}: {shown}", finding.rule, space.scenario, space.profile)
+                    .expect("writing to a string does not fail");
+            }
+            for not_run in &space.not_run.first {
+                write!(text, "\nnot run: {}: {}", not_run.plan, not_run.why)
                     .expect("writing to a string does not fail");
             }
         }
         text
     }
-}
-
-/// The line that repeats a run. The scenario is left as a file, since none of the committed ones may have its payment
-/// profile.
-fn replay_line(breach: &Breach) -> String {
-    let name = breach.scenario.name.replace(['/', ' '], "-");
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.toml"));
-    let scenario = Scenario { path, ..Scenario::clone(&breach.scenario) };
-    fs::write(&scenario.path, write_scenario(&scenario)).expect("a file under target/");
-    replay(&scenario, WorldKind::Sim, &breach.plan, scenario.seed)
 }

@@ -126,11 +126,11 @@ const RUNS_DEFAULT: u64 = 100_000;
 pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Console<'_>) -> Ended {
     let common = &arguments.common;
     let scenario = load::one(common, &arguments.name, console.colour_err && !common.no_color)?;
+    let spaces = spaces(arguments, &scenario)?;
     let failures = arguments.out.join(FAILURES);
     let usable = files::prepare(&failures).and_then(|()| files::clear(&failures, "toml"));
     usable.map_err(|error| Refusal::unusable(&format!("{error}; name another folder with --out")))?;
 
-    let spaces = spaces(arguments, &scenario)?;
     let settings = settings(arguments, scenario.seed);
     let count = arguments.threads.map_or_else(cores, usize::from);
     let pool = threads(count).map_err(|error| Refusal::could_not_run(&error))?;

@@ -1,17 +1,19 @@
-//! Beyond the depth: random plans of more faults, drawn by proptest over ChaCha.
+//! Beyond the depth: random plans of more faults, drawn by proptest over `ChaCha`.
 //!
 //! Runs come in rounds, and each round draws a swarm first: some kinds of faults and some places are switched off for
 //! all of it, so that what they would hide comes out. A round hangs on nothing but the seed, its number and the sites
 //! that the exhaustive part discovered. A failing plan is shrunk at once, so that later ones are known by it.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
-use proptest::sample::{Index, select};
-use proptest::strategy::ValueTree as _;
+use proptest::sample::Index;
+use proptest::strategy::{Union, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::drive::{Progress, Strategy as Way};
 use super::findings::Position;
-use super::judged::{Judged, Want};
+use super::judged::{Judged, Want, make};
 use super::plan::{Choice, Deviation, KINDS, Kind};
 use super::shrink::shrink;
 use super::space::Space;
@@ -20,6 +22,8 @@ use crate::fault::site::Site;
 
 /// Runs of one swarm.
 const ROUND: u64 = 64;
+/// How likely a site that comes without any fault is drawn; one that takes faults is the less likely the more it takes.
+const LIKELY: u32 = 64;
 /// Arrivals at a place beyond those that were seen: faults lead to further ones.
 const BEYOND: u16 = 2;
 /// The most faults of one plan.
@@ -54,7 +58,8 @@ pub(super) struct Random<'a> {
     draw: Draw,
     depth: usize,
     findings_max: Option<usize>,
-    choices: Vec<Choice>,
+    /// Each with how likely it is drawn.
+    choices: Vec<(u32, Choice)>,
     round: u64,
     explored: &'a mut Explored,
     pub(super) drawn: Drawn,
@@ -75,19 +80,24 @@ impl<'a> Random<'a> {
         (depth, findings_max): (usize, Option<usize>),
         explored: &'a mut Explored,
     ) -> Self {
+        let plain = make(space, runner, &[]).map_or_else(|_| Vec::new(), |outcome| outcome.asked);
         let mut choices = Vec::new();
         for kind in Kind::all() {
-            let of_kind: Vec<Choice> = match kind {
-                Kind::Over(provider) => vec![Choice::over(provider)],
+            match kind {
+                Kind::Over(provider) => choices.push((LIKELY, Choice::over(provider))),
                 Kind::At(place) => {
                     let came = explored.coverage.sites_max[place.index()];
                     let last = if came == 0 { 0 } else { came.saturating_add(BEYOND) };
+                    let always = plain.iter().filter(|asked| asked.site.place == place).count();
                     let first = Choice::at(&Site { place, arrival: 1, for_step: None });
-                    (1..=last).filter_map(|number| Some(first?.with_number(number))).collect()
+                    choices.extend((1..=last).filter_map(|number| {
+                        let further = u32::from(number).saturating_sub(u32::try_from(always).ok()?);
+                        Some(((LIKELY / (1 + further).pow(2)).max(1), first?.with_number(number)))
+                    }));
                 }
-            };
-            choices.extend(of_kind.into_iter().filter(|choice| space.entries_at(*choice) > 0));
+            }
         }
+        choices.retain(|(_, choice)| space.entries_at(*choice) > 0);
         Self { space, runner, draw, depth, findings_max, choices, round: 0, explored, drawn: Drawn::default() }
     }
 
@@ -100,25 +110,26 @@ impl<'a> Random<'a> {
         let mut runner = TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng);
         let allowed = self.swarm(&mut runner);
         let least = self.depth + 1;
-        let faults = proptest::collection::vec((select(allowed), any::<Index>()), least..=FAULTS_MAX.max(least));
-        let first = round * ROUND;
-        let last = self.draw.runs.map_or(first + ROUND, |runs| runs.min(first + ROUND));
+        let faults =
+            proptest::collection::vec((Union::new_weighted(allowed), any::<Index>()), least..=FAULTS_MAX.max(least));
+        let begin = round * ROUND;
+        let end = self.draw.runs.map_or(begin + ROUND, |runs| runs.min(begin + ROUND));
         let draw = |number| {
             let drawn = faults.new_tree(&mut runner).expect("nothing is filtered out").current();
             let mut plan: Vec<Deviation> = Vec::with_capacity(drawn.len());
             for ((at, entries), entry) in drawn {
                 if plan.iter().all(|known| known.at != at) {
-                    plan.push(Deviation { at, entry: *entry.get(&entries) });
+                    plan.push(Deviation { at, entry: entries[entry.index(entries.len())] });
                 }
             }
             plan.sort_unstable();
             Item { plan: plan.into(), number }
         };
-        (first..last).map(draw).collect()
+        (begin..end).map(draw).collect()
     }
 
-    /// Every choice that a round's plans may make, with the entries that are switched on.
-    fn swarm(&self, runner: &mut TestRunner) -> Vec<(Choice, Vec<u16>)> {
+    /// Every choice that a round's plans may make, with its likelihood and the entries that are switched on.
+    fn swarm(&self, runner: &mut TestRunner) -> Vec<(u32, Just<(Choice, Arc<[u16]>)>)> {
         let names: Vec<_> = {
             let mut names: Vec<_> = self.space.each_entry().map(|(_, name)| name).collect();
             names.sort_unstable();
@@ -132,14 +143,15 @@ impl<'a> Random<'a> {
             let name = self.space.name(deviation);
             names.binary_search(&name).is_ok_and(|index| kinds_on[index])
         };
-        let with_entries = self.choices.iter().filter(|at| places_on[at.kind_index()]).map(|at| {
-            let entries = (0..self.space.entries_at(*at)).filter(|entry| is_on(Deviation { at: *at, entry: *entry }));
-            (*at, entries.collect::<Vec<_>>())
-        });
-        let swarm: Vec<_> = with_entries.filter(|(_, entries)| !entries.is_empty()).collect();
+        let with = |(likely, at): &(u32, Choice), on: &dyn Fn(Deviation) -> bool| {
+            let entries = (0..self.space.entries_at(*at)).filter(|entry| on(Deviation { at: *at, entry: *entry }));
+            (*likely, Just((*at, entries.collect::<Arc<[u16]>>())))
+        };
+        let on = self.choices.iter().filter(|(_, at)| places_on[at.kind_index()]).map(|choice| with(choice, &is_on));
+        let swarm: Vec<_> = on.filter(|(_, Just((_, entries)))| !entries.is_empty()).collect();
         if swarm.is_empty() {
             // Everything was switched off.
-            return self.choices.iter().map(|at| (*at, (0..self.space.entries_at(*at)).collect())).collect();
+            return self.choices.iter().map(|choice| with(choice, &|_| true)).collect();
         }
         swarm
     }

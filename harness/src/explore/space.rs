@@ -61,7 +61,9 @@ impl Space {
         let (sites, faults) = (&scenario.explore.sites, &scenario.explore.faults);
         let wanted = |names: &[String], name: &str| names.is_empty() || names.iter().any(|known| known == name);
         let menus = Kind::all().map(|kind| {
-            if !wanted(sites, kind.label()) {
+            // A provider has one fault over time; windows of two could overlap.
+            let own = |planned: &Planned| matches!(planned, Planned::Over(at, _) if kind == Kind::Over(*at));
+            if !wanted(sites, kind.label()) || scenario.plan.faults.iter().any(own) {
                 return Vec::new();
             }
             let mut entries = entries(kind, menu);

@@ -191,7 +191,8 @@ mod tests {
         for (id, reference) in [("evt_1", "ord_1"), ("evt_1", "ord_1"), ("evt_2", "ord_2")] {
             run.push(delivery(id, reference));
         }
-        for _ in 0..48 + 18 {
+        let bounds = Bounds::of(&run.policy);
+        for _ in 0..bounds.look_ups + bounds.look_ups_per_event {
             run.send(&LOOK_UP, Some("ord_1"), None);
         }
         run.kept(&BOUNDED);

@@ -3,9 +3,9 @@
 //!
 //! A print is taken once a run, if it is asked for, after the last fault of the plan has done what it does: when the
 //! system has observed what came of it, or when it has been started again after it crashed. It holds what outlives that
-//! moment: the instant, the providers, the journal, the clocks, every byte that came back, the whole record so far. Of
-//! the faults themselves it holds only what oracles judge by. Where something is on its way that it does not hold,
-//! there is no print.
+//! moment: the instant, the providers, the journal, the clocks, the whole record so far; and where the process lives on,
+//! every byte that came back. Of the faults themselves it holds only what oracles judge by. Where something is on its
+//! way that it does not hold, there is no print.
 
 use std::fmt::{self, Write};
 use std::hash::{DefaultHasher, Hasher as _};

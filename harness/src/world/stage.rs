@@ -234,7 +234,9 @@ impl Stage {
     pub fn make_print(&self, as_print: fn(u128) -> Print, rest: impl FnOnce(&mut Ink) -> Option<()>) {
         let mut guard = self.inner();
         let inner = &mut *guard;
-        let Printing::Struck { observed: mut ink, .. } = std::mem::take(&mut inner.printing) else { return };
+        let Printing::Struck { observed, crash, .. } = std::mem::take(&mut inner.printing) else { return };
+        // What has died remembers nothing of what it observed.
+        let mut ink = if crash { Ink::new() } else { observed };
         let (plan, fired, arrivals) = inner.choices.so_far();
         let written = write!(ink, "{:?} {:?}", self.recorder.now(), self.utc())
             .and_then(|()| inner.providers.write_state(&mut ink))

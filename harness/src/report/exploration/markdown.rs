@@ -11,6 +11,9 @@ use crate::report::units;
 /// The widest line of a timeline.
 const WIDTH: usize = 120;
 
+/// Ways of recovering that are listed.
+const WAYS_MAX: usize = 25;
+
 /// The document.
 pub fn write(report: &Exploration) -> String {
     let mut out = String::new();
@@ -116,8 +119,11 @@ fn matrix(out: &mut String, coverage: &Coverage) -> fmt::Result {
     }
     if !coverage.recovery.is_empty() {
         writeln!(out, "What was asked after a restart:\n")?;
-        for way in &coverage.recovery {
+        for way in coverage.recovery.iter().take(WAYS_MAX) {
             writeln!(out, "- {way}")?;
+        }
+        if coverage.recovery.len() > WAYS_MAX {
+            writeln!(out, "- and {} more, in exploration.json", coverage.recovery.len() - WAYS_MAX)?;
         }
         out.push('\n');
     }

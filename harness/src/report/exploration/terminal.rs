@@ -75,9 +75,9 @@ fn one(out: &mut String, report: &Exploration, space: &SpaceReport, style: Style
     let found = found(space);
     let found = paint(style, space.verdict, &found);
     if report.spaces.len() == 1 {
-        put(out, &format!("{found}; {}", speed(report)))
+        put(out, &format!("{found}; {}", speed(report)));
     } else {
-        put(out, &found)
+        put(out, &found);
     }
     for line in reached(space) {
         wrapped(out, "", &line);

@@ -1,7 +1,7 @@
 //! The world in memory, in virtual time: the production code of the system over simulated ports.
 //!
 //! Nothing here touches a socket, a thread or a disk, so a run is a pure function of scenario, plan and seed and costs
-//! microseconds. It must run on a current-thread tokio runtime whose clock is paused: time then jumps from timer to timer.
+//! microseconds. It must run on [`runtime`]'s runtime, whose clock is paused: time then jumps from timer to timer.
 //! [`life`] holds the system's incarnations and ends them, [`transport`] realises deliveries, [`journal`] is the store,
 //! [`tasks`] holds what runs in the background, [`ports`] are clock and log.
 
@@ -27,6 +27,7 @@ use giftgenius::ids::{CorrelationId, UserId};
 use giftgenius::journal::{JournalError, Record, RecordState, Stored};
 use giftgenius::operations::switches;
 use giftgenius::ports::{BoxFuture, Journal, Tasks as _};
+use tokio::runtime::Runtime;
 
 use self::life::House;
 use self::ports::SimClock;
@@ -41,6 +42,7 @@ use crate::fault::site::Place;
 use crate::oracle::Rest;
 use crate::provider::Providers;
 use crate::scenario::model::Scenario;
+use crate::stopwatch::{StandingTime, Stopwatch};
 use crate::system::wiring::Wiring;
 use crate::trace::{EventKind, HostReply, Recorder};
 
@@ -54,11 +56,31 @@ pub struct SimWorld {
     calls: AtomicUsize,
 }
 
+/// What a world runs on: one thread, whose clock is paused, and what is known of that clock.
+pub fn runtime() -> (Runtime, StandingTime) {
+    let standing = StandingTime::default();
+    let told = standing.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .on_thread_unpark(move || told.moved())
+        .build()
+        .expect("a runtime without I/O needs nothing from the system");
+    (runtime, standing)
+}
+
 impl SimWorld {
-    /// A fresh world, its system started; `wiring` puts parts into it that are not production's.
-    pub fn start(scenario: &Scenario, choices: Choices, seed: u64, wiring: Option<Arc<dyn Wiring>>) -> Self {
-        let recorder = Recorder::start();
-        let clock = Arc::new(SimClock::start());
+    /// A fresh world on [`runtime`]'s runtime, its system started; `wiring` puts parts into it that are not production's.
+    pub fn start(
+        scenario: &Scenario,
+        choices: Choices,
+        seed: u64,
+        wiring: Option<Arc<dyn Wiring>>,
+        standing: StandingTime,
+    ) -> Self {
+        let stopwatch = Stopwatch::start_paused(standing);
+        let recorder = Recorder::with(stopwatch.clone());
+        let clock = Arc::new(SimClock::new(stopwatch.clone()));
         let mut providers = Providers::new((&scenario.policy).into(), &scenario.shop.fixture);
         for (sku, quantity) in &scenario.stock {
             providers.set_stock(sku, *quantity);
@@ -66,7 +88,8 @@ impl SimWorld {
         let stage = Stage::new(providers, choices, recorder, clock);
         let stage = if scenario.webhooks { stage.with_webhooks(scenario.policy.webhooks.tolerance) } else { stage };
         let stage = Arc::new(stage);
-        let clocks = scenario.replicas.clocks_ms().map(|ms| Arc::new(SimClock::off_by(ms))).collect();
+        let clocks =
+            scenario.replicas.clocks_ms().map(|ms| Arc::new(SimClock::off_by(stopwatch.clone(), ms))).collect();
         let house = House::open(stage, clocks, scenario.policy.clone(), seed, wiring, scenario.webhooks);
         Self { house, calls: AtomicUsize::new(0) }
     }

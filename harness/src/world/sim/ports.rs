@@ -9,13 +9,14 @@ use giftgenius::step_log::{LogLine, StepLog};
 use jiff::Timestamp;
 
 use super::life::Pulse;
+use crate::stopwatch::Stopwatch;
 use crate::trace::{EventKind, Recorder};
 
 /// Calendar time that follows the paused clock, from a fixed day on, and may be wrong.
 #[derive(Debug)]
 pub struct SimClock {
-    began: tokio::time::Instant,
-    /// What it showed then, in nanoseconds since the Unix epoch, and what was added to it since.
+    stopwatch: Stopwatch,
+    /// What it showed when the run began, in nanoseconds since the Unix epoch, and what was added to it since.
     began_ns: AtomicI64,
 }
 
@@ -25,15 +26,15 @@ const NS_A_SECOND: i64 = 1_000_000_000;
 const FIRST_DAY_NS: i64 = 1_767_225_600 * NS_A_SECOND;
 
 impl SimClock {
-    /// A clock that starts now, and is right.
-    pub fn start() -> Self {
-        Self::off_by(0)
+    /// A clock that is right.
+    pub fn new(stopwatch: Stopwatch) -> Self {
+        Self::off_by(stopwatch, 0)
     }
 
-    /// A clock that starts now, off by so many milliseconds.
-    pub fn off_by(ms: i64) -> Self {
+    /// A clock that is off by so many milliseconds.
+    pub fn off_by(stopwatch: Stopwatch, ms: i64) -> Self {
         let began_ns = FIRST_DAY_NS.saturating_add(ms.saturating_mul(1_000_000));
-        Self { began: tokio::time::Instant::now(), began_ns: AtomicI64::new(began_ns) }
+        Self { stopwatch, began_ns: AtomicI64::new(began_ns) }
     }
 
     /// Goes forward by this much at once.
@@ -51,7 +52,7 @@ fn in_ns(span: Duration) -> i64 {
 impl Clock for SimClock {
     fn now(&self) -> Timestamp {
         // Asked again and again by every step of a run: sums of integers, no calendar arithmetic.
-        let ns = self.began_ns.load(Ordering::Relaxed).saturating_add(in_ns(self.began.elapsed()));
+        let ns = self.began_ns.load(Ordering::Relaxed).saturating_add(in_ns(self.stopwatch.elapsed()));
         let within_second = i32::try_from(ns.rem_euclid(NS_A_SECOND)).expect("less than a thousand million");
         Timestamp::new(ns.div_euclid(NS_A_SECOND), within_second).expect("292 years around 1970 are timestamps")
     }

@@ -14,9 +14,9 @@ fn left_of(act: impl AsyncFnOnce(&SimWorld)) -> Weak<House> {
     let text = "title = \"T\"\nlesson = \"L.\"\n[[script]]\ncall = \"get_order\"\n";
     let scenario = parse(text, "a/b", "a/b.toml".as_ref(), &Known::default())
         .unwrap_or_else(|error| panic!("{}", error.render(false)));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let (runtime, standing) = super::runtime();
     runtime.block_on(async {
-        let world = SimWorld::start(&scenario, Choices::replay(Plan::default()), 1, None);
+        let world = SimWorld::start(&scenario, Choices::replay(Plan::default()), 1, None, standing);
         act(&world).await;
         Arc::downgrade(&world.house)
     })

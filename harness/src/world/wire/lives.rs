@@ -21,6 +21,7 @@ use super::folder::Folder;
 use super::life::{ClockError, Fate, Life, Undertaker};
 use crate::canary::WEBHOOK_SECRET;
 use crate::error::RunError;
+use crate::system::child::tidy_up;
 use crate::system::control::JOURNAL;
 use crate::system::conversation::Remote;
 use crate::system::{Begun, Process, Settings, Standby, User};
@@ -56,7 +57,7 @@ struct Replica {
 
 /// The system's processes, and what outlives each of them.
 pub(super) struct Lives {
-    // Before the folder: no process is left when that is removed.
+    // Before the folder: no process is left when the last of that is removed.
     replicas: Vec<Replica>,
     /// misrule's own handle on the journal, once there is one.
     journal: OnceCell<SqliteJournal>,
@@ -100,8 +101,8 @@ impl Lives {
             incarnation: 0,
             clock_off_ms: 0,
             recovers: false,
-            defect: set_up.defect.map(str::to_owned),
             webhook_secret: set_up.webhooks.then(|| WEBHOOK_SECRET.to_owned()),
+            defect: set_up.defect.map(str::to_owned),
         };
         let lives = Arc::new(Self {
             replicas: set_up.replicas.clocks_ms().map(replica).collect(),
@@ -327,15 +328,6 @@ impl Lives {
         Ok(())
     }
 
-    /// Ends every process at once, but for those that are being replaced: those end with whoever replaces them.
-    pub(super) fn end_now(&self) {
-        for replica in &self.replicas {
-            if let Ok(mut slot) = replica.process.try_lock() {
-                drop(slot.take());
-            }
-        }
-    }
-
     /// misrule's own handle on the journal, beside the system's.
     pub(super) async fn journal(&self) -> Result<&SqliteJournal, RunError> {
         let open =
@@ -350,6 +342,14 @@ impl Lives {
 
     fn journal_path(&self) -> PathBuf {
         self.folder.path().join(JOURNAL)
+    }
+}
+
+impl Drop for Lives {
+    /// The folder goes first, while there still is a process that would remove it: misrule may be killed at any instant.
+    fn drop(&mut self) {
+        drop(self.journal.take());
+        tidy_up(self.folder.path());
     }
 }
 

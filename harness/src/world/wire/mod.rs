@@ -185,7 +185,6 @@ impl WireWorld {
 impl Drop for WireWorld {
     fn drop(&mut self) {
         self.burying.abort();
-        self.lives.end_now();
     }
 }
 
