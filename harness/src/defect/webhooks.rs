@@ -64,7 +64,7 @@ pub static OLD_SIGNATURE_ACCEPTED: Defect = Defect {
     id: "old_signature_accepted",
     about: "a delivery that was overheard is taken in whenever it is sent again",
     caught_by: "webhook-safe",
-    hunted_on: &[on("webhooks/once_after_the_reply")],
+    hunted_on: &[on("webhooks/forged_an_old_delivery")],
     wiring: || {
         each_life(|mut wired: Wired| {
             wired.policy.webhooks.tolerance = Duration::from_secs(365 * 24 * 60 * 60);
