@@ -15,7 +15,7 @@ use crate::money::Money;
 use crate::ports::Provider;
 use crate::providers::payment::{ChargeRecord, RefundStatus};
 use crate::providers::{Caller, provider_key};
-use crate::retry::{Failure, Refusal, Urgency};
+use crate::retry::{CallFailed, Failure, Refusal, Urgency};
 
 /// Makes sure that no money stands: closes the reference where that can be done, and gives back what is under it.
 pub async fn undo_charge(caller: &Caller, order: &Order, context: RoundContext, urgency: Urgency) -> Round {
@@ -142,14 +142,17 @@ async fn early(caller: &Caller, order: &Order, context: RoundContext, wait: Dura
         return Round::TooEarly { wait, looked: false };
     }
     let listed = look_up(caller, order).await;
-    let Ok(records) = sure(caller, order, listed).await else { return Round::TooEarly { wait, looked: false } };
-    match give_back(caller, order, &records).await {
-        Ok(Given { refunds: 0, .. }) => Round::TooEarly { wait, looked: true },
-        Ok(_) => Round::Came(Outcome::GivenBack { done: false }),
-        Err(Failure::Refused(refusal)) if is_less_left(&refusal) => Round::TooEarly { wait, looked: true },
-        Err(Failure::Refused(_)) => Round::Came(Outcome::GaveUp),
-        Err(_) => Round::TooEarly { wait, looked: false },
-    }
+    let failure = match sure(caller, order, listed).await {
+        Ok(records) => match give_back(caller, order, &records).await {
+            Ok(Given { refunds: 0, .. }) => return Round::TooEarly { wait, looked: true },
+            Ok(_) => return Round::Came(Outcome::GivenBack { done: false }),
+            Err(Failure::Refused(refusal)) if is_less_left(&refusal) => return Round::TooEarly { wait, looked: true },
+            Err(Failure::Refused(_)) => return Round::Came(Outcome::GaveUp),
+            Err(failure) => failure,
+        },
+        Err(failure) => failure,
+    };
+    not_yet(caller, &CallFailed { last: failure, maybe_applied: true })
 }
 
 /// Looks for charges that should not stand.

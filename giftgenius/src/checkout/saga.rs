@@ -191,6 +191,9 @@ async fn took(app: &App, held: &mut Held, driver: &Driver, action: &Action, roun
     }
 }
 
+/// How often a lost race is run again before a pause: each time somebody else's batch went through.
+const RACES_MAX: u32 = 8;
+
 /// How a pause between two rounds ended.
 enum Paused {
     /// It was waited through.
@@ -213,9 +216,13 @@ async fn pause(
     // Before the write, which shows what was heard until then: nothing that is heard falls between.
     let woken = driver.woken();
     let heard = held.order.heard;
-    match write(app, held, None).await {
-        Written::Yes | Written::Again | Written::Failed(_) => {}
-        Written::Lost => return Paused::Lost,
+    for _ in 0..RACES_MAX {
+        match write(app, held, None).await {
+            // Something was heard meanwhile: the rounds that were had are written all the same.
+            Written::Again => {}
+            Written::Yes | Written::Failed(_) => break,
+            Written::Lost => return Paused::Lost,
+        }
     }
     driver.tell(Phase::Background);
     if !may_be_hastened {

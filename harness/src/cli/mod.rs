@@ -63,7 +63,7 @@ enum Command {
     Explore(explore::Arguments),
     /// Joins the reports of the shards of an exploration.
     Merge(merge::Arguments),
-    /// Tries the gate against planted bugs: each must be caught, GiftGenius itself found well.
+    /// Tries the gate against planted bugs: each must be caught, GiftGenius accused of nothing.
     Prove(prove::Arguments),
     /// Lists scenarios; or faults, oracles, operations, planted bugs.
     List(list::Arguments),

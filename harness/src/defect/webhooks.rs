@@ -32,7 +32,7 @@ pub static DUPLICATE_WEBHOOK_APPLIED_TWICE: Defect = Defect {
 pub static LATE_WEBHOOK_APPLIED_AFTER_THE_REFUND: Defect = Defect {
     id: "late_webhook_applied_after_the_refund",
     about: "an event about a charge is believed: the order is paid again, although it was given back",
-    caught_by: "all-or-nothing",
+    caught_by: "told-monotone",
     hunted_on: &[on("webhooks/late_after_the_refund")],
     wiring: || each_life(|wired| wired.mapping(|_, stored| Some(stored), believing)),
 };
@@ -64,7 +64,7 @@ pub static OLD_SIGNATURE_ACCEPTED: Defect = Defect {
     id: "old_signature_accepted",
     about: "a delivery that was overheard is taken in whenever it is sent again",
     caught_by: "webhook-safe",
-    hunted_on: &[on("webhooks/once_after_the_reply")],
+    hunted_on: &[on("webhooks/forged_an_old_delivery")],
     wiring: || {
         each_life(|mut wired: Wired| {
             wired.policy.webhooks.tolerance = Duration::from_secs(365 * 24 * 60 * 60);

@@ -4,7 +4,7 @@ use super::bounds::Bounds;
 use super::evidence::{Evidence, ExchangeView};
 use super::{Findings, Oracle, Verdict};
 use crate::provider::operations::{CANCEL, LOOK_UP, SEARCH};
-use crate::trace::WebhookDelivery;
+use crate::trace::{EventKind, WebhookDelivery};
 
 /// The rule.
 pub static BOUNDED: Oracle = Oracle {
@@ -16,7 +16,8 @@ pub static BOUNDED: Oracle = Oracle {
                   (attempts of one loop, plus one a background round); each event of the payment provider's about an \
                   order allows a look more, with its own rounds. A 4xx other than 408, 429 and a 409 in flight \
                   is an answer: asking again under the same key cannot help. A process that died may not have \
-                  written the refusal down; its successor may ask once more.",
+                  written the refusal down; its successor may ask once more, and has the round once more in which it \
+                  died.",
     requirements: &["F2", "F3"],
     check,
 };
@@ -24,6 +25,8 @@ pub static BOUNDED: Oracle = Oracle {
 fn check(evidence: &Evidence<'_>) -> Verdict {
     let mut findings = Findings::of(BOUNDED.id);
     let bounds = Bounds::of(evidence.policy);
+    let deaths = evidence.trace.events.iter().filter(|event| matches!(event.kind, EventKind::Crashed)).count();
+    let deaths = u32::try_from(deaths).unwrap_or(u32::MAX);
     let alike = |left: &usize, right: &usize| {
         let (left, right) = (&evidence.exchanges[*left], &evidence.exchanges[*right]);
         std::ptr::eq(left.sent.operation, right.sent.operation)
@@ -36,7 +39,8 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             continue;
         }
         let first = &evidence.exchanges[group[0]];
-        let bound = bound_of(evidence, &bounds, first);
+        // A round that the process died in is not counted by its successor, which has it once more.
+        let bound = bound_of(evidence, &bounds, first) + deaths;
         if group.len() > bound as usize {
             let message = format!(
                 "{} was asked {} times for {}; the policy bounds it at {bound}",

@@ -183,7 +183,7 @@ fn a_refund_in_the_second_attempt_waits_as_the_third() {
 
 #[test]
 fn a_date_is_only_good_to_a_second() {
-    for (gap_ms, broken) in [(2_000, false), (2_980, false), (3_180, false), (1_000, true), (3_500, true)] {
+    for (gap_ms, broken) in [(2_000, false), (2_980, false), (4_180, false), (1_000, true), (4_500, true)] {
         let mut run = Run::new();
         run.create_order("cs_1", "k1");
         let fault = Some(Fault::Status(503, Some(RetryAfter::Date(2))));
