@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     /// The scenario: its name or file.
     #[arg(value_name = "SCENARIO")]
     name: String,
-    /// The most faults of a plan, beside the scenario's own; 1 with --random, else 2, unless given.
+    /// The most faults of a plan, beside the scenario's own; 2, or 1 with --random, unless given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=6))]
     depth: Option<u8>,
     /// Which menu of faults; the scenario's own unless given, and `full` where it names none.
@@ -42,7 +42,7 @@ pub(super) struct Arguments {
     /// Threads that share the runs; as many as there are cores unless given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// The seed of all runs, and that which random plans are drawn with; the scenario's own unless given.
+    /// The seed of all runs and of random plans; the scenario's own unless given.
     #[arg(long, value_parser = super::replay::seed, allow_negative_numbers = true)]
     seed: Option<u64>,
     /// End once there are so many different findings.

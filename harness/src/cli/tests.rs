@@ -207,7 +207,7 @@ fn every_word_is_explained_and_every_text_fits() {
     let words = words.chain(Code::ALL.iter().map(|code| code.as_str()));
     let words = words.chain(requirement::ALL.iter().map(|requirement| requirement.id));
     let explained = words.map(|word| vec!["explain", word]);
-    let helped = ["run", "replay", "list", "explain", "schema"].map(|name| vec![name, "--help"]);
+    let helped = ["run", "replay", "explore", "merge", "list", "explain", "schema"].map(|name| vec![name, "--help"]);
     let listed = ["--faults", "--oracles", "--sites"].map(|what| vec!["list", what]);
     for words in explained.chain(helped).chain(listed).chain([vec!["--help"], vec!["-h"]]) {
         let (mut out, mut err) = (Vec::new(), Vec::new());

@@ -29,6 +29,9 @@ const BEYOND: u16 = 2;
 /// The most faults of one plan.
 const FAULTS_MAX: usize = 8;
 
+/// How likely a choice is drawn, and with which entries.
+type Weighted = (u32, Just<(Choice, Arc<[u16]>)>);
+
 /// How far random plans go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Draw {
@@ -129,7 +132,7 @@ impl<'a> Random<'a> {
     }
 
     /// Every choice that a round's plans may make, with its likelihood and the entries that are switched on.
-    fn swarm(&self, runner: &mut TestRunner) -> Vec<(u32, Just<(Choice, Arc<[u16]>)>)> {
+    fn swarm(&self, runner: &mut TestRunner) -> Vec<Weighted> {
         let names: Vec<_> = {
             let mut names: Vec<_> = self.space.each_entry().map(|(_, name)| name).collect();
             names.sort_unstable();
