@@ -128,3 +128,14 @@ fn another_payment_profile_is_named_by_the_replay_line() {
     let own = misrule(folder.path(), &["replay", "a/sale"]);
     assert_ne!(text(&replayed.stdout), text(&own.stdout));
 }
+
+#[test]
+fn a_finding_is_confirmed_on_the_wire() {
+    let wire =
+        "worlds = [\"sim\", \"wire\"]\n\n[policy]\nattempt_timeout_ms = 1000\ntool_deadline_ms = 4000\n\n[[script]]";
+    let real = flawed().replacen("[[script]]", wire, 1);
+    let folder = folder(&[("scenarios/a/real.toml", real.as_bytes()), ("scenarios/a/sale.toml", flawed().as_bytes())]);
+    let explore = |name| text(&misrule(folder.path(), &["explore", name, "--depth", "0", "--confirm"]).stdout);
+    assert!(explore("a/real").contains("  confirmed on the wire, in every event\n"), "{}", explore("a/real"));
+    assert!(explore("a/sale").contains("  not confirmed: a/sale does not run on the wire\n"));
+}

@@ -16,7 +16,7 @@ use crate::oracle::{Oracle, Verdict, Violation};
 use crate::outcome::Outcome;
 use crate::provider::operations::{CHARGE, RESERVE};
 use crate::report::document::Word;
-use crate::report::exploration::document::{Exploration, FORMAT, LevelReport, Measured, Part, SpaceReport};
+use crate::report::exploration::document::{Exploration, FORMAT, LevelReport, Measured, Part, SpaceReport, WireWord};
 use crate::report::exploration::json;
 use crate::report::exploration::merge::{Unjoinable, merge};
 use crate::run::run;
@@ -379,5 +379,34 @@ fn merging_loses_no_plan_and_no_finding_of_a_broken_system() {
         // What is wired in may remember something over a restart, so that there nothing is merged.
         assert_eq!((by_observation > 0, by_restart > 0), (!plan.is_empty(), defect.is_empty()), "{defect}");
         assert_eq!(merged.plans(), merged.runs() + by_observation + by_restart, "{defect}");
+    }
+}
+
+#[test]
+fn a_finding_is_held_to_what_the_wire_says() {
+    let space = space();
+    let plain = |scenario: &Arc<Scenario>, plan: &Plan, seed| {
+        run(scenario, WorldKind::Sim, plan, seed, Path::new("")).map_err(|error| error.to_string())
+    };
+    let dead = |_: &Arc<Scenario>, _: &Plan, _| Err("no port is free".to_owned());
+    let simulated = |plan: &str, worlds: &[WorldKind]| {
+        let worlds = worlds.to_vec();
+        let scenario = Arc::new(Scenario { worlds, ..Scenario::clone(&space.scenario) });
+        strict(&scenario, &plan.parse().expect("a plan"), 1).expect("it runs")
+    };
+    let both = [WorldKind::Sim, WorldKind::Wire];
+    let refused = "payment.charge#1: refuse";
+    let table: [(&str, &[WorldKind], &super::Confirm<'_>, WireWord, Option<&str>); 5] = [
+        (refused, &both, &strict, WireWord::Confirmed, None),
+        (refused, &both, &plain, WireWord::Disagrees, Some("charged-in-one-go")),
+        (refused, &both, &dead, WireWord::NotRun, Some("no port is free")),
+        (refused, &both[..1], &strict, WireWord::Impossible, Some("does not run on the wire")),
+        ("payment.charge#1: refuse; journal.write#1: yield", &both, &strict, WireWord::Impossible, Some("yield")),
+    ];
+    for (plan, worlds, on_the_wire, word, why) in table {
+        let said = super::confirm::confirm(on_the_wire, &simulated(plan, worlds), "charged-in-one-go");
+        assert_eq!(said.word, word, "{said:?}");
+        assert_eq!(said.why.is_some(), why.is_some(), "{said:?}");
+        assert!(said.why.unwrap_or_default().contains(why.unwrap_or_default()), "{why:?}");
     }
 }

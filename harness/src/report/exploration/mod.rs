@@ -24,6 +24,3 @@ pub fn schema() -> String {
     text.push('\n');
     text
 }
-
-#[cfg(test)]
-mod tests;
