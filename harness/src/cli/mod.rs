@@ -3,6 +3,7 @@
 //! Exit codes: 0 all is well, 1 a rule was broken, 2 unusable input (nothing was run), 3 inconclusive, 4 the system or
 //! the harness itself could not run. A rule that was broken outranks everything else.
 
+mod beyond;
 mod explain;
 mod explore;
 mod gate;

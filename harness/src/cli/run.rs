@@ -8,7 +8,10 @@ use std::time::Instant;
 use clap::Args;
 
 use super::progress::Progress;
-use super::{COULD_NOT_RUN, Common, Console, Ended, OnInterrupt, Refusal, Runner, World, gate, interrupt, load};
+use super::{
+    COULD_NOT_RUN, Common, Console, Ended, OnInterrupt, Refusal, Runner, World, beyond, gate, interrupt, load,
+};
+use crate::report::build::add_beyond;
 use crate::report::document::{Extent, Report, Word};
 use crate::report::files::{self, FileError};
 use crate::report::terminal::{self, Style};
@@ -56,10 +59,15 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
         interrupt::watch(move || tally.lock().map_or_else(|_| "interrupted".to_owned(), |tally| tally.said()));
     }
     let ran = gate::play(&work, runner, &progress);
-    drop(progress);
     let whole = arguments.names.is_empty() && arguments.world.is_none();
+    let played = began.elapsed();
+    let further = if whole { beyond::beyond(&scenarios, &progress) } else { Vec::new() };
+    drop(progress);
     let extent = if whole { Extent::Whole } else { Extent::Part };
-    let mut report = build(&ran, extent, began.elapsed());
+    let mut report = build(&ran, extent, played);
+    if !further.is_empty() {
+        add_beyond(&mut report, further, began.elapsed());
+    }
 
     let written = leave_behind(&mut report, &ran, &failures).and_then(|()| write_all(&report, &arguments.out));
     let out = arguments.out.display();

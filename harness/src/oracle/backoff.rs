@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use giftgenius::error::Code;
 use giftgenius::policy::Policy;
 
 use super::evidence::{CallView, Evidence, ExchangeView};
@@ -64,6 +65,10 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
 /// A Retry-After that goes past the call's deadline ends the call, and the caller is told how long to wait.
 fn judge_told(evidence: &Evidence<'_>, index: usize, call: &CallView<'_>, findings: &mut Findings) {
     let Some(told) = call.told.as_ref().filter(|told| told.is_error && told.retryable == Some(true)) else { return };
+    // Who could not read how the sale stands knows nothing of what a provider asked for.
+    if told.code == Some(Code::StoreUnavailable.as_str()) {
+        return;
+    }
     let Some((end, _)) = call.end else { return };
     let own = |exchange: &&ExchangeView<'_>| {
         exchange.call == Some(index) && !exchange.is(&LOOK_UP) && exchange.sent_event < end

@@ -4,7 +4,7 @@ use giftgenius::error::Code;
 
 use super::evidence::{CallView, Evidence};
 use super::json::same_parameters;
-use super::keyed::{acted, has_claimed, keyed_calls, sent_for, share_a_key};
+use super::keyed::{acted, has_claimed, is_remembered, keyed_calls, sent_for, share_a_key};
 use super::{Findings, Oracle, Verdict, codes};
 
 /// The rule.
@@ -30,9 +30,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             let bound = group[..place].iter().find(|earlier| {
                 !same_parameters(&earlier.started.arguments, &later.started.arguments)
                     && has_claimed(evidence, earlier)
-                    && earlier
-                        .end
-                        .is_none_or(|(_, at)| later.start.saturating_sub(at) < evidence.policy.entry_retention)
+                    && is_remembered(evidence, earlier, later)
             });
             if let Some(bound) = bound {
                 judge_later(evidence, bound, later, &mut findings);

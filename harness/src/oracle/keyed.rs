@@ -1,9 +1,12 @@
 //! Calls that share a caller's key: what same-answer and key-conflict are about.
 
+use std::time::Duration;
+
 use super::codes;
 use super::evidence::{CallView, Evidence};
 use super::json::KEY;
-use crate::trace::HostReply;
+use crate::fault::Fault;
+use crate::trace::{EventKind, HostReply};
 
 /// The calls with a key, those of one user, tool and key side by side, each group in the order in which they were
 /// begun. Only tools whose key binds: the checkout's, and those that take it as an argument.
@@ -23,6 +26,21 @@ pub(super) fn share_a_key(left: &CallView<'_>, right: &CallView<'_>) -> bool {
     left.started.key == right.started.key
         && left.started.tool == right.started.tool
         && left.started.user == right.started.user
+}
+
+/// Whether the key of an earlier call is still to be remembered at a later one: a retention has not passed since, neither
+/// as time goes nor by the system's calendar, which may have jumped.
+pub(super) fn is_remembered(evidence: &Evidence<'_>, earlier: &CallView<'_>, later: &CallView<'_>) -> bool {
+    let Some((_, ended)) = earlier.end else { return true };
+    let last = later.end.map_or(evidence.trace.events.len(), |(event, _)| event);
+    let jumped: Duration = evidence.trace.events[earlier.start_event..last]
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::Struck { fault: Fault::Jump(expiry), .. } => Some(expiry.span(evidence.policy)),
+            _ => None,
+        })
+        .sum();
+    later.start.saturating_sub(ended) + jumped < evidence.policy.entry_retention
 }
 
 /// Whether a call sent a request that changes something.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::evidence::{CallView, Evidence};
 use super::json::same_parameters;
-use super::keyed::{acted, finished, keyed_calls, sent_for, share_a_key};
+use super::keyed::{acted, finished, is_remembered, keyed_calls, sent_for, share_a_key};
 use super::{Findings, Oracle, Verdict};
 use crate::trace::HostReply;
 
@@ -32,9 +32,9 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             let saved = group[..place]
                 .iter()
                 .filter(|earlier| {
-                    earlier.end.is_some_and(|(end, at)| {
-                        end < later.start_event && later.start.saturating_sub(at) < evidence.policy.entry_retention
-                    }) && same_parameters(&earlier.started.arguments, &later.started.arguments)
+                    earlier.end.is_some_and(|(end, _)| end < later.start_event)
+                        && is_remembered(evidence, earlier, later)
+                        && same_parameters(&earlier.started.arguments, &later.started.arguments)
                         && finished(evidence, earlier)
                 })
                 .min_by_key(|earlier| earlier.end.map(|(end, _)| end));

@@ -30,7 +30,7 @@ pub fn write(proof: &Proof, called: &str) -> String {
 }
 
 /// Counts in one line, times apart.
-pub(super) fn summary(proof: &Proof) -> String {
+pub(crate) fn summary(proof: &Proof) -> String {
     let itself = match proof.unchanged.findings.len() {
         0 => format!("nothing found in {} runs", units::grouped(proof.unchanged.runs)),
         found => format!("{} in {} runs", units::count(found, "finding"), units::grouped(proof.unchanged.runs)),

@@ -8,7 +8,7 @@ use giftgenius::error::Code;
 use giftgenius::policy::Policy;
 
 use super::document::{
-    Coverage, Extent, FORMAT, Finding, Measured, MeasuredRun, OracleReport, OracleWord, Report, RunReport,
+    Beyond, Coverage, Extent, FORMAT, Finding, Measured, MeasuredRun, OracleReport, OracleWord, Report, RunReport,
     ScenarioReport, Word, WorstCase, WorstCasePart,
 };
 use super::normalise::Names;
@@ -56,10 +56,19 @@ pub fn build(ran: &[Ran], extent: Extent, elapsed: Duration) -> Report {
         verdict: worst(scenarios.iter().map(|scenario| scenario.verdict)),
         extent,
         scenarios,
+        beyond: Vec::new(),
         coverage: coverage(ran),
         worst_case: worst_case(&Policy::default()),
         measured: measured(ran, elapsed),
     }
+}
+
+/// Adds what was done beyond the scenarios; `elapsed` is the whole.
+pub fn add_beyond(report: &mut Report, beyond: Vec<(Beyond, Duration)>, elapsed: Duration) {
+    report.verdict = worst(beyond.iter().map(|(beyond, _)| beyond.verdict).chain([report.verdict]));
+    report.measured.beyond_us = beyond.iter().map(|(_, took)| micros(*took)).collect();
+    report.measured.elapsed_us = micros(elapsed);
+    report.beyond = beyond.into_iter().map(|(beyond, _)| beyond).collect();
 }
 
 fn worst(words: impl Iterator<Item = Word>) -> Word {
@@ -257,7 +266,13 @@ fn coverage(ran: &[Ran]) -> Coverage {
 }
 
 fn measured(ran: &[Ran], elapsed: Duration) -> Measured {
-    let mut measured = Measured { elapsed_us: micros(elapsed), simulated_runs: 0, simulated_us: 0, runs: Vec::new() };
+    let mut measured = Measured {
+        elapsed_us: micros(elapsed),
+        simulated_runs: 0,
+        simulated_us: 0,
+        runs: Vec::new(),
+        beyond_us: Vec::new(),
+    };
     let mut simulated = Duration::ZERO;
     for ran in ran {
         let mut spent: Vec<_> = ran.outcomes.iter().flatten().map(|outcome| outcome.elapsed).collect();

@@ -61,6 +61,8 @@ pub struct Report {
     pub extent: Extent,
     /// Every scenario, by name.
     pub scenarios: Vec<ScenarioReport>,
+    /// What was done beyond the scenarios, when everything is run.
+    pub beyond: Vec<Beyond>,
     /// What was reached.
     pub coverage: Coverage,
     /// The worst case of provider calls for one purchase under the default policy.
@@ -77,6 +79,30 @@ pub enum Extent {
     Whole,
     /// Some scenarios, or one world: what was not reached says nothing.
     Part,
+}
+
+/// Something that the gate does beyond its scenarios: `explored` or `proved`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Beyond {
+    /// What was done, in a word.
+    pub what: String,
+    /// How it went.
+    pub verdict: Word,
+    /// What it came to, in a line.
+    pub said: String,
+    /// What was found; empty if all is well.
+    pub findings: Vec<BeyondFinding>,
+}
+
+/// Something found beyond the scenarios.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct BeyondFinding {
+    /// The rule.
+    pub rule: String,
+    /// What is wrong.
+    pub message: String,
+    /// The line that shows it.
+    pub replay: String,
 }
 
 /// What a scenario came to.
@@ -203,6 +229,8 @@ pub struct Measured {
     pub simulated_us: u64,
     /// How long each scenario took in each world, in the median run.
     pub runs: Vec<MeasuredRun>,
+    /// How long each thing beyond the scenarios took, in their order, in microseconds.
+    pub beyond_us: Vec<u64>,
 }
 
 /// How long a scenario took in a world.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
 use super::columns;
-use super::document::{Report, RunReport, ScenarioReport, Word};
+use super::document::{Beyond, Report, RunReport, ScenarioReport, Word};
 
 /// The widest line of a timeline.
 const WIDTH: usize = 120;
@@ -30,7 +30,30 @@ pub fn write(report: &Report) -> String {
         }
         document.add_test_suite(suite);
     }
+    if !report.beyond.is_empty() {
+        let mut suite = TestSuite::new("beyond the scenarios");
+        suite.add_test_cases(report.beyond.iter().map(beyond));
+        document.add_test_suite(suite);
+    }
     document.to_string().expect("texts are cleared of what XML cannot hold")
+}
+
+fn beyond(beyond: &Beyond) -> TestCase {
+    let status = if beyond.verdict == Word::Ok {
+        TestCaseStatus::success()
+    } else {
+        let mut text = String::new();
+        for finding in &beyond.findings {
+            writeln!(text, "{}: {}\nreplay: {}", finding.rule, finding.message, finding.replay)
+                .expect("writing to a string does not fail");
+        }
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_type(beyond.verdict.as_str()).set_message(beyond.said.clone()).set_description(text);
+        status
+    };
+    let mut case = TestCase::new(beyond.what.clone(), status);
+    case.set_classname("misrule.beyond");
+    case
 }
 
 fn theme(scenario: &ScenarioReport) -> &str {

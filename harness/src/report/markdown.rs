@@ -22,6 +22,13 @@ fn document(out: &mut String, report: &Report) -> fmt::Result {
     for never in report.never_reached() {
         writeln!(out, "{}\n", escape(&never))?;
     }
+    for beyond in &report.beyond {
+        writeln!(out, "{} {}\n", beyond.what, escape(&beyond.said))?;
+        for finding in &beyond.findings {
+            writeln!(out, "## BROKEN `{}` ({})\n\n{}\n", finding.rule, beyond.what, escape(&finding.message))?;
+            writeln!(out, "```sh\n{}\n```\n", finding.replay)?;
+        }
+    }
     for scenario in &report.scenarios {
         for run in &scenario.runs {
             failure(out, scenario, run)?;

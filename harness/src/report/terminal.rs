@@ -39,6 +39,7 @@ pub fn write(report: &Report, style: Style<'_>) -> String {
     for never in report.never_reached() {
         out.push_str(&wrap(&never, WIDTH));
     }
+    beyond(&mut out, report, style);
     for scenario in &report.scenarios {
         for (index, run) in scenario.runs.iter().enumerate() {
             let earlier = scenario.runs[..index].iter().find(|earlier| same_rules(earlier, run));
@@ -56,6 +57,25 @@ pub fn write(report: &Report, style: Style<'_>) -> String {
     }
     put(&mut out, &with_exit(&advice(report), report.verdict.exit_code(), WIDTH));
     out
+}
+
+/// How many findings of each thing beyond the scenarios are shown.
+const BEYOND_MAX: usize = 5;
+
+/// What was done beyond the scenarios: a line each, then what was found.
+fn beyond(out: &mut String, report: &Report, style: Style<'_>) {
+    for (beyond, took) in report.beyond.iter().zip(&report.measured.beyond_us) {
+        let took = units::span(std::time::Duration::from_micros(*took));
+        out.push_str(&wrap(&format!("{} {} in {took}", beyond.what, beyond.said), WIDTH));
+        for finding in beyond.findings.iter().take(BEYOND_MAX) {
+            put(out, &format!("\n{}", Paint(style.colour).verdict(Word::Broken, &format!("BROKEN {}", finding.rule))));
+            put(out, &format!("  replay: {}", finding.replay.replacen("misrule", style.called, 1)));
+            out.push_str(&wrap(&finding.message, WIDTH));
+        }
+        if beyond.findings.len() > BEYOND_MAX {
+            put(out, &format!("and {} more; report.json has them all", beyond.findings.len() - BEYOND_MAX));
+        }
+    }
 }
 
 fn put(out: &mut String, text: &str) {

@@ -1,0 +1,111 @@
+//! What the gate does beyond its scenarios: it tries every pair of faults of the plain checkout, and proves on planted bugs
+//! that it would notice one. Both where the scenarios that they need are there, and only when everything is run.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::progress::Progress;
+use crate::defect;
+use crate::explore::{Control, Settings, Simulated, Space, Telling, explore, tell, threads};
+use crate::fault::menu::Breadth;
+use crate::prove::document::Proof;
+use crate::prove::{self, Means, prove};
+use crate::report::document::{Beyond, BeyondFinding, Word};
+use crate::report::exploration::document::SpaceReport;
+use crate::report::units;
+use crate::scenario::model::Scenario;
+
+/// The scenario whose faults are all tried.
+const CHECKOUT: &str = "checkout/happy_path";
+
+/// The most faults at a time.
+const DEPTH: usize = 2;
+
+/// What is done, in order, and what came of it.
+pub(super) fn beyond(scenarios: &[Arc<Scenario>], progress: &Progress) -> Vec<(Beyond, Duration)> {
+    let mut done = Vec::new();
+    if let Some(checkout) = scenarios.iter().find(|scenario| scenario.name == CHECKOUT) {
+        progress.begin("every pair of faults");
+        done.push(timed("explored", || explored(checkout)));
+    }
+    if prove::check(defect::ALL, scenarios).is_ok() {
+        progress.begin("planted bugs");
+        done.push(timed("proved", || proved(scenarios)));
+    }
+    done
+}
+
+fn timed(what: &str, act: impl FnOnce() -> Result<Beyond, String>) -> (Beyond, Duration) {
+    let began = Instant::now();
+    let done = act().unwrap_or_else(|why| Beyond {
+        what: what.to_owned(),
+        verdict: Word::NotRun,
+        said: why,
+        findings: Vec::new(),
+    });
+    (done, began.elapsed())
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn explored(checkout: &Arc<Scenario>) -> Result<Beyond, String> {
+    let space = Space::new(checkout.clone(), Some(Breadth::Full), checkout.seed);
+    let settings =
+        Settings { depth: DEPTH, draw: None, draw_for: None, shard: None, reduction: true, findings_max: None };
+    let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {} };
+    let simulated = Simulated::default();
+    let explored = explore(&space, &simulated, &settings, &threads(cores())?, &control);
+    let report = tell(&space, &explored, &Telling { runner: &simulated, confirm: None, profile: None });
+    let plans: u64 = report.levels.iter().map(|level| level.plans).sum();
+    let found = match report.findings.len() {
+        0 => "nothing broken".to_owned(),
+        found => units::count(found, "finding"),
+    };
+    Ok(Beyond {
+        what: "explored".to_owned(),
+        verdict: report.verdict,
+        said: format!("{CHECKOUT} under every plan of up to {DEPTH} faults: {} plans, {found}", units::grouped(plans)),
+        findings: of_space(&report),
+    })
+}
+
+fn of_space(report: &SpaceReport) -> Vec<BeyondFinding> {
+    let finding = |finding: &crate::report::exploration::document::Finding| {
+        let shown = finding.shown.as_ref();
+        BeyondFinding {
+            rule: finding.rule.clone(),
+            message: shown.map_or_else(|| finding.cause.join("; "), |shown| shown.messages.join(" ")),
+            replay: shown.map_or_else(|| format!("misrule explore {CHECKOUT}"), |shown| shown.replay.clone()),
+        }
+    };
+    report.findings.iter().map(finding).collect()
+}
+
+fn proved(scenarios: &[Arc<Scenario>]) -> Result<Beyond, String> {
+    let means = Means { scenarios, menu: Breadth::Full, threads: cores(), done: &|_, _| {} };
+    let proof = prove(defect::ALL, means).map_err(|error| error.to_string())?.proof;
+    Ok(Beyond {
+        what: "proved".to_owned(),
+        verdict: proof.verdict,
+        said: format!("planted bugs: {}", prove::terminal::summary(&proof)),
+        findings: of_proof(&proof),
+    })
+}
+
+fn of_proof(proof: &Proof) -> Vec<BeyondFinding> {
+    let escaped = proof.escaped().map(|defect| BeyondFinding {
+        rule: "prove".to_owned(),
+        message: format!("no oracle noticed the planted bug `{}`: {}", defect.id, defect.about),
+        replay: format!("misrule prove {}", defect.id),
+    });
+    let accused = proof.unchanged.findings.iter().map(|finding| BeyondFinding {
+        rule: finding.rules.first().cloned().unwrap_or_else(|| "not run".to_owned()),
+        message: finding.message.clone(),
+        replay: format!("misrule replay {} --plan \"{}\"", finding.scenario, finding.plan),
+    });
+    escaped.chain(accused).collect()
+}
