@@ -382,6 +382,9 @@ fn merging_loses_no_plan_and_no_finding_of_a_broken_system() {
     }
 }
 
+/// A plan, the worlds of its scenario, who repeats it, and what that comes to.
+type Confirmed<'a> = (&'a str, &'a [WorldKind], &'a super::Confirm<'a>, WireWord, Option<&'a str>);
+
 #[test]
 fn a_finding_is_held_to_what_the_wire_says() {
     let space = space();
@@ -396,7 +399,7 @@ fn a_finding_is_held_to_what_the_wire_says() {
     };
     let both = [WorldKind::Sim, WorldKind::Wire];
     let refused = "payment.charge#1: refuse";
-    let table: [(&str, &[WorldKind], &super::Confirm<'_>, WireWord, Option<&str>); 5] = [
+    let table: [Confirmed<'_>; 5] = [
         (refused, &both, &strict, WireWord::Confirmed, None),
         (refused, &both, &plain, WireWord::Disagrees, Some("charged-in-one-go")),
         (refused, &both, &dead, WireWord::NotRun, Some("no port is free")),
