@@ -1,5 +1,5 @@
-//! What the gate does beyond its scenarios: it tries every pair of faults of the plain checkout, and proves on planted bugs
-//! that it would notice one. Both where the scenarios that they need are there, and only when everything is run.
+//! What the gate does beyond its scenarios, when everything is run: it explores the scenarios that ask for it (`gate_depth` of
+//! `[explore]`), and proves on planted bugs that it would notice one, where the scenarios for that are there.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -17,18 +17,12 @@ use crate::report::exploration::document::SpaceReport;
 use crate::report::units;
 use crate::scenario::model::Scenario;
 
-/// The scenario whose faults are all tried.
-const CHECKOUT: &str = "checkout/happy_path";
-
-/// The most faults at a time.
-const DEPTH: usize = 2;
-
 /// What is done, in order, and what came of it.
 pub(super) fn beyond(scenarios: &[Arc<Scenario>], progress: &Progress) -> Vec<(Beyond, Duration)> {
     let mut done = Vec::new();
-    if let Some(checkout) = scenarios.iter().find(|scenario| scenario.name == CHECKOUT) {
-        progress.begin("every pair of faults");
-        done.push(timed("explored", || explored(checkout)));
+    for scenario in scenarios.iter().filter(|scenario| scenario.explore.gate_depth > 0) {
+        progress.begin(&format!("every combination of faults in {}", scenario.name));
+        done.push(timed("explored", || explored(scenario)));
     }
     if prove::check(defect::ALL, scenarios).is_ok() {
         progress.begin("planted bugs");
@@ -52,10 +46,10 @@ fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn explored(checkout: &Arc<Scenario>) -> Result<Beyond, String> {
-    let space = Space::new(checkout.clone(), Some(Breadth::Full), checkout.seed);
-    let settings =
-        Settings { depth: DEPTH, draw: None, draw_for: None, shard: None, reduction: true, findings_max: None };
+fn explored(scenario: &Arc<Scenario>) -> Result<Beyond, String> {
+    let space = Space::new(scenario.clone(), None, scenario.seed);
+    let depth = scenario.explore.gate_depth.into();
+    let settings = Settings { depth, draw: None, draw_for: None, shard: None, reduction: true, findings_max: None };
     let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {} };
     let simulated = Simulated::default();
     let explored = explore(&space, &simulated, &settings, &threads(cores())?, &control);
@@ -68,7 +62,11 @@ fn explored(checkout: &Arc<Scenario>) -> Result<Beyond, String> {
     Ok(Beyond {
         what: "explored".to_owned(),
         verdict: report.verdict,
-        said: format!("{CHECKOUT} under every plan of up to {DEPTH} faults: {} plans, {found}", units::grouped(plans)),
+        said: format!(
+            "{} under every plan of up to {depth} faults: {} plans, {found}",
+            scenario.name,
+            units::grouped(plans)
+        ),
         findings: of_space(&report),
     })
 }
@@ -79,7 +77,7 @@ fn of_space(report: &SpaceReport) -> Vec<BeyondFinding> {
         BeyondFinding {
             rule: finding.rule.clone(),
             message: shown.map_or_else(|| finding.cause.join("; "), |shown| shown.messages.join(" ")),
-            replay: shown.map_or_else(|| format!("misrule explore {CHECKOUT}"), |shown| shown.replay.clone()),
+            replay: shown.map_or_else(|| format!("misrule explore {}", report.scenario), |shown| shown.replay.clone()),
         }
     };
     report.findings.iter().map(finding).collect()

@@ -16,7 +16,7 @@ use crate::report::document::{Extent, Report, Word};
 use crate::report::files::{self, FileError};
 use crate::report::terminal::{self, Style};
 use crate::report::{Ran, build, json, junit, markdown};
-use crate::scenario::model::Scenario;
+use crate::scenario::model::{Narrowing, Scenario};
 use crate::scenario::write::write as write_scenario;
 
 /// The folder for the scenarios that failing runs leave behind.
@@ -105,6 +105,8 @@ fn leave_behind(report: &mut Report, ran: &[Ran], folder: &Path) -> Result<(), F
             let failing = Scenario {
                 plan: outcome.plan.clone(),
                 seed: outcome.seed,
+                // It repeats one run; the gate need not explore it too.
+                explore: Narrowing::default(),
                 ..Arc::unwrap_or_clone(outcome.scenario.clone())
             };
             let text = format!(

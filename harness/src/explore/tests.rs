@@ -69,6 +69,7 @@ fn space() -> Space {
         menu: None,
         sites: words(&["payment.charge", "inventory.reserve", "provider.catalog"]),
         faults: words(&["refuse", "status", "lost_reply", "duplicate", "outage"]),
+        gate_depth: 0,
     };
     Space::new(Arc::new(Scenario { explore, ..scenario("checkout/happy_path") }), Some(Breadth::Core), 1)
 }
@@ -337,7 +338,7 @@ type Case = (&'static str, &'static str, &'static [&'static str], &'static [&'st
 /// A scenario with few enough faults that every plan of two can be run, and extended, in a test.
 fn narrow(name: &str, plan: &str, sites: &[&str], faults: &[&str]) -> Space {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    let explore = Narrowing { menu: None, sites: words(sites), faults: words(faults) };
+    let explore = Narrowing { menu: None, sites: words(sites), faults: words(faults), gate_depth: 0 };
     let scenario = Scenario { explore, plan: plan.parse().expect("a plan"), ..scenario(name).without_expectations() };
     Space::new(Arc::new(scenario), Some(Breadth::Full), 1)
 }

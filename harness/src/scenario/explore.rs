@@ -10,7 +10,7 @@ use crate::provider::operations;
 use crate::suggest;
 
 /// The keys of `[explore]`.
-pub(super) const EXPLORE_KEYS: [&str; 3] = ["menu", "sites", "faults"];
+pub(super) const EXPLORE_KEYS: [&str; 4] = ["menu", "sites", "faults", "gate_depth"];
 
 /// Everything that `sites` may name: places, then providers.
 pub(super) fn sites() -> Vec<String> {
@@ -37,7 +37,15 @@ pub(super) fn read(field: &Field<'_>, mistakes: &mut Mistakes) -> Narrowing {
         menu: table.get("menu").and_then(|field| menu(field, mistakes)),
         sites: words(&table, "sites", "site", &sites, mistakes),
         faults: words(&table, "faults", "fault", &faults(), mistakes),
+        gate_depth: table.get("gate_depth").map_or(0, |field| depth(field, mistakes)),
     }
+}
+
+/// The most faults at a time that the gate may be asked to try.
+const GATE_DEPTH_MAX: i64 = 3;
+
+fn depth(field: &Field<'_>, mistakes: &mut Mistakes) -> u8 {
+    field.integer(1..=GATE_DEPTH_MAX, mistakes).map_or(0, |depth| u8::try_from(depth).expect("its range was checked"))
 }
 
 fn menu(field: &Field<'_>, mistakes: &mut Mistakes) -> Option<Breadth> {

@@ -87,6 +87,8 @@ pub struct Narrowing {
     pub sites: Vec<String>,
     /// Only these faults, by name; every one if none is named.
     pub faults: Vec<String>,
+    /// Up to how many faults at a time the gate explores it by itself; none if 0.
+    pub gate_depth: u8,
 }
 
 impl Scenario {

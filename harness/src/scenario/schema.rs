@@ -66,6 +66,7 @@ fn explore() -> Value {
         "properties": {
             "menu": {"description": "How much of each menu; `--menu` says otherwise.", "enum": Breadth::ALL.map(Breadth::name), "default": Breadth::Full.name()},
             "sites": some_of("Only at these places, and over time only at these providers.", explore::sites()),
+            "gate_depth": {"description": "Up to how many faults at a time the gate explores it by itself.", "type": "integer", "minimum": 1, "maximum": 3},
             "faults": some_of("Only these faults.", explore::faults().into_iter().map(str::to_owned).collect())
         }
     })

@@ -297,11 +297,8 @@ fn narrowing() -> impl Strategy<Value = Narrowing> {
     };
     let faults = super::explore::faults().into_iter().map(str::to_owned).collect();
     let menu = prop::option::of(prop::sample::select(Breadth::ALL.to_vec()));
-    (menu, words(super::explore::sites()), words(faults)).prop_map(|(menu, sites, faults)| Narrowing {
-        menu,
-        sites,
-        faults,
-    })
+    (menu, words(super::explore::sites()), words(faults), 0..=3_u8)
+        .prop_map(|(menu, sites, faults, gate_depth)| Narrowing { menu, sites, faults, gate_depth })
 }
 
 /// Plans whose faults are possible, at the first call or counted by arrival.

@@ -84,6 +84,9 @@ fn explore(narrowing: &Narrowing) -> Vec<(String, String)> {
     if !narrowing.faults.is_empty() {
         entries.push(("faults".to_owned(), texts(&narrowing.faults)));
     }
+    if narrowing.gate_depth > 0 {
+        entries.push(("gate_depth".to_owned(), narrowing.gate_depth.to_string()));
+    }
     entries
 }
 
