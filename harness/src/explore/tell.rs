@@ -131,6 +131,8 @@ fn file(outcome: &Outcome, replay: &str) -> String {
     }
     scenario.plan = outcome.plan.clone();
     scenario.seed = outcome.seed;
+    // It repeats one run; the gate need not explore it too.
+    scenario.explore.gate_depth = 0;
     format!(
         "# Left behind by an exploration that found a broken rule; repeat it with\n# {replay}\n\n{}",
         write_scenario(&scenario)
