@@ -3,8 +3,7 @@
 //! Pure: no port is touched here. [`Saga::next`] reads what to do from the record alone, so a restart continues exactly
 //! where the journal says; [`Saga::begin`] marks the intent that is journalled *before* the request is sent, and
 //! [`Saga::apply`] takes the outcome. Forward: reserve → charge → commit (→ sweep); back: restock → undo the charge →
-//! release (→ confirm the refund). The charge is the pivot. What must not be done before some time has passed is the
-//! engine's matter: no clock is read or recorded here.
+//! release (→ confirm the refund). The charge is the pivot. Waiting is the engine's matter: no clock is read here.
 
 use serde::{Deserialize, Serialize};
 

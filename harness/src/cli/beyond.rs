@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::thread;
 use std::time::{Duration, Instant};
 
+use super::explore::cores;
 use super::progress::Progress;
 use crate::defect;
 use crate::explore::{Control, Settings, Simulated, Space, Telling, explore, tell, threads};
@@ -40,10 +40,6 @@ fn timed(what: &str, act: impl FnOnce() -> Result<Beyond, String>) -> (Beyond, D
         findings: Vec::new(),
     });
     (done, began.elapsed())
-}
-
-fn cores() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn explored(scenario: &Arc<Scenario>) -> Result<Beyond, String> {

@@ -247,7 +247,8 @@ fn settings(arguments: &Arguments, seed: u64) -> Settings {
     }
 }
 
-fn cores() -> usize {
+/// How many threads this machine runs at once.
+pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 

@@ -1,11 +1,10 @@
 //! `misrule prove`: the gate, tried against planted bugs.
 
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use clap::{Args, ValueEnum};
 
-use super::explore::Menu;
+use super::explore::{Menu, cores};
 use super::progress::Progress;
 use super::{COULD_NOT_RUN, Common, Console, Ended, Refusal, load};
 use crate::defect::{self, Defect};
@@ -59,12 +58,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     usable.map_err(|error| Refusal::unusable(&format!("{error}; name another folder with --out")))?;
     let progress = Progress::start(defects.len() + 1, console.progress);
     let done = |what: &str, well: bool| progress.done(what, !well);
-    let means = Means {
-        scenarios: &scenarios,
-        menu: arguments.menu.breadth(),
-        threads: thread::available_parallelism().map_or(1, usize::from),
-        done: &done,
-    };
+    let means = Means { scenarios: &scenarios, menu: arguments.menu.breadth(), threads: cores(), done: &done };
     let mut proved = prove(&defects, means).map_err(unusable)?;
     drop(progress);
     let written = leave_behind(&mut proved, &folder).and_then(|()| write_all(&proved.proof, arguments));

@@ -1,9 +1,8 @@
 //! The payment provider: charges, refunds, and references that can be closed.
 //!
-//! Pure: what is asked, the circumstance and the time decide everything; the books are the ledger. It works on a request
-//! from beginning to end at once; what is accepted and done only later ([`later`]) is noticed before each request and when
-//! the run ends, as reservations that run out are. Keys are forgotten only where a circumstance says so: no run lasts as
-//! long as the 24 hours that a real provider keeps them.
+//! A few lines over 500: keys, charges, refunds and references share one state. Pure: what is asked, the circumstance and the
+//! time decide everything. A request is worked on at once; what is done only later ([`later`]) is noticed before each request
+//! and when the run ends. Keys are forgotten only where a circumstance says so: no run lasts the 24 hours of real providers.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
