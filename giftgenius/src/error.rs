@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{CorrelationId, OrderId};
-use crate::validate::Violation;
+use crate::validate::{Violation, shown};
 
 /// The four classes of failure (F1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
@@ -211,6 +211,17 @@ impl ToolError {
             next: code.next().to_vec(),
             correlation_id: correlation_id.clone(),
         })
+    }
+
+    /// The failure `code` because the identifier at `field` is unknown, or somebody else's, which is told alike. `from`
+    /// says which tool answers real ones.
+    pub fn unknown_id(code: Code, field: &str, id: &str, from: &str, correlation_id: &CorrelationId) -> Box<Self> {
+        let id = serde_json::Value::from(id);
+        let message = format!("{} at {field} is unknown; use one that {from} answered", shown(&id));
+        let mut error = Self::new(code, message, correlation_id);
+        error.violations =
+            vec![Violation::new(field, "unknown_id", format!("an id that {from} answered")).received(&id)];
+        error
     }
 
     /// The same, not to be repeated before `delay`.

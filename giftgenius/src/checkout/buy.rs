@@ -77,7 +77,10 @@ async fn begin(
     let Some((session_version, session)) =
         app.session(&purchase.session).await?.filter(|(_, session)| session.user == purchase.user)
     else {
-        return refuse(Code::SessionNotFound, format!("there is no checkout session {}", purchase.session));
+        let (id, from) = (purchase.session.as_str(), "create_checkout_session");
+        let error =
+            ToolError::unknown_id(Code::SessionNotFound, "/checkout_session_id", id, from, &purchase.correlation);
+        return Ok(Some(failed_reply(&error)));
     };
     let joined = match &session.state {
         SessionState::Open => None,

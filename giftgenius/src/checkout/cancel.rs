@@ -62,8 +62,10 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
     let Some((version, order)) =
         app.order(&cancellation.order).await?.filter(|(_, order)| order.user == cancellation.user)
     else {
-        let message = format!("there is no order {}", cancellation.order);
-        return Ok(Some(failed_reply(&ToolError::new(Code::OrderNotFound, message, &cancellation.correlation))));
+        let id = cancellation.order.as_str();
+        let error =
+            ToolError::unknown_id(Code::OrderNotFound, "/order_id", id, "create_order", &cancellation.correlation);
+        return Ok(Some(failed_reply(&error)));
     };
     match standing(&order) {
         // Nothing stands: there is nothing to take back, and saying so is the answer.

@@ -44,12 +44,12 @@ fn a_whole_error_says_everything() {
     let mut error = ToolError::new(Code::OutOfStock, "tea-set is out of stock", &"cor_1".into())
         .retry_after(Some(Duration::from_secs(2)))
         .about(&"ord_1".into(), Effects::None);
-    error.violations = vec![Violation {
-        field: String::from("/items"),
-        error_type: String::from("missing"),
-        expected: String::from("the field `items` is required"),
-        allowed_values: vec![json!(1)],
-    }];
+    error.violations = vec![
+        Violation::new("/currency", "pattern", "a string that matches ^[A-Z]{3}$")
+            .received(&json!("eur"))
+            .allowing(vec![json!("EUR"), json!("USD")])
+            .meaning(Some(json!("EUR"))),
+    ];
     error.example = Some(json!({"items": []}));
     insta::assert_snapshot!(serde_json::to_string_pretty(&error).unwrap());
 }

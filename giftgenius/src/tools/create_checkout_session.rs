@@ -20,6 +20,7 @@ use crate::ids::{SessionId, WorkflowId};
 use crate::journal::{Batch, CommitError, JournalError, Key, Record, Version};
 use crate::money::{Currency, Money};
 use crate::providers::catalog::QuoteLine;
+use crate::validate::Violation;
 use crate::workflow::{Step, Workflow};
 
 #[derive(Deserialize, JsonSchema)]
@@ -151,11 +152,8 @@ async fn look(app: &App, call: &Call, key: &EntryKey, parameters: &str) -> Look 
 
 async fn quote(app: &App, call: &Call, input: Input, bound: Option<Bound>) -> Result<Output, Box<ToolError>> {
     let items: Arc<[_]> = input.items.into_iter().map(|item| Item { sku: item.sku, quantity: item.quantity }).collect();
-    for (index, item) in items.iter().enumerate() {
-        if items[..index].iter().any(|earlier| earlier.sku == item.sku) {
-            let message = format!("{} is listed twice; list it once with the whole quantity", item.sku);
-            return Err(call.fail(Code::InvalidArguments, message));
-        }
+    if let Some(violation) = listed_twice(call, &items) {
+        return Err(call.refuse(violation));
     }
     call.check_workflow(app, input.workflow_id.as_deref()).await?;
     let store = |error| App::store_error(&error, &call.correlation);
@@ -197,6 +195,23 @@ async fn quote(app: &App, call: &Call, input: Input, bound: Option<Bound>) -> Re
     };
     keep(app, call, session, bound, &output).await?;
     Ok(output)
+}
+
+/// A product that is listed more than once: what is meant may be the sum or a slip, so it is asked for once.
+fn listed_twice(call: &Call, items: &[Item]) -> Option<Violation> {
+    let again = items.iter().enumerate().find(|(index, item)| items[..*index].iter().any(|one| one.sku == item.sku));
+    let (index, item) = again?;
+    let mut merged: Vec<Item> = Vec::with_capacity(items.len());
+    for item in items {
+        match merged.iter_mut().find(|one| one.sku == item.sku) {
+            Some(one) => one.quantity = one.quantity.saturating_add(item.quantity),
+            None => merged.push(item.clone()),
+        }
+    }
+    let whole: Vec<Value> = merged.iter().map(|item| json!({ "sku": item.sku, "quantity": item.quantity })).collect();
+    let expected =
+        format!("each product once; {} is listed again at {index}, list it once with the whole quantity", item.sku);
+    Some(call.at("/items", "duplicate", &expected).meaning(Some(Value::from(whole))))
 }
 
 /// Journals session, workflow and the key's entry together. Somebody else's change of the workflow is no obstacle; a key

@@ -67,7 +67,9 @@ async fn get(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
     let found = app.order(&id).await.map_err(|error| outcome_unread(&error, &call.correlation))?;
     match found {
         Some((_, order)) if order.user == call.user => Ok(describe(&order)),
-        _ => Err(call.fail(Code::OrderNotFound, format!("there is no order {id}"))),
+        _ => {
+            Err(ToolError::unknown_id(Code::OrderNotFound, "/order_id", id.as_str(), "create_order", &call.correlation))
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{About, Call, Tool, reply};
 use crate::app::{Annotations, App};
-use crate::error::{Code, ToolError};
+use crate::error::ToolError;
 use crate::ids::{OrderId, SessionId, WorkflowId};
 use crate::money::Money;
 use crate::workflow::{Step, Workflow};
@@ -80,6 +80,6 @@ async fn get(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
             let order = app.order_of_session(workflow.session.as_ref()).await.map_err(store)?;
             Ok(Output::of(workflow, order.map(|order| order.id)))
         }
-        _ => Err(call.fail(Code::WorkflowNotFound, format!("there is no workflow {id}"))),
+        _ => Err(call.unknown_workflow(id.as_str())),
     }
 }

@@ -30,7 +30,7 @@ use crate::error::{Code, ToolError};
 use crate::ids::{CorrelationId, UserId, WorkflowId};
 use crate::ports::BoxFuture;
 use crate::retry::{CallFailed, Failure, Urgency};
-use crate::validate::violations;
+use crate::validate::{Violation, violations, with_whole_numbers};
 
 /// A call whose arguments have been validated.
 #[derive(Clone, Debug)]
@@ -55,6 +55,18 @@ impl Call {
         })
     }
 
+    /// The arguments are refused for a reason that no schema can state.
+    fn refuse(&self, violation: Violation) -> Box<ToolError> {
+        invalid(vec![violation], &self.correlation)
+    }
+
+    /// A failure of this call that is one argument's: `code` says more of it than *invalid*.
+    fn fail_at(&self, code: Code, message: impl Into<String>, violation: Violation) -> Box<ToolError> {
+        let mut error = self.fail(code, message);
+        error.violations = vec![violation];
+        error
+    }
+
     /// A failure of this call.
     fn fail(&self, code: Code, message: impl Into<String>) -> Box<ToolError> {
         ToolError::new(code, message, &self.correlation)
@@ -65,6 +77,12 @@ impl Call {
         Urgency::Caller { deadline: app.answer_by(self.deadline) }
     }
 
+    /// There is no such workflow, or it is somebody else's.
+    fn unknown_workflow(&self, id: &str) -> Box<ToolError> {
+        let from = "suggest_gifts or create_checkout_session";
+        ToolError::unknown_id(Code::WorkflowNotFound, "/workflow_id", id, from, &self.correlation)
+    }
+
     /// Whether an optional workflow is this user's; a foreign one is as unknown as any.
     async fn check_workflow(&self, app: &App, workflow: Option<&str>) -> Result<(), Box<ToolError>> {
         let Some(id) = workflow else { return Ok(()) };
@@ -72,15 +90,28 @@ impl Call {
             app.workflow(&WorkflowId::from(id)).await.map_err(|error| App::store_error(&error, &self.correlation))?;
         match known {
             Some((_, workflow)) if workflow.user == self.user => Ok(()),
-            _ => Err(self.fail(Code::WorkflowNotFound, format!("there is no workflow {id}"))),
+            _ => Err(self.unknown_workflow(id)),
         }
     }
 
-    /// The item that the catalog speaks of, if it is one of this call's: nothing else that it names is passed on.
-    fn item_named(&self, sku: Option<String>) -> String {
+    /// The item that the catalog speaks of and its place, if it is one of this call's: nothing else that it names is
+    /// passed on.
+    fn item_named(&self, sku: Option<String>) -> (String, String) {
         let items = self.arguments.get("items").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        sku.filter(|sku| items.iter().any(|item| item.get("sku").and_then(Value::as_str) == Some(sku)))
-            .unwrap_or_else(|| String::from("one of the products"))
+        let index = |sku: &str| items.iter().position(|item| item.get("sku").and_then(Value::as_str) == Some(sku));
+        match sku.and_then(|sku| index(&sku).map(|index| (sku, index))) {
+            Some((sku, index)) => (sku, format!("/items/{index}/sku")),
+            None => (String::from("one of the products"), String::from("/items")),
+        }
+    }
+
+    /// A violation at `place`, with what stands there.
+    fn at(&self, place: &str, error_type: &str, expected: &str) -> Violation {
+        let violation = Violation::new(place, error_type, expected);
+        match self.arguments.pointer(place) {
+            Some(value) => violation.received(value),
+            None => violation,
+        }
     }
 
     /// What a failed catalog call means to the caller.
@@ -89,22 +120,33 @@ impl Call {
         match failed.last {
             Failure::Refused(refusal) => match refusal.code.as_str() {
                 "unknown_product" => {
-                    let which = self.item_named(refusal.detail);
-                    self.fail(
+                    let (which, place) = self.item_named(refusal.detail);
+                    let violation =
+                        self.at(&place, "unknown_id", "a sku that search_products or suggest_gifts answered");
+                    self.fail_at(
                         Code::ProductNotFound,
                         format!("{which} is not in the catalog; search_products tells what is"),
+                        violation,
                     )
                 }
                 "out_of_stock" => {
-                    let which = self.item_named(refusal.detail);
+                    let (which, _) = self.item_named(refusal.detail);
                     self.fail(Code::OutOfStock, format!("{which} is out of stock"))
                 }
-                "promo_invalid" => {
-                    self.fail(Code::PromoInvalid, "the promo_code is not valid; leave it out or use another")
-                }
-                "currency_unsupported" => self.fail(
+                "promo_invalid" => self.fail_at(
+                    Code::PromoInvalid,
+                    "the promo_code is not valid; leave it out or use another",
+                    self.at("/promo_code", "not_accepted", "a valid promo code, or no such field"),
+                ),
+                "currency_unsupported" => self.fail_at(
                     Code::CurrencyUnsupported,
                     "one of the products is not sold in this currency; EUR always works",
+                    self.at(
+                        "/currency",
+                        "not_accepted",
+                        "a currency that all the products are sold in; EUR always works",
+                    )
+                    .meaning(Some(Value::from("EUR"))),
                 ),
                 _ => self.fail(Code::CatalogRefused, "the catalog refused the request"),
             },
@@ -128,18 +170,38 @@ pub struct Tool {
 
 impl Tool {
     /// Calls the tool with raw arguments.
-    pub async fn call(&self, app: &Arc<App>, call: Call) -> SavedReply {
+    pub async fn call(&self, app: &Arc<App>, mut call: Call) -> SavedReply {
         let violations = violations(&self.validator, &self.spec.input_schema, &call.arguments);
         if !violations.is_empty() {
-            let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
-            let mut error =
-                call.fail(Code::InvalidArguments, format!("these arguments are not valid: {}", fields.join(", ")));
-            error.violations = violations;
+            let mut error = invalid(violations, &call.correlation);
             error.example = Some(self.example.clone());
             return failed_reply(&error);
         }
+        with_whole_numbers(&mut call.arguments);
         (self.handler)(app.clone(), call).await
     }
+}
+
+/// Arguments that are not valid, with each place and what would be right there.
+fn invalid(violations: Vec<Violation>, correlation: &CorrelationId) -> Box<ToolError> {
+    /// So many are named in the message; all are in the violations.
+    const NAMED_MAX: usize = 3;
+    let named: Vec<String> = violations
+        .iter()
+        .take(NAMED_MAX)
+        .map(|violation| {
+            let place = if violation.field.is_empty() { "the arguments" } else { &violation.field };
+            format!("{place} ({}): {}", violation.error_type, violation.expected)
+        })
+        .collect();
+    let more = match violations.len().saturating_sub(NAMED_MAX) {
+        0 => String::new(),
+        more => format!("; and {more} more, see violations"),
+    };
+    let mut error =
+        ToolError::new(Code::InvalidArguments, format!("not valid: {}{more}", named.join("; ")), correlation);
+    error.violations = violations;
+    error
 }
 
 /// Words and promises of a tool.

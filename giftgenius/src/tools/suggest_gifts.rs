@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{About, Call, Tool, reply};
 use crate::app::{Annotations, App};
-use crate::error::{Code, ToolError};
+use crate::error::ToolError;
 use crate::ids::WorkflowId;
 use crate::money::{Currency, Money};
 use crate::providers::catalog::{Product, Search};
@@ -120,7 +120,7 @@ async fn note_ideas(
             let mut workflow = match (found, fresh) {
                 (Some(workflow), _) => workflow,
                 (None, true) => Workflow::begin(id.clone(), call.user.clone()),
-                (None, false) => return Err(call.fail(Code::WorkflowNotFound, format!("there is no workflow {id}"))),
+                (None, false) => return Err(call.unknown_workflow(id.as_str())),
             };
             workflow.step = workflow.step.max(Step::GenerateIdeas);
             workflow.budget = budget.or(workflow.budget);

@@ -40,7 +40,7 @@ async fn navigate(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
     let input: Input = call.input()?;
     let id = WorkflowId::from(input.workflow_id);
     let store = |error| App::store_error(&error, &call.correlation);
-    let unknown = || call.fail(Code::WorkflowNotFound, format!("there is no workflow {id}"));
+    let unknown = || call.unknown_workflow(id.as_str());
     let Some((_, workflow)) =
         app.workflow(&id).await.map_err(store)?.filter(|(_, workflow)| workflow.user == call.user)
     else {
