@@ -11,11 +11,11 @@ use crate::checkout::answer::told;
 use crate::checkout::entry::SavedReply;
 use crate::checkout::order::Order;
 use crate::checkout::recovery;
-use crate::checkout::session::SessionState;
 use crate::checkout::waiters::Waiters;
 use crate::error::{Code, ToolError};
-use crate::ids::{CorrelationId, OrderId, SessionId, UserId, WorkflowId};
+use crate::ids::{CorrelationId, OrderId, UserId, WorkflowId};
 use crate::journal::{Batch, CommitError, JournalError, Record, RecordState};
+use crate::loops::Loops;
 use crate::operations::alerts::Alerts;
 use crate::operations::switches;
 use crate::policy::Policy;
@@ -26,7 +26,7 @@ use crate::step_log::{AlertKind, Level, LogLine, StepLine, StepStatus};
 use crate::tools::{self, Call};
 use crate::validate::nearest;
 use crate::webhooks::WebhookSecret;
-use crate::workflow::Workflow;
+use crate::workflow::{Step, Workflow};
 
 /// One tool call, as the connection hands it over.
 #[derive(Clone, Debug)]
@@ -107,6 +107,8 @@ pub struct SagaCounts {
 /// The application.
 pub struct App {
     caller: Caller,
+    /// Calls that keep failing for good.
+    pub(crate) loops: Loops,
     /// Who waits for an order in this process.
     pub(crate) waiters: Waiters,
     /// Under which the payment provider signs its webhooks; without it none is taken in.
@@ -124,6 +126,7 @@ impl App {
         let budgets = Budgets::new(policy.budget);
         Arc::new(Self {
             caller: Caller { ports, policy, budgets, alerts: Alerts::default() },
+            loops: Loops::default(),
             waiters: Waiters::default(),
             webhook_secret,
         })
@@ -182,8 +185,13 @@ impl App {
         }
         let key = arguments.get("idempotency_key").and_then(Value::as_str).map(Arc::from);
         let user = call.user;
-        let call =
-            Call { tool: tool.spec.name, user: user.clone(), correlation: correlation.clone(), arguments, deadline };
+        let call = Call {
+            tool: tool.spec.name,
+            user: user.clone(),
+            correlation: correlation.clone(),
+            arguments: Arc::new(arguments),
+            deadline,
+        };
         let reply = tool.call(self, call).await;
         self.log_call(tool.spec.name, user, key, &correlation, &reply);
         Ok(ToolReply { structured: reply.structured, is_error: reply.is_error, correlation_id: correlation })
@@ -206,16 +214,15 @@ impl App {
         Ok(switches::read(&*self.ports().journal).await?.checkout)
     }
 
-    /// The order of a checkout session, where it has one.
-    pub(crate) async fn order_of_session(&self, session: Option<&SessionId>) -> Result<Option<Order>, JournalError> {
-        let Some(session) = session else { return Ok(None) };
-        let Some((_, session)) = self.session(session).await? else { return Ok(None) };
-        match session.state {
-            SessionState::Open => Ok(None),
-            SessionState::Taken(order) | SessionState::Closed(order) => {
-                Ok(self.order(&order).await?.map(|(_, order)| order))
-            }
-        }
+    /// At which step a workflow is now, its session considered.
+    pub(crate) async fn standing_step(&self, id: Option<&WorkflowId>) -> Result<Option<Step>, JournalError> {
+        let Some(id) = id else { return Ok(None) };
+        let Some((_, workflow)) = self.workflow(id).await? else { return Ok(None) };
+        let session = match &workflow.session {
+            Some(session) if workflow.step.is_paying() => self.session(session).await?,
+            _ => None,
+        };
+        Ok(Some(workflow.standing_step(session.as_ref().map(|(_, session)| session), self.now())))
     }
 
     /// Changes a workflow by compare-and-set: `change` sees the record as it is then.

@@ -1,11 +1,13 @@
 //! Errors for two audiences (F11): a structured one that lets a model repair its call, and one plain sentence for the person.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{CorrelationId, OrderId};
 use crate::validate::{Violation, shown};
+use crate::workflow::{EVERYWHERE, Step};
 
 /// The four classes of failure (F1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
@@ -51,6 +53,8 @@ pub enum Next {
     OtherItem,
     /// A new checkout session.
     NewSession,
+    /// `user_navigated_to_step`, if the person wants to be at another step.
+    NavigateFirst,
     /// Ask the person.
     AskPerson,
     /// Nothing more can be done by a tool.
@@ -154,6 +158,10 @@ codes! {
         "Buying is switched off for the moment; you can go on looking for gifts, and nothing was charged.";
     StoreUnavailable = "STORE_UNAVAILABLE", Technical, true, [SameKeyAgain],
         "The shop cannot reach its order book at the moment; you can try again in a while.";
+    OutOfStep = "OUT_OF_STEP", Logical, false, [NavigateFirst, AskPerson],
+        "That does not fit where you are in your purchase; nothing was changed.";
+    RepeatedCall = "REPEATED_CALL", Logical, false, [FixArguments, AskPerson, GiveUp],
+        "The same request failed several times, so it was not tried again; something about it has to change.";
     Internal = "INTERNAL", Technical, false, [AskGetOrder, AskPerson],
         "Something went wrong on our side; ask about your orders before you buy again.";
 }
@@ -181,6 +189,13 @@ pub struct ToolError {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<String>")]
     pub order_id: Option<OrderId>,
+    /// At which step the workflow is, where the call did not fit it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub step: Option<Step>,
+    /// The tools that may act at that step.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    #[schemars(with = "Vec<String>")]
+    pub allowed_tools: Vec<Cow<'static, str>>,
     /// Every violation of the input schema at once.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub violations: Vec<Violation>,
@@ -206,6 +221,8 @@ impl ToolError {
             retry_after_ms: None,
             effects: Effects::None,
             order_id: None,
+            step: None,
+            allowed_tools: Vec::new(),
             violations: Vec::new(),
             example: None,
             next: code.next().to_vec(),
@@ -221,6 +238,20 @@ impl ToolError {
         let mut error = Self::new(code, message, correlation_id);
         error.violations =
             vec![Violation::new(field, "unknown_id", format!("an id that {from} answered")).received(&id)];
+        error
+    }
+
+    /// A tool was called that may not act at the workflow's step (F10); nothing was changed.
+    pub fn out_of_step(tool: &str, step: Step, why: &str, correlation_id: &CorrelationId) -> Box<Self> {
+        let allowed = step.tools();
+        let message = format!(
+            "{tool} does not fit: the workflow is at {}{why}; here {} can act, and user_navigated_to_step moves it",
+            step.as_str(),
+            allowed.join(" and "),
+        );
+        let mut error = Self::new(Code::OutOfStep, message, correlation_id);
+        error.step = Some(step);
+        error.allowed_tools = allowed.iter().chain(&EVERYWHERE).map(|tool| Cow::Borrowed(*tool)).collect();
         error
     }
 

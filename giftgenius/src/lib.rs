@@ -13,6 +13,7 @@ pub mod config;
 pub mod error;
 pub mod ids;
 pub mod journal;
+pub mod loops;
 pub mod mcp;
 pub mod money;
 pub mod operations;

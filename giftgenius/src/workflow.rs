@@ -1,6 +1,13 @@
-//! The workflow: the backend's only truth about which step a purchase conversation is in (F9).
+//! The workflow: the backend's only truth about which step a purchase conversation is in (F9), and which tools may act
+//! there (F10).
+//!
+//! A step is never kept where it can be read off: a checkout whose quote has expired is back at choosing a gift, and one
+//! whose card was declined is at choosing a payment method, without anybody having written that down.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::checkout::session::{Session, SessionState};
 
 use crate::ids::{SessionId, UserId, WorkflowId};
 use crate::money::Money;
@@ -19,6 +26,47 @@ pub enum Step {
     Checkout,
     /// Another card is being chosen, after a decline.
     ChoosePaymentMethod,
+}
+
+/// Tools that read, or undo, or move: they may act at every step.
+pub const EVERYWHERE: [&str; 6] =
+    ["search_products", "get_payment_methods", "get_order", "cancel_order", "get_workflow", "user_navigated_to_step"];
+
+impl Step {
+    /// Every step, in their order.
+    pub const ALL: [Self; 5] =
+        [Self::GatherInformation, Self::GenerateIdeas, Self::ChooseGift, Self::Checkout, Self::ChoosePaymentMethod];
+
+    /// The step as callers write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GatherInformation => "gather_information",
+            Self::GenerateIdeas => "generate_ideas",
+            Self::ChooseGift => "choose_gift",
+            Self::Checkout => "checkout",
+            Self::ChoosePaymentMethod => "choose_payment_method",
+        }
+    }
+
+    /// The tools that move a purchase on from here; those of [`EVERYWHERE`] may act besides.
+    pub const fn tools(self) -> &'static [&'static str] {
+        match self {
+            Self::GatherInformation => &["suggest_gifts"],
+            Self::GenerateIdeas | Self::ChooseGift => &["suggest_gifts", "create_checkout_session"],
+            Self::Checkout => &["create_order", "create_checkout_session"],
+            Self::ChoosePaymentMethod => &["create_order"],
+        }
+    }
+
+    /// Whether a tool may act here.
+    pub fn allows(self, tool: &str) -> bool {
+        self.tools().contains(&tool) || EVERYWHERE.contains(&tool)
+    }
+
+    /// Whether the step is of a frozen price that can be paid.
+    pub const fn is_paying(self) -> bool {
+        matches!(self, Self::Checkout | Self::ChoosePaymentMethod)
+    }
 }
 
 /// A workflow, as journalled.
@@ -43,4 +91,21 @@ impl Workflow {
     pub const fn begin(id: WorkflowId, user: UserId) -> Self {
         Self { id, user, step: Step::GatherInformation, budget: None, selected_gift: None, session: None }
     }
+
+    /// Where the workflow is now, its open session considered: what was quoted may have expired, or its card declined.
+    pub fn standing_step(&self, session: Option<&Session>, now: Timestamp) -> Step {
+        if !self.step.is_paying() {
+            return self.step;
+        }
+        match session.map(|session| (&session.state, session)) {
+            Some((SessionState::Taken(_), _)) => Step::Checkout,
+            Some((SessionState::Open, session)) if session.expires_at <= now => Step::ChooseGift,
+            Some((SessionState::Open, session)) if session.declined => Step::ChoosePaymentMethod,
+            Some((SessionState::Open, _)) => self.step,
+            Some((SessionState::Closed(_) | SessionState::Abandoned, _)) | None => Step::ChooseGift,
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::error::{Code, Effects, ToolError};
 use crate::ids::{CorrelationId, OrderId, SessionId, UserId};
 use crate::journal::{Batch, CommitError, JournalError, Key, Record, Version};
+use crate::workflow::Step;
 
 /// What a caller asks to buy.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct Purchase {
     pub correlation: CorrelationId,
     /// When the call must have been answered.
     pub deadline: Instant,
+    /// With what the identical purchase has failed too often to be tried again (F14).
+    pub exhausted: Option<Code>,
 }
 
 /// How often a lost race is run again: each time somebody else's batch went through, so the next look finds more decided.
@@ -88,6 +91,7 @@ async fn begin(
         SessionState::Closed(_) => {
             return refuse(Code::SessionExpired, format!("checkout session {} is closed", session.id));
         }
+        SessionState::Abandoned => return out_of_step(app, purchase, &session).await.map(Some),
     };
     if joined.is_none() && session.expires_at <= app.now() {
         return refuse(Code::SessionExpired, format!("the quote of checkout session {} has expired", session.id));
@@ -95,6 +99,10 @@ async fn begin(
     // Read as late as possible before the key is bound; saved answers and sales in flight go on without it.
     if joined.is_none() && !app.checkout_on().await? {
         return refuse(Code::CheckoutDisabled, String::from("checkout is switched off; nothing was begun"));
+    }
+    // An order that is there is told, however often; only another attempt is not made.
+    if let Some(code) = purchase.exhausted.filter(|_| joined.is_none()) {
+        return Ok(Some(failed_reply(&crate::loops::instead(code, &purchase.correlation))));
     }
     let order_id = joined.clone().unwrap_or_else(|| OrderId::from(app.ports().new_id("ord_")));
     let entry = Entry {
@@ -106,7 +114,7 @@ async fn begin(
     let mut batch = Batch::default().put(entry_version, Record::Entry(entry));
     let written = if joined.is_none() {
         let order = new_order(app, purchase, &session, order_id.clone());
-        let session = Session { state: SessionState::Taken(order_id.clone()), ..session };
+        let session = Session { state: SessionState::Taken(order_id.clone()), declined: false, ..session };
         batch = batch.put(Some(session_version), Record::Session(session)).put(None, Record::Order(order.clone()));
         begin_driving(app, batch, Held { version: 1, order }, Some(app.answer_by(purchase.deadline))).await
     } else {
@@ -117,6 +125,13 @@ async fn begin(
         Err(CommitError::Conflict(_)) => Ok(None),
         Err(CommitError::Store(error)) => Err(error),
     }
+}
+
+/// The session was left behind: says where the workflow is instead.
+async fn out_of_step(app: &App, purchase: &Purchase, session: &Session) -> Result<SavedReply, JournalError> {
+    let step = app.standing_step(session.workflow_id.as_ref()).await?.unwrap_or(Step::ChooseGift);
+    let why = format!(" and checkout session {} was left", session.id);
+    Ok(failed_reply(&ToolError::out_of_step("create_order", step, &why, &purchase.correlation)))
 }
 
 fn new_order(app: &App, purchase: &Purchase, session: &Session, id: OrderId) -> Order {

@@ -116,6 +116,30 @@ async fn keep(
     }
 }
 
+/// The person left the checkout while `order` is open: goes back if its charge has not been sent, and answers the order as
+/// it then stands; `None` if somebody else changed it meanwhile.
+pub async fn leave(
+    app: &Arc<App>,
+    version: Version,
+    mut order: Order,
+    deadline: Instant,
+) -> Result<Option<Order>, JournalError> {
+    if !is_before_charge(&order) {
+        return Ok(Some(order));
+    }
+    if order.cancel_entry.is_none() {
+        // No caller's key asks for this, so no entry is bound: the order's own name marks who did.
+        let tool = "user_navigated_to_step".into();
+        order.cancel_entry = Some(EntryKey { user: order.user.clone(), tool, key: order.id.as_str().into() });
+        match app.ports().journal.commit(Batch::default().put(Some(version), Record::Order(order.clone()))).await {
+            Ok(()) => {}
+            Err(CommitError::Conflict(_)) => return Ok(None),
+            Err(CommitError::Store(error)) => return Err(error),
+        }
+    }
+    wait(app, &order.id, app.answer_by(deadline)).await
+}
+
 fn is_before_charge(order: &Order) -> bool {
     order.saga.direction == Direction::Forward && order.saga.charge == Charge::NotSent
 }

@@ -320,6 +320,7 @@ async fn with_ending(app: &App, mut batch: Batch, order: &Order, ending: &Ending
     {
         let mut session = session.clone();
         session.state = state;
+        session.declined = wants_another_card(order);
         batch = batch.put(Some(stored.version), Record::Session(session));
     }
     for key in [Some(&order.entry), order.cancel_entry.as_ref()].into_iter().flatten() {
@@ -330,6 +331,14 @@ async fn with_ending(app: &App, mut batch: Batch, order: &Order, ending: &Ending
         }
     }
     Ok(batch)
+}
+
+/// Whether a sale failed at its payment method, so that another one could do.
+fn wants_another_card(order: &Order) -> bool {
+    match &order.saga.direction {
+        Direction::Back(cause) => cause.code().next().contains(&crate::error::Next::OtherCard),
+        Direction::Forward => false,
+    }
 }
 
 /// The step's name in the log.

@@ -19,6 +19,18 @@ pub enum SessionState {
     Taken(OrderId),
     /// Its order was paid and then cancelled: it stays closed.
     Closed(OrderId),
+    /// The person went back to an earlier step, or had the price quoted anew, before anybody paid it.
+    Abandoned,
+}
+
+impl SessionState {
+    /// The order that pays it, or has paid it.
+    pub const fn order(&self) -> Option<&OrderId> {
+        match self {
+            Self::Taken(order) | Self::Closed(order) => Some(order),
+            Self::Open | Self::Abandoned => None,
+        }
+    }
 }
 
 /// A checkout session, as journalled.
@@ -38,4 +50,7 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// Whether it can still be paid.
     pub state: SessionState,
+    /// Whether the last attempt to pay it failed at the payment method: another one is to be chosen.
+    #[serde(default)]
+    pub declined: bool,
 }

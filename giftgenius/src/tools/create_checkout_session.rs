@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{About, Call, Tool, reply};
+use super::{About, Call, InStep, Tool, reply};
 use crate::app::{Annotations, App};
-use crate::checkout::answer::failed_reply;
+use crate::checkout::answer::{Standing, failed_reply, standing};
 use crate::checkout::buy::{in_progress, key_conflict};
 use crate::checkout::entry::{Entry, EntryKey, EntryState, SavedReply};
 use crate::checkout::idempotency::{Claim, canonical_hash, claim};
@@ -155,7 +155,13 @@ async fn quote(app: &App, call: &Call, input: Input, bound: Option<Bound>) -> Re
     if let Some(violation) = listed_twice(call, &items) {
         return Err(call.refuse(violation));
     }
-    call.check_workflow(app, input.workflow_id.as_deref()).await?;
+    let from = match &input.workflow_id {
+        Some(id) => Some(call.in_step(app, id).await?),
+        None => None,
+    };
+    if let Some(from) = &from {
+        refuse_while_paying(app, call, from).await?;
+    }
     let store = |error| App::store_error(&error, &call.correlation);
     if !app.checkout_on().await.map_err(store)? {
         return Err(call.fail(Code::CheckoutDisabled, "checkout is switched off; nothing was begun"));
@@ -167,15 +173,17 @@ async fn quote(app: &App, call: &Call, input: Input, bound: Option<Bound>) -> Re
         .await
         .map_err(|failed| call.catalog_failed(failed))?;
     let amount = quote.amount();
-    if let Some(budget) = input.budget
-        && amount.minor_units > budget
+    // What the call says of the budget counts before what an earlier one said.
+    let said_before = || from.as_ref().and_then(|from| from.workflow.budget);
+    let budget = input.budget.map(|budget| Money::new(budget, input.currency)).or_else(said_before);
+    if let Some(budget) = budget.filter(|budget| budget.currency == amount.currency)
+        && amount.minor_units > budget.minor_units
     {
-        let budget = Money::new(budget, input.currency);
         return Err(
             call.fail(Code::BudgetTooSmall, format!("the items cost {amount}, more than the budget of {budget}"))
         );
     }
-    let workflow_id = input.workflow_id.map(WorkflowId::from);
+    let workflow_id = from.as_ref().map(|from| from.workflow.id.clone());
     let session = Session {
         id: SessionId::from(app.ports().new_id("cs_")),
         user: call.user.clone(),
@@ -184,6 +192,7 @@ async fn quote(app: &App, call: &Call, input: Input, bound: Option<Bound>) -> Re
         amount,
         expires_at: app.ports().after(app.policy().quote_ttl),
         state: SessionState::Open,
+        declined: false,
     };
     let output = Output {
         checkout_session_id: session.id.clone(),
@@ -193,7 +202,7 @@ async fn quote(app: &App, call: &Call, input: Input, bound: Option<Bound>) -> Re
         discount: quote.discount,
         expires_at: session.expires_at,
     };
-    keep(app, call, session, bound, &output).await?;
+    keep(app, call, session, bound, &output, from).await?;
     Ok(output)
 }
 
@@ -214,14 +223,33 @@ fn listed_twice(call: &Call, items: &[Item]) -> Option<Violation> {
     Some(call.at("/items", "duplicate", &expected).meaning(Some(Value::from(whole))))
 }
 
-/// Journals session, workflow and the key's entry together. Somebody else's change of the workflow is no obstacle; a key
-/// that somebody else has bound is.
+/// A workflow whose gift is being paid, or is paid, has no other price frozen beside it: the person has to move first.
+async fn refuse_while_paying(app: &App, call: &Call, from: &InStep) -> Result<(), Box<ToolError>> {
+    let Some((_, Session { state: SessionState::Taken(order), .. })) = &from.session else { return Ok(()) };
+    let order = app.order(order).await.map_err(|error| App::store_error(&error, &call.correlation))?;
+    let Some((_, order)) = order else { return Ok(()) };
+    match standing(&order) {
+        Standing::Pending(effects, _) => {
+            Err(in_progress(app, Some(&order), &call.correlation).about(&order.id, effects))
+        }
+        Standing::Success => {
+            let why = format!(" and its gift is paid with order {}", order.id);
+            Err(ToolError::out_of_step(call.tool, from.step, &why, &call.correlation))
+        }
+        Standing::Failed(_) | Standing::Cancelled => Ok(()),
+    }
+}
+
+/// Journals session, workflow and the key's entry together; a price that was frozen before and not paid is left behind. A
+/// workflow that somebody moved meanwhile is looked at anew, so that no two of its prices can be paid; a key that somebody
+/// else has bound ends it.
 async fn keep(
     app: &App,
     call: &Call,
     session: Session,
     bound: Option<Bound>,
     output: &Output,
+    mut from: Option<InStep>,
 ) -> Result<(), Box<ToolError>> {
     /// Lost races before the store is called unavailable: nobody changes one workflow that often at once.
     const RACES_MAX: u32 = 8;
@@ -236,17 +264,28 @@ async fn keep(
         fixed = fixed.put(version, Record::Entry(entry));
     }
     for _ in 0..RACES_MAX {
-        let found = app.workflow(&output.workflow_id).await.map_err(store)?;
-        let version = found.as_ref().map(|(version, _)| *version);
-        let mut workflow = found
-            .map_or_else(|| Workflow::begin(output.workflow_id.clone(), call.user.clone()), |(_, workflow)| workflow);
+        let mut batch = fixed.clone();
+        let (version, mut workflow) = match from.take() {
+            Some(InStep { version, workflow, session, .. }) => {
+                if let Some((version, earlier)) = session.filter(|(_, earlier)| earlier.state == SessionState::Open) {
+                    batch = batch
+                        .put(Some(version), Record::Session(Session { state: SessionState::Abandoned, ..earlier }));
+                }
+                (Some(version), workflow)
+            }
+            None => (None, Workflow::begin(output.workflow_id.clone(), call.user.clone())),
+        };
         workflow.step = Step::Checkout;
         workflow.session = Some(session_id.clone());
         workflow.selected_gift.clone_from(&gift);
-        match app.ports().journal.commit(fixed.clone().put(version, Record::Workflow(workflow))).await {
+        match app.ports().journal.commit(batch.put(version, Record::Workflow(workflow))).await {
             Ok(()) => return Ok(()),
             Err(CommitError::Store(error)) => return Err(store(error)),
-            Err(CommitError::Conflict(Key::Workflow(_))) => {}
+            Err(CommitError::Conflict(Key::Workflow(_) | Key::Session(_))) => {
+                let again = call.in_step(app, output.workflow_id.as_str()).await?;
+                refuse_while_paying(app, call, &again).await?;
+                from = Some(again);
+            }
             Err(CommitError::Conflict(_)) => break,
         }
     }

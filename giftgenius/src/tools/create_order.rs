@@ -60,6 +60,7 @@ async fn create(app: Arc<App>, call: Call) -> SavedReply {
         payment_method_id: input.payment_method_id.into(),
         correlation: call.correlation.clone(),
         deadline: call.deadline,
+        exhausted: app.loops.exhausted(&call.user, call.tool, &call.arguments),
     };
     let reply = buy(&app, &purchase).await;
     let (status, error_code) = told(&reply);

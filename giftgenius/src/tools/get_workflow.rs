@@ -27,8 +27,10 @@ pub(super) struct Output {
     /// Which workflow.
     #[schemars(with = "String")]
     workflow_id: WorkflowId,
-    /// Where it is.
+    /// Where it is now.
     step: Step,
+    /// The tools that move the purchase on from there.
+    allowed_tools: &'static [&'static str],
     /// What may be spent, where it was said: `minor_units` of `currency`.
     #[schemars(with = "Option<Value>")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,11 +49,12 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// A workflow, with its session's order.
-    pub(super) fn of(workflow: Workflow, order_id: Option<OrderId>) -> Self {
+    /// A workflow at the step where it stands, with its session's order.
+    pub(super) fn of(workflow: Workflow, step: Step, order_id: Option<OrderId>) -> Self {
         Self {
             workflow_id: workflow.id,
-            step: workflow.step,
+            step,
+            allowed_tools: step.tools(),
             budget: workflow.budget,
             selected_gift: workflow.selected_gift,
             checkout_session_id: workflow.session,
@@ -77,8 +80,12 @@ async fn get(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
     let store = |error| App::store_error(&error, &call.correlation);
     match app.workflow(&id).await.map_err(store)? {
         Some((_, workflow)) if workflow.user == call.user => {
-            let order = app.order_of_session(workflow.session.as_ref()).await.map_err(store)?;
-            Ok(Output::of(workflow, order.map(|order| order.id)))
+            let session = match &workflow.session {
+                Some(session) => app.session(session).await.map_err(store)?.map(|(_, session)| session),
+                None => None,
+            };
+            let step = workflow.standing_step(session.as_ref(), app.now());
+            Ok(Output::of(workflow, step, session.and_then(|session| session.state.order().cloned())))
         }
         _ => Err(call.unknown_workflow(id.as_str())),
     }

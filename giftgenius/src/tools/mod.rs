@@ -26,11 +26,14 @@ use tokio::time::Instant;
 use crate::app::{Annotations, App, ToolSpec};
 use crate::checkout::answer::failed_reply;
 use crate::checkout::entry::SavedReply;
+use crate::checkout::session::Session;
 use crate::error::{Code, ToolError};
 use crate::ids::{CorrelationId, UserId, WorkflowId};
+use crate::journal::Version;
 use crate::ports::BoxFuture;
 use crate::retry::{CallFailed, Failure, Urgency};
 use crate::validate::{Violation, violations, with_whole_numbers};
+use crate::workflow::{Step, Workflow};
 
 /// A call whose arguments have been validated.
 #[derive(Clone, Debug)]
@@ -42,7 +45,7 @@ pub struct Call {
     /// Of the call.
     pub correlation: CorrelationId,
     /// The arguments.
-    pub arguments: Value,
+    pub arguments: Arc<Value>,
     /// When it must have been answered.
     pub deadline: Instant,
 }
@@ -50,7 +53,7 @@ pub struct Call {
 impl Call {
     /// The arguments as the tool's input type. What the schema admits, the type takes.
     fn input<T: DeserializeOwned>(&self) -> Result<T, Box<ToolError>> {
-        T::deserialize(&self.arguments).map_err(|_| {
+        T::deserialize(&*self.arguments).map_err(|_| {
             ToolError::new(Code::InvalidArguments, "the arguments do not fit the tool's schema", &self.correlation)
         })
     }
@@ -83,15 +86,22 @@ impl Call {
         ToolError::unknown_id(Code::WorkflowNotFound, "/workflow_id", id, from, &self.correlation)
     }
 
-    /// Whether an optional workflow is this user's; a foreign one is as unknown as any.
-    async fn check_workflow(&self, app: &App, workflow: Option<&str>) -> Result<(), Box<ToolError>> {
-        let Some(id) = workflow else { return Ok(()) };
-        let known =
-            app.workflow(&WorkflowId::from(id)).await.map_err(|error| App::store_error(&error, &self.correlation))?;
-        match known {
-            Some((_, workflow)) if workflow.user == self.user => Ok(()),
-            _ => Err(self.unknown_workflow(id)),
+    /// The workflow that a call names, if this tool may act at its step (F10). A foreign one is as unknown as any.
+    async fn in_step(&self, app: &App, id: &str) -> Result<InStep, Box<ToolError>> {
+        let store = |error| App::store_error(&error, &self.correlation);
+        let found = app.workflow(&WorkflowId::from(id)).await.map_err(store)?;
+        let Some((version, workflow)) = found.filter(|(_, workflow)| workflow.user == self.user) else {
+            return Err(self.unknown_workflow(id));
+        };
+        let session = match &workflow.session {
+            Some(session) if workflow.step.is_paying() => app.session(session).await.map_err(store)?,
+            _ => None,
+        };
+        let step = workflow.standing_step(session.as_ref().map(|(_, session)| session), app.now());
+        if step.allows(self.tool) {
+            return Ok(InStep { version, workflow, session, step });
         }
+        Err(ToolError::out_of_step(self.tool, step, "", &self.correlation))
     }
 
     /// The item that the catalog speaks of and its place, if it is one of this call's: nothing else that it names is
@@ -157,6 +167,16 @@ impl Call {
     }
 }
 
+/// A workflow at whose step a tool may act, as it was then.
+struct InStep {
+    version: Version,
+    workflow: Workflow,
+    /// Its session, while the step is one of paying.
+    session: Option<(Version, Session)>,
+    /// Where the workflow stands, its session considered.
+    step: Step,
+}
+
 type Handler = fn(Arc<App>, Call) -> BoxFuture<'static, SavedReply>;
 
 /// A tool: what is published, what is enforced, and what it does.
@@ -171,14 +191,33 @@ pub struct Tool {
 impl Tool {
     /// Calls the tool with raw arguments.
     pub async fn call(&self, app: &Arc<App>, mut call: Call) -> SavedReply {
-        let violations = violations(&self.validator, &self.spec.input_schema, &call.arguments);
-        if !violations.is_empty() {
-            let mut error = invalid(violations, &call.correlation);
-            error.example = Some(self.example.clone());
-            return failed_reply(&error);
+        if let Some(reply) = self.refused(&call) {
+            return guarded(app, &call, reply);
         }
-        with_whole_numbers(&mut call.arguments);
-        (self.handler)(app.clone(), call).await
+        with_whole_numbers(Arc::make_mut(&mut call.arguments));
+        // For the loop guard, which asks once the handler has taken the call.
+        let asked = call.clone();
+        let reply = (self.handler)(app.clone(), call).await;
+        guarded(app, &asked, reply)
+    }
+
+    /// What the tool answers to arguments that its schema does not admit; `None` if it does.
+    fn refused(&self, call: &Call) -> Option<SavedReply> {
+        let violations = violations(&self.validator, &self.spec.input_schema, &call.arguments);
+        if violations.is_empty() {
+            return None;
+        }
+        let mut error = invalid(violations, &call.correlation);
+        error.example = Some(self.example.clone());
+        Some(failed_reply(&error))
+    }
+}
+
+/// The reply, or what the loop guard says instead.
+fn guarded(app: &App, call: &Call, reply: SavedReply) -> SavedReply {
+    match app.loops.note(&call.user, call.tool, &call.arguments, &call.correlation, &reply) {
+        Some(error) => failed_reply(&error),
+        None => reply,
     }
 }
 

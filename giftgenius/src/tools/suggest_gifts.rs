@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{About, Call, Tool, reply};
+use super::{About, Call, InStep, Tool, reply};
 use crate::app::{Annotations, App};
 use crate::error::ToolError;
 use crate::ids::WorkflowId;
@@ -78,7 +78,10 @@ const POOL: u32 = 50;
 
 async fn suggest(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
     let input: Input = call.input()?;
-    call.check_workflow(&app, input.workflow_id.as_deref()).await?;
+    let from = match &input.workflow_id {
+        Some(id) => Some(call.in_step(&app, id).await?),
+        None => None,
+    };
     let search = Search {
         occasion: input.occasion.as_deref(),
         recipient: input.recipient.as_deref(),
@@ -101,7 +104,7 @@ async fn suggest(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
     ideas.sort_by_key(|product| (std::cmp::Reverse(product.in_stock), std::cmp::Reverse(score(product))));
     ideas.truncate(usize::try_from(input.limit).unwrap_or(usize::MAX));
     let budget = input.budget.map(|budget| Money::new(budget, input.currency));
-    let workflow_id = note_ideas(&app, &call, input.workflow_id, budget).await?;
+    let workflow_id = note_ideas(&app, &call, from, budget).await?;
     Ok(Output { workflow_id, ideas })
 }
 
@@ -109,18 +112,25 @@ async fn suggest(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
 async fn note_ideas(
     app: &App,
     call: &Call,
-    id: Option<String>,
+    from: Option<InStep>,
     budget: Option<Money>,
 ) -> Result<WorkflowId, Box<ToolError>> {
-    let id = id.map(WorkflowId::from);
-    let fresh = id.is_none();
-    let id = id.unwrap_or_else(|| WorkflowId::from(app.ports().new_id("wf_")));
+    let id = from.as_ref().map_or_else(|| WorkflowId::from(app.ports().new_id("wf_")), |from| from.workflow.id.clone());
     let moved = app
         .change_workflow(&id, &call.correlation, |found| {
-            let mut workflow = match (found, fresh) {
-                (Some(workflow), _) => workflow,
-                (None, true) => Workflow::begin(id.clone(), call.user.clone()),
-                (None, false) => return Err(call.unknown_workflow(id.as_str())),
+            let mut workflow = match (found, &from) {
+                (Some(workflow), None) => workflow,
+                (Some(workflow), Some(from)) => {
+                    // Somebody moved it while the catalog was asked: what was allowed then may not be now.
+                    if (workflow.step, &workflow.session) != (from.workflow.step, &from.workflow.session)
+                        && !workflow.step.allows(call.tool)
+                    {
+                        return Err(ToolError::out_of_step(call.tool, workflow.step, "", &call.correlation));
+                    }
+                    Workflow { step: from.step, ..workflow }
+                }
+                (None, None) => Workflow::begin(id.clone(), call.user.clone()),
+                (None, Some(_)) => return Err(call.unknown_workflow(id.as_str())),
             };
             workflow.step = workflow.step.max(Step::GenerateIdeas);
             workflow.budget = budget.or(workflow.budget);

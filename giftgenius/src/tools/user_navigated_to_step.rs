@@ -10,9 +10,12 @@ use super::get_workflow::Output;
 use super::{About, Call, Tool, reply};
 use crate::app::{Annotations, App};
 use crate::checkout::answer::{Standing, standing};
+use crate::checkout::cancel::leave;
+use crate::checkout::session::{Session, SessionState};
 use crate::error::{Code, ToolError};
-use crate::ids::WorkflowId;
-use crate::workflow::Step;
+use crate::ids::{OrderId, WorkflowId};
+use crate::journal::{Batch, CommitError, JournalError, Record};
+use crate::workflow::{Step, Workflow};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -29,36 +32,99 @@ pub(super) fn tool() -> Tool {
         name: "user_navigated_to_step",
         title: "The user navigated to a step",
         description: "Records that the person moved to another step of the purchase. Move the display only after this \
-                      succeeded. While a payment is not settled the step cannot be left; nothing changes then.",
+                      succeeded. Going back before the payment is sent calls the sale off, and a price that was not \
+                      paid has to be frozen anew. While a payment is not settled the step cannot be left; nothing \
+                      changes then.",
         annotations: Annotations { read_only: false, destructive: false, idempotent: true, open_world: false },
         example: json!({"workflow_id": "the workflow_id of an earlier answer", "step": "generate_ideas"}),
     };
     super::tool::<Input, Output>(about, |app, call| Box::pin(async move { reply(navigate(app, call).await) }))
 }
 
+/// How often a lost race is run again.
+const RACES_MAX: u32 = 8;
+
 async fn navigate(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
     let input: Input = call.input()?;
-    let id = WorkflowId::from(input.workflow_id);
-    let store = |error| App::store_error(&error, &call.correlation);
-    let unknown = || call.unknown_workflow(id.as_str());
-    let Some((_, workflow)) =
-        app.workflow(&id).await.map_err(store)?.filter(|(_, workflow)| workflow.user == call.user)
-    else {
-        return Err(unknown());
-    };
-    let order = app.order_of_session(workflow.session.as_ref()).await.map_err(store)?;
-    if let Some(order) = &order
-        && let Standing::Pending(effects, _) = standing(order)
-    {
-        let message = "the payment is not settled yet, so the step cannot be left now; nothing was changed";
-        return Err(call.fail(Code::OrderInProgress, message).about(&order.id, effects));
+    for _ in 0..RACES_MAX {
+        if let Some(output) = attempt(&app, &call, &input).await? {
+            return Ok(output);
+        }
     }
-    let moved = app
-        .change_workflow(&id, &call.correlation, |found| {
-            let mut workflow = found.ok_or_else(unknown)?;
-            workflow.step = input.step;
-            Ok(workflow)
-        })
-        .await?;
-    Ok(Output::of(moved, order.map(|order| order.id)))
+    Err(App::store_error(&JournalError::Busy, &call.correlation))
+}
+
+/// Moves the workflow, together with what hangs on its step; `None` if somebody else changed any of it meanwhile.
+async fn attempt(app: &Arc<App>, call: &Call, input: &Input) -> Result<Option<Output>, Box<ToolError>> {
+    let store = |error| App::store_error(&error, &call.correlation);
+    let found = app.workflow(&WorkflowId::from(input.workflow_id.as_str())).await.map_err(store)?;
+    let Some((version, workflow)) = found.filter(|(_, workflow)| workflow.user == call.user) else {
+        return Err(call.unknown_workflow(&input.workflow_id));
+    };
+    let session = match &workflow.session {
+        Some(session) => app.session(session).await.map_err(store)?,
+        None => None,
+    };
+    let mut order_id = None;
+    if let Some((_, Session { state: SessionState::Taken(order) | SessionState::Closed(order), .. })) = &session {
+        order_id = Some(order.clone());
+        match settled(app, call, order).await? {
+            Settled::Yes => {}
+            // The order went back for this; what it left of its session is read anew.
+            Settled::ByThis => return Ok(None),
+        }
+    }
+    let step = workflow.standing_step(session.as_ref().map(|(_, session)| session), app.now());
+    if input.step == step && input.step == workflow.step {
+        return Ok(Some(Output::of(workflow, step, order_id)));
+    }
+    let open = session.filter(|(_, session)| session.state == SessionState::Open);
+    let payable = open.as_ref().is_some_and(|(_, session)| session.expires_at > app.now());
+    if input.step.is_paying() && !payable {
+        let why = " and there is no price to pay; create_checkout_session freezes one";
+        return Err(ToolError::out_of_step(call.tool, step, why, &call.correlation));
+    }
+    let mut batch = Batch::default();
+    if let Some((version, session)) = open {
+        let session = if input.step.is_paying() {
+            // The person has been there, and chose to look at the checkout again.
+            Session { declined: input.step == Step::ChoosePaymentMethod, ..session }
+        } else {
+            Session { state: SessionState::Abandoned, ..session }
+        };
+        batch = batch.put(Some(version), Record::Session(session));
+    }
+    let moved = Workflow { step: input.step, ..workflow };
+    match app.ports().journal.commit(batch.put(Some(version), Record::Workflow(moved.clone()))).await {
+        Ok(()) => Ok(Some(Output::of(moved, input.step, order_id))),
+        Err(CommitError::Conflict(_)) => Ok(None),
+        Err(CommitError::Store(error)) => Err(store(error)),
+    }
+}
+
+/// Whether an order no longer holds its workflow to the checkout.
+enum Settled {
+    /// It had ended, or nothing more than late copies is looked for.
+    Yes,
+    /// It was on its way and has gone back for this.
+    ByThis,
+}
+
+/// An order whose charge was not sent goes back; one that is not settled keeps the workflow where it is (F9).
+async fn settled(app: &Arc<App>, call: &Call, id: &OrderId) -> Result<Settled, Box<ToolError>> {
+    let store = |error| App::store_error(&error, &call.correlation);
+    let Some((version, order)) = app.order(id).await.map_err(store)? else { return Ok(Settled::Yes) };
+    if !matches!(standing(&order), Standing::Pending(..)) {
+        return Ok(Settled::Yes);
+    }
+    let Some(order) = leave(app, version, order, call.deadline).await.map_err(store)? else {
+        return Ok(Settled::ByThis);
+    };
+    match standing(&order) {
+        Standing::Pending(effects, _) => {
+            let message = "the payment is not settled yet, so the step cannot be left now; nothing was changed";
+            Err(call.fail(Code::OrderInProgress, message).about(&order.id, effects))
+        }
+        Standing::Success | Standing::Failed(_) | Standing::Cancelled => Ok(Settled::ByThis),
+    }
 }

@@ -13,4 +13,5 @@ mod shop;
 mod store;
 mod stores;
 mod webhooks;
+mod workflow;
 mod world;

@@ -180,6 +180,7 @@ const fn next(next: Next) -> &'static str {
         Next::OtherItem => "another item",
         Next::NewSession => "a new checkout session",
         Next::AskPerson => "ask the person",
+        Next::NavigateFirst => "user_navigated_to_step, if the person wants to be at another step",
         Next::GiveUp => "nothing more by a tool",
     }
 }

@@ -25,6 +25,8 @@ pub(super) const fn before_the_claim(code: Code) -> bool {
         | Code::CatalogRefused
         | Code::CatalogUnavailable
         | Code::CheckoutDisabled
+        | Code::OutOfStep
+        | Code::RepeatedCall
         | Code::StoreUnavailable => true,
         Code::OrderInProgress
         | Code::OutOfStock

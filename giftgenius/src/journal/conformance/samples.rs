@@ -130,6 +130,7 @@ pub(in crate::journal) fn every_kind() -> Vec<Record> {
             amount: Money::new(-1, Currency::EUR),
             expires_at: Timestamp::MAX,
             state: SessionState::Taken("ord_1".into()),
+            declined: false,
         }),
         order("ord_1", Saga { charge, ..open() }),
         order("ord_2", parked()),
