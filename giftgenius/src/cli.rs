@@ -10,12 +10,13 @@ use tokio::net::TcpListener;
 
 use crate::adapters::{OsEntropy, Signals, SystemClock, TokioTasks, TracingStepLog};
 use crate::app::App;
-use crate::config::{Cli, Command, ConfigError, Face, OrdersArgs, ServeConfig, SwitchArgs, SwitchTo};
+use crate::config::{Cli, Command, ConfigError, Face, OrdersArgs, PolicyArgs, ServeConfig, SwitchArgs, SwitchTo};
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{CommitError, Journal, JournalError};
 use crate::operations::housekeeping::housekeeping;
 use crate::operations::parked::{ParkedOrder, parked_orders, unknown_payments};
-use crate::operations::switches;
+use crate::operations::{policy_page, switches};
+use crate::policy::Policy;
 use crate::ports::Ports;
 use crate::providers::http::{HttpTransport, SetUpError};
 use crate::serve::{StdioError, serve_http, serve_stdio};
@@ -101,7 +102,13 @@ pub async fn run(cli: Cli, out: &mut (dyn io::Write + Send)) -> Result<(), Failu
         Command::Serve(args) => serve(args.check().map_err(Failure::Config)?).await,
         Command::Orders(args) => say(out, &orders(args).await?),
         Command::Switch(args) => say(out, &switch(args).await?),
+        Command::Policy(args) => say(out, &policy(&args)),
     }
+}
+
+fn policy(args: &PolicyArgs) -> String {
+    let policy = Policy::default();
+    if args.json { format!("{:#}\n", policy_page::json(&policy)) } else { policy_page::text(&policy) }
 }
 
 fn say(out: &mut (dyn io::Write + Send), text: &str) -> Result<(), Failure> {

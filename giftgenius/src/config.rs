@@ -42,6 +42,8 @@ pub enum Command {
     Orders(OrdersArgs),
     /// Read or set an operational switch.
     Switch(SwitchArgs),
+    /// Print the rules by which the server decides: failures, steps, numbers, error codes.
+    Policy(PolicyArgs),
 }
 
 const PROFILE_HELP: &str =
@@ -119,6 +121,14 @@ pub struct OrdersArgs {
     pub json: bool,
     #[command(flatten)]
     journal: JournalArgs,
+}
+
+/// `giftgenius policy`.
+#[derive(Debug, Args)]
+pub struct PolicyArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `giftgenius switch`.

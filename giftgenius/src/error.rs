@@ -61,6 +61,19 @@ pub enum Next {
     GiveUp,
 }
 
+/// A language in which a person is told what happened. Another one is another column of the table of codes: the compiler
+/// asks for each sentence.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Language {
+    /// English.
+    English,
+}
+
+impl Language {
+    /// Every language.
+    pub const ALL: [Self; 1] = [Self::English];
+}
+
 macro_rules! codes {
     ($($variant:ident = $text:literal, $kind:ident, $retryable:literal, [$($next:ident),*], $person:literal;)*) => {
         /// The stable code of a failure.
@@ -98,8 +111,10 @@ macro_rules! codes {
             }
 
             /// The sentence for the person.
-            pub const fn sentence(self) -> &'static str {
-                match self { $(Self::$variant => $person,)* }
+            pub const fn sentence_in(self, language: Language) -> &'static str {
+                match language {
+                    Language::English => match self { $(Self::$variant => $person,)* },
+                }
             }
         }
     };
@@ -164,6 +179,13 @@ codes! {
         "The same request failed several times, so it was not tried again; something about it has to change.";
     Internal = "INTERNAL", Technical, false, [AskGetOrder, AskPerson],
         "Something went wrong on our side; ask about your orders before you buy again.";
+}
+
+impl Code {
+    /// The sentence for the person, in the language that is spoken today.
+    pub const fn sentence(self) -> &'static str {
+        self.sentence_in(Language::English)
+    }
 }
 
 /// A tool's failure, for both audiences. Boxed where it travels: it is larger than most successes.

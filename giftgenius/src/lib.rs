@@ -6,6 +6,7 @@
 //! what stands behind the ports in production.
 
 pub mod adapters;
+pub mod answers;
 pub mod app;
 pub mod checkout;
 pub mod cli;

@@ -73,3 +73,20 @@ fn the_table_of_codes() {
     };
     insta::assert_snapshot!(Code::ALL.iter().map(line).collect::<Vec<_>>().join("\n"));
 }
+
+#[test]
+fn every_code_has_one_plain_sentence_in_every_language() {
+    for language in Language::ALL {
+        let mut told = std::collections::BTreeSet::new();
+        for code in Code::ALL {
+            let sentence = code.sentence_in(language);
+            assert!(sentence.ends_with('.') && (10..=120).contains(&sentence.len()), "{code:?}: {sentence}");
+            assert!(
+                !sentence.contains(code.as_str()) && !sentence.contains('_'),
+                "{code:?} is for programs: {sentence}"
+            );
+            assert!(told.insert(sentence), "{code:?} says what another code says: {sentence}");
+            assert!(code.retryable() || !sentence.contains("try again"), "{code:?} cannot be tried again: {sentence}");
+        }
+    }
+}

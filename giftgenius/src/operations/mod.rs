@@ -4,6 +4,7 @@ pub mod alerts;
 pub mod health;
 pub mod housekeeping;
 pub mod parked;
+pub mod policy_page;
 pub mod switches;
 
 #[cfg(test)]

@@ -37,6 +37,8 @@ pub(crate) enum Fault {
     Amount(i64),
     /// It is applied after this long, and then answered.
     Slow(Duration),
+    /// The reservation that it names has run out by then.
+    RunOut,
     /// It is applied, and this field of the reply (by JSON pointer) says something else.
     Says(&'static str, &'static str),
 }
@@ -297,6 +299,12 @@ impl Transport for Shop {
                     let (status, mut body) = self.apply(&request, None);
                     *body.pointer_mut(field).expect("the reply has the field") = json!(other);
                     answer((status, body))
+                }
+                Fault::RunOut => {
+                    let body: Value = serde_json::from_slice(&request.body).expect("a body");
+                    let reference = body["reference"].as_str().expect("a reference").to_owned();
+                    self.books.lock().unwrap().reservations.insert(reference, Reservation::Over);
+                    answer(self.apply(&request, None))
                 }
                 Fault::Amount(amount) => answer(self.apply(&request, Some(amount))),
                 Fault::Slow(delay) => {
