@@ -112,6 +112,8 @@ pub enum AlertKind {
     ProviderDown,
     /// A payment came under a reference that is no order's.
     UnknownPayment,
+    /// Cards are charged, and the payment provider tells nothing of it.
+    WebhooksMissing,
 }
 
 /// One alert.

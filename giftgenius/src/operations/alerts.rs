@@ -1,7 +1,10 @@
 //! Alerts: what calls a person (F16), each once and not with every attempt that shows it again.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::checkout::order::Order;
 use crate::ids::{CorrelationId, OrderId};
@@ -13,9 +16,20 @@ use crate::step_log::{Alert, AlertKind, LogLine};
 /// So many failed attempts in a row make a provider's loss an alert.
 const PROVIDER_DOWN_FAILURES: u32 = 5;
 
+/// So long may cards be charged without a word from the payment provider; providers tell within seconds.
+pub const WEBHOOK_SILENCE_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// Since when the payment provider owes an event.
+#[derive(Debug, Default)]
+struct Silence {
+    since: Option<Instant>,
+    alerted: bool,
+}
+
 /// What a person has been called for in this process's life.
 #[derive(Debug, Default)]
 pub struct Alerts {
+    silence: Mutex<Silence>,
     /// Orders that were seen charged more than once. Few: each is a provider's broken promise.
     charged_twice: Mutex<BTreeSet<OrderId>>,
 }
@@ -53,6 +67,41 @@ impl Caller {
             let message = format!("{standing} charges stand for one order; see that all but one are given back");
             self.alert(AlertKind::DoubleCharge, Some(&order.id), &order.correlation_id, message);
         }
+    }
+
+    /// A card was charged: the provider owes an event of that.
+    pub fn expect_event(&self, correlation: &CorrelationId) {
+        let since = *self.silence().since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= WEBHOOK_SILENCE_MAX {
+            self.alert_of_silence(correlation);
+        }
+    }
+
+    /// An event came, of whatever: the provider speaks.
+    pub fn heard_event(&self) {
+        *self.silence() = Silence::default();
+    }
+
+    /// Calls a person when the provider has owed an event for too long; not again before one comes.
+    pub fn alert_of_silence(&self, correlation: &CorrelationId) {
+        let overdue = {
+            let mut silence = self.silence();
+            let overdue = !silence.alerted && silence.since.is_some_and(|since| since.elapsed() >= WEBHOOK_SILENCE_MAX);
+            silence.alerted |= overdue;
+            overdue
+        };
+        if overdue {
+            let message = format!(
+                "cards have been charged for {} minutes and no webhook came; look at the payment provider's deliveries and \
+                 at the secret. Sales are looked up meanwhile",
+                WEBHOOK_SILENCE_MAX.as_secs() / 60
+            );
+            self.alert(AlertKind::WebhooksMissing, None, correlation, message);
+        }
+    }
+
+    fn silence(&self) -> MutexGuard<'_, Silence> {
+        self.alerts.silence.lock().expect("no holder of the silence panics")
     }
 
     fn is_news(&self, order: &Order) -> bool {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::checkout::recovery::take_up_abandoned;
+use crate::ids::CorrelationId;
 
 /// How often orders are looked through; an order is abandoned for a lease before it counts as such.
 const EVERY: Duration = Duration::from_secs(60);
@@ -25,6 +26,7 @@ pub async fn housekeeping(app: Arc<App>) {
             }
         }
         tokio::time::sleep(EVERY).await;
+        app.caller().alert_of_silence(&CorrelationId::from("housekeeping"));
         match take_up_abandoned(&app).await {
             Ok(0) => {}
             Ok(orders) => tracing::warn!(orders, "took up abandoned orders"),

@@ -85,6 +85,7 @@ impl App {
         if let Err(error) = secret.verify(signature.unwrap_or_default(), body, self.now(), tolerance) {
             return answer(Answer::Refused(error), None);
         }
+        self.caller().heard_event();
         let Some(event) = Event::read(body) else { return answer(Answer::Malformed, None) };
         if event.kind == EventType::Other {
             return answer(Answer::Ignored, Some(&event));

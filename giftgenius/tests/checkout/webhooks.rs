@@ -348,3 +348,30 @@ async fn an_event_is_forgotten_when_it_cannot_come_again() {
     world.journal.drop_expired(event.drop_after + jiff::SignedDuration::from_secs(1)).await.unwrap();
     assert!(world.journal.get(&key).await.unwrap().is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn webhooks_that_stay_away_while_cards_are_charged_call_a_person_once() {
+    let world = World::new(Stripe);
+    let (life, order) = sold(&world).await;
+    tokio::time::sleep(Duration::from_secs(9 * 60)).await;
+    life.app.caller().alert_of_silence(&"tick".into());
+    assert_eq!(world.alerts(), [], "providers may take their time");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    for _ in 0..2 {
+        life.app.caller().alert_of_silence(&"tick".into());
+    }
+    assert_eq!(world.alerts(), [AlertKind::WebhooksMissing]);
+    assert_eq!(life.webhook(&world.event("evt_1", CAPTURED, &order)).await, Answer::Accepted);
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    life.app.caller().alert_of_silence(&"tick".into());
+    assert_eq!(world.alerts(), [AlertKind::WebhooksMissing], "nothing is owed after the last word");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_charge_nobody_waits_for_a_webhook() {
+    let world = World::new(Stripe);
+    let (life, ..) = declined(&world).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    life.app.caller().alert_of_silence(&"tick".into());
+    assert_eq!(world.alerts(), []);
+}
