@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::checkout::answer::error_code;
 use crate::checkout::entry::SavedReply;
-use crate::checkout::order::Order;
+use crate::checkout::order::{KeptOrder, Order};
 use crate::checkout::recovery;
 use crate::checkout::session::SessionState;
 use crate::checkout::waiters::Waiters;
@@ -207,7 +207,10 @@ impl App {
     }
 
     /// The order of a checkout session, where it has one.
-    pub(crate) async fn order_of_session(&self, session: Option<&SessionId>) -> Result<Option<Order>, JournalError> {
+    pub(crate) async fn order_of_session(
+        &self,
+        session: Option<&SessionId>,
+    ) -> Result<Option<KeptOrder>, JournalError> {
         let Some(session) = session else { return Ok(None) };
         let Some((_, session)) = self.session(session).await? else { return Ok(None) };
         match session.state {

@@ -75,13 +75,15 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
             Ok(Some(failed_reply(&parked(&order, Effects::Charged, &cancellation.correlation))))
         }
         Standing::Pending(effects, true) => Ok(Some(failed_reply(&parked(&order, effects, &cancellation.correlation)))),
-        Standing::Success if !order.is_open() => refund(app, cancellation, entry_version, version, order).await,
+        Standing::Success if !order.is_open() => {
+            refund(app, cancellation, entry_version, version, order.to_order()).await
+        }
         // Somebody has asked for that already.
         Standing::Pending(_, false) if is_before_charge(&order) && order.cancel_entry.is_some() => {
             tell(app, &order.id, cancellation).await.map(Some)
         }
         Standing::Pending(_, false) if is_before_charge(&order) => {
-            request(app, cancellation, entry_version, version, order).await
+            request(app, cancellation, entry_version, version, order.to_order()).await
         }
         // Unsettled, or about to be booked: refused, and nothing has changed.
         Standing::Pending(effects, false) => {
@@ -147,7 +149,7 @@ async fn refund(
     let id = order.id.clone();
     let batch = bind(cancellation, entry_version, version, &order);
     let deadline = Some(app.answer_by(cancellation.deadline));
-    match begin_driving(app, batch, Held { version: version + 1, order }, deadline).await {
+    match begin_driving(app, batch, Held { version: version + 1, order: Box::new(order) }, deadline).await {
         Ok(()) => tell(app, &id, cancellation).await.map(Some),
         Err(CommitError::Conflict(_)) => Ok(None),
         Err(CommitError::Store(error)) => Err(error),

@@ -78,7 +78,7 @@ async fn get(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
     match app.workflow(&id).await.map_err(store)? {
         Some((_, workflow)) if workflow.user == call.user => {
             let order = app.order_of_session(workflow.session.as_ref()).await.map_err(store)?;
-            Ok(Output::of(workflow, order.map(|order| order.id)))
+            Ok(Output::of(workflow, order.map(|order| order.id.clone())))
         }
         _ => Err(call.fail(Code::WorkflowNotFound, format!("there is no workflow {id}"))),
     }

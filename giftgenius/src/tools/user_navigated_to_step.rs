@@ -60,5 +60,5 @@ async fn navigate(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
             Ok(workflow)
         })
         .await?;
-    Ok(Output::of(moved, order.map(|order| order.id)))
+    Ok(Output::of(moved, order.map(|order| order.id.clone())))
 }
