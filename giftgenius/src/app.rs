@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::checkout::answer::told;
+use crate::checkout::answer::error_code;
 use crate::checkout::entry::SavedReply;
 use crate::checkout::order::Order;
 use crate::checkout::recovery;
@@ -262,14 +262,14 @@ impl App {
         correlation: &CorrelationId,
         reply: &SavedReply,
     ) {
-        let (_, error_code) = told(reply);
         let (event, status, level) = if reply.is_error {
             ("workflow_step_failed", StepStatus::Failed, Level::Error)
         } else {
             ("workflow_step_succeeded", StepStatus::Success, Level::Info)
         };
         let told = &reply.structured;
-        let order_id = told.get("order_id").or_else(|| told.get("error")?.get("order_id"));
+        let about = if reply.is_error { told.get("error") } else { Some(told) };
+        let order_id = about.and_then(|about| about.get("order_id"));
         self.ports().log.record(LogLine::Step(StepLine {
             event: Cow::Borrowed(event),
             level,
@@ -277,7 +277,7 @@ impl App {
             workflow_id: told.get("workflow_id").and_then(Value::as_str).map(WorkflowId::from),
             step_id: Cow::Borrowed(tool),
             status,
-            error_code,
+            error_code: error_code(reply),
             idempotency_key: key,
             correlation_id: correlation.clone(),
             order_id: order_id.and_then(Value::as_str).map(OrderId::from),

@@ -157,7 +157,7 @@ pub struct Ports {
 impl Ports {
     /// A new identifier `prefix` + 16 hexadecimal digits.
     pub fn new_id(&self, prefix: &str) -> String {
-        format!("{prefix}{}", hex(&self.entropy.next(Purpose::Id).to_be_bytes()))
+        [prefix, &hex(&self.entropy.next(Purpose::Id).to_be_bytes())].concat()
     }
 
     /// Now plus `span`, in calendar time; saturates at the end of time.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 use serde_json::{Value, json};
 
 use super::entry::{EntryKey, EntryState, SavedReply};
@@ -224,11 +224,15 @@ pub fn entry_state(key: &EntryKey, order: &Order, now: jiff::Timestamp) -> Optio
     })
 }
 
+/// The code of an answer that is an error.
+pub fn error_code(reply: &SavedReply) -> Option<Code> {
+    reply.is_error.then(|| Code::deserialize(reply.structured.pointer("/error/code")?).ok())?
+}
+
 /// The status and code of a `checkout_result` event for an answer.
 pub fn told(reply: &SavedReply) -> (CheckoutStatus, Option<Code>) {
     if reply.is_error {
-        let code = reply.structured.pointer("/error/code").and_then(|code| serde_json::from_value(code.clone()).ok());
-        return (CheckoutStatus::Failed, code);
+        return (CheckoutStatus::Failed, error_code(reply));
     }
     match reply.structured.get("status").and_then(Value::as_str) {
         Some("pending") => (CheckoutStatus::Pending, None),

@@ -11,14 +11,14 @@ use super::answer::{Standing, failed_reply, sale_reply, standing};
 use super::driving::{begin_driving, wait};
 use super::entry::{Entry, EntryKey, EntryState, SavedReply};
 use super::idempotency::{Claim, claim, ended};
-use super::order::Order;
+use super::order::{KeptOrder, Order};
 use super::saga::Held;
 use super::session::{Session, SessionState};
 use super::state::Saga;
 use crate::app::App;
 use crate::error::{Code, Effects, ToolError};
 use crate::ids::{CorrelationId, OrderId, SessionId, UserId};
-use crate::journal::{Batch, CommitError, JournalError, Key, Record, Version};
+use crate::journal::{Batch, CommitError, JournalError, Key, Record, Stored, Version};
 use crate::workflow::Step;
 
 /// What a caller asks to buy.
@@ -116,7 +116,8 @@ async fn begin(
         let order = new_order(app, purchase, &session, order_id.clone());
         let session = Session { state: SessionState::Taken(order_id.clone()), declined: false, ..session };
         batch = batch.put(Some(session_version), Record::Session(session)).put(None, Record::Order(order.clone()));
-        begin_driving(app, batch, Held { version: 1, order }, Some(app.answer_by(purchase.deadline))).await
+        begin_driving(app, batch, Held { version: 1, order: Box::new(order) }, Some(app.answer_by(purchase.deadline)))
+            .await
     } else {
         app.ports().journal.commit(batch).await
     };
@@ -241,10 +242,14 @@ macro_rules! reader {
 }
 
 impl App {
-    reader! {
-        /// An order.
-        order, OrderId, Order, Order
+    /// An order.
+    pub async fn order(&self, id: &OrderId) -> Result<Option<(Version, KeptOrder)>, JournalError> {
+        let key = Key::Order(id.clone());
+        let Some(Stored { version, record }) = self.ports().journal.get(&key).await? else { return Ok(None) };
+        let order = KeptOrder::of(record).ok_or_else(|| JournalError::Corrupt(key.to_string()))?;
+        Ok(Some((version, order)))
     }
+
     reader! {
         /// A checkout session.
         session, SessionId, Session, Session

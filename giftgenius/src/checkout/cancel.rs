@@ -10,7 +10,7 @@ use super::buy::{in_progress, key_conflict, outcome_unread, record_gone};
 use super::driving::{begin_driving, wait};
 use super::entry::{Entry, EntryKey, EntryState, SavedReply};
 use super::idempotency::{Claim, claim};
-use super::order::Order;
+use super::order::{KeptOrder, Order};
 use super::saga::Held;
 use super::state::{Cause, Charge, Direction};
 use crate::app::App;
@@ -77,13 +77,15 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
             Ok(Some(failed_reply(&parked(&order, Effects::Charged, &cancellation.correlation))))
         }
         Standing::Pending(effects, true) => Ok(Some(failed_reply(&parked(&order, effects, &cancellation.correlation)))),
-        Standing::Success if !order.is_open() => refund(app, cancellation, entry_version, version, order).await,
+        Standing::Success if !order.is_open() => {
+            refund(app, cancellation, entry_version, version, order.to_order()).await
+        }
         // Somebody has asked for that already.
         Standing::Pending(_, false) if is_before_charge(&order) && order.cancel_entry.is_some() => {
             tell(app, &order.id, cancellation).await.map(Some)
         }
         Standing::Pending(_, false) if is_before_charge(&order) => {
-            request(app, cancellation, entry_version, version, order).await
+            request(app, cancellation, entry_version, version, order.to_order()).await
         }
         // Unsettled, or about to be booked: refused, and nothing has changed.
         Standing::Pending(effects, false) => {
@@ -121,17 +123,18 @@ async fn keep(
 pub async fn leave(
     app: &Arc<App>,
     version: Version,
-    mut order: Order,
+    order: KeptOrder,
     deadline: Instant,
-) -> Result<Option<Order>, JournalError> {
+) -> Result<Option<KeptOrder>, JournalError> {
     if !is_before_charge(&order) {
         return Ok(Some(order));
     }
     if order.cancel_entry.is_none() {
         // No caller's key asks for this, so no entry is bound: the order's own name marks who did.
         let tool = "user_navigated_to_step".into();
-        order.cancel_entry = Some(EntryKey { user: order.user.clone(), tool, key: order.id.as_str().into() });
-        match app.ports().journal.commit(Batch::default().put(Some(version), Record::Order(order.clone()))).await {
+        let mut asked = order.to_order();
+        asked.cancel_entry = Some(EntryKey { user: order.user.clone(), tool, key: order.id.as_str().into() });
+        match app.ports().journal.commit(Batch::default().put(Some(version), Record::Order(asked))).await {
             Ok(()) => {}
             Err(CommitError::Conflict(_)) => return Ok(None),
             Err(CommitError::Store(error)) => return Err(error),
@@ -173,7 +176,7 @@ async fn refund(
     let id = order.id.clone();
     let batch = bind(cancellation, entry_version, version, &order);
     let deadline = Some(app.answer_by(cancellation.deadline));
-    match begin_driving(app, batch, Held { version: version + 1, order }, deadline).await {
+    match begin_driving(app, batch, Held { version: version + 1, order: Box::new(order) }, deadline).await {
         Ok(()) => tell(app, &id, cancellation).await.map(Some),
         Err(CommitError::Conflict(_)) => Ok(None),
         Err(CommitError::Store(error)) => Err(error),

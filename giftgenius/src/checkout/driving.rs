@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::answer::{Standing, standing};
-use super::order::Order;
+use super::order::KeptOrder;
 use super::recovery::take_over;
 use super::saga::{Held, drive};
 use super::waiters::Phase;
@@ -54,7 +54,7 @@ const POLL: Duration = Duration::from_millis(500);
 
 /// Waits until an order has ended, goes on in the background, or the caller's time is up; answers the order as it is
 /// then. An order whose owner has been silent for a lease is taken over on the way.
-pub async fn wait(app: &Arc<App>, id: &OrderId, answer_by: Instant) -> Result<Option<Order>, JournalError> {
+pub async fn wait(app: &Arc<App>, id: &OrderId, answer_by: Instant) -> Result<Option<KeptOrder>, JournalError> {
     loop {
         // Subscribed before the record is read, so that no news falls between.
         let news = app.waiters.wait(id);
@@ -72,7 +72,7 @@ pub async fn wait(app: &Arc<App>, id: &OrderId, answer_by: Instant) -> Result<Op
         } else if Instant::now() >= answer_by || !matches!(standing(&order), Standing::Pending(..)) {
             false
         } else if order.lease_until <= app.now() {
-            take_over(app, version, order).await?;
+            take_over(app, version, order.to_order()).await?;
             true
         } else {
             tokio::time::timeout_at(answer_by, tokio::time::sleep(POLL)).await.is_ok()

@@ -1,5 +1,6 @@
 //! The order: one attempt to sell a session's items, and the record its saga is driven from.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::entry::EntryKey;
 use super::state::{Action, Copies, Ending, Saga};
 use crate::ids::{CorrelationId, OrderId, SessionId, UserId, WorkflowId};
+use crate::journal::Record;
 use crate::money::Money;
 use crate::policy::PaymentProfile;
 
@@ -108,5 +110,32 @@ impl Order {
     /// Whether it waits for a person.
     pub fn is_parked(&self) -> bool {
         matches!(self.saga.ending, Some(Ending::Parked { .. }))
+    }
+}
+
+/// An order as it was read: shared with the store, and copied only by whoever changes it.
+#[derive(Clone, Debug)]
+pub struct KeptOrder(Arc<Record>);
+
+impl KeptOrder {
+    /// The order that a record is; `None` if it is a record of another kind.
+    pub fn of(record: Arc<Record>) -> Option<Self> {
+        matches!(*record, Record::Order(_)).then_some(Self(record))
+    }
+
+    /// A copy, to change.
+    pub fn to_order(&self) -> Order {
+        Order::clone(self)
+    }
+}
+
+impl Deref for KeptOrder {
+    type Target = Order;
+
+    fn deref(&self) -> &Order {
+        match &*self.0 {
+            Record::Order(order) => order,
+            _ => unreachable!("only an order's record is kept as an order"),
+        }
     }
 }

@@ -67,7 +67,7 @@ async fn look(app: &Arc<App>, id: &OrderId) -> Result<Option<Duration>, JournalE
     let Some((version, order)) = app.order(id).await?.filter(|(_, order)| order.has_work()) else { return Ok(None) };
     let wait = time::until(app.now(), order.lease_until);
     if wait.is_zero() {
-        take_over(app, version, order).await?;
+        take_over(app, version, order.to_order()).await?;
         return Ok(None);
     }
     Ok(Some(wait))
@@ -83,7 +83,7 @@ pub async fn take_over(app: &Arc<App>, version: Version, mut order: Order) -> Re
         order.saga.direction = Direction::Back(Cause::CheckoutDisabled);
     }
     let batch = Batch::default().put(Some(version), Record::Order(order.clone()));
-    match begin_driving(app, batch, Held { version: version + 1, order }, None).await {
+    match begin_driving(app, batch, Held { version: version + 1, order: Box::new(order) }, None).await {
         Ok(()) | Err(CommitError::Conflict(_)) => Ok(()),
         Err(CommitError::Store(error)) => Err(error),
     }

@@ -4,6 +4,8 @@
 //! The journal write before each request is the fence as well: an owner whose write conflicts has lost the order, or has
 //! been asked to cancel it, and looks again before it sends anything.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::answer;
@@ -22,8 +24,8 @@ use crate::step_log::{AlertKind, Level, StepStatus};
 pub struct Held {
     /// The version it was read or written at.
     pub version: Version,
-    /// The order.
-    pub order: Order,
+    /// The order; boxed, because it is handed on from future to future.
+    pub order: Box<Order>,
 }
 
 /// What a turn's journal write came to.
@@ -268,7 +270,7 @@ fn taken(order: &mut Order, action: &Action, outcome: Outcome) -> Option<Ending>
 
 /// Writes the order; with an ending also what hangs on it.
 async fn write(app: &App, held: &mut Held, ending: Option<&Ending>) -> Written {
-    let order = Record::Order(held.order.clone());
+    let order = Arc::new(Record::Order(Order::clone(&held.order)));
     let mut batch = Batch::default().put(Some(held.version), order);
     if let Some(ending) = ending {
         batch = match with_ending(app, batch, &held.order, ending).await {
@@ -296,7 +298,7 @@ async fn reload(app: &App, held: &mut Held) -> Written {
         }
         Ok(Some((version, theirs))) if theirs.fence == held.order.fence && theirs.has_work() => {
             held.version = version;
-            held.order.cancel_entry = theirs.cancel_entry;
+            held.order.cancel_entry.clone_from(&theirs.cancel_entry);
             held.order.heard = theirs.heard;
             Written::Again
         }

@@ -43,10 +43,10 @@ impl Waiters {
     /// Notes that an order is driven here from now on, by the holder of the answer and nobody else: an earlier driver has
     /// lost the order in the journal by then, or has just ended it, and whoever waited for that one looks again.
     pub fn begin(&self, order: &OrderId) -> Driver {
-        let (news, own) = watch::channel(Phase::Working);
         let bell = Arc::new(Notify::new());
-        self.orders().insert(order.clone(), Driven { news, bell: bell.clone() });
-        Driver { waiters: self.clone(), order: order.clone(), own, bell }
+        let driven = Driven { news: watch::Sender::new(Phase::Working), bell: bell.clone() };
+        self.orders().insert(order.clone(), driven);
+        Driver { waiters: self.clone(), order: order.clone(), bell }
     }
 
     /// Calls an order's driver back from waiting for its next round; whether there is one here.
@@ -65,15 +65,14 @@ impl Waiters {
 pub struct Driver {
     waiters: Waiters,
     order: OrderId,
-    /// Of the driver's own channel, to tell it from a successor's.
-    own: watch::Receiver<Phase>,
+    /// Also tells its place in the list from a successor's.
     bell: Arc<Notify>,
 }
 
 impl Driver {
     /// Tells all who wait.
     pub fn tell(&self, phase: Phase) {
-        if let Some(driven) = self.waiters.orders().get(&self.order).filter(|driven| self.is_own(&driven.news)) {
+        if let Some(driven) = self.waiters.orders().get(&self.order).filter(|driven| self.is_own(driven)) {
             driven.news.send_replace(phase);
         }
     }
@@ -83,15 +82,15 @@ impl Driver {
         self.bell.clone().notified_owned()
     }
 
-    fn is_own(&self, news: &watch::Sender<Phase>) -> bool {
-        self.own.same_channel(&news.subscribe())
+    fn is_own(&self, driven: &Driven) -> bool {
+        Arc::ptr_eq(&self.bell, &driven.bell)
     }
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
         let mut orders = self.waiters.orders();
-        if orders.get(&self.order).is_some_and(|driven| self.is_own(&driven.news)) {
+        if orders.get(&self.order).is_some_and(|driven| self.is_own(driven)) {
             orders.remove(&self.order);
         }
     }

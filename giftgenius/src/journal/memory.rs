@@ -3,7 +3,8 @@
 //! It outlives the application that uses it: two replicas, or a process and its restart, share one behind an `Arc`.
 //! What is listed or expires stands in small indexes of its own, so that neither ever scans the records.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::{Mutex, MutexGuard};
 
 use jiff::Timestamp;
@@ -20,6 +21,11 @@ pub struct MemoryJournal {
 #[derive(Debug, Default)]
 struct Tables {
     records: BTreeMap<Key, Stored>,
+    indexes: Indexes,
+}
+
+#[derive(Debug, Default)]
+struct Indexes {
     open: BTreeSet<Key>,
     parked: BTreeSet<Key>,
     unknown_payments: BTreeSet<Key>,
@@ -27,8 +33,43 @@ struct Tables {
     expiring: BTreeSet<(i64, Key)>,
 }
 
-fn expiry(record: &Record) -> Option<i64> {
-    record.expires_at().map(Timestamp::as_second)
+/// By what a record stands in the indexes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    state: RecordState,
+    /// The second in which it expires.
+    expiry: Option<i64>,
+}
+
+impl Place {
+    /// In none of them.
+    const NONE: Self = Self { state: RecordState::Quiet, expiry: None };
+
+    fn of(record: &Record) -> Self {
+        Self { state: record.state(), expiry: record.expires_at().map(Timestamp::as_second) }
+    }
+}
+
+impl Indexes {
+    fn moved(&mut self, key: &Key, from: Place, to: Place) {
+        if from.state != to.state {
+            self.listed(from.state).map(|keys| keys.remove(key));
+            self.listed(to.state).map(|keys| keys.insert(key.clone()));
+        }
+        if from.expiry != to.expiry {
+            from.expiry.map(|second| self.expiring.remove(&(second, key.clone())));
+            to.expiry.map(|second| self.expiring.insert((second, key.clone())));
+        }
+    }
+
+    fn listed(&mut self, state: RecordState) -> Option<&mut BTreeSet<Key>> {
+        match state {
+            RecordState::OrderOpen => Some(&mut self.open),
+            RecordState::OrderParked => Some(&mut self.parked),
+            RecordState::PaymentParked => Some(&mut self.unknown_payments),
+            RecordState::Quiet => None,
+        }
+    }
 }
 
 impl MemoryJournal {
@@ -57,33 +98,25 @@ impl Tables {
     }
 
     fn write(&mut self, Write { key, expected, record }: Write) {
-        let old = self.records.get(&key).map(|stored| (stored.record.state(), expiry(&stored.record)));
-        let (old_state, old_expiry) = old.unwrap_or((RecordState::Quiet, None));
-        if old_state != record.state() {
-            self.listed(old_state).map(|keys| keys.remove(&key));
-            self.listed(record.state()).map(|keys| keys.insert(key.clone()));
-        }
-        if old_expiry != expiry(&record) {
-            old_expiry.map(|second| self.expiring.remove(&(second, key.clone())));
-            expiry(&record).map(|second| self.expiring.insert((second, key.clone())));
-        }
-        self.records.insert(key, Stored { version: expected.unwrap_or(0) + 1, record });
-    }
-
-    fn listed(&mut self, state: RecordState) -> Option<&mut BTreeSet<Key>> {
-        match state {
-            RecordState::OrderOpen => Some(&mut self.open),
-            RecordState::OrderParked => Some(&mut self.parked),
-            RecordState::PaymentParked => Some(&mut self.unknown_payments),
-            RecordState::Quiet => None,
+        let to = Place::of(&record);
+        let stored = Stored { version: expected.unwrap_or(0) + 1, record };
+        match self.records.entry(key) {
+            Entry::Occupied(mut old) => {
+                self.indexes.moved(old.key(), Place::of(&old.get().record), to);
+                old.insert(stored);
+            }
+            Entry::Vacant(new) => {
+                self.indexes.moved(new.key(), Place::NONE, to);
+                new.insert(stored);
+            }
         }
     }
 
     fn list(&self, state: RecordState) -> Vec<Stored> {
         let keys = match state {
-            RecordState::OrderOpen => &self.open,
-            RecordState::OrderParked => &self.parked,
-            RecordState::PaymentParked => &self.unknown_payments,
+            RecordState::OrderOpen => &self.indexes.open,
+            RecordState::OrderParked => &self.indexes.parked,
+            RecordState::PaymentParked => &self.indexes.unknown_payments,
             RecordState::Quiet => return Vec::new(),
         };
         keys.iter().map(|key| self.records[key].clone()).collect()
@@ -91,10 +124,10 @@ impl Tables {
 
     fn drop_expired(&mut self, now: Timestamp) -> usize {
         let mut dropped = 0;
-        while let Some((second, _)) = self.expiring.first()
+        while let Some((second, _)) = self.indexes.expiring.first()
             && *second < now.as_second()
         {
-            let (_, key) = self.expiring.pop_first().expect("it was there a moment ago");
+            let (_, key) = self.indexes.expiring.pop_first().expect("it was there a moment ago");
             self.records.remove(&key);
             dropped += 1;
         }

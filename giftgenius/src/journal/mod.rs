@@ -53,8 +53,9 @@ pub struct Batch {
 impl Batch {
     /// Adds a write of `record`, which must be at `expected` (or absent for `None`).
     #[must_use]
-    pub fn put(mut self, expected: Option<Version>, record: Record) -> Self {
-        self.writes.push(Write { key: record.key(), expected, record: Arc::new(record) });
+    pub fn put(mut self, expected: Option<Version>, record: impl Into<Arc<Record>>) -> Self {
+        let record = record.into();
+        self.writes.push(Write { key: record.key(), expected, record });
         self
     }
 

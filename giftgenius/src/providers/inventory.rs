@@ -52,7 +52,7 @@ pub enum Reserved {
 
 /// The reservation's reference at the inventory.
 pub fn reservation_reference(order: &Order, epoch: u32) -> String {
-    format!("{}/{epoch}", order.id)
+    [order.id.as_str(), "/", &epoch.to_string()].concat()
 }
 
 impl Caller {

@@ -77,7 +77,7 @@ impl Caller {
         let reachable = matches!(result, Ok(_) | Err(Failure::Refused(_) | Failure::NotNow { .. }));
         let failures = self.budgets.note(call.provider, reachable);
         self.alert_of_failures(call.provider, failures, call.correlation);
-        serde_json::from_slice(&result?.body).map_err(|_| Failure::Unclear { retry_after: None })
+        read_body(&result?.body).map_err(|_| Failure::Unclear { retry_after: None })
     }
 
     /// The pace of a call.
@@ -124,6 +124,16 @@ impl Caller {
     }
 }
 
+/// A reply's body as what was promised.
+fn read_body<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
+    match str::from_utf8(body) {
+        // Looked at once as a whole, instead of string by string.
+        Ok(text) => serde_json::from_str(text),
+        // What is not UTF-8 may stand where nobody reads it.
+        Err(_) => serde_json::from_slice(body),
+    }
+}
+
 /// The body of a request that has none.
 pub const NO_BODY: Option<&()> = None;
 
@@ -143,12 +153,12 @@ pub fn provider_key(order: &str, step: &str, epoch: u32) -> String {
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    let mut text = vec![0; bytes.len() * 2];
+    for (digits, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        digits[0] = DIGITS[usize::from(byte >> 4)];
+        digits[1] = DIGITS[usize::from(byte & 15)];
     }
-    text
+    String::from_utf8(text).expect("hexadecimal digits are ASCII")
 }
 
 /// A value as it stands in a query: everything but unreserved characters percent-encoded (RFC 3986 §2.3).

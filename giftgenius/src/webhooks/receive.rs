@@ -135,7 +135,7 @@ async fn take_in(app: &Arc<App>, event: &Event) -> Result<Answer, JournalError> 
         }
         let taken = match app.order(&event.reference).await? {
             None => park(app, event).await,
-            Some((version, order)) => hear(app, event, version, order).await,
+            Some((version, order)) => hear(app, event, version, order.to_order()).await,
         };
         match taken {
             Ok(answer) => return Ok(answer),
@@ -174,7 +174,7 @@ async fn hear(app: &Arc<App>, event: &Event, version: Version, mut order: Order)
         order.background_rounds = 0;
         order.lease_until = app.ports().after(app.policy().lease);
         let batch = batch.put(Some(version), Record::Order(order.clone()));
-        begin_driving(app, batch, Held { version: version + 1, order }, None).await?;
+        begin_driving(app, batch, Held { version: version + 1, order: Box::new(order) }, None).await?;
         return Ok(Answer::Accepted);
     }
     app.ports().journal.commit(batch.put(Some(version), Record::Order(order.clone()))).await?;

@@ -146,7 +146,7 @@ impl World {
 
     /// Every order, open, parked and quiet alike, that these ids name.
     pub(crate) async fn order(&self, life: &Life, id: &str) -> Order {
-        life.app.order(&id.into()).await.unwrap().expect("the order is there").1
+        life.app.order(&id.into()).await.unwrap().expect("the order is there").1.to_order()
     }
 
     /// At rest: no order is open, each intent was journalled, and either one whole sale stands or nothing at all.
