@@ -11,6 +11,7 @@ pub mod checkout;
 pub mod cli;
 pub mod config;
 pub mod error;
+pub mod frame;
 pub mod ids;
 pub mod journal;
 pub mod mcp;
