@@ -12,6 +12,7 @@ pub mod checkout;
 pub mod cli;
 pub mod config;
 pub mod error;
+pub mod frame;
 pub mod ids;
 pub mod journal;
 pub mod loops;

@@ -10,9 +10,8 @@
 //! rmcp would answer nothing at all. Cancelling, as the protocol has it, ends the waiting and never a sale: the
 //! application runs sales on its own tasks, and no future here is dropped for it.
 //!
-//! **Raw frames.** Some malformed frames never reach this file: `arguments` that are a string or a list, a numeric
-//! `name`, bad JSON on stdio. The guard that answers them belongs in `frame.rs`, before rmcp, on both transports:
-//! around the router's `/mcp` in [`crate::serve`], and between stdin and rmcp there.
+//! Malformed frames never reach this file: [`crate::frame`] answers them, before rmcp, on both transports. `arguments`
+//! that are no object are not malformed frames but invalid arguments; they come beside the request.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -31,6 +30,7 @@ use serde_json::Value;
 
 use crate::app::{App, ToolCall, ToolReply, ToolSpec, UnknownTool};
 use crate::error::{Code, Effects, ToolError};
+use crate::frame::RawArguments;
 use crate::ids::{CorrelationId, UserId};
 
 /// In `_meta` of a request and of its result: what ties a call to its log lines.
@@ -121,7 +121,7 @@ impl ServerHandler for McpFace {
         let correlation_id = correlation_id(&context.meta).unwrap_or_else(|| self.app.ports().new_id("cor_").into());
         let call = ToolCall {
             name: request.name.into_owned(),
-            arguments: request.arguments.map_or(Value::Null, Value::Object),
+            arguments: raw_arguments(&context).or(request.arguments.map(Value::Object)).unwrap_or_default(),
             user,
             correlation_id: Some(correlation_id.clone()),
             idempotency_key: text(&context.meta, META_IDEMPOTENCY_KEY).map(str::to_owned),
@@ -133,6 +133,13 @@ impl ServerHandler for McpFace {
         };
         answer(self.app.call_tool(call), fallback).await.map(CallToolResponse::from)
     }
+}
+
+/// Arguments that are no object: rmcp's request has no room for them.
+fn raw_arguments(context: &RequestContext<RoleServer>) -> Option<Value> {
+    let on_stdio = || context.extensions.get::<RawArguments>();
+    let over_http = || context.extensions.get::<Parts>()?.extensions.get::<RawArguments>();
+    on_stdio().or_else(over_http).map(|raw| raw.0.clone())
 }
 
 /// What is needed to answer a call that cannot answer for itself.

@@ -17,7 +17,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::{Response, StatusCode};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt as _;
 use rmcp::ServiceExt as _;
@@ -28,6 +28,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::frame;
+use crate::frame::stdio::GuardedLines;
 use crate::ids::UserId;
 use crate::mcp::{McpFace, Principal};
 use crate::operations::health::health;
@@ -94,6 +96,7 @@ fn router(app: Arc<App>, access: Access) -> Router {
     let mcp = StreamableHttpService::new(move || Ok(face.clone()), Arc::new(NeverSessionManager::default()), config);
     Router::new()
         .route_service("/mcp", mcp)
+        .route_layer(from_fn(frame::http::guard))
         .route_layer(from_fn_with_state(Arc::new(access.users), authenticate))
         .route("/api/health", get(health_page))
         // Not behind the users' tokens: the provider's signature says who is calling.
@@ -199,9 +202,11 @@ pub async fn serve_stdio(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), StdioError> {
     let stop = CancellationToken::new();
+    let (stdin, stdout) = rmcp::transport::io::stdio_pipes();
+    let lines = GuardedLines::new(stdin, stdout, app.policy().tool_deadline + WRITING);
     let face = McpFace::new(app, Principal::Configured(user));
     let session = async {
-        match face.serve_with_ct(rmcp::transport::io::stdio_pipes(), stop.clone()).await {
+        match face.serve_with_ct(lines, stop.clone()).await {
             Ok(running) => {
                 // How it ended does not matter: the client is gone or we are going.
                 let _ = running.waiting().await;

@@ -52,6 +52,19 @@ pub(crate) fn output(mut command: Command) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
+/// What is written there, line by line; it is read whether or not anybody asks, so that nobody blocks on writing it.
+fn lines_of(output: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
 /// A running server; killed when dropped.
 pub(crate) struct Server {
     child: Child,
@@ -72,15 +85,7 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary starts");
-        let stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
-        let (sender, log) = channel();
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
+        let log = lines_of(child.stderr.take().expect("stderr is piped"));
         Self { child, log, log_seen: Vec::new(), journal, _dir: dir }
     }
 
@@ -155,6 +160,11 @@ impl HttpServer {
 
     /// One request on a connection of its own.
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        self.send_bytes(method, path, headers, body.as_bytes())
+    }
+
+    /// The same with a body of any bytes.
+    pub(crate) fn send_bytes(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
         let mut stream = TcpStream::connect(&self.address).expect("the server listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
         let mut request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
@@ -164,8 +174,8 @@ impl HttpServer {
             write!(request, "{name}: {value}\r\n").expect("a String takes everything");
         }
         request.push_str("\r\n");
-        request.push_str(body);
         stream.write_all(request.as_bytes()).expect("the request can be written");
+        stream.write_all(body).expect("the body can be written");
         let mut reply = String::new();
         stream.read_to_string(&mut reply).expect("the reply can be read");
         let (head, body) = reply.split_once("\r\n\r\n").expect("a head and a body");
@@ -211,24 +221,27 @@ impl HttpServer {
 /// A server on stdin and stdout.
 pub(crate) struct StdioServer {
     pub(crate) server: Server,
-    lines: BufReader<std::process::ChildStdout>,
+    lines: Receiver<String>,
 }
 
 impl StdioServer {
     pub(crate) fn start() -> Self {
         let mut server = Server::start(&["serve", "--stdio"], &[], Stdio::piped(), Stdio::piped());
-        let lines = BufReader::new(server.child.stdout.take().expect("stdout is piped"));
+        let lines = lines_of(server.child.stdout.take().expect("stdout is piped"));
         Self { server, lines }
     }
 
     pub(crate) fn send(&mut self, frame: &Value) {
+        self.send_bytes(format!("{frame}\n").as_bytes());
+    }
+
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
         let stdin = self.server.child.stdin.as_mut().expect("stdin is piped");
-        stdin.write_all(format!("{frame}\n").as_bytes()).expect("the server reads");
+        stdin.write_all(bytes).expect("the server reads");
     }
 
     pub(crate) fn receive(&mut self) -> Value {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).expect("the server writes");
+        let line = self.lines.recv_timeout(PATIENCE).expect("the server answers");
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
     }
 
