@@ -8,18 +8,9 @@ use crate::trace::{EventKind, HostReply, Record};
 /// Every expectation that was not met.
 pub fn unmet(scenario: &Scenario, record: &Record, rest: &Rest) -> Vec<String> {
     let mut unmet = Vec::new();
-    let last_reply = |wanted: &dyn Fn(u32) -> bool| {
-        let mut last = None;
-        let mut of_interest = Vec::new();
-        for event in &record.trace.events {
-            match &event.kind {
-                EventKind::CallStarted(started) if wanted(started.step) => of_interest.push(started.call),
-                EventKind::CallEnded { call, reply } if of_interest.contains(call) => last = Some(reply),
-                _ => {}
-            }
-        }
-        last
-    };
+    let answers = answers(record);
+    let last_reply =
+        |wanted: &dyn Fn(u32) -> bool| answers.iter().rev().find(|(step, _)| wanted(*step)).map(|(_, reply)| *reply);
     let tool_of = |step: u32| match scenario.script.get(step as usize - 1) {
         Some(Step::Call(call)) => Some(&*call.tool),
         _ => None,
@@ -74,6 +65,23 @@ pub fn unmet(scenario: &Scenario, record: &Record, rest: &Rest) -> Vec<String> {
         ));
     }
     unmet
+}
+
+/// What each call was answered, in the order in which answers came, with the script step that the call was for.
+fn answers(record: &Record) -> Vec<(u32, &HostReply)> {
+    let mut steps = Vec::with_capacity(8);
+    let mut answers = Vec::with_capacity(8);
+    for event in &record.trace.events {
+        match &event.kind {
+            EventKind::CallStarted(started) => steps.push((started.call, started.step)),
+            EventKind::CallEnded { call, reply } => {
+                let step = steps.iter().rfind(|(started, _)| started == call);
+                answers.extend(step.map(|(_, step)| (*step, reply)));
+            }
+            _ => {}
+        }
+    }
+    answers
 }
 
 const fn standing_kind(kind: EffectKind) -> bool {

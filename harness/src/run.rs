@@ -78,7 +78,7 @@ pub fn simulate_and_print(
     in_virtual_time(scenario, plan, seed, wiring, Printed::Yes)
 }
 
-/// Whether a run is printed, which costs as much again.
+/// Whether a run is printed, which costs a quarter more.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Printed {
     Yes,

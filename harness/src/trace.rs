@@ -158,7 +158,7 @@ pub struct Sent {
 }
 
 /// One delivery of an event, with what the system answered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Hash, Debug)]
 pub struct WebhookDelivery {
     /// Which event, as a place in the run.
     pub site: Site,
@@ -179,7 +179,7 @@ pub struct WebhookDelivery {
 }
 
 /// What the system got to see of an exchange.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Seen {
     /// A whole reply.
     Reply {

@@ -4,6 +4,9 @@
 //! Nothing here is drawn: the same reply is mangled the same way in every run. Every body that a fault makes up carries
 //! canaries (see [`crate::canary`]), since a provider that fails is a provider that leaks.
 
+use std::sync::LazyLock;
+
+use bytes::Bytes;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::{Value, json};
@@ -101,24 +104,32 @@ fn make_others(reply: &mut Value, operation: &OperationSpec) {
     }
 }
 
-/// The body of an error status that a fault makes.
-pub fn error_body(status: u16) -> Vec<u8> {
-    let code = match status {
-        400 => "invalid_request",
-        408 => "request_timeout",
-        429 => "rate_limited",
-        500 => "internal_error",
-        502 => "bad_gateway",
-        503 => "unavailable",
-        504 => "gateway_timeout",
-        _ => "unexpected",
-    };
-    let body = json!({"error": {
-        "code": code,
-        "message": format!("{RAW_BODY}: upstream {INTERNAL_ADDRESS} failed {STACK_FRAME}"),
-        "internal": Internal::PLANTED,
-    }});
-    body.to_string().into_bytes()
+/// The codes of the statuses that a fault makes; the last stands for every other.
+const CODES: [(u16, &str); 8] = [
+    (400, "invalid_request"),
+    (408, "request_timeout"),
+    (429, "rate_limited"),
+    (500, "internal_error"),
+    (502, "bad_gateway"),
+    (503, "unavailable"),
+    (504, "gateway_timeout"),
+    (0, "unexpected"),
+];
+
+/// The body of an error status that a fault makes: one for each code, written once.
+pub fn error_body(status: u16) -> Bytes {
+    static BODIES: LazyLock<[Bytes; CODES.len()]> = LazyLock::new(|| {
+        CODES.map(|(_, code)| {
+            let body = json!({"error": {
+                "code": code,
+                "message": format!("{RAW_BODY}: upstream {INTERNAL_ADDRESS} failed {STACK_FRAME}"),
+                "internal": Internal::PLANTED,
+            }});
+            body.to_string().into()
+        })
+    });
+    let place = CODES.iter().position(|(known, _)| *known == status);
+    BODIES[place.unwrap_or(CODES.len() - 1)].clone()
 }
 
 /// The value of a `Retry-After` header (RFC 9110, 10.2.3). A date has whole seconds: it is rounded up, so that who waits
@@ -306,7 +317,7 @@ mod tests {
 
     #[test]
     fn bodies_that_a_fault_makes_up_carry_canaries() {
-        for body in [error_body(500), error_body(418), mangle(b"{}", &Mangle::HtmlPage, &CHARGE)] {
+        for body in [error_body(500).to_vec(), error_body(418).to_vec(), mangle(b"{}", &Mangle::HtmlPage, &CHARGE)] {
             let body = String::from_utf8(body).expect("text");
             for canary in CANARIES.iter().filter(|canary| ![CARD_NUMBER, WEBHOOK_SECRET].contains(canary)) {
                 assert!(body.contains(canary), "{canary} in {body}");

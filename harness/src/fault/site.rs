@@ -1,6 +1,7 @@
 //! Sites: the labelled places of a run where something can go wrong.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use crate::provider::{OperationSpec, operations};
 
@@ -81,10 +82,16 @@ impl PartialEq for Place {
 
 impl Eq for Place {}
 
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.index().hash(hasher);
+    }
+}
+
 /// A place at one moment of a run, told apart in two ways that name the same event: by arrival (`payment.charge#2`, the
 /// second to arrive) and, where it carries a script step's correlation id, by step (`payment.charge@3#1`, the first on
 /// behalf of step 3).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Site {
     /// Where.
     pub place: Place,

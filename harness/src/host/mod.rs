@@ -5,6 +5,7 @@ pub mod templates;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -52,14 +53,18 @@ struct Host<'a> {
     pause: Duration,
 }
 
+/// Room for the correlation id of an ordinary script's step.
+const CORRELATION_ROOM: usize = 24;
+
 /// How often a platform makes a call again whose connection broke.
 const REPEATS_MAX: u32 = 8;
 
-/// A call that is ready to be made.
-#[derive(Clone)]
-struct Ready {
-    started: CallStarted,
-    outgoing: OutgoingCall,
+/// A call that is ready to be made. Number and correlation id are given when it is begun.
+struct Ready<'a> {
+    step: u32,
+    call: &'a CallStep,
+    arguments: Arc<Value>,
+    key: Option<String>,
 }
 
 impl Host<'_> {
@@ -122,12 +127,17 @@ impl Host<'_> {
     }
 
     /// Makes a call and waits for its answer, as a platform does: again where the connection breaks.
-    async fn made(&self, ready: Ready) -> HostReply {
+    async fn made(&self, ready: Ready<'_>) -> HostReply {
         let (call, answer) = self.begun(&ready);
         self.answered(ready, call, answer).await
     }
 
-    async fn answered(&self, ready: Ready, mut call: CallId, mut answer: BoxFuture<'static, HostReply>) -> HostReply {
+    async fn answered(
+        &self,
+        ready: Ready<'_>,
+        mut call: CallId,
+        mut answer: BoxFuture<'static, HostReply>,
+    ) -> HostReply {
         let mut repeats = 0;
         loop {
             let reply = answer.await;
@@ -140,14 +150,31 @@ impl Host<'_> {
         }
     }
 
-    fn begun(&self, ready: &Ready) -> (CallId, BoxFuture<'static, HostReply>) {
-        let Ready { started, outgoing } = ready.clone();
+    fn begun(&self, ready: &Ready<'_>) -> (CallId, BoxFuture<'static, HostReply>) {
+        let Ready { step, call: CallStep { tool, user, intent, .. }, arguments, key } = ready;
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         let call = CallId(number);
-        let correlation: Arc<str> = format!("{CORRELATION_PREFIX}{}.{}", started.step, number + 1).into();
-        let started = CallStarted { call, correlation: correlation.clone(), ..started };
-        self.world.stage().recorder().push(EventKind::CallStarted(started));
-        (call, self.world.call(OutgoingCall { correlation, ..outgoing }))
+        let mut correlation = String::with_capacity(CORRELATION_ROOM);
+        write!(correlation, "{CORRELATION_PREFIX}{step}.{}", number + 1).expect("a text takes everything");
+        let correlation: Arc<str> = correlation.into();
+        self.world.stage().recorder().push(EventKind::CallStarted(CallStarted {
+            call,
+            step: *step,
+            tool: tool.clone(),
+            arguments: arguments.clone(),
+            key: key.clone(),
+            user: user.clone(),
+            correlation: correlation.clone(),
+            intent: intent.clone(),
+        }));
+        let outgoing = OutgoingCall {
+            tool: tool.clone(),
+            arguments: arguments.clone(),
+            user: user.clone(),
+            correlation,
+            key_in_meta: None,
+        };
+        (call, self.world.call(outgoing))
     }
 
     async fn cancelled(&mut self, number: u32, step: &CallStep, span: Duration) {
@@ -164,28 +191,10 @@ impl Host<'_> {
         self.world.stage().recorder().push(EventKind::CallEnded { call, reply });
     }
 
-    fn ready(&mut self, number: u32, step: &CallStep, fresh: Fresh) -> Option<Ready> {
+    fn ready<'a>(&mut self, number: u32, step: &'a CallStep, fresh: Fresh) -> Option<Ready<'a>> {
         let arguments = Arc::new(self.notes.fill(step, fresh)?);
-        // Call and correlation id are given when it is begun.
-        let correlation: Arc<str> = Arc::from("");
-        let started = CallStarted {
-            call: CallId(0),
-            step: number,
-            tool: step.tool.clone(),
-            key: arguments.get("idempotency_key").and_then(Value::as_str).map(str::to_owned),
-            arguments: arguments.clone(),
-            user: step.user.clone(),
-            correlation: correlation.clone(),
-            intent: step.intent.clone(),
-        };
-        let outgoing = OutgoingCall {
-            tool: step.tool.clone(),
-            arguments,
-            user: step.user.clone(),
-            correlation,
-            key_in_meta: None,
-        };
-        Some(Ready { started, outgoing })
+        let key = arguments.get("idempotency_key").and_then(Value::as_str).map(str::to_owned);
+        Some(Ready { step: number, call: step, arguments, key })
     }
 }
 

@@ -30,10 +30,13 @@ pub struct Notes {
 impl Notes {
     /// The arguments of a step with its placeholders filled in; `None` if one has nothing to stand for.
     pub fn fill(&mut self, step: &CallStep, fresh: Fresh) -> Option<Value> {
-        let mut renewed = Vec::new();
+        self.fill_members(&step.arguments, fresh, &mut Vec::new())
+    }
+
+    fn fill_members(&mut self, members: &Map<String, Value>, fresh: Fresh, renewed: &mut Vec<String>) -> Option<Value> {
         let mut filled = Map::new();
-        for (name, value) in &step.arguments {
-            filled.insert(name.clone(), self.fill_value(value, fresh, &mut renewed)?);
+        for (name, member) in members {
+            filled.insert(name.clone(), self.fill_value(member, fresh, renewed)?);
         }
         Some(Value::Object(filled))
     }
@@ -44,13 +47,7 @@ impl Notes {
             Value::Array(items) => {
                 Value::Array(items.iter().map(|item| self.fill_value(item, fresh, renewed)).collect::<Option<_>>()?)
             }
-            Value::Object(members) => {
-                let mut filled = Map::new();
-                for (name, member) in members {
-                    filled.insert(name.clone(), self.fill_value(member, fresh, renewed)?);
-                }
-                Value::Object(filled)
-            }
+            Value::Object(members) => self.fill_members(members, fresh, renewed)?,
             Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
         })
     }

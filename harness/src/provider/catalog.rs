@@ -4,6 +4,7 @@
 //! struck, everything costs more for the rest of the run.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash as _, Hasher};
 use std::sync::Arc;
 
 use giftgenius::money::Currency;
@@ -82,9 +83,9 @@ impl Catalog {
     }
 
     /// Writes all that is not the fixture's.
-    pub(super) fn write_state(&self, out: &mut impl std::fmt::Write) -> std::fmt::Result {
+    pub(super) fn write_state(&self, out: &mut impl Hasher) {
         let Self { fixture: _, stock, dearer } = self;
-        write!(out, "{stock:?} {dearer}")
+        (stock, dearer).hash(out);
     }
 
     /// What the shelf holds, as the catalog knows it, where that differs from the fixture.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::canary::{CARD_NUMBER, Internal};
 
 /// What happened.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum EventType {
     /// Money was captured.
     ChargeCaptured,
@@ -36,7 +36,7 @@ impl EventType {
 }
 
 /// One event; every delivery of it has the same id.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ProviderEvent {
     /// `evt_1` is the first, and so on.
     pub id: String,

@@ -5,6 +5,7 @@
 //! and when the run ends, and entered in the ledger at that time.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash as _, Hasher};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -29,14 +30,14 @@ use wire::{HeldReply, Item, ReferenceRequest, ReserveRequest, StatusReply};
 const TTL_MAX_S: u64 = 366 * 24 * 60 * 60;
 
 /// What a SKU's shelf holds: neither reserved nor sold.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Hash, Debug)]
 struct Shelf {
     opening: u32,
     free: u32,
 }
 
 /// Where a reference stands.
-#[derive(Debug)]
+#[derive(Hash, Debug)]
 enum Standing {
     /// Stock is set aside for it; `effect` is the reserve.
     Held { expires_at: Timestamp, effect: EffectId },
@@ -50,7 +51,7 @@ enum Standing {
     Restocked,
 }
 
-#[derive(Debug)]
+#[derive(Hash, Debug)]
 struct Reservation {
     /// `rsv_1` and so on; 0 for a reference that was closed before anything was held.
     number: u32,
@@ -87,9 +88,9 @@ impl Inventory {
     }
 
     /// Writes all that is not the fixture's.
-    pub(super) fn write_state(&self, out: &mut impl std::fmt::Write) -> std::fmt::Result {
+    pub(super) fn write_state(&self, out: &mut impl Hasher) {
         let Self { fixture: _, stock, shelves, reservations, next_expiry, held, keys } = self;
-        write!(out, "{stock:?} {shelves:?} {reservations:?} {next_expiry:?} {held} {keys:?}")
+        (stock, shelves, reservations, next_expiry, held, keys).hash(out);
     }
 
     /// What the shelf holds when the run begins, where that differs from the fixture. Call it before any request.

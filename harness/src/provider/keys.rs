@@ -13,7 +13,7 @@ use super::http::Refused;
 use super::{OperationSpec, ProviderReply, ProviderRequest};
 
 /// One remembered request.
-#[derive(Debug)]
+#[derive(Hash, Debug)]
 struct Saved {
     operation: &'static OperationSpec,
     body: Bytes,
@@ -21,7 +21,7 @@ struct Saved {
 }
 
 /// All remembered requests. A request without a key is never remembered.
-#[derive(Debug, Default)]
+#[derive(Hash, Debug, Default)]
 pub(super) struct Keys {
     by_key: BTreeMap<String, Vec<Saved>>,
 }

@@ -54,7 +54,7 @@ impl EffectKind {
 }
 
 /// One change at a provider.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Hash, Debug)]
 pub struct Effect {
     /// Which effect.
     pub id: EffectId,

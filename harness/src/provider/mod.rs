@@ -19,7 +19,7 @@ mod testkit;
 
 pub use circumstance::Circumstance;
 
-use std::fmt;
+use std::hash::Hasher;
 
 use giftgenius::policy::{PaymentProfile, Policy};
 use jiff::Timestamp;
@@ -32,7 +32,7 @@ use crate::provider::payment::Payment;
 use crate::trace::{ExchangeId, Record};
 
 /// A request as a provider takes it in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Hash, Debug)]
 pub struct ProviderRequest {
     /// The operation, found by method and path.
     pub operation: &'static OperationSpec,
@@ -49,7 +49,7 @@ pub struct ProviderRequest {
 }
 
 /// A provider's answer.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ProviderReply {
     /// HTTP status.
     pub status: u16,
@@ -112,10 +112,11 @@ impl Providers {
     }
 
     /// Writes all that the providers remember, so that two of them can be compared.
-    pub fn write_state(&self, out: &mut impl fmt::Write) -> fmt::Result {
-        write!(out, "{:?}", self.payment)?;
-        self.catalog.write_state(out)?;
-        self.inventory.write_state(out)
+    pub fn write_state(&self, out: &mut impl Hasher) {
+        let Self { payment, catalog, inventory } = self;
+        payment.write_state(out);
+        catalog.write_state(out);
+        inventory.write_state(out);
     }
 
     /// Closes the books at the end of a run: what has run out by now is entered, and what the payment provider has still

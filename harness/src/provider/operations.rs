@@ -3,6 +3,8 @@
 //! Fault menus come from here: only an effectful operation can be applied twice, only one with an amount can answer a
 //! wrong one, and a provider can refuse only what its business can refuse.
 
+use std::hash::{Hash, Hasher};
+
 use giftgenius::ports::{Method, Provider};
 
 /// One operation of a provider.
@@ -28,6 +30,12 @@ pub struct OperationSpec {
     pub subject_field: Option<&'static str>,
     /// What the provider's business can refuse.
     pub refusals: &'static [Refusal],
+}
+
+impl Hash for OperationSpec {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.index.hash(hasher);
+    }
 }
 
 /// A refusal, or another turn, that a provider's business can take.

@@ -5,6 +5,7 @@
 //! and when the run ends. Keys are forgotten only where a circumstance says so: no run lasts the 24 hours of real providers.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash as _, Hasher};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ use wire::{
 const ALWAYS_DECLINED: &str = "pm_declined";
 
 /// Where a charge stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Standing {
     /// Accepted, and captured later unless its reference is closed before.
     Pending(Pending),
@@ -48,7 +49,7 @@ enum Standing {
 }
 
 /// What a charge that was accepted waits for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Pending {
     /// The provider.
     Processing,
@@ -57,7 +58,7 @@ enum Pending {
 }
 
 /// A charge, how much of it was given back, and how much is being given back besides.
-#[derive(Debug)]
+#[derive(Hash, Debug)]
 struct Charge {
     reference: String,
     amount: Money,
@@ -87,7 +88,7 @@ impl Charge {
 }
 
 /// A change to what a listing shows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Hash, Debug)]
 enum Latest {
     Charged { charge: usize },
     Refunded { charge: usize, minor_units: i64 },
@@ -95,7 +96,7 @@ enum Latest {
 }
 
 /// A merchant reference: its charges (indices into `Payment::charges`), whether it takes more, and its latest change.
-#[derive(Debug, Default)]
+#[derive(Hash, Debug, Default)]
 struct Reference {
     closed: bool,
     charges: Vec<usize>,
@@ -130,6 +131,12 @@ impl Payment {
             events: None,
             events_sent: 0,
         }
+    }
+
+    /// Writes all that it remembers; its promises are the scenario's.
+    pub(super) fn write_state(&self, out: &mut impl Hasher) {
+        let Self { promises: _, charges, references, refunds, due, keys, events, events_sent } = self;
+        (charges, references, refunds, due, keys, events, events_sent).hash(out);
     }
 
     /// From now on there is an event for each thing that happens to a charge.

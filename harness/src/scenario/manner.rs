@@ -38,8 +38,8 @@ pub(super) fn read(
     };
     let mut fresh_keys = |manner: Manner| {
         let key = arguments.get("idempotency_key").and_then(Value::as_str);
-        let made = key
-            .is_some_and(|key| pieces(key).iter().any(|piece| matches!(piece, Piece::Template(TemplateKind::Key, _))));
+        let made =
+            key.is_some_and(|key| pieces(key).any(|piece| matches!(piece, Piece::Template(TemplateKind::Key, _))));
         if !made {
             mistakes.suggest(
                 &field.key_span,

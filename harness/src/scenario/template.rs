@@ -2,6 +2,8 @@
 //!
 //! They stand for what only a run knows: a key the host makes at first use, the session and order of a purchase.
 
+use std::mem;
+
 /// What a template stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum TemplateKind {
@@ -39,46 +41,71 @@ pub enum Piece<'a> {
 }
 
 /// A string's pieces, in order. What does not have the form `{word:name}` is text.
-pub fn pieces(text: &str) -> Vec<Piece<'_>> {
-    let mut pieces = Vec::new();
-    let mut rest = text;
-    let mut at = 0;
-    while let Some(open) = rest[at..].find('{').map(|found| found + at) {
-        let Some((kind, name, after)) = template(&rest[open..]) else {
-            at = open + 1;
-            continue;
-        };
-        if open > 0 {
-            pieces.push(Piece::Text(&rest[..open]));
+pub const fn pieces(text: &str) -> Pieces<'_> {
+    Pieces { rest: text }
+}
+
+/// See [`pieces`].
+#[derive(Clone, Debug)]
+pub struct Pieces<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = Piece<'a>;
+
+    fn next(&mut self) -> Option<Piece<'a>> {
+        if self.rest.is_empty() {
+            return None;
         }
-        let known = TemplateKind::ALL.iter().find(|known| known.name() == kind);
-        pieces.push(known.map_or(Piece::Unknown(kind), |kind| Piece::Template(*kind, name)));
-        rest = &rest[open + after..];
-        at = 0;
+        let mut at = 0;
+        while let Some(open) = place(&self.rest[at..], b'{').map(|found| found + at) {
+            if let Some((kind, name, after)) = template(&self.rest[open..]) {
+                if open > 0 {
+                    let text;
+                    (text, self.rest) = self.rest.split_at(open);
+                    return Some(Piece::Text(text));
+                }
+                self.rest = &self.rest[after..];
+                let known = TemplateKind::ALL.iter().find(|known| known.name() == kind);
+                return Some(known.map_or(Piece::Unknown(kind), |kind| Piece::Template(*kind, name)));
+            }
+            at = open + 1;
+        }
+        Some(Piece::Text(mem::take(&mut self.rest)))
     }
-    if !rest.is_empty() {
-        pieces.push(Piece::Text(rest));
-    }
-    pieces
+}
+
+/// Where an ASCII character first stands. The texts of a script are short: too short for a search that gets ready first.
+fn place(text: &str, character: u8) -> Option<usize> {
+    text.bytes().position(|byte| byte == character)
 }
 
 /// Kind, name and length of the template that a text begins with.
 fn template(text: &str) -> Option<(&str, &str, usize)> {
-    let inner = &text[1..text.find('}')?];
-    let (kind, name) = inner.split_once(':')?;
+    let inner = &text[1..place(text, b'}')?];
+    let colon = place(inner, b':')?;
+    let (kind, name) = (&inner[..colon], &inner[colon + 1..]);
     let word = |text: &str| {
-        !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-')
+        !text.is_empty()
+            && text.bytes().all(|letter| letter.is_ascii_alphanumeric() || letter == b'_' || letter == b'-')
     };
     (word(kind) && word(name)).then_some((kind, name, inner.len() + 2))
 }
 
 /// Replaces each template by what `value` says of it; `None` if it knows nothing of one of them.
 pub fn fill(text: &str, mut value: impl FnMut(TemplateKind, &str) -> Option<String>) -> Option<String> {
-    if !text.contains('{') {
-        return Some(text.to_owned());
-    }
-    let mut filled = String::with_capacity(text.len());
-    for piece in pieces(text) {
+    let mut pieces = pieces(text);
+    let mut filled = match (pieces.next(), pieces.rest) {
+        (None, _) => return Some(String::new()),
+        // Most are one piece: what stands for it is the whole.
+        (Some(Piece::Text(text)), "") => return Some(text.to_owned()),
+        (Some(Piece::Template(kind, name)), "") => return value(kind, name),
+        (Some(Piece::Unknown(_)), _) => return None,
+        (Some(Piece::Text(first)), _) => first.to_owned(),
+        (Some(Piece::Template(kind, name)), _) => value(kind, name)?,
+    };
+    for piece in pieces {
         match piece {
             Piece::Text(text) => filled.push_str(text),
             Piece::Template(kind, name) => filled.push_str(&value(kind, name)?),
@@ -107,7 +134,7 @@ mod tests {
             ("{sesion:gift}", &[Unknown("sesion")]),
         ];
         for (text, expected) in table {
-            assert_eq!(pieces(text), expected, "{text}");
+            assert_eq!(pieces(text).collect::<Vec<_>>(), expected, "{text}");
         }
     }
 

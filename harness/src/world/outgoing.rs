@@ -89,7 +89,7 @@ pub fn imposed(status: u16, retry_after: Option<RetryAfter>, utc: Timestamp) -> 
         retry_after: retry_after.map(|after| retry_after_text(after, utc)),
         date: matches!(retry_after, Some(RetryAfter::Date(_))).then(|| http_date(utc)),
         content_type: JSON,
-        body: error_body(status).into(),
+        body: error_body(status),
         seen: Seen::Reply { status, retry_after: retry_after.map(span), intact: true },
     }
 }

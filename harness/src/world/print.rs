@@ -7,12 +7,15 @@
 //! every byte that came back. Of the faults themselves it holds only what oracles judge by. Where something is on its
 //! way that it does not hold, there is no print.
 
-use std::fmt::{self, Write};
-use std::hash::{DefaultHasher, Hasher as _};
+use std::hash::{DefaultHasher, Hash as _, Hasher};
+use std::mem;
+
+use serde::Serialize;
 
 use crate::fault::plan::Planned;
 use crate::fault::{Circumstance, Fault, RetryAfter};
-use crate::trace::{Event, EventKind, ExchangeId, Record, Sent};
+use crate::provider::ledger::Ledger;
+use crate::trace::{CallStarted, Event, EventKind, ExchangeId, HostReply, Record, Sent};
 
 /// The print of a run at the moment after its last fault.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -24,35 +27,44 @@ pub enum Print {
     Restarted(u128),
 }
 
-/// Where text goes to become a number.
-#[derive(Debug)]
-pub struct Ink(DefaultHasher, DefaultHasher);
+/// Where state goes to become a number. What is hashed into it is kept as bytes and boiled down at once: most of a state
+/// is small pieces, and hashing each by itself costs more than everything else about a print.
+#[derive(Debug, Default)]
+pub struct Ink(Vec<u8>);
 
 impl Ink {
     /// Nothing written.
     pub fn new() -> Self {
-        let mut second = DefaultHasher::new();
-        second.write_u8(1);
-        Self(DefaultHasher::new(), second)
+        Self::default()
+    }
+
+    /// Writes what can be kept and read again, and is therefore whole as JSON.
+    pub fn json(&mut self, value: &impl Serialize) {
+        serde_json::to_writer(&mut self.0, value).expect("a record, a log line, an answer: all are told as JSON");
+        // No JSON holds this byte, so that none can be taken for two.
+        self.0.push(u8::MAX);
     }
 
     /// What everything written so far comes to.
     pub fn dry(&self) -> u128 {
-        u128::from(self.0.finish()) << 64 | u128::from(self.1.finish())
+        u128::from(self.half(0)) << 64 | u128::from(self.half(1))
+    }
+
+    fn half(&self, which: u8) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        hasher.write_u8(which);
+        hasher.write(&self.0);
+        hasher.finish()
     }
 }
 
-impl Default for Ink {
-    fn default() -> Self {
-        Self::new()
+impl Hasher for Ink {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
     }
-}
 
-impl Write for Ink {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.write(text.as_bytes());
-        self.1.write(text.as_bytes());
-        Ok(())
+    fn finish(&self) -> u64 {
+        self.half(0)
     }
 }
 
@@ -91,19 +103,19 @@ impl Printing {
     }
 
     /// Something came back.
-    pub(super) fn observe(&mut self, what: fmt::Arguments<'_>) {
+    pub(super) fn observe(&mut self, what: impl FnOnce(&mut Ink)) {
         match self {
-            Self::Before(observed) | Self::Struck { observed, .. } => {
-                observed.write_fmt(what).expect("ink takes everything");
-            }
+            Self::Before(observed) | Self::Struck { observed, .. } => what(observed),
             Self::Off | Self::Done(_) => {}
         }
     }
 }
 
 /// Writes all of a record that the future hangs on.
-pub(super) fn record(ink: &mut Ink, record: &Record) -> fmt::Result {
-    write!(ink, "{} {:?}", record.incarnation, record.ledger)?;
+pub(super) fn record(ink: &mut Ink, record: &Record) {
+    // Each effect is an event of its own.
+    let Ledger { effects: _, opening_stock, closing_stock } = &record.ledger;
+    (record.incarnation, opening_stock, closing_stock).hash(ink);
     let mut effectful = Vec::new();
     for event in &record.trace.events {
         if let EventKind::Sent(sent) = &event.kind
@@ -113,25 +125,53 @@ pub(super) fn record(ink: &mut Ink, record: &Record) -> fmt::Result {
         }
         // What a delivery changed is an effect of its own; one that changed nothing leaves nothing behind.
         if !matches!(&event.kind, EventKind::Delivered { exchange, .. } if effectful.contains(exchange)) {
-            self::event(ink, event)?;
+            self::event(ink, event);
         }
     }
-    Ok(())
 }
 
-fn event(ink: &mut Ink, event: &Event) -> fmt::Result {
-    write!(ink, "|{:?} {} ", event.at, event.incarnation)?;
+fn event(ink: &mut Ink, event: &Event) {
+    (event.at, event.incarnation, mem::discriminant(&event.kind)).hash(ink);
     match &event.kind {
+        EventKind::CallStarted(started) => call(ink, started),
+        EventKind::CallEnded { call, reply } => {
+            call.hash(ink);
+            self::reply(ink, reply);
+        }
         EventKind::Sent(sent) => self::sent(ink, sent),
+        EventKind::Delivered { exchange, status } => (exchange, status).hash(ink),
+        EventKind::Effect(effect) => effect.hash(ink),
+        EventKind::Answered { exchange, seen } => (exchange, seen).hash(ink),
+        EventKind::Log(line) => ink.json(line),
         // That it crashed is an event of its own.
-        EventKind::Struck { fault: Fault::Crash(_), .. } => Ok(()),
-        other => write!(ink, "{other:?}"),
+        EventKind::Struck { fault: Fault::Crash(_), .. } | EventKind::Crashed | EventKind::Restarted => {}
+        EventKind::Struck { site, fault } => (site, fault).hash(ink),
+        EventKind::Webhook(delivery) => delivery.hash(ink),
+        EventKind::Switched { checkout } => checkout.hash(ink),
+    }
+}
+
+fn call(ink: &mut Ink, started: &CallStarted) {
+    let CallStarted { call, step, tool, arguments, key, user, correlation, intent } = started;
+    (call, step, tool, key, user, correlation, intent).hash(ink);
+    ink.json(arguments);
+}
+
+fn reply(ink: &mut Ink, reply: &HostReply) {
+    mem::discriminant(reply).hash(ink);
+    match reply {
+        HostReply::Tool { structured, is_error } => {
+            is_error.hash(ink);
+            ink.json(structured);
+        }
+        HostReply::Protocol { code, message } => (code, message).hash(ink),
+        HostReply::Cancelled | HostReply::Broken | HostReply::NoAnswer => {}
     }
 }
 
 /// A request without its site and its fault, but for what an oracle asks of the fault: whether there was one, whether it
 /// named a date, and whether its key was forgotten.
-fn sent(ink: &mut Ink, sent: &Sent) -> fmt::Result {
+fn sent(ink: &mut Ink, sent: &Sent) {
     let Sent { exchange, site: _, operation, key, correlation, step, reference, amount, fault } = sent;
     let by_date = matches!(
         fault,
@@ -139,26 +179,24 @@ fn sent(ink: &mut Ink, sent: &Sent) -> fmt::Result {
     );
     let struck = fault.is_some();
     let forgotten = matches!(fault, Some(Fault::Circumstance(Circumstance::KeyExpired)));
-    write!(
-        ink,
-        "{exchange:?} {} {key:?} {correlation} {step:?} {reference:?} {amount:?} {struck} {by_date} {forgotten}",
-        operation.label
-    )
+    (exchange, operation, key, correlation, step, reference, amount, struck, by_date, forgotten).hash(ink);
 }
 
 /// Writes what of a plan still lies ahead: what goes wrong over time, and what has not fired.
-pub(super) fn ahead(ink: &mut Ink, plan: &[Planned], fired: &[bool], arrivals: &[u32]) -> fmt::Result {
+pub(super) fn ahead(ink: &mut Ink, plan: &[Planned], fired: &[bool], arrivals: &[u32]) {
     let mut waiting = false;
     for (planned, fired) in plan.iter().zip(fired) {
         match planned {
-            Planned::Over(..) => write!(ink, "|{planned}")?,
+            Planned::Over(..) => planned.to_string().hash(ink),
             Planned::At(..) if !fired => {
                 waiting = true;
-                write!(ink, "|{planned}")?;
+                planned.to_string().hash(ink);
             }
             Planned::At(..) => {}
         }
     }
     // Where a fault waits for its site, it matters how often the place has come.
-    if waiting { write!(ink, "|{arrivals:?}") } else { Ok(()) }
+    if waiting {
+        arrivals.hash(ink);
+    }
 }

@@ -1,7 +1,7 @@
 //! The stage: what every world shares. It names the site of each request, asks the choices what goes wrong, lets the
 //! providers handle deliveries, and writes all of it down. It knows nothing of sockets or of virtual time.
 
-use std::fmt::{self, Write as _};
+use std::hash::Hash as _;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -219,7 +219,7 @@ impl Stage {
     }
 
     /// Notes what came back for an exchange. Says whether the print is to be made now: it was the last fault's.
-    pub fn observed(&self, exchange: ExchangeId, what: fmt::Arguments<'_>) -> bool {
+    pub fn observed(&self, exchange: ExchangeId, what: impl FnOnce(&mut Ink)) -> bool {
         let printing = &mut self.inner().printing;
         printing.observe(what);
         matches!(printing, Printing::Struck { exchange: Some(struck), .. } if *struck == exchange)
@@ -238,11 +238,10 @@ impl Stage {
         // What has died remembers nothing of what it observed.
         let mut ink = if crash { Ink::new() } else { observed };
         let (plan, fired, arrivals) = inner.choices.so_far();
-        let written = write!(ink, "{:?} {:?}", self.recorder.now(), self.utc())
-            .and_then(|()| inner.providers.write_state(&mut ink))
-            .and_then(|()| print::ahead(&mut ink, plan, fired, arrivals))
-            .and_then(|()| print::record(&mut ink, &self.recorder.lock()));
-        written.expect("ink takes everything");
+        (self.recorder.now(), self.utc()).hash(&mut ink);
+        inner.providers.write_state(&mut ink);
+        print::ahead(&mut ink, plan, fired, arrivals);
+        print::record(&mut ink, &self.recorder.lock());
         inner.printing = Printing::Done(rest(&mut ink).map(|()| as_print(ink.dry())));
     }
 

@@ -1,7 +1,5 @@
 //! Taking stock at rest: how the system's own journal says that its orders stand. Shared by the worlds.
 
-use std::collections::BTreeSet;
-
 use giftgenius::checkout::order::Order;
 use giftgenius::checkout::state::{Charge, Ending};
 use giftgenius::ids::{EventId, OrderId};
@@ -37,8 +35,8 @@ pub async fn take_stock(journal: &dyn Journal, named: Named) -> Result<Rest, Jou
 /// What a run speaks of that a journal does not list.
 #[derive(Debug)]
 pub struct Named {
-    orders: BTreeSet<String>,
-    events: BTreeSet<String>,
+    orders: Vec<String>,
+    events: Vec<String>,
 }
 
 fn order_at_rest(order: &Order) -> OrderAtRest {
@@ -59,29 +57,43 @@ fn order_at_rest(order: &Order) -> OrderAtRest {
 /// Every order that a run speaks of, at the providers and in the system's log, and every event that was delivered. A
 /// journal lists only orders that are open or parked, so the rest has to be asked for by name.
 pub fn named(record: &Record) -> Named {
-    let mut orders: BTreeSet<&str> = BTreeSet::new();
+    let (mut orders, mut events) = (Each::default(), Each::default());
     for effect in &record.ledger.effects {
-        orders.insert(order_of_reference(&effect.reference));
+        orders.add(order_of_reference(&effect.reference));
     }
     for event in &record.trace.events {
         match &event.kind {
-            EventKind::Sent(sent) => orders.extend(sent.reference.as_deref().map(order_of_reference)),
-            EventKind::Log(line) => orders.extend(order_of_line(line)),
+            EventKind::Sent(sent) => sent.reference.iter().for_each(|of| orders.add(order_of_reference(of))),
+            EventKind::Log(line) => order_of_line(line).into_iter().for_each(|order| orders.add(order)),
+            EventKind::Webhook(delivery) => events.add(&delivery.id),
             EventKind::CallStarted(_)
             | EventKind::CallEnded { .. }
             | EventKind::Delivered { .. }
             | EventKind::Effect(_)
             | EventKind::Answered { .. }
             | EventKind::Struck { .. }
-            | EventKind::Webhook(_)
             | EventKind::Crashed
             | EventKind::Restarted
             | EventKind::Switched { .. } => {}
         }
     }
-    Named {
-        orders: orders.into_iter().map(str::to_owned).collect(),
-        events: record.trace.webhooks().map(|delivery| delivery.id.clone()).collect(),
+    Named { orders: orders.in_order(), events: events.in_order() }
+}
+
+/// Names, each once. A run speaks of few, and of the same again and again: so the latest is looked at first.
+#[derive(Default)]
+struct Each<'a>(Vec<&'a str>);
+
+impl<'a> Each<'a> {
+    fn add(&mut self, name: &'a str) {
+        if !self.0.iter().rev().any(|known| *known == name) {
+            self.0.push(name);
+        }
+    }
+
+    fn in_order(mut self) -> Vec<String> {
+        self.0.sort_unstable();
+        self.0.into_iter().map(str::to_owned).collect()
     }
 }
 

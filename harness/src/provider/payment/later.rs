@@ -13,7 +13,7 @@ use crate::provider::{Now, ProviderRequest};
 use crate::trace::Record;
 
 /// Something to be done later.
-#[derive(Debug)]
+#[derive(Hash, Debug)]
 pub(super) struct Due {
     /// Not before, since the run began.
     at: Duration,
@@ -24,7 +24,7 @@ pub(super) struct Due {
 }
 
 /// What is to be done.
-#[derive(Debug)]
+#[derive(Hash, Debug)]
 pub(super) enum Later {
     /// A charge is captured, unless it was called off.
     Capture { charge: usize },

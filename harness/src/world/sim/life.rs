@@ -4,20 +4,20 @@
 //! instant between the crash and the abortion of its tasks. The journal, the clocks' errors and what is on its way in the
 //! network outlive a crash; everything else is lost with the process.
 
-use std::fmt::Write as _;
+use std::hash::Hash as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
 use giftgenius::app::{App, ToolCall};
-use giftgenius::journal::memory::MemoryJournal;
 use giftgenius::policy::Policy;
 use giftgenius::ports::{BoxFuture, Clock as _, Ports};
 use tokio::sync::Notify;
 
 use super::journal::SimJournal;
 use super::ports::{SimClock, SimLog};
+use super::store::Store;
 use super::tasks::SimTasks;
 use super::transport::SimTransport;
 use crate::system::entropy::SeededEntropy;
@@ -93,7 +93,7 @@ pub struct House {
     /// Providers, choices and record.
     pub stage: Arc<Stage>,
     /// The store.
-    pub journal: Arc<MemoryJournal>,
+    pub journal: Store,
     /// Each replica's calendar clock.
     pub clocks: Vec<Arc<SimClock>>,
     /// The system's numbers.
@@ -128,7 +128,7 @@ impl House {
         let replicas = clocks.len();
         let house = Arc::new(Self {
             stage,
-            journal: Arc::new(MemoryJournal::new()),
+            journal: Store::default(),
             clocks,
             policy,
             late: Arc::new(AtomicUsize::new(0)),
@@ -235,8 +235,8 @@ impl House {
             if self.webhooks || self.late.load(Ordering::Relaxed) > 0 || (is_restart && remembers) {
                 return None;
             }
-            let clocks: Vec<_> = self.clocks.iter().map(|clock| clock.now()).collect();
-            write!(ink, "{clocks:?} {:?}", self.journal).expect("ink takes everything");
+            self.clocks.iter().for_each(|clock| clock.now().hash(ink));
+            self.journal.write_state(ink);
             Some(())
         });
     }

@@ -2,12 +2,14 @@
 //!
 //! Nothing here touches a socket, a thread or a disk, so a run is a pure function of scenario, plan and seed and costs
 //! microseconds. It must run on [`runtime`]'s runtime, whose clock is paused: time then jumps from timer to timer.
-//! [`life`] holds the system's incarnations and ends them, [`transport`] realises deliveries, [`journal`] is the store,
+//! [`life`] holds the system's incarnations and ends them, [`transport`] realises deliveries, [`store`] is what outlives
+//! them and [`journal`] an incarnation's handle on it,
 //! [`tasks`] holds what runs in the background, [`ports`] are clock and log.
 
 pub mod journal;
 pub mod life;
 pub mod ports;
+pub mod store;
 pub mod tasks;
 pub mod transport;
 
@@ -254,7 +256,7 @@ impl World for SimWorld {
 
     fn switch(&self, checkout: bool) -> BoxFuture<'_, Result<(), RunError>> {
         Box::pin(async move {
-            let set = switches::set_checkout(&*self.house.journal, checkout).await;
+            let set = switches::set_checkout(&self.house.journal, checkout).await;
             set.map_err(|error| RunError::Journal {
                 path: "(memory)".into(),
                 act: "written",
@@ -271,7 +273,7 @@ impl World for SimWorld {
                 tasks.end().await;
             }
             let named = named(&self.house.stage.recorder().lock());
-            let journal: &dyn Journal = &*self.house.journal;
+            let journal: &dyn Journal = &self.house.journal;
             take_stock(journal, named).await.map_err(journal_failed("read"))
         })
     }

@@ -1,5 +1,7 @@
 //! Deliveries realised in virtual time: the simulated network between the system and its providers.
 
+use std::hash::Hash;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -128,7 +130,7 @@ impl Transport for SimTransport {
             };
             if delivery.reply == Reply::Refuse {
                 saw(Seen::Refused);
-                self.observed(exchange, &Seen::Refused);
+                self.observed(exchange, &Observed::Nothing(&Seen::Refused));
                 return Err(TransportError::NotSent);
             }
             let crash = delivery.crash;
@@ -173,11 +175,11 @@ impl Transport for SimTransport {
                 // What was never applied has no reply to pass on; one that trickles is never whole in time.
                 (Reply::Silence | Reply::Refuse | Reply::Trickle | Reply::Pass { .. }, _) => {
                     saw(Seen::Silence);
-                    self.observed(exchange, &Seen::Silence);
+                    self.observed(exchange, &Observed::Nothing(&Seen::Silence));
                     std::future::pending().await
                 }
             };
-            self.observed(exchange, &reply);
+            self.observed(exchange, &Observed::of(&reply));
             if crash.is_some() {
                 self.dies().await;
             }
@@ -186,10 +188,29 @@ impl Transport for SimTransport {
     }
 }
 
+/// What comes back to the system, as a print has it.
+#[derive(Hash)]
+enum Observed<'a> {
+    Nothing(&'a Seen),
+    Failure(mem::Discriminant<TransportError>),
+    Reply { status: u16, retry_after: &'a Option<String>, date: &'a Option<String>, body: &'a [u8] },
+}
+
+impl<'a> Observed<'a> {
+    fn of(reply: &'a Result<Response, TransportError>) -> Self {
+        match reply {
+            Ok(Response { status, retry_after, date, body }) => {
+                Self::Reply { status: *status, retry_after, date, body }
+            }
+            Err(failure) => Self::Failure(mem::discriminant(failure)),
+        }
+    }
+}
+
 impl SimTransport {
     /// The system is about to see what came back.
-    fn observed(&self, exchange: ExchangeId, what: &dyn std::fmt::Debug) {
-        if self.house.stage.observed(exchange, format_args!("|{exchange:?} {what:?}")) {
+    fn observed(&self, exchange: ExchangeId, what: &Observed<'_>) {
+        if self.house.stage.observed(exchange, |ink| (exchange, what).hash(ink)) {
             self.house.make_print(Print::Observed);
         }
     }

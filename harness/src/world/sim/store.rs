@@ -1,0 +1,56 @@
+//! The store: the memory journal, and what was ever written to it, so that a print can hold all that stands there.
+
+use std::hash::Hash as _;
+use std::sync::Mutex;
+
+use futures_util::FutureExt as _;
+use giftgenius::journal::memory::MemoryJournal;
+use giftgenius::journal::{Batch, CommitError, JournalError, Key, RecordState, Stored};
+use giftgenius::ports::{BoxFuture, Journal};
+use jiff::Timestamp;
+
+use crate::world::print::Ink;
+
+/// The system's store, which outlives its incarnations.
+#[derive(Default)]
+pub struct Store {
+    records: MemoryJournal,
+    /// Every record that was to be created; some were not, some are gone again, some were created twice.
+    created: Mutex<Vec<Key>>,
+}
+
+impl Store {
+    /// Writes every record that stands here.
+    pub fn write_state(&self, ink: &mut Ink) {
+        let mut keys = self.created.lock().expect("no holder of the keys panics").clone();
+        keys.sort_unstable();
+        keys.dedup();
+        for key in keys {
+            let found = self.records.get(&key).now_or_never().expect("memory answers at once");
+            if let Some(Stored { version, record }) = found.expect("memory can be read") {
+                (key, version).hash(ink);
+                ink.json(&*record);
+            }
+        }
+    }
+}
+
+impl Journal for Store {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
+        self.records.get(key)
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), CommitError>> {
+        let created = batch.writes.iter().filter(|write| write.expected.is_none()).map(|write| write.key.clone());
+        self.created.lock().expect("no holder of the keys panics").extend(created);
+        self.records.commit(batch)
+    }
+
+    fn list(&self, state: RecordState) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>> {
+        self.records.list(state)
+    }
+
+    fn drop_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, JournalError>> {
+        self.records.drop_expired(now)
+    }
+}
