@@ -62,11 +62,11 @@ pub async fn wait(app: &Arc<App>, id: &OrderId, answer_by: Instant) -> Result<Op
         if !order.is_open() {
             return Ok(Some(order));
         }
-        let goes_on = if let Some(mut news) = news {
-            match tokio::time::timeout_at(answer_by, news.wait_for(|phase| *phase > Phase::Working)).await {
-                Ok(Ok(phase)) => *phase != Phase::Background,
+        let goes_on = if let Some(news) = news {
+            match tokio::time::timeout_at(answer_by, news.past_working()).await {
+                Ok(Some(phase)) => phase != Phase::Background,
                 // Its driver is gone: the record tells.
-                Ok(Err(_)) => true,
+                Ok(None) => true,
                 Err(_) => false,
             }
         } else if Instant::now() >= answer_by || !matches!(standing(&order), Standing::Pending(..)) {

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
-use tokio::sync::{Notify, watch};
 
 use crate::ids::OrderId;
 
@@ -31,8 +31,55 @@ type Orders = BTreeMap<OrderId, Driven>;
 
 /// An order that is driven here: news of it, and the bell that calls its driver back from waiting.
 struct Driven {
-    news: watch::Sender<Phase>,
+    news: Arc<News>,
     bell: Arc<Notify>,
+}
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        self.news.change(|state| state.is_gone = true);
+    }
+}
+
+/// What is told of an order's driver. Who waits for it is woken in the order in which they began to wait, so that a run
+/// can be repeated.
+pub struct News {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Clone, Copy)]
+struct State {
+    phase: Phase,
+    /// Nothing more will be told.
+    is_gone: bool,
+}
+
+impl News {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of the news panics")
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state());
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until the driver is past [`Phase::Working`] and answers where it is; `None` if it is gone before that.
+    pub async fn past_working(&self) -> Option<Phase> {
+        loop {
+            // Counts from here: no change falls between the look and the wait.
+            let changed = self.changed.notified();
+            let State { phase, is_gone } = *self.state();
+            if phase > Phase::Working {
+                return Some(phase);
+            }
+            if is_gone {
+                return None;
+            }
+            changed.await;
+        }
+    }
 }
 
 impl Waiters {
@@ -44,7 +91,8 @@ impl Waiters {
     /// lost the order in the journal by then, or has just ended it, and whoever waited for that one looks again.
     pub fn begin(&self, order: &OrderId) -> Driver {
         let bell = Arc::new(Notify::new());
-        let driven = Driven { news: watch::Sender::new(Phase::Working), bell: bell.clone() };
+        let state = Mutex::new(State { phase: Phase::Working, is_gone: false });
+        let driven = Driven { news: Arc::new(News { state, changed: Notify::new() }), bell: bell.clone() };
         self.orders().insert(order.clone(), driven);
         Driver { waiters: self.clone(), order: order.clone(), bell }
     }
@@ -55,9 +103,9 @@ impl Waiters {
         bell.inspect(|bell| bell.notify_waiters()).is_some()
     }
 
-    /// Waits until an order that is driven here is past [`Phase::Working`]; `None` if it is not driven here.
-    pub fn wait(&self, order: &OrderId) -> Option<watch::Receiver<Phase>> {
-        self.orders().get(order).map(|driven| driven.news.subscribe())
+    /// The news of an order that is driven here; `None` if it is not.
+    pub fn wait(&self, order: &OrderId) -> Option<Arc<News>> {
+        self.orders().get(order).map(|driven| driven.news.clone())
     }
 }
 
@@ -73,7 +121,7 @@ impl Driver {
     /// Tells all who wait.
     pub fn tell(&self, phase: Phase) {
         if let Some(driven) = self.waiters.orders().get(&self.order).filter(|driven| self.is_own(driven)) {
-            driven.news.send_replace(phase);
+            driven.news.change(|state| state.phase = phase);
         }
     }
 
@@ -98,6 +146,8 @@ impl Drop for Driver {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test]
@@ -108,10 +158,7 @@ mod tests {
         let driver = waiters.begin(&order);
         assert!(waiters.wake(&order));
         let woken = driver.woken();
-        assert!(
-            tokio::time::timeout(std::time::Duration::ZERO, woken).await.is_err(),
-            "what was before does not count"
-        );
+        assert!(tokio::time::timeout(Duration::ZERO, woken).await.is_err(), "what was before does not count");
         let woken = driver.woken();
         assert!(waiters.wake(&order));
         woken.await;
@@ -122,16 +169,44 @@ mod tests {
         let waiters = Waiters::default();
         let order = OrderId::from("ord_1");
         let first = waiters.begin(&order);
-        let mut waited_for_first = waiters.wait(&order).unwrap();
+        let waited_for_first = waiters.wait(&order).unwrap();
         let second = waiters.begin(&order);
-        assert!(waited_for_first.changed().await.is_err(), "who waited for the first looks again");
+        assert_eq!(waited_for_first.past_working().await, None, "who waited for the first looks again");
         first.tell(Phase::Ended);
         drop(first);
         let waited_for_second = waiters.wait(&order).expect("the second still drives it");
-        assert_eq!(*waited_for_second.borrow(), Phase::Working);
+        let told = waited_for_second.past_working();
+        assert!(tokio::time::timeout(Duration::ZERO, told).await.is_err(), "it is still working");
+        let told = waited_for_second.past_working();
         second.tell(Phase::Background);
-        assert_eq!(*waited_for_second.borrow(), Phase::Background);
+        assert_eq!(told.await, Some(Phase::Background));
         drop(second);
+        assert_eq!(waited_for_second.past_working().await, Some(Phase::Background), "what was told stays told");
         assert!(waiters.wait(&order).is_none());
+    }
+
+    #[tokio::test]
+    async fn all_who_wait_are_told_in_the_order_in_which_they_came() {
+        let waiters = Waiters::default();
+        let order = OrderId::from("ord_1");
+        let driver = waiters.begin(&order);
+        let woken = Arc::new(Mutex::new(Vec::new()));
+        let waiting: Vec<_> = (0..20)
+            .map(|number| {
+                let (news, woken) = (waiters.wait(&order).unwrap(), woken.clone());
+                tokio::spawn(async move {
+                    let told = news.past_working().await;
+                    woken.lock().unwrap().push(number);
+                    told
+                })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        assert!(woken.lock().unwrap().is_empty());
+        driver.tell(Phase::Ended);
+        for told in waiting {
+            assert_eq!(told.await.unwrap(), Some(Phase::Ended));
+        }
+        assert_eq!(*woken.lock().unwrap(), (0..20).collect::<Vec<_>>());
     }
 }
