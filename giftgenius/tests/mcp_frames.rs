@@ -185,6 +185,8 @@ fn over_http_what_the_protocol_refuses_is_told_in_json_too() {
     let plain = [("authorization", authorization.as_str()), ("content-type", "text/plain")];
     let plain = server.send("POST", "/mcp", &plain, &ping);
     assert_eq!((plain.status, &plain.json()["error"]["code"]), (415, &json!(-32600)), "{plain:?}");
+    let marked = post(&server, "2025-11-25", format!("\u{feff}{ping}").as_bytes());
+    assert_eq!((marked.status, &marked.json()["result"]), (200, &json!({})), "{marked:?}");
     let get = server.send("GET", "/mcp", &[("authorization", &authorization)], "");
     assert_eq!((get.status, get.head.contains("allow: post")), (405, true), "{get:?}");
     let modern = post(&server, "2026-07-28", br#"{"jsonrpc":"2.0","id":7,"method":"buy"}"#);

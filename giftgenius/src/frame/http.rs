@@ -13,7 +13,7 @@ use axum::middleware::Next;
 use http_body_util::{BodyExt as _, Collected, Limited};
 use rmcp::model::{ProtocolVersion, RequestId};
 
-use super::{Asked, FRAME_BYTES_MAX, Reason, Refusal, Verdict, judge};
+use super::{Asked, FRAME_BYTES_MAX, Reason, Refusal, Verdict, judge, without_mark};
 
 /// How long a body may take to come: a megabyte within this is 35 kB/s, and a body that trickles for ever ends.
 pub const BODY_TIME_MAX: Duration = Duration::from_secs(30);
@@ -38,6 +38,8 @@ pub async fn guard(request: Request, next: Next) -> Response<Body> {
         Ok(body) => body,
         Err(reason) => return refused(&Refusal::new(None, reason), modern),
     };
+    // rmcp reads a line with a byte order mark, and not a body.
+    let body = body.slice_ref(without_mark(&body));
     let (id, body) = match judge(&body) {
         Verdict::Request(asked) => {
             let Asked { id, raw_arguments, rewritten, .. } = *asked;
@@ -105,8 +107,8 @@ const fn status(reason: &Reason, modern: bool) -> StatusCode {
     match reason {
         Reason::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
         Reason::TooSlow => StatusCode::REQUEST_TIMEOUT,
-        Reason::MethodUnknown { .. } if modern => StatusCode::NOT_FOUND,
-        Reason::MethodUnknown { .. } | Reason::Params(..) => StatusCode::OK,
+        Reason::MethodUnknown { .. } | Reason::NoHandshake if modern => StatusCode::NOT_FOUND,
+        Reason::MethodUnknown { .. } | Reason::NoHandshake | Reason::Params(..) => StatusCode::OK,
         Reason::NotJson(_)
         | Reason::TooDeep
         | Reason::TooMany

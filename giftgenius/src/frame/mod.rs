@@ -37,7 +37,8 @@ pub const DEPTH_MAX: usize = 64;
 /// How many values a frame may hold, keys apart. A value takes up to 30 times its bytes in memory, which this bounds.
 pub const ITEMS_MAX: usize = 10_000;
 
-/// What this server answers, and what the parameters of each have to hold.
+/// What this server answers, and what the parameters of each have to hold. rmcp would also answer requests for prompts
+/// and resources, with empty lists, which would be to serve what was never declared.
 const SERVED: [(&str, &str); 5] = [
     ("initialize", "`protocolVersion` (text), `capabilities` (an object) and `clientInfo` (with `name` and `version`)"),
     ("ping", "nothing"),
@@ -45,6 +46,9 @@ const SERVED: [(&str, &str); 5] = [
     ("tools/list", "at most a `cursor` (text)"),
     ("tools/call", "`name` (text) and `arguments` (an object); `_meta`, if there is one, is an object"),
 ];
+
+/// Where a request of 2026-07-28 or later says its revision. A client of before says it once, in `initialize`.
+const META_REVISION: &str = "io.modelcontextprotocol/protocolVersion";
 
 /// Arguments of a call that are no object, as they came.
 #[derive(Clone, PartialEq, Debug)]
@@ -64,7 +68,7 @@ pub enum Verdict {
     Response,
     /// It is answered with this.
     Refused(Refusal),
-    /// The same of a notification, which JSON-RPC never answers.
+    /// The same of a notification or an answer, which JSON-RPC never answers.
     Ignored(Refusal),
 }
 
@@ -84,7 +88,7 @@ pub struct Asked {
 /// Judges a frame: a line of stdin without its end, or a request's body. Of one that is longer than [`FRAME_BYTES_MAX`] a
 /// beginning that is longer is enough.
 pub fn judge(frame: &[u8]) -> Verdict {
-    let frame = frame.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(frame);
+    let frame = without_mark(frame);
     if frame.len() > FRAME_BYTES_MAX {
         let id = read(readable(&frame[..FRAME_BYTES_MAX])).id;
         return Verdict::Refused(Refusal::new(id, Reason::TooLong));
@@ -99,7 +103,7 @@ pub fn judge(frame: &[u8]) -> Verdict {
         (Ok(Value::Object(object)), None) => object,
         (Ok(value), Some(fault)) => {
             let refusal = Refusal::new(id, fault);
-            return if is_notification(&value) { Verdict::Ignored(refusal) } else { Verdict::Refused(refusal) };
+            return if is_unanswered(&value) { Verdict::Ignored(refusal) } else { Verdict::Refused(refusal) };
         }
         (Err(_), Some(fault)) => return Verdict::Refused(Refusal::new(id, fault)),
         (Err(error), None) => return Verdict::Refused(Refusal::new(id, Reason::NotJson(error))),
@@ -107,6 +111,11 @@ pub fn judge(frame: &[u8]) -> Verdict {
         (Ok(other), None) => return Verdict::Refused(Refusal::new(None, Reason::NotAnObject(kind(&other)))),
     };
     message(object)
+}
+
+/// A byte order mark is no part of the JSON behind it (RFC 8259 §8.1).
+fn without_mark(frame: &[u8]) -> &[u8] {
+    frame.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(frame)
 }
 
 /// The beginning of a frame that is UTF-8.
@@ -117,9 +126,12 @@ fn readable(frame: &[u8]) -> &str {
     }
 }
 
-/// Whether JSON-RPC forbids to answer this.
-fn is_notification(value: &Value) -> bool {
-    value.get("id").is_none() && value.get("method").is_some_and(Value::is_string)
+/// Whether JSON-RPC forbids to answer this: a notification, or an answer.
+fn is_unanswered(value: &Value) -> bool {
+    match value.get("method") {
+        Some(method) => method.is_string() && value.get("id").is_none(),
+        None => value.get("result").or(value.get("error")).is_some(),
+    }
 }
 
 /// Judges an object as a message of JSON-RPC.
@@ -165,31 +177,31 @@ fn notification(method: &str, object: &Map<String, Value>) -> Verdict {
 }
 
 fn request(method: &str, id: RequestId, mut object: Map<String, Value>) -> Result<Asked, Reason> {
-    let served = SERVED.iter().find(|(served, _)| *served == method);
-    if let Some((_, needs)) = served
-        && let Some(wrong) = object.get("params").and_then(|params| wrong_params(method, params))
-    {
+    let Some((_, needs)) = SERVED.iter().find(|(served, _)| *served == method) else {
+        let names: Vec<String> = SERVED.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let near = nearest(method, &names).map(str::to_owned);
+        return Err(Reason::MethodUnknown { method: method.to_owned(), near });
+    };
+    let params = object.get("params");
+    if let Some(wrong) = params.and_then(|params| wrong_params(method, params)) {
         return Err(Reason::Params(wrong, needs));
+    }
+    if method == "initialize" && params.is_some_and(|params| params["_meta"].get(META_REVISION).is_some()) {
+        return Err(Reason::NoHandshake);
     }
     let raw_arguments = if method == "tools/call" { take_raw_arguments(&mut object)? } else { None };
     let rewritten = raw_arguments.as_ref().map(|_| serde_json::to_vec(&object).expect("what was JSON is JSON"));
-    let message = serde_json::from_value(Value::Object(object));
-    // What rmcp has no type for, because the method is not one of MCP's or because its parameters are malformed, it
-    // calls a custom request.
-    let custom = match &message {
-        Ok(ClientJsonRpcMessage::Request(request)) => matches!(request.request, ClientRequest::CustomRequest(_)),
-        Ok(_) | Err(_) => true,
-    };
-    match (message, served) {
-        (Ok(message), _) if !custom => Ok(Asked { id, message, raw_arguments, rewritten }),
-        (_, Some((_, needs))) => {
-            Err(Reason::Params(format!("the params of `{method}` are not as MCP has them"), needs))
+    // What rmcp has no type for, because its parameters are malformed, it calls a custom request.
+    match serde_json::from_value(Value::Object(object)) {
+        Ok(message @ ClientJsonRpcMessage::Request(_)) if !is_custom(&message) => {
+            Ok(Asked { id, message, raw_arguments, rewritten })
         }
-        (_, None) => {
-            let names: Vec<String> = SERVED.iter().map(|(name, _)| (*name).to_owned()).collect();
-            Err(Reason::MethodUnknown { near: nearest(method, &names).map(str::to_owned), method: method.to_owned() })
-        }
+        Ok(_) | Err(_) => Err(Reason::Params(format!("the params of `{method}` are not as MCP has them"), needs)),
     }
+}
+
+fn is_custom(message: &ClientJsonRpcMessage) -> bool {
+    matches!(message, ClientJsonRpcMessage::Request(request) if matches!(request.request, ClientRequest::CustomRequest(_)))
 }
 
 /// What is wrong with parameters that rmcp would drop as a whole, `_meta` included, rather than complain.

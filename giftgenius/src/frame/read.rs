@@ -151,6 +151,9 @@ impl<'de> Visitor<'de> for Node<'_> {
             let says_how = is_id || (depth == 1 && key == "method");
             if !(self.found.room(depth) || says_how) {
                 members.next_value::<IgnoredAny>()?;
+                if depth == 1 && (key == "result" || key == "error") {
+                    object.insert(key, Value::Null);
+                }
                 continue;
             }
             let value = members.next_value_seed(Node { found: self.found, depth })?;

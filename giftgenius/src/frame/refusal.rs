@@ -53,6 +53,8 @@ pub enum Reason {
         /// What may have been meant.
         near: Option<String>,
     },
+    /// `initialize` in a revision that has none.
+    NoHandshake,
     /// Parameters of the wrong kind: what is wrong, and what the method needs.
     Params(String, &'static str),
     /// Said by the transport, in its words.
@@ -82,7 +84,7 @@ impl Reason {
             | Self::MethodNotText
             | Self::RequestAndResponse
             | Self::Transport(_) => -32600,
-            Self::MethodUnknown { .. } => -32601,
+            Self::MethodUnknown { .. } | Self::NoHandshake => -32601,
             Self::Params(..) => -32602,
             Self::Internal => -32603,
         }
@@ -107,6 +109,7 @@ impl Reason {
             Self::MethodNotText => "method_not_text",
             Self::RequestAndResponse => "request_and_response",
             Self::MethodUnknown { .. } => "method_unknown",
+            Self::NoHandshake => "no_handshake",
             Self::Params(..) => "params",
             Self::Transport(_) => "transport",
             Self::Internal => "internal",
@@ -144,6 +147,9 @@ impl Reason {
                 let served: Vec<String> = super::SERVED.iter().map(|(name, _)| format!("`{name}`")).collect();
                 let hint = near.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 format!("unknown method `{}`{hint}; there are {}", echo(method), served.join(", "))
+            }
+            Self::NoHandshake => {
+                String::from("the revision that `_meta` names has no `initialize`; its requests need no handshake")
             }
             Self::Params(what, needs) => format!("{what}; they hold {needs}"),
             Self::Transport(sentence) => sentence.clone(),

@@ -124,6 +124,13 @@ fn what_is_no_request_is_told_why() {
         (r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#, json!(1), -32602, "`protocolVersion` (text)"),
         (r#"{"jsonrpc":"2.0","id":1,"method":"initialize"}"#, json!(1), -32602, "`protocolVersion` (text)"),
         (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#, json!(1), -32602, "without params"),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"prompts/list"}"#, json!(1), -32601, "unknown method `prompts/list`"),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#,
+            json!(1),
+            -32601,
+            "has no `initialize`",
+        ),
     ];
     for (frame, id, code, message) in table {
         let (got_id, got_code, got) = refused(frame);
@@ -187,7 +194,7 @@ fn what_fits_goes_on_as_it_came() {
     for frame in [
         r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#,
         r#"  {"params":null,"method":"tools/list","id":"☃","jsonrpc":"2.0"}  "#,
-        "\u{feff}{\"jsonrpc\":\"2.0\",\"id\":-1,\"method\":\"prompts/list\"}",
+        "\u{feff}{\"jsonrpc\":\"2.0\",\"id\":-1,\"method\":\"tools/list\"}",
         r#"{"jsonrpc":"2.0","id":1.0,"method":"server/discover","params":{"_meta":{}},"more":1}"#,
     ] {
         assert_eq!(asked(frame).rewritten, None, "{frame}");
@@ -213,6 +220,7 @@ fn a_notification_is_never_answered_and_an_answer_means_nothing() {
         r#"{"jsonrpc":"2.0","method":"x","params":{"a":1,"a":2}}"#,
         r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"get_order"}}"#,
         &deep,
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"code":2}}"#,
     ] {
         assert!(matches!(judge(malformed.as_bytes()), Verdict::Ignored(_)), "{malformed}");
     }
