@@ -217,7 +217,7 @@ fn published(spec: &ToolSpec) -> Tool {
     tool.title = Some(spec.title.to_owned());
     tool.description = Some(spec.description.into());
     tool.input_schema = object(&spec.input_schema);
-    tool.output_schema = Some(object(&spec.output_schema));
+    tool.output_schema = Some(object(&with_errors(&spec.output_schema)));
     tool.annotations = Some(
         ToolAnnotations::with_title(spec.title)
             .read_only(spec.annotations.read_only)
@@ -226,6 +226,33 @@ fn published(spec: &ToolSpec) -> Tool {
             .open_world(spec.annotations.open_world),
     );
     tool
+}
+
+/// The schema of whatever a tool answers, its errors included: clients hold the structured content of an error to the
+/// published schema too, and throw away one that does not fit, before a model gets to read it.
+fn with_errors(success: &Value) -> Value {
+    let mut success = success.clone();
+    // References are told from the root.
+    let definitions = success.as_object_mut().and_then(|success| success.remove("$defs"));
+    let text = |description: &str| serde_json::json!({ "type": "string", "description": description });
+    let error = serde_json::json!({
+        "type": "object",
+        "description": "Why the call failed; only together with `isError`.",
+        "properties": {
+            "code": text("What happened, as a constant."),
+            "message": text("What happened, for the model."),
+            "user_message": text("What to tell the person."),
+            "retryable": { "type": "boolean", "description": "Whether the identical call can succeed later." },
+            "effects": text("What stands at the providers."),
+        },
+        "required": ["code", "message", "user_message", "retryable", "effects"],
+    });
+    let failure = serde_json::json!({ "type": "object", "properties": { "error": error }, "required": ["error"] });
+    let mut whole = serde_json::json!({ "type": "object", "anyOf": [success, failure] });
+    if let Some(definitions) = definitions {
+        whole["$defs"] = definitions;
+    }
+    whole
 }
 
 fn object(schema: &Value) -> Arc<JsonObject> {
@@ -305,6 +332,27 @@ mod tests {
     }
 
     #[test]
+    fn every_error_fits_the_published_schema_and_so_does_a_success() {
+        let schema = with_errors(&json!({
+            "type": "object",
+            "properties": {"status": {"$ref": "#/$defs/Status"}},
+            "required": ["status"],
+            "$defs": {"Status": {"enum": ["paid"]}},
+        }));
+        assert_eq!(schema["type"], "object");
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        for &code in Code::ALL {
+            assert!(
+                validator.is_valid(&json!({ "error": ToolError::new(code, "so it went", &"c1".into()) })),
+                "{code:?}"
+            );
+        }
+        assert!(validator.is_valid(&json!({"status": "paid"})));
+        assert!(!validator.is_valid(&json!({"status": "lost"})));
+        assert!(!validator.is_valid(&json!({"error": "so it went"})));
+    }
+
+    #[test]
     fn a_tool_is_listed_with_its_schemas_and_promises() {
         let spec = ToolSpec {
             name: "get_order",
@@ -321,7 +369,7 @@ mod tests {
                 "title": "Order status",
                 "description": "Says how an order stands.",
                 "inputSchema": {"type": "object"},
-                "outputSchema": {"type": "object", "required": ["status"]},
+                "outputSchema": with_errors(&json!({"type": "object", "required": ["status"]})),
                 "annotations": {
                     "title": "Order status",
                     "readOnlyHint": true,

@@ -1,6 +1,6 @@
 //! What answers are due for what was sent, told by reading it without any of the guard's code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use giftgenius::frame::FRAME_BYTES_MAX;
 use rmcp::model::RequestId;
@@ -19,8 +19,8 @@ enum Due {
     Silence,
     /// One answer, with this id.
     Answer(RequestId),
-    /// One answer, with whatever id.
-    SomeAnswer,
+    /// One answer, with whatever id; the request may be the one with this id.
+    SomeAnswer(Option<RequestId>),
     /// Either: the plain reader cannot tell.
     Unknown,
 }
@@ -31,25 +31,28 @@ fn due(line: &[u8]) -> (Due, Option<RequestId>) {
         return (Due::Silence, None);
     }
     if whole.len() > FRAME_BYTES_MAX {
-        return (Due::SomeAnswer, None);
+        return (Due::SomeAnswer(None), None);
     }
     let value: Value = match serde_json::from_slice(whole) {
         Ok(value) => value,
         Err(error) if error.to_string().contains("recursion") => return (Due::Unknown, None),
-        Err(_) => return (Due::SomeAnswer, None),
+        Err(_) => return (Due::SomeAnswer(None), None),
     };
-    let Some(object) = value.as_object() else { return (Due::SomeAnswer, None) };
+    let Some(object) = value.as_object() else { return (Due::SomeAnswer(None), None) };
     let cancels = value.pointer("/params/requestId").filter(|_| value["method"] == "notifications/cancelled");
     let cancels = cancels.and_then(|id| serde_json::from_value(id.clone()).ok());
     let method = object.get("method");
     let due = match object.get("id") {
         None if method.is_some_and(Value::is_string) => return (Due::Silence, cancels),
         _ if method.is_none() && (object.contains_key("result") || object.contains_key("error")) => Due::Silence,
-        // Which of two ids is meant is not for this reader to say.
-        Some(id) if String::from_utf8_lossy(whole).matches("\"id\"").count() == 1 && !whole.contains(&b'\\') => {
-            serde_json::from_value(id.clone()).map_or(Due::SomeAnswer, Due::Answer)
-        }
-        _ => Due::SomeAnswer,
+        Some(id) => match serde_json::from_value(id.clone()).ok() {
+            // Which of two ids is meant is not for this reader to say.
+            Some(id) if String::from_utf8_lossy(whole).matches("\"id\"").count() == 1 && !whole.contains(&b'\\') => {
+                Due::Answer(id)
+            }
+            id => Due::SomeAnswer(id),
+        },
+        None => Due::SomeAnswer(None),
     };
     (due, None)
 }
@@ -58,7 +61,7 @@ fn due(line: &[u8]) -> (Due, Option<RequestId>) {
 pub(crate) fn hold(session: &Session, said: &[u8]) -> Result<(), String> {
     let (mut least, mut most) = (0, 0);
     let mut by_id: BTreeMap<String, usize> = BTreeMap::new();
-    let mut cancelled = Vec::new();
+    let (mut cancelled, mut unsure) = (BTreeSet::new(), Vec::new());
     let name = |id: &RequestId| serde_json::to_string(id).expect("an id is JSON");
     let sent = session.frames.join(&b'\n');
     for line in sent.split(|byte| *byte == b'\n') {
@@ -67,7 +70,10 @@ pub(crate) fn hold(session: &Session, said: &[u8]) -> Result<(), String> {
         match due {
             Due::Silence => {}
             Due::Unknown => most += 1,
-            Due::SomeAnswer => (least, most) = (least + 1, most + 1),
+            Due::SomeAnswer(id) => {
+                (least, most) = (least + 1, most + 1);
+                unsure.extend(id.as_ref().map(name));
+            }
             Due::Answer(id) => {
                 (least, most) = (least + 1, most + 1);
                 *by_id.entry(name(&id)).or_default() += 1;
@@ -76,7 +82,7 @@ pub(crate) fn hold(session: &Session, said: &[u8]) -> Result<(), String> {
     }
     // A cancelled request may be answered or not.
     for id in &cancelled {
-        least -= by_id.remove(id).unwrap_or(0);
+        least -= by_id.remove(id).unwrap_or(0) + unsure.iter().filter(|unsure| *unsure == id).count();
     }
     let mut said_by_id: BTreeMap<String, usize> = BTreeMap::new();
     let mut count = 0;
