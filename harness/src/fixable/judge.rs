@@ -17,7 +17,14 @@ pub(super) struct Judged {
     pub(super) wrong: Option<String>,
     /// What became of a call that an error could mend; `None` where there is nothing to mend, or nothing that would.
     pub(super) mended: Option<Mending>,
+    /// Why no message could have mended it, where that shows only when it is tried.
+    pub(super) beyond: Option<&'static str>,
 }
+
+/// Nobody can know the value that is gone, and what stood in for it was understood: that the business has none of it says
+/// nothing of the message.
+const THE_BUSINESSS: &str =
+    "what is nearest to it is understood, and refused by the business: the person has to decide";
 
 /// What became of a call that could be mended.
 #[derive(Clone, Debug)]
@@ -41,20 +48,15 @@ pub(super) fn judge(house: &House, tool: &Published<'_>, valid: &Value, case: &C
     let reply = house.call(USER, name, arguments.clone());
     let unchanged = house.marks() == marks;
     let wrong = wrong(&case.expected, &reply, unchanged, house.books() == books);
-    let mended = match case.remedy {
-        Remedy::Beyond(_) | Remedy::Needless => None,
-        Remedy::Restored | Remedy::Replaced(_) if accepted(&reply) => None,
-        Remedy::Restored | Remedy::Replaced(_) => Some(mend(
-            house,
-            tool,
-            valid,
-            case,
-            seed,
-            Turn { name: name.to_owned(), arguments, reply: reply.clone() },
-            books,
-        )),
-    };
-    Judged { answered: told(&reply), wrong, mended }
+    let answered = told(&reply);
+    if accepted(&reply) || !matches!(case.remedy, Remedy::Restored | Remedy::Replaced(_)) {
+        return Judged { answered, wrong, mended: None, beyond: None };
+    }
+    let first = Turn { name: name.to_owned(), arguments, reply };
+    match mend(house, tool, valid, case, seed, first, books) {
+        Ok(mending) => Judged { answered, wrong, mended: Some(mending), beyond: None },
+        Err(why) => Judged { answered, wrong, mended: None, beyond: Some(why) },
+    }
 }
 
 /// A call with its answer.
@@ -72,7 +74,7 @@ fn mend(
     seed: u64,
     first: Turn,
     before: Books,
-) -> Mending {
+) -> Result<Mending, &'static str> {
     let mut agent = Agent::new(tool.name, tool.schema, seed);
     let Turn { mut name, mut arguments, mut reply } = first;
     for turn in 1..=TURNS_MAX {
@@ -82,8 +84,11 @@ fn mend(
             HostReply::Tool { .. } | HostReply::Cancelled | HostReply::Broken | HostReply::NoAnswer => None,
         };
         let Some(next) = next else {
+            if turn > 1 && matches!(case.remedy, Remedy::Replaced(_)) && is_business(&reply) {
+                return Err(THE_BUSINESSS);
+            }
             let lacks = Some(format!("says nothing that could be tried after `{}`", told(&reply)));
-            return Mending { turns: None, kept: false, lacks };
+            return Ok(Mending { turns: None, kept: false, lacks });
         };
         name = next.tool.unwrap_or(name);
         arguments = next.arguments;
@@ -105,10 +110,16 @@ fn mend(
             } else {
                 (turn > 1).then(|| String::from("does not tell all at once what is wrong"))
             };
-            return Mending { turns: Some(turn), kept: differs.is_none() && added == adds(tool.name), lacks };
+            return Ok(Mending { turns: Some(turn), kept: differs.is_none() && added == adds(tool.name), lacks });
         }
     }
-    Mending { turns: None, kept: false, lacks: Some(format!("leads in {TURNS_MAX} turns to `{}`", told(&reply))) }
+    Ok(Mending { turns: None, kept: false, lacks: Some(format!("leads in {TURNS_MAX} turns to `{}`", told(&reply))) })
+}
+
+/// Whether the business said no, to arguments that were understood.
+fn is_business(reply: &HostReply) -> bool {
+    matches!(reply, HostReply::Tool { structured, is_error: true }
+        if structured.pointer("/error/type").and_then(Value::as_str) == Some("business"))
 }
 
 /// In what the mended call is not the one that was meant, where that could be known.

@@ -170,7 +170,12 @@ fn told(made: &[Made], sending: Duration) -> Errors {
     let well = wrong == 0 && bars.iter().all(|bar| bar.is_met());
     let mut beyond: Vec<Beyond> = Vec::new();
     for made in made {
-        let Remedy::Beyond(why) = made.case.remedy else { continue };
+        let found = made.judged.as_ref().and_then(|judged| judged.beyond);
+        let why = match made.case.remedy {
+            Remedy::Beyond(why) => Some(why),
+            Remedy::Restored | Remedy::Replaced(_) | Remedy::Needless => found,
+        };
+        let Some(why) = why else { continue };
         let name = format!("{} {}", made.tool, made.case.label);
         match beyond.iter_mut().find(|known| known.why == why) {
             Some(known) => known.cases.push(name),

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::error::{Told, Violation};
-use crate::malform::{pointer, schema};
+use crate::malform::{is_identifier, pointer, schema};
 
 pub(super) struct Rules<'a> {
     pub(super) schema: &'a Value,
@@ -88,6 +88,8 @@ impl Rules<'_> {
         let rule = schema::at(self.schema, at)?;
         let most = |keyword: &str| rule.get(keyword)?.as_u64().and_then(|most| usize::try_from(most).ok());
         match value {
+            // Half an identifier is none.
+            Value::String(_) if pointer::split(at).is_some_and(|(_, name)| is_identifier(&name)) => None,
             Value::String(text) => {
                 let most = most("maxLength").filter(|most| text.chars().count() > *most)?;
                 Some(json!(text.chars().take(most).collect::<String>()))
