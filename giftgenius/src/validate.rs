@@ -144,6 +144,12 @@ fn describe(error: &ValidationError<'_>, schema: &Value, arguments: &Value, name
             .take(VIOLATIONS_MAX)
             .map(|name| unknown_field(at, name, value, rule, arguments, names))
             .collect(),
+        // Where an object takes no field at all, the library does not say which came.
+        ValidationErrorKind::FalseSchema if names::properties(rule).is_empty() => {
+            let object = arguments.pointer(at).unwrap_or(&Value::Null);
+            let came = object.as_object().into_iter().flat_map(serde_json::Map::keys).take(VIOLATIONS_MAX);
+            came.map(|name| unknown_field(at, name, object, rule, arguments, names)).collect()
+        }
         ValidationErrorKind::Type { kind } => {
             let suggestion = meant::of_type(value, rule);
             // A container or a number inside a string is a mistake of its own: the remedy is to unquote it.
@@ -191,6 +197,10 @@ fn unknown_field(at: &str, name: &str, object: &Value, rule: &Value, arguments: 
     let known = names::properties(rule);
     let meant = meant::field(at, name, object, rule, arguments, names);
     let expected = match &meant {
+        Some(place) if place == at => {
+            let whole = if at.is_empty() { "the arguments themselves" } else { at };
+            format!("no field of this name; send what it holds as {whole}, without this field around it")
+        }
         Some(place) => format!("no field of this name; did you mean `{place}`?"),
         None => match names::meant(name, &known).filter(|known| object.get(known).is_some()) {
             Some(given) => format!("no field of this name; `{given}` is given already, so leave this one out"),

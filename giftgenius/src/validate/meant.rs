@@ -14,22 +14,45 @@ pub(super) fn of_type(value: &Value, rule: &Value) -> Option<Value> {
     if value.is_null() {
         return rule.get("default").cloned();
     }
-    types(rule).into_iter().find_map(|kind| converted(value, kind, rule))
+    types(rule).into_iter().find_map(|kind| converted(value, kind, rule).or_else(|| unwrapped(value, kind).cloned()))
+}
+
+/// The one value that a list or an object holds, if it is of the kind that is wanted bare.
+fn unwrapped<'a>(value: &'a Value, kind: &str) -> Option<&'a Value> {
+    only(value).filter(|inner| fits(inner, kind))
+}
+
+/// The one value that a list or an object holds.
+fn only(value: &Value) -> Option<&Value> {
+    match value {
+        Value::Array(items) if items.len() == 1 => items.first(),
+        Value::Object(members) if members.len() == 1 => members.values().next(),
+        _ => None,
+    }
+}
+
+/// Whether a text can be sent for a field at all, as far as its length goes; patterns and lists have their own words.
+fn may_be_text(text: &str, rule: &Value) -> bool {
+    let bound = |keyword: &str| rule.get(keyword).and_then(Value::as_u64);
+    let length = text.chars().count() as u64;
+    rule.get("pattern").is_none()
+        && bound("minLength").is_none_or(|least| length >= least)
+        && bound("maxLength").is_none_or(|most| length <= most)
 }
 
 fn converted(value: &Value, kind: &str, rule: &Value) -> Option<Value> {
     match (kind, value) {
         ("integer" | "number", Value::String(text)) => number(text, kind),
         ("boolean", Value::String(text)) => text.trim().to_lowercase().parse().ok().map(Value::Bool),
-        ("string", Value::Number(number)) => Some(Value::from(number.to_string())),
+        ("string", Value::Number(number)) => {
+            Some(number.to_string()).filter(|text| may_be_text(text, rule)).map(Value::from)
+        }
         ("object", Value::String(text)) => unquoted(text).filter(Value::is_object),
         // One of something, where a list is wanted; an object with one list in it is that list in a wrapping.
         ("array", Value::String(text)) => {
             unquoted(text).and_then(|inner| listed(&inner, rule)).or_else(|| listed(value, rule))
         }
         ("array", _) => listed(value, rule),
-        // The other way round, a list of one is the one.
-        (_, Value::Array(items)) if items.len() == 1 && fits(&items[0], kind) => Some(items[0].clone()),
         _ => None,
     }
 }
@@ -41,6 +64,10 @@ fn listed(value: &Value, rule: &Value) -> Option<Value> {
         Value::Array(items) => Some(Value::Array(items.clone())),
         Value::Object(members) if members.len() == 1 && members.values().all(Value::is_array) => {
             members.values().next().cloned()
+        }
+        // `tea, books` is a list that was read out.
+        Value::String(text) if fitting(value) && text.contains(',') => {
+            Some(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(Value::from).collect())
         }
         one if fitting(one) => Some(Value::Array(vec![one.clone()])),
         _ => None,
@@ -110,7 +137,7 @@ pub(super) fn allowed(rule: &Value) -> Vec<Value> {
 
 /// The nearest of the allowed values.
 pub(super) fn of_list(value: &Value, allowed: &[Value]) -> Option<Value> {
-    let text = value.as_str()?;
+    let text = value.as_str().or_else(|| only(value)?.as_str())?;
     let texts: Vec<String> = allowed.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     let wanted = snake(text);
     // `checkout` and `Checkout step` both mean the one value whose words they share.
@@ -125,7 +152,7 @@ pub(super) fn of_list(value: &Value, allowed: &[Value]) -> Option<Value> {
 
 /// A text in the case or the trim that the pattern wants.
 pub(super) fn of_pattern(value: &Value, rule: &Value) -> Option<Value> {
-    let text = value.as_str().filter(|text| text.len() <= TEXT_MAX)?.trim();
+    let text = value.as_str().filter(|text| text.len() <= TEXT_MAX)?.trim().trim_matches(['"', '\'']).trim();
     let pattern = rule.get("pattern")?.clone();
     let wanted = jsonschema::validator_for(&serde_json::json!({ "pattern": pattern })).ok()?;
     let symbol = match text.to_lowercase().as_str() {
@@ -149,6 +176,9 @@ pub(super) fn field(
     arguments: &Value,
     names: &Names,
 ) -> Option<String> {
+    if is_wrapping(name, object, rule) {
+        return Some(at.to_owned());
+    }
     let present = |known: &&String| object.get(known.as_str()).is_some();
     let absent: Vec<String> = names::properties(rule).into_iter().filter(|known| !present(&known)).collect();
     if let Some(meant) = names::meant(name, &absent) {
@@ -162,6 +192,14 @@ pub(super) fn field(
         place.split('/').nth(1).is_some_and(|first| !all.contains_key(first) || parent_is_there)
     });
     (free && parent_can_be).then(|| place.to_owned())
+}
+
+/// Whether an unknown field is all that an object holds, and holds what that object should: `{"arguments": {…}}`.
+fn is_wrapping(name: &str, object: &Value, rule: &Value) -> bool {
+    let known = names::properties(rule);
+    let inner = object.get(name).and_then(Value::as_object).filter(|inner| !inner.is_empty());
+    object.as_object().is_some_and(|all| all.len() == 1)
+        && inner.is_some_and(|inner| inner.keys().any(|name| known.iter().any(|known| known == name)))
 }
 
 #[cfg(test)]
@@ -184,6 +222,9 @@ mod tests {
             (json!({"a": 1}), json!({"type": "array", "items": {"type": "object"}}), json!([{"a": 1}])),
             (json!({"item": [1]}), json!({"type": "array", "items": {"type": "integer"}}), json!([1])),
             (json!(["tea"]), json!({"type": "string"}), json!("tea")),
+            (json!({"value": "tea"}), json!({"type": ["string", "null"]}), json!("tea")),
+            (json!({"value": 5}), json!({"type": "integer"}), json!(5)),
+            (json!("tea, books"), json!({"type": "array", "items": {"type": "string"}}), json!(["tea", "books"])),
             (json!(5), json!({"type": "string"}), json!("5")),
         ];
         for (value, rule, meant) in cases {
@@ -205,6 +246,9 @@ mod tests {
         ] {
             assert_eq!(of_type(&value, &json!({"type": kind})), None, "{value} as {kind}");
         }
+        for rule in [json!({"type": "string", "pattern": "^[A-Z]{3}$"}), json!({"type": "string", "minLength": 8})] {
+            assert_eq!(of_type(&json!(42), &rule), None, "what is suggested must not be refused: {rule}");
+        }
     }
 
     #[test]
@@ -213,13 +257,15 @@ mod tests {
         assert_eq!(of_list(&json!("Generate Ideas"), &steps), Some(json!("generate_ideas")));
         assert_eq!(of_list(&json!("ideas"), &steps), Some(json!("generate_ideas")));
         assert_eq!(of_list(&json!("CHECKOUT"), &steps), Some(json!("checkout")));
+        assert_eq!(of_list(&json!(["checkout"]), &steps), Some(json!("checkout")));
+        assert_eq!(of_list(&json!({"step": "checkout"}), &steps), Some(json!("checkout")));
         assert_eq!(of_list(&json!("party"), &steps), None);
     }
 
     #[test]
     fn a_currency_is_known_by_its_case_and_its_sign() {
         let rule = json!({"pattern": "^[A-Z]{3}$"});
-        for text in ["eur", " EUR ", "€", "Euro"] {
+        for text in ["eur", " EUR ", "€", "Euro", "\"EUR\"", "'eur'"] {
             assert_eq!(of_pattern(&json!(text), &rule), Some(json!("EUR")), "{text}");
         }
         assert_eq!(of_pattern(&json!("rubles"), &rule), None);

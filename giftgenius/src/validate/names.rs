@@ -101,11 +101,17 @@ pub(super) fn meant<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
     let find = |name: &str| known.iter().find(|known| *known == name).map(String::as_str);
     let synonym =
         || SYNONYMS.iter().filter(|(_, words)| words.contains(&wanted.as_str())).find_map(|(field, _)| find(field));
+    // `id`, where one identifier is asked for.
+    let only_id = || {
+        let mut ids = known.iter().filter(|known| known.ends_with("_id"));
+        ids.next().filter(|_| wanted == "id" && ids.next().is_none()).map(String::as_str)
+    };
     known
         .iter()
         .find(|known| snake(known) == wanted)
         .map(String::as_str)
         .or_else(synonym)
+        .or_else(only_id)
         .or_else(|| nearest(name, known))
 }
 
@@ -155,6 +161,8 @@ mod tests {
         assert_eq!(meant("qty", &known(&["sku", "quantity"])), Some("quantity"));
         assert_eq!(meant("count", &known(&["query", "limit"])), Some("limit"));
         assert_eq!(meant("coupon", &known(&["query", "limit"])), None);
+        assert_eq!(meant("id", &known(&["step", "workflow_id"])), Some("workflow_id"));
+        assert_eq!(meant("id", &known(&["payment_method_id", "workflow_id"])), None, "it may be either");
     }
 
     #[test]

@@ -73,6 +73,8 @@ fn each_mistake_is_told_with_its_place_what_came_and_what_would_be_right() {
         with("promoCode", json!("x")),
         with("coupon", json!("x")),
         with("colour", json!(1)),
+        with("items", json!([{"item": {"sku": "tea"}}])),
+        json!({"arguments": {"items": [{"sku": "tea"}], "currency": "EUR"}}),
         with("items", json!([{"sku": "tea", "qty": 1}])),
         with("items", json!([{"sku": "tea", "budget": 5}])),
         with("items", json!("[]")),
@@ -81,6 +83,7 @@ fn each_mistake_is_told_with_its_place_what_came_and_what_would_be_right() {
         with("items", json!({"item": [{"sku": "tea"}]})),
         with("budget", json!("5")),
         with("budget", json!("five")),
+        with("budget", json!({"value": 5})),
         with("budget", json!(5.5)),
         with("budget", Value::Null),
         with("promo_code", json!(5)),
@@ -92,6 +95,7 @@ fn each_mistake_is_told_with_its_place_what_came_and_what_would_be_right() {
         with("items", json!([{"sku": "t"}])),
         with("items", json!([{"sku": "teapot"}])),
         with("currency", json!("eur")),
+        with("currency", json!(42)),
         with("currency", json!("4111111111111111")),
         with("until", json!("tomorrow")),
         with("a/b~c", json!(1)),
@@ -150,4 +154,13 @@ fn what_is_allowed_is_listed_where_it_is_a_list() {
     assert_eq!(of(with("step", json!("x"))), [json!("one"), json!("two")]);
     assert_eq!(of(with("items", json!([{"sku": "tea", "size": 1}]))), [json!("quantity"), json!("sku")]);
     assert!(of(with("budget", json!(0))).is_empty());
+}
+
+#[test]
+fn where_no_field_is_taken_each_that_came_is_told() {
+    let schema = json!({"type": "object", "additionalProperties": false});
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let found = violations(&validator, &schema, &json!({"notes": "x", "when": {"a": 1}}));
+    let told: Vec<_> = found.iter().map(|v| (v.field.as_str(), v.error_type.as_str())).collect();
+    assert_eq!(told, [("/notes", "unknown_field"), ("/when", "unknown_field")]);
 }

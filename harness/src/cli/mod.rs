@@ -4,12 +4,14 @@
 //! the harness itself could not run. A rule that was broken outranks everything else.
 
 mod beyond;
+mod errors;
 mod explain;
 mod explore;
 mod gate;
 mod interrupt;
 mod list;
 mod load;
+mod malform;
 mod merge;
 mod progress;
 mod prove;
@@ -66,6 +68,10 @@ enum Command {
     Merge(merge::Arguments),
     /// Tries the gate against planted bugs: each must be caught, GiftGenius accused of nothing.
     Prove(prove::Arguments),
+    /// Makes every malformed call of every tool, and mends it from the error alone.
+    Errors(errors::Arguments),
+    /// Lists the malformed calls of a tool, each with the answer that it is owed.
+    Malform(malform::Arguments),
     /// Lists scenarios; or faults, oracles, operations, planted bugs.
     List(list::Arguments),
     /// Explains an oracle, a fault, an operation, an error code, a requirement or a planted bug.
@@ -264,6 +270,8 @@ fn carry_out(words: impl IntoIterator<Item = OsString>, runner: Runner<'_>, cons
         Command::Explore(arguments) => explore::run(&arguments, runner, console),
         Command::Merge(arguments) => merge::run(&arguments, console),
         Command::Prove(arguments) => prove::run(&arguments, console),
+        Command::Errors(arguments) => errors::run(&arguments, console),
+        Command::Malform(arguments) => malform::run(&arguments, console),
         Command::List(arguments) => list::run(&arguments, console),
         Command::Explain(arguments) => explain::run(&arguments, console),
         Command::Schema(arguments) => Ok(schema::run(&arguments, console)),

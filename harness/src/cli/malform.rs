@@ -1,0 +1,43 @@
+//! `misrule malform`: what a model could make of a tool's schema, and what a server owes it.
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Console, Ended, Refusal};
+use crate::fixable::{listing, terminal};
+use crate::suggest;
+
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    /// The tool; without one, every tool with how many malformed calls it has.
+    #[arg(value_name = "TOOL")]
+    tool: Option<String>,
+    /// The whole of it as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
+    let named: Vec<String> = arguments.tool.iter().cloned().collect();
+    check(&named)?;
+    let listings = listing::listings(&named).map_err(|why| Refusal::could_not_run(&why))?;
+    let text = match (&*listings, arguments.json, &arguments.tool) {
+        (_, true, _) => format!("{:#}\n", json!(listings)),
+        ([one], false, Some(_)) => terminal::list(one),
+        (all, false, _) => terminal::counts(all),
+    };
+    console.say(&text);
+    Ok(0)
+}
+
+/// Refuses a tool that there is not.
+pub(super) fn check(tools: &[String]) -> Result<(), Refusal> {
+    let known: Vec<&str> = giftgenius::tools::table().iter().map(|tool| tool.spec.name).collect();
+    for tool in tools {
+        if !known.contains(&tool.as_str()) {
+            let hint = suggest::hint(tool, &known).map(|hint| format!("; {hint}")).unwrap_or_default();
+            return Err(Refusal::unusable(&format!("there is no tool `{tool}`{hint}")));
+        }
+    }
+    Ok(())
+}

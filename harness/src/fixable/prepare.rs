@@ -1,0 +1,152 @@
+//! What each tool of GiftGenius needs before it can be called well: the calls that come first, and the valid call itself,
+//! with every field that it can have.
+
+use serde_json::{Value, json};
+
+use super::house::House;
+use crate::malform::Stranger;
+
+/// Whom the calls are made for, and who has things of their own.
+pub(super) const USER: &str = "ada";
+const SOMEBODY_ELSE: &str = "bob";
+
+/// What comes before the valid call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Before {
+    /// Nothing: the house is empty.
+    Nothing,
+    /// What the valid call needs.
+    Needs,
+    /// That, and what somebody else has, and what has run out.
+    Strangers,
+}
+
+/// A valid call, ready to be made.
+#[derive(Clone, Debug)]
+pub(super) struct Prepared {
+    pub(super) valid: Value,
+    pub(super) strangers: Vec<Stranger>,
+}
+
+/// What stands of money after a call was accepted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Books {
+    /// Charges that were made.
+    pub(super) charges: usize,
+    /// Charges that were given back.
+    pub(super) refunds: usize,
+}
+
+/// What an accepted call of a tool adds to the books.
+pub(super) fn adds(tool: &str) -> Books {
+    match tool {
+        "create_order" => Books { charges: 1, refunds: 0 },
+        "cancel_order" => Books { charges: 0, refunds: 1 },
+        _ => Books::default(),
+    }
+}
+
+/// What `user` has when the calls before the valid one are made.
+#[derive(Default)]
+struct Made {
+    workflow: String,
+    session: String,
+    order: String,
+}
+
+/// Makes the calls that come before. The error is a sentence.
+pub(super) fn prepare(house: &House, tool: &str, before: Before) -> Result<Prepared, String> {
+    let needs = Needs::of(tool);
+    let mut strangers = Vec::new();
+    if before == Before::Strangers {
+        let theirs = make(house, SOMEBODY_ELSE, Needs::ORDER)?;
+        let late = make(house, USER, Needs::SESSION)?;
+        house.wait_out_the_quote();
+        let stranger = |pointer: &str, variant, value: String| Stranger {
+            pointer: pointer.to_owned(),
+            variant,
+            value: json!(value),
+        };
+        strangers = vec![
+            stranger("/workflow_id", "foreign", theirs.workflow),
+            stranger("/checkout_session_id", "foreign", theirs.session),
+            stranger("/order_id", "foreign", theirs.order),
+            stranger("/checkout_session_id", "expired", late.session),
+            stranger("/promo_code", "expired", String::from("EXPIRED20")),
+        ];
+    }
+    let made = if before == Before::Nothing { Made::default() } else { make(house, USER, needs)? };
+    Ok(Prepared { valid: valid(tool, &made), strangers })
+}
+
+/// The valid call of a tool, with every field that it can have.
+fn valid(tool: &str, made: &Made) -> Value {
+    match tool {
+        "search_products" => json!({
+            "query": "tea", "category": "home", "budget": 9_900, "currency": "EUR", "limit": 7,
+        }),
+        "suggest_gifts" => json!({
+            "occasion": "birthday", "recipient": "mother", "interests": ["fashion", "tea"], "budget": 9_900,
+            "currency": "EUR", "limit": 7, "workflow_id": made.workflow,
+        }),
+        "get_payment_methods" => json!({}),
+        "create_checkout_session" => json!({
+            "items": [{"sku": "tea-set", "quantity": 2}], "currency": "EUR", "promo_code": "WELCOME10",
+            "budget": 99_900, "workflow_id": made.workflow, "idempotency_key": "a-quote-for-ada",
+        }),
+        "create_order" => json!({
+            "checkout_session_id": made.session, "payment_method_id": "pm_visa", "idempotency_key": "a-purchase-by-ada",
+        }),
+        "get_order" => json!({ "order_id": made.order }),
+        "cancel_order" => json!({ "order_id": made.order, "idempotency_key": "a-change-of-mind" }),
+        "user_navigated_to_step" => json!({ "workflow_id": made.workflow, "step": "generate_ideas" }),
+        "get_workflow" => json!({ "workflow_id": made.workflow }),
+        // A tool that nobody has described here yet: what it publishes as an example is tried.
+        _ => json!({}),
+    }
+}
+
+/// How far the purchase has to have come.
+#[derive(Clone, Copy)]
+struct Needs {
+    workflow: bool,
+    session: bool,
+    order: bool,
+}
+
+impl Needs {
+    const NOTHING: Self = Self { workflow: false, session: false, order: false };
+    const WORKFLOW: Self = Self { workflow: true, ..Self::NOTHING };
+    const SESSION: Self = Self { session: true, ..Self::WORKFLOW };
+    const ORDER: Self = Self { order: true, ..Self::SESSION };
+
+    fn of(tool: &str) -> Self {
+        match tool {
+            "search_products" | "get_payment_methods" => Self::NOTHING,
+            "create_order" => Self::SESSION,
+            "get_order" | "cancel_order" => Self::ORDER,
+            _ => Self::WORKFLOW,
+        }
+    }
+}
+
+fn make(house: &House, user: &str, needs: Needs) -> Result<Made, String> {
+    let mut made = Made::default();
+    let told = |answer: &Value, field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    if needs.workflow {
+        let answer = house.must(user, "suggest_gifts", json!({"occasion": "birthday"}))?;
+        made.workflow = told(&answer, "workflow_id");
+    }
+    if needs.session {
+        let quote =
+            json!({"items": [{"sku": "tea-set", "quantity": 1}], "currency": "EUR", "workflow_id": made.workflow});
+        made.session = told(&house.must(user, "create_checkout_session", quote)?, "checkout_session_id");
+    }
+    if needs.order {
+        let pay = json!({
+            "checkout_session_id": made.session, "payment_method_id": "pm_visa", "idempotency_key": format!("first-{user}"),
+        });
+        made.order = told(&house.must(user, "create_order", pay)?, "order_id");
+    }
+    Ok(made)
+}
