@@ -8,21 +8,26 @@ use crate::trace::{EventKind, HostReply, Record};
 /// Every expectation that was not met.
 pub fn unmet(scenario: &Scenario, record: &Record, rest: &Rest) -> Vec<String> {
     let mut unmet = Vec::new();
+    let tool_of = |step: u32| match scenario.script.get(step as usize - 1) {
+        Some(Step::Call(call)) => Some(&*call.tool),
+        _ => None,
+    };
+    // What the host called beside a step, as another tool, is not the step's answer.
     let last_reply = |wanted: &dyn Fn(u32) -> bool| {
         let mut last = None;
         let mut of_interest = Vec::new();
         for event in &record.trace.events {
             match &event.kind {
-                EventKind::CallStarted(started) if wanted(started.step) => of_interest.push(started.call),
+                EventKind::CallStarted(started)
+                    if wanted(started.step) && tool_of(started.step).is_none_or(|tool| tool == &*started.tool) =>
+                {
+                    of_interest.push(started.call);
+                }
                 EventKind::CallEnded { call, reply } if of_interest.contains(call) => last = Some(reply),
                 _ => {}
             }
         }
         last
-    };
-    let tool_of = |step: u32| match scenario.script.get(step as usize - 1) {
-        Some(Step::Call(call)) => Some(&*call.tool),
-        _ => None,
     };
     for (index, step) in scenario.script.iter().enumerate() {
         let Step::Call(call) = step else { continue };
@@ -82,7 +87,11 @@ const fn standing_kind(kind: EffectKind) -> bool {
 
 fn matches(expected: &Answer, reply: &HostReply) -> bool {
     let HostReply::Tool { structured, is_error } = reply else {
-        return *expected == Answer::Interrupted && *reply == HostReply::Cancelled;
+        return match expected {
+            Answer::Interrupted => *reply == HostReply::Cancelled,
+            Answer::ProtocolError => matches!(reply, HostReply::Protocol { .. }),
+            _ => false,
+        };
     };
     let status = structured.get("status").and_then(serde_json::Value::as_str);
     match expected {
@@ -94,7 +103,7 @@ fn matches(expected: &Answer, reply: &HostReply) -> bool {
                 == Some(code)
         }
         Answer::Cancelled => !is_error && status == Some("cancelled"),
-        Answer::Interrupted => false,
+        Answer::Interrupted | Answer::ProtocolError => false,
     }
 }
 
@@ -106,6 +115,7 @@ fn words(answer: &Answer) -> String {
         Answer::Code(code) => format!("with {code}"),
         Answer::Cancelled => String::from("`cancelled`"),
         Answer::Interrupted => String::from("not at all"),
+        Answer::ProtocolError => String::from("with a protocol error"),
     }
 }
 
