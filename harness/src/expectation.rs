@@ -8,13 +8,13 @@ use crate::trace::{EventKind, HostReply, Record};
 /// Every expectation that was not met.
 pub fn unmet(scenario: &Scenario, record: &Record, rest: &Rest) -> Vec<String> {
     let mut unmet = Vec::new();
-    let answers = answers(record);
-    let last_reply =
-        |wanted: &dyn Fn(u32) -> bool| answers.iter().rev().find(|(step, _)| wanted(*step)).map(|(_, reply)| *reply);
     let tool_of = |step: u32| match scenario.script.get(step as usize - 1) {
         Some(Step::Call(call)) => Some(&*call.tool),
         _ => None,
     };
+    let answers = answers(scenario, record);
+    let last_reply =
+        |wanted: &dyn Fn(u32) -> bool| answers.iter().rev().find(|(step, _)| wanted(*step)).map(|(_, reply)| *reply);
     for (index, step) in scenario.script.iter().enumerate() {
         let Step::Call(call) = step else { continue };
         let Some(expected) = &call.expect else { continue };
@@ -68,12 +68,19 @@ pub fn unmet(scenario: &Scenario, record: &Record, rest: &Rest) -> Vec<String> {
 }
 
 /// What each call was answered, in the order in which answers came, with the script step that the call was for.
-fn answers(record: &Record) -> Vec<(u32, &HostReply)> {
+/// What the host called beside a step, as another tool, is not the step's answer.
+fn answers<'r>(scenario: &Scenario, record: &'r Record) -> Vec<(u32, &'r HostReply)> {
+    let is_the_steps = |step: u32, tool: &str| match scenario.script.get(step as usize - 1) {
+        Some(Step::Call(call)) => &*call.tool == tool,
+        _ => true,
+    };
     let mut steps = Vec::with_capacity(8);
     let mut answers = Vec::with_capacity(8);
     for event in &record.trace.events {
         match &event.kind {
-            EventKind::CallStarted(started) => steps.push((started.call, started.step)),
+            EventKind::CallStarted(started) if is_the_steps(started.step, &started.tool) => {
+                steps.push((started.call, started.step));
+            }
             EventKind::CallEnded { call, reply } => {
                 let step = steps.iter().rfind(|(started, _)| started == call);
                 answers.extend(step.map(|(_, step)| (*step, reply)));
@@ -90,7 +97,11 @@ const fn standing_kind(kind: EffectKind) -> bool {
 
 fn matches(expected: &Answer, reply: &HostReply) -> bool {
     let HostReply::Tool { structured, is_error } = reply else {
-        return *expected == Answer::Interrupted && *reply == HostReply::Cancelled;
+        return match expected {
+            Answer::Interrupted => *reply == HostReply::Cancelled,
+            Answer::ProtocolError => matches!(reply, HostReply::Protocol { .. }),
+            _ => false,
+        };
     };
     let status = structured.get("status").and_then(serde_json::Value::as_str);
     match expected {
@@ -102,7 +113,7 @@ fn matches(expected: &Answer, reply: &HostReply) -> bool {
                 == Some(code)
         }
         Answer::Cancelled => !is_error && status == Some("cancelled"),
-        Answer::Interrupted => false,
+        Answer::Interrupted | Answer::ProtocolError => false,
     }
 }
 
@@ -114,6 +125,7 @@ fn words(answer: &Answer) -> String {
         Answer::Code(code) => format!("with {code}"),
         Answer::Cancelled => String::from("`cancelled`"),
         Answer::Interrupted => String::from("not at all"),
+        Answer::ProtocolError => String::from("with a protocol error"),
     }
 }
 

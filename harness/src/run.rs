@@ -11,7 +11,9 @@ use crate::choice::Choices;
 use crate::defect::Defect;
 use crate::error::RunError;
 use crate::expectation::unmet;
-use crate::fault::plan::Plan;
+use crate::fault::plan::{Plan, Planned};
+use crate::fault::{Fault, HostFault};
+use crate::host::misbehaving::STRANGERS;
 use crate::host::play;
 use crate::oracle::evidence::Setting;
 use crate::oracle::{Evidence, judge};
@@ -131,7 +133,7 @@ fn run_wire(
             program: program.to_owned(),
             policy: scenario.policy.clone(),
             seed,
-            users: scenario.users(),
+            users: callers(scenario, plan),
             webhooks: scenario.webhooks,
             replicas: scenario.replicas,
             defect,
@@ -141,6 +143,18 @@ fn run_wire(
         let began = Instant::now();
         conclude(scenario, WorldKind::Wire, plan, seed, &world, began).await
     })
+}
+
+/// Everybody who calls, and under a plan that wants one a stranger.
+fn callers(scenario: &Scenario, plan: &Plan) -> Vec<Arc<str>> {
+    let mut users = scenario.users();
+    let foreign = |planned: &Planned| matches!(planned, Planned::At(_, Fault::Host(HostFault::Foreign)));
+    if plan.faults.iter().any(foreign) {
+        users.extend(STRANGERS.map(Arc::from));
+        users.sort();
+        users.dedup();
+    }
+    users
 }
 
 /// Plays the script in a world, takes stock, and lets the oracles judge.

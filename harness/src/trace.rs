@@ -205,6 +205,8 @@ pub enum Seen {
 pub struct Trace {
     /// In order.
     pub events: Vec<Event>,
+    /// When the system wrote to its journal and nothing went wrong with that: for each write, how many events there were.
+    pub writes: Vec<usize>,
 }
 
 impl Trace {
@@ -290,7 +292,7 @@ impl Recorder {
 
     /// A recorder of a run that a stopwatch measures.
     pub fn with(stopwatch: Stopwatch) -> Self {
-        let trace = Trace { events: Vec::with_capacity(EVENTS_EXPECTED) };
+        let trace = Trace { events: Vec::with_capacity(EVENTS_EXPECTED), writes: Vec::new() };
         let record = Record { incarnation: 1, trace, ..Record::default() };
         Self { record: Arc::new(Mutex::new(record)), stopwatch }
     }

@@ -55,6 +55,7 @@ async fn world_with(plan: Plan, policy: Policy) -> WireWorld {
 
 fn call(tool: &str, user: &str) -> OutgoingCall {
     OutgoingCall {
+        fault: None,
         tool: tool.into(),
         arguments: json!({}).into(),
         user: user.into(),

@@ -80,6 +80,8 @@ pub(super) enum Menu {
     Full,
     /// One fault for each moment and each way in which a client can take it.
     Core,
+    /// Nothing but the ways in which the host misbehaves.
+    Host,
 }
 
 impl Menu {
@@ -87,6 +89,7 @@ impl Menu {
         match self {
             Self::Full => Breadth::Full,
             Self::Core => Breadth::Core,
+            Self::Host => Breadth::Host,
         }
     }
 }

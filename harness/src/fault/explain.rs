@@ -316,6 +316,84 @@ pub static ALL: &[Explained] = &[
         "webhook.event#1: forged(signature)",
         "Beside the event somebody delivers what the provider did not send: an event made up under another secret (signature), or the provider's own delivery with a signature that is too old (stale). It is to be refused and to change nothing.",
     ),
+    explained(
+        "repeat",
+        Moment::Own,
+        "host.call#2: repeat",
+        "The identical call is made again after its answer: a model that calls twice, a platform that repeats, a turn that is made anew with what it knew. Same key, same answer, no new effect.",
+    ),
+    explained(
+        "concurrent",
+        Moment::Own,
+        "host.call#2: concurrent",
+        "The identical call is made twice at once, with one key. One of them begins, the other joins it.",
+    ),
+    explained(
+        "regenerate",
+        Moment::Own,
+        "host.call#2: regenerate",
+        "The call is made again after its answer, with a fresh key, as when the person presses Regenerate. What protects the purchase then is its session, not the key.",
+    ),
+    explained(
+        "double_click",
+        Moment::Own,
+        "host.call#2: double_click",
+        "The call is made twice at once, each with a key of its own: a button that makes a key a click, clicked twice.",
+    ),
+    explained(
+        "stubborn",
+        Moment::Own,
+        "host.call#2: stubborn",
+        "A final error is not believed: the identical call is made twice more. `retryable: false` must hold.",
+    ),
+    explained(
+        "loop",
+        Moment::Own,
+        "host.call#2: loop",
+        "The call is made six times in a row, each with a fresh key where it carries one: a model that is going round in circles. What keeps failing for good has to end.",
+    ),
+    explained(
+        "wrong_order",
+        Moment::Own,
+        "host.call#2: wrong_order",
+        "The call after this one is made before it, with made-up ids where the host was told none yet, and again in its turn. A call out of order is refused and changes nothing.",
+    ),
+    explained(
+        "go_back",
+        Moment::Own,
+        "host.call#2: go_back",
+        "15 ms after the call was made the person goes back to choosing a gift, and to the checkout again once both are answered. A payment on its way is called off or holds them; it is never lost.",
+    ),
+    explained(
+        "resume",
+        Moment::Own,
+        "host.call#2: resume",
+        "The chat is closed before the call and opened again when the system's calendar is a day further on; the widget asks where the conversation is, then the call is made. An old price is not paid.",
+    ),
+    explained(
+        "change_mind",
+        Moment::Own,
+        "host.call#2: change_mind",
+        "Before the call the person names another budget, going back for it where they have to. What was frozen under the earlier answers is not paid any more.",
+    ),
+    explained(
+        "skip",
+        Moment::Own,
+        "host.call#2: skip",
+        "The call is never made: a model that forgets a required tool, or makes up its answer. Later calls that need what it would have told are left out.",
+    ),
+    explained(
+        "hallucinate",
+        Moment::Own,
+        "host.call#2: hallucinate",
+        "A tool that does not exist is called first. That is a protocol error, and nothing happens.",
+    ),
+    explained(
+        "foreign",
+        Moment::Own,
+        "host.call#2: foreign",
+        "Somebody else makes the call first, with this person's session, order or workflow. They are told what they would be told of an id that does not exist.",
+    ),
 ];
 
 /// The explanation of a fault's name.
@@ -373,7 +451,7 @@ mod tests {
             Fault::Forged(crate::fault::Forgery::Stale),
         ];
         let plain = Circumstance::PLAIN.map(Fault::Circumstance);
-        let all: Vec<_> = all.into_iter().chain(plain).collect();
+        let all: Vec<_> = all.into_iter().chain(plain).chain(crate::fault::HostFault::ALL.map(Fault::Host)).collect();
         for fault in &all {
             let explained = by_name(fault.name()).unwrap_or_else(|| panic!("{} is not explained", fault.name()));
             assert_eq!(explained.moment, fault.moment(), "{}", fault.name());

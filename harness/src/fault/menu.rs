@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::plan::DELAY_MAX;
 use super::site::Place;
-use super::{Circumstance, CrashPoint, Expiry, Fault, Forgery, Moment, RetryAfter};
+use super::{Circumstance, CrashPoint, Expiry, Fault, Forgery, HostFault, Moment, RetryAfter};
 use crate::provider::OperationSpec;
 use crate::provider::operations::{self, Refusal};
 use crate::suggest::nearest;
@@ -115,6 +115,12 @@ pub fn core(place: impl Into<Place>) -> &'static [Fault] {
     &MENUS[place.into().index()]
 }
 
+/// Every way in which the host misbehaves, and nothing else.
+pub fn host(place: impl Into<Place>) -> &'static [Fault] {
+    static MENU: LazyLock<Vec<Fault>> = LazyLock::new(|| HostFault::ALL.map(Fault::Host).to_vec());
+    if place.into() == Place::HostCall { &MENU } else { &[] }
+}
+
 /// Whether a fault can happen at a place.
 pub fn validate(place: impl Into<Place>, fault: &Fault) -> Result<(), Impossible> {
     in_range(fault)?;
@@ -133,6 +139,7 @@ fn at_own(place: Place, fault: &Fault) -> Result<(), Impossible> {
         }
         Fault::Corrupt => place == Place::JournalRead,
         Fault::Busy | Fault::Slow(_) | Fault::Yield => matches!(place, Place::JournalRead | Place::JournalWrite),
+        Fault::Host(_) => place == Place::HostCall,
         Fault::Jump(_) => matches!(place, Place::HostCall | Place::JournalWrite),
         _ => place == Place::Webhook && fault.moment() == Moment::Event,
     };
@@ -141,7 +148,7 @@ fn at_own(place: Place, fault: &Fault) -> Result<(), Impossible> {
 
 fn elsewhere(place: Place, fault: &Fault) -> Impossible {
     let instead = match fault {
-        Fault::Crash(CrashPoint::BeforeCall) => "`host.call`",
+        Fault::Crash(CrashPoint::BeforeCall) | Fault::Host(_) => "`host.call`",
         Fault::Crash(CrashPoint::BeforeWrite | CrashPoint::AfterWrite) | Fault::Full => "`journal.write`",
         Fault::Corrupt => "`journal.read`",
         Fault::Busy | Fault::Slow(_) | Fault::Yield => "`journal.read` or `journal.write`",
@@ -169,7 +176,8 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
         | Fault::Late
         | Fault::Reordered
         | Fault::Never
-        | Fault::Forged(_) => Err(elsewhere(Place::Request(operation), fault)),
+        | Fault::Forged(_)
+        | Fault::Host(_) => Err(elsewhere(Place::Request(operation), fault)),
         Fault::StatusAfter(..) => effectful(operation, fault, "status"),
         Fault::ResetAfter => effectful(operation, fault, "reset"),
         Fault::Stall => effectful(operation, fault, "lost_request"),
@@ -274,6 +282,7 @@ pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
         | Fault::Reordered
         | Fault::Never
         | Fault::Forged(_)
+        | Fault::Host(_)
         | Fault::Circumstance(
             Circumstance::OutOfStock
             | Circumstance::PartialReserve
@@ -348,7 +357,7 @@ fn full_menu(operation: &OperationSpec) -> Vec<Fault> {
 
 fn host_menu() -> Vec<Fault> {
     let jumps = Expiry::ALL.map(Fault::Jump);
-    [Fault::Crash(CrashPoint::BeforeCall)].into_iter().chain(jumps).collect()
+    [Fault::Crash(CrashPoint::BeforeCall)].into_iter().chain(jumps).chain(HostFault::ALL.map(Fault::Host)).collect()
 }
 
 fn full_event_menu() -> Vec<Fault> {

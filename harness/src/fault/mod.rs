@@ -5,6 +5,7 @@
 
 pub mod decide;
 pub mod explain;
+pub mod host;
 pub mod mangle;
 pub mod menu;
 pub mod over_time;
@@ -15,6 +16,7 @@ pub mod site;
 use std::time::Duration;
 
 pub use crate::provider::Circumstance;
+pub use host::HostFault;
 pub use over_time::ProviderFault;
 
 /// When a reply asks to be asked again.
@@ -99,6 +101,8 @@ pub enum Fault {
     Never,
     /// Beside the event somebody delivers one that the provider did not send.
     Forged(Forgery),
+    /// The host makes its call otherwise than it should, or others beside it.
+    Host(HostFault),
 }
 
 /// What somebody who does not know the secret can send.
@@ -273,6 +277,17 @@ impl Fault {
             Self::Reordered => "reordered",
             Self::Never => "never",
             Self::Forged(_) => "forged",
+            Self::Host(how) => how.name(),
+        }
+    }
+
+    /// Past which expiry the system's calendar jumps with it, if it does: a chat that is opened a day later finds every
+    /// one passed.
+    pub const fn jumps(&self) -> Option<Expiry> {
+        match self {
+            Self::Jump(expiry) => Some(*expiry),
+            Self::Host(HostFault::Resume) => Some(Expiry::Key),
+            _ => None,
         }
     }
 
@@ -306,7 +321,8 @@ impl Fault {
             | Self::Full
             | Self::Slow(_)
             | Self::Corrupt
-            | Self::Jump(_) => Moment::Own,
+            | Self::Jump(_)
+            | Self::Host(_) => Moment::Own,
             Self::BeforeReply | Self::Twice | Self::Late | Self::Reordered | Self::Never | Self::Forged(_) => {
                 Moment::Event
             }

@@ -13,7 +13,7 @@ use giftgenius::ports::Provider;
 use super::menu::{self, Impossible};
 use super::plan::{Address, Plan, Planned};
 use super::site::Place;
-use super::{Circumstance, CrashPoint, Expiry, Fault, Forgery, ProviderFault};
+use super::{Circumstance, CrashPoint, Expiry, Fault, Forgery, HostFault, ProviderFault};
 use crate::provider::operations;
 use crate::suggest::nearest;
 
@@ -269,7 +269,7 @@ impl<'a> Reader<'a> {
                 Ok(Planned::At(*address, fault))
             }
             Target::Provider(provider) => {
-                if FAULTS.contains(&name) {
+                if FAULTS.contains(&name) || HostFault::by_name(name).is_some() {
                     let message = format!(
                         "`{name}` strikes one request: write it at an operation of `{}`, such as `{}#1`",
                         provider.name(),
@@ -351,8 +351,12 @@ impl<'a> Reader<'a> {
             "forged" => Fault::Forged(call.word("forged(signature)", "forgery", &Forgery::ALL, Forgery::name)?),
             name => {
                 let plain = Circumstance::PLAIN.into_iter().find(|circumstance| circumstance.name() == name);
-                let unknown = || self.unknown(name, "fault", FAULTS.into_iter().chain(PROVIDER_FAULTS));
-                Fault::Circumstance(plain.ok_or_else(unknown)?)
+                let plain = plain.map(Fault::Circumstance).or_else(|| HostFault::by_name(name).map(Fault::Host));
+                let unknown = || {
+                    let host = HostFault::ALL.map(HostFault::name);
+                    self.unknown(name, "fault", FAULTS.into_iter().chain(PROVIDER_FAULTS).chain(host))
+                };
+                plain.ok_or_else(unknown)?
             }
         };
         call.finish()?;

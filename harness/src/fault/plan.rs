@@ -128,6 +128,7 @@ impl fmt::Display for Fault {
             | Self::Late
             | Self::Reordered
             | Self::Never
+            | Self::Host(_)
             | Self::Circumstance(
                 Circumstance::OutOfStock
                 | Circumstance::PartialReserve

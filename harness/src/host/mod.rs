@@ -1,10 +1,13 @@
 //! The host: the model, the platform and the person, played from a script. It repeats, regenerates, cancels and waits as
-//! they do, and notes what it was told. [`templates`] fills in what the script leaves open.
+//! they do, and notes what it was told. [`templates`] fills in what the script leaves open, [`misbehaving`] does what a
+//! plan says of a call beyond its script.
 
+pub mod misbehaving;
 pub mod templates;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,6 +19,8 @@ use serde_json::Value;
 
 use self::templates::{Fresh, Notes};
 use crate::error::RunError;
+use crate::fault::site::Place;
+use crate::fault::{Fault, HostFault};
 use crate::scenario::model::{CallStep, Manner, Scenario, Step};
 use crate::trace::{CallId, CallStarted, EventKind, HostReply};
 use crate::world::stage::CORRELATION_PREFIX;
@@ -31,11 +36,12 @@ pub async fn play(scenario: &Scenario, world: &dyn World) -> Result<(), RunError
         notes: Notes::default(),
         calls: AtomicU32::new(0),
         pause: RETRY_PAUSE.min(scenario.policy.tool_deadline),
+        owed: RefCell::default(),
     };
     for (index, step) in scenario.script.iter().enumerate() {
         let number = u32::try_from(index + 1).expect("a script has fewer steps than that");
         match step {
-            Step::Call(call) => host.make(number, call).await,
+            Step::Call(call) => host.make(Turn { number, step: call, next: next_call(&scenario.script, index) }).await,
             Step::Wait(span) => world.wait(*span).await,
             Step::WaitForRest => world.rest().await?,
             Step::Restart => world.restart().await?,
@@ -51,6 +57,24 @@ struct Host<'a> {
     /// Calls made so far.
     calls: AtomicU32,
     pause: Duration,
+    /// What was planned for a call that could not be made so, being one of several: made up for after them.
+    owed: RefCell<Vec<HostFault>>,
+}
+
+/// A step that is being made.
+#[derive(Clone, Copy)]
+struct Turn<'s> {
+    number: u32,
+    step: &'s CallStep,
+    /// The call after it, with its number.
+    next: Option<(u32, &'s CallStep)>,
+}
+
+fn next_call(script: &[Step], after: usize) -> Option<(u32, &CallStep)> {
+    script.iter().zip(1..).skip(after + 1).find_map(|(step, number)| match step {
+        Step::Call(call) => Some((number, call)),
+        Step::Wait(_) | Step::WaitForRest | Step::Restart | Step::Switch { .. } => None,
+    })
 }
 
 /// Room for the correlation id of an ordinary script's step.
@@ -60,62 +84,103 @@ const CORRELATION_ROOM: usize = 24;
 const REPEATS_MAX: u32 = 8;
 
 /// A call that is ready to be made. Number and correlation id are given when it is begun.
-struct Ready<'a> {
+#[derive(Clone)]
+struct Ready {
     step: u32,
-    call: &'a CallStep,
+    tool: Arc<str>,
     arguments: Arc<Value>,
+    user: Arc<str>,
+    intent: Option<Arc<str>>,
     key: Option<String>,
 }
 
 impl Host<'_> {
     /// Makes the calls of a step, in its manner. A step whose placeholders have nothing to stand for is left out, as a
     /// model would that was never told the id.
-    async fn make(&mut self, number: u32, step: &CallStep) {
-        match &step.manner {
+    async fn make(&mut self, turn: Turn<'_>) {
+        self.make_in_its_manner(turn).await;
+        while let Some(how) = self.owed.take().pop() {
+            if let Some(ready) = self.ready(turn.number, turn.step, Fresh::No) {
+                self.misbehave(how, turn, ready).await;
+            }
+        }
+    }
+
+    async fn make_in_its_manner(&mut self, turn: Turn<'_>) {
+        match &turn.step.manner {
             Manner::Once => {
-                self.once(number, step, Fresh::No).await;
+                self.once(turn, Fresh::No).await;
             }
             Manner::Repeat(times) => {
                 for _ in 0..*times {
-                    self.once(number, step, Fresh::No).await;
+                    self.once(turn, Fresh::No).await;
                 }
             }
             Manner::Regenerate => {
-                self.once(number, step, Fresh::No).await;
-                self.once(number, step, Fresh::Yes).await;
+                self.once(turn, Fresh::No).await;
+                self.once(turn, Fresh::Yes).await;
             }
             Manner::Concurrent(times) => {
-                self.at_once(number, step, &vec![Fresh::No; usize::try_from(*times).unwrap_or(1)]).await;
+                self.at_once(turn, &vec![Fresh::No; usize::try_from(*times).unwrap_or(1)]).await;
             }
-            Manner::DoubleClick => self.at_once(number, step, &[Fresh::No, Fresh::Yes]).await,
+            Manner::DoubleClick => self.at_once(turn, &[Fresh::No, Fresh::Yes]).await,
             Manner::Retry(times) => {
                 for attempt in 1..=*times {
-                    let Some(reply) = self.once(number, step, Fresh::No).await else { return };
+                    let Some(reply) = self.once(turn, Fresh::No).await else { return };
                     let Some(pause) = repeats_after(&reply, self.pause) else { return };
                     if attempt < *times {
                         self.world.wait(pause).await;
                     }
                 }
             }
-            Manner::CancelAfter(span) => self.cancelled(number, step, *span).await,
+            Manner::CancelAfter(span) => self.cancelled(turn, *span).await,
         }
     }
 
-    async fn once(&mut self, number: u32, step: &CallStep, fresh: Fresh) -> Option<HostReply> {
-        let ready = self.ready(number, step, fresh)?;
-        let reply = self.made(ready).await;
+    /// Asks what goes wrong with a call that is about to be made.
+    fn ask(&self, number: u32) -> Option<Fault> {
+        self.world.stage().choose(Place::HostCall, Some(number))
+    }
+
+    /// The same of a call that is one of several, or a platform's repetition: what the host does is owed then.
+    fn ask_one_of_several(&self, number: u32) -> Option<Fault> {
+        match self.ask(number)? {
+            Fault::Host(how) => {
+                self.owed.borrow_mut().push(how);
+                None
+            }
+            fault => Some(fault),
+        }
+    }
+
+    async fn once(&mut self, turn: Turn<'_>, fresh: Fresh) -> Option<HostReply> {
+        let ready = self.ready(turn.number, turn.step, fresh)?;
+        match self.ask(turn.number) {
+            Some(Fault::Host(how)) => self.misbehave(how, turn, ready).await,
+            fault => Some(self.plainly(turn.step, ready, fault).await),
+        }
+    }
+
+    /// Makes a call of a step and notes its answer.
+    async fn plainly(&mut self, step: &CallStep, ready: Ready, fault: Option<Fault>) -> HostReply {
+        let reply = self.made(ready, fault).await;
         self.notes.take(step, &reply);
-        Some(reply)
+        reply
     }
 
     /// All begin before any is answered; each answer is noted when it comes.
-    async fn at_once(&mut self, number: u32, step: &CallStep, fresh: &[Fresh]) {
-        let ready: Vec<_> = fresh.iter().filter_map(|fresh| self.ready(number, step, *fresh)).collect();
+    async fn at_once(&mut self, turn: Turn<'_>, fresh: &[Fresh]) {
+        let ready: Vec<_> = fresh.iter().filter_map(|fresh| self.ready(turn.number, turn.step, *fresh)).collect();
+        let ready = ready.into_iter().map(|ready| (self.ask_one_of_several(turn.number), ready)).collect();
+        self.together(turn.step, ready).await;
+    }
+
+    async fn together(&mut self, step: &CallStep, ready: Vec<(Option<Fault>, Ready)>) {
         let calls: Vec<_> = ready
             .into_iter()
-            .map(|ready| {
+            .map(|(fault, ready)| {
                 // Begun here, before any of them is waited for.
-                let (call, answer) = self.begun(&ready);
+                let (call, answer) = self.begun(&ready, fault);
                 (ready, call, answer)
             })
             .collect();
@@ -127,17 +192,12 @@ impl Host<'_> {
     }
 
     /// Makes a call and waits for its answer, as a platform does: again where the connection breaks.
-    async fn made(&self, ready: Ready<'_>) -> HostReply {
-        let (call, answer) = self.begun(&ready);
+    async fn made(&self, ready: Ready, fault: Option<Fault>) -> HostReply {
+        let (call, answer) = self.begun(&ready, fault);
         self.answered(ready, call, answer).await
     }
 
-    async fn answered(
-        &self,
-        ready: Ready<'_>,
-        mut call: CallId,
-        mut answer: BoxFuture<'static, HostReply>,
-    ) -> HostReply {
+    async fn answered(&self, ready: Ready, mut call: CallId, mut answer: BoxFuture<'static, HostReply>) -> HostReply {
         let mut repeats = 0;
         loop {
             let reply = answer.await;
@@ -146,12 +206,13 @@ impl Host<'_> {
                 return reply;
             }
             repeats += 1;
-            (call, answer) = self.begun(&ready);
+            let fault = self.ask_one_of_several(ready.step);
+            (call, answer) = self.begun(&ready, fault);
         }
     }
 
-    fn begun(&self, ready: &Ready<'_>) -> (CallId, BoxFuture<'static, HostReply>) {
-        let Ready { step, call: CallStep { tool, user, intent, .. }, arguments, key } = ready;
+    fn begun(&self, ready: &Ready, fault: Option<Fault>) -> (CallId, BoxFuture<'static, HostReply>) {
+        let Ready { step, tool, arguments, user, intent, key } = ready;
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         let call = CallId(number);
         let mut correlation = String::with_capacity(CORRELATION_ROOM);
@@ -173,13 +234,15 @@ impl Host<'_> {
             user: user.clone(),
             correlation,
             key_in_meta: None,
+            fault,
         };
         (call, self.world.call(outgoing))
     }
 
-    async fn cancelled(&mut self, number: u32, step: &CallStep, span: Duration) {
-        let Some(ready) = self.ready(number, step, Fresh::No) else { return };
-        let (call, answer) = self.begun(&ready);
+    async fn cancelled(&mut self, turn: Turn<'_>, span: Duration) {
+        let Some(ready) = self.ready(turn.number, turn.step, Fresh::No) else { return };
+        let fault = self.ask_one_of_several(turn.number);
+        let (call, answer) = self.begun(&ready, fault);
         let reply = {
             tokio::select! {
                 biased;
@@ -187,14 +250,20 @@ impl Host<'_> {
                 () = self.world.wait(span) => HostReply::Cancelled,
             }
         };
-        self.notes.take(step, &reply);
+        self.notes.take(turn.step, &reply);
         self.world.stage().recorder().push(EventKind::CallEnded { call, reply });
     }
 
-    fn ready<'a>(&mut self, number: u32, step: &'a CallStep, fresh: Fresh) -> Option<Ready<'a>> {
-        let arguments = Arc::new(self.notes.fill(step, fresh)?);
+    fn ready(&mut self, number: u32, step: &CallStep, fresh: Fresh) -> Option<Ready> {
+        let arguments = self.notes.fill(step, fresh)?;
+        Some(Ready::new(number, step.tool.clone(), arguments, step.user.clone(), step.intent.clone()))
+    }
+}
+
+impl Ready {
+    fn new(step: u32, tool: Arc<str>, arguments: Value, user: Arc<str>, intent: Option<Arc<str>>) -> Self {
         let key = arguments.get("idempotency_key").and_then(Value::as_str).map(str::to_owned);
-        Some(Ready { step: number, call: step, arguments, key })
+        Self { step, tool, arguments: Arc::new(arguments), user, intent, key }
     }
 }
 

@@ -1,5 +1,5 @@
 //! Placeholders in a script's arguments, filled in with what the host has made up or been told: `{key:NAME}`,
-//! `{session:INTENT}`, `{order:INTENT}`.
+//! `{session:INTENT}`, `{order:INTENT}`, `{workflow:INTENT}`.
 
 use std::collections::BTreeMap;
 
@@ -25,6 +25,9 @@ pub struct Notes {
     keys: BTreeMap<String, u32>,
     sessions: BTreeMap<String, String>,
     orders: BTreeMap<String, String>,
+    workflows: BTreeMap<String, String>,
+    /// Whether what the host was never told is made up, as by a model that calls out of turn.
+    pub invents: bool,
 }
 
 impl Notes {
@@ -55,8 +58,9 @@ impl Notes {
     fn fill_text(&mut self, text: &str, fresh: Fresh, renewed: &mut Vec<String>) -> Option<String> {
         template::fill(text, |kind, name| match kind {
             TemplateKind::Key => Some(self.key(name, fresh, renewed)),
-            TemplateKind::Session => self.sessions.get(name).cloned(),
-            TemplateKind::Order => self.orders.get(name).cloned(),
+            TemplateKind::Session => self.sessions.get(name).cloned().or_else(|| self.invented("cs")),
+            TemplateKind::Order => self.orders.get(name).cloned().or_else(|| self.invented("ord")),
+            TemplateKind::Workflow => self.workflows.get(name).cloned().or_else(|| self.invented("wf")),
         })
     }
 
@@ -70,6 +74,16 @@ impl Notes {
         format!("key-of-{name}-{made}")
     }
 
+    /// An id that nobody was told.
+    fn invented(&self, prefix: &str) -> Option<String> {
+        self.invents.then(|| format!("{prefix}_made-up-by-the-model"))
+    }
+
+    /// The workflow that an intent's answers have named last.
+    pub fn workflow(&self, intent: &str) -> Option<&str> {
+        self.workflows.get(intent).map(String::as_str)
+    }
+
     /// Takes in what a call of a step was answered.
     pub fn take(&mut self, step: &CallStep, reply: &HostReply) {
         let (Some(intent), HostReply::Tool { structured, .. }) = (&step.intent, reply) else { return };
@@ -81,6 +95,9 @@ impl Notes {
         }
         if let Some(order) = text(structured.get("order_id").or_else(|| structured.get("error")?.get("order_id"))) {
             self.orders.insert(intent.to_string(), order);
+        }
+        if let Some(workflow) = text(structured.get("workflow_id")) {
+            self.workflows.insert(intent.to_string(), workflow);
         }
     }
 }

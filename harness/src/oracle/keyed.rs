@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::codes;
 use super::evidence::{CallView, Evidence};
 use super::json::KEY;
-use crate::fault::Fault;
 use crate::trace::{EventKind, HostReply};
 
 /// The calls with a key, those of one user, tool and key side by side, each group in the order in which they were
@@ -36,7 +35,7 @@ pub(super) fn is_remembered(evidence: &Evidence<'_>, earlier: &CallView<'_>, lat
     let jumped: Duration = evidence.trace.events[earlier.start_event..last]
         .iter()
         .filter_map(|event| match &event.kind {
-            EventKind::Struck { fault: Fault::Jump(expiry), .. } => Some(expiry.span(evidence.policy)),
+            EventKind::Struck { fault, .. } => Some(fault.jumps()?.span(evidence.policy)),
             _ => None,
         })
         .sum();

@@ -7,8 +7,8 @@ use giftgenius::step_log::{LogLine, WebhookStatus};
 
 use super::evidence::Evidence;
 use super::{Findings, Oracle, Verdict};
+use crate::fault::Forgery;
 use crate::fault::site::Place;
-use crate::fault::{Fault, Forgery};
 use crate::trace::{EventKind, WebhookDelivery};
 
 /// The rule.
@@ -88,10 +88,10 @@ impl Circumstances {
         let mut off = Duration::ZERO;
         for event in &evidence.trace.events {
             match &event.kind {
-                EventKind::Struck { fault: Fault::Jump(expiry), .. } => off += expiry.span(evidence.policy),
-                EventKind::Struck { site, .. } => {
-                    found.store_failed |= matches!(site.place, Place::JournalRead | Place::JournalWrite);
-                }
+                EventKind::Struck { site, fault } => match fault.jumps() {
+                    Some(expiry) => off += expiry.span(evidence.policy),
+                    None => found.store_failed |= matches!(site.place, Place::JournalRead | Place::JournalWrite),
+                },
                 EventKind::Crashed | EventKind::Restarted => found.was_down = true,
                 _ => {}
             }
@@ -161,7 +161,7 @@ mod tests {
 
     use super::*;
     use crate::fault::site::Site;
-    use crate::fault::{CrashPoint, Expiry};
+    use crate::fault::{CrashPoint, Expiry, Fault};
     use crate::oracle::testing::Run;
     use crate::provider::event::EventType;
 

@@ -8,7 +8,7 @@ use super::model::Answer;
 use crate::suggest;
 
 /// The answers that are not error codes.
-pub(super) const ANSWERS: [&str; 5] = ["success", "failed", "pending", "cancelled", "interrupted"];
+pub(super) const ANSWERS: [&str; 6] = ["success", "failed", "pending", "cancelled", "interrupted", "protocol_error"];
 
 /// An answer: a word, or an error's code.
 pub(super) fn read(field: &Field<'_>, mistakes: &mut Mistakes) -> Option<Answer> {
@@ -19,6 +19,7 @@ pub(super) fn read(field: &Field<'_>, mistakes: &mut Mistakes) -> Option<Answer>
         "pending" => Some(Answer::Pending),
         "cancelled" => Some(Answer::Cancelled),
         "interrupted" => Some(Answer::Interrupted),
+        "protocol_error" => Some(Answer::ProtocolError),
         code if Code::ALL.iter().any(|known| known.as_str() == code) => Some(Answer::Code(code.to_owned())),
         _ => {
             let known: Vec<_> = ANSWERS.into_iter().chain(Code::ALL.iter().map(|code| code.as_str())).collect();
@@ -40,6 +41,7 @@ pub(super) fn name(answer: &Answer) -> &str {
         Answer::Pending => "pending",
         Answer::Cancelled => "cancelled",
         Answer::Interrupted => "interrupted",
+        Answer::ProtocolError => "protocol_error",
         Answer::Code(code) => code,
     }
 }

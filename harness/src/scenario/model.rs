@@ -182,13 +182,14 @@ pub enum Step {
 /// A tool call of a script.
 #[derive(Clone, PartialEq, Debug)]
 pub struct CallStep {
-    /// The tool.
+    /// The tool; one that does not exist, where the model is to hallucinate it.
     pub tool: Arc<str>,
     /// Who calls.
     pub user: Arc<str>,
     /// The purchase that the step is for.
     pub intent: Option<Arc<str>>,
-    /// The arguments, with `{key:NAME}`, `{session:INTENT}` and `{order:INTENT}` still in place inside strings.
+    /// The arguments, with `{key:NAME}`, `{session:INTENT}`, `{order:INTENT}` and `{workflow:INTENT}` still in place
+    /// inside strings.
     pub arguments: Map<String, Value>,
     /// How the host makes the call.
     pub manner: Manner,
@@ -231,6 +232,8 @@ pub enum Answer {
     Cancelled,
     /// The host cancelled the call before it was answered.
     Interrupted,
+    /// The protocol's own error: there is no such tool.
+    ProtocolError,
 }
 
 /// What a scenario expects beyond the oracles.

@@ -10,7 +10,7 @@ use super::manner::CALLS_MAX;
 use super::model::WorldKind;
 use super::parse::{COUNT_MAX, WORLDS};
 use super::policy::{PROFILE_KEY, PROFILES, SETTINGS};
-use super::script::{ACTIONS, STEPS_MAX, TOOLS, USER_DEFAULT, WAIT_MS_MAX};
+use super::script::{ACTIONS, HALLUCINATED, STEPS_MAX, TOOLS, USER_DEFAULT, WAIT_MS_MAX};
 use crate::fault::menu::Breadth;
 use crate::provider::operations;
 use crate::requirement;
@@ -114,15 +114,19 @@ fn step() -> Value {
         "type": "object",
         "additionalProperties": false,
         "oneOf": ACTIONS.map(|action| json!({"required": [action]})),
+        "if": {"required": [HALLUCINATED]},
+        "then": {"properties": {"call": {"not": {"enum": TOOLS}}}},
+        "else": {"properties": {"call": {"enum": TOOLS}}},
         "properties": {
-            "call": {"description": "The host calls this tool.", "enum": TOOLS},
+            "call": {"description": "The host calls this tool.", "type": "string"},
+            "hallucinated": {"description": "The tool does not exist, on purpose: a model has made it up.", "const": true},
             "wait_ms": {"description": "The host waits this long.", "type": "integer", "minimum": 1, "maximum": WAIT_MS_MAX},
             "wait": {"description": "The host waits until the system has nothing left to do.", "const": "rest"},
             "restart": {"description": "The system is stopped in good order and started again on the same journal.", "const": true},
             "switch": {"description": "Somebody turns the checkout switch.", "enum": ["on", "off"]},
             "intent": {"description": "The purchase that the call is for.", "type": "string", "pattern": name},
             "user": {"description": "Who calls.", "type": "string", "pattern": name, "default": USER_DEFAULT},
-            "args": {"description": "The arguments. In texts `{key:NAME}` is a key made at first use, `{session:INTENT}` and `{order:INTENT}` are what an earlier step opened.", "type": "object"},
+            "args": {"description": "The arguments. In texts `{key:NAME}` is a key made at first use, `{session:INTENT}`, `{order:INTENT}` and `{workflow:INTENT}` are what an earlier step opened.", "type": "object"},
             "expect": answer("What the (last) answer must be."),
             "repeat": times("This many calls in a row, each after the answer to the one before."),
             "concurrent": times("This many calls at once."),

@@ -30,7 +30,9 @@ pub const TOOLS: [&str; 9] = [
 /// What a step can be: exactly one of these.
 pub(super) const ACTIONS: [&str; 5] = ["call", "wait_ms", "wait", "restart", "switch"];
 /// What else belongs to a call.
-pub(super) const CALL_KEYS: [&str; 4] = ["intent", "user", "args", "expect"];
+pub(super) const CALL_KEYS: [&str; 5] = ["intent", "user", "args", "expect", HALLUCINATED];
+/// Says that a tool does not exist, on purpose.
+pub(super) const HALLUCINATED: &str = "hallucinated";
 /// The longest wait.
 pub(super) const WAIT_MS_MAX: i64 = 7 * 24 * 60 * 60 * 1000;
 /// Who calls unless said.
@@ -41,6 +43,8 @@ pub(super) const STEPS_MAX: usize = 1000;
 
 const OPENS_SESSION: &str = "create_checkout_session";
 const OPENS_ORDER: &str = "create_order";
+/// The tools that begin a workflow.
+const OPENS_WORKFLOW: [&str; 2] = ["suggest_gifts", OPENS_SESSION];
 
 /// The tools whose result can say that an order was cancelled.
 const TELLS_CANCELLED: [&str; 2] = ["cancel_order", "get_order"];
@@ -90,6 +94,7 @@ struct Reader {
     called: bool,
     sessions: Vec<String>,
     orders: Vec<String>,
+    workflows: Vec<String>,
 }
 
 impl Reader {
@@ -158,8 +163,7 @@ impl Reader {
 
     fn call(&mut self, what: &str, action: &Field<'_>, fields: &Fields<'_>, mistakes: &mut Mistakes) -> Option<Step> {
         let tool = action.text(mistakes)?;
-        if !TOOLS.contains(&tool) {
-            mistakes.suggest(&action.span, format!("unknown tool `{tool}`"), suggest::hint(tool, &TOOLS));
+        if !exists_as_said(tool, action, fields.get(HALLUCINATED), mistakes) {
             return None;
         }
         let user = fields.get("user").map_or(Some(USER_DEFAULT), |field| name(field, mistakes));
@@ -197,6 +201,9 @@ impl Reader {
             if let Some(opened) = opened {
                 opened.push(intent.to_owned());
             }
+            if OPENS_WORKFLOW.contains(&tool) {
+                self.workflows.push(intent.to_owned());
+            }
         }
         Some(Step::Call(CallStep {
             tool: Arc::from(tool),
@@ -208,7 +215,7 @@ impl Reader {
         }))
     }
 
-    /// Fills in what goes without saying: the session and the order of the step's own intent.
+    /// Fills in what goes without saying: the session, the order and the workflow of the step's own intent.
     fn complete(
         &self,
         action: &Field<'_>,
@@ -220,6 +227,7 @@ impl Reader {
         let (argument, kind) = match tool {
             OPENS_ORDER => ("checkout_session_id", TemplateKind::Session),
             "get_order" | "cancel_order" => ("order_id", TemplateKind::Order),
+            "get_workflow" | "user_navigated_to_step" => ("workflow_id", TemplateKind::Workflow),
             _ => return,
         };
         // Without an intent nothing is filled in: a call may be incomplete on purpose.
@@ -238,6 +246,7 @@ impl Reader {
             TemplateKind::Key => return true,
             TemplateKind::Session => (&self.sessions, OPENS_SESSION, "a checkout session"),
             TemplateKind::Order => (&self.orders, OPENS_ORDER, "an order"),
+            TemplateKind::Workflow => (&self.workflows, OPENS_WORKFLOW[0], "a workflow"),
         };
         if declared.iter().any(|known| known == intent) {
             return true;
@@ -304,6 +313,25 @@ impl Reader {
                 members.collect::<Option<Map<_, _>>>().map(Value::Object)
             }
         }
+    }
+}
+
+/// Whether a tool exists, or is said not to: a typo is no hallucination.
+fn exists_as_said(tool: &str, action: &Field<'_>, hallucinated: Option<&Field<'_>>, mistakes: &mut Mistakes) -> bool {
+    match (TOOLS.contains(&tool), hallucinated) {
+        (true, None) => true,
+        (false, None) => {
+            let hint = suggest::hint(tool, &TOOLS);
+            let hint = hint.or_else(|| Some(format!("`{HALLUCINATED} = true`, if it is not to exist")));
+            mistakes.suggest(&action.span, format!("unknown tool `{tool}`"), hint);
+            false
+        }
+        (true, Some(field)) => {
+            let hint = Some(format!("leave `{HALLUCINATED}` out, or call a tool that does not exist"));
+            mistakes.suggest(&field.key_span, format!("`{tool}` exists, so nobody hallucinates it"), hint);
+            false
+        }
+        (false, Some(field)) => field.set(mistakes).is_some(),
     }
 }
 

@@ -1,6 +1,6 @@
-//! Templates inside a script's strings: `{key:NAME}`, `{session:INTENT}`, `{order:INTENT}`.
+//! Templates inside a script's strings: `{key:NAME}`, `{session:INTENT}`, `{order:INTENT}`, `{workflow:INTENT}`.
 //!
-//! They stand for what only a run knows: a key the host makes at first use, the session and order of a purchase.
+//! They stand for what only a run knows: a key the host makes at first use, the session, order and workflow of a purchase.
 
 use std::mem;
 
@@ -13,11 +13,13 @@ pub enum TemplateKind {
     Session,
     /// The order that an intent's last `create_order` told of.
     Order,
+    /// The workflow that an intent's last answer named.
+    Workflow,
 }
 
 impl TemplateKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Key, Self::Session, Self::Order];
+    pub const ALL: [Self; 4] = [Self::Key, Self::Session, Self::Order, Self::Workflow];
 
     /// The word in front of the colon.
     pub const fn name(self) -> &'static str {
@@ -25,6 +27,7 @@ impl TemplateKind {
             Self::Key => "key",
             Self::Session => "session",
             Self::Order => "order",
+            Self::Workflow => "workflow",
         }
     }
 }

@@ -11,7 +11,7 @@ use super::answer;
 use super::model::{CallStep, Expect, Manner, Narrowing, Replicas, Scenario, Step, WorldKind};
 use super::parse::SEED_DEFAULT;
 use super::policy::{PROFILE_KEY, SETTINGS, profile_name};
-use super::script::USER_DEFAULT;
+use super::script::{HALLUCINATED, TOOLS, USER_DEFAULT};
 use crate::fault::plan::{Plan, Planned};
 
 /// The text of a file. Arguments must not hold JSON's `null`, which TOML cannot say; it is left out.
@@ -117,6 +117,9 @@ fn write_step(out: &mut String, step: &Step) {
 
 fn write_call(out: &mut String, call: &CallStep) {
     entry(out, "call", &text(&call.tool));
+    if !TOOLS.contains(&&*call.tool) {
+        entry(out, HALLUCINATED, "true");
+    }
     if &*call.user != USER_DEFAULT {
         entry(out, "user", &text(&call.user));
     }

@@ -162,7 +162,13 @@ impl Stage {
     pub fn choose(&self, place: Place, step: Option<u32>) -> Option<Fault> {
         let mut inner = self.inner();
         let site = inner.choices.arrive(place, step);
-        let fault = inner.choices.at(site)?;
+        let Some(fault) = inner.choices.at(site) else {
+            if matches!(place, Place::JournalWrite) {
+                let trace = &mut self.recorder.lock().trace;
+                trace.writes.push(trace.events.len());
+            }
+            return None;
+        };
         inner.struck(Some(&fault), None);
         self.recorder.push(EventKind::Struck { site, fault: fault.clone() });
         Some(fault)

@@ -1,27 +1,30 @@
 //! How much of each menu exploration tries, as scenario files and the command line say it.
 
-use super::{core, full};
+use super::{core, full, host};
 use crate::fault::site::Place;
 use crate::fault::{Fault, ProviderFault};
 
-/// One of the two menus that every place has.
+/// One of the menus.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Breadth {
     /// Every fault there is.
     Full,
     /// One fault for each moment and each way in which a client can take it.
     Core,
+    /// Nothing but the ways in which the host misbehaves.
+    Host,
 }
 
 impl Breadth {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Full, Self::Core];
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Full, Self::Core, Self::Host];
 
     /// The word for files and the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Full => "full",
             Self::Core => "core",
+            Self::Host => "host",
         }
     }
 
@@ -30,6 +33,7 @@ impl Breadth {
         match self {
             Self::Full => full(place),
             Self::Core => core(place),
+            Self::Host => host(place),
         }
     }
 }
@@ -56,5 +60,6 @@ pub const fn over_time(extent: Breadth) -> &'static [ProviderFault] {
             ProviderFault::Brownout { percent: 50, from: 1, calls: 8 },
             ProviderFault::RateLimit { from: 1, calls: 4, retry_after: 1 },
         ],
+        Breadth::Host => &[],
     }
 }

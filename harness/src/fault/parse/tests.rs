@@ -170,6 +170,10 @@ fn every_entry_of_every_menu_reads_as_it_is_written() {
             assert!(FAULTS.contains(&fault.name()), "{fault}");
         }
     }
+    for fault in menu::host(Place::HostCall) {
+        let text = format!("{}#2: {fault}", Place::HostCall.label());
+        assert_eq!(text.parse::<Plan>().expect("it reads").to_string(), text);
+    }
 }
 
 fn retry_after() -> impl Strategy<Value = Option<RetryAfter>> {

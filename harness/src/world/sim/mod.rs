@@ -34,13 +34,12 @@ use tokio::runtime::Runtime;
 use self::life::House;
 use self::ports::SimClock;
 use self::tasks::SimTasks;
-use super::stage::{Stage, step_of};
+use super::stage::Stage;
 use super::stock::{named, take_stock};
 use super::{OutgoingCall, World};
 use crate::choice::Choices;
 use crate::error::RunError;
 use crate::fault::Fault;
-use crate::fault::site::Place;
 use crate::oracle::Rest;
 use crate::provider::Providers;
 use crate::scenario::model::Scenario;
@@ -174,13 +173,15 @@ impl World for SimWorld {
         let house = self.house.clone();
         let replica = self.calls.fetch_add(1, Ordering::Relaxed) % house.replicas();
         Box::pin(async move {
-            match house.stage.choose(Place::HostCall, step_of(&call.correlation)) {
+            match &call.fault {
                 None => {}
                 Some(Fault::Crash(_)) => house.crash_replica(replica),
-                Some(Fault::Jump(expiry)) => {
-                    house.clocks.iter().for_each(|clock| clock.jump(expiry.span(&house.policy)));
-                }
-                Some(other) => unreachable!("`{other}` was refused for a call when its plan was read"),
+                Some(fault) => match fault.jumps() {
+                    Some(expiry) => house.clocks.iter().for_each(|clock| clock.jump(expiry.span(&house.policy))),
+                    None => {
+                        unreachable!("`{fault}` is the host's to bring about, or was refused when its plan was read")
+                    }
+                },
             }
             let (app, tasks, pulse) = house.app(replica).await;
             let patience = house.policy.tool_deadline * 3 / 2;

@@ -1,0 +1,126 @@
+//! Which calls are about which workflow, and what was told of its step: what `in-step` is about.
+
+use std::time::Duration;
+
+use giftgenius::workflow::Step;
+use serde_json::Value;
+
+use super::evidence::{CallView, Evidence};
+use crate::scenario::model::WorldKind;
+use crate::trace::{EventKind, HostReply};
+
+/// A purchase conversation: a workflow and all calls that are about it.
+pub(super) struct Conversation<'a> {
+    pub(super) workflow: &'a str,
+    /// Indices into [`Evidence::calls`], in the order in which they were begun.
+    pub(super) calls: Vec<usize>,
+}
+
+/// Every conversation, in the order of their first calls.
+pub(super) fn conversations<'a>(evidence: &Evidence<'a>) -> Vec<Conversation<'a>> {
+    let mut found: Vec<Conversation<'a>> = Vec::new();
+    for (index, call) in evidence.calls.iter().enumerate() {
+        let Some(workflow) = workflow_of(evidence, call) else { continue };
+        match found.iter_mut().find(|known| known.workflow == workflow) {
+            Some(known) => known.calls.push(index),
+            None => found.push(Conversation { workflow, calls: vec![index] }),
+        }
+    }
+    found
+}
+
+/// The workflow that a call is about: as it says, as its answer says, or its session's, or its order's.
+fn workflow_of<'a>(evidence: &Evidence<'a>, call: &CallView<'a>) -> Option<&'a str> {
+    let argument = |name: &str| call.started.arguments.get(name).and_then(Value::as_str);
+    if let Some(workflow) = argument("workflow_id").or_else(|| named(call)) {
+        return Some(workflow);
+    }
+    let session = argument("checkout_session_id").or_else(|| {
+        let order = evidence.order_of(argument("order_id")?)?;
+        evidence.orders[order].session
+    })?;
+    named(&evidence.calls[evidence.sessions.iter().find(|known| known.id == session)?.call])
+}
+
+/// The workflow that an answer names.
+fn named<'a>(call: &CallView<'a>) -> Option<&'a str> {
+    let HostReply::Tool { structured, is_error: false } = call.reply? else { return None };
+    structured.get("workflow_id").and_then(Value::as_str)
+}
+
+/// A step by its word.
+pub(super) fn step(word: &str) -> Option<Step> {
+    Step::ALL.into_iter().find(|step| step.as_str() == word)
+}
+
+/// The step that an answer tells: of `get_workflow` and of a move, or of a call that was out of step.
+pub(super) fn told_step(call: &CallView<'_>) -> Option<Step> {
+    let HostReply::Tool { structured, is_error } = call.reply? else { return None };
+    let told = if *is_error { structured.pointer("/error/step") } else { structured.get("step") };
+    step(told?.as_str()?)
+}
+
+/// A result that is no error.
+pub(super) fn accepted(call: &CallView<'_>) -> bool {
+    matches!(call.reply, Some(HostReply::Tool { is_error: false, .. }))
+}
+
+/// Where a call ended in the trace; the end of time if it did not.
+pub(super) fn end(call: &CallView<'_>) -> usize {
+    call.end.map_or(usize::MAX, |(event, _)| event)
+}
+
+/// Whether two calls were in flight at once.
+pub(super) fn overlap(one: &CallView<'_>, other: &CallView<'_>) -> bool {
+    one.start_event < end(other) && other.start_event < end(one)
+}
+
+/// How far the system's calendar jumped between two events.
+pub(super) fn jumped(evidence: &Evidence<'_>, from: usize, to: usize) -> Duration {
+    let events = evidence.trace.events.get(from..to.min(evidence.trace.events.len())).unwrap_or_default();
+    let span = |event: &crate::trace::Event| match &event.kind {
+        EventKind::Struck { fault, .. } => fault.jumps().map(|expiry| expiry.span(evidence.policy)),
+        _ => None,
+    };
+    events.iter().filter_map(span).sum()
+}
+
+/// How many processes share the journal.
+pub(super) fn replicas(evidence: &Evidence<'_>) -> u32 {
+    evidence.trace.events.first().map_or(1, |first| first.incarnation)
+}
+
+/// How often the system wrote to its journal while a call was in flight and nothing else was: no other call, no request or
+/// event of anybody else's, no process that began. `None` where something else was, or may have been.
+pub(super) fn writes_during(evidence: &Evidence<'_>, call: &CallView<'_>) -> Option<usize> {
+    let (end, _) = call.end?;
+    // Only in simulation writes and calls are told of in one order.
+    if evidence.world != WorldKind::Sim || !matches!(call.reply, Some(HostReply::Tool { .. })) {
+        return None;
+    }
+    let others = evidence.calls.iter().filter(|other| !std::ptr::eq(*other, call));
+    if others.clone().any(|other| overlap(call, other)) {
+        return None;
+    }
+    // Work in the background: of a call that nobody waited for to its end, or of an order that was not finished.
+    let unfinished = others.filter(|other| other.start_event < end).any(|other| match other.reply {
+        Some(HostReply::Tool { structured, .. }) => {
+            structured.get("status").and_then(Value::as_str) == Some("pending")
+                || structured.pointer("/error/effects").and_then(Value::as_str) == Some("unknown")
+                || other.told.as_ref().is_some_and(|told| told.is_error && told.order_id.is_some())
+        }
+        Some(HostReply::Protocol { .. }) => false,
+        Some(HostReply::Cancelled | HostReply::Broken | HostReply::NoAnswer) | None => true,
+    });
+    let elsewhere = evidence.trace.events[call.start_event..end].iter().any(|event| match &event.kind {
+        EventKind::Sent(sent) => sent.correlation != *call.started.correlation,
+        EventKind::Webhook(_) | EventKind::Restarted | EventKind::Crashed | EventKind::Effect(_) => true,
+        _ => false,
+    });
+    // With a provider that ignores keys a sale is looked after long after it was told.
+    let swept = !evidence.policy.payment_profile.deduplicates() || evidence.trace.webhooks().next().is_some();
+    if unfinished || elsewhere || swept {
+        return None;
+    }
+    Some(evidence.trace.writes.iter().filter(|at| (call.start_event + 1..=end).contains(*at)).count())
+}
