@@ -60,6 +60,7 @@ fn call(tool: &str, user: &str) -> OutgoingCall {
         user: user.into(),
         correlation: "step-1.1".into(),
         key_in_meta: None,
+        fault: None,
     }
 }
 

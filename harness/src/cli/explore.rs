@@ -80,6 +80,8 @@ pub(super) enum Menu {
     Full,
     /// One fault for each moment and each way in which a client can take it.
     Core,
+    /// The core menu, and calls that the host malforms.
+    Malformed,
 }
 
 impl Menu {
@@ -87,6 +89,7 @@ impl Menu {
         match self {
             Self::Full => Breadth::Full,
             Self::Core => Breadth::Core,
+            Self::Malformed => Breadth::Malformed,
         }
     }
 }

@@ -138,7 +138,8 @@ pub fn decide(fault: Option<&Fault>) -> Delivery {
             | Fault::Late
             | Fault::Reordered
             | Fault::Never
-            | Fault::Forged(_),
+            | Fault::Forged(_)
+            | Fault::Malformed(_),
         ) => no_request(),
     }
 }

@@ -316,6 +316,12 @@ pub static ALL: &[Explained] = &[
         "webhook.event#1: forged(signature)",
         "Beside the event somebody delivers what the provider did not send: an event made up under another secret (signature), or the provider's own delivery with a signature that is too old (stale). It is to be refused and to change nothing.",
     ),
+    explained(
+        "malformed",
+        Moment::Own,
+        "host.call#1: malformed(type:/items/0/quantity:stringified)",
+        "The host makes a mistake in the call: class, place and variant, as `misrule malform TOOL` lists them. An agent that knows nothing but the tool's schema mends it from the error's own words, in at most three turns, and the script goes on with what comes of that. A mistake that the call has no field for does not happen.",
+    ),
 ];
 
 /// The explanation of a fault's name.
@@ -371,6 +377,7 @@ mod tests {
             Fault::Reordered,
             Fault::Never,
             Fault::Forged(crate::fault::Forgery::Stale),
+            Fault::Malformed("name::extra_notes".parse().expect("a label")),
         ];
         let plain = Circumstance::PLAIN.map(Fault::Circumstance);
         let all: Vec<_> = all.into_iter().chain(plain).collect();

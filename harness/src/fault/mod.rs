@@ -14,6 +14,7 @@ pub mod site;
 
 use std::time::Duration;
 
+pub use crate::malform::Label;
 pub use crate::provider::Circumstance;
 pub use over_time::ProviderFault;
 
@@ -99,6 +100,8 @@ pub enum Fault {
     Never,
     /// Beside the event somebody delivers one that the provider did not send.
     Forged(Forgery),
+    /// The host's call is malformed in this way, and mended from the error that answers it.
+    Malformed(Label),
 }
 
 /// What somebody who does not know the secret can send.
@@ -273,6 +276,7 @@ impl Fault {
             Self::Reordered => "reordered",
             Self::Never => "never",
             Self::Forged(_) => "forged",
+            Self::Malformed(_) => "malformed",
         }
     }
 
@@ -306,7 +310,8 @@ impl Fault {
             | Self::Full
             | Self::Slow(_)
             | Self::Corrupt
-            | Self::Jump(_) => Moment::Own,
+            | Self::Jump(_)
+            | Self::Malformed(_) => Moment::Own,
             Self::BeforeReply | Self::Twice | Self::Late | Self::Reordered | Self::Never | Self::Forged(_) => {
                 Moment::Event
             }

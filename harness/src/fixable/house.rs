@@ -58,6 +58,7 @@ impl House {
             user: user.into(),
             correlation: format!("step-1.{number}").into(),
             key_in_meta: None,
+            fault: None,
         };
         self.runtime.block_on(self.world.call(call))
     }

@@ -1,5 +1,5 @@
 //! The host: the model, the platform and the person, played from a script. It repeats, regenerates, cancels and waits as
-//! they do, and notes what it was told. [`templates`] fills in what the script leaves open.
+//! they do, and notes what it was told; where a plan says so it makes a mistake in a call and mends it. [`templates`] fills in what the script leaves open.
 
 pub mod templates;
 #[cfg(test)]
@@ -15,8 +15,12 @@ use serde_json::Value;
 
 use self::templates::{Fresh, Notes};
 use crate::error::RunError;
+use crate::fault::site::Place;
+use crate::fault::{Fault, Label};
+use crate::malform::{self, Published, Sent};
+use crate::repair::{Agent, Answer, TURNS_MAX};
 use crate::scenario::model::{CallStep, Manner, Scenario, Step};
-use crate::trace::{CallId, CallStarted, EventKind, HostReply};
+use crate::trace::{CallId, CallStarted, EventKind, HostReply, Malformed};
 use crate::world::stage::CORRELATION_PREFIX;
 use crate::world::{OutgoingCall, World};
 
@@ -60,6 +64,34 @@ const REPEATS_MAX: u32 = 8;
 struct Ready {
     started: CallStarted,
     outgoing: OutgoingCall,
+}
+
+impl Ready {
+    /// The same call with other arguments, to a tool of this name.
+    fn with(&self, tool: Arc<str>, arguments: Value, malformed: Malformed) -> Self {
+        let arguments = Arc::new(arguments);
+        let started = CallStarted {
+            tool: tool.clone(),
+            key: arguments.get("idempotency_key").and_then(Value::as_str).map(str::to_owned),
+            arguments: arguments.clone(),
+            malformed: Some(Arc::new(malformed)),
+            ..self.started.clone()
+        };
+        Self { started, outgoing: OutgoingCall { tool, arguments, ..self.outgoing.clone() } }
+    }
+}
+
+/// A call that was begun.
+struct Begun {
+    /// As it was sent.
+    ready: Ready,
+    call: CallId,
+    answer: BoxFuture<'static, HostReply>,
+}
+
+/// What a tool publishes of its arguments.
+fn schema_of(tool: &str) -> Option<&'static Value> {
+    giftgenius::tools::table().iter().find(|known| known.spec.name == tool).map(|known| &*known.spec.input_schema)
 }
 
 impl Host<'_> {
@@ -110,12 +142,11 @@ impl Host<'_> {
             .into_iter()
             .map(|ready| {
                 // Begun here, before any of them is waited for.
-                let (call, answer) = self.begun(&ready);
-                (ready, call, answer)
+                self.begun(ready)
             })
             .collect();
         let this = &*self;
-        let answers = calls.into_iter().map(|(ready, call, answer)| this.answered(ready, call, answer));
+        let answers = calls.into_iter().map(|begun| this.answered(begun));
         for reply in join_all(answers).await {
             self.notes.take(step, &reply);
         }
@@ -123,11 +154,22 @@ impl Host<'_> {
 
     /// Makes a call and waits for its answer, as a platform does: again where the connection breaks.
     async fn made(&self, ready: Ready) -> HostReply {
-        let (call, answer) = self.begun(&ready);
-        self.answered(ready, call, answer).await
+        let begun = self.begun(ready);
+        self.answered(begun).await
     }
 
-    async fn answered(&self, ready: Ready, mut call: CallId, mut answer: BoxFuture<'static, HostReply>) -> HostReply {
+    /// Waits for the answer, and mends the call where a mistake was made in it.
+    async fn answered(&self, begun: Begun) -> HostReply {
+        let ready = begun.ready.clone();
+        let reply = self.told(begun).await;
+        match ready.started.malformed.clone().filter(|malformed| malformed.turn == 0) {
+            None => reply,
+            Some(mistake) => self.mended(ready, &mistake, reply).await,
+        }
+    }
+
+    async fn told(&self, begun: Begun) -> HostReply {
+        let Begun { mut ready, mut call, mut answer } = begun;
         let mut repeats = 0;
         loop {
             let reply = answer.await;
@@ -136,23 +178,70 @@ impl Host<'_> {
                 return reply;
             }
             repeats += 1;
-            (call, answer) = self.begun(&ready);
+            Begun { ready, call, answer } = self.begun(ready);
         }
     }
 
-    fn begun(&self, ready: &Ready) -> (CallId, BoxFuture<'static, HostReply>) {
+    /// Calls again as an agent would that knows nothing but the tool's schema and the errors' own words.
+    async fn mended(&self, mut ready: Ready, mistake: &Malformed, mut reply: HostReply) -> HostReply {
+        let Some(schema) = schema_of(&mistake.tool) else { return reply };
+        let mut agent = Agent::new(&mistake.tool, schema, ready.started.step.into());
+        for turn in 1..=TURNS_MAX {
+            let answer = match &reply {
+                HostReply::Tool { structured, is_error: true } => Answer::Tool(structured),
+                HostReply::Protocol { message, .. } => Answer::Protocol(message),
+                HostReply::Tool { .. } | HostReply::Cancelled | HostReply::Broken | HostReply::NoAnswer => break,
+            };
+            let Some(next) = agent.mend(&ready.outgoing.arguments, answer) else { break };
+            let tool = next.tool.map_or_else(|| ready.outgoing.tool.clone(), Arc::from);
+            ready = ready.with(tool, next.arguments, Malformed { turn, ..mistake.clone() });
+            reply = self.told(self.begun(ready.clone())).await;
+        }
+        reply
+    }
+
+    /// The call with the mistake of a label in it, if it can be made there.
+    fn malformed(ready: &Ready, label: &Label) -> Option<Ready> {
+        if ready.started.malformed.is_some() {
+            return None;
+        }
+        let (tool, meant) = (&ready.outgoing.tool, &ready.outgoing.arguments);
+        let case = malform::case(&Published::new(tool, schema_of(tool)?), meant, label)?;
+        let mistake =
+            Malformed { label: case.label, tool: tool.clone(), meant: meant.clone(), remedy: case.remedy, turn: 0 };
+        match case.sent {
+            Sent::Arguments(arguments) => Some(ready.with(tool.clone(), arguments, mistake)),
+            Sent::ToTool(name) => Some(ready.with(name.into(), Value::clone(meant), mistake)),
+            Sent::Frame(_) | Sent::Nothing => None,
+        }
+    }
+
+    fn begun(&self, ready: Ready) -> Begun {
+        let stage = self.world.stage();
+        let (site, fault) = stage.ask(Place::HostCall, Some(ready.started.step));
+        let wrong = match &fault {
+            Some(Fault::Malformed(label)) => Some(Self::malformed(&ready, label)),
+            _ => None,
+        };
+        let misfires = matches!(wrong, Some(None));
+        let ready = wrong.flatten().unwrap_or(ready);
         let Ready { started, outgoing } = ready.clone();
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         let call = CallId(number);
         let correlation: Arc<str> = format!("{CORRELATION_PREFIX}{}.{}", started.step, number + 1).into();
         let started = CallStarted { call, correlation: correlation.clone(), ..started };
-        self.world.stage().recorder().push(EventKind::CallStarted(started));
-        (call, self.world.call(OutgoingCall { correlation, ..outgoing }))
+        stage.recorder().push(EventKind::CallStarted(started));
+        match (&fault, misfires) {
+            (None, _) => {}
+            (Some(_), true) => stage.misfired(site),
+            (Some(fault), false) => stage.strike(site, fault.clone()),
+        }
+        Begun { ready, call, answer: self.world.call(OutgoingCall { correlation, fault, ..outgoing }) }
     }
 
     async fn cancelled(&mut self, number: u32, step: &CallStep, span: Duration) {
         let Some(ready) = self.ready(number, step, Fresh::No) else { return };
-        let (call, answer) = self.begun(&ready);
+        let Begun { call, answer, .. } = self.begun(ready);
         let reply = {
             tokio::select! {
                 biased;
@@ -177,6 +266,7 @@ impl Host<'_> {
             user: step.user.clone(),
             correlation: correlation.clone(),
             intent: step.intent.clone(),
+            malformed: None,
         };
         let outgoing = OutgoingCall {
             tool: step.tool.clone(),
@@ -184,6 +274,7 @@ impl Host<'_> {
             user: step.user.clone(),
             correlation,
             key_in_meta: None,
+            fault: None,
         };
         Some(Ready { started, outgoing })
     }

@@ -16,6 +16,7 @@ use giftgenius::ports::BoxFuture;
 use serde_json::Value;
 
 use crate::error::RunError;
+use crate::fault::Fault;
 use crate::rest::Rest;
 use crate::trace::HostReply;
 use stage::Stage;
@@ -33,6 +34,8 @@ pub struct OutgoingCall {
     pub correlation: Arc<str>,
     /// Sent in `_meta` as `idempotency_key`, where the call carries its key there.
     pub key_in_meta: Option<String>,
+    /// What goes wrong just before it: a crash, or a clock that jumps.
+    pub fault: Option<Fault>,
 }
 
 /// Where a run happens: the system, its providers and the faults between them.

@@ -1,27 +1,30 @@
 //! How much of each menu exploration tries, as scenario files and the command line say it.
 
-use super::{core, full};
+use super::{core, full, malformed};
 use crate::fault::site::Place;
 use crate::fault::{Fault, ProviderFault};
 
-/// One of the two menus that every place has.
+/// One of the menus that every place has.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Breadth {
     /// Every fault there is.
     Full,
     /// One fault for each moment and each way in which a client can take it.
     Core,
+    /// The core menu, and calls that the host malforms.
+    Malformed,
 }
 
 impl Breadth {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Full, Self::Core];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Full, Self::Core, Self::Malformed];
 
     /// The word for files and the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Full => "full",
             Self::Core => "core",
+            Self::Malformed => "malformed",
         }
     }
 
@@ -30,6 +33,7 @@ impl Breadth {
         match self {
             Self::Full => full(place),
             Self::Core => core(place),
+            Self::Malformed => malformed::menu(place),
         }
     }
 }
@@ -50,7 +54,7 @@ pub const fn over_time(extent: Breadth) -> &'static [ProviderFault] {
             ProviderFault::RateLimit { from: 1, calls: 4, retry_after: 1 },
             ProviderFault::RateLimit { from: 2, calls: 4, retry_after: 60 },
         ],
-        Breadth::Core => &[
+        Breadth::Core | Breadth::Malformed => &[
             ProviderFault::Outage { from: 1, calls: 4 },
             ProviderFault::Outage { from: 2, calls: FOR_GOOD },
             ProviderFault::Brownout { percent: 50, from: 1, calls: 8 },

@@ -32,13 +32,12 @@ use tokio::runtime::Runtime;
 use self::life::House;
 use self::ports::SimClock;
 use self::tasks::SimTasks;
-use super::stage::{Stage, step_of};
+use super::stage::Stage;
 use super::stock::{named, take_stock};
 use super::{OutgoingCall, World};
 use crate::choice::Choices;
 use crate::error::RunError;
 use crate::fault::Fault;
-use crate::fault::site::Place;
 use crate::oracle::Rest;
 use crate::provider::Providers;
 use crate::scenario::model::Scenario;
@@ -172,8 +171,8 @@ impl World for SimWorld {
         let house = self.house.clone();
         let replica = self.calls.fetch_add(1, Ordering::Relaxed) % house.replicas();
         Box::pin(async move {
-            match house.stage.choose(Place::HostCall, step_of(&call.correlation)) {
-                None => {}
+            match &call.fault {
+                None | Some(Fault::Malformed(_)) => {}
                 Some(Fault::Crash(_)) => house.crash_replica(replica),
                 Some(Fault::Jump(expiry)) => {
                     house.clocks.iter().for_each(|clock| clock.jump(expiry.span(&house.policy)));

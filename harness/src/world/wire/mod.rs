@@ -37,12 +37,11 @@ use self::desk::Desk;
 use self::lives::Lives;
 use self::relay::Relay;
 use self::vigil::Vigil;
-use super::stage::{Stage, step_of};
+use super::stage::Stage;
 use super::stock::{named, take_stock};
 use super::{OutgoingCall, World, late_by};
 use crate::error::RunError;
 use crate::fault::Fault;
-use crate::fault::site::Place;
 use crate::oracle::Rest;
 use crate::scenario::model::Replicas;
 use crate::trace::{EventKind, HostReply};
@@ -193,8 +192,8 @@ impl World for WireWorld {
         let (lives, desk, policy) = (self.lives.clone(), self.desk.clone(), self.policy.clone());
         let replica = self.calls.fetch_add(1, Ordering::Relaxed) % lives.replicas();
         Box::pin(async move {
-            match desk.stage().choose(Place::HostCall, step_of(&call.correlation)) {
-                None => {}
+            match &call.fault {
+                None | Some(Fault::Malformed(_)) => {}
                 Some(Fault::Crash(_)) => lives.crash(replica),
                 Some(Fault::Jump(expiry)) => lives.jump(expiry.span(&policy)).await,
                 Some(other) => unreachable!("`{other}` was refused for a call when its plan was read"),
