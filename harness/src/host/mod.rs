@@ -81,6 +81,15 @@ impl Ready {
     }
 }
 
+/// Who makes a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// The model, which may make a mistake.
+    Model,
+    /// The platform, which sends again what it sent before.
+    Platform,
+}
+
 /// A call that was begun.
 struct Begun {
     /// As it was sent.
@@ -142,7 +151,7 @@ impl Host<'_> {
             .into_iter()
             .map(|ready| {
                 // Begun here, before any of them is waited for.
-                self.begun(ready)
+                self.begun(ready, By::Model)
             })
             .collect();
         let this = &*self;
@@ -154,7 +163,7 @@ impl Host<'_> {
 
     /// Makes a call and waits for its answer, as a platform does: again where the connection breaks.
     async fn made(&self, ready: Ready) -> HostReply {
-        let begun = self.begun(ready);
+        let begun = self.begun(ready, By::Model);
         self.answered(begun).await
     }
 
@@ -178,7 +187,7 @@ impl Host<'_> {
                 return reply;
             }
             repeats += 1;
-            Begun { ready, call, answer } = self.begun(ready);
+            Begun { ready, call, answer } = self.begun(ready, By::Platform);
         }
     }
 
@@ -195,7 +204,7 @@ impl Host<'_> {
             let Some(next) = agent.mend(&ready.outgoing.arguments, answer) else { break };
             let tool = next.tool.map_or_else(|| ready.outgoing.tool.clone(), Arc::from);
             ready = ready.with(tool, next.arguments, Malformed { turn, ..mistake.clone() });
-            reply = self.told(self.begun(ready.clone())).await;
+            reply = self.told(self.begun(ready.clone(), By::Model)).await;
         }
         reply
     }
@@ -216,11 +225,13 @@ impl Host<'_> {
         }
     }
 
-    fn begun(&self, ready: Ready) -> Begun {
+    fn begun(&self, ready: Ready, by: By) -> Begun {
         let stage = self.world.stage();
         let (site, fault) = stage.ask(Place::HostCall, Some(ready.started.step));
         let wrong = match &fault {
-            Some(Fault::Malformed(label)) => Some(Self::malformed(&ready, label)),
+            Some(Fault::Malformed(label)) if by == By::Model => Some(Self::malformed(&ready, label)),
+            // What a platform sends again is what it sent before.
+            Some(Fault::Malformed(_)) => Some(None),
             _ => None,
         };
         let misfires = matches!(wrong, Some(None));
@@ -241,7 +252,7 @@ impl Host<'_> {
 
     async fn cancelled(&mut self, number: u32, step: &CallStep, span: Duration) {
         let Some(ready) = self.ready(number, step, Fresh::No) else { return };
-        let Begun { call, answer, .. } = self.begun(ready);
+        let Begun { call, answer, .. } = self.begun(ready, By::Model);
         let reply = {
             tokio::select! {
                 biased;
