@@ -92,6 +92,18 @@ impl Choices {
         chosen
     }
 
+    /// What was chosen at a site could not happen there after all: nothing went wrong.
+    pub fn misfired(&mut self, site: Site) {
+        for (planned, fired) in self.plan.faults.iter().zip(&mut self.fired) {
+            if matches!(planned, Planned::At(address, _) if address.names(&site)) {
+                *fired = false;
+            }
+        }
+        for asked in self.asked.iter_mut().filter(|asked| asked.site == site) {
+            asked.chosen = None;
+        }
+    }
+
     /// Whether the plan's last fault has fired, where it is one at a site.
     pub fn last_has_fired(&self) -> bool {
         matches!(self.plan.faults.last(), Some(Planned::At(..))) && self.fired.last() == Some(&true)

@@ -188,6 +188,7 @@ mod tests {
                 user: "ada".into(),
                 correlation: "".into(),
                 intent: None,
+                malformed: None,
             };
             record.push(Duration::ZERO, EventKind::CallStarted(started));
             record.push(Duration::ZERO, EventKind::CallEnded { call, reply: reply.clone() });

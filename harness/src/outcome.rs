@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::choice::Asked;
+use crate::fault::Fault;
 use crate::fault::plan::{Plan, Planned};
 use crate::oracle::{Oracle, Verdict, Violation};
 use crate::rest::Rest;
@@ -82,7 +83,9 @@ impl Outcome {
     /// Why the run supports no verdict, one sentence each; none if it does.
     pub fn doubts(&self) -> Vec<String> {
         let unfired = self.unfired.iter().map(|planned| {
-            let why = if self.came(planned) {
+            let why = if matches!(planned, Planned::At(_, Fault::Malformed(_))) && self.came(planned) {
+                "the call has no field for this mistake"
+            } else if self.came(planned) {
                 "another fault of the plan strikes the same request"
             } else {
                 "its site did not come"

@@ -11,7 +11,8 @@ use giftgenius::step_log::LogLine;
 use serde_json::Value;
 
 use crate::fault::site::Site;
-use crate::fault::{Fault, Forgery};
+use crate::fault::{Fault, Forgery, Label};
+use crate::malform::Remedy;
 use crate::provider::OperationSpec;
 use crate::provider::event::EventType;
 use crate::provider::ledger::{Effect, Ledger};
@@ -107,6 +108,23 @@ pub struct CallStarted {
     pub correlation: Arc<str>,
     /// The purchase that the step is for.
     pub intent: Option<Arc<str>>,
+    /// Which mistake was made in it, or is being mended.
+    pub malformed: Option<Arc<Malformed>>,
+}
+
+/// A call in which a mistake was made, or one that mends it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Malformed {
+    /// The mistake.
+    pub label: Label,
+    /// The tool that was meant.
+    pub tool: Arc<str>,
+    /// The arguments that were meant.
+    pub meant: Arc<Value>,
+    /// What an error can tell of it.
+    pub remedy: Remedy,
+    /// 0 for the mistake, then the turns that mend it.
+    pub turn: u32,
 }
 
 /// What came of a tool call.

@@ -1,5 +1,6 @@
 //! What the gate does beyond its scenarios, when everything is run: it explores the scenarios that ask for it (`gate_depth` of
-//! `[explore]`), and proves on planted bugs that it would notice one, where the scenarios for that are there.
+//! `[explore]`), makes every malformed call and mends it from its error, and proves on planted bugs that it would notice one,
+//! where the scenarios for that are there.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -10,6 +11,7 @@ use super::progress::Progress;
 use crate::defect;
 use crate::explore::{Control, Settings, Simulated, Space, Telling, explore, tell, threads};
 use crate::fault::menu::Breadth;
+use crate::fixable::{self, Errors, Measuring, measure};
 use crate::prove::document::Proof;
 use crate::prove::{self, Means, prove};
 use crate::report::document::{Beyond, BeyondFinding, Word};
@@ -25,6 +27,8 @@ pub(super) fn beyond(scenarios: &[Arc<Scenario>], progress: &Progress) -> Vec<(B
         done.push(timed("explored", || explored(scenario)));
     }
     if prove::check(defect::ALL, scenarios).is_ok() {
+        progress.begin("malformed calls");
+        done.push(timed("mended", mended));
         progress.begin("planted bugs");
         done.push(timed("proved", || proved(scenarios)));
     }
@@ -77,6 +81,27 @@ fn of_space(report: &SpaceReport) -> Vec<BeyondFinding> {
         }
     };
     report.findings.iter().map(finding).collect()
+}
+
+/// Every malformed call of every tool, held to what it is owed and mended from its error.
+fn mended() -> Result<Beyond, String> {
+    let errors = measure(&Measuring::default())?;
+    let bars: Vec<String> = errors.bars.iter().map(fixable::terminal::bar).collect();
+    Ok(Beyond {
+        what: "mended".to_owned(),
+        verdict: errors.verdict,
+        said: format!("{}; {}", fixable::terminal::said(&errors), bars.join(", ")),
+        findings: of_errors(&errors),
+    })
+}
+
+fn of_errors(errors: &Errors) -> Vec<BeyondFinding> {
+    let worst = errors.worst.iter().filter(|_| errors.verdict != Word::Ok).map(|worst| BeyondFinding {
+        rule: "error-fixable".to_owned(),
+        message: format!("{} {}: {} It was answered `{}`.", worst.tool, worst.label, worst.lacks, worst.answered),
+        replay: format!("misrule errors {}", worst.tool),
+    });
+    worst.collect()
 }
 
 fn proved(scenarios: &[Arc<Scenario>]) -> Result<Beyond, String> {

@@ -82,6 +82,8 @@ pub(super) enum Menu {
     Core,
     /// Nothing but the ways in which the host misbehaves.
     Host,
+    /// The core menu, and calls that the host malforms.
+    Malformed,
 }
 
 impl Menu {
@@ -90,6 +92,7 @@ impl Menu {
             Self::Full => Breadth::Full,
             Self::Core => Breadth::Core,
             Self::Host => Breadth::Host,
+            Self::Malformed => Breadth::Malformed,
         }
     }
 }

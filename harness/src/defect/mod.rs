@@ -10,6 +10,7 @@ pub mod lagging;
 pub mod leaks;
 pub mod lease;
 pub mod log;
+pub mod messages;
 pub mod misread;
 pub mod money;
 pub mod parts;
@@ -127,6 +128,16 @@ pub static ALL: &[&Defect] = &[
     &told::RETRYABLE_ALWAYS_TRUE,
     &told::RETRYABLE_ALWAYS_FALSE,
     &told::OPAQUE_ERROR,
+    &messages::ONLY_THE_FIRST_VIOLATION_TOLD,
+    &messages::WRONG_FIELD_NAMED,
+    &messages::EXAMPLE_INVALID,
+    &messages::UNKNOWN_FIELD_ACCEPTED,
+    &messages::RANGE_NOT_ENFORCED,
+    &messages::PANIC_WITHOUT_AN_ANSWER,
+    &messages::MESSAGE_WITHOUT_END,
+    &messages::ANOTHER_TOOLS_FIELD_NAMED,
+    &messages::SUGGESTION_MISSING_FOR_QUOTED_VALUES,
+    &messages::BUSINESS_ERROR_MARKED_TECHNICAL,
     &leaks::STACK_TRACE_IN_THE_ERROR,
     &leaks::SECRET_IN_THE_LOG,
     &log::LOG_LINE_MISSING,

@@ -139,7 +139,8 @@ pub fn decide(fault: Option<&Fault>) -> Delivery {
             | Fault::Reordered
             | Fault::Never
             | Fault::Forged(_)
-            | Fault::Host(_),
+            | Fault::Host(_)
+            | Fault::Malformed(_),
         ) => no_request(),
     }
 }

@@ -394,6 +394,12 @@ pub static ALL: &[Explained] = &[
         "host.call#2: foreign",
         "Somebody else makes the call first, with this person's session, order or workflow. They are told what they would be told of an id that does not exist.",
     ),
+    explained(
+        "malformed",
+        Moment::Own,
+        "host.call#1: malformed(type:/items/0/quantity:stringified)",
+        "The host makes a mistake in the call: class, place and variant, as `misrule malform TOOL` lists them. An agent that knows nothing but the tool's schema mends it from the error's own words, in at most three turns, and the script goes on with what comes of that. A mistake that the call has no field for does not happen.",
+    ),
 ];
 
 /// The explanation of a fault's name.
@@ -449,6 +455,7 @@ mod tests {
             Fault::Reordered,
             Fault::Never,
             Fault::Forged(crate::fault::Forgery::Stale),
+            Fault::Malformed("name::extra_notes".parse().expect("a label")),
         ];
         let plain = Circumstance::PLAIN.map(Fault::Circumstance);
         let all: Vec<_> = all.into_iter().chain(plain).chain(crate::fault::HostFault::ALL.map(Fault::Host)).collect();

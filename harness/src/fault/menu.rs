@@ -10,11 +10,13 @@ use std::time::Duration;
 use super::plan::DELAY_MAX;
 use super::site::Place;
 use super::{Circumstance, CrashPoint, Expiry, Fault, Forgery, HostFault, Moment, RetryAfter};
+use crate::malform::Class;
 use crate::provider::OperationSpec;
 use crate::provider::operations::{self, Refusal};
 use crate::suggest::nearest;
 
 pub mod breadth;
+mod malformed;
 
 pub use breadth::{Breadth, over_time};
 
@@ -81,6 +83,14 @@ pub enum Impossible {
     /// The delay is none, too long, or not whole.
     #[error("a delay is from 1 to {} ms, in whole milliseconds", DELAY_MAX.as_millis())]
     Delay,
+    /// What a host cannot make of a call by itself.
+    #[error(
+        "a call malformed as `{class}` is no fault of a plan: it is told of by `misrule errors`, or goes over a wire only"
+    )]
+    NotOfAHost {
+        /// The class.
+        class: &'static str,
+    },
     /// The decline code cannot be written.
     #[error("a decline code is one to 64 of `a-z`, `0-9` and `_`, such as `insufficient_funds`")]
     DeclineCode,
@@ -133,7 +143,7 @@ pub fn validate(place: impl Into<Place>, fault: &Fault) -> Result<(), Impossible
 /// Whether a fault can happen at a place of the system's own, or of the host's.
 fn at_own(place: Place, fault: &Fault) -> Result<(), Impossible> {
     let possible = match fault {
-        Fault::Crash(CrashPoint::BeforeCall) => place == Place::HostCall,
+        Fault::Crash(CrashPoint::BeforeCall) | Fault::Malformed(_) => place == Place::HostCall,
         Fault::Crash(CrashPoint::BeforeWrite | CrashPoint::AfterWrite) | Fault::Full | Fault::HangUp => {
             place == Place::JournalWrite
         }
@@ -148,7 +158,7 @@ fn at_own(place: Place, fault: &Fault) -> Result<(), Impossible> {
 
 fn elsewhere(place: Place, fault: &Fault) -> Impossible {
     let instead = match fault {
-        Fault::Crash(CrashPoint::BeforeCall) | Fault::Host(_) => "`host.call`",
+        Fault::Crash(CrashPoint::BeforeCall) | Fault::Host(_) | Fault::Malformed(_) => "`host.call`",
         Fault::Crash(CrashPoint::BeforeWrite | CrashPoint::AfterWrite) | Fault::Full => "`journal.write`",
         Fault::Corrupt => "`journal.read`",
         Fault::Busy | Fault::Slow(_) | Fault::Yield => "`journal.read` or `journal.write`",
@@ -177,7 +187,8 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
         | Fault::Reordered
         | Fault::Never
         | Fault::Forged(_)
-        | Fault::Host(_) => Err(elsewhere(Place::Request(operation), fault)),
+        | Fault::Host(_)
+        | Fault::Malformed(_) => Err(elsewhere(Place::Request(operation), fault)),
         Fault::StatusAfter(..) => effectful(operation, fault, "status"),
         Fault::ResetAfter => effectful(operation, fault, "reset"),
         Fault::Stall => effectful(operation, fault, "lost_request"),
@@ -252,6 +263,19 @@ pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
             let word = |letter| matches!(letter, b'a'..=b'z' | b'0'..=b'9' | b'_');
             if (1..=64).contains(&code.len()) && code.bytes().all(word) { Ok(()) } else { Err(Impossible::DeclineCode) }
         }
+        Fault::Malformed(label) => match label.class {
+            Class::Envelope | Class::Order | Class::Repeat | Class::Intent => {
+                Err(Impossible::NotOfAHost { class: label.class.name() })
+            }
+            Class::Missing
+            | Class::Name
+            | Class::Type
+            | Class::Value
+            | Class::Identifier
+            | Class::Redundant
+            | Class::Nesting
+            | Class::Tool => Ok(()),
+        },
         Fault::Refuse
         | Fault::LostRequest
         | Fault::Reset

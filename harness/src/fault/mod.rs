@@ -15,6 +15,7 @@ pub mod site;
 
 use std::time::Duration;
 
+pub use crate::malform::Label;
 pub use crate::provider::Circumstance;
 pub use host::HostFault;
 pub use over_time::ProviderFault;
@@ -103,6 +104,8 @@ pub enum Fault {
     Forged(Forgery),
     /// The host makes its call otherwise than it should, or others beside it.
     Host(HostFault),
+    /// The host's call is malformed in this way, and mended from the error that answers it.
+    Malformed(Label),
 }
 
 /// What somebody who does not know the secret can send.
@@ -278,6 +281,7 @@ impl Fault {
             Self::Never => "never",
             Self::Forged(_) => "forged",
             Self::Host(how) => how.name(),
+            Self::Malformed(_) => "malformed",
         }
     }
 
@@ -322,7 +326,8 @@ impl Fault {
             | Self::Slow(_)
             | Self::Corrupt
             | Self::Jump(_)
-            | Self::Host(_) => Moment::Own,
+            | Self::Host(_)
+            | Self::Malformed(_) => Moment::Own,
             Self::BeforeReply | Self::Twice | Self::Late | Self::Reordered | Self::Never | Self::Forged(_) => {
                 Moment::Event
             }

@@ -14,6 +14,7 @@ use super::menu::{self, Impossible};
 use super::plan::{Address, Plan, Planned};
 use super::site::Place;
 use super::{Circumstance, CrashPoint, Expiry, Fault, Forgery, HostFault, ProviderFault};
+use crate::malform::BadLabel;
 use crate::provider::operations;
 use crate::suggest::nearest;
 
@@ -43,7 +44,7 @@ pub enum Target {
 }
 
 /// Every fault's name, for suggestions.
-const FAULTS: [&str; 46] = [
+const FAULTS: [&str; 47] = [
     "refuse",
     "lost_request",
     "status",
@@ -90,6 +91,7 @@ const FAULTS: [&str; 46] = [
     "reordered",
     "never",
     "forged",
+    "malformed",
 ];
 
 /// The names of faults over time.
@@ -295,7 +297,8 @@ impl<'a> Reader<'a> {
             | Impossible::Elsewhere { .. }
             | Impossible::Status(_)
             | Impossible::Delay
-            | Impossible::DeclineCode => None,
+            | Impossible::DeclineCode
+            | Impossible::NotOfAHost { .. } => None,
         };
         ParseError { meant, ..self.error(part, why.to_string()) }
     }
@@ -349,6 +352,10 @@ impl<'a> Reader<'a> {
             "reordered" => Fault::Reordered,
             "never" => Fault::Never,
             "forged" => Fault::Forged(call.word("forged(signature)", "forgery", &Forgery::ALL, Forgery::name)?),
+            "malformed" => {
+                let label = call.value("malformed(type:/items/0/quantity:stringified)")?;
+                Fault::Malformed(label.parse().map_err(|bad: BadLabel| self.error(label, bad.to_string()))?)
+            }
             name => {
                 let plain = Circumstance::PLAIN.into_iter().find(|circumstance| circumstance.name() == name);
                 let plain = plain.map(Fault::Circumstance).or_else(|| HostFault::by_name(name).map(Fault::Host));

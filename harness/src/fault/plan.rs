@@ -101,6 +101,7 @@ impl fmt::Display for Fault {
             Self::Crash(point) => write!(f, "({})", point.name()),
             Self::Jump(expiry) => write!(f, "({})", expiry.name()),
             Self::Forged(forgery) => write!(f, "({})", forgery.name()),
+            Self::Malformed(label) => write!(f, "({label})"),
             Self::MissingField(field) | Self::WrongType(field) => write!(f, "({field})"),
             Self::Circumstance(Circumstance::Declined(code)) => write!(f, "({code})"),
             Self::Refuse

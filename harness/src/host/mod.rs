@@ -1,7 +1,8 @@
 //! The host: the model, the platform and the person, played from a script. It repeats, regenerates, cancels and waits as
 //! they do, and notes what it was told. [`templates`] fills in what the script leaves open, [`misbehaving`] does what a
-//! plan says of a call beyond its script.
+//! plan says of a call beyond its script, [`mending`] makes a mistake in one and mends it.
 
+mod mending;
 pub mod misbehaving;
 pub mod templates;
 #[cfg(test)]
@@ -22,7 +23,7 @@ use crate::error::RunError;
 use crate::fault::site::Place;
 use crate::fault::{Fault, HostFault};
 use crate::scenario::model::{CallStep, Manner, Scenario, Step};
-use crate::trace::{CallId, CallStarted, EventKind, HostReply};
+use crate::trace::{CallId, CallStarted, EventKind, HostReply, Malformed};
 use crate::world::stage::CORRELATION_PREFIX;
 use crate::world::{OutgoingCall, World};
 
@@ -92,6 +93,17 @@ struct Ready {
     user: Arc<str>,
     intent: Option<Arc<str>>,
     key: Option<String>,
+    /// The mistake in it, or the one that it mends.
+    malformed: Option<Arc<Malformed>>,
+}
+
+/// Who makes a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// The model, which may make a mistake.
+    Model,
+    /// The platform, which sends again what it sent before.
+    Platform,
 }
 
 impl Host<'_> {
@@ -137,14 +149,30 @@ impl Host<'_> {
         }
     }
 
-    /// Asks what goes wrong with a call that is about to be made.
-    fn ask(&self, number: u32) -> Option<Fault> {
-        self.world.stage().choose(Place::HostCall, Some(number))
+    /// Asks what goes wrong with a call that is about to be made; a mistake in it is made here.
+    fn ask(&self, ready: &mut Ready, by: By) -> Option<Fault> {
+        let stage = self.world.stage();
+        let (site, fault) = stage.ask(Place::HostCall, Some(ready.step));
+        let fault = fault?;
+        if let Fault::Malformed(label) = &fault {
+            // What a platform sends again is what it sent before.
+            let wrong = if by == By::Model { mending::malformed(ready, label) } else { None };
+            match wrong {
+                Some(wrong) => {
+                    *ready = wrong;
+                    stage.strike(site, fault);
+                }
+                None => stage.misfired(site),
+            }
+            return None;
+        }
+        stage.strike(site, fault.clone());
+        Some(fault)
     }
 
     /// The same of a call that is one of several, or a platform's repetition: what the host does is owed then.
-    fn ask_one_of_several(&self, number: u32) -> Option<Fault> {
-        match self.ask(number)? {
+    fn ask_one_of_several(&self, ready: &mut Ready, by: By) -> Option<Fault> {
+        match self.ask(ready, by)? {
             Fault::Host(how) => {
                 self.owed.borrow_mut().push(how);
                 None
@@ -154,8 +182,8 @@ impl Host<'_> {
     }
 
     async fn once(&mut self, turn: Turn<'_>, fresh: Fresh) -> Option<HostReply> {
-        let ready = self.ready(turn.number, turn.step, fresh)?;
-        match self.ask(turn.number) {
+        let mut ready = self.ready(turn.number, turn.step, fresh)?;
+        match self.ask(&mut ready, By::Model) {
             Some(Fault::Host(how)) => self.misbehave(how, turn, ready).await,
             fault => Some(self.plainly(turn.step, ready, fault).await),
         }
@@ -171,7 +199,8 @@ impl Host<'_> {
     /// All begin before any is answered; each answer is noted when it comes.
     async fn at_once(&mut self, turn: Turn<'_>, fresh: &[Fresh]) {
         let ready: Vec<_> = fresh.iter().filter_map(|fresh| self.ready(turn.number, turn.step, *fresh)).collect();
-        let ready = ready.into_iter().map(|ready| (self.ask_one_of_several(turn.number), ready)).collect();
+        let asked = |mut ready| (self.ask_one_of_several(&mut ready, By::Model), ready);
+        let ready = ready.into_iter().map(asked).collect();
         self.together(turn.step, ready).await;
     }
 
@@ -197,7 +226,15 @@ impl Host<'_> {
         self.answered(ready, call, answer).await
     }
 
-    async fn answered(&self, ready: Ready, mut call: CallId, mut answer: BoxFuture<'static, HostReply>) -> HostReply {
+    /// Waits for the answer, and mends the call where a mistake was made in it.
+    async fn answered(&self, ready: Ready, call: CallId, answer: BoxFuture<'static, HostReply>) -> HostReply {
+        let mistake = ready.malformed.clone().filter(|malformed| malformed.turn == 0);
+        let Some(mistake) = mistake else { return self.told(ready, call, answer).await };
+        let reply = self.told(ready.clone(), call, answer).await;
+        self.mended(ready, &mistake, reply).await
+    }
+
+    async fn told(&self, mut ready: Ready, mut call: CallId, mut answer: BoxFuture<'static, HostReply>) -> HostReply {
         let mut repeats = 0;
         loop {
             let reply = answer.await;
@@ -206,13 +243,13 @@ impl Host<'_> {
                 return reply;
             }
             repeats += 1;
-            let fault = self.ask_one_of_several(ready.step);
+            let fault = self.ask_one_of_several(&mut ready, By::Platform);
             (call, answer) = self.begun(&ready, fault);
         }
     }
 
     fn begun(&self, ready: &Ready, fault: Option<Fault>) -> (CallId, BoxFuture<'static, HostReply>) {
-        let Ready { step, tool, arguments, user, intent, key } = ready;
+        let Ready { step, tool, arguments, user, intent, key, malformed } = ready;
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         let call = CallId(number);
         let mut correlation = String::with_capacity(CORRELATION_ROOM);
@@ -227,6 +264,7 @@ impl Host<'_> {
             user: user.clone(),
             correlation: correlation.clone(),
             intent: intent.clone(),
+            malformed: malformed.clone(),
         }));
         let outgoing = OutgoingCall {
             tool: tool.clone(),
@@ -240,8 +278,8 @@ impl Host<'_> {
     }
 
     async fn cancelled(&mut self, turn: Turn<'_>, span: Duration) {
-        let Some(ready) = self.ready(turn.number, turn.step, Fresh::No) else { return };
-        let fault = self.ask_one_of_several(turn.number);
+        let Some(mut ready) = self.ready(turn.number, turn.step, Fresh::No) else { return };
+        let fault = self.ask_one_of_several(&mut ready, By::Model);
         let (call, answer) = self.begun(&ready, fault);
         let reply = {
             tokio::select! {
@@ -263,7 +301,7 @@ impl Host<'_> {
 impl Ready {
     fn new(step: u32, tool: Arc<str>, arguments: Value, user: Arc<str>, intent: Option<Arc<str>>) -> Self {
         let key = arguments.get("idempotency_key").and_then(Value::as_str).map(str::to_owned);
-        Self { step, tool, arguments: Arc::new(arguments), user, intent, key }
+        Self { step, tool, arguments: Arc::new(arguments), user, intent, key, malformed: None }
     }
 }
 

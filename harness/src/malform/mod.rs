@@ -183,7 +183,7 @@ pub enum Expected {
 }
 
 /// What an error can tell of a mistake.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Remedy {
     /// What was meant: it is still in what was sent, or is known from the schema.
     Restored,

@@ -63,6 +63,9 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
     findings.verdict()
 }
 
+/// A message is short (F11): it is read by a model whose every word costs.
+const MESSAGE_MAX: usize = 1_000;
+
 /// What is wrong with a tool error.
 fn wrong_error(evidence: &Evidence<'_>, call: &CallView<'_>, structured: &Value) -> Option<String> {
     let Some(Value::Object(error)) = structured.get("error") else {
@@ -76,6 +79,9 @@ fn wrong_error(evidence: &Evidence<'_>, call: &CallView<'_>, structured: &Value)
     }
     if error.get("retryable").and_then(Value::as_bool).is_none() {
         return Some(String::from("without `retryable`"));
+    }
+    if text("message").is_some_and(|message| message.chars().count() > MESSAGE_MAX) {
+        return Some(format!("whose `message` has more than {MESSAGE_MAX} characters"));
     }
     let kind = text("type").unwrap_or_default();
     if !matches!(kind, "technical" | "logical" | "business" | "interrupted") {

@@ -14,6 +14,7 @@ pub mod bounds;
 mod codes;
 pub mod conserved;
 pub mod degraded_honest;
+pub mod error_fixable;
 pub mod error_honest;
 pub mod error_shape;
 pub mod evidence;
@@ -100,6 +101,7 @@ pub static ALL: &[&Oracle] = &[
     &in_time::IN_TIME,
     &error_shape::ERROR_SHAPE,
     &error_honest::ERROR_HONEST,
+    &error_fixable::ERROR_FIXABLE,
     &nothing_leaked::NOTHING_LEAKED,
     &isolated::ISOLATED,
     &logged::LOGGED,

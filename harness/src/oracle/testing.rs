@@ -100,6 +100,7 @@ impl Run {
             user: self.user.into(),
             correlation: self.correlation.as_str().into(),
             intent: self.intent.map(Into::into),
+            malformed: None,
         }));
         call
     }

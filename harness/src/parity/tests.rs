@@ -33,6 +33,7 @@ impl Run {
             user: "ada".into(),
             correlation: correlation(call).into(),
             intent: None,
+            malformed: None,
         }));
     }
 

@@ -63,6 +63,7 @@ fn record() -> Record {
             user: Arc::from("ada"),
             correlation: Arc::from("step-2.0"),
             intent: Some(Arc::from("gift")),
+            malformed: None,
         }),
     );
     let site = Site { place: (&operations::CHARGE).into(), arrival: 1, for_step: Some((2, 1)) };

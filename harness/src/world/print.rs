@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::fault::plan::Planned;
 use crate::fault::{Circumstance, Fault, RetryAfter};
 use crate::provider::ledger::Ledger;
-use crate::trace::{CallStarted, Event, EventKind, ExchangeId, HostReply, Record, Sent};
+use crate::trace::{CallStarted, Event, EventKind, ExchangeId, HostReply, Malformed, Record, Sent};
 
 /// The print of a run at the moment after its last fault.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -152,9 +152,15 @@ fn event(ink: &mut Ink, event: &Event) {
 }
 
 fn call(ink: &mut Ink, started: &CallStarted) {
-    let CallStarted { call, step, tool, arguments, key, user, correlation, intent } = started;
+    let CallStarted { call, step, tool, arguments, key, user, correlation, intent, malformed } = started;
     (call, step, tool, key, user, correlation, intent).hash(ink);
     ink.json(arguments);
+    malformed.is_some().hash(ink);
+    if let Some(malformed) = malformed {
+        let Malformed { label, tool, meant, remedy, turn } = &**malformed;
+        (label, tool, remedy, turn).hash(ink);
+        ink.json(meant);
+    }
 }
 
 fn reply(ink: &mut Ink, reply: &HostReply) {

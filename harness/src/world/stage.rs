@@ -160,18 +160,33 @@ impl Stage {
 
     /// Something that is no request happens at a place: asks what goes wrong with it, and records what does.
     pub fn choose(&self, place: Place, step: Option<u32>) -> Option<Fault> {
+        let (site, fault) = self.ask(place, step);
+        let fault = fault?;
+        self.strike(site, fault.clone());
+        Some(fault)
+    }
+
+    /// The same, without a word in the record.
+    pub fn ask(&self, place: Place, step: Option<u32>) -> (Site, Option<Fault>) {
         let mut inner = self.inner();
         let site = inner.choices.arrive(place, step);
-        let Some(fault) = inner.choices.at(site) else {
-            if matches!(place, Place::JournalWrite) {
-                let trace = &mut self.recorder.lock().trace;
-                trace.writes.push(trace.events.len());
-            }
-            return None;
-        };
-        inner.struck(Some(&fault), None);
-        self.recorder.push(EventKind::Struck { site, fault: fault.clone() });
-        Some(fault)
+        let fault = inner.choices.at(site);
+        if fault.is_none() && matches!(place, Place::JournalWrite) {
+            let trace = &mut self.recorder.lock().trace;
+            trace.writes.push(trace.events.len());
+        }
+        inner.struck(fault.as_ref(), None);
+        (site, fault)
+    }
+
+    /// Records what goes wrong at a place.
+    pub fn strike(&self, site: Site, fault: Fault) {
+        self.recorder.push(EventKind::Struck { site, fault });
+    }
+
+    /// What was chosen at a site could not happen there after all.
+    pub fn misfired(&self, site: Site) {
+        self.inner().choices.misfired(site);
     }
 
     /// The provider takes one delivery in. What it tells of that by itself is asked for with [`Self::take_events`].

@@ -1,10 +1,10 @@
 //! How much of each menu exploration tries, as scenario files and the command line say it.
 
-use super::{core, full, host};
+use super::{core, full, host, malformed};
 use crate::fault::site::Place;
 use crate::fault::{Fault, ProviderFault};
 
-/// One of the menus.
+/// One of the menus that every place has.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Breadth {
     /// Every fault there is.
@@ -13,11 +13,13 @@ pub enum Breadth {
     Core,
     /// Nothing but the ways in which the host misbehaves.
     Host,
+    /// The core menu, and calls that the host malforms.
+    Malformed,
 }
 
 impl Breadth {
     /// Every one.
-    pub const ALL: [Self; 3] = [Self::Full, Self::Core, Self::Host];
+    pub const ALL: [Self; 4] = [Self::Full, Self::Core, Self::Host, Self::Malformed];
 
     /// The word for files and the command line.
     pub const fn name(self) -> &'static str {
@@ -25,6 +27,7 @@ impl Breadth {
             Self::Full => "full",
             Self::Core => "core",
             Self::Host => "host",
+            Self::Malformed => "malformed",
         }
     }
 
@@ -34,6 +37,7 @@ impl Breadth {
             Self::Full => full(place),
             Self::Core => core(place),
             Self::Host => host(place),
+            Self::Malformed => malformed::menu(place),
         }
     }
 }
@@ -54,7 +58,7 @@ pub const fn over_time(extent: Breadth) -> &'static [ProviderFault] {
             ProviderFault::RateLimit { from: 1, calls: 4, retry_after: 1 },
             ProviderFault::RateLimit { from: 2, calls: 4, retry_after: 60 },
         ],
-        Breadth::Core => &[
+        Breadth::Core | Breadth::Malformed => &[
             ProviderFault::Outage { from: 1, calls: 4 },
             ProviderFault::Outage { from: 2, calls: FOR_GOOD },
             ProviderFault::Brownout { percent: 50, from: 1, calls: 8 },

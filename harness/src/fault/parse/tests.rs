@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fault::RetryAfter;
+use crate::malform::{Class, Label};
 use crate::provider::OperationSpec;
 use crate::provider::operations::{ALL, CHARGE, LOOK_UP, Refusal};
 
@@ -36,6 +37,10 @@ fn blanks_and_a_last_semicolon_do_not_matter() {
 
 /// A text, a part of what is told of it, and the place that is pointed at.
 const ERRORS: &[(&str, &str, &str)] = &[
+    ("host.call#1: malformed", "write it like `malformed(type:/items/0/quantity:stringified)`", "malformed"),
+    ("host.call#1: malformed(typ:/items:null)", "unknown class `typ`; did you mean `type`?", "typ:/items:null"),
+    ("host.call#1: malformed(envelope::batch)", "`envelope` is no fault of a plan", "malformed(envelope::batch)"),
+    ("payment.charge#1: malformed(type:/items:null)", "but at `host.call`", "malformed(type:/items:null)"),
     ("webhook.event#1: forged", "`forged` needs more: write it like `forged(signature)`", "forged"),
     ("webhook.event#1: forged(sig)", "`sig` is no forgery", "sig"),
     ("webhook.evnt#1: late", "did you mean `webhook.event`?", "webhook.evnt"),
@@ -236,7 +241,13 @@ fn planned() -> impl Strategy<Value = Planned> {
     });
     let over = (prop::sample::select(&Provider::ALL[..]), provider_fault(number))
         .prop_map(|(provider, fault)| Planned::Over(provider, fault));
-    prop_oneof![5 => at, 1 => over]
+    let labels = ("(missing|name|type|value|redundant|nesting|tool)", "(/[^/]{0,8}){0,3}", "[a-z0-9_]{1,12}");
+    let malformed = (1..=u32::MAX, labels).prop_map(|(number, (class, pointer, variant))| {
+        let class = Class::by_name(&class).expect("one of them");
+        let address = Address { place: Place::HostCall, step: None, number };
+        Planned::At(address, Fault::Malformed(Label { class, pointer, variant }))
+    });
+    prop_oneof![5 => at, 1 => over, 1 => malformed]
 }
 
 prop_compose! {
