@@ -7,8 +7,8 @@ use giftgenius::step_log::{LogLine, WebhookStatus};
 
 use super::evidence::Evidence;
 use super::{Findings, Oracle, Verdict};
-use crate::fault::site::Place;
 use crate::fault::Forgery;
+use crate::fault::site::Place;
 use crate::trace::{EventKind, WebhookDelivery};
 
 /// The rule.

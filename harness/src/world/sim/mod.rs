@@ -176,7 +176,9 @@ impl World for SimWorld {
                 Some(Fault::Crash(_)) => house.crash_replica(replica),
                 Some(fault) => match fault.jumps() {
                     Some(expiry) => house.clocks.iter().for_each(|clock| clock.jump(expiry.span(&house.policy))),
-                    None => unreachable!("`{fault}` is the host's to bring about, or was refused when its plan was read"),
+                    None => {
+                        unreachable!("`{fault}` is the host's to bring about, or was refused when its plan was read")
+                    }
                 },
             }
             let (app, tasks, pulse) = house.app(replica).await;

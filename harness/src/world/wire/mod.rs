@@ -197,7 +197,9 @@ impl World for WireWorld {
                 Some(Fault::Crash(_)) => lives.crash(replica),
                 Some(fault) => match fault.jumps() {
                     Some(expiry) => lives.jump(expiry.span(&policy)).await,
-                    None => unreachable!("`{fault}` is the host's to bring about, or was refused when its plan was read"),
+                    None => {
+                        unreachable!("`{fault}` is the host's to bring about, or was refused when its plan was read")
+                    }
                 },
             }
             // If it never comes back, the run is void, and says why at its end.
