@@ -182,7 +182,11 @@ mod tests {
             let started = CallStarted {
                 call,
                 step: *step,
-                tool: "a_tool".into(),
+                tool: match step {
+                    1 => "create_checkout_session".into(),
+                    2 => "create_order".into(),
+                    _ => "get_order".into(),
+                },
                 arguments: Value::Null.into(),
                 key: None,
                 user: "ada".into(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{About, Call, Tool};
 use crate::app::{Annotations, App};
@@ -43,7 +43,8 @@ pub(super) fn tool() -> Tool {
             "idempotency_key": "make a new one for this purchase",
         }),
     };
-    super::tool::<Input, SaleAnswer<'_>>(about, |app, call| Box::pin(create(app, call)))
+    let tool = super::tool::<Input, SaleAnswer<'_>>(about, |app, call| Box::pin(create(app, call)));
+    Tool { told: log_result, ..tool }
 }
 
 async fn create(app: Arc<App>, call: Call) -> SavedReply {
@@ -51,26 +52,29 @@ async fn create(app: Arc<App>, call: Call) -> SavedReply {
         Ok(input) => input,
         Err(error) => return failed_reply(&error),
     };
-    let session = SessionId::from(input.checkout_session_id);
     let purchase = Purchase {
         user: call.user.clone(),
         entry: EntryKey { user: call.user.clone(), tool: call.tool.into(), key: input.idempotency_key.into() },
         parameters: canonical_hash(&call.arguments),
-        session: session.clone(),
+        session: SessionId::from(input.checkout_session_id),
         payment_method_id: input.payment_method_id.into(),
         correlation: call.correlation.clone(),
         deadline: call.deadline,
         exhausted: app.loops.exhausted(&call.user, call.tool, &call.arguments),
     };
-    let reply = buy(&app, &purchase).await;
-    let (status, error_code) = told(&reply);
+    buy(&app, &purchase).await
+}
+
+/// The event of a sale that was told, as it was told (I1).
+fn log_result(app: &App, call: &Call, reply: &SavedReply) {
+    let session = call.arguments.get("checkout_session_id").and_then(Value::as_str).unwrap_or_default();
+    let (status, error_code) = told(reply);
     app.ports().log.record(LogLine::CheckoutResult(CheckoutResult {
-        request_id: call.correlation,
-        user_id: call.user,
-        checkout_session_id: session,
+        request_id: call.correlation.clone(),
+        user_id: call.user.clone(),
+        checkout_session_id: SessionId::from(session),
         status,
         error_code,
         time: app.now(),
     }));
-    reply
 }

@@ -186,6 +186,8 @@ pub struct Tool {
     validator: Validator,
     example: Value,
     handler: Handler,
+    /// Takes note of the answer as it is told, the loop guard's word included.
+    told: fn(&App, &Call, &SavedReply),
 }
 
 impl Tool {
@@ -195,10 +197,12 @@ impl Tool {
             return guarded(app, &call, reply);
         }
         with_whole_numbers(Arc::make_mut(&mut call.arguments));
-        // For the loop guard, which asks once the handler has taken the call.
+        // For the loop guard and the log, which ask once the handler has taken the call.
         let asked = call.clone();
         let reply = (self.handler)(app.clone(), call).await;
-        guarded(app, &asked, reply)
+        let reply = guarded(app, &asked, reply);
+        (self.told)(app, &asked, &reply);
+        reply
     }
 
     /// What the tool answers to arguments that its schema does not admit; `None` if it does.
@@ -268,7 +272,7 @@ fn tool<Input: JsonSchema, Output: JsonSchema>(about: About, handler: Handler) -
         output_schema: Arc::new(schema_of::<Output>()),
         annotations: about.annotations,
     };
-    Tool { spec, validator, example: about.example, handler }
+    Tool { spec, validator, example: about.example, handler, told: |_, _, _| {} }
 }
 
 fn schema_of<T: JsonSchema>() -> Value {

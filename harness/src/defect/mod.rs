@@ -5,11 +5,13 @@
 //! thing around it lies. Each file holds the defects of one kind; [`ALL`] is the table. Who hunts them is `prove`.
 
 pub mod door;
+pub mod hints;
 pub mod keys;
 pub mod lagging;
 pub mod leaks;
 pub mod lease;
 pub mod log;
+pub mod loops;
 pub mod messages;
 pub mod misread;
 pub mod money;
@@ -18,6 +20,7 @@ pub mod provider_keys;
 pub mod recovery;
 pub mod retries;
 pub mod sessions;
+pub mod steps;
 pub mod told;
 pub mod undo;
 pub mod webhooks;
@@ -148,6 +151,21 @@ pub static ALL: &[&Defect] = &[
     &webhooks::DUPLICATE_WEBHOOK_APPLIED_TWICE,
     &webhooks::LATE_WEBHOOK_APPLIED_AFTER_THE_REFUND,
     &webhooks::OLD_SIGNATURE_ACCEPTED,
+    &steps::GATING_ONLY_IN_THE_DESCRIPTION,
+    &steps::STEP_MOVED_BY_A_REFUSED_CALL,
+    &steps::STALE_PRICE_AFTER_GOING_BACK,
+    &steps::NAVIGATION_WHILE_THE_CHARGE_IS_UNSETTLED,
+    &steps::EXPIRED_PRICE_AFTER_RESUMING,
+    &steps::WORKFLOW_VISIBLE_TO_ANOTHER_USER,
+    &loops::LOOP_THAT_NEVER_ENDS,
+    &loops::LOOP_GUARD_DODGED_BY_A_FRESH_KEY,
+    &loops::LOOP_GUARD_SWALLOWS_A_SAVED_RESULT,
+    &loops::RETRYABLE_ENDED_AS_A_LOOP,
+    &hints::READ_ONLY_TOOL_THAT_RESERVES,
+    &hints::READ_ONLY_TOOL_THAT_WRITES,
+    &hints::IDEMPOTENT_TOOL_THAT_IS_NOT,
+    &hints::LOST_PROVIDER_WITHOUT_AN_ALERT,
+    &hints::ALERT_FOR_A_DECLINED_CARD,
 ];
 
 /// The defect of an id.

@@ -173,6 +173,8 @@ impl Host<'_> {
     /// The same of a call that is one of several, or a platform's repetition: what the host does is owed then.
     fn ask_one_of_several(&self, ready: &mut Ready, by: By) -> Option<Fault> {
         match self.ask(ready, by)? {
+            // The calendar jumps when it is recorded to.
+            Fault::Host(HostFault::Resume) => Some(Fault::Host(HostFault::Resume)),
             Fault::Host(how) => {
                 self.owed.borrow_mut().push(how);
                 None

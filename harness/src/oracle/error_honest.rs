@@ -1,6 +1,8 @@
 //! `error-honest`: `retryable` says what comes of the identical call.
 
-use giftgenius::error::Code;
+use std::time::Duration;
+
+use giftgenius::error::{Code, ErrorType};
 
 use super::evidence::{CallView, Evidence};
 use super::json::same_parameters;
@@ -11,7 +13,8 @@ use crate::trace::{EventKind, HostReply};
 pub static ERROR_HONEST: Oracle = Oracle {
     id: "error-honest",
     rule: "After an error that says `retryable: true`, the identical call with the same key does not fail in the same \
-           way once nothing goes wrong any more; after a sale's error that says `retryable: false` it never succeeds.",
+           way, or in another technical one, once nothing goes wrong any more; after a sale's error that says \
+           `retryable: false` it never succeeds, and after any tool's that is the caller's own mistake not at once.",
     explanation: "The model decides by this one word whether it tries again. A `true` that is none makes it knock at a \
                   closed door until its turns are used up; a `false` that is none loses a sale that the next call \
                   would have made. Judged where the run repeats a call: it must come no sooner than `retry_after_ms` \
@@ -30,7 +33,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             later.start_event > end && later.start >= ended + error.retry_after && is_identical(earlier, later)
         });
         if let Some(later) = later
-            && let Some(what) = contradicts(evidence, &error, end, later)
+            && let Some(what) = contradicts(evidence, &error, (end, ended), later)
         {
             let message = format!(
                 "{} of script step {} was told {} with `retryable: {}`, and the identical call {what}",
@@ -48,7 +51,7 @@ struct Promise<'a> {
     name: &'a str,
     code: Code,
     retryable: bool,
-    retry_after: std::time::Duration,
+    retry_after: Duration,
 }
 
 fn error_of<'a>(call: &CallView<'a>) -> Option<Promise<'a>> {
@@ -58,7 +61,7 @@ fn error_of<'a>(call: &CallView<'a>) -> Option<Promise<'a>> {
         name: told.code?,
         code: codes::parse(told.code?)?,
         retryable: told.retryable?,
-        retry_after: std::time::Duration::from_millis(after),
+        retry_after: Duration::from_millis(after),
     })
 }
 
@@ -70,20 +73,49 @@ fn is_identical(one: &CallView<'_>, other: &CallView<'_>) -> bool {
 }
 
 /// How the identical call gave the error the lie, if it did.
-fn contradicts(evidence: &Evidence<'_>, error: &Promise<'_>, since: usize, later: &CallView<'_>) -> Option<String> {
+fn contradicts(
+    evidence: &Evidence<'_>,
+    error: &Promise<'_>,
+    (since, ended): (usize, Duration),
+    later: &CallView<'_>,
+) -> Option<String> {
     let (until, _) = later.end?;
     let Some(HostReply::Tool { is_error, .. }) = later.reply else { return None };
     if error.retryable {
         // What is not settled yet takes its time, and whoever turned checkout off turns it on again.
         let waits = codes::leaves_the_sale_open(error.code) || error.code == Code::CheckoutDisabled;
-        let again = later.told.as_ref().is_some_and(|told| told.is_error && told.code == Some(error.name));
-        let failed = *is_error && again && !waits && !disturbed(evidence, since, until);
-        return failed.then(|| String::from("failed in the same way although nothing went wrong any more"));
+        let code = later.told.as_ref().filter(|told| told.is_error).and_then(|told| told.code);
+        let same = code == Some(error.name);
+        if !*is_error || waits || !(same || code.is_some_and(fails_technically)) || disturbed(evidence, since, until) {
+            return None;
+        }
+        let way = if same { "in the same way" } else { "technically again" };
+        return Some(format!("failed {way} although nothing went wrong any more"));
+    }
+    if error.code.kind() == ErrorType::Logical && !is_error && at_once(evidence, (since, ended), later) {
+        return Some(String::from("succeeded at once"));
     }
     let of_a_sale = later.is("create_order") || later.is("cancel_order");
     let for_good = !codes::before_the_claim(error.code) && !codes::leaves_the_sale_open(error.code);
     // An unexpected end says nothing about what the sale came to.
     (of_a_sale && for_good && error.code != Code::Internal && !is_error).then(|| String::from("succeeded"))
+}
+
+/// Whether a code is of a failure that nobody asked for, and not of a sale that takes its time.
+fn fails_technically(code: &str) -> bool {
+    codes::parse(code).is_some_and(|code| {
+        code.kind() == ErrorType::Technical && !codes::leaves_the_sale_open(code) && code != Code::CheckoutDisabled
+    })
+}
+
+/// Whether a call followed an error at once, with nothing done between them that could have mended what was wrong.
+fn at_once(evidence: &Evidence<'_>, (since, ended): (usize, Duration), later: &CallView<'_>) -> bool {
+    let between = |other: &&CallView<'_>| {
+        !std::ptr::eq(*other, later)
+            && other.end.is_none_or(|(end, _)| end > since)
+            && later.end.is_none_or(|(end, _)| other.start_event < end)
+    };
+    later.start <= ended + Duration::from_secs(1) && !evidence.calls.iter().any(|other| between(&other))
 }
 
 /// Whether anything went wrong between two events: in the network, in the store, with the clock, or to the process.
@@ -155,6 +187,33 @@ mod tests {
         let call = run.create_order("cs_1", "k1");
         run.tell_success(call, "cs_1", "ord_2");
         assert!(run.broken(&ERROR_HONEST).contains("succeeded"));
+    }
+
+    #[test]
+    fn a_true_that_fails_technically_in_another_way_is_a_lie_too() {
+        let mut run = run();
+        failed(&mut run, Code::PaymentUnavailable, true);
+        failed(&mut run, Code::InventoryUnavailable, true);
+        assert!(run.broken(&ERROR_HONEST).contains("failed technically again"));
+    }
+
+    #[test]
+    fn a_mistake_of_the_callers_own_does_not_mend_itself() {
+        for mended in [false, true] {
+            let mut run = run();
+            let call = run.call("get_workflow", json!({"workflow_id": "wf_1"}));
+            run.fail_with(call, Code::WorkflowNotFound, None);
+            if mended {
+                run.session("cs_2");
+            }
+            let call = run.call("get_workflow", json!({"workflow_id": "wf_1"}));
+            run.answer(call, json!({"workflow_id": "wf_1", "step": "checkout"}));
+            if mended {
+                run.kept(&ERROR_HONEST);
+            } else {
+                assert!(run.broken(&ERROR_HONEST).contains("succeeded at once"));
+            }
+        }
     }
 
     #[test]

@@ -278,9 +278,10 @@ fn left_behind(evidence: &Evidence<'_>, conversation: &Conversation<'_>, finding
         if !back && !anew {
             continue;
         }
-        let left = calls()
-            .filter(|call| call.is("create_checkout_session") && end(call) <= leaving.start_event)
-            .filter_map(|opened| evidence.sessions.iter().find(|session| std::ptr::eq(&evidence.calls[session.call], opened)));
+        let left =
+            calls().filter(|call| call.is("create_checkout_session") && end(call) <= leaving.start_event).filter_map(
+                |opened| evidence.sessions.iter().find(|session| std::ptr::eq(&evidence.calls[session.call], opened)),
+            );
         for session in left {
             for (place, order) in orders(session.id) {
                 let later = order.exchanges.iter().map(|index| &evidence.exchanges[*index]);
@@ -305,4 +306,137 @@ fn left_behind(evidence: &Evidence<'_>, conversation: &Conversation<'_>, finding
 fn shown(evidence: &Evidence<'_>, events: [usize; 3]) -> impl Iterator<Item = usize> {
     let last = evidence.trace.events.len();
     events.into_iter().filter(move |event| *event < last)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::oracle::testing::{Run, session_answer};
+    use crate::provider::ledger::EffectKind;
+
+    fn quoted(run: &mut Run, session: &str, workflow: Option<&str>) {
+        let arguments = workflow.map_or_else(|| json!({}), |workflow| json!({ "workflow_id": workflow }));
+        let call = run.call("create_checkout_session", arguments);
+        let mut answer = session_answer(session, crate::oracle::testing::PRICE);
+        answer["workflow_id"] = json!("wf_1");
+        run.answer(call, answer);
+    }
+
+    fn moved(run: &mut Run, step: &str) {
+        let call = run.call("user_navigated_to_step", json!({"workflow_id": "wf_1", "step": step}));
+        run.answer(call, json!({"workflow_id": "wf_1", "step": step}));
+    }
+
+    fn told(run: &mut Run, step: &str) {
+        let call = run.call("get_workflow", json!({"workflow_id": "wf_1"}));
+        run.answer(call, json!({"workflow_id": "wf_1", "step": step}));
+    }
+
+    fn out_of_step(run: &mut Run, tool: &str, step: &str) {
+        let call = run.call(tool, json!({"workflow_id": "wf_1"}));
+        let mut error = run.error(Code::OutOfStep, None);
+        error["error"]["step"] = json!(step);
+        run.fail(call, error);
+    }
+
+    fn at_checkout() -> Run {
+        let mut run = Run::new();
+        quoted(&mut run, "cs_1", None);
+        run
+    }
+
+    #[test]
+    fn what_is_told_follows_what_was_done() {
+        let mut run = at_checkout();
+        told(&mut run, "checkout");
+        out_of_step(&mut run, "suggest_gifts", "checkout");
+        told(&mut run, "checkout");
+        moved(&mut run, "choose_gift");
+        told(&mut run, "choose_gift");
+        run.kept(&IN_STEP);
+        told(&mut run, "checkout");
+        assert!(run.broken(&IN_STEP).contains("tells that workflow wf_1 is at checkout"));
+    }
+
+    #[test]
+    fn a_refusal_moves_nothing() {
+        let mut run = at_checkout();
+        out_of_step(&mut run, "suggest_gifts", "checkout");
+        told(&mut run, "choose_gift");
+        run.broken(&IN_STEP);
+        let mut run = at_checkout();
+        let call = run.call("suggest_gifts", json!({"workflow_id": "wf_1"}));
+        let events = run.record.trace.events.len();
+        run.record.trace.writes.push(events);
+        run.fail_with(call, Code::OutOfStep, None);
+        assert!(run.broken(&IN_STEP).contains("wrote to the journal all the same"));
+    }
+
+    #[test]
+    fn a_tool_that_may_not_act_is_refused() {
+        let mut run = at_checkout();
+        let call = run.call("suggest_gifts", json!({"workflow_id": "wf_1"}));
+        run.answer(call, json!({"workflow_id": "wf_1", "ideas": []}));
+        assert!(run.broken(&IN_STEP).contains("suggest_gifts of script step 2 acted"));
+    }
+
+    #[test]
+    fn a_price_that_was_left_is_not_charged() {
+        for left in [false, true] {
+            let mut run = at_checkout();
+            if left {
+                moved(&mut run, "choose_gift");
+            }
+            let call = run.create_order("cs_1", "k1");
+            let reserve = run.reserve("ord_1");
+            run.charge("ord_1");
+            run.commit("ord_1", reserve);
+            run.tell_success(call, "cs_1", "ord_1");
+            if left {
+                assert!(run.broken(&IN_STEP).contains("was charged for it afterwards"));
+            } else {
+                run.kept(&IN_STEP);
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_leaves_a_charge_that_is_not_settled() {
+        let mut run = at_checkout();
+        let sale = run.create_order("cs_1", "k1");
+        let charge = run.send(&CHARGE, Some("ord_1"), Some("k"));
+        run.effect(EffectKind::Charge, "ord_1", Some(charge), None);
+        run.deliver(charge);
+        moved(&mut run, "choose_gift");
+        run.tell_success(sale, "cs_1", "ord_1");
+        assert!(run.broken(&IN_STEP).contains("while the charge of order ord_1 was not settled"));
+    }
+
+    #[test]
+    fn a_price_that_ran_out_is_not_at_the_checkout() {
+        let mut run = at_checkout();
+        run.now += run.policy.quote_ttl;
+        run.wait_ms(1_000);
+        told(&mut run, "choose_gift");
+        run.kept(&IN_STEP);
+        let mut run = at_checkout();
+        run.now += run.policy.quote_ttl;
+        run.wait_ms(1_000);
+        told(&mut run, "checkout");
+        run.broken(&IN_STEP);
+    }
+
+    #[test]
+    fn a_decline_leads_to_another_card() {
+        let mut run = at_checkout();
+        let call = run.create_order("cs_1", "k1");
+        run.reserve("ord_1");
+        run.tell_failure(call, "cs_1", "ord_1", Code::PaymentDeclined);
+        told(&mut run, "choose_payment_method");
+        run.kept(&IN_STEP);
+        told(&mut run, "checkout");
+        run.broken(&IN_STEP);
+    }
 }

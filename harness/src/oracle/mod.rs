@@ -6,6 +6,7 @@
 //! [`evidence`] is what they are shown, [`told`] how an answer about a sale is read, [`settlement`] whether a charge's
 //! fate is known.
 
+pub mod alert_fits;
 pub mod all_or_nothing;
 pub mod amount_agreed;
 pub mod backoff;
@@ -13,12 +14,15 @@ pub mod bounded;
 pub mod bounds;
 mod codes;
 pub mod conserved;
+mod conversations;
 pub mod degraded_honest;
 pub mod error_fixable;
 pub mod error_honest;
 pub mod error_shape;
 pub mod evidence;
 mod gather;
+pub mod hints_true;
+pub mod in_step;
 pub mod in_time;
 pub mod isolated;
 mod json;
@@ -26,6 +30,7 @@ pub mod key_carried;
 pub mod key_conflict;
 mod keyed;
 pub mod logged;
+pub mod loop_ends;
 mod needles;
 pub mod no_blind_charge;
 pub mod nothing_leaked;
@@ -105,6 +110,10 @@ pub static ALL: &[&Oracle] = &[
     &nothing_leaked::NOTHING_LEAKED,
     &isolated::ISOLATED,
     &logged::LOGGED,
+    &in_step::IN_STEP,
+    &loop_ends::LOOP_ENDS,
+    &hints_true::HINTS_TRUE,
+    &alert_fits::ALERT_FITS,
     &degraded_honest::DEGRADED_HONEST,
     &webhook_safe::WEBHOOK_SAFE,
 ];

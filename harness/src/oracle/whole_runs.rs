@@ -2,7 +2,7 @@
 
 use giftgenius::error::Code;
 use giftgenius::policy::PaymentProfile;
-use giftgenius::step_log::StepStatus;
+use giftgenius::step_log::{AlertKind, StepStatus};
 use serde_json::json;
 
 use super::testing::{Run, order_answer};
@@ -13,7 +13,7 @@ use crate::provider::operations::{CANCEL, CHARGE, COMMIT, LOOK_UP, REFUND, RELEA
 
 #[test]
 fn the_table_is_whole_and_found_by_id() {
-    assert_eq!(ALL.len(), 23);
+    assert_eq!(ALL.len(), 27);
     for oracle in ALL {
         assert!(std::ptr::eq(by_id(oracle.id).expect("listed"), *oracle));
         assert!(!oracle.requirements.is_empty(), "{}", oracle.id);
@@ -226,6 +226,7 @@ fn a_late_copy_that_is_swept() {
     run.wait_ms(20_000);
     let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
     run.ok(look_up);
+    run.alert(AlertKind::DoubleCharge, "ord_1");
     run.done(&REFUND, EffectKind::Refund, "ord_1", Some(copy));
     run.kept_by_all();
 }

@@ -1,0 +1,122 @@
+//! Defects of the loop guard: a door that counts in its own way.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use giftgenius::app::{ToolCall, ToolReply};
+use giftgenius::error::Code;
+use giftgenius::loops::{FAILURES_MAX, instead};
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+
+use super::{Defect, each_life, on};
+use crate::system::wiring::Wired;
+
+/// See `about`.
+pub static LOOP_THAT_NEVER_ENDS: Defect = Defect {
+    id: "loop_that_never_ends",
+    about: "the same mistake is answered in the same way, as often as it is made",
+    caught_by: "loop-ends",
+    hunted_on: &[on("loops/an_invalid_call")],
+    wiring: || each_life(|wired| answering_as_before(wired, |_| true)),
+};
+
+/// See `about`.
+pub static LOOP_GUARD_DODGED_BY_A_FRESH_KEY: Defect = Defect {
+    id: "loop_guard_dodged_by_a_fresh_key",
+    about: "calls are told apart by their idempotency key, so that a model that makes a new one each time goes round for ever",
+    caught_by: "loop-ends",
+    hunted_on: &[on("loops/a_declined_card")],
+    wiring: || each_life(|wired| answering_as_before(wired, |call| call.arguments.get(KEY).is_some())),
+};
+
+/// See `about`.
+pub static LOOP_GUARD_SWALLOWS_A_SAVED_RESULT: Defect = Defect {
+    id: "loop_guard_swallows_a_saved_result",
+    about: "once a call counts as a loop nobody is told any more what became of the earlier ones",
+    caught_by: "loop-ends",
+    hunted_on: &[on("loops/a_declined_card")],
+    wiring: || {
+        each_life(|wired| {
+            let ended: Arc<Mutex<BTreeMap<String, ToolReply>>> = Arc::default();
+            wired.taking(move |app, call| {
+                let ended = ended.clone();
+                async move {
+                    let identity = keyless(&call);
+                    if let Some(reply) = ended.lock().expect("nobody panics").get(&identity) {
+                        return Ok(reply.clone());
+                    }
+                    let reply = app.call_tool(call).await?;
+                    if is_ended(&reply) {
+                        ended.lock().expect("nobody panics").insert(identity, reply.clone());
+                    }
+                    Ok(reply)
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static RETRYABLE_ENDED_AS_A_LOOP: Defect = Defect {
+    id: "retryable_ended_as_a_loop",
+    about: "the loop guard counts every failure, also those that may be retried",
+    caught_by: "loop-ends",
+    hunted_on: &[on("loops/a_provider_that_stays_down")],
+    wiring: || {
+        each_life(|wired| {
+            let failures: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
+            wired.taking(move |app, call| {
+                let failures = failures.clone();
+                async move {
+                    let identity = keyless(&call);
+                    let mut reply = app.call_tool(call).await?;
+                    let mut failures = failures.lock().expect("nobody panics");
+                    let count = failures.entry(identity).or_insert(0);
+                    *count = if reply.is_error { *count + 1 } else { 0 };
+                    let code = reply.structured.pointer("/error/code").and_then(|code| Code::deserialize(code).ok());
+                    if let Some(code) = code.filter(|_| *count > FAILURES_MAX) {
+                        reply.structured = json!({ "error": instead(code, &reply.correlation_id) });
+                    }
+                    Ok(reply)
+                }
+            })
+        })
+    },
+};
+
+const KEY: &str = "idempotency_key";
+
+/// A call, its key apart.
+fn keyless(call: &ToolCall) -> String {
+    let mut arguments = call.arguments.clone();
+    if let Some(arguments) = arguments.as_object_mut() {
+        arguments.remove(KEY);
+    }
+    format!("{} {} {arguments}", call.user, call.name)
+}
+
+fn is_ended(reply: &ToolReply) -> bool {
+    reply.structured.pointer("/error/code").and_then(Value::as_str) == Some(Code::RepeatedCall.as_str())
+}
+
+/// A door that says what it said before instead of what to do, for some calls.
+fn answering_as_before(wired: Wired, concerns: fn(&ToolCall) -> bool) -> Wired {
+    let said: Arc<Mutex<BTreeMap<String, ToolReply>>> = Arc::default();
+    wired.taking(move |app, call| {
+        let said = said.clone();
+        async move {
+            let identity = keyless(&call);
+            let concerned = concerns(&call);
+            let reply = app.call_tool(call).await?;
+            let mut said = said.lock().expect("nobody panics");
+            if !is_ended(&reply) {
+                said.insert(identity, reply.clone());
+                return Ok(reply);
+            }
+            let before = said.get(&identity).filter(|_| concerned);
+            Ok(before
+                .map_or(reply.clone(), |before| ToolReply { correlation_id: reply.correlation_id, ..before.clone() }))
+        }
+    })
+}

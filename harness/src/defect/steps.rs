@@ -1,0 +1,150 @@
+//! Defects of the workflow: steps that nobody is held to, and prices that outlive them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use giftgenius::app::{App, ToolCall};
+use giftgenius::checkout::session::{Session, SessionState};
+use giftgenius::ids::WorkflowId;
+use giftgenius::journal::{Batch, Key, Record, Stored};
+use giftgenius::workflow::{Step, Workflow};
+use serde_json::Value;
+
+use super::door::calling;
+use super::{Defect, each_life, on};
+
+/// See `about`.
+pub static GATING_ONLY_IN_THE_DESCRIPTION: Defect = Defect {
+    id: "gating_only_in_the_description",
+    about: "which tool may act where is written in the tools' descriptions, and nothing looks at the step",
+    caught_by: "in-step",
+    hunted_on: &[on("steps/out_of_step")],
+    wiring: || {
+        each_life(|wired| {
+            wired.known_to_the_journal().reading(|_, stored| {
+                let gated = calling(|call| call.name == "suggest_gifts").unwrap_or(false);
+                Some(if gated { at_step(stored, Step::GenerateIdeas) } else { stored })
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static STEP_MOVED_BY_A_REFUSED_CALL: Defect = Defect {
+    id: "step_moved_by_a_refused_call",
+    about: "the step is moved first, and the call refused afterwards",
+    caught_by: "in-step",
+    hunted_on: &[on("steps/out_of_step")],
+    wiring: || {
+        each_life(|wired| {
+            wired.taking(|app, call| async move {
+                let reply = app.call_tool(call.clone()).await?;
+                if reply.structured.pointer("/error/code").and_then(Value::as_str) == Some("OUT_OF_STEP") {
+                    rewritten(&app, &call, |workflow| Workflow { step: Step::ChooseGift, ..workflow }).await;
+                }
+                Ok(reply)
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static STALE_PRICE_AFTER_GOING_BACK: Defect = Defect {
+    id: "stale_price_after_going_back",
+    about: "going back moves the display, and the old checkout can still be paid",
+    caught_by: "in-step",
+    hunted_on: &[on("steps/the_old_price_is_left_behind")],
+    wiring: || {
+        each_life(|wired| {
+            wired.mapping(
+                |_, stored| Some(stored),
+                |mut batch| {
+                    for write in &mut batch.writes {
+                        if let Record::Session(session) = &*write.record
+                            && session.state == SessionState::Abandoned
+                        {
+                            let session = Session { state: SessionState::Open, ..session.clone() };
+                            write.record = Arc::new(Record::Session(session));
+                        }
+                    }
+                    batch
+                },
+            )
+        })
+    },
+};
+
+/// See `about`.
+pub static NAVIGATION_WHILE_THE_CHARGE_IS_UNSETTLED: Defect = Defect {
+    id: "navigation_while_the_charge_is_unsettled",
+    about: "the person can leave the checkout at any time, whatever their payment is doing",
+    caught_by: "in-step",
+    hunted_on: &[on("steps/going_back_while_the_charge_is_out")],
+    wiring: || {
+        each_life(|wired| {
+            wired.known_to_the_journal().reading(|key, stored| {
+                let moving = calling(|call| call.name == "user_navigated_to_step").unwrap_or(false);
+                (!moving || !matches!(key, Key::Order(_))).then_some(stored)
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static EXPIRED_PRICE_AFTER_RESUMING: Defect = Defect {
+    id: "expired_price_after_resuming",
+    about: "a chat that is opened a day later is at the checkout as if it had never been closed",
+    caught_by: "in-step",
+    hunted_on: &[on("steps/a_day_later")],
+    wiring: || {
+        /// For ever, as far as a chat goes.
+        const EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+        each_life(|wired| {
+            wired.reading(|_, stored| match &*stored.record {
+                Record::Session(session) => {
+                    let expires_at = giftgenius::time::add(session.expires_at, EVER);
+                    let record = Arc::new(Record::Session(Session { expires_at, ..session.clone() }));
+                    Some(Stored { version: stored.version, record })
+                }
+                _ => Some(stored),
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static WORKFLOW_VISIBLE_TO_ANOTHER_USER: Defect = Defect {
+    id: "workflow_visible_to_another_user",
+    about: "a workflow is found by its id alone, whoever asks",
+    caught_by: "isolated",
+    hunted_on: &[on("steps/somebody_elses_workflow")],
+    wiring: || {
+        each_life(|wired| {
+            wired.known_to_the_journal().reading(|_, stored| {
+                match (&*stored.record, calling(|call| call.user.clone())) {
+                    (Record::Workflow(workflow), Some(user)) => {
+                        let record = Arc::new(Record::Workflow(Workflow { user, ..workflow.clone() }));
+                        Some(Stored { version: stored.version, record })
+                    }
+                    _ => Some(stored),
+                }
+            })
+        })
+    },
+};
+
+/// A workflow as if it were at another step, with nothing that could be paid.
+fn at_step(stored: Stored, step: Step) -> Stored {
+    let Record::Workflow(workflow) = &*stored.record else { return stored };
+    let record = Arc::new(Record::Workflow(Workflow { step, ..workflow.clone() }));
+    Stored { version: stored.version, record }
+}
+
+/// Writes the workflow that a call names anew.
+pub(super) async fn rewritten(app: &App, call: &ToolCall, change: impl FnOnce(Workflow) -> Workflow) {
+    let Some(id) = call.arguments.get("workflow_id").and_then(Value::as_str) else { return };
+    let Ok(Some((version, workflow))) = app.workflow(&WorkflowId::from(id)).await else { return };
+    let batch = Batch::default().put(Some(version), Record::Workflow(change(workflow)));
+    // A defect is not expected to be careful with its store.
+    let _ = app.ports().journal.commit(batch).await;
+}

@@ -1,0 +1,319 @@
+//! `alert-fits`: a person is called for what a person must see, and for nothing else.
+
+use std::time::Duration;
+
+use giftgenius::error::ErrorType;
+use giftgenius::ports::Provider;
+use giftgenius::step_log::{Alert, AlertKind, LogLine};
+
+use super::evidence::{Evidence, ExchangeView, OrderView};
+use super::{Findings, Oracle, Verdict, codes};
+use crate::fault::{Circumstance, Fault, Moment};
+use crate::provider::ledger::EffectKind;
+use crate::provider::operations::LOOK_UP;
+use crate::trace::{EventKind, Seen};
+
+/// The rule.
+pub static ALERT_FITS: Oracle = Oracle {
+    id: "alert-fits",
+    rule: "What is critical calls a person: a provider that fails five attempts in a row, an order left to a person, money \
+           taken twice or in another amount; business as usual (declined, sold out, promo invalid, nothing found, \
+           interrupted) never does.",
+    explanation: "Whoever is on call stops reading alerts that cry wolf, and cannot help where none comes. A breach is an \
+                  alert for which nothing in the run speaks, or a critical failure without one. A process that dies may \
+                  take the count of failures with it, so each life is judged for itself.",
+    requirements: &["F16"],
+    check,
+};
+
+/// So many failed attempts at a provider in a row are a lost provider.
+const IN_A_ROW: usize = 5;
+
+fn check(evidence: &Evidence<'_>) -> Verdict {
+    let mut findings = Findings::of(ALERT_FITS.id);
+    let alerts: Vec<(usize, u32, &Alert)> = evidence
+        .trace
+        .log()
+        .filter_map(|(index, event, line)| match line {
+            LogLine::Alert(alert) => Some((index, event.incarnation, alert)),
+            LogLine::Step(_) | LogLine::CheckoutResult(_) | LogLine::Webhook(_) => None,
+        })
+        .collect();
+    for (index, incarnation, alert) in &alerts {
+        if !is_called_for(evidence, alert, *incarnation) {
+            let why = business(evidence, alert).map_or_else(
+                || String::from("nothing in the run speaks for it"),
+                |code| format!("all that happened was {code}"),
+            );
+            let message = format!("a person was called ({}: {}), and {why}", kind(alert.kind), alert.message);
+            findings.add(message, [*index]);
+        }
+    }
+    let alerted = |wanted: AlertKind, order: Option<&str>, life: Option<u32>| {
+        alerts.iter().any(|(_, incarnation, alert)| {
+            alert.kind == wanted
+                && life.is_none_or(|life| life == *incarnation)
+                && order.is_none_or(|order| alert.order_id.as_ref().is_some_and(|id| id.as_str() == order))
+        })
+    };
+    for (provider, life, events) in lost_providers(evidence) {
+        if !alerted(AlertKind::ProviderDown, None, Some(life)) {
+            let message = format!(
+                "{IN_A_ROW} attempts at the {} provider failed in a row, and nobody was called",
+                provider.name()
+            );
+            findings.add(message, events);
+        }
+    }
+    for parked in &evidence.rest.parked {
+        if !alerted(AlertKind::OrderParked, Some(&parked.order_id), None) {
+            findings.add(format!("order {} waits for a person, and nobody was called", parked.order_id), []);
+        }
+    }
+    let died = evidence.trace.events.iter().any(|event| matches!(event.kind, EventKind::Crashed));
+    for order in evidence.orders.iter().filter(|_| !died) {
+        if let Some(seen) = seen_twice(evidence, order)
+            && !alerted(AlertKind::DoubleCharge, Some(order.id), None)
+        {
+            let message =
+                format!("a look-up showed two charges that stand for order {}, and nobody was called", order.id);
+            findings.add(message, [seen]);
+        }
+    }
+    findings.verdict()
+}
+
+const fn kind(kind: AlertKind) -> &'static str {
+    match kind {
+        AlertKind::OrderParked => "an order is parked",
+        AlertKind::AmountMismatch => "another amount was taken",
+        AlertKind::DoubleCharge => "two charges stand",
+        AlertKind::ProviderDown => "a provider is lost",
+        AlertKind::UnknownPayment => "a payment that is no order's",
+        AlertKind::WebhooksMissing => "cards are charged and no event comes",
+    }
+}
+
+/// Whether something in the run speaks for an alert.
+fn is_called_for(evidence: &Evidence<'_>, alert: &Alert, incarnation: u32) -> bool {
+    let order = alert.order_id.as_ref().and_then(|id| evidence.order_of(id.as_str()));
+    let order = order.map(|order| &evidence.orders[order]);
+    match alert.kind {
+        AlertKind::OrderParked => {
+            alert.order_id.as_ref().is_some_and(|id| evidence.rest.parked.iter().any(|it| it.order_id == id.as_str()))
+        }
+        AlertKind::AmountMismatch => order.is_some_and(|order| amounts_differ(evidence, order)),
+        AlertKind::DoubleCharge => order.is_some_and(|order| {
+            evidence.effects_of(order).filter(|(_, effect)| effect.kind == EffectKind::Charge).count() > 1
+                || mangled(evidence, order)
+        }),
+        AlertKind::ProviderDown => Provider::ALL.into_iter().any(|provider| {
+            let own = attempts(evidence, provider, incarnation);
+            own.filter(|exchange| !reached(exchange)).count() >= IN_A_ROW
+        }),
+        AlertKind::UnknownPayment => evidence.trace.webhooks().next().is_some(),
+        AlertKind::WebhooksMissing => {
+            let charged =
+                |order: &OrderView<'_>| evidence.effects_of(order).any(|(_, effect)| effect.kind == EffectKind::Charge);
+            evidence.orders.iter().any(charged)
+        }
+    }
+}
+
+/// The business's code that was told under an alert's correlation id, or of its order.
+fn business(evidence: &Evidence<'_>, alert: &Alert) -> Option<&'static str> {
+    evidence.calls.iter().find_map(|call| {
+        let told = call.told.as_ref().filter(|told| told.is_error)?;
+        let code = codes::parse(told.code?)?;
+        let of_it = *call.started.correlation == *alert.correlation_id.as_str()
+            || told.order_id.is_some()
+                && told.order_id == alert.order_id.as_ref().map(giftgenius::ids::OrderId::as_str);
+        (of_it && matches!(code.kind(), ErrorType::Business | ErrorType::Interrupted)).then_some(code.as_str())
+    })
+}
+
+fn exchanges<'e, 'a>(
+    evidence: &'e Evidence<'a>,
+    order: &'e OrderView<'a>,
+) -> impl Iterator<Item = &'e ExchangeView<'a>> {
+    order.exchanges.iter().map(|index| &evidence.exchanges[*index])
+}
+
+/// Whether a reply of the order's may have told anything.
+fn mangled(evidence: &Evidence<'_>, order: &OrderView<'_>) -> bool {
+    exchanges(evidence, order).any(|it| it.sent.fault.as_ref().is_some_and(|fault| fault.moment() == Moment::Reply))
+}
+
+fn amounts_differ(evidence: &Evidence<'_>, order: &OrderView<'_>) -> bool {
+    let taken = |exchange: &ExchangeView<'_>| {
+        matches!(exchange.sent.fault, Some(Fault::Circumstance(Circumstance::WrongAmountCharged)))
+    };
+    let quote = order.quote.map(|quote| quote.0);
+    mangled(evidence, order)
+        || exchanges(evidence, order).any(taken)
+        || evidence.effects_of(order).any(|(_, effect)| {
+            effect.kind == EffectKind::Charge && effect.amount.map(|amount| amount.minor_units) != quote
+        })
+}
+
+fn attempts<'e, 'a>(
+    evidence: &'e Evidence<'a>,
+    provider: Provider,
+    life: u32,
+) -> impl Iterator<Item = &'e ExchangeView<'a>> {
+    let all = evidence.exchanges.iter();
+    all.filter(move |exchange| exchange.sent.operation.provider == provider && exchange.incarnation == life)
+}
+
+/// Whether the provider was there, as far as the system could see in time.
+fn reached(exchange: &ExchangeView<'_>) -> bool {
+    match exchange.answer {
+        Some((_, _, Seen::Reply { status, retry_after, .. })) => match status {
+            408 => false,
+            409 => retry_after.is_none(),
+            status => *status < 500,
+        },
+        Some((_, _, Seen::Silence | Seen::Broken | Seen::Cut | Seen::Refused)) | None => false,
+    }
+}
+
+/// The providers that failed so many attempts in a row in one life, with that life and the attempts. Only attempts that
+/// came one after the other and were waited for to their end.
+fn lost_providers(evidence: &Evidence<'_>) -> Vec<(Provider, u32, Vec<usize>)> {
+    let timeout = evidence.policy.retry.attempt_timeout;
+    let lives = evidence.exchanges.iter().map(|exchange| exchange.incarnation).max().unwrap_or(0);
+    let mut lost = Vec::new();
+    for life in 1..=lives {
+        // What it did last, as far as anybody saw.
+        let deeds = evidence.trace.events.iter().enumerate().rev();
+        let mut deeds = deeds.filter(|(_, event)| event.incarnation == life && is_deed(&event.kind));
+        let Some((last, last_at)) = deeds.next().map(|(index, event)| (index, event.at)) else { continue };
+        for provider in Provider::ALL {
+            let mut row: Vec<usize> = Vec::new();
+            let mut over = Duration::ZERO;
+            for exchange in attempts(evidence, provider, life) {
+                // When it is over, and whether the system lived to see that.
+                let (settled, seen) = match exchange.answer {
+                    Some((event, at, Seen::Reply { .. } | Seen::Broken | Seen::Cut | Seen::Refused)) => {
+                        (at, event < last)
+                    }
+                    Some((_, _, Seen::Silence)) | None => {
+                        (exchange.start + timeout, exchange.start + timeout < last_at)
+                    }
+                };
+                let given_up =
+                    exchange.call.is_some_and(|call| evidence.calls[call].end.is_some_and(|(_, at)| at < settled));
+                if reached(exchange) || given_up || exchange.start < over || !seen {
+                    row.clear();
+                } else {
+                    row.push(exchange.sent_event);
+                }
+                over = over.max(settled);
+                if row.len() == IN_A_ROW {
+                    lost.push((provider, life, row.clone()));
+                }
+            }
+        }
+    }
+    lost
+}
+
+/// Something that only a living process does.
+fn is_deed(kind: &EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Log(_)
+            | EventKind::Sent(_)
+            | EventKind::CallEnded { reply: crate::trace::HostReply::Tool { .. }, .. }
+    )
+}
+
+/// A look-up that nothing was wrong with and that was answered while two charges of the order stood.
+fn seen_twice(evidence: &Evidence<'_>, order: &OrderView<'_>) -> Option<usize> {
+    let charges = || evidence.effects_of(order).filter(|(_, effect)| effect.kind == EffectKind::Charge);
+    if charges().count() < 2 {
+        return None;
+    }
+    exchanges(evidence, order)
+        .filter(|exchange| exchange.is(&LOOK_UP) && exchange.sent.fault.is_none() && exchange.succeeded())
+        .find_map(|exchange| {
+            let at = exchange.delivered?;
+            let standing =
+                charges().filter(|(index, _)| evidence.event_of(*index) < at && evidence.stands_at(*index, at)).count();
+            (standing > 1).then_some(exchange.sent_event)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use giftgenius::error::Code;
+
+    use super::*;
+    use crate::oracle::testing::Run;
+    use crate::provider::operations::CHARGE;
+
+    fn failing(times: usize) -> Run {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        for _ in 0..times {
+            let charge = run.send(&CHARGE, Some("ord_1"), Some("k"));
+            run.silence(charge);
+        }
+        run.wait_ms(60_000);
+        run.get_order("ord_1", "pending");
+        run
+    }
+
+    #[test]
+    fn a_lost_provider_calls_a_person_and_less_does_not() {
+        failing(4).kept(&ALERT_FITS);
+        let mut run = failing(5);
+        assert!(run.broken(&ALERT_FITS).contains("failed in a row, and nobody was called"));
+        run.alert(AlertKind::ProviderDown, "ord_1");
+        run.kept(&ALERT_FITS);
+        let mut run = failing(4);
+        run.alert(AlertKind::ProviderDown, "ord_1");
+        assert!(run.broken(&ALERT_FITS).contains("nothing in the run speaks for it"));
+    }
+
+    #[test]
+    fn a_declined_card_is_business() {
+        let mut run = Run::new();
+        let call = run.create_order("cs_1", "k1");
+        run.tell_failure(call, "cs_1", "ord_1", Code::PaymentDeclined);
+        run.kept(&ALERT_FITS);
+        run.alert(AlertKind::ProviderDown, "ord_1");
+        assert!(run.broken(&ALERT_FITS).contains("all that happened was PAYMENT_DECLINED"));
+    }
+
+    #[test]
+    fn two_charges_that_were_seen_call_a_person() {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        run.charge("ord_1");
+        run.charge("ord_1");
+        run.kept(&ALERT_FITS);
+        let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+        run.ok(look_up);
+        assert!(run.broken(&ALERT_FITS).contains("two charges that stand"));
+        run.alert(AlertKind::DoubleCharge, "ord_1");
+        run.kept(&ALERT_FITS);
+    }
+
+    #[test]
+    fn an_order_that_waits_for_a_person_calls_one() {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        run.alert(AlertKind::OrderParked, "ord_1");
+        run.broken(&ALERT_FITS);
+        run.park("ord_1", "charged");
+        run.kept(&ALERT_FITS);
+    }
+
+    #[test]
+    fn another_amount_calls_a_person_for_a_reason() {
+        let mut run = Run::sale();
+        run.alert(AlertKind::AmountMismatch, "ord_1");
+        assert!(run.broken(&ALERT_FITS).contains("another amount was taken"));
+    }
+}

@@ -1,0 +1,163 @@
+//! `hints-true`: what a tool promises about itself is so.
+
+use giftgenius::app::Annotations;
+use giftgenius::tools;
+
+use super::conversations::{accepted, end, overlap, writes_during};
+use super::evidence::{CallView, Evidence};
+use super::json::canonically_equal;
+use super::keyed::{is_remembered, sent_for};
+use super::{Findings, Oracle, ToldStatus, Verdict};
+
+/// The rule.
+pub static HINTS_TRUE: Oracle = Oracle {
+    id: "hints-true",
+    rule: "A tool that is published with readOnlyHint changes nothing, at a provider or in the journal; of a tool with \
+           idempotentHint the identical call again, after it succeeded, changes nothing more.",
+    explanation: "Clients ask the person before a tool that is not read-only, and repeat an idempotent one by \
+                  themselves: a hint is a promise that others act on. A breach names the tool, and the request or the \
+                  write that it should not have made. Writes are told apart in simulation only, and only where nothing \
+                  else was at work.",
+    requirements: &["F4", "F5"],
+    check,
+};
+
+fn check(evidence: &Evidence<'_>) -> Verdict {
+    let mut findings = Findings::of(HINTS_TRUE.id);
+    for (place, call) in evidence.calls.iter().enumerate() {
+        let Some(hints) = hints(call) else { continue };
+        if hints.read_only {
+            let what =
+                format!("{} is published as read-only, and in script step {}", call.started.tool, call.started.step);
+            changes(evidence, call, &what, &mut findings);
+        } else if hints.idempotent
+            && let Some(earlier) =
+                evidence.calls[..place].iter().rev().find(|earlier| done_before(evidence, earlier, call))
+        {
+            let what = format!(
+                "{} is published as idempotent, and its identical call in script step {}",
+                call.started.tool, call.started.step
+            );
+            if evidence.calls.iter().any(|other| is_between(earlier, other, call)) {
+                // What else was done meanwhile may be what the call now changes; at providers it changes nothing for that.
+                requests(evidence, call, &what, &mut findings);
+            } else {
+                changes(evidence, call, &what, &mut findings);
+            }
+        }
+    }
+    findings.verdict()
+}
+
+/// What a tool's published annotations say.
+fn hints(call: &CallView<'_>) -> Option<Annotations> {
+    tools::table().iter().find(|tool| tool.spec.name == &*call.started.tool).map(|tool| tool.spec.annotations)
+}
+
+/// Whether an earlier call was identical, key included, and has succeeded for good.
+fn done_before(evidence: &Evidence<'_>, earlier: &CallView<'_>, call: &CallView<'_>) -> bool {
+    earlier.started.tool == call.started.tool
+        && earlier.started.user == call.started.user
+        && earlier.started.key == call.started.key
+        && end(earlier) <= call.start_event
+        && accepted(earlier)
+        && !earlier.told.as_ref().is_some_and(|told| told.status == ToldStatus::Pending)
+        && canonically_equal(&earlier.started.arguments, &call.started.arguments)
+        && (call.started.key.is_none() || is_remembered(evidence, earlier, call))
+}
+
+fn is_between(earlier: &CallView<'_>, other: &CallView<'_>, call: &CallView<'_>) -> bool {
+    let apart = !std::ptr::eq(other, earlier) && !std::ptr::eq(other, call);
+    let reads = hints(other).is_some_and(|hints| hints.read_only);
+    apart
+        && !reads
+        && (overlap(other, call)
+            || overlap(other, earlier)
+            || (earlier.start_event..call.start_event).contains(&other.start_event))
+}
+
+fn changes(evidence: &Evidence<'_>, call: &CallView<'_>, what: &str, findings: &mut Findings) {
+    requests(evidence, call, what, findings);
+    if writes_during(evidence, call).is_some_and(|writes| writes > 0) {
+        let events = [Some(call.start_event), call.end.map(|(event, _)| event)];
+        findings.add(format!("{what} it wrote to the journal"), events.into_iter().flatten());
+    }
+}
+
+fn requests(evidence: &Evidence<'_>, call: &CallView<'_>, what: &str, findings: &mut Findings) {
+    let effectful = evidence.exchanges.iter().filter(|exchange| exchange.sent.operation.effectful);
+    for exchange in effectful.filter(|exchange| sent_for(exchange.sent, call)) {
+        let message = format!("{what} it sent {}", exchange.sent.operation.label);
+        findings.add(message, [call.start_event, exchange.sent_event]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::oracle::testing::{Run, order_answer};
+    use crate::provider::operations::SEARCH;
+
+    fn reading(run: &mut Run, writes: bool) {
+        let call = run.call("get_order", json!({"order_id": "ord_1"}));
+        if writes {
+            let events = run.record.trace.events.len();
+            run.record.trace.writes.push(events);
+        }
+        run.answer(call, order_answer("ord_1", "success"));
+    }
+
+    #[test]
+    fn reading_sends_and_writes_nothing() {
+        let mut run = Run::sale();
+        let call = run.call("search_products", json!({}));
+        let search = run.send(&SEARCH, None, None);
+        run.ok(search);
+        run.answer(call, json!({"products": []}));
+        reading(&mut run, false);
+        run.kept(&HINTS_TRUE);
+        reading(&mut run, true);
+        assert!(run.broken(&HINTS_TRUE).contains("get_order is published as read-only"));
+    }
+
+    #[test]
+    fn a_read_that_reserves_is_a_lie() {
+        let mut run = Run::new();
+        let call = run.call("search_products", json!({}));
+        run.reserve("ord_1");
+        run.answer(call, json!({"products": []}));
+        assert!(run.broken(&HINTS_TRUE).contains("it sent inventory.reserve"));
+    }
+
+    #[test]
+    fn the_identical_call_again_changes_nothing_more() {
+        for again in [false, true] {
+            let mut run = Run::sale();
+            let started = run.with_evidence(|evidence| {
+                let sale = evidence.calls.iter().find(|call| call.is("create_order")).expect("it bought");
+                (*sale.started.arguments).clone()
+            });
+            let call = run.call("create_order", started);
+            if again {
+                run.reserve("ord_2");
+            }
+            run.tell_success(call, "cs_1", "ord_1");
+            if again {
+                assert!(run.broken(&HINTS_TRUE).contains("published as idempotent"));
+            } else {
+                run.kept(&HINTS_TRUE);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_at_work_meanwhile_is_not_the_calls() {
+        let mut run = Run::sale();
+        let sale = run.create_order("cs_2", "k2");
+        reading(&mut run, true);
+        run.tell_success(sale, "cs_2", "ord_2");
+        run.kept(&HINTS_TRUE);
+    }
+}

@@ -1,0 +1,236 @@
+//! `loop-ends`: an identical call that keeps failing for good comes to an end, and nothing else does.
+
+use giftgenius::error::Code;
+use giftgenius::loops::{FAILURES_MAX, WINDOW};
+use serde_json::Value;
+
+use super::conversations::{end, overlap, replicas};
+use super::evidence::{CallView, Evidence};
+use super::json::same_parameters;
+use super::{Findings, Oracle, Verdict, codes};
+use crate::trace::{EventKind, HostReply};
+
+/// The rule.
+pub static LOOP_ENDS: Oracle = Oracle {
+    id: "loop-ends",
+    rule: "Of one user's identical calls (the idempotency_key apart) that fail for good, three within ten minutes are \
+           answered as they are; the further ones are answered finally, with what to do instead. Saved answers, pending \
+           sales and what may be retried are never replaced by that.",
+    explanation: "A model in a loop makes the same mistake until its turns are used up, and a fresh key each time makes \
+                  it look like another call. A breach is a fourth answer of the same kind, an ending that does not say \
+                  what to do instead or says *the same again*, or an ending where there was no loop: fewer than three \
+                  final failures before it, or an answer that the key already stood for.",
+    requirements: &["F14"],
+    check,
+};
+
+fn check(evidence: &Evidence<'_>) -> Verdict {
+    let mut findings = Findings::of(LOOP_ENDS.id);
+    let failures = evidence.calls.iter().filter(|call| is_final(call) || ends_a_loop(call)).count();
+    // A single failure is no loop.
+    if failures == 0 {
+        return Verdict::Kept;
+    }
+    for call in &evidence.calls {
+        let Some((ended, at)) = call.end else { continue };
+        let identical: Vec<&CallView<'_>> =
+            evidence.calls.iter().filter(|other| !std::ptr::eq(*other, call) && is_identical(call, other)).collect();
+        if ends_a_loop(call) {
+            let before = identical.iter().filter(|other| {
+                is_final(other) && end(other) <= ended && other.end.is_some_and(|(_, then)| then + WINDOW >= at)
+            });
+            let failed = before.count();
+            if failed < FAILURES_MAX as usize {
+                let message =
+                    format!("{} was told that it had failed too often, after {failed} final failures", what(call));
+                findings.add(message, [call.start_event, ended]);
+            }
+            if let Some(saved) = identical.iter().find(|other| is_saved(evidence, other, call)) {
+                let message =
+                    format!("{} has a saved answer under its key, and was told that it was a loop", what(call));
+                findings.add(message, [end(saved), call.start_event, ended]);
+            }
+            if let Some(wrong) = misleads(call) {
+                findings.add(format!("{} was told that it had failed too often, {wrong}", what(call)), [ended]);
+            }
+        } else if is_final(call) {
+            // Each process counts for itself, and a process that begins has counted nothing.
+            let most = FAILURES_MAX as usize * replicas(evidence) as usize;
+            let failed = in_a_row(evidence, &identical, call);
+            let saved = identical.iter().any(|other| is_saved(evidence, other, call) || overlap(other, call));
+            if failed.len() >= most && !saved {
+                let message = format!(
+                    "{} has failed for good {} times, and was answered {} once more instead of what to do",
+                    what(call),
+                    failed.len(),
+                    code_of(call).map_or("an error", Code::as_str)
+                );
+                findings.add(message, failed.into_iter().chain([call.start_event, ended]));
+            }
+        }
+    }
+    findings.verdict()
+}
+
+fn what(call: &CallView<'_>) -> String {
+    format!("{} of script step {}", call.started.tool, call.started.step)
+}
+
+fn is_identical(one: &CallView<'_>, other: &CallView<'_>) -> bool {
+    one.started.tool == other.started.tool
+        && one.started.user == other.started.user
+        && same_parameters(&one.started.arguments, &other.started.arguments)
+}
+
+fn code_of(call: &CallView<'_>) -> Option<Code> {
+    call.told.as_ref().filter(|told| told.is_error).and_then(|told| codes::parse(told.code?))
+}
+
+fn ends_a_loop(call: &CallView<'_>) -> bool {
+    code_of(call) == Some(Code::RepeatedCall)
+}
+
+/// A failure that the identical call cannot outlive.
+fn is_final(call: &CallView<'_>) -> bool {
+    call.told.as_ref().is_some_and(|told| {
+        told.is_error && told.retryable == Some(false) && told.effects == Some("none") && !ends_a_loop(call)
+    })
+}
+
+/// Whether a later call's key already stood for an answer: the same key, finished before.
+fn is_saved(evidence: &Evidence<'_>, earlier: &CallView<'_>, later: &CallView<'_>) -> bool {
+    later.started.key.is_some()
+        && earlier.started.key == later.started.key
+        && end(earlier) <= later.start_event
+        && super::keyed::finished(evidence, earlier)
+        && super::keyed::is_remembered(evidence, earlier, later)
+        && !ends_a_loop(earlier)
+}
+
+/// The ends of the identical calls that failed for good one after the other, just before a call and within the window.
+fn in_a_row(evidence: &Evidence<'_>, identical: &[&CallView<'_>], call: &CallView<'_>) -> Vec<usize> {
+    let began = evidence.trace.events[..call.start_event]
+        .iter()
+        .rposition(|event| matches!(event.kind, EventKind::Restarted | EventKind::Crashed))
+        .unwrap_or(0);
+    let mut ended: Vec<(usize, &CallView<'_>)> = identical
+        .iter()
+        .map(|other| (end(other), *other))
+        .filter(|(ended, _)| (began..call.start_event).contains(ended))
+        .collect();
+    ended.sort_unstable_by_key(|(ended, _)| *ended);
+    let mut row: Vec<(usize, std::time::Duration)> = Vec::new();
+    for (ended, other) in ended {
+        let at = other.end.map_or(call.start, |(_, at)| at);
+        if !is_final(other) {
+            if !ends_a_loop(other) {
+                row.clear();
+            }
+            continue;
+        }
+        if row.first().is_some_and(|(_, since)| at >= *since + WINDOW) {
+            row.clear();
+        }
+        row.push((ended, at));
+    }
+    let tolerance = evidence.tolerance(std::time::Duration::from_secs(1));
+    let answered = call.end.map_or(call.start, |(_, at)| at);
+    if row.first().is_some_and(|(_, since)| answered + tolerance >= *since + WINDOW) {
+        return Vec::new();
+    }
+    row.into_iter().map(|(ended, _)| ended).collect()
+}
+
+/// What is wrong with an answer that ends a loop.
+fn misleads(call: &CallView<'_>) -> Option<String> {
+    let Some(HostReply::Tool { structured, .. }) = call.reply else { return None };
+    let next = structured.pointer("/error/next").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    if next.is_empty() {
+        return Some(String::from("and not what to do instead"));
+    }
+    if next.iter().any(|next| next == "same_key_again") {
+        return Some(String::from("and to make the same call again"));
+    }
+    (structured.pointer("/error/retryable") != Some(&Value::Bool(false)))
+        .then(|| String::from("and that it may be retried"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::oracle::testing::Run;
+
+    fn declined(run: &mut Run, key: &str) {
+        let call = run.create_order("cs_1", key);
+        run.reserve(key);
+        run.fail_with(call, Code::PaymentDeclined, Some((key, giftgenius::error::Effects::None)));
+    }
+
+    fn stopped(run: &mut Run, key: &str) {
+        let call = run.create_order("cs_1", key);
+        run.fail_with(call, Code::RepeatedCall, None);
+    }
+
+    fn looping(times: usize) -> Run {
+        let mut run = Run::new();
+        for key in ["k1", "k2", "k3", "k4", "k5"].into_iter().take(times) {
+            declined(&mut run, key);
+        }
+        run
+    }
+
+    #[test]
+    fn three_failures_and_an_ending_are_right_and_a_fourth_failure_is_not() {
+        let mut run = looping(3);
+        run.kept(&LOOP_ENDS);
+        stopped(&mut run, "k4");
+        run.kept(&LOOP_ENDS);
+        assert!(looping(4).broken(&LOOP_ENDS).contains("once more instead of what to do"));
+    }
+
+    #[test]
+    fn a_saved_answer_is_given_again_and_is_never_replaced() {
+        let mut run = looping(3);
+        let call = run.create_order("cs_1", "k1");
+        run.fail_with(call, Code::PaymentDeclined, Some(("k1", giftgenius::error::Effects::None)));
+        run.kept(&LOOP_ENDS);
+        stopped(&mut run, "k1");
+        assert!(run.broken(&LOOP_ENDS).contains("has a saved answer"));
+    }
+
+    #[test]
+    fn an_ending_without_a_loop_is_a_breach() {
+        let mut run = looping(2);
+        stopped(&mut run, "k3");
+        assert!(run.broken(&LOOP_ENDS).contains("after 2 final failures"));
+        let mut run = Run::new();
+        for _ in 0..4 {
+            let call = run.call("search_products", json!({"query": "tea"}));
+            run.fail_with(call, Code::CatalogUnavailable, None);
+        }
+        run.kept(&LOOP_ENDS);
+        let call = run.call("search_products", json!({"query": "tea"}));
+        run.fail_with(call, Code::RepeatedCall, None);
+        run.broken(&LOOP_ENDS);
+    }
+
+    #[test]
+    fn an_ending_says_what_to_do_instead() {
+        let mut run = looping(3);
+        let call = run.create_order("cs_1", "k4");
+        let mut error = run.error(Code::RepeatedCall, None);
+        error["error"]["next"] = json!([]);
+        run.fail(call, error);
+        assert!(run.broken(&LOOP_ENDS).contains("not what to do instead"));
+    }
+
+    #[test]
+    fn after_the_window_it_may_be_tried_again() {
+        let mut run = looping(3);
+        run.wait_ms(u64::try_from(WINDOW.as_millis()).expect("minutes"));
+        declined(&mut run, "k4");
+        run.kept(&LOOP_ENDS);
+    }
+}
