@@ -54,9 +54,9 @@ fn scrubbed(text: &str) -> String {
     let mut digits = 0;
     let close = |run: &mut String, digits: &mut usize, out: &mut String| {
         if *digits > DIGITS_MAX {
-            out.push_str("[digits]")
+            out.push_str("[digits]");
         } else {
-            out.push_str(run)
+            out.push_str(run);
         }
         run.clear();
         *digits = 0;
