@@ -4,7 +4,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Console, Ended, Refusal};
-use crate::fixable::{listing, terminal};
+use crate::fixable::{listing, shown, terminal};
+use crate::malform::{BadLabel, Label};
 use crate::suggest;
 
 #[derive(Args, Debug)]
@@ -12,6 +13,9 @@ pub(super) struct Arguments {
     /// The tool; without one, every tool with how many malformed calls it has.
     #[arg(value_name = "TOOL")]
     tool: Option<String>,
+    /// One of its malformed calls, to be made and mended from the error that answers it.
+    #[arg(value_name = "LABEL")]
+    label: Option<String>,
     /// The whole of it as JSON.
     #[arg(long)]
     json: bool,
@@ -20,6 +24,12 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     let named: Vec<String> = arguments.tool.iter().cloned().collect();
     check(&named)?;
+    if let (Some(tool), Some(label)) = (&arguments.tool, &arguments.label) {
+        let label: Label = label.parse().map_err(|bad: BadLabel| Refusal::unusable(&bad.to_string()))?;
+        let turns = shown::show(tool, &label).map_err(|why| Refusal::unusable(&why))?;
+        console.say(&terminal::turns(&turns));
+        return Ok(0);
+    }
     let listings = listing::listings(&named).map_err(|why| Refusal::could_not_run(&why))?;
     let text = match (&*listings, arguments.json, &arguments.tool) {
         (_, true, _) => format!("{:#}\n", json!(listings)),

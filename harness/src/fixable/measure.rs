@@ -163,6 +163,12 @@ pub(super) fn prepared_cases(measuring: &Measuring) -> Result<Vec<(&'static str,
     Ok(all)
 }
 
+/// A house in which everything is there that the tool's valid call needs, strangers included.
+pub(super) fn prepared(measuring: &Measuring, tool: &Published<'_>) -> Result<(House, Prepared), String> {
+    let scenario = scenario(measuring)?;
+    Bench { scenario: &scenario, measuring, tool }.house(Before::Strangers)
+}
+
 fn told(made: &[Made], sending: Duration) -> Errors {
     let rows = rows(made);
     let bars = bars(&rows);

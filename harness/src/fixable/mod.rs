@@ -3,7 +3,7 @@
 //!
 //! [`prepare`] knows what each of GiftGenius's tools needs before it can be called well, [`house`] makes calls in
 //! simulation, [`judge`] says what came of one malformed call, [`measure`] makes all of them, [`document`] is what is told
-//! of it, [`terminal`] how.
+//! of it, [`terminal`] how; [`listing`] tells what would be sent, [`shown`] follows one call to its end.
 
 pub mod document;
 mod house;
@@ -11,6 +11,7 @@ mod judge;
 pub mod listing;
 pub mod measure;
 pub mod prepare;
+pub mod shown;
 pub mod terminal;
 
 #[cfg(test)]

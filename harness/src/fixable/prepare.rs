@@ -86,7 +86,7 @@ fn valid(tool: &str, made: &Made) -> Value {
             "query": "tea", "category": "home", "budget": 9_900, "currency": "EUR", "limit": 7,
         }),
         "suggest_gifts" => json!({
-            "occasion": "birthday", "recipient": "mother", "interests": ["fashion", "tea"], "budget": 9_900,
+            "occasion": "new-baby", "recipient": "baby", "interests": ["fashion", "tea"], "budget": 2_500,
             "currency": "EUR", "limit": 7, "workflow_id": made.workflow,
         }),
         "get_payment_methods" => json!({}),
@@ -117,7 +117,8 @@ struct Needs {
 impl Needs {
     const NOTHING: Self = Self { workflow: false, session: false, order: false };
     const WORKFLOW: Self = Self { workflow: true, ..Self::NOTHING };
-    const SESSION: Self = Self { session: true, ..Self::WORKFLOW };
+    // A quote begins a workflow by itself.
+    const SESSION: Self = Self { session: true, ..Self::NOTHING };
     const ORDER: Self = Self { order: true, ..Self::SESSION };
 
     fn of(tool: &str) -> Self {
@@ -134,13 +135,15 @@ fn make(house: &House, user: &str, needs: Needs) -> Result<Made, String> {
     let mut made = Made::default();
     let told = |answer: &Value, field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     if needs.workflow {
-        let answer = house.must(user, "suggest_gifts", json!({"occasion": "birthday"}))?;
+        // Few ideas: what is found is of no concern here, and costs its time.
+        let few = json!({"occasion": "new-baby", "recipient": "baby", "budget": 2_500, "limit": 1});
+        let answer = house.must(user, "suggest_gifts", few)?;
         made.workflow = told(&answer, "workflow_id");
     }
     if needs.session {
-        let quote =
-            json!({"items": [{"sku": "tea-set", "quantity": 1}], "currency": "EUR", "workflow_id": made.workflow});
-        made.session = told(&house.must(user, "create_checkout_session", quote)?, "checkout_session_id");
+        let quote = json!({"items": [{"sku": "tea-set", "quantity": 1}], "currency": "EUR"});
+        let answer = house.must(user, "create_checkout_session", quote)?;
+        (made.session, made.workflow) = (told(&answer, "checkout_session_id"), told(&answer, "workflow_id"));
     }
     if needs.order {
         let pay = json!({

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::document::{Bar, Errors, Row};
 use super::listing::Listing;
+use super::shown::Turn;
 use crate::malform::Class;
 use crate::report::document::Word;
 use crate::report::terminal::{WIDTH, with_exit, wrap};
@@ -116,6 +117,28 @@ pub fn list(listing: &Listing) -> String {
         put(&mut out, &format!("    → {expected}"));
     }
     put(&mut out, &format!("{} of {}", units::count(rows.len(), "malformed call"), listing.tool));
+    out
+}
+
+/// One malformed call and how it was mended: each call on a line, its answer laid out below.
+pub fn turns(turns: &[Turn]) -> String {
+    let mut out = String::new();
+    for turn in turns {
+        put(&mut out, &format!("{} {}", turn.tool, turn.arguments));
+        for line in format!("{:#}", turn.answer).lines() {
+            put(&mut out, &format!("    {line}"));
+        }
+    }
+    let repairs = turns.len().saturating_sub(1);
+    let failed = turns.last().is_none_or(|last| last.answer.get("error").is_some() || last.answer.is_string());
+    put(
+        &mut out,
+        &match (failed, repairs) {
+            (false, 0) => String::from("accepted as it is"),
+            (false, repairs) => format!("mended in {}", units::count(repairs, "turn")),
+            (true, _) => String::from("not mended: nothing more can be read from the error"),
+        },
+    );
     out
 }
 
