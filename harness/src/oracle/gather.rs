@@ -255,12 +255,12 @@ impl<'a> Evidence<'a> {
             let bought = intent.zip(session).map_or(0, |(intent, call)| bought_before(&self.calls, intent, call));
             order.purchase = match (intent, order.session) {
                 (Some(intent), _) if bought > 0 => {
-                    match further.iter().find(|(of, after, _)| (*of, *after) == (intent, bought)) {
-                        Some((_, _, purchase)) => *purchase,
-                        None => {
-                            further.push((intent, bought, fresh));
-                            fresh
-                        }
+                    let known = further.iter().find(|(of, after, _)| (*of, *after) == (intent, bought));
+                    if let Some((_, _, purchase)) = known {
+                        *purchase
+                    } else {
+                        further.push((intent, bought, fresh));
+                        fresh
                     }
                 }
                 (Some(intent), _) => intents.get_or_add(intent, fresh),
