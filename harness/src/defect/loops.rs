@@ -17,7 +17,7 @@ pub static LOOP_THAT_NEVER_ENDS: Defect = Defect {
     id: "loop_that_never_ends",
     about: "the same mistake is answered in the same way, as often as it is made",
     caught_by: "loop-ends",
-    hunted_on: &[on("loops/an_invalid_call")],
+    hunted_on: &[on("loops/an_old_price")],
     wiring: || each_life(|wired| answering_as_before(wired, |_| true)),
 };
 
@@ -26,7 +26,7 @@ pub static LOOP_GUARD_DODGED_BY_A_FRESH_KEY: Defect = Defect {
     id: "loop_guard_dodged_by_a_fresh_key",
     about: "calls are told apart by their idempotency key, so that a model that makes a new one each time goes round for ever",
     caught_by: "loop-ends",
-    hunted_on: &[on("loops/a_declined_card")],
+    hunted_on: &[on("loops/an_invalid_call")],
     wiring: || each_life(|wired| answering_as_before(wired, |call| call.arguments.get(KEY).is_some())),
 };
 

@@ -1,8 +1,8 @@
 //! How a host misbehaves at a call that it is about to make: the model, its platform or the person, as a closed list.
 //!
-//! The host realises them, in both worlds alike: they are calls that are made, left out, or made otherwise. What a
-//! script says of a step's manner is made in earnest; these are the same and more, as entries of a menu, so that they are
-//! planned, explored and shrunk like every other fault.
+//! The host (`host/misbehaving.rs`) realises them, in both worlds alike: they are calls that are made, left out, or made
+//! otherwise. What a script says of a step's manner is made in earnest; these are the same and more, as entries of a menu,
+//! so that they are planned, explored and shrunk like every other fault.
 
 /// One way to misbehave at a call.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]

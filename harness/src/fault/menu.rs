@@ -143,13 +143,12 @@ pub fn validate(place: impl Into<Place>, fault: &Fault) -> Result<(), Impossible
 /// Whether a fault can happen at a place of the system's own, or of the host's.
 fn at_own(place: Place, fault: &Fault) -> Result<(), Impossible> {
     let possible = match fault {
-        Fault::Crash(CrashPoint::BeforeCall) | Fault::Malformed(_) => place == Place::HostCall,
+        Fault::Crash(CrashPoint::BeforeCall) | Fault::Host(_) | Fault::Malformed(_) => place == Place::HostCall,
         Fault::Crash(CrashPoint::BeforeWrite | CrashPoint::AfterWrite) | Fault::Full | Fault::HangUp => {
             place == Place::JournalWrite
         }
         Fault::Corrupt => place == Place::JournalRead,
         Fault::Busy | Fault::Slow(_) | Fault::Yield => matches!(place, Place::JournalRead | Place::JournalWrite),
-        Fault::Host(_) => place == Place::HostCall,
         Fault::Jump(_) => matches!(place, Place::HostCall | Place::JournalWrite),
         _ => place == Place::Webhook && fault.moment() == Moment::Event,
     };

@@ -182,12 +182,12 @@ fn reached(exchange: &ExchangeView<'_>) -> bool {
 fn lost_providers(evidence: &Evidence<'_>) -> Vec<(Provider, u32, Vec<usize>)> {
     let timeout = evidence.policy.retry.attempt_timeout;
     let lives = evidence.exchanges.iter().map(|exchange| exchange.incarnation).max().unwrap_or(0);
-    let mut lost = Vec::new();
+    let mut found = Vec::new();
     for life in 1..=lives {
         // What it did last, as far as anybody saw.
         let deeds = evidence.trace.events.iter().enumerate().rev();
-        let mut deeds = deeds.filter(|(_, event)| event.incarnation == life && is_deed(&event.kind));
-        let Some((last, last_at)) = deeds.next().map(|(index, event)| (index, event.at)) else { continue };
+        let mut own = deeds.filter(|(_, event)| event.incarnation == life && is_deed(&event.kind));
+        let Some((last, last_at)) = own.next().map(|(index, event)| (index, event.at)) else { continue };
         for provider in Provider::ALL {
             let mut row: Vec<usize> = Vec::new();
             let mut over = Duration::ZERO;
@@ -210,12 +210,12 @@ fn lost_providers(evidence: &Evidence<'_>) -> Vec<(Provider, u32, Vec<usize>)> {
                 }
                 over = over.max(settled);
                 if row.len() == IN_A_ROW {
-                    lost.push((provider, life, row.clone()));
+                    found.push((provider, life, row.clone()));
                 }
             }
         }
     }
-    lost
+    found
 }
 
 /// Something that only a living process does.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use giftgenius::error::Code;
 
+use super::conversations::accepted;
 use super::evidence::{CallView, Evidence, ExchangeView, Names, OrderView, Rest, SessionView, Setting};
 use super::told::{Told, quote};
 use super::{ToldStatus, codes};
@@ -237,10 +238,12 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// Orders of one intent are one purchase; without an intent, those of one session; else each is its own.
+    /// Orders of one intent are one purchase; without an intent, those of one session; else each is its own. Whoever moves
+    /// away from a gift that is paid and pays a new price buys another one.
     fn tie_purchases(&mut self) {
         let mut intents = Names::default();
         let mut sessions = Names::default();
+        let mut further: Vec<(&str, usize, usize)> = Vec::new();
         for order in &mut self.orders {
             let fresh = self.purchases;
             let intent = order.begun_by.and_then(|call| self.calls[call].started.intent.as_deref());
@@ -248,7 +251,18 @@ impl<'a> Evidence<'a> {
                 let session = self.sessions.iter().find(|known| Some(known.id) == order.session)?;
                 self.calls[session.call].started.intent.as_deref()
             });
+            let session = self.sessions.iter().find(|known| Some(known.id) == order.session).map(|known| known.call);
+            let bought = intent.zip(session).map_or(0, |(intent, call)| bought_before(&self.calls, intent, call));
             order.purchase = match (intent, order.session) {
+                (Some(intent), _) if bought > 0 => {
+                    let known = further.iter().find(|(of, after, _)| (*of, *after) == (intent, bought));
+                    if let Some((_, _, purchase)) = known {
+                        *purchase
+                    } else {
+                        further.push((intent, bought, fresh));
+                        fresh
+                    }
+                }
                 (Some(intent), _) => intents.get_or_add(intent, fresh),
                 (None, Some(session)) => sessions.get_or_add(session, fresh),
                 (None, None) => fresh,
@@ -267,6 +281,21 @@ impl<'a> Evidence<'a> {
         });
         self.repeats = repeats;
     }
+}
+
+/// How often somebody had moved away from a paid gift of an intent before a price was frozen.
+fn bought_before(calls: &[CallView<'_>], intent: &str, opened: usize) -> usize {
+    let of_it = |call: &&CallView<'_>| call.started.intent.as_deref() == Some(intent);
+    let before = |call: &CallView<'_>, event: usize| call.end.is_some_and(|(end, _)| end < event);
+    let left = calls
+        .iter()
+        .filter(of_it)
+        .filter(|call| call.is("user_navigated_to_step") && accepted(call) && before(call, calls[opened].start_event));
+    left.filter(|moved| {
+        let paid = |call: &&CallView<'_>| call.told.as_ref().is_some_and(|told| told.status == ToldStatus::Success);
+        calls.iter().filter(of_it).filter(paid).any(|call| call.is("create_order") && before(call, moved.start_event))
+    })
+    .count()
 }
 
 /// Whether a `cancel_order` may have been accepted: everything but a plain refusal.

@@ -278,10 +278,11 @@ fn left_behind(evidence: &Evidence<'_>, conversation: &Conversation<'_>, finding
         if !back && !anew {
             continue;
         }
-        let left =
-            calls().filter(|call| call.is("create_checkout_session") && end(call) <= leaving.start_event).filter_map(
-                |opened| evidence.sessions.iter().find(|session| std::ptr::eq(&evidence.calls[session.call], opened)),
-            );
+        let left = calls()
+            .filter(|call| call.is("create_checkout_session") && end(call) <= leaving.start_event)
+            .filter_map(|opened| {
+                evidence.sessions.iter().find(|session| evidence.calls[session.call].start_event == opened.start_event)
+            });
         for session in left {
             for (place, order) in orders(session.id) {
                 let later = order.exchanges.iter().map(|index| &evidence.exchanges[*index]);

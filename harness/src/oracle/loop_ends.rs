@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::conversations::{end, overlap, replicas};
 use super::evidence::{CallView, Evidence};
 use super::json::same_parameters;
+use super::keyed::acted;
 use super::{Findings, Oracle, Verdict, codes};
 use crate::trace::{EventKind, HostReply};
 
@@ -58,7 +59,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             let most = FAILURES_MAX as usize * replicas(evidence) as usize;
             let failed = in_a_row(evidence, &identical, call);
             let saved = identical.iter().any(|other| is_saved(evidence, other, call) || overlap(other, call));
-            if failed.len() >= most && !saved {
+            if failed.len() >= most && !saved && !tells_anothers_order(evidence, call) {
                 let message = format!(
                     "{} has failed for good {} times, and was answered {} once more instead of what to do",
                     what(call),
@@ -105,6 +106,13 @@ fn is_saved(evidence: &Evidence<'_>, earlier: &CallView<'_>, later: &CallView<'_
         && super::keyed::finished(evidence, earlier)
         && super::keyed::is_remembered(evidence, earlier, later)
         && !ends_a_loop(earlier)
+}
+
+/// Whether an answer is only told: about an order that another call began, and that nothing was done for now.
+fn tells_anothers_order(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
+    let order = call.told.as_ref().and_then(|told| evidence.order_of(told.order_id?));
+    let begun = order.and_then(|order| evidence.orders[order].begun_by);
+    begun.is_some_and(|begun| evidence.calls[begun].start_event != call.start_event) && !acted(evidence, call)
 }
 
 /// The ends of the identical calls that failed for good one after the other, just before a call and within the window.
@@ -198,6 +206,14 @@ mod tests {
         run.kept(&LOOP_ENDS);
         stopped(&mut run, "k1");
         assert!(run.broken(&LOOP_ENDS).contains("has a saved answer"));
+    }
+
+    #[test]
+    fn an_order_that_is_there_is_told_however_often() {
+        let mut run = looping(3);
+        let call = run.create_order("cs_1", "k4");
+        run.fail_with(call, Code::PaymentDeclined, Some(("k3", giftgenius::error::Effects::None)));
+        run.kept(&LOOP_ENDS);
     }
 
     #[test]
