@@ -12,7 +12,7 @@ use crate::scenario::model::Scenario;
 use crate::scenario::{Known, parse};
 use crate::system::wiring::Wiring;
 
-use super::document::{Beyond, Errors, FORMAT, Measured, bars, rows, worst};
+use super::document::{Bar, Beyond, Errors, FORMAT, Measured, bars, rows, worst};
 use super::house::House;
 use super::judge::{Judged, judge, short};
 use super::prepare::{Before, Prepared, prepare};
@@ -73,6 +73,9 @@ fn scenario(measuring: &Measuring) -> Result<Scenario, String> {
     Ok(scenario)
 }
 
+/// A case, with what came of it where it was sent.
+type Sending = (Case, Option<Judged>);
+
 struct Bench<'a> {
     scenario: &'a Scenario,
     measuring: &'a Measuring,
@@ -81,7 +84,7 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     /// Every case of the tool, with what came of it, and how long that took without making the cases up.
-    fn all(&self) -> Result<(Vec<(Case, Option<Judged>)>, Duration), String> {
+    fn all(&self) -> Result<(Vec<Sending>, Duration), String> {
         let mut judged = Vec::new();
         let mut took = Duration::ZERO;
         // Strangers take long to make; whoever is not concerned by them does without.
@@ -103,7 +106,7 @@ impl Bench<'_> {
         before: Before,
         prepared: &Prepared,
         all: Vec<Case>,
-        judged: &mut Vec<(Case, Option<Judged>)>,
+        judged: &mut Vec<Sending>,
     ) -> Result<(), String> {
         let mut kept: Option<House> = None;
         for (number, case) in all.into_iter().enumerate() {
@@ -146,8 +149,11 @@ impl Bench<'_> {
     }
 }
 
+/// A tool with its valid call and its malformed ones.
+pub(super) type OfTool = (&'static str, Value, Vec<Case>);
+
 /// Every tool with its valid call and its malformed ones, as they would be sent.
-pub(super) fn prepared_cases(measuring: &Measuring) -> Result<Vec<(&'static str, Value, Vec<Case>)>, String> {
+pub(super) fn prepared_cases(measuring: &Measuring) -> Result<Vec<OfTool>, String> {
     let scenario = scenario(measuring)?;
     let mut all = Vec::new();
     for spec in giftgenius::tools::table().iter().map(|tool| &tool.spec) {
@@ -173,7 +179,7 @@ fn told(made: &[Made], sending: Duration) -> Errors {
     let rows = rows(made);
     let bars = bars(&rows);
     let wrong = made.iter().filter_map(|made| made.judged.as_ref()?.wrong.as_ref()).count();
-    let well = wrong == 0 && bars.iter().all(|bar| bar.is_met());
+    let well = wrong == 0 && bars.iter().all(Bar::is_met);
     let mut beyond: Vec<Beyond> = Vec::new();
     for made in made {
         let found = made.judged.as_ref().and_then(|judged| judged.beyond);

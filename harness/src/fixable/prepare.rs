@@ -89,7 +89,6 @@ fn valid(tool: &str, made: &Made) -> Value {
             "occasion": "new-baby", "recipient": "baby", "interests": ["fashion", "tea"], "budget": 2_500,
             "currency": "EUR", "limit": 7, "workflow_id": made.workflow,
         }),
-        "get_payment_methods" => json!({}),
         "create_checkout_session" => json!({
             "items": [{"sku": "tea-set", "quantity": 2}], "currency": "EUR", "promo_code": "WELCOME10",
             "budget": 99_900, "workflow_id": made.workflow, "idempotency_key": "a-quote-for-ada",
@@ -101,9 +100,15 @@ fn valid(tool: &str, made: &Made) -> Value {
         "cancel_order" => json!({ "order_id": made.order, "idempotency_key": "a-change-of-mind" }),
         "user_navigated_to_step" => json!({ "workflow_id": made.workflow, "step": "generate_ideas" }),
         "get_workflow" => json!({ "workflow_id": made.workflow }),
-        // A tool that nobody has described here yet: what it publishes as an example is tried.
-        _ => json!({}),
+        // Without fields; or a tool that nobody has described here yet: what it publishes as an example is tried.
+        _ => example(tool).unwrap_or_else(|| json!({})),
     }
+}
+
+/// The example that a tool publishes.
+fn example(tool: &str) -> Option<Value> {
+    let known = giftgenius::tools::table().iter().find(|known| known.spec.name == tool)?;
+    known.spec.input_schema.pointer("/examples/0").cloned()
 }
 
 /// How far the purchase has to have come.

@@ -86,7 +86,7 @@ pub fn bar(bar: &Bar) -> String {
 
 /// A share, never rounded up to the whole.
 fn percent(part: u64, of: u64) -> String {
-    if of == 0 { String::from("–") } else { format!("{} %", part * 100 / of) }
+    (part * 100).checked_div(of).map_or_else(|| String::from("–"), |percent| format!("{percent} %"))
 }
 
 fn table(out: &mut String, errors: &Errors) {

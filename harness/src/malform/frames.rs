@@ -158,7 +158,7 @@ impl Frame {
 
     /// The bytes, as a request of this id.
     pub fn bytes(&self, id: i64) -> Vec<u8> {
-        let with = |arguments: Value| self.request(id, &json!({"name": self.tool, "arguments": arguments}));
+        let with = |arguments: Value| request(id, &json!({"name": self.tool, "arguments": arguments}));
         let raw = |arguments: &str| {
             let name = Value::from(self.tool.as_str());
             let params = format!("{{\"name\":{name},\"arguments\":{arguments}}}");
@@ -168,14 +168,14 @@ impl Frame {
         match self.kind {
             Kind::ArgumentsAsString => with(json!(text)),
             Kind::ArgumentsAsList => with(json!([self.valid])),
-            Kind::ArgumentsAbsent => self.request(id, &json!({"name": self.tool})),
+            Kind::ArgumentsAbsent => request(id, &json!({"name": self.tool})),
             Kind::ArgumentsNull => with(Value::Null),
             Kind::ArgumentsAsNumber => with(json!(7)),
             Kind::EncodedTwice => with(json!(json!(text).to_string())),
             Kind::DuplicateKeys => raw(&self.doubled()),
-            Kind::ParamsAsList => self.request(id, &json!([self.tool, self.valid])),
-            Kind::NameAsNumber => self.request(id, &json!({"name": 7, "arguments": self.valid})),
-            Kind::NameAbsent => self.request(id, &json!({"arguments": self.valid})),
+            Kind::ParamsAsList => request(id, &json!([self.tool, self.valid])),
+            Kind::NameAsNumber => request(id, &json!({"name": 7, "arguments": self.valid})),
+            Kind::NameAbsent => request(id, &json!({"arguments": self.valid})),
             Kind::Truncated => {
                 let mut whole = with(self.valid.clone());
                 whole.truncate(whole.len() / 2);
@@ -207,10 +207,6 @@ impl Frame {
         }
     }
 
-    fn request(&self, id: i64, params: &Value) -> Vec<u8> {
-        json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}).to_string().into_bytes()
-    }
-
     fn envelope(&self, version: &Value, id: &Value) -> Vec<u8> {
         let params = json!({"name": self.tool, "arguments": self.valid});
         json!({"jsonrpc": version, "id": id, "method": "tools/call", "params": params}).to_string().into_bytes()
@@ -227,4 +223,8 @@ impl Frame {
         out.push('}');
         out
     }
+}
+
+fn request(id: i64, params: &Value) -> Vec<u8> {
+    json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}).to_string().into_bytes()
 }

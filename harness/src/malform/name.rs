@@ -33,8 +33,9 @@ const SYNONYMS: &[(&str, &[&str])] = &[
 ];
 
 /// Fields that models add because other tools have them.
-const INVENTED: &[(&str, fn() -> Value)] =
-    &[("notes", || json!("as a present, please")), ("confirm", || json!(true)), ("metadata", || json!({}))];
+fn invented() -> [(&'static str, Value); 3] {
+    [("notes", json!("as a present, please")), ("confirm", json!(true)), ("metadata", json!({}))]
+}
 
 pub(super) fn make(maker: &mut Maker<'_>) {
     for field in maker.each_field(CLASS).iter().filter(|field| !field.is_item) {
@@ -46,14 +47,14 @@ pub(super) fn make(maker: &mut Maker<'_>) {
     let fields = maker.each_field(CLASS);
     objects.extend(fields.iter().filter(|field| field.value.is_object()).map(|field| field.at.clone()));
     for object in objects {
-        for (name, value) in INVENTED {
+        for (name, value) in invented() {
             let place = pointer::below(&object, name);
             if schema::at(maker.tool.schema, &place).is_some() {
                 continue;
             }
             maker.change(
                 (CLASS, &object, &format!("extra_{name}")),
-                |valid| pointer::with(valid, &place, value()),
+                |valid| pointer::with(valid, &place, value),
                 || vec![place.clone()],
                 Expected::Accepted(SCHEMA_TAKES_IT),
                 Remedy::Restored,
