@@ -222,6 +222,8 @@ fn after(evidence: &Evidence<'_>, index: usize, standing: Standing) -> Standing 
             Standing::Paid | Standing::Unknown => Standing::Unknown,
         },
         "create_checkout_session" => match evidence.sessions.iter().position(|session| session.call == index) {
+            // A saved answer moves nothing.
+            Some(session) if is_known(evidence, session) => standing,
             Some(session) => Standing::Price(Step::Checkout, session),
             None => Standing::Unknown,
         },
@@ -243,6 +245,12 @@ fn after(evidence: &Evidence<'_>, index: usize, standing: Standing) -> Standing 
         }
         _ => Standing::Unknown,
     }
+}
+
+/// Whether a session was told before.
+fn is_known(evidence: &Evidence<'_>, session: usize) -> bool {
+    let (earlier, rest) = evidence.sessions.split_at(session);
+    earlier.iter().any(|known| known.id == rest[0].id)
 }
 
 /// How old a session's price is at a call.

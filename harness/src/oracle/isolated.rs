@@ -102,9 +102,16 @@ fn foreign(
         return;
     };
     let code = call.told.as_ref().and_then(|told| told.code);
-    // Refusals that never looked at the thing say nothing about it.
+    // Refusals that never looked at the thing say nothing about it; the end of a loop is that of any id's.
     let blind = code.and_then(codes::parse).is_some_and(|code| {
-        matches!(code, Code::InvalidArguments | Code::KeyConflict | Code::CheckoutDisabled | Code::StoreUnavailable)
+        matches!(
+            code,
+            Code::InvalidArguments
+                | Code::KeyConflict
+                | Code::CheckoutDisabled
+                | Code::StoreUnavailable
+                | Code::RepeatedCall
+        )
     });
     if *is_error && blind {
         return;

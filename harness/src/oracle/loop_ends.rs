@@ -38,7 +38,9 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             evidence.calls.iter().filter(|other| !std::ptr::eq(*other, call) && is_identical(call, other)).collect();
         if ends_a_loop(call) {
             let before = identical.iter().filter(|other| {
-                is_final(other) && end(other) <= ended && other.end.is_some_and(|(_, then)| then + WINDOW >= at)
+                (is_final(other) || went_unheard(other))
+                    && end(other) <= ended
+                    && other.end.is_some_and(|(_, then)| then + WINDOW >= at)
             });
             let failed = before.count();
             if failed < FAILURES_MAX as usize {
@@ -96,6 +98,11 @@ fn is_final(call: &CallView<'_>) -> bool {
     call.told.as_ref().is_some_and(|told| {
         told.is_error && told.retryable == Some(false) && told.effects == Some("none") && !ends_a_loop(call)
     })
+}
+
+/// Whether nobody heard what became of a call: it may have failed like the others.
+fn went_unheard(call: &CallView<'_>) -> bool {
+    matches!(call.reply, Some(HostReply::Broken | HostReply::Cancelled | HostReply::NoAnswer))
 }
 
 /// Whether a later call's key already stood for an answer: the same key, finished before.
