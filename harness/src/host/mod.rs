@@ -1,5 +1,6 @@
-//! The host: the model, the platform and the person, played from a script. It repeats, regenerates, cancels and waits as
-//! they do, and notes what it was told; where a plan says so it makes a mistake in a call and mends it. [`templates`] fills in what the script leaves open.
+//! The host: the model, the platform and the person, played from a script. It repeats, regenerates, cancels and waits
+//! as they do, and notes what it was told; where a plan says so it makes a mistake in a call and mends it.
+//! [`templates`] fills in what the script leaves open.
 
 pub mod templates;
 #[cfg(test)]
