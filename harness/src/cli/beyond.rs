@@ -1,6 +1,6 @@
-//! What the gate does beyond its scenarios, when everything is run: it explores the scenarios that ask for it (`gate_depth` of
-//! `[explore]`), makes every malformed call and mends it from its error, and proves on planted bugs that it would notice one,
-//! where the scenarios for that are there.
+//! What the gate does beyond its scenarios, when everything is run: it explores the scenarios that ask for it
+//! (`gate_depth` of `[explore]`), makes every malformed call and mends it from its error, and proves on planted bugs
+//! that it would notice one, where the scenarios for that are there.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

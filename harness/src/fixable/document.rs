@@ -1,5 +1,5 @@
-//! What is told of a measurement: figures by tool and class, what is below its bar, which messages are worst and what they
-//! lack, and what no message could repair.
+//! What is told of a measurement: figures by tool and class, what is below its bar, which messages are worst and what
+//! they lack, and what no message could repair.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

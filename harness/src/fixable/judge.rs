@@ -21,8 +21,8 @@ pub(super) struct Judged {
     pub(super) beyond: Option<&'static str>,
 }
 
-/// Nobody can know the value that is gone, and what stood in for it was understood: that the business has none of it says
-/// nothing of the message.
+/// Nobody can know the value that is gone, and what stood in for it was understood: that the business has none of it
+/// says nothing of the message.
 const THE_BUSINESSS: &str =
     "what is nearest to it is understood, and refused by the business: the person has to decide";
 

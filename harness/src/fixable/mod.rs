@@ -1,9 +1,9 @@
-//! Whether errors can be repaired from: every malformed call of every tool is made, its answer held to what is owed, and
-//! mended by the repair agent from the message alone (F12).
+//! Whether errors can be repaired from: every malformed call of every tool is made, its answer held to what is owed,
+//! and mended by the repair agent from the message alone (F12).
 //!
 //! [`prepare`] knows what each of GiftGenius's tools needs before it can be called well, [`house`] makes calls in
-//! simulation, [`judge`] says what came of one malformed call, [`measure`] makes all of them, [`document`] is what is told
-//! of it, [`terminal`] how; [`listing`] tells what would be sent, [`shown`] follows one call to its end.
+//! simulation, [`judge`] says what came of one malformed call, [`measure`] makes all of them, [`document`] is what is
+//! told of it, [`terminal`] how; [`listing`] tells what would be sent, [`shown`] follows one call to its end.
 
 pub mod document;
 mod house;

@@ -1,5 +1,5 @@
-//! What each tool of GiftGenius needs before it can be called well: the calls that come first, and the valid call itself,
-//! with every field that it can have.
+//! What each tool of GiftGenius needs before it can be called well: the calls that come first, and the valid call
+//! itself, with every field that it can have.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! An identifier looks right and is none, or has run out, or is somebody else's: the schema takes each, and a server owes
-//! the same answer to all that it does not know.
+//! An identifier looks right and is none, or has run out, or is somebody else's: the schema takes each, and a server
+//! owes the same answer to all that it does not know.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,8 @@ pub(super) fn make(maker: &mut Maker<'_>, strangers: &[Stranger]) {
     }
 }
 
-/// An identifier of the same make that nobody has given out: what follows its last `_` or `-` in other letters and digits.
+/// An identifier of the same make that nobody has given out: what follows its last `_` or `-` in other letters and
+/// digits.
 pub(super) fn made_up(text: &str) -> String {
     let end = text.rfind(['_', '-']).map_or(0, |at| at + 1);
     let other = |letter: char| match letter {

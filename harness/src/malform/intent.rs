@@ -1,5 +1,5 @@
-//! The call is valid and not what was meant. Named, so that nobody takes a green gate for more than it is: no server can
-//! tell such a call from the right one, so none is sent.
+//! The call is valid and not what was meant. Named, so that nobody takes a green gate for more than it is: no server
+//! can tell such a call from the right one, so none is sent.
 
 use serde_json::Value;
 

@@ -57,8 +57,8 @@ impl<'a> Maker<'a> {
         }
     }
 
-    /// Adds a call with changed arguments. One that the schema refuses must be refused, with `named` named; of one that it
-    /// takes `taken` says what is owed. Nothing is added where nothing has changed.
+    /// Adds a call with changed arguments. One that the schema refuses must be refused, with `named` named; of one
+    /// that it takes `taken` says what is owed. Nothing is added where nothing has changed.
     pub(super) fn change(
         &mut self,
         (class, at, variant): (Class, &str, &str),

@@ -1,7 +1,7 @@
 //! Malformed calls: what a model makes of a tool's schema when it does not make what was meant.
 //!
-//! From a published input schema and a valid call come all calls with one mistake in them, in a fixed order, each with a
-//! [`Label`], the answer that a server owes it ([`Expected`]) and what an error can tell of the mistake ([`Remedy`]).
+//! From a published input schema and a valid call come all calls with one mistake in them, in a fixed order, each with
+//! a [`Label`], the answer that a server owes it ([`Expected`]) and what an error can tell of the mistake ([`Remedy`]).
 //! Nothing here knows a server, a scenario or a world: a new tool is covered the day it is published.
 //!
 //! [`fields`] finds the places, a file each makes the mistakes of a class, [`label`] is their text form, [`frames`] are

@@ -83,7 +83,8 @@ fn other_names(name: &str) -> Vec<(String, String)> {
         cases(name).into_iter().chain(typos(name)).map(|(variant, name)| (variant.to_owned(), name)).collect();
     let synonyms = SYNONYMS.iter().filter(|(known, _)| *known == name).flat_map(|(_, words)| *words);
     names.extend(synonyms.map(|word| (format!("as_{}", label::word(word)), (*word).to_owned())));
-    // The last part is what it is for: `checkout_session_id` is spoken of as `session_id`, `session`, `checkout_session`.
+    // The last part is what it is for: `checkout_session_id` is spoken of as `session_id`, `session`,
+    // `checkout_session`.
     if let Some(short) = name.strip_suffix("_id").filter(|short| !short.is_empty()) {
         names.push((String::from("without_id"), short.to_owned()));
         names.push((String::from("only_id"), String::from("id")));

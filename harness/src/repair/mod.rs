@@ -1,8 +1,9 @@
-//! The repair agent: mends a refused call from the tool's schema and the error's own words, and from nothing else (F12).
+//! The repair agent: mends a refused call from the tool's schema and the error's own words, and from nothing else
+//! (F12).
 //!
-//! It is as simple as a caller can be, and never clever: what it does not read it does not know. Where it succeeds a model
-//! can; where it fails, something is missing in the message. [`error`] is what it reads, [`rules`] what it does about each
-//! violation, [`text`] how it reads a server that answers sentences only.
+//! It is as simple as a caller can be, and never clever: what it does not read it does not know. Where it succeeds a
+//! model can; where it fails, something is missing in the message. [`error`] is what it reads, [`rules`] what it does
+//! about each violation, [`text`] how it reads a server that answers sentences only.
 
 pub mod error;
 mod rules;
