@@ -112,6 +112,10 @@ impl Host<'_> {
     async fn make(&mut self, turn: Turn<'_>) {
         self.make_in_its_manner(turn).await;
         while let Some(how) = self.owed.take().pop() {
+            // Whoever has made the call cannot make another one before it any more: it would be a purchase of its own.
+            if how == HostFault::WrongOrder {
+                continue;
+            }
             if let Some(ready) = self.ready(turn.number, turn.step, Fresh::No) {
                 self.misbehave(how, turn, ready).await;
             }

@@ -52,6 +52,8 @@ struct Promise<'a> {
     code: Code,
     retryable: bool,
     retry_after: Duration,
+    /// The order that it was about.
+    order: Option<&'a str>,
 }
 
 fn error_of<'a>(call: &CallView<'a>) -> Option<Promise<'a>> {
@@ -62,6 +64,7 @@ fn error_of<'a>(call: &CallView<'a>) -> Option<Promise<'a>> {
         code: codes::parse(told.code?)?,
         retryable: told.retryable?,
         retry_after: Duration::from_millis(after),
+        order: told.order_id,
     })
 }
 
@@ -86,7 +89,8 @@ fn contradicts(
         let waits = codes::leaves_the_sale_open(error.code) || error.code == Code::CheckoutDisabled;
         let code = later.told.as_ref().filter(|told| told.is_error).and_then(|told| told.code);
         let same = code == Some(error.name);
-        if !*is_error || waits || !(same || code.is_some_and(fails_technically)) || disturbed(evidence, since, until) {
+        let anew = code.is_some_and(fails_technically) && !tells_an_earlier_order(evidence, error, later, since);
+        if !*is_error || waits || !(same || anew) || disturbed(evidence, since, until) {
             return None;
         }
         let way = if same { "in the same way" } else { "technically again" };
@@ -99,6 +103,16 @@ fn contradicts(
     let for_good = !codes::before_the_claim(error.code) && !codes::leaves_the_sale_open(error.code);
     // An unexpected end says nothing about what the sale came to.
     (of_a_sale && for_good && error.code != Code::Internal && !is_error).then(|| String::from("succeeded"))
+}
+
+/// Whether an answer tells what became of an order that was begun before: its cause lies there, and was not promised to be
+/// gone. Not so where the promise was about that order itself.
+fn tells_an_earlier_order(evidence: &Evidence<'_>, error: &Promise<'_>, call: &CallView<'_>, since: usize) -> bool {
+    let id = call.told.as_ref().and_then(|told| told.order_id).filter(|id| error.order != Some(id));
+    let order = id.and_then(|id| evidence.order_of(id));
+    let begun_before =
+        |order: usize| evidence.orders[order].begun_by.is_none_or(|begun| evidence.calls[begun].start_event < since);
+    order.is_some_and(begun_before)
 }
 
 /// Whether a code is of a failure that nobody asked for, and not of a sale that takes its time.
@@ -195,6 +209,18 @@ mod tests {
         failed(&mut run, Code::PaymentUnavailable, true);
         failed(&mut run, Code::InventoryUnavailable, true);
         assert!(run.broken(&ERROR_HONEST).contains("failed technically again"));
+    }
+
+    #[test]
+    fn what_became_of_an_order_that_was_begun_before_is_no_new_failure() {
+        let mut run = run();
+        let call = run.create_order("cs_1", "k1");
+        run.fail_with(call, Code::InventoryRefused, Some(("ord_1", Effects::None)));
+        let call = run.create_order("cs_1", "k1");
+        run.fail_with(call, Code::StoreUnavailable, None);
+        let call = run.create_order("cs_1", "k1");
+        run.fail_with(call, Code::InventoryRefused, Some(("ord_1", Effects::None)));
+        run.kept(&ERROR_HONEST);
     }
 
     #[test]
