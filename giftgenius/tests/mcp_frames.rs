@@ -195,9 +195,12 @@ fn over_http_what_the_protocol_refuses_is_told_in_json_too() {
 
 #[test]
 fn on_stdio_an_id_in_flight_is_not_used_twice_and_a_cancelled_call_stays_unanswered() {
-    let mut server = StdioServer::start();
+    // The catalog takes connections and never says a word, so a search is in flight for a whole attempt at least: nothing
+    // hangs on whether the next line is read before a refusal comes.
+    let catalog = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", catalog.local_addr().expect("it is bound"));
+    let mut server = StdioServer::start_with(&["--catalog-url", &url, "--tool-deadline", "5s"]);
     server.rpc(1, "initialize", initialize_2025());
-    // The catalog is not there, so the search is still retrying when the next lines are read.
     let search = request(5, "tools/call", &json!({ "name": "search_products", "arguments": { "query": "tea" } }));
     server.send(&search);
     server.send(&search);

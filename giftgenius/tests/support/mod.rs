@@ -226,7 +226,13 @@ pub(crate) struct StdioServer {
 
 impl StdioServer {
     pub(crate) fn start() -> Self {
-        let mut server = Server::start(&["serve", "--stdio"], &[], Stdio::piped(), Stdio::piped());
+        Self::start_with(&[])
+    }
+
+    /// With these further arguments.
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
+        let arguments: Vec<&str> = ["serve", "--stdio"].iter().chain(arguments).copied().collect();
+        let mut server = Server::start(&arguments, &[], Stdio::piped(), Stdio::piped());
         let lines = lines_of(server.child.stdout.take().expect("stdout is piped"));
         Self { server, lines }
     }
