@@ -143,16 +143,7 @@ fn gated(
     } else {
         accepted(call) && call.text("workflow_id").is_some()
     };
-    let here = match standing {
-        Standing::At(step) => step,
-        Standing::Paid => Step::Checkout,
-        Standing::Price(step, session) => match age(evidence, session, call) {
-            Age::Fresh => step,
-            Age::Expired => Step::ChooseGift,
-            Age::Unclear => return,
-        },
-        Standing::Unknown => return,
-    };
+    let Some(here) = step_at(evidence, standing, call) else { return };
     if took_effect && !here.allows(tool) {
         let message = format!(
             "{tool} of script step {} acted, although workflow {} was at {}",
@@ -171,16 +162,7 @@ fn compare(
     (call, told, standing, told_at): (&CallView<'_>, Step, Standing, usize),
     findings: &mut Findings,
 ) {
-    let expected = match standing {
-        Standing::Unknown => return,
-        Standing::At(step) => step,
-        Standing::Paid => Step::Checkout,
-        Standing::Price(step, session) => match age(evidence, session, call) {
-            Age::Fresh => step,
-            Age::Expired => Step::ChooseGift,
-            Age::Unclear => return,
-        },
-    };
+    let Some(expected) = step_at(evidence, standing, call) else { return };
     if told != expected {
         let message = format!(
             "{} of script step {} tells that workflow {} is at {}, and what was accepted before leads to {}",
@@ -191,6 +173,20 @@ fn compare(
             expected.as_str()
         );
         findings.add(message, shown(evidence, [told_at, call.start_event, end(call)]));
+    }
+}
+
+/// At which step the workflow has to be at a call, where that is known.
+fn step_at(evidence: &Evidence<'_>, standing: Standing, call: &CallView<'_>) -> Option<Step> {
+    match standing {
+        Standing::Unknown => None,
+        Standing::At(step) => Some(step),
+        Standing::Paid => Some(Step::Checkout),
+        Standing::Price(step, session) => match age(evidence, session, call) {
+            Age::Fresh => Some(step),
+            Age::Expired => Some(Step::ChooseGift),
+            Age::Unclear => None,
+        },
     }
 }
 
