@@ -34,7 +34,7 @@ pub struct ToolCall {
     /// The tool's name as sent.
     pub name: String,
     /// The arguments as sent; `Value::Null` when absent.
-    pub arguments: Value,
+    pub arguments: Arc<Value>,
     /// Who calls, as the connection says.
     pub user: UserId,
     /// `correlation_id` from the request's `_meta`; made up when absent.
@@ -174,24 +174,20 @@ impl App {
         let correlation = call.correlation_id.unwrap_or_else(|| CorrelationId::from(self.ports().new_id("call_")));
         let mut arguments = call.arguments;
         if arguments.is_null() {
-            arguments = Value::Object(serde_json::Map::new());
+            arguments = Arc::new(Value::Object(serde_json::Map::new()));
         }
-        if let (Some(key), Some(arguments)) = (call.idempotency_key, arguments.as_object_mut()) {
+        if let Some(key) = call.idempotency_key {
             // The key may travel in `_meta` (F4); where the arguments have one of their own, that one counts.
             let takes_key = tool.spec.input_schema.pointer("/properties/idempotency_key").is_some();
-            if takes_key && !arguments.contains_key("idempotency_key") {
-                arguments.insert(String::from("idempotency_key"), Value::from(key));
+            let lacks_key = arguments.as_object().is_some_and(|members| !members.contains_key("idempotency_key"));
+            if takes_key && lacks_key {
+                Arc::make_mut(&mut arguments)["idempotency_key"] = Value::from(key);
             }
         }
         let key = arguments.get("idempotency_key").and_then(Value::as_str).map(Arc::from);
         let user = call.user;
-        let call = Call {
-            tool: tool.spec.name,
-            user: user.clone(),
-            correlation: correlation.clone(),
-            arguments: Arc::new(arguments),
-            deadline,
-        };
+        let call =
+            Call { tool: tool.spec.name, user: user.clone(), correlation: correlation.clone(), arguments, deadline };
         let reply = tool.call(self, call).await;
         self.log_call(tool.spec.name, user, key, &correlation, &reply);
         Ok(ToolReply { structured: reply.structured, is_error: reply.is_error, correlation_id: correlation })

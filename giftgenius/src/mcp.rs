@@ -121,7 +121,7 @@ impl ServerHandler for McpFace {
         let correlation_id = correlation_id(&context.meta).unwrap_or_else(|| self.app.ports().new_id("cor_").into());
         let call = ToolCall {
             name: request.name.into_owned(),
-            arguments: raw_arguments(&context).or(request.arguments.map(Value::Object)).unwrap_or_default(),
+            arguments: raw_arguments(&context).or(request.arguments.map(Value::Object)).unwrap_or_default().into(),
             user,
             correlation_id: Some(correlation_id.clone()),
             idempotency_key: text(&context.meta, META_IDEMPOTENCY_KEY).map(str::to_owned),

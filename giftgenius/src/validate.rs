@@ -102,26 +102,24 @@ pub fn violations(validator: &Validator, schema: &Value, arguments: &Value) -> V
 
 /// Whether the arguments hold more than any call needs. Told alone: nobody reads on.
 fn too_large(arguments: &Value) -> Option<Violation> {
-    let mut level = vec![arguments];
-    let (mut depth, mut values) = (0, 1);
-    while !level.is_empty() {
-        depth += 1;
-        let next: Vec<&Value> = level
-            .iter()
-            .flat_map(|value| match value {
-                Value::Array(items) => items.iter().collect::<Vec<_>>(),
-                Value::Object(members) => members.values().collect(),
-                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
-            })
-            .collect();
-        values += next.len();
-        if depth > DEPTH_MAX || values > VALUES_MAX {
-            let expected = format!("at most {VALUES_MAX} values, nested at most {DEPTH_MAX} deep");
-            return Some(Violation::new("", "too_large", expected));
-        }
-        level = next;
+    if fits(arguments, 1, &mut 0) {
+        return None;
     }
-    None
+    let expected = format!("at most {VALUES_MAX} values, nested at most {DEPTH_MAX} deep");
+    Some(Violation::new("", "too_large", expected))
+}
+
+/// Whether a value at this depth and all within it keep to the bounds; `values` counts them.
+fn fits(value: &Value, depth: usize, values: &mut usize) -> bool {
+    *values += 1;
+    if depth > DEPTH_MAX || *values > VALUES_MAX {
+        return false;
+    }
+    match value {
+        Value::Array(items) => items.iter().all(|item| fits(item, depth + 1, values)),
+        Value::Object(members) => members.values().all(|member| fits(member, depth + 1, values)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
 }
 
 fn describe(error: &ValidationError<'_>, schema: &Value, arguments: &Value, names: &Names) -> Vec<Violation> {

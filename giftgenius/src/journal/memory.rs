@@ -78,6 +78,21 @@ impl MemoryJournal {
         Self::default()
     }
 
+    /// Reads one record. As the port's, without anything to wait for.
+    pub fn read(&self, key: &Key) -> Option<Stored> {
+        self.tables().records.get(key).cloned()
+    }
+
+    /// Applies a batch. As the port's, without anything to wait for.
+    pub fn write(&self, batch: Batch) -> Result<(), CommitError> {
+        self.tables().commit(batch)
+    }
+
+    /// All records in a state. As the port's, without anything to wait for.
+    pub fn all(&self, state: RecordState) -> Vec<Stored> {
+        self.tables().list(state)
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().expect("nothing panics while it holds the tables")
     }
@@ -138,15 +153,15 @@ impl Tables {
 // Each future does its work when it is first polled and is then ready, so that one which is never polled did nothing.
 impl Journal for MemoryJournal {
     fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
-        Box::pin(async move { Ok(self.tables().records.get(key).cloned()) })
+        Box::pin(async move { Ok(self.read(key)) })
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), CommitError>> {
-        Box::pin(async move { self.tables().commit(batch) })
+        Box::pin(async move { self.write(batch) })
     }
 
     fn list(&self, state: RecordState) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>> {
-        Box::pin(async move { Ok(self.tables().list(state)) })
+        Box::pin(async move { Ok(self.all(state)) })
     }
 
     fn drop_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, JournalError>> {

@@ -196,7 +196,7 @@ impl Tool {
         if let Some(reply) = self.refused(&call) {
             return guarded(app, &call, reply);
         }
-        with_whole_numbers(Arc::make_mut(&mut call.arguments));
+        with_whole_numbers(&mut call.arguments);
         // For the loop guard and the log, which ask once the handler has taken the call.
         let asked = call.clone();
         let reply = (self.handler)(app.clone(), call).await;

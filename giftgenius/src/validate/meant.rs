@@ -1,6 +1,8 @@
 //! What a wrong argument was probably meant to be. Only what follows from the value itself is suggested: a number in
 //! quotes is that number, while what a quantity of 0 stands for nobody knows.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Number, Value};
 
 use super::names::{self, Names, escape, nearest, snake, types};
@@ -112,15 +114,31 @@ fn whole(number: &Number) -> Option<Number> {
 }
 
 /// Integers that were written as fractions become integers: to JSON Schema 5.0 is one, to a type it is not.
-pub(crate) fn with_whole_numbers(value: &mut Value) {
+pub(crate) fn with_whole_numbers(arguments: &mut Arc<Value>) {
+    // Hardly ever is there one, and then others may keep the arguments too.
+    if has_whole_float(arguments) {
+        make_whole(Arc::make_mut(arguments));
+    }
+}
+
+fn has_whole_float(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.is_f64() && whole(number).is_some(),
+        Value::Array(items) => items.iter().any(has_whole_float),
+        Value::Object(members) => members.values().any(has_whole_float),
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
+    }
+}
+
+fn make_whole(value: &mut Value) {
     match value {
         Value::Number(number) if number.is_f64() => {
             if let Some(whole) = whole(number) {
                 *number = whole;
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(with_whole_numbers),
-        Value::Object(members) => members.values_mut().for_each(with_whole_numbers),
+        Value::Array(items) => items.iter_mut().for_each(make_whole),
+        Value::Object(members) => members.values_mut().for_each(make_whole),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
@@ -273,8 +291,8 @@ mod tests {
 
     #[test]
     fn integers_written_as_fractions_become_integers() {
-        let mut value = json!({"a": [5.0, 5.5, 1e300], "b": "5.0"});
+        let mut value = Arc::new(json!({"a": [5.0, 5.5, 1e300], "b": "5.0"}));
         with_whole_numbers(&mut value);
-        assert_eq!(value, json!({"a": [5, 5.5, 1e300], "b": "5.0"}));
+        assert_eq!(*value, json!({"a": [5, 5.5, 1e300], "b": "5.0"}));
     }
 }

@@ -242,8 +242,13 @@ pub(crate) fn is_paid(order: &Order) -> bool {
 
 async fn call(app: Arc<App>, tool: String, arguments: Value) -> ToolReply {
     let begun = Instant::now();
-    let call =
-        ToolCall { name: tool.clone(), arguments, user: "ann".into(), correlation_id: None, idempotency_key: None };
+    let call = ToolCall {
+        name: tool.clone(),
+        arguments: arguments.into(),
+        user: "ann".into(),
+        correlation_id: None,
+        idempotency_key: None,
+    };
     let reply = app.call_tool(call).await.expect("the tool exists");
     assert!(begun.elapsed() <= app.policy().tool_deadline, "{tool} took {:?}", begun.elapsed());
     if reply.is_error {

@@ -156,7 +156,7 @@ fn compare_as_text(wired: Wired) -> Wired {
 
 /// The parameters as text, their keys turned by so many places; `None` if that is the order in which they were claimed.
 fn as_text(call: &ToolCall, order: usize) -> Option<String> {
-    let Value::Object(arguments) = &call.arguments else { return None };
+    let Value::Object(arguments) = &*call.arguments else { return None };
     let turned = order % arguments.len().max(1);
     let members = arguments.iter().cycle().skip(turned).take(arguments.len());
     let text: Vec<_> = members.map(|(name, value)| format!("{name}={value}")).collect();

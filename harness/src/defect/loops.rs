@@ -89,7 +89,7 @@ const KEY: &str = "idempotency_key";
 
 /// A call, its key apart.
 fn keyless(call: &ToolCall) -> String {
-    let mut arguments = call.arguments.clone();
+    let mut arguments = Value::clone(&call.arguments);
     if let Some(arguments) = arguments.as_object_mut() {
         arguments.remove(KEY);
     }

@@ -188,7 +188,7 @@ fn each_violation(change: fn(&mut Value)) -> Arc<dyn Wiring> {
 fn lenient(change: fn(&mut Value)) -> Arc<dyn Wiring> {
     Arc::new(move |wired: Wired| {
         wired.taking(move |app, mut call| async move {
-            change(&mut call.arguments);
+            change(Arc::make_mut(&mut call.arguments));
             app.call_tool(call).await
         })
     })

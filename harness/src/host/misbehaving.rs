@@ -73,12 +73,12 @@ impl Host<'_> {
             HostFault::ChangeMind => self.another_budget(turn).await,
             HostFault::Skip => return None,
             HostFault::Hallucinate => {
-                let arguments = ready.arguments.as_ref().clone();
+                let arguments = ready.arguments.clone();
                 self.aside(turn, MADE_UP_TOOL, arguments, None).await;
             }
             HostFault::Foreign => {
                 let stranger = STRANGERS.into_iter().find(|stranger| *stranger != &*turn.step.user)?;
-                let arguments = ready.arguments.as_ref().clone();
+                let arguments = ready.arguments.clone();
                 let theirs = Ready::new(turn.number, turn.step.tool.clone(), arguments, stranger.into(), None);
                 self.made(theirs, None).await;
             }
@@ -87,7 +87,13 @@ impl Host<'_> {
     }
 
     /// A call beside the script, on behalf of a step.
-    async fn aside(&self, turn: Turn<'_>, tool: &str, arguments: Value, fault: Option<Fault>) -> HostReply {
+    async fn aside(
+        &self,
+        turn: Turn<'_>,
+        tool: &str,
+        arguments: impl Into<Arc<Value>>,
+        fault: Option<Fault>,
+    ) -> HostReply {
         let (user, intent) = (turn.step.user.clone(), turn.step.intent.clone());
         self.made(Ready::new(turn.number, tool.into(), arguments, user, intent), fault).await
     }

@@ -9,7 +9,6 @@ pub mod templates;
 mod tests;
 
 use std::cell::RefCell;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -258,9 +257,7 @@ impl Host<'_> {
         let Ready { step, tool, arguments, user, intent, key, malformed } = ready;
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         let call = CallId(number);
-        let mut correlation = String::with_capacity(CORRELATION_ROOM);
-        write!(correlation, "{CORRELATION_PREFIX}{step}.{}", number + 1).expect("a text takes everything");
-        let correlation: Arc<str> = correlation.into();
+        let correlation = correlation(*step, number + 1);
         self.world.stage().recorder().push(EventKind::CallStarted(CallStarted {
             call,
             step: *step,
@@ -305,10 +302,35 @@ impl Host<'_> {
 }
 
 impl Ready {
-    fn new(step: u32, tool: Arc<str>, arguments: Value, user: Arc<str>, intent: Option<Arc<str>>) -> Self {
+    fn new(
+        step: u32,
+        tool: Arc<str>,
+        arguments: impl Into<Arc<Value>>,
+        user: Arc<str>,
+        intent: Option<Arc<str>>,
+    ) -> Self {
+        let arguments = arguments.into();
         let key = arguments.get("idempotency_key").and_then(Value::as_str).map(str::to_owned);
-        Self { step, tool, arguments: Arc::new(arguments), user, intent, key, malformed: None }
+        Self { step, tool, arguments, user, intent, key, malformed: None }
     }
+}
+
+/// The correlation id of a call: `step-2.5` for the fifth of a run, made for its second step.
+fn correlation(step: u32, number: u32) -> Arc<str> {
+    let mut text = String::with_capacity(CORRELATION_ROOM);
+    text.push_str(CORRELATION_PREFIX);
+    push_number(&mut text, step);
+    text.push('.');
+    push_number(&mut text, number);
+    text.into()
+}
+
+/// As `write!`, which is made for more than the one or two digits of nearly every number here.
+fn push_number(text: &mut String, number: u32) {
+    if number >= 10 {
+        push_number(text, number / 10);
+    }
+    text.push(char::from_digit(number % 10, 10).unwrap_or_default());
 }
 
 /// How long a model waits before it repeats a call that was answered like this; `None` if it does not repeat it.

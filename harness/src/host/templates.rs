@@ -2,6 +2,7 @@
 //! `{session:INTENT}`, `{order:INTENT}`, `{workflow:INTENT}`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -23,17 +24,38 @@ pub enum Fresh {
 pub struct Notes {
     /// How many keys were made under a name.
     keys: BTreeMap<String, u32>,
-    sessions: BTreeMap<String, String>,
-    orders: BTreeMap<String, String>,
-    workflows: BTreeMap<String, String>,
+    sessions: Latest,
+    orders: Latest,
+    workflows: Latest,
     /// Whether what the host was never told is made up, as by a model that calls out of turn.
     pub invents: bool,
 }
 
+/// The latest id of each intent. There are few.
+#[derive(Debug, Default)]
+struct Latest(Vec<(Arc<str>, String)>);
+
+impl Latest {
+    fn get(&self, intent: &str) -> Option<&String> {
+        self.0.iter().find(|(of, _)| **of == *intent).map(|(_, id)| id)
+    }
+
+    fn note(&mut self, intent: &Arc<str>, id: &str) {
+        match self.0.iter_mut().find(|(of, _)| of == intent) {
+            Some((_, known)) if known == id => {}
+            Some((_, known)) => id.clone_into(known),
+            None => self.0.push((intent.clone(), id.to_owned())),
+        }
+    }
+}
+
 impl Notes {
     /// The arguments of a step with its placeholders filled in; `None` if one has nothing to stand for.
-    pub fn fill(&mut self, step: &CallStep, fresh: Fresh) -> Option<Value> {
-        self.fill_members(&step.arguments, fresh, &mut Vec::new())
+    pub fn fill(&mut self, step: &CallStep, fresh: Fresh) -> Option<Arc<Value>> {
+        match step.arguments.whole() {
+            Some(whole) => Some(whole.clone()),
+            None => self.fill_members(&step.arguments, fresh, &mut Vec::new()).map(Arc::new),
+        }
     }
 
     fn fill_members(&mut self, members: &Map<String, Value>, fresh: Fresh, renewed: &mut Vec<String>) -> Option<Value> {
@@ -87,17 +109,18 @@ impl Notes {
     /// Takes in what a call of a step was answered.
     pub fn take(&mut self, step: &CallStep, reply: &HostReply) {
         let (Some(intent), HostReply::Tool { structured, .. }) = (&step.intent, reply) else { return };
-        let text = |found: Option<&Value>| found.and_then(Value::as_str).map(str::to_owned);
+        let text = |name: &str| structured.get(name).and_then(Value::as_str);
         if &*step.tool == "create_checkout_session"
-            && let Some(session) = text(structured.get("checkout_session_id"))
+            && let Some(session) = text("checkout_session_id")
         {
-            self.sessions.insert(intent.to_string(), session);
+            self.sessions.note(intent, session);
         }
-        if let Some(order) = text(structured.get("order_id").or_else(|| structured.get("error")?.get("order_id"))) {
-            self.orders.insert(intent.to_string(), order);
+        let of_error = || structured.get("error")?.get("order_id")?.as_str();
+        if let Some(order) = text("order_id").or_else(of_error) {
+            self.orders.note(intent, order);
         }
-        if let Some(workflow) = text(structured.get("workflow_id")) {
-            self.workflows.insert(intent.to_string(), workflow);
+        if let Some(workflow) = text("workflow_id") {
+            self.workflows.note(intent, workflow);
         }
     }
 }
@@ -115,10 +138,14 @@ mod tests {
             tool: tool.into(),
             user: "ada".into(),
             intent: Some("gift".into()),
-            arguments,
+            arguments: arguments.into(),
             manner: Manner::Once,
             expect: None,
         }
+    }
+
+    fn filled(notes: &mut Notes, step: &CallStep, fresh: Fresh) -> Option<Value> {
+        notes.fill(step, fresh).map(|arguments| Value::clone(&arguments))
     }
 
     fn told(structured: Value) -> HostReply {
@@ -129,32 +156,40 @@ mod tests {
     fn a_key_is_made_once_and_stays_until_a_fresh_one_is_wanted() {
         let mut notes = Notes::default();
         let pay = step("create_order", json!({"a": "{key:pay}", "b": {"c": ["{key:pay}"]}}));
-        let filled = |key: &str| Some(json!({"a": key, "b": {"c": [key]}}));
-        assert_eq!(notes.fill(&pay, Fresh::No), filled("key-of-pay-1"));
-        assert_eq!(notes.fill(&pay, Fresh::No), filled("key-of-pay-1"));
-        assert_eq!(notes.fill(&pay, Fresh::Yes), filled("key-of-pay-2"), "fresh once a call, not once a place");
-        assert_eq!(notes.fill(&pay, Fresh::No), filled("key-of-pay-2"), "the latest stays");
+        let expected = |key: &str| Some(json!({"a": key, "b": {"c": [key]}}));
+        assert_eq!(filled(&mut notes, &pay, Fresh::No), expected("key-of-pay-1"));
+        assert_eq!(filled(&mut notes, &pay, Fresh::No), expected("key-of-pay-1"));
+        assert_eq!(
+            filled(&mut notes, &pay, Fresh::Yes),
+            expected("key-of-pay-2"),
+            "fresh once a call, not once a place"
+        );
+        assert_eq!(filled(&mut notes, &pay, Fresh::No), expected("key-of-pay-2"), "the latest stays");
     }
 
     #[test]
     fn a_first_key_is_not_made_twice_because_a_fresh_one_is_wanted() {
         let mut notes = Notes::default();
         let pay = step("create_order", json!({"a": "{key:pay}", "b": "{key:pay}"}));
-        assert_eq!(notes.fill(&pay, Fresh::Yes), Some(json!({"a": "key-of-pay-1", "b": "key-of-pay-1"})));
+        assert_eq!(filled(&mut notes, &pay, Fresh::Yes), Some(json!({"a": "key-of-pay-1", "b": "key-of-pay-1"})));
     }
 
     #[test]
     fn keys_of_different_names_differ() {
         let mut notes = Notes::default();
         let both = step("create_order", json!({"a": "{key:one}", "b": "{key:two}"}));
-        assert_eq!(notes.fill(&both, Fresh::No), Some(json!({"a": "key-of-one-1", "b": "key-of-two-1"})));
+        assert_eq!(filled(&mut notes, &both, Fresh::No), Some(json!({"a": "key-of-one-1", "b": "key-of-two-1"})));
     }
 
     #[test]
     fn what_was_never_told_leaves_the_call_out() {
         let mut notes = Notes::default();
         for text in ["{session:gift}", "{order:gift}", "id {order:gift}"] {
-            assert_eq!(notes.fill(&step("get_order", json!({"deep": [{"id": text}]})), Fresh::No), None, "{text}");
+            assert_eq!(
+                filled(&mut notes, &step("get_order", json!({"deep": [{"id": text}]})), Fresh::No),
+                None,
+                "{text}"
+            );
         }
     }
 
@@ -165,11 +200,15 @@ mod tests {
         notes.take(&step("create_checkout_session", json!({})), &told(json!({"checkout_session_id": "cs_1"})));
         let refused = HostReply::Tool { structured: json!({"error": {"order_id": "ord_1"}}).into(), is_error: true };
         notes.take(&step("create_order", json!({})), &refused);
-        assert_eq!(notes.fill(&ids, Fresh::No), Some(json!({"s": "cs_1", "o": "ord_1"})), "errors name orders too");
+        assert_eq!(
+            filled(&mut notes, &ids, Fresh::No),
+            Some(json!({"s": "cs_1", "o": "ord_1"})),
+            "errors name orders too"
+        );
         notes
             .take(&step("create_order", json!({})), &told(json!({"order_id": "ord_2", "checkout_session_id": "cs_9"})));
         assert_eq!(
-            notes.fill(&ids, Fresh::No),
+            filled(&mut notes, &ids, Fresh::No),
             Some(json!({"s": "cs_1", "o": "ord_2"})),
             "only a quote opens a session"
         );
@@ -183,13 +222,13 @@ mod tests {
         notes.take(&order, &HostReply::NoAnswer);
         notes.take(&order, &HostReply::Cancelled);
         notes.take(&strange, &told(json!({"order_id": "ord_1"})));
-        assert_eq!(notes.fill(&step("get_order", json!({"o": "{order:gift}"})), Fresh::No), None);
+        assert_eq!(filled(&mut notes, &step("get_order", json!({"o": "{order:gift}"})), Fresh::No), None);
     }
 
     #[test]
     fn what_is_no_placeholder_stays_as_it_is() {
         let mut notes = Notes::default();
         let arguments = json!({"n": 3, "b": true, "z": null, "t": "plain {braces}", "e": [], "o": {}});
-        assert_eq!(notes.fill(&step("search_products", arguments.clone()), Fresh::No), Some(arguments));
+        assert_eq!(filled(&mut notes, &step("search_products", arguments.clone()), Fresh::No), Some(arguments));
     }
 }

@@ -32,10 +32,10 @@ const IN_A_ROW: usize = 5;
 fn check(evidence: &Evidence<'_>) -> Verdict {
     let mut findings = Findings::of(ALERT_FITS.id);
     let alerts: Vec<(usize, u32, &Alert)> = evidence
-        .trace
-        .log()
-        .filter_map(|(index, event, line)| match line {
-            LogLine::Alert(alert) => Some((index, event.incarnation, alert)),
+        .lines
+        .iter()
+        .filter_map(|(index, line)| match line {
+            LogLine::Alert(alert) => Some((*index, evidence.trace.events[*index].incarnation, alert)),
             LogLine::Step(_) | LogLine::CheckoutResult(_) | LogLine::Webhook(_) => None,
         })
         .collect();
@@ -70,8 +70,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             findings.add(format!("order {} waits for a person, and nobody was called", parked.order_id), []);
         }
     }
-    let died = evidence.trace.events.iter().any(|event| matches!(event.kind, EventKind::Crashed));
-    for order in evidence.orders.iter().filter(|_| !died) {
+    for order in evidence.orders.iter().filter(|_| evidence.deaths == 0) {
         if let Some(seen) = seen_twice(evidence, order)
             && !alerted(AlertKind::DoubleCharge, Some(order.id), None)
         {

@@ -4,7 +4,7 @@ use super::bounds::Bounds;
 use super::evidence::{Evidence, ExchangeView};
 use super::{Findings, Oracle, Verdict};
 use crate::provider::operations::{CANCEL, LOOK_UP, SEARCH};
-use crate::trace::{EventKind, WebhookDelivery};
+use crate::trace::WebhookDelivery;
 
 /// The rule.
 pub static BOUNDED: Oracle = Oracle {
@@ -25,7 +25,7 @@ pub static BOUNDED: Oracle = Oracle {
 fn check(evidence: &Evidence<'_>) -> Verdict {
     let mut findings = Findings::of(BOUNDED.id);
     let bounds = Bounds::of(evidence.policy);
-    let deaths = evidence.trace.events.iter().filter(|event| matches!(event.kind, EventKind::Crashed)).count();
+    let deaths = evidence.deaths;
     let deaths = u32::try_from(deaths).unwrap_or(u32::MAX);
     let alike = |left: &usize, right: &usize| {
         let (left, right) = (&evidence.exchanges[*left], &evidence.exchanges[*right]);

@@ -32,20 +32,14 @@ pub(super) fn conversations<'a>(evidence: &Evidence<'a>) -> Vec<Conversation<'a>
 /// The workflow that a call is about: as it says, as its answer says, or its session's, or its order's.
 fn workflow_of<'a>(evidence: &Evidence<'a>, call: &CallView<'a>) -> Option<&'a str> {
     let argument = |name: &str| call.started.arguments.get(name).and_then(Value::as_str);
-    if let Some(workflow) = argument("workflow_id").or_else(|| named(call)) {
+    if let Some(workflow) = argument("workflow_id").or(call.workflow) {
         return Some(workflow);
     }
     let session = argument("checkout_session_id").or_else(|| {
         let order = evidence.order_of(argument("order_id")?)?;
         evidence.orders[order].session
     })?;
-    named(&evidence.calls[evidence.sessions.iter().find(|known| known.id == session)?.call])
-}
-
-/// The workflow that an answer names.
-fn named<'a>(call: &CallView<'a>) -> Option<&'a str> {
-    let HostReply::Tool { structured, is_error: false } = call.reply? else { return None };
-    structured.get("workflow_id").and_then(Value::as_str)
+    evidence.calls[evidence.sessions.iter().find(|known| known.id == session)?.call].workflow
 }
 
 /// A step by its word.
@@ -55,9 +49,7 @@ pub(super) fn step(word: &str) -> Option<Step> {
 
 /// The step that an answer tells: of `get_workflow` and of a move, or of a call that was out of step.
 pub(super) fn told_step(call: &CallView<'_>) -> Option<Step> {
-    let HostReply::Tool { structured, is_error } = call.reply? else { return None };
-    let told = if *is_error { structured.pointer("/error/step") } else { structured.get("step") };
-    step(told?.as_str()?)
+    step(call.told_step?)
 }
 
 /// A result that is no error.
@@ -90,17 +82,20 @@ pub(super) fn replicas(evidence: &Evidence<'_>) -> u32 {
     evidence.trace.events.first().map_or(1, |first| first.incarnation)
 }
 
-/// How often the system wrote to its journal while a call was in flight and nothing else was: no other call, no request or
-/// event of anybody else's, no process that began. `None` where something else was, or may have been.
-pub(super) fn writes_during(evidence: &Evidence<'_>, call: &CallView<'_>) -> Option<usize> {
-    let (end, _) = call.end?;
+/// Whether the system wrote to its journal while a call was in flight and nothing else was: no other call, no request or
+/// event of anybody else's, no process that began. False where something else was, or may have been.
+pub(super) fn wrote_during(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
+    let Some((end, _)) = call.end else { return false };
     // Only in simulation writes and calls are told of in one order.
     if evidence.world != WorldKind::Sim || !matches!(call.reply, Some(HostReply::Tool { .. })) {
-        return None;
+        return false;
+    }
+    if !evidence.trace.writes.iter().any(|at| (call.start_event + 1..=end).contains(at)) {
+        return false;
     }
     let others = evidence.calls.iter().filter(|other| !std::ptr::eq(*other, call));
     if others.clone().any(|other| overlap(call, other)) {
-        return None;
+        return false;
     }
     // Work in the background: of a call that nobody waited for to its end, or of an order that was not finished.
     let unfinished = others.filter(|other| other.start_event < end).any(|other| match other.reply {
@@ -119,8 +114,5 @@ pub(super) fn writes_during(evidence: &Evidence<'_>, call: &CallView<'_>) -> Opt
     });
     // With a provider that ignores keys a sale is looked after long after it was told.
     let swept = !evidence.policy.payment_profile.deduplicates() || evidence.trace.webhooks().next().is_some();
-    if unfinished || elsewhere || swept {
-        return None;
-    }
-    Some(evidence.trace.writes.iter().filter(|at| (call.start_event + 1..=end).contains(*at)).count())
+    !(unfinished || elsewhere || swept)
 }

@@ -9,6 +9,8 @@ use giftgenius::policy::Policy;
 
 use super::told::Told;
 use crate::fault::plan::Plan;
+use giftgenius::step_log::LogLine;
+
 use crate::provider::OperationSpec;
 use crate::provider::ledger::{Effect, EffectKind, Ledger};
 pub use crate::rest::{OrderAtRest, ParkedOrder, Rest};
@@ -30,6 +32,10 @@ pub struct CallView<'a> {
     pub reply: Option<&'a HostReply>,
     /// What it was told about a sale, where the answer speaks of one.
     pub told: Option<Told<'a>>,
+    /// The workflow that a successful answer names.
+    pub workflow: Option<&'a str>,
+    /// The step at which a workflow is, as the answer tells it.
+    pub told_step: Option<&'a str>,
     /// The order that the answer is about (or, where an error names none, that the call began): index into
     /// [`Evidence::orders`].
     pub order: Option<usize>,
@@ -163,6 +169,10 @@ pub struct Evidence<'a> {
     pub purchases: usize,
     /// The sessions, in the order in which they were opened.
     pub sessions: Vec<SessionView<'a>>,
+    /// The log's lines, with their places in the trace.
+    pub lines: Vec<(usize, &'a LogLine)>,
+    /// How often a process died.
+    pub deaths: usize,
     /// How things stood at rest.
     pub rest: &'a Rest,
     /// The numbers that the system runs under.

@@ -6,7 +6,7 @@ use giftgenius::error::Code;
 
 use super::conversations::accepted;
 use super::evidence::{CallView, Evidence, ExchangeView, Names, OrderView, Rest, SessionView, Setting};
-use super::told::{Told, quote};
+use super::told::Said;
 use super::{ToldStatus, codes};
 use crate::provider::ledger::{EffectKind, Ledger};
 use crate::trace::{CallId, Event, EventKind, ExchangeId, Trace};
@@ -22,6 +22,8 @@ impl<'a> Evidence<'a> {
             orders: Vec::new(),
             purchases: 0,
             sessions: Vec::new(),
+            lines: Vec::with_capacity(16),
+            deaths: 0,
             rest,
             policy: setting.policy,
             world: setting.world,
@@ -58,6 +60,8 @@ impl<'a> Evidence<'a> {
                     end: None,
                     reply: None,
                     told: None,
+                    workflow: None,
+                    told_step: None,
                     order: None,
                 });
             }
@@ -68,9 +72,10 @@ impl<'a> Evidence<'a> {
                 let view = &mut self.calls[at];
                 view.end = Some((index, event.at));
                 view.reply = Some(reply);
-                view.told = Told::read(reply);
+                let said = Said::read(reply);
+                (view.told, view.workflow, view.told_step) = (said.told, said.workflow, said.step);
                 if view.is("create_checkout_session")
-                    && let Some((id, quote)) = quote(reply)
+                    && let Some((id, quote)) = said.quote
                 {
                     self.sessions.push(SessionView { id, quote, call: at });
                 }
@@ -106,12 +111,9 @@ impl<'a> Evidence<'a> {
                     view.answer.get_or_insert((index, event.at, seen));
                 }
             }
-            EventKind::Log(_)
-            | EventKind::Struck { .. }
-            | EventKind::Webhook(_)
-            | EventKind::Crashed
-            | EventKind::Restarted
-            | EventKind::Switched { .. } => {}
+            EventKind::Log(line) => self.lines.push((index, line)),
+            EventKind::Crashed => self.deaths += 1,
+            EventKind::Struck { .. } | EventKind::Webhook(_) | EventKind::Restarted | EventKind::Switched { .. } => {}
         }
     }
 

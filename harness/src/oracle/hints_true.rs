@@ -3,7 +3,7 @@
 use giftgenius::app::Annotations;
 use giftgenius::tools;
 
-use super::conversations::{accepted, end, overlap, writes_during};
+use super::conversations::{accepted, end, overlap, wrote_during};
 use super::evidence::{CallView, Evidence};
 use super::json::canonically_equal;
 use super::keyed::{is_remembered, sent_for};
@@ -78,7 +78,7 @@ fn is_between(earlier: &CallView<'_>, other: &CallView<'_>, call: &CallView<'_>)
 
 fn changes(evidence: &Evidence<'_>, call: &CallView<'_>, what: &str, findings: &mut Findings) {
     requests(evidence, call, what, findings);
-    if writes_during(evidence, call).is_some_and(|writes| writes > 0) {
+    if wrote_during(evidence, call) {
         let events = [Some(call.start_event), call.end.map(|(event, _)| event)];
         findings.add(format!("{what} it wrote to the journal"), events.into_iter().flatten());
     }

@@ -6,7 +6,7 @@ use giftgenius::error::Code;
 use giftgenius::workflow::{EVERYWHERE, Step};
 
 use super::conversations::{
-    Conversation, accepted, conversations, end, jumped, overlap, replicas, step, told_step, writes_during,
+    Conversation, accepted, conversations, end, jumped, overlap, replicas, step, told_step, wrote_during,
 };
 use super::evidence::{CallView, Evidence};
 use super::keyed::acted;
@@ -121,7 +121,7 @@ fn refused(evidence: &Evidence<'_>, call: &CallView<'_>, findings: &mut Findings
     if acted(evidence, call) {
         findings.add(format!("{what}, and sent a request that changes something"), [call.start_event, ended]);
     }
-    if writes_during(evidence, call).is_some_and(|writes| writes > 0) {
+    if wrote_during(evidence, call) {
         findings.add(format!("{what}, and wrote to the journal all the same"), [call.start_event, ended]);
     }
 }

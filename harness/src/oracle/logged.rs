@@ -42,7 +42,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
     let mut findings = Findings::of(LOGGED.id);
     let mut calls = vec![OfCall::default(); evidence.calls.len()];
     let mut steps = vec![0_u8; evidence.orders.len()];
-    for (index, _, line) in evidence.trace.log() {
+    for &(index, line) in &evidence.lines {
         match line {
             LogLine::Step(line) => {
                 let Some(call) = evidence.call_of(line.correlation_id.as_str()) else {

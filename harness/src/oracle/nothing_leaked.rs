@@ -6,7 +6,7 @@ use super::evidence::Evidence;
 use super::json::any_string;
 use super::needles::Needles;
 use super::{Findings, Oracle, Verdict};
-use crate::trace::{EventKind, HostReply};
+use crate::trace::HostReply;
 
 /// The rule.
 pub static NOTHING_LEAKED: Oracle = Oracle {
@@ -26,37 +26,20 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
     };
     let mut findings = Findings::of(NOTHING_LEAKED.id);
     let leaks = |text: &str| secrets.found_in(text);
-    for (index, event) in evidence.trace.events.iter().enumerate() {
-        let place = match &event.kind {
-            EventKind::CallEnded { call, reply } => {
-                let leaked = match reply {
-                    HostReply::Tool { structured, .. } => any_string(structured, &mut |text| leaks(text)),
-                    HostReply::Protocol { message, .. } => leaks(message),
-                    HostReply::Cancelled | HostReply::Broken | HostReply::NoAnswer => false,
-                };
-                leaked.then(|| {
-                    let tool = evidence
-                        .calls
-                        .iter()
-                        .find(|view| view.started.call == *call)
-                        .map_or("a tool", |view| &*view.started.tool);
-                    format!("the answer of {tool}")
-                })
-            }
-            EventKind::Log(line) => leaked_by(line, leaks),
-            EventKind::CallStarted(_)
-            | EventKind::Sent(_)
-            | EventKind::Delivered { .. }
-            | EventKind::Effect(_)
-            | EventKind::Answered { .. }
-            | EventKind::Struck { .. }
-            | EventKind::Webhook(_)
-            | EventKind::Crashed
-            | EventKind::Restarted
-            | EventKind::Switched { .. } => None,
+    for call in &evidence.calls {
+        let leaked = match call.reply {
+            Some(HostReply::Tool { structured, .. }) => any_string(structured, &mut |text| leaks(text)),
+            Some(HostReply::Protocol { message, .. }) => leaks(message),
+            Some(HostReply::Cancelled | HostReply::Broken | HostReply::NoAnswer) | None => false,
         };
-        if let Some(place) = place {
-            findings.add(format!("a planted secret came out in {place}"), [index]);
+        if leaked {
+            let message = format!("a planted secret came out in the answer of {}", call.started.tool);
+            findings.add(message, call.end.map(|(event, _)| event));
+        }
+    }
+    for (index, line) in &evidence.lines {
+        if let Some(place) = leaked_by(line, leaks) {
+            findings.add(format!("a planted secret came out in {place}"), [*index]);
         }
     }
     findings.verdict()

@@ -104,7 +104,7 @@ fn may_call_again(evidence: &Evidence<'_>, first: usize, second: usize) -> bool 
 /// One alert for each parked order, and none for another.
 fn alerted(evidence: &Evidence<'_>, findings: &mut Findings) {
     let mut alerts: Vec<(&str, usize)> = Vec::new();
-    for (index, _, line) in evidence.trace.log() {
+    for &(index, line) in &evidence.lines {
         if let LogLine::Alert(alert) = line
             && alert.kind == AlertKind::OrderParked
         {

@@ -54,52 +54,61 @@ pub struct Told<'a> {
     pub structured: &'a Value,
 }
 
-impl<'a> Told<'a> {
-    /// Reads an answer; `None` where it speaks neither of a sale nor of an error.
-    pub fn read(reply: &'a HostReply) -> Option<Self> {
-        let HostReply::Tool { structured, is_error } = reply else {
-            return None;
-        };
-        let body = structured.as_object()?;
-        if *is_error {
-            let error = body.get("error")?;
-            let text = |field: &str| error.get(field).and_then(Value::as_str);
-            return Some(Self {
-                status: ToldStatus::Failed,
-                is_error: true,
-                effects: text("effects"),
-                order_id: text("order_id"),
-                code: text("code"),
-                retryable: error.get("retryable").and_then(Value::as_bool),
-                amount: None,
-                structured,
-            });
-        }
-        let text = |field: &str| body.get(field).and_then(Value::as_str);
-        let order_id = text("order_id")?;
-        let status = ToldStatus::parse(text("status")?)?;
-        Some(Self {
-            status,
-            is_error: false,
-            effects: text("effects"),
-            order_id: Some(order_id),
-            code: text("error_code"),
+/// An answer, read in one walk over its fields: nearly every rule asks for some of them.
+#[derive(Clone, Debug, Default)]
+pub struct Said<'a> {
+    /// What it says of a sale or an error; `None` where it speaks of neither.
+    pub told: Option<Told<'a>>,
+    /// The session that it names, and the amount.
+    pub quote: Option<(&'a str, (i64, &'a str))>,
+    /// The workflow that a success names.
+    pub workflow: Option<&'a str>,
+    /// The step at which the workflow is, as a success or an error tells it.
+    pub step: Option<&'a str>,
+}
+
+impl<'a> Said<'a> {
+    /// Reads an answer.
+    pub fn read(reply: &'a HostReply) -> Self {
+        let HostReply::Tool { structured, is_error } = reply else { return Self::default() };
+        let Some(body) = structured.as_object() else { return Self::default() };
+        let mut said = Self::default();
+        let fields = if *is_error { body.get("error").and_then(Value::as_object) } else { Some(body) };
+        let mut told = Told {
+            status: ToldStatus::Failed,
+            is_error: *is_error,
+            effects: None,
+            order_id: None,
+            code: None,
             retryable: None,
-            amount: body.get("amount").and_then(amount),
+            amount: None,
             structured,
-        })
+        };
+        let (mut status, mut session) = (None, None);
+        for (name, value) in fields.into_iter().flatten() {
+            match name.as_str() {
+                "effects" => told.effects = value.as_str(),
+                "order_id" => told.order_id = value.as_str(),
+                "step" => said.step = value.as_str(),
+                "code" if *is_error => told.code = value.as_str(),
+                "retryable" if *is_error => told.retryable = value.as_bool(),
+                "error_code" if !is_error => told.code = value.as_str(),
+                "amount" if !is_error => told.amount = amount(value),
+                "status" if !is_error => status = value.as_str().and_then(ToldStatus::parse),
+                "workflow_id" if !is_error => said.workflow = value.as_str(),
+                "checkout_session_id" if !is_error => session = value.as_str(),
+                _ => {}
+            }
+        }
+        said.quote = session.zip(told.amount);
+        let speaks = if *is_error { body.contains_key("error") } else { told.order_id.is_some() && status.is_some() };
+        told.status = status.unwrap_or(ToldStatus::Failed);
+        said.told = speaks.then_some(told);
+        said
     }
 }
 
 /// An amount as answers carry it: `{"minor_units": 4200, "currency": "EUR"}`.
 pub fn amount(value: &Value) -> Option<(i64, &str)> {
     Some((value.get("minor_units")?.as_i64()?, value.get("currency")?.as_str()?))
-}
-
-/// The session and the amount that a `create_checkout_session` answer quotes.
-pub fn quote(reply: &HostReply) -> Option<(&str, (i64, &str))> {
-    let HostReply::Tool { structured, is_error: false } = reply else {
-        return None;
-    };
-    Some((structured.get("checkout_session_id")?.as_str()?, amount(structured.get("amount")?)?))
 }

@@ -36,11 +36,11 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             None => valid.entry((&delivery.id, delivery.copy)).or_default().push((index, delivery)),
         }
     }
-    let circumstances = Circumstances::of(evidence);
-    for deliveries in valid.values() {
-        answered(evidence, &circumstances, deliveries, &mut findings);
-    }
     if !valid.is_empty() {
+        let circumstances = Circumstances::of(evidence);
+        for deliveries in valid.values() {
+            answered(evidence, &circumstances, deliveries, &mut findings);
+        }
         taken_in_once(evidence, &mut findings);
     }
     findings.verdict()
@@ -140,7 +140,7 @@ fn answered(
 /// The system itself says of each delivery what became of it.
 fn taken_in_once(evidence: &Evidence<'_>, findings: &mut Findings) {
     let mut taken: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (index, _, line) in evidence.trace.log() {
+    for &(index, line) in &evidence.lines {
         if let LogLine::Webhook(line) = line
             && let WebhookStatus::Accepted | WebhookStatus::Parked = line.status
             && let Some(id) = &line.event_id

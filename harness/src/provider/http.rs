@@ -56,7 +56,10 @@ pub(super) fn reply(status: u16, body: &impl Serialize) -> ProviderReply {
 
 /// The request's body, borrowed where the text has no escapes; a 400 that says `invalid_request` if it is not one.
 pub(super) fn body<'a, T: Deserialize<'a>>(request: &'a ProviderRequest) -> Result<T, ProviderReply> {
-    serde_json::from_slice(&request.body).map_err(|_| invalid("The body is not what this operation takes."))
+    // Looked at once as a whole, instead of text by text.
+    let body = str::from_utf8(&request.body).ok();
+    body.and_then(|body| serde_json::from_str(body).ok())
+        .ok_or_else(|| invalid("The body is not what this operation takes."))
 }
 
 /// The request is malformed.

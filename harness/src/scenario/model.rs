@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::fault::menu::Breadth;
 use crate::fault::plan::Plan;
 use crate::provider::catalog::Shop;
+use crate::scenario::template::{Piece, pieces};
 
 /// Where a run happens.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -179,6 +180,47 @@ pub enum Step {
     },
 }
 
+/// The arguments of a call as a script has them: an object's members.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Arguments {
+    members: Map<String, Value>,
+    /// The whole, where no run fills anything in: then every run's call shares it.
+    whole: Option<Arc<Value>>,
+}
+
+impl Arguments {
+    /// The arguments as they are for every run, unless something is to be filled in.
+    pub const fn whole(&self) -> Option<&Arc<Value>> {
+        self.whole.as_ref()
+    }
+}
+
+impl From<Map<String, Value>> for Arguments {
+    fn from(members: Map<String, Value>) -> Self {
+        let open = members.values().any(is_open);
+        let whole = (!open).then(|| Arc::new(Value::Object(members.clone())));
+        Self { members, whole }
+    }
+}
+
+impl std::ops::Deref for Arguments {
+    type Target = Map<String, Value>;
+
+    fn deref(&self) -> &Map<String, Value> {
+        &self.members
+    }
+}
+
+/// Whether a template stands anywhere in a value.
+fn is_open(value: &Value) -> bool {
+    match value {
+        Value::String(text) => pieces(text).any(|piece| !matches!(piece, Piece::Text(_))),
+        Value::Array(items) => items.iter().any(is_open),
+        Value::Object(members) => members.values().any(is_open),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 /// A tool call of a script.
 #[derive(Clone, PartialEq, Debug)]
 pub struct CallStep {
@@ -190,7 +232,7 @@ pub struct CallStep {
     pub intent: Option<Arc<str>>,
     /// The arguments, with `{key:NAME}`, `{session:INTENT}`, `{order:INTENT}` and `{workflow:INTENT}` still in place
     /// inside strings.
-    pub arguments: Map<String, Value>,
+    pub arguments: Arguments,
     /// How the host makes the call.
     pub manner: Manner,
     /// What the (last) answer must be.

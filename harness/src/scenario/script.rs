@@ -209,7 +209,7 @@ impl Reader {
             tool: Arc::from(tool),
             user: Arc::from(user?),
             intent: intent.map(Arc::from),
-            arguments,
+            arguments: arguments.into(),
             manner: manner?,
             expect,
         }))

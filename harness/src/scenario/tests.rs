@@ -212,7 +212,7 @@ fn call() -> impl Strategy<Value = Step> {
                 tool: Arc::from("create_checkout_session"),
                 user: Arc::from(user),
                 intent: intent.map(Arc::from),
-                arguments,
+                arguments: arguments.into(),
                 manner,
                 expect,
             })

@@ -1,6 +1,7 @@
 //! The stage: what every world shares. It names the site of each request, asks the choices what goes wrong, lets the
 //! providers handle deliveries, and writes all of it down. It knows nothing of sockets or of virtual time.
 
+use std::borrow::Cow;
 use std::hash::Hash as _;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -293,8 +294,9 @@ impl Inner {
 /// The merchant or reservation reference and the amount of a request.
 fn subject(arrival: &Arrival) -> (Option<String>, Option<i64>) {
     #[derive(Deserialize)]
-    struct Subject {
-        reference: Option<String>,
+    struct Subject<'a> {
+        #[serde(borrow)]
+        reference: Option<Cow<'a, str>>,
         amount: Option<i64>,
     }
     if arrival.body.is_empty() {
@@ -304,5 +306,8 @@ fn subject(arrival: &Arrival) -> (Option<String>, Option<i64>) {
             .map(|(_, rest)| rest.split_once('&').map_or(rest, |(reference, _)| reference).to_owned());
         return (reference, None);
     }
-    serde_json::from_slice::<Subject>(&arrival.body).map_or((None, None), |subject| (subject.reference, subject.amount))
+    // Looked at once as a whole, instead of text by text.
+    let Ok(body) = str::from_utf8(&arrival.body) else { return (None, None) };
+    serde_json::from_str::<Subject<'_>>(body)
+        .map_or((None, None), |subject| (subject.reference.map(Cow::into_owned), subject.amount))
 }

@@ -97,8 +97,8 @@ impl SimWorld {
 
     /// Whether an order has work left.
     async fn leaves_work(&self) -> Result<bool, RunError> {
-        let open = self.house.journal.list(RecordState::OrderOpen).await.map_err(journal_failed("read"))?;
-        let parked = self.house.journal.list(RecordState::OrderParked).await.map_err(journal_failed("read"))?;
+        let open = self.house.journal.all(RecordState::OrderOpen);
+        let parked = self.house.journal.all(RecordState::OrderParked);
         let nobody_called = |stored: &Stored| matches!(&*stored.record, Record::Order(order) if !order.alerted);
         Ok(!open.is_empty() || parked.iter().any(nobody_called))
     }
@@ -187,7 +187,7 @@ impl World for SimWorld {
             let patience = house.policy.tool_deadline * 3 / 2;
             let call = ToolCall {
                 name: call.tool.to_string(),
-                arguments: Arc::unwrap_or_clone(call.arguments),
+                arguments: call.arguments,
                 user: UserId::from(call.user),
                 correlation_id: Some(CorrelationId::from(call.correlation)),
                 idempotency_key: call.key_in_meta,

@@ -3,7 +3,6 @@
 use std::hash::Hash as _;
 use std::sync::Mutex;
 
-use futures_util::FutureExt as _;
 use giftgenius::journal::memory::MemoryJournal;
 use giftgenius::journal::{Batch, CommitError, JournalError, Key, RecordState, Stored};
 use giftgenius::ports::{BoxFuture, Journal};
@@ -26,8 +25,7 @@ impl Store {
         keys.sort_unstable();
         keys.dedup();
         for key in keys {
-            let found = self.records.get(&key).now_or_never().expect("memory answers at once");
-            if let Some(Stored { version, record }) = found.expect("memory can be read") {
+            if let Some(Stored { version, record }) = self.records.read(&key) {
                 (key, version).hash(ink);
                 ink.json(&*record);
             }
@@ -35,15 +33,33 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Reads one record.
+    pub fn read(&self, key: &Key) -> Option<Stored> {
+        self.records.read(key)
+    }
+
+    /// Applies a batch.
+    pub fn write(&self, batch: Batch) -> Result<(), CommitError> {
+        let created = batch.writes.iter().filter(|write| write.expected.is_none()).map(|write| write.key.clone());
+        self.created.lock().expect("no holder of the keys panics").extend(created);
+        self.records.write(batch)
+    }
+
+    /// All records in a state.
+    pub fn all(&self, state: RecordState) -> Vec<Stored> {
+        self.records.all(state)
+    }
+}
+
+// What reads the store for its own sake, as taking stock does, asks it as any journal.
 impl Journal for Store {
     fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
         self.records.get(key)
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), CommitError>> {
-        let created = batch.writes.iter().filter(|write| write.expected.is_none()).map(|write| write.key.clone());
-        self.created.lock().expect("no holder of the keys panics").extend(created);
-        self.records.commit(batch)
+        Box::pin(async move { self.write(batch) })
     }
 
     fn list(&self, state: RecordState) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>> {
