@@ -315,11 +315,14 @@ fn shown(evidence: &Evidence<'_>, events: [usize; 3]) -> impl Iterator<Item = us
 
 #[cfg(test)]
 mod tests {
+    use giftgenius::error::Effects;
+    use giftgenius::step_log::StepStatus;
     use serde_json::json;
 
     use super::*;
     use crate::oracle::testing::{Run, session_answer};
     use crate::provider::ledger::EffectKind;
+    use crate::trace::HostReply;
 
     fn quoted(run: &mut Run, session: &str, workflow: Option<&str>) {
         let arguments = workflow.map_or_else(|| json!({}), |workflow| json!({ "workflow_id": workflow }));
@@ -443,5 +446,26 @@ mod tests {
         run.kept(&IN_STEP);
         told(&mut run, "checkout");
         run.broken(&IN_STEP);
+    }
+
+    #[test]
+    fn an_order_is_begun_by_the_call_under_which_it_is_logged_not_by_the_first_that_hears_of_it() {
+        for began_unheard in [true, false] {
+            let mut run = at_checkout();
+            let call = run.create_order("cs_1", "k1");
+            if began_unheard {
+                run.order_step("order", StepStatus::Success, "ord_1");
+            }
+            run.reply(call, HostReply::Broken);
+            moved(&mut run, "choose_gift");
+            let call = run.create_order("cs_1", "k1");
+            run.order_step("create_order", StepStatus::Failed, "ord_1");
+            run.fail_with(call, Code::OrderCancelled, Some(("ord_1", Effects::None)));
+            if began_unheard {
+                run.kept(&IN_STEP);
+            } else {
+                assert!(run.broken(&IN_STEP).contains("create_order of script step 4 acted"));
+            }
+        }
     }
 }
