@@ -62,9 +62,14 @@ async fn take_up(app: Arc<App>, id: OrderId) {
     }
 }
 
-/// Takes an order over if its lease has run out; else answers how long it still holds. `None`: nothing is left to do.
+/// Takes an order over if its lease has run out; else answers how long it still holds. `None`: nothing is left to do here.
 async fn look(app: &Arc<App>, id: &OrderId) -> Result<Option<Duration>, JournalError> {
     let Some((version, order)) = app.order(id).await?.filter(|(_, order)| order.has_work()) else { return Ok(None) };
+    // A caller was faster, and this process drives it, whatever a calendar that was set makes of its lease: a second
+    // driver would send again what the first is waiting to repeat. If that one gives up, housekeeping finds the order.
+    if app.waiters.wait(id).is_some() {
+        return Ok(None);
+    }
     let wait = time::until(app.now(), order.lease_until);
     if wait.is_zero() {
         take_over(app, version, order.to_order()).await?;

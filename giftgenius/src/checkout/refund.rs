@@ -193,9 +193,9 @@ fn still_late(caller: &Caller, context: RoundContext) -> Option<Duration> {
     (!wait.is_zero()).then_some(wait)
 }
 
-/// A listing that can be acted on. One that lacks what is known is asked for again. One that tells amounts which are not the agreed ones, or a charge given back in part
-/// (which nobody does here), is looked up once more: refunding what was only told wrong would send a second refund while
-/// the first is in doubt.
+/// A listing that can be acted on. One that lacks what is known is asked for again. One that tells amounts which are not
+/// the agreed ones, or a charge given back in part (which nobody does here), is looked up once more: refunding what was
+/// only told wrong would send a second refund while the first is in doubt.
 async fn sure(
     caller: &Caller,
     order: &Order,
@@ -208,10 +208,27 @@ async fn sure(
     if !records.iter().any(|record| is_odd(order, record)) {
         return Ok(records);
     }
-    match look_up(caller, order).await? {
-        again if again == records => Ok(records),
-        _ => Err(Failure::Unclear { retry_after: None }),
-    }
+    let later = look_up(caller, order).await?;
+    if bears_out(order, &records, &later) { Ok(later) } else { Err(Failure::Unclear { retry_after: None }) }
+}
+
+/// Whether a second listing tells the same: every charge of the first in its amount, and nothing odd that the first did
+/// not tell. More may have been given back by then, because a closing that is repeated under its key may be answered
+/// with the listing of its first time.
+fn bears_out(order: &Order, first: &[ChargeRecord], later: &[ChargeRecord]) -> bool {
+    let back = |record: &ChargeRecord| record.refunded + record.refunding;
+    let first_of = |record: &ChargeRecord| first.iter().find(|told| told.id == record.id);
+    let is_kept = |told: &ChargeRecord| {
+        let again = later.iter().find(|record| record.id == told.id);
+        again.is_some_and(|record| {
+            (record.amount, record.currency) == (told.amount, told.currency) && back(record) >= back(told)
+        })
+    };
+    let is_told = |record: &ChargeRecord| {
+        let in_part = back(record) != 0 && back(record) != record.amount;
+        first_of(record).is_some_and(|told| !in_part || back(told) == back(record))
+    };
+    first.iter().all(is_kept) && later.iter().all(|record| !is_odd(order, record) || is_told(record))
 }
 
 /// Whether a listing does not have the charge that is known to have been made: it is older than that.
@@ -291,4 +308,46 @@ async fn give_back(caller: &Caller, order: &Order, records: &[ChargeRecord]) -> 
         }
     }
     Ok(given)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::checkout::answer::tests::order;
+    use crate::checkout::state::Saga;
+
+    /// Charges of an order of 4200, as (id, amount, given back).
+    fn listing(charges: &[(&str, i64, i64)]) -> Vec<ChargeRecord> {
+        let told = |(id, amount, refunded): &(&str, i64, i64)| {
+            json!({"id": id, "reference": "ord_1", "amount": amount, "currency": "EUR", "status": "captured",
+                "refunded": refunded})
+        };
+        charges.iter().map(|charge| serde_json::from_value(told(charge)).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_second_listing_bears_out_the_same_and_what_was_given_back_since() {
+        let order = order(Saga::new());
+        for (first, later, is_borne_out) in [
+            (&[("ch_1", 4300, 0)][..], &[("ch_1", 4300, 0)][..], true),
+            (&[("ch_1", 4300, 0)], &[("ch_1", 4300, 4300)], true),
+            (&[("ch_1", 4200, 100)], &[("ch_1", 4200, 100)], true),
+            // Another amount than before, in either of them.
+            (&[("ch_1", 4300, 0)], &[("ch_1", 4200, 0)], false),
+            (&[("ch_1", 4300, 0)], &[("ch_1", 4400, 4400)], false),
+            // Given back in part, as only one of them tells.
+            (&[("ch_1", 4300, 0)], &[("ch_1", 4300, 100)], false),
+            (&[("ch_1", 4200, 100)], &[("ch_1", 4200, 200)], false),
+            // An older listing than the first.
+            (&[("ch_1", 4300, 4300)], &[("ch_1", 4300, 0)], false),
+            (&[("ch_1", 4300, 0), ("ch_2", 4200, 0)], &[("ch_1", 4300, 0)], false),
+            // A further charge: as agreed it is believed, and else looked up once more.
+            (&[("ch_1", 4300, 0)], &[("ch_1", 4300, 0), ("ch_2", 4200, 0)], true),
+            (&[("ch_1", 4300, 0)], &[("ch_1", 4300, 0), ("ch_2", 4300, 0)], false),
+        ] {
+            assert_eq!(bears_out(&order, &listing(first), &listing(later)), is_borne_out, "{first:?}, {later:?}");
+        }
+    }
 }

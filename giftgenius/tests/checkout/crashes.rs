@@ -3,6 +3,7 @@
 use std::future::Future as _;
 use std::pin::pin;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use giftgenius::operations::housekeeping::housekeeping;
 use giftgenius::operations::switches;
@@ -153,7 +154,7 @@ async fn a_sale_that_died_before_its_charge_goes_back_while_checkout_is_off() {
     let session = life.session().await;
     world.shop.script("inventory.reserve", &[Fault::Silence]);
     let sale = life.calling("create_order", purchase(&session, "key-0001"));
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     sale.abort();
     life.crash().await;
     switches::set_checkout(&*world.journal, false).await.unwrap();
@@ -173,13 +174,40 @@ async fn a_living_replica_takes_up_what_a_dead_one_left() {
     let session = dying.session().await;
     world.shop.script("payment.charge", &[Fault::Silence]);
     let sale = dying.calling("create_order", purchase(&session, "key-0001"));
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     sale.abort();
     dying.crash().await;
-    tokio::time::sleep(std::time::Duration::from_secs(150)).await;
+    tokio::time::sleep(Duration::from_secs(150)).await;
     keeping.abort();
     living.rest().await;
     assert!(world.is_whole(&living).await, "the charge had landed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn recovery_leaves_an_order_to_its_driver_here_however_the_calendar_is_set() {
+    let world = World::new(Stripe);
+    let life = world.start();
+    let session = life.session().await;
+    world.shop.script("payment.charge", &[Fault::Silence]);
+    let sale = life.calling("create_order", purchase(&session, "key-0001"));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    sale.abort();
+    life.crash().await;
+    let life = world.start();
+    life.app.recover().await.unwrap();
+    // Recovery sleeps until the lease has run out; by the calendar it has, and a caller takes the order over at once.
+    world.jump(Duration::from_secs(60));
+    world.shop.script("inventory.commit", &vec![Fault::NotSent; 3]);
+    assert_eq!(said(&life.buy(&session, "key-0001").await), "pending");
+    // The rounds are 5, 10 and 20 s apart; recovery wakes in the middle of the last pause, and the lease seems over.
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(world.shop.count("inventory.commit"), 3);
+    world.jump(Duration::from_secs(600));
+    tokio::time::sleep(Duration::from_secs(14)).await;
+    assert_eq!(world.shop.count("inventory.commit"), 3, "its driver still waits");
+    life.rest().await;
+    assert_eq!(world.shop.count("inventory.commit"), 4);
+    assert!(world.is_whole(&life).await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -46,6 +46,24 @@ async fn refunds_that_keep_failing_end_with_a_person() {
     assert!(world.alerts().contains(&AlertKind::OrderParked));
 }
 
+/// The closing that is repeated tells of the time before the refund, whatever it is compared with.
+#[tokio::test(start_paused = true)]
+async fn a_refund_whose_reply_is_lost_is_seen_although_the_amount_was_told_wrong_before() {
+    for told in [PRICE + 100, PRICE] {
+        let world = World::new(Stripe);
+        let life = world.start();
+        let session = life.session().await;
+        world.shop.script("payment.charge", &[Fault::LostReply]);
+        world.shop.script("payment.look_up", &vec![Fault::Counts("/charges/0/amount", told); 2]);
+        world.shop.script("payment.refund", &[Fault::LostReply]);
+        let sale = life.buy(&session, "key-0001").await;
+        life.rest().await;
+        assert_eq!(world.is_whole(&life).await, told == PRICE, "{}", sale.structured);
+        assert_eq!(world.shop.count("payment.refund"), usize::from(told != PRICE));
+        assert_eq!(said(&sale), if told == PRICE { "success" } else { "AMOUNT_MISMATCH" });
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_reply_about_somebody_elses_order_is_not_believed() {
     for (operation, field) in

@@ -41,6 +41,8 @@ pub(crate) enum Fault {
     RunOut,
     /// It is applied, and this field of the reply (by JSON pointer) says something else.
     Says(&'static str, &'static str),
+    /// The same, with a number.
+    Counts(&'static str, i64),
 }
 
 /// A charge that was taken.
@@ -296,6 +298,11 @@ impl Transport for Shop {
                     Err(TransportError::Broken)
                 }
                 Fault::Says(field, other) => {
+                    let (status, mut body) = self.apply(&request, None);
+                    *body.pointer_mut(field).expect("the reply has the field") = json!(other);
+                    answer((status, body))
+                }
+                Fault::Counts(field, other) => {
                     let (status, mut body) = self.apply(&request, None);
                     *body.pointer_mut(field).expect("the reply has the field") = json!(other);
                     answer((status, body))

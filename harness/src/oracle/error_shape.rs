@@ -99,7 +99,7 @@ fn wrong_error(evidence: &Evidence<'_>, call: &CallView<'_>, structured: &Value)
         return Some(String::from("whose `retry_after_ms` is no number of milliseconds"));
     }
     // A saved answer is replayed with the correlation id of the call that was first answered with it; another key on a
-    // session that is being paid gets the answer of that order.
+    // session that is being paid gets the answer of that order, whose id leads to the lines and requests of its sale.
     let correlation = text("correlation_id").unwrap_or_default();
     let leads_back = *correlation == *call.started.correlation
         || evidence.call_of(correlation).is_some_and(|first| {
@@ -191,6 +191,7 @@ fn wrong_answer(call: &CallView<'_>, structured: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use giftgenius::error::Effects;
+    use giftgenius::step_log::StepStatus;
     use serde_json::json;
 
     use super::*;
@@ -248,6 +249,28 @@ mod tests {
             let mut error = run.error(Code::PaymentDeclined, Some((order, Effects::None)));
             error["error"]["correlation_id"] = json!(first);
             run.fail(call, error);
+            if broken {
+                run.broken(&ERROR_SHAPE);
+            } else {
+                run.kept(&ERROR_SHAPE);
+            }
+        }
+    }
+
+    #[test]
+    fn an_order_that_was_begun_without_a_word_is_of_the_call_that_the_log_names() {
+        for (logged, session, broken) in [(true, "cs_1", false), (false, "cs_1", true), (true, "cs_2", true)] {
+            let mut run = Run::new();
+            let first = run.create_order(session, "k1");
+            let began = run.correlation.clone();
+            if logged {
+                run.order_step("order", StepStatus::Success, "ord_1");
+            }
+            run.fail_with(first, Code::StoreUnavailable, None);
+            let second = run.create_order("cs_1", "k2");
+            let mut error = run.error(Code::SessionExpired, Some(("ord_1", Effects::None)));
+            error["error"]["correlation_id"] = json!(began);
+            run.fail(second, error);
             if broken {
                 run.broken(&ERROR_SHAPE);
             } else {

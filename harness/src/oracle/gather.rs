@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use giftgenius::error::Code;
+use giftgenius::step_log::LogLine;
 
 use super::conversations::accepted;
 use super::evidence::{CallView, Evidence, ExchangeView, Names, OrderView, Rest, SessionView, Setting};
@@ -176,7 +177,7 @@ impl<'a> Evidence<'a> {
                 let order = self.order_named(id, &mut ids);
                 self.calls[call].order = Some(order);
                 if self.orders[order].begun_by.is_none() && self.calls[call].is("create_order") {
-                    self.orders[order].begun_by = Some(call);
+                    self.orders[order].begun_by = Some(self.logged_under(id, call).unwrap_or(call));
                 }
             }
         }
@@ -190,6 +191,29 @@ impl<'a> Evidence<'a> {
             self.orders[order].parked = Some(parked);
         }
         ids
+    }
+
+    /// The earlier call for the same session under which the system's log tells of an order for which nothing was sent.
+    /// Who is the first to hear of an order need not have begun it: the call that did may have ended without a word of it.
+    fn logged_under(&self, order: &str, told: usize) -> Option<usize> {
+        let told = &self.calls[told];
+        let of_the_sale = self.trace.log().find_map(|(event, _, line)| match line {
+            LogLine::Step(line) if line.order_id.as_ref().is_some_and(|id| id.as_str() == order) => {
+                let call = self.correlations.get(line.correlation_id.as_str())?;
+                // A tool's own line is of the call that was answered.
+                (*line.step_id != *self.calls[call].started.tool).then_some((event, call))
+            }
+            _ => None,
+        });
+        let (event, call) = of_the_sale?;
+        let began = &self.calls[call];
+        let session = |call: &CallView<'a>| call.started.arguments.get("checkout_session_id").cloned();
+        let fits = began.is("create_order")
+            && began.start_event < event
+            && began.start_event <= told.start_event
+            && began.started.user == told.started.user
+            && session(began) == session(told);
+        fits.then_some(call)
     }
 
     fn tie_effects(&mut self, ids: &Names<'a>) {

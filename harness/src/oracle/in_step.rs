@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use giftgenius::error::Code;
+use giftgenius::ports::Provider;
 use giftgenius::workflow::{EVERYWHERE, Step};
 
 use super::conversations::{
@@ -203,6 +204,8 @@ fn after(evidence: &Evidence<'_>, index: usize, standing: Standing) -> Standing 
         let begun = evidence.orders.iter().any(|order| order.begun_by == Some(index));
         let declined = code == Code::PaymentDeclined && begun;
         return match standing {
+            // What was taken all the same was given back, and the session is kept until that is certain.
+            Standing::Price(..) if declined && is_looked_after(evidence, call) => Standing::Unknown,
             Standing::Price(_, session) if declined => Standing::Price(Step::ChoosePaymentMethod, session),
             // A refusal that comes before anything is begun changes nothing; a store that failed may have taken it in.
             known if codes::before_the_claim(code) && code != Code::StoreUnavailable => known,
@@ -241,6 +244,14 @@ fn after(evidence: &Evidence<'_>, index: usize, standing: Standing) -> Standing 
         }
         _ => Standing::Unknown,
     }
+}
+
+/// Whether the money of a call's order was still seen to after the call was answered: its sale is not over.
+fn is_looked_after(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
+    let requests = call.order.into_iter().flat_map(|order| &evidence.orders[order].exchanges);
+    requests
+        .map(|index| &evidence.exchanges[*index])
+        .any(|request| request.sent.operation.provider == Provider::Payment && request.sent_event > end(call))
 }
 
 /// Whether a session was told before.
@@ -315,11 +326,15 @@ fn shown(evidence: &Evidence<'_>, events: [usize; 3]) -> impl Iterator<Item = us
 
 #[cfg(test)]
 mod tests {
+    use giftgenius::error::Effects;
+    use giftgenius::step_log::StepStatus;
     use serde_json::json;
 
     use super::*;
     use crate::oracle::testing::{Run, session_answer};
     use crate::provider::ledger::EffectKind;
+    use crate::provider::operations::{LOOK_UP, RELEASE};
+    use crate::trace::HostReply;
 
     fn quoted(run: &mut Run, session: &str, workflow: Option<&str>) {
         let arguments = workflow.map_or_else(|| json!({}), |workflow| json!({ "workflow_id": workflow }));
@@ -443,5 +458,42 @@ mod tests {
         run.kept(&IN_STEP);
         told(&mut run, "checkout");
         run.broken(&IN_STEP);
+    }
+
+    #[test]
+    fn a_declined_sale_whose_money_is_still_seen_to_may_be_at_the_checkout() {
+        for (looked_after, operation) in [(true, &LOOK_UP), (false, &RELEASE)] {
+            let mut run = at_checkout();
+            let call = run.create_order("cs_1", "k1");
+            run.tell_failure(call, "cs_1", "ord_1", Code::PaymentDeclined);
+            run.send(operation, Some("ord_1"), None);
+            told(&mut run, "checkout");
+            if looked_after {
+                run.kept(&IN_STEP);
+            } else {
+                run.broken(&IN_STEP);
+            }
+        }
+    }
+
+    #[test]
+    fn an_order_is_begun_by_the_call_under_which_it_is_logged_not_by_the_first_that_hears_of_it() {
+        for began_unheard in [true, false] {
+            let mut run = at_checkout();
+            let call = run.create_order("cs_1", "k1");
+            if began_unheard {
+                run.order_step("order", StepStatus::Success, "ord_1");
+            }
+            run.reply(call, HostReply::Broken);
+            moved(&mut run, "choose_gift");
+            let call = run.create_order("cs_1", "k1");
+            run.order_step("create_order", StepStatus::Failed, "ord_1");
+            run.fail_with(call, Code::OrderCancelled, Some(("ord_1", Effects::None)));
+            if began_unheard {
+                run.kept(&IN_STEP);
+            } else {
+                assert!(run.broken(&IN_STEP).contains("create_order of script step 4 acted"));
+            }
+        }
     }
 }
