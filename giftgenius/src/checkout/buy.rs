@@ -14,7 +14,7 @@ use super::idempotency::{Claim, claim, ended};
 use super::order::{KeptOrder, Order};
 use super::saga::Held;
 use super::session::{Session, SessionState};
-use super::state::Saga;
+use super::state::{Cause, Saga};
 use crate::app::App;
 use crate::error::{Code, Effects, ToolError};
 use crate::ids::{CorrelationId, OrderId, SessionId, UserId};
@@ -64,7 +64,10 @@ async fn attempt(app: &Arc<App>, purchase: &Purchase) -> Result<Option<SavedRepl
     match claim(stored.as_ref().map(|(_, entry)| entry), &purchase.parameters, app.now()) {
         Claim::Conflict => Ok(Some(failed_reply(&key_conflict(&purchase.correlation)))),
         Claim::Replay(reply) => Ok(Some(reply)),
-        Claim::Joined(order) => tell(app, &order, purchase).await.map(Some),
+        Claim::Joined(order) => match tell(app, &order, purchase).await? {
+            Some(reply) => Ok(Some(reply)),
+            None => begin(app, purchase, expected).await,
+        },
         Claim::Free => begin(app, purchase, expected).await,
     }
 }
@@ -122,7 +125,7 @@ async fn begin(
         app.ports().journal.commit(batch).await
     };
     match written {
-        Ok(()) => tell(app, &order_id, purchase).await.map(Some),
+        Ok(()) => tell(app, &order_id, purchase).await,
         Err(CommitError::Conflict(_)) => Ok(None),
         Err(CommitError::Store(error)) => Err(error),
     }
@@ -160,19 +163,30 @@ fn new_order(app: &App, purchase: &Purchase, session: &Session, id: OrderId) -> 
     }
 }
 
-/// Waits for an order as long as the caller can, then says how it stands.
-async fn tell(app: &Arc<App>, order: &OrderId, purchase: &Purchase) -> Result<SavedReply, JournalError> {
+/// Waits for an order as long as the caller can, then says how it stands; `None` if it is over and left the session to
+/// whoever pays otherwise.
+async fn tell(app: &Arc<App>, order: &OrderId, purchase: &Purchase) -> Result<Option<SavedReply>, JournalError> {
     match wait(app, order, app.answer_by(purchase.deadline)).await? {
-        Some(found) if found.is_open() => Ok(open_reply(app, &found, purchase)),
-        Some(found) => Ok(finished(app, &found, purchase).await),
-        None => Ok(failed_reply(&record_gone(&purchase.correlation))),
+        Some(found) if found.is_open() => Ok(Some(open_reply(app, &found, purchase))),
+        // A parked one keeps the session until a person has looked.
+        Some(found) if !found.is_parked() && failed_otherwise(&found, purchase) => Ok(None),
+        Some(found) => Ok(Some(finished(app, &found, purchase).await)),
+        None => Ok(Some(failed_reply(&record_gone(&purchase.correlation)))),
     }
+}
+
+/// Whether a purchase is to be paid with something else than an order of its session that has failed. That order's
+/// failure says nothing of it: a card that was never tried was not declined.
+fn failed_otherwise(order: &Order, purchase: &Purchase) -> bool {
+    order.payment_method_id != purchase.payment_method_id
+        && matches!(standing(order), Standing::Failed(cause) if cause != Cause::CancelledByUser)
 }
 
 /// The answer while an order is open: how it stands, or, where nothing is known yet, that it is being worked on.
 fn open_reply(app: &App, order: &Order, purchase: &Purchase) -> SavedReply {
     let nothing_known = matches!(standing(order), Standing::Pending(..)) && !order.saga.is_unsettled();
-    if order.entry != purchase.entry && nothing_known && order.background_rounds == 0 {
+    let is_anothers = order.entry != purchase.entry;
+    if is_anothers && ((nothing_known && order.background_rounds == 0) || failed_otherwise(order, purchase)) {
         return failed_reply(&in_progress(app, Some(order), &purchase.correlation));
     }
     sale_reply(order)
