@@ -35,7 +35,10 @@ pub(super) fn answer(came: &Came, id: &Value) -> Result<HostReply, String> {
     }
     match message.get("id") {
         None => return Err(String::from("the answer has no id")),
-        Some(other) if other != id => return Err(format!("the answer carries the id {other}, not {id}")),
+        Some(other) if other != id => {
+            let owed = if id.is_null() { "null: no id could be read" } else { "the request's" };
+            return Err(format!("the answer carries the id {other}, not {owed}"));
+        }
         Some(_) => {}
     }
     match (message.get("result"), message.get("error")) {
@@ -113,8 +116,8 @@ mod tests {
             ("oops", "`oops`"),
             ("{}", "`jsonrpc`"),
             (r#"{"jsonrpc":"2.0","result":{}}"#, "has no id"),
-            (r#"{"jsonrpc":"2.0","id":null,"result":{}}"#, "carries the id null, not 7"),
-            (r#"{"jsonrpc":"2.0","id":"7","result":{}}"#, "carries the id \"7\", not 7"),
+            (r#"{"jsonrpc":"2.0","id":null,"result":{}}"#, "carries the id null, not the request's"),
+            (r#"{"jsonrpc":"2.0","id":"7","result":{}}"#, "carries the id \"7\", not the request's"),
             (r#"{"jsonrpc":"2.0","id":7}"#, "neither"),
             (r#"{"jsonrpc":"2.0","id":7,"result":{},"error":{}}"#, "a result and an error"),
             (r#"{"jsonrpc":"2.0","id":7,"error":{"code":"x","message":"no"}}"#, "no code"),
