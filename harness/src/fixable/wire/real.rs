@@ -137,40 +137,22 @@ impl Real {
     }
 
     fn exchange_within(&self, frame: &[u8], times: usize, owed: usize, within: Duration) -> Vec<Came> {
-        self.runtime.block_on(async {
-            match self.transport.get() {
-                Transport::Stdio => {
-                    let mut stdio = self.stdio.borrow_mut();
-                    let lines = [frame, b"\n"].concat().repeat(times);
-                    if !stdio.say(&lines, within).await {
-                        let gone = match stdio.hear(within).await {
-                            Heard::Ended(how) => how,
-                            Heard::Line(_) | Heard::Nothing => String::from("it reads no more"),
-                        };
-                        return vec![Came::Gone(gone); owed];
-                    }
-                    let mut came = Vec::new();
-                    while came.len() < owed {
-                        came.push(match stdio.hear(within).await {
-                            Heard::Line(line) => Came::Bytes(line),
-                            Heard::Nothing => Came::Nothing,
-                            Heard::Ended(how) => Came::Gone(how),
-                        });
-                    }
-                    came
-                }
-                Transport::Http => {
-                    let post = |_| async {
-                        match self.world.post(USER, frame.to_vec(), within).await {
-                            Posted::Reply { body, .. } => Came::Bytes(body),
-                            Posted::Nothing => Came::Nothing,
-                            Posted::Broken(how) => Came::Gone(how),
-                        }
-                    };
-                    join_all((0..times).map(post)).await
-                }
+        match self.transport.get() {
+            Transport::Stdio => {
+                let lines = [frame, b"\n"].concat().repeat(times);
+                self.runtime.block_on(on_stdio(&mut self.stdio.borrow_mut(), &lines, owed, within))
             }
-        })
+            Transport::Http => {
+                let post = |_| async {
+                    match self.world.post(USER, frame.to_vec(), within).await {
+                        Posted::Reply { body, .. } => Came::Bytes(body),
+                        Posted::Nothing => Came::Nothing,
+                        Posted::Broken(how) => Came::Gone(how),
+                    }
+                };
+                self.runtime.block_on(join_all((0..times).map(post)))
+            }
+        }
     }
 
     /// Makes a plain valid call. Tells what else came before its answer; the error says how it was not answered.
@@ -189,11 +171,7 @@ impl Real {
                 break;
             }
             strays.push(String::from_utf8_lossy(bytes).chars().take(100).collect());
-            came = match self.runtime.block_on(self.stdio.borrow_mut().hear(self.answer_max)) {
-                Heard::Line(line) => Came::Bytes(line),
-                Heard::Nothing => Came::Nothing,
-                Heard::Ended(how) => Came::Gone(how),
-            };
+            came = self.runtime.block_on(next_line(&mut self.stdio.borrow_mut(), self.answer_max));
         }
         match answer(&came, &json!(id))? {
             reply if accepted(&reply) => Ok(strays),
@@ -205,6 +183,30 @@ impl Real {
         let id = self.next_id();
         let params = json!({"name": tool, "arguments": arguments});
         (id, json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}).to_string().into_bytes())
+    }
+}
+
+/// Writes lines, and gives as many as are owed of those that come back.
+async fn on_stdio(stdio: &mut StdioSystem, lines: &[u8], owed: usize, within: Duration) -> Vec<Came> {
+    if !stdio.say(lines, within).await {
+        let gone = match next_line(stdio, within).await {
+            Came::Gone(how) => how,
+            Came::Bytes(_) | Came::Nothing => String::from("it reads no more"),
+        };
+        return vec![Came::Gone(gone); owed];
+    }
+    let mut came = Vec::new();
+    while came.len() < owed {
+        came.push(next_line(stdio, within).await);
+    }
+    came
+}
+
+async fn next_line(stdio: &mut StdioSystem, within: Duration) -> Came {
+    match stdio.hear(within).await {
+        Heard::Line(line) => Came::Bytes(line),
+        Heard::Nothing => Came::Nothing,
+        Heard::Ended(how) => Came::Gone(how),
     }
 }
 

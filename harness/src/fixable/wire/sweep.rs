@@ -53,7 +53,7 @@ pub(in crate::fixable) fn send(measuring: &Measuring, wire: &Wire) -> Result<Vec
         for (at, label) in labels.into_iter().enumerate() {
             let both =
                 Transport::ALL.into_iter().zip(&over).map(|(transport, one)| (transport, one[at].judged.clone()));
-            received.push(Received { tool: spec.name, label, judged: joined(both.collect()) });
+            received.push(Received { tool: spec.name, label, judged: joined(&both.collect::<Vec<_>>()) });
         }
     }
     Ok(received)
@@ -161,9 +161,9 @@ fn put(real: &Real, tool: &Published<'_>, valid: &Value, case: &Case, seed: u64)
     let (books, effects) = (real.books(), real.effects());
     let id = real.next_id();
     let owed = if real.takes_as_nothing(frame) { 0 } else { frame.times() };
-    let came = real.exchange(&frame.bytes(id), frame.times(), owed);
+    let heard = real.exchange(&frame.bytes(id), frame.times(), owed);
     let owed_id = if frame.shows_its_id() { json!(id) } else { Value::Null };
-    let answers: Result<Vec<HostReply>, String> = came.iter().map(|came| answer(came, &owed_id)).collect();
+    let answers: Result<Vec<HostReply>, String> = heard.iter().map(|came| answer(came, &owed_id)).collect();
     let changed = Changed { effects: real.effects() != effects, money: real.books() != books };
     let mut wrongs: Vec<String> = Vec::new();
     match &answers {

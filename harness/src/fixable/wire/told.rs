@@ -4,7 +4,7 @@ use super::Transport;
 use crate::fixable::judge::{Judged, Mending};
 
 /// Joins what a frame came to over each transport.
-pub(super) fn joined(over: Vec<(Transport, Judged)>) -> Judged {
+pub(super) fn joined(over: &[(Transport, Judged)]) -> Judged {
     let each = |of: fn(&Judged) -> Option<String>| {
         over.iter().map(|(transport, judged)| (*transport, of(judged))).collect::<Vec<_>>()
     };
@@ -55,7 +55,7 @@ mod tests {
     }
 
     fn both(stdio: Judged, http: Judged) -> Judged {
-        joined(vec![(Transport::Stdio, stdio), (Transport::Http, http)])
+        joined(&[(Transport::Stdio, stdio), (Transport::Http, http)])
     }
 
     #[test]
