@@ -146,7 +146,7 @@ async fn serve(config: ServeConfig) -> Result<(), Failure> {
             recover(&app).await?;
             let address = listener.local_addr().map_err(Failure::Http)?;
             tracing::info!(%address, "listening");
-            serve_http(app, listener, access, signals.stop()).await.map_err(Failure::Http)?;
+            serve_http(app, listener, access, signals.stop()).await;
         }
     }
     keeping.abort();

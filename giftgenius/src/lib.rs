@@ -11,6 +11,7 @@ pub mod app;
 pub mod checkout;
 pub mod cli;
 pub mod config;
+mod connections;
 pub mod error;
 pub mod frame;
 pub mod ids;

@@ -78,6 +78,15 @@ pub struct WebhookPolicy {
     pub event_retention: Duration,
 }
 
+/// What clients over HTTP may hold of this server.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HttpPolicy {
+    /// How long a client may take over the headers of a request, and be silent between two: then it is hung up on.
+    pub headers_timeout: Duration,
+    /// Connections that are served at once; further ones wait until one ends.
+    pub connections_max: u32,
+}
+
 /// The whole policy; the defaults are production's.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Policy {
@@ -103,6 +112,8 @@ pub struct Policy {
     pub payment_profile: PaymentProfile,
     /// What is accepted from its webhooks.
     pub webhooks: WebhookPolicy,
+    /// What clients over HTTP may hold.
+    pub http: HttpPolicy,
 }
 
 /// Two numbers of a policy that do not go together; each message is a whole sentence.
@@ -203,6 +214,8 @@ impl Default for Policy {
                 tolerance: Duration::from_secs(5 * 60),
                 event_retention: Duration::from_secs(7 * 24 * 60 * 60),
             },
+            // A body of a megabyte each at most is half a gigabyte.
+            http: HttpPolicy { headers_timeout: Duration::from_secs(30), connections_max: 512 },
         }
     }
 }

@@ -7,7 +7,6 @@
 //! Shutting down ends the listening at once and lets calls in flight answer, at most for one tool deadline.
 
 use std::future::Future;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +18,6 @@ use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderV
 use axum::http::{Response, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::routing::{get, post};
-use axum::serve::ListenerExt as _;
 use rmcp::ServiceExt as _;
 use rmcp::service::ServerInitializeError;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
@@ -28,6 +26,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::connections;
 use crate::frame;
 use crate::frame::stdio::GuardedLines;
 use crate::ids::UserId;
@@ -63,14 +62,13 @@ pub async fn serve_http(
     app: Arc<App>,
     listener: TcpListener,
     access: Access,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let grace = app.policy().tool_deadline + WRITING;
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    let policy = app.policy();
+    let (grace, http) = (policy.tool_deadline + WRITING, policy.http.clone());
     let stopping = CancellationToken::new();
     let stop = stopping.clone();
-    // A reply is one small segment; waiting for more to send with it costs up to 40 ms a call.
-    let listener = listener.tap_io(|stream| _ = stream.set_nodelay(true));
-    let server = axum::serve(listener, router(app, access)).with_graceful_shutdown(async move {
+    let server = connections::serve(listener, router(app, access), &http, async move {
         shutdown.await;
         stop.cancel();
     });
@@ -80,8 +78,8 @@ pub async fn serve_http(
     };
     tokio::select! {
         biased;
-        result = server => result,
-        () = out_of_patience => Ok(()),
+        () = server => {}
+        () = out_of_patience => {}
     }
 }
 

@@ -208,7 +208,14 @@ fn what_there_is_can_be_listed() {
     };
     assert_eq!(list(&[]), "checkout/happy_path  sim       F4\n    A sale\n");
     assert!(list(&["--faults"]).contains("payment.charge#1: lost_reply"));
-    assert!(list(&["--sites"]).contains("inventory.release\n"));
+    let sites = list(&["--sites"]);
+    assert!(sites.contains("inventory.release\n"));
+    let own = sites.split_once("host.call\n").expect("the places that no request arrives at").1;
+    insta::assert_snapshot!("places_that_no_request_arrives_at", own);
+    let explained = |word: &str| text(&misrule(folder.path(), &["explain", word]).stdout);
+    assert!(explained("go_back").contains("possible at: host.call\n"));
+    assert!(explained("hang_up").contains("possible at: every operation, journal.write\n"));
+    assert!(explained("outage").contains("possible at: every provider, as `provider.NAME`\n"));
     assert!(list(&["--defects"]).contains("key_not_sent_to_provider  (key-carried)\n"));
     let lines = [list(&["--oracles"]), list(&["--sites"]), list(&["--defects"])].concat();
     for line in lines.lines() {

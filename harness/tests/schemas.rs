@@ -1,7 +1,7 @@
 //! The committed schemas are those that misrule prints, and every committed scenario is read and fits its schema.
 //!
 //! To bring a committed schema up to date: `misrule schema scenario > scenarios/scenario.schema.json`, and so on:
-//! `report`, `exploration` and `proof` stand as `reports/FORMAT.schema.json`.
+//! `report`, `exploration`, `proof` and `errors` stand as `reports/FORMAT.schema.json`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,7 @@ fn committed_schemas_are_as_printed() {
         ("report", "reports/report.schema.json"),
         ("exploration", "reports/exploration.schema.json"),
         ("proof", "reports/proof.schema.json"),
+        ("errors", "reports/errors.schema.json"),
     ] {
         let output =
             Command::new(env!("CARGO_BIN_EXE_misrule")).args(["schema", format]).output().expect("the binary runs");

@@ -122,6 +122,13 @@ fn numbers(out: &mut String, policy: &Policy) {
         ("a key is kept", format!("{:?}; an owner may be silent for {:?}", policy.entry_retention, policy.lease)),
         ("a charge can be late by", format!("{:?}, as the payment provider declares", policy.late_max)),
         (
+            "over HTTP",
+            format!(
+                "{} connections at once; headers and silence of {:?} at most",
+                policy.http.connections_max, policy.http.headers_timeout
+            ),
+        ),
+        (
             "a loop ends",
             format!("after {} identical calls that failed for good within {:?}", loops::FAILURES_MAX, loops::WINDOW),
         ),

@@ -88,9 +88,11 @@ fn fits(value: &Value, kind: &str) -> bool {
     }
 }
 
-/// The JSON that a string holds.
+/// The JSON that a string holds; of a list or an object that was encoded twice, itself.
 fn unquoted(text: &str) -> Option<Value> {
-    (text.len() <= TEXT_MAX).then(|| serde_json::from_str(text.trim()).ok())?
+    let once: Value = (text.len() <= TEXT_MAX).then(|| serde_json::from_str(text.trim()).ok())??;
+    let twice: Option<Value> = once.as_str().and_then(|inner| serde_json::from_str(inner.trim()).ok());
+    Some(twice.filter(|inner| inner.is_object() || inner.is_array()).unwrap_or(once))
 }
 
 /// The number that a string holds: `"2"`, `" 2.0 "`. No thousands, no currency: who guesses amounts pays them.
@@ -235,6 +237,9 @@ mod tests {
             (json!("true"), json!({"type": "boolean"}), json!(true)),
             (json!("{\"a\":1}"), json!({"type": "object"}), json!({"a": 1})),
             (json!("[{\"a\":1}]"), json!({"type": "array", "items": {"type": "object"}}), json!([{"a": 1}])),
+            (json!("\"{\\\"a\\\":1}\""), json!({"type": "object"}), json!({"a": 1})),
+            (json!("\"[\\\"5\\\"]\""), json!({"type": "array", "items": {"type": "string"}}), json!(["5"])),
+            (json!("\"tea\""), json!({"type": "array", "items": {"type": "string"}}), json!(["tea"])),
             (json!("{\"a\":1}"), json!({"type": "array", "items": {"type": "object"}}), json!([{"a": 1}])),
             (json!("tea"), json!({"type": "array", "items": {"type": "string"}}), json!(["tea"])),
             (json!({"a": 1}), json!({"type": "array", "items": {"type": "object"}}), json!([{"a": 1}])),

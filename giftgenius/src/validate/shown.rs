@@ -10,6 +10,10 @@ const NAME_MAX: usize = 60;
 /// ISO/IEC 7812).
 const DIGITS_MAX: usize = 11;
 
+/// How the identifiers begin that this server makes and its callers send back; [`ID_DIGITS`] hexadecimal digits follow.
+const OWN_IDS: [&str; 3] = ["cs_", "ord_", "wf_"];
+const ID_DIGITS: usize = 16;
+
 /// A value as JSON, cut and scrubbed.
 pub(crate) fn shown(value: &Value) -> String {
     match value {
@@ -47,7 +51,8 @@ fn cut(text: &str, max: usize) -> String {
     }
 }
 
-/// The text with every run of digits that may be a card's number hidden, and with no control characters.
+/// The text with every run of digits that may be a card's number hidden, and with no control characters. An identifier of
+/// this server's own stays: one in a hundred has as many decimal digits in a row, and its caller has to send it again.
 fn scrubbed(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut run = String::new();
@@ -61,7 +66,16 @@ fn scrubbed(text: &str) -> String {
         run.clear();
         *digits = 0;
     };
-    for c in text.chars() {
+    let mut rest = text;
+    let mut within_a_word = false;
+    while let Some(c) = rest.chars().next() {
+        if let Some(id) = own_id(rest).filter(|_| !within_a_word) {
+            close(&mut run, &mut digits, &mut out);
+            out.push_str(id);
+            rest = &rest[id.len()..];
+            within_a_word = true;
+            continue;
+        }
         if c.is_numeric() || (digits > 0 && matches!(c, ' ' | '-')) {
             digits += usize::from(c.is_numeric());
             run.push(c);
@@ -69,9 +83,23 @@ fn scrubbed(text: &str) -> String {
             close(&mut run, &mut digits, &mut out);
             out.push(if c.is_control() { '\u{fffd}' } else { c });
         }
+        within_a_word = is_of_a_word(c);
+        rest = &rest[c.len_utf8()..];
     }
     close(&mut run, &mut digits, &mut out);
     out
+}
+
+/// The identifier of this server's own that a text begins with.
+fn own_id(text: &str) -> Option<&str> {
+    let prefix = OWN_IDS.into_iter().find(|prefix| text.starts_with(prefix))?;
+    let (id, rest) = text.split_at_checked(prefix.len() + ID_DIGITS)?;
+    let is_hex = id[prefix.len()..].bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    (is_hex && !rest.chars().next().is_some_and(is_of_a_word)).then_some(id)
+}
+
+fn is_of_a_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
 #[cfg(test)]
@@ -99,5 +127,17 @@ mod tests {
         assert!(!may_be_shown(&json!([{"card": "4111 1111 1111 1111"}])));
         assert!(may_be_shown(&json!([{"sku": "tea", "quantity": 2}])));
         assert_eq!(name_shown("n4111111111111111"), "n[digits]");
+    }
+
+    #[test]
+    fn an_identifier_of_ours_is_told_back_whatever_its_digits() {
+        let ids = ["wf_e6cd123456789012", "cs_4111111111111111", "ord_00000000000000ab"];
+        for id in ids {
+            assert_eq!(shown(&json!(format!("of {id}!"))), format!("\"of {id}!\""));
+            assert!(may_be_shown(&json!({"workflow_id": id, "limit": 7})), "{id}");
+        }
+        for none in ["cs_41111111111111112", "xcs_4111111111111111", "cs_4111-1111-1111-1111", "tok_4111111111111111"] {
+            assert!(!may_be_shown(&json!(none)), "{none}");
+        }
     }
 }

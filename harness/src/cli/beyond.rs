@@ -7,11 +7,12 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::explore::cores;
+use super::program;
 use super::progress::Progress;
 use crate::defect;
 use crate::explore::{Control, Settings, Simulated, Space, Telling, explore, tell, threads};
 use crate::fault::menu::Breadth;
-use crate::fixable::{self, Errors, Measuring, measure};
+use crate::fixable::{self, Errors, Measuring, Wire, measure};
 use crate::prove::document::Proof;
 use crate::prove::{self, Means, prove};
 use crate::report::document::{Beyond, BeyondFinding, Word};
@@ -83,9 +84,9 @@ fn of_space(report: &SpaceReport) -> Vec<BeyondFinding> {
     report.findings.iter().map(finding).collect()
 }
 
-/// Every malformed call of every tool, held to what it is owed and mended from its error.
+/// Every malformed call of every tool, frames on the wire included, held to what it is owed and mended from its error.
 fn mended() -> Result<Beyond, String> {
-    let errors = measure(&Measuring::default())?;
+    let errors = measure(&Measuring { wire: Some(Wire::of(program())), ..Measuring::default() })?;
     let bars: Vec<String> = errors.bars.iter().map(fixable::terminal::bar).collect();
     Ok(Beyond {
         what: "mended".to_owned(),
@@ -99,7 +100,7 @@ fn of_errors(errors: &Errors) -> Vec<BeyondFinding> {
     let worst = errors.worst.iter().filter(|_| errors.verdict != Word::Ok).map(|worst| BeyondFinding {
         rule: "error-fixable".to_owned(),
         message: format!("{} {}: {} It was answered `{}`.", worst.tool, worst.label, worst.lacks, worst.answered),
-        replay: format!("misrule errors {}", worst.tool),
+        replay: format!("misrule malform {} {}", worst.tool, worst.label),
     });
     worst.collect()
 }

@@ -2,14 +2,17 @@
 
 use clap::Args;
 
-use super::{Console, Ended, Refusal, malform};
-use crate::fixable::{Measuring, measure, terminal};
+use super::{Console, Ended, Refusal, World, malform, program};
+use crate::fixable::{Measuring, Wire, measure, terminal};
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
     /// Only these tools; all unless named.
     #[arg(value_name = "TOOL")]
     tools: Vec<String>,
+    /// Only in simulation, or only the frames on the wire; both unless named.
+    #[arg(long)]
+    world: Option<World>,
     /// The document.
     #[arg(long)]
     json: bool,
@@ -17,7 +20,12 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     malform::check(&arguments.tools)?;
-    let measuring = Measuring { tools: arguments.tools.clone(), ..Measuring::default() };
+    let measuring = Measuring {
+        tools: arguments.tools.clone(),
+        wire: (!matches!(arguments.world, Some(World::Sim))).then(|| Wire::of(program())),
+        frames_only: matches!(arguments.world, Some(World::Wire)),
+        ..Measuring::default()
+    };
     let errors = measure(&measuring).map_err(|why| Refusal::could_not_run(&why))?;
     console.say(&if arguments.json { errors.to_json() } else { terminal::write(&errors, console.called) });
     Ok(errors.verdict.exit_code())

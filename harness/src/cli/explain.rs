@@ -7,7 +7,9 @@ use giftgenius::error::{Code, ErrorType, Next};
 use giftgenius::policy::Policy;
 
 use super::{Common, Console, Ended, Refusal, load};
-use crate::fault::{Fault, explain, menu};
+use crate::fault::menu::{self, Breadth};
+use crate::fault::site::Place;
+use crate::fault::{Fault, explain};
 use crate::oracle::bounded::BOUNDED;
 use crate::oracle::bounds::{self, Bounds};
 use crate::provider::{OperationSpec, operations};
@@ -101,15 +103,18 @@ fn fault(word: &str) -> Option<String> {
     let mut out = head(fault.name, &format!("a fault, {}", fault.moment.name()));
     paragraph(&mut out, fault.text);
     paragraph(&mut out, &format!("written: {}", fault.example));
-    let places: Vec<_> = operations::ALL
-        .iter()
-        .filter(|operation| menu::full(**operation).iter().any(|possible| possible.name() == fault.name))
-        .map(|operation| operation.label)
-        .collect();
-    let places = match places.len() {
-        0 => "every provider, as `provider.NAME`".to_owned(),
-        all if all == operations::ALL.len() => "every operation".to_owned(),
-        _ => places.join(", "),
+    let can = |place: &Place| {
+        Breadth::ALL.iter().flat_map(|breadth| breadth.at(*place)).any(|possible| possible.name() == fault.name)
+    };
+    let places: Vec<_> = Place::all().filter(can).map(Place::label).collect();
+    let operations = Place::all().filter(|place| place.operation().is_some() && can(place)).count();
+    let places = if places.is_empty() {
+        "every provider, as `provider.NAME`".to_owned()
+    } else if operations == operations::ALL.len() {
+        let others: Vec<_> = places[operations..].iter().map(|place| format!(", {place}")).collect();
+        format!("every operation{}", others.concat())
+    } else {
+        places.join(", ")
     };
     paragraph(&mut out, &format!("possible at: {places}"));
     if ["missing_field", "wrong_type"].contains(&fault.name) {

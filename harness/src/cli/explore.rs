@@ -82,7 +82,7 @@ pub(super) enum Menu {
     Core,
     /// Nothing but the ways in which the host misbehaves.
     Host,
-    /// The core menu, and calls that the host malforms.
+    /// The core menu, with calls that the host malforms in place of its other ways.
     Malformed,
 }
 

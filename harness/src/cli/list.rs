@@ -6,8 +6,8 @@ use clap::Args;
 
 use super::{Common, Console, Ended, Refusal, load};
 use crate::fault::menu::{self, Breadth};
-use crate::fault::{ProviderFault, explain};
-use crate::provider::operations;
+use crate::fault::site::Place;
+use crate::fault::{Fault, ProviderFault, explain};
 use crate::report::terminal::{WIDTH, wrap};
 use crate::{defect, oracle};
 
@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     /// List the oracles instead.
     #[arg(long, conflicts_with_all = ["sites", "defects", "names"])]
     oracles: bool,
-    /// List the operations instead, with the faults that can strike each.
+    /// List the places instead that a plan may name, with the faults that can strike at each.
     #[arg(long, conflicts_with_all = ["defects", "names"])]
     sites: bool,
     /// List the planted bugs of `misrule prove` instead.
@@ -105,22 +105,30 @@ fn defects() -> String {
 
 fn sites() -> String {
     let mut out = String::new();
-    for operation in operations::ALL {
-        let mut names: Vec<&str> = menu::full(operation).iter().map(crate::fault::Fault::name).collect();
-        names.dedup();
-        put(&mut out, operation.label);
-        for line in wrap(&names.join(", "), WIDTH - 4).lines() {
-            put(&mut out, &format!("    {line}"));
-        }
+    for place in Place::all() {
+        // A menu of its own may have what the full one leaves out.
+        let on_any = Breadth::ALL.into_iter().flat_map(|breadth| breadth.at(place)).map(Fault::name);
+        place_with(&mut out, place.label(), on_any);
     }
     for provider in giftgenius::ports::Provider::ALL {
-        put(&mut out, &format!("provider.{}", provider.name()));
-        let mut names: Vec<&str> = menu::over_time(Breadth::Full).iter().map(ProviderFault::name).collect();
-        names.dedup();
-        put(&mut out, &format!("    {}", names.join(", ")));
+        let names = menu::over_time(Breadth::Full).iter().map(ProviderFault::name);
+        place_with(&mut out, &format!("provider.{}", provider.name()), names);
     }
     put(&mut out, "`payment.charge#2` is the second charge to arrive, `payment.charge@3#1` the first for step 3");
     out
+}
+
+fn place_with(out: &mut String, label: &str, names: impl Iterator<Item = &'static str>) {
+    let mut listed: Vec<&str> = Vec::new();
+    for name in names {
+        if !listed.contains(&name) {
+            listed.push(name);
+        }
+    }
+    put(out, label);
+    for line in wrap(&listed.join(", "), WIDTH - 4).lines() {
+        put(out, &format!("    {line}"));
+    }
 }
 
 fn put(out: &mut String, line: &str) {

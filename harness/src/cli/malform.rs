@@ -3,9 +3,10 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Console, Ended, Refusal};
-use crate::fixable::{listing, shown, terminal};
-use crate::malform::{BadLabel, Label};
+use super::{Console, Ended, Refusal, program};
+use crate::fixable::{Wire, listing, shown, terminal, wire};
+use crate::malform::{BadLabel, Class, Label};
+use crate::report::document::Word;
 use crate::suggest;
 
 #[derive(Args, Debug)]
@@ -26,6 +27,9 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     check(&named)?;
     if let (Some(tool), Some(label)) = (&arguments.tool, &arguments.label) {
         let label: Label = label.parse().map_err(|bad: BadLabel| Refusal::unusable(&bad.to_string()))?;
+        if label.class == Class::Envelope {
+            return frame(tool, &label, console);
+        }
         let turns = shown::show(tool, &label).map_err(|why| Refusal::unusable(&why))?;
         console.say(&terminal::turns(&turns));
         return Ok(0);
@@ -38,6 +42,17 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     };
     console.say(&text);
     Ok(0)
+}
+
+/// A frame is sent to the real system, over both transports.
+fn frame(tool: &str, label: &Label, console: &mut Console<'_>) -> Ended {
+    let known = listing::listings(&[tool.to_owned()]).map_err(|why| Refusal::could_not_run(&why))?;
+    let listed = known.iter().flat_map(|tool| &tool.cases).find(|case| case.label == label.to_string());
+    let listed = listed.ok_or_else(|| Refusal::unusable(&shown::unknown(tool, label)))?;
+    let shown = wire::show(tool, label, &Wire::of(program())).map_err(|why| Refusal::could_not_run(&why))?;
+    console.say(&terminal::frame(listed, &shown));
+    let word = if shown.iter().all(|shown| shown.wrong.is_none()) { Word::Ok } else { Word::Broken };
+    Ok(word.exit_code())
 }
 
 /// Refuses a tool that there is not.

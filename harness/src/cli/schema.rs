@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::Console;
+use crate::fixable::document as errors;
 use crate::prove::document;
 use crate::report::{exploration, json};
 use crate::scenario::schema as scenario;
@@ -24,6 +25,8 @@ enum Format {
     Exploration,
     /// prove.json.
     Proof,
+    /// What `misrule errors --json` prints.
+    Errors,
 }
 
 pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> u8 {
@@ -32,6 +35,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> u8 {
         Format::Report => json::schema(),
         Format::Exploration => exploration::schema(),
         Format::Proof => document::schema(),
+        Format::Errors => errors::schema(),
     });
     0
 }

@@ -111,12 +111,19 @@ pub fn full(place: impl Into<Place>) -> &'static [Fault] {
     &MENUS[place.into().index()]
 }
 
+/// Of the host's ways one a class: the same call again, the same purchase again and at once, a person who moves in the middle
+/// of it. `stubborn`, `loop`, `regenerate` and `concurrent` are more of the first two; the others leave the sale alone, or begin
+/// another one. With more of them three faults of the checkout would take longer than twenty seconds where a provider
+/// ignores keys.
+const CORE_OF_THE_HOST: [HostFault; 3] = [HostFault::Repeat, HostFault::DoubleClick, HostFault::GoBack];
+
 /// About fourteen faults: one for each moment and each way in which a client can take it.
 pub fn core(place: impl Into<Place>) -> &'static [Fault] {
     static MENUS: LazyLock<Vec<Vec<Fault>>> = LazyLock::new(|| {
         let menu = |place| match place {
             Place::Request(operation) => core_menu(operation),
-            Place::HostCall | Place::JournalRead => Vec::new(),
+            Place::HostCall => CORE_OF_THE_HOST.map(Fault::Host).to_vec(),
+            Place::JournalRead => Vec::new(),
             Place::JournalWrite => vec![Fault::Busy, Fault::Crash(CrashPoint::AfterWrite), Fault::Jump(Expiry::Lease)],
             Place::Webhook => vec![Fault::Twice, Fault::Late, Fault::Never],
         };

@@ -24,6 +24,8 @@ pub struct Errors {
     pub cases: u64,
     /// Malformed calls that were made.
     pub sent: u64,
+    /// Of these, frames that were sent to the real system, each on stdio and over HTTP.
+    pub frames: u64,
     /// Of these, those that were answered otherwise than is owed.
     pub answered_otherwise: u64,
     /// By tool and class, worst first.
@@ -110,14 +112,14 @@ pub struct Beyond {
 /// What differs from run to run.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Measured {
-    /// Time spent in making, judging and mending the calls, on one core.
+    /// Time spent in making, judging and mending the simulated calls, on one core.
     pub elapsed_us: u64,
 }
 
 impl Errors {
-    /// Malformed calls a second on one core, each with its repair; `None` before there was one.
+    /// Simulated malformed calls a second on one core, each with its repair; `None` before there was one.
     pub fn cases_per_second(&self) -> Option<u64> {
-        self.sent.saturating_mul(1_000_000).checked_div(self.measured.elapsed_us)
+        (self.sent - self.frames).saturating_mul(1_000_000).checked_div(self.measured.elapsed_us)
     }
 
     /// The document as JSON.
@@ -126,6 +128,13 @@ impl Errors {
         text.push('\n');
         text
     }
+}
+
+/// The document's JSON Schema (2020-12), as a file.
+pub fn schema() -> String {
+    let mut text = serde_json::to_string_pretty(&schemars::schema_for!(Errors)).expect("a schema is plain data");
+    text.push('\n');
+    text
 }
 
 /// The figures by tool and class, worst first.

@@ -7,11 +7,10 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use super::prepare::Books;
+use super::prepare::{Books, Calls};
 use crate::choice::Choices;
 use crate::fault::plan::Plan;
 use crate::fault::site::Place;
-use crate::provider::ledger::EffectKind;
 use crate::scenario::model::Scenario;
 use crate::system::wiring::Wiring;
 use crate::trace::HostReply;
@@ -49,28 +48,6 @@ impl House {
         Self { world, runtime, quote_ttl: scenario.policy.quote_ttl, calls: AtomicU32::new(0) }
     }
 
-    /// Makes a call.
-    pub(super) fn call(&self, user: &str, tool: &str, arguments: Value) -> HostReply {
-        let number = self.calls.fetch_add(1, Ordering::Relaxed);
-        let call = OutgoingCall {
-            tool: tool.into(),
-            arguments: Arc::new(arguments),
-            user: user.into(),
-            correlation: format!("step-1.{number}").into(),
-            key_in_meta: None,
-            fault: None,
-        };
-        self.runtime.block_on(self.world.call(call))
-    }
-
-    /// Makes a call that must be accepted.
-    pub(super) fn must(&self, user: &str, tool: &str, arguments: Value) -> Result<Value, String> {
-        match self.call(user, tool, arguments) {
-            HostReply::Tool { structured, is_error: false } => Ok(Arc::unwrap_or_clone(structured)),
-            other => Err(format!("{tool} should be accepted before anything is malformed, but answered {other:?}")),
-        }
-    }
-
     /// Lets every quote that stands now run out.
     pub(super) fn wait_out_the_quote(&self) {
         self.runtime.block_on(async { self.world.wait(self.quote_ttl + Duration::from_secs(1)).await });
@@ -84,15 +61,27 @@ impl House {
         Marks { writes, effects }
     }
 
-    /// What stands of money.
-    pub(super) fn books(&self) -> Books {
-        let record = self.world.stage().recorder().lock();
-        let count = |kind| record.ledger.effects.iter().filter(|effect| effect.kind == kind).count();
-        Books { charges: count(EffectKind::Charge), refunds: count(EffectKind::Refund) }
-    }
-
     /// Whether its record has grown long.
     pub(super) fn is_worn(&self) -> bool {
         self.calls.load(Ordering::Relaxed) > CALLS_MAX
+    }
+}
+
+impl Calls for House {
+    fn call(&self, user: &str, tool: &str, arguments: Value) -> HostReply {
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        let call = OutgoingCall {
+            tool: tool.into(),
+            arguments: Arc::new(arguments),
+            user: user.into(),
+            correlation: format!("step-1.{number}").into(),
+            key_in_meta: None,
+            fault: None,
+        };
+        self.runtime.block_on(self.world.call(call))
+    }
+
+    fn books(&self) -> Books {
+        Books::of(&self.world.stage().recorder().lock().ledger)
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::house::House;
-use super::prepare::{Books, USER, adds};
+use super::prepare::{Books, Calls, USER, adds};
 use crate::malform::{Case, Expected, Published, Remedy, Sent, pointer};
 use crate::repair::{Agent, Answer, TURNS_MAX};
 use crate::trace::HostReply;
@@ -60,14 +60,15 @@ pub(super) fn judge(house: &House, tool: &Published<'_>, valid: &Value, case: &C
 }
 
 /// A call with its answer.
-struct Turn {
-    name: String,
-    arguments: Value,
-    reply: HostReply,
+pub(super) struct Turn {
+    pub(super) name: String,
+    pub(super) arguments: Value,
+    pub(super) reply: HostReply,
 }
 
-fn mend(
-    house: &House,
+/// Mends a call that was refused, from its error alone. The error says why no message could have mended it.
+pub(super) fn mend(
+    house: &dyn Calls,
     tool: &Published<'_>,
     valid: &Value,
     case: &Case,
@@ -172,12 +173,12 @@ fn first_difference(wanted: &Value, got: &Value, at: &str) -> String {
     }
 }
 
-fn accepted(reply: &HostReply) -> bool {
+pub(super) fn accepted(reply: &HostReply) -> bool {
     matches!(reply, HostReply::Tool { is_error: false, .. })
 }
 
 /// How an answer is not the one that is owed.
-fn wrong(expected: &Expected, reply: &HostReply, unchanged: bool, no_money_moved: bool) -> Option<String> {
+pub(super) fn wrong(expected: &Expected, reply: &HostReply, unchanged: bool, no_money_moved: bool) -> Option<String> {
     let error = match reply {
         HostReply::Tool { structured, is_error: true } => structured.get("error"),
         _ => None,
@@ -214,13 +215,23 @@ fn wrong(expected: &Expected, reply: &HostReply, unchanged: bool, no_money_moved
             HostReply::Tool { .. } => Some(format!("the error does not name {place}")),
             other => Some(format!("it was answered `{}`", told(other))),
         },
-        Expected::Protocol(_) => match reply {
+        Expected::Protocol(error) => match reply {
+            HostReply::Protocol { code, .. } if *code != error.code() => {
+                Some(format!("it should be {} ({}); it was answered `{}`", error.code(), error.name(), told(reply)))
+            }
             HostReply::Protocol { .. } if unchanged => None,
             HostReply::Protocol { .. } => Some(String::from("it was refused, and something was changed all the same")),
             other => Some(format!("it should be an error of the protocol; it was answered `{}`", told(other))),
         },
+        Expected::EachAnswered => (!accepted(reply)).then(|| format!("it was answered `{}`", told(reply))),
         Expected::None(_) => None,
     }
+}
+
+/// Whether the arguments were refused as invalid.
+pub(super) fn is_invalid(reply: &HostReply) -> bool {
+    matches!(reply, HostReply::Tool { structured, is_error: true }
+        if structured.pointer("/error/code").and_then(Value::as_str) == Some(INVALID))
 }
 
 /// GiftGenius's code for arguments that its schema does not take.

@@ -96,7 +96,8 @@ fn owed(expected: &Expected) -> String {
         Expected::Failed => String::from("a tool error: it is not there"),
         Expected::Accepted(why) => format!("accepted: {why}"),
         Expected::Open(_) => String::from("accepted, or refused by a rule of its own"),
-        Expected::Protocol(word) => format!("protocol error: {word}"),
+        Expected::Protocol(error) => format!("protocol error {}: {}", error.code(), error.name()),
+        Expected::EachAnswered => String::from("each is answered, and one at least accepted"),
         Expected::None(_) => String::from("none is owed"),
     }
 }

@@ -15,7 +15,9 @@ use crate::system::wiring::Wiring;
 use super::document::{Bar, Beyond, Errors, FORMAT, Measured, bars, rows, worst};
 use super::house::House;
 use super::judge::{Judged, judge, short};
-use super::prepare::{Before, Prepared, prepare};
+use super::prepare::{Before, Prepared, must, prepare};
+use super::wire::Wire;
+use super::wire::sweep::{self, Received};
 
 /// What is measured.
 #[derive(Clone, Default)]
@@ -26,11 +28,15 @@ pub struct Measuring {
     pub shop: Option<Shop>,
     /// Parts that are put into the system from outside, made anew for each world.
     pub wiring: Option<fn() -> Arc<dyn Wiring>>,
+    /// Where frames are sent; they are not without it.
+    pub wire: Option<Wire>,
+    /// Whether everything else than frames is left out.
+    pub frames_only: bool,
 }
 
 impl Measuring {
     /// Whether other tools are named, and not this one.
-    fn skips(&self, tool: &str) -> bool {
+    pub(super) fn skips(&self, tool: &str) -> bool {
         !self.tools.is_empty() && !self.tools.iter().any(|name| name == tool)
     }
 }
@@ -58,11 +64,17 @@ pub fn measure(measuring: &Measuring) -> Result<Errors, String> {
         sending += took;
         made.extend(of_tool.into_iter().map(|(case, judged)| Made { tool: spec.name, case, judged }));
     }
+    if let Some(wire) = &measuring.wire {
+        for Received { tool, label, judged } in sweep::send(measuring, wire)? {
+            let of_frame = made.iter_mut().find(|made| made.tool == tool && made.case.label == label);
+            of_frame.expect("the wire has the frames that simulation lists").judged = Some(judged);
+        }
+    }
     Ok(told(&made, sending))
 }
 
 /// Where the calls are made: an ordinary shop on an ordinary day.
-fn scenario(measuring: &Measuring) -> Result<Scenario, String> {
+pub(super) fn scenario(measuring: &Measuring) -> Result<Scenario, String> {
     const TEXT: &str = "title = \"Malformed calls\"\nlesson = \"Every error can be repaired from.\"\n\n[[script]]\n\
                         call = \"get_payment_methods\"\n";
     let parsed = parse(TEXT, "fixable/measured", "fixable/measured.toml".as_ref(), &Known::of_giftgenius());
@@ -110,7 +122,7 @@ impl Bench<'_> {
     ) -> Result<(), String> {
         let mut kept: Option<House> = None;
         for (number, case) in all.into_iter().enumerate() {
-            if matches!(case.sent, Sent::Frame(_) | Sent::Nothing) {
+            if self.measuring.frames_only || matches!(case.sent, Sent::Frame(_) | Sent::Nothing) {
                 judged.push((case, None));
                 continue;
             }
@@ -126,7 +138,7 @@ impl Bench<'_> {
                         Some(house) => house,
                         None => self.house(before)?.0,
                     };
-                    house.must(super::prepare::USER, self.tool.name, first.clone())?;
+                    must(&house, super::prepare::USER, self.tool.name, first.clone())?;
                     house
                 }
             };
@@ -194,7 +206,9 @@ fn told(made: &[Made], sending: Duration) -> Errors {
             None => beyond.push(Beyond { why: why.to_owned(), cases: vec![name] }),
         }
     }
-    let sent = made.iter().filter(|made| made.judged.is_some()).count() as u64;
+    let sent = made.iter().filter(|made| made.judged.is_some());
+    let frames = sent.clone().filter(|made| made.case.label.class == Class::Envelope).count() as u64;
+    let sent = sent.count() as u64;
     Errors {
         format: FORMAT,
         misrule: env!("CARGO_PKG_VERSION").to_owned(),
@@ -205,6 +219,7 @@ fn told(made: &[Made], sending: Duration) -> Errors {
         beyond,
         cases: made.len() as u64,
         sent,
+        frames,
         answered_otherwise: wrong as u64,
         measured: Measured { elapsed_us: u64::try_from(sending.as_micros()).unwrap_or(u64::MAX) },
     }

@@ -1,10 +1,14 @@
 //! What each tool of GiftGenius needs before it can be called well: the calls that come first, and the valid call
 //! itself, with every field that it can have.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::house::House;
 use crate::malform::Stranger;
+use crate::provider::ledger::{EffectKind, Ledger};
+use crate::trace::HostReply;
 
 /// Whom the calls are made for, and who has things of their own.
 pub(super) const USER: &str = "ada";
@@ -37,12 +41,37 @@ pub(super) struct Books {
     pub(super) refunds: usize,
 }
 
+impl Books {
+    /// What a ledger holds.
+    pub(super) fn of(ledger: &Ledger) -> Self {
+        let count = |kind| ledger.effects.iter().filter(|effect| effect.kind == kind).count();
+        Self { charges: count(EffectKind::Charge), refunds: count(EffectKind::Refund) }
+    }
+}
+
 /// What an accepted call of a tool adds to the books.
 pub(super) fn adds(tool: &str) -> Books {
     match tool {
         "create_order" => Books { charges: 1, refunds: 0 },
         "cancel_order" => Books { charges: 0, refunds: 1 },
         _ => Books::default(),
+    }
+}
+
+/// A place where calls are made, one after the other.
+pub(super) trait Calls {
+    /// Makes a call.
+    fn call(&self, user: &str, tool: &str, arguments: Value) -> HostReply;
+
+    /// What stands of money.
+    fn books(&self) -> Books;
+}
+
+/// Makes a call that must be accepted. The error is a sentence.
+pub(super) fn must(calls: &dyn Calls, user: &str, tool: &str, arguments: Value) -> Result<Value, String> {
+    match calls.call(user, tool, arguments) {
+        HostReply::Tool { structured, is_error: false } => Ok(Arc::unwrap_or_clone(structured)),
+        other => Err(format!("{tool} should be accepted before anything is malformed, but answered {other:?}")),
     }
 }
 
@@ -59,8 +88,8 @@ pub(super) fn prepare(house: &House, tool: &str, before: Before) -> Result<Prepa
     let needs = Needs::of(tool);
     let mut strangers = Vec::new();
     if before == Before::Strangers {
-        let theirs = make(house, SOMEBODY_ELSE, Needs::ORDER)?;
-        let late = make(house, USER, Needs::SESSION)?;
+        let theirs = make(house, SOMEBODY_ELSE, Needs::ORDER, "")?;
+        let late = make(house, USER, Needs::SESSION, "")?;
         house.wait_out_the_quote();
         let stranger = |pointer: &str, variant, value: String| Stranger {
             pointer: pointer.to_owned(),
@@ -75,12 +104,19 @@ pub(super) fn prepare(house: &House, tool: &str, before: Before) -> Result<Prepa
             stranger("/promo_code", "expired", String::from("EXPIRED20")),
         ];
     }
-    let made = if before == Before::Nothing { Made::default() } else { make(house, USER, needs)? };
-    Ok(Prepared { valid: valid(tool, &made), strangers })
+    let made = if before == Before::Nothing { Made::default() } else { make(house, USER, needs, "")? };
+    Ok(Prepared { valid: valid(tool, &made, ""), strangers })
+}
+
+/// Makes the calls that a tool's valid one needs, in a place where others were made before, and gives the valid one.
+/// `mark` tells its keys from those before.
+pub(super) fn prepare_anew(calls: &dyn Calls, tool: &str, mark: &str) -> Result<Value, String> {
+    let made = make(calls, USER, Needs::of(tool), mark)?;
+    Ok(valid(tool, &made, mark))
 }
 
 /// The valid call of a tool, with every field that it can have.
-fn valid(tool: &str, made: &Made) -> Value {
+fn valid(tool: &str, made: &Made, mark: &str) -> Value {
     match tool {
         "search_products" => json!({
             "query": "tea", "category": "home", "budget": 9_900, "currency": "EUR", "limit": 7,
@@ -91,13 +127,14 @@ fn valid(tool: &str, made: &Made) -> Value {
         }),
         "create_checkout_session" => json!({
             "items": [{"sku": "tea-set", "quantity": 2}], "currency": "EUR", "promo_code": "WELCOME10",
-            "budget": 99_900, "workflow_id": made.workflow, "idempotency_key": "a-quote-for-ada",
+            "budget": 99_900, "workflow_id": made.workflow, "idempotency_key": format!("a-quote-for-ada{mark}"),
         }),
         "create_order" => json!({
-            "checkout_session_id": made.session, "payment_method_id": "pm_visa", "idempotency_key": "a-purchase-by-ada",
+            "checkout_session_id": made.session, "payment_method_id": "pm_visa",
+            "idempotency_key": format!("a-purchase-by-ada{mark}"),
         }),
         "get_order" => json!({ "order_id": made.order }),
-        "cancel_order" => json!({ "order_id": made.order, "idempotency_key": "a-change-of-mind" }),
+        "cancel_order" => json!({ "order_id": made.order, "idempotency_key": format!("a-change-of-mind{mark}") }),
         "user_navigated_to_step" => json!({ "workflow_id": made.workflow, "step": "generate_ideas" }),
         "get_workflow" => json!({ "workflow_id": made.workflow }),
         // Without fields; or a tool that nobody has described here yet: what it publishes as an example is tried.
@@ -136,25 +173,26 @@ impl Needs {
     }
 }
 
-fn make(house: &House, user: &str, needs: Needs) -> Result<Made, String> {
+fn make(calls: &dyn Calls, user: &str, needs: Needs, mark: &str) -> Result<Made, String> {
     let mut made = Made::default();
     let told = |answer: &Value, field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     if needs.workflow {
         // Few ideas: what is found is of no concern here, and costs its time. The budget holds for what is quoted later.
         let few = json!({"occasion": "new-baby", "recipient": "baby", "budget": 99_900, "limit": 1});
-        let answer = house.must(user, "suggest_gifts", few)?;
+        let answer = must(calls, user, "suggest_gifts", few)?;
         made.workflow = told(&answer, "workflow_id");
     }
     if needs.session {
         let quote = json!({"items": [{"sku": "tea-set", "quantity": 1}], "currency": "EUR"});
-        let answer = house.must(user, "create_checkout_session", quote)?;
+        let answer = must(calls, user, "create_checkout_session", quote)?;
         (made.session, made.workflow) = (told(&answer, "checkout_session_id"), told(&answer, "workflow_id"));
     }
     if needs.order {
         let pay = json!({
-            "checkout_session_id": made.session, "payment_method_id": "pm_visa", "idempotency_key": format!("first-{user}"),
+            "checkout_session_id": made.session, "payment_method_id": "pm_visa",
+            "idempotency_key": format!("first-{user}{mark}"),
         });
-        made.order = told(&house.must(user, "create_order", pay)?, "order_id");
+        made.order = told(&must(calls, user, "create_order", pay)?, "order_id");
     }
     Ok(made)
 }

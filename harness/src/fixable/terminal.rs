@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::document::{Bar, Errors, Row};
-use super::listing::Listing;
+use super::listing::{Listed, Listing};
 use super::shown::Turn;
+use super::wire::Shown;
 use crate::malform::Class;
 use crate::report::document::Word;
 use crate::report::terminal::{WIDTH, with_exit, wrap};
@@ -54,7 +55,7 @@ pub fn write(errors: &Errors, called: &str) -> String {
     let code = errors.verdict.exit_code();
     let last = match errors.verdict {
         Word::Ok => "all is well: every error can be repaired from".to_owned(),
-        _ => format!("next: mend the messages above, worst first; `{called} malform TOOL` lists what is sent"),
+        _ => format!("next: mend the messages above, worst first; `{called} malform TOOL LABEL` shows one"),
     };
     put(&mut out, &with_exit(&last, code, WIDTH));
     out
@@ -65,7 +66,8 @@ pub fn summary(errors: &Errors) -> String {
     let bars: Vec<String> = errors.bars.iter().map(bar).collect();
     let rate = errors
         .cases_per_second()
-        .map_or_else(String::new, |rate| format!("; {} cases/s on one core", units::grouped(rate)));
+        .filter(|rate| *rate > 0)
+        .map_or_else(String::new, |rate| format!("; {} simulated cases/s on one core", units::grouped(rate)));
     format!("{}; {}{rate}", said(errors), bars.join(", "))
 }
 
@@ -75,7 +77,15 @@ pub fn said(errors: &Errors) -> String {
         0 => String::from("all answered as is owed"),
         some => format!("{} answered otherwise than is owed", units::grouped(some)),
     };
-    format!("{} malformed calls, {} sent: {otherwise}", units::grouped(errors.cases), units::grouped(errors.sent))
+    let frames = match errors.frames {
+        0 => String::new(),
+        frames => format!(", {} of them as raw frames on stdio and over HTTP", units::grouped(frames)),
+    };
+    format!(
+        "{} malformed calls, {} sent{frames}: {otherwise}",
+        units::grouped(errors.cases),
+        units::grouped(errors.sent)
+    )
 }
 
 /// A bar in words.
@@ -139,6 +149,26 @@ pub fn turns(turns: &[Turn]) -> String {
             (true, _) => String::from("not mended: nothing more can be read from the error"),
         },
     );
+    out
+}
+
+/// One frame with its answers over both transports, what mended it, and what it is owed.
+pub fn frame(listed: &Listed, shown: &[Shown]) -> String {
+    let mut out = String::new();
+    put(&mut out, &format!("{}: {}", listed.label, listed.sent_short()));
+    put(&mut out, &format!("owed: {}", listed.expected));
+    put(&mut out, &format!("its error can tell: {}", listed.remedy));
+    for shown in shown {
+        put(&mut out, "");
+        put(&mut out, &format!("over {}", shown.transport.name()));
+        let laid_out = if shown.turns.is_empty() { String::from("no answer\n") } else { turns(&shown.turns) };
+        for line in laid_out.lines() {
+            put(&mut out, &format!("  {line}"));
+        }
+        if let Some(wrong) = &shown.wrong {
+            put(&mut out, &format!("  not as is owed: {wrong}"));
+        }
+    }
     out
 }
 

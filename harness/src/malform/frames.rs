@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::maker::{Maker, Unlabelled};
-use super::{Class, Expected, Remedy, Sent, When};
+use super::missing::{Everything, everything};
+use super::{Class, Expected, ProtocolError, Remedy, Sent, When, pointer};
 
 const CLASS: Class = Class::Envelope;
 
@@ -35,24 +36,29 @@ enum Kind {
     Batch,
     UnknownMethod,
     WrongVersion,
+    DuplicateId,
     IdNull,
     IdAsObject,
     TenMegabytes,
     Deep,
     InvalidUtf8,
-    Nul,
+    NulByte,
+    NulEscaped,
     LoneSurrogate,
     Empty,
 }
 
-/// JSON-RPC's words for its errors, as [`Expected::Protocol`] has them.
-const INVALID_PARAMS: &str = "invalid params";
-const INVALID_REQUEST: &str = "invalid request";
-const PARSE_ERROR: &str = "parse error";
-const METHOD_NOT_FOUND: &str = "method not found";
+/// Why no message mends a frame, by what is wrong with it.
+const PLATFORM_MADE: &str = "the platform makes the frame around the arguments, and no model sees it";
+const UNREADABLE: &str = "what cannot be read as JSON says nothing of what was meant";
+const UNREAD: &str = "what is over a bound is not read, so nothing in it can be told";
+const AMBIGUOUS: &str = "which of two values under one name counts is not guessed";
+
+/// A field that no tool has, for values that no tool takes.
+const EXTRA: &str = "/note";
 
 impl Kind {
-    const ALL: [(Self, &'static str); 23] = [
+    const ALL: [(Self, &'static str); 25] = [
         (Self::ArgumentsAsString, "arguments_as_string"),
         (Self::ArgumentsAsList, "arguments_as_list"),
         (Self::ArgumentsAbsent, "arguments_absent"),
@@ -68,60 +74,67 @@ impl Kind {
         (Self::Batch, "batch"),
         (Self::UnknownMethod, "unknown_method"),
         (Self::WrongVersion, "wrong_version"),
+        (Self::DuplicateId, "duplicate_id"),
         (Self::IdNull, "id_null"),
         (Self::IdAsObject, "id_as_object"),
         (Self::TenMegabytes, "ten_megabytes"),
         (Self::Deep, "ten_thousand_deep"),
         (Self::InvalidUtf8, "invalid_utf8"),
-        (Self::Nul, "nul_byte"),
+        (Self::NulByte, "nul_byte"),
+        (Self::NulEscaped, "nul_escaped"),
         (Self::LoneSurrogate, "lone_surrogate"),
         (Self::Empty, "empty"),
     ];
 
-    fn expected(self, takes_nothing: bool) -> Expected {
-        match self {
+    /// What is owed, and what an error can tell; `None` where there is no such frame of this call.
+    fn judged(self, maker: &Maker<'_>) -> Option<(Expected, Remedy)> {
+        let whole = || Expected::Refused(vec![String::new()]);
+        Some(match self {
+            Self::ArgumentsAsString | Self::ArgumentsAsList | Self::EncodedTwice => (whole(), Remedy::Restored),
+            Self::ArgumentsAsNumber => (whole(), everything(maker).remedy),
             // A call without arguments is a call with none (MCP, `params.arguments` is optional).
-            Self::ArgumentsAbsent | Self::ArgumentsNull if takes_nothing => {
-                Expected::Accepted("the tool needs no arguments")
+            Self::ArgumentsAbsent | Self::ArgumentsNull if maker.tool.takes(&json!({})) => {
+                (Expected::Accepted("the tool needs no arguments"), Remedy::Needless)
             }
-            Self::ArgumentsAsString
-            | Self::ArgumentsAsList
-            | Self::ArgumentsAbsent
-            | Self::ArgumentsNull
-            | Self::ArgumentsAsNumber
-            | Self::EncodedTwice => Expected::Refused(vec![String::new()]),
-            Self::DuplicateKeys | Self::Deep | Self::TenMegabytes | Self::Nul => Expected::Open(String::new()),
-            Self::ParamsAsList | Self::NameAsNumber | Self::NameAbsent => Expected::Protocol(INVALID_PARAMS),
-            Self::Truncated | Self::NotJson | Self::InvalidUtf8 | Self::LoneSurrogate | Self::Empty => {
-                Expected::Protocol(PARSE_ERROR)
+            Self::ArgumentsAbsent | Self::ArgumentsNull => {
+                let Everything { required, remedy } = everything(maker);
+                (Expected::Refused(required), remedy)
             }
-            Self::Batch | Self::WrongVersion | Self::IdNull | Self::IdAsObject => Expected::Protocol(INVALID_REQUEST),
-            Self::UnknownMethod => Expected::Protocol(METHOD_NOT_FOUND),
-        }
-    }
-
-    fn remedy(self) -> Remedy {
-        match self {
-            Self::ArgumentsAsString | Self::ArgumentsAsList | Self::EncodedTwice => Remedy::Restored,
-            _ => Remedy::Beyond("the platform makes the frame, not the model"),
-        }
+            Self::NulEscaped => {
+                let with_extra = pointer::with(maker.valid, EXTRA, json!("a\0b"));
+                let at = String::from(EXTRA);
+                if maker.tool.takes(&with_extra) {
+                    (Expected::Open(at), Remedy::Needless)
+                } else {
+                    (Expected::Refused(vec![at]), Remedy::Restored)
+                }
+            }
+            Self::DuplicateKeys if maker.valid.as_object().is_none_or(serde_json::Map::is_empty) => return None,
+            Self::DuplicateKeys => (Expected::Protocol(ProtocolError::InvalidParams), Remedy::Beyond(AMBIGUOUS)),
+            Self::Deep | Self::TenMegabytes => {
+                (Expected::Protocol(ProtocolError::InvalidRequest), Remedy::Beyond(UNREAD))
+            }
+            Self::ParamsAsList | Self::NameAsNumber | Self::NameAbsent => {
+                (Expected::Protocol(ProtocolError::InvalidParams), Remedy::Beyond(PLATFORM_MADE))
+            }
+            Self::Truncated | Self::NotJson | Self::InvalidUtf8 | Self::NulByte | Self::LoneSurrogate | Self::Empty => {
+                (Expected::Protocol(ProtocolError::Parse), Remedy::Beyond(UNREADABLE))
+            }
+            Self::Batch | Self::WrongVersion | Self::IdNull | Self::IdAsObject => {
+                (Expected::Protocol(ProtocolError::InvalidRequest), Remedy::Beyond(PLATFORM_MADE))
+            }
+            Self::UnknownMethod => (Expected::Protocol(ProtocolError::MethodNotFound), Remedy::Beyond(PLATFORM_MADE)),
+            Self::DuplicateId => (Expected::EachAnswered, Remedy::Needless),
+        })
     }
 }
 
 pub(super) fn make(maker: &mut Maker<'_>) {
-    if !maker.wants(CLASS) {
-        return;
-    }
-    let takes_nothing = maker.tool.takes(&json!({}));
     for (kind, variant) in Kind::ALL {
         maker.add(CLASS, "", variant, |maker| {
+            let (expected, remedy) = kind.judged(maker)?;
             let frame = Frame { tool: maker.tool.name.to_owned(), valid: maker.valid.clone(), kind };
-            Some(Unlabelled {
-                when: When::Ready,
-                sent: Sent::Frame(frame),
-                expected: kind.expected(takes_nothing),
-                remedy: kind.remedy(),
-            })
+            Some(Unlabelled { when: When::Ready, sent: Sent::Frame(frame), expected, remedy })
         });
     }
 }
@@ -145,15 +158,37 @@ impl Frame {
             Kind::Batch => "two requests in a list",
             Kind::UnknownMethod => "a method that there is not",
             Kind::WrongVersion => "JSON-RPC of version 1.0",
+            Kind::DuplicateId => "the valid call twice at once, under one id",
             Kind::IdNull => "null for the request's id",
             Kind::IdAsObject => "an object for the request's id",
             Kind::TenMegabytes => "an argument of ten megabytes",
             Kind::Deep => "arguments ten thousand levels deep",
             Kind::InvalidUtf8 => "bytes that are no UTF-8",
-            Kind::Nul => "a NUL byte escaped in a text",
+            Kind::NulByte => "a NUL byte in a text",
+            Kind::NulEscaped => "a NUL byte, escaped, in a field that there is not",
             Kind::LoneSurrogate => "half of a surrogate pair",
-            Kind::Empty => "nothing at all",
+            Kind::Empty => "nothing at all: an empty body; on stdio a blank line, which is no message",
         }
+    }
+
+    /// How often it is sent at once.
+    pub const fn times(&self) -> usize {
+        match self.kind {
+            Kind::DuplicateId => 2,
+            _ => 1,
+        }
+    }
+
+    /// Whether its id can be read for certain: an answer then carries it, else null.
+    pub const fn shows_its_id(&self) -> bool {
+        !matches!(self.kind, Kind::NotJson | Kind::Batch | Kind::IdNull | Kind::IdAsObject | Kind::Empty)
+    }
+
+    /// The arguments as the model wrote them, which it would mend: none are an empty object.
+    pub fn arguments(&self) -> Value {
+        let frame: Option<Value> = serde_json::from_slice(&self.bytes(0)).ok();
+        let arguments = frame.and_then(|frame| frame.pointer("/params/arguments").cloned());
+        arguments.filter(|arguments| !arguments.is_null()).unwrap_or_else(|| json!({}))
     }
 
     /// The bytes, as a request of this id.
@@ -201,7 +236,9 @@ impl Frame {
                 }
                 bytes
             }
-            Kind::Nul => raw("{\"note\":\"a\\u0000b\"}"),
+            Kind::NulByte => raw("{\"note\":\"a\0b\"}"),
+            Kind::NulEscaped => with(pointer::with(&self.valid, EXTRA, json!("a\0b"))),
+            Kind::DuplicateId => with(self.valid.clone()),
             Kind::LoneSurrogate => raw("{\"note\":\"\\ud800\"}"),
             Kind::Empty => Vec::new(),
         }

@@ -101,6 +101,21 @@ impl<'a> Maker<'a> {
             remedy,
         );
     }
+
+    /// The value of a field in another form, from which it can be told.
+    pub(super) fn told(&mut self, class: Class, field: &Field<'_>, variant: &str, new: Value) {
+        self.replace(class, field, variant, new, open(field), Remedy::Restored);
+    }
+
+    /// Another value in a field's place, from which nothing can be told.
+    pub(super) fn lost(&mut self, class: Class, field: &Field<'_>, variant: &str, new: Value) {
+        self.replace(class, field, variant, new, open(field), overwritten(field));
+    }
+}
+
+/// What is owed where the schema takes another value: a rule that no schema states may refuse it.
+pub(super) fn open(field: &Field<'_>) -> Expected {
+    Expected::Open(field.at.clone())
 }
 
 /// A case before it has its label.

@@ -35,18 +35,28 @@ pub(super) fn make(maker: &mut Maker<'_>) {
             several(maker, object, "all_required", &of_it);
         }
     }
-    let top: Vec<String> =
-        required.iter().filter(|field| field.parent.is_empty()).map(|field| field.at.clone()).collect();
-    let remedy = together(maker, &top.iter().map(String::as_str).collect::<Vec<_>>());
-    // Optional fields are gone too, and nobody can tell.
-    let remedy = match remedy {
-        Remedy::Replaced(_) => {
-            let all = maker.fields.iter().filter(|field| field.parent.is_empty()).map(|field| field.at.clone());
-            Remedy::Replaced(all.collect())
-        }
+    let Everything { required, remedy } = everything(maker);
+    maker.change((CLASS, "", "everything"), |_| json!({}), || required, OPTIONAL, remedy);
+}
+
+/// All arguments at once.
+pub(super) struct Everything {
+    /// The fields that must be there.
+    pub(super) required: Vec<String>,
+    /// What an error can tell where nothing of them is left.
+    pub(super) remedy: Remedy,
+}
+
+/// What becomes of a call without any argument.
+pub(super) fn everything(maker: &Maker<'_>) -> Everything {
+    let top = || maker.fields.iter().filter(|field| field.parent.is_empty());
+    let required: Vec<String> = top().filter(|field| field.required).map(|field| field.at.clone()).collect();
+    let remedy = match together(maker, &required.iter().map(String::as_str).collect::<Vec<_>>()) {
+        // Optional fields are gone too, and nobody can tell.
+        Remedy::Replaced(_) => Remedy::Replaced(top().map(|field| field.at.clone()).collect()),
         other => other,
     };
-    maker.change((CLASS, "", "everything"), |_| json!({}), || top.clone(), OPTIONAL, remedy);
+    Everything { required, remedy }
 }
 
 /// Several fields are left out at once: all of them are to be named.

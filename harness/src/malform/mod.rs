@@ -176,10 +176,47 @@ pub enum Expected {
     Accepted(&'static str),
     /// The schema takes it. A rule that no schema states may refuse it, and then names this place.
     Open(String),
-    /// An error of the protocol, in this word.
-    Protocol(&'static str),
+    /// This error of the protocol.
+    Protocol(ProtocolError),
+    /// Every request is answered, and one of them at least as the valid call is.
+    EachAnswered,
     /// No answer is owed, for this reason.
     None(&'static str),
+}
+
+/// The errors of JSON-RPC 2.0 (§5.1) that a malformed frame is owed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ProtocolError {
+    /// It is not JSON.
+    Parse,
+    /// It is no request.
+    InvalidRequest,
+    /// There is no such method.
+    MethodNotFound,
+    /// The method's parameters are not as it wants them.
+    InvalidParams,
+}
+
+impl ProtocolError {
+    /// JSON-RPC's word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Parse => "parse error",
+            Self::InvalidRequest => "invalid request",
+            Self::MethodNotFound => "method not found",
+            Self::InvalidParams => "invalid params",
+        }
+    }
+
+    /// JSON-RPC's code.
+    pub const fn code(self) -> i64 {
+        match self {
+            Self::Parse => -32700,
+            Self::InvalidRequest => -32600,
+            Self::MethodNotFound => -32601,
+            Self::InvalidParams => -32602,
+        }
+    }
 }
 
 /// What an error can tell of a mistake.

@@ -88,7 +88,7 @@ fn what_is_owed_follows_from_the_schema() {
         ("nesting:/mode:one_level_lower", refused("/files/0/mode")),
         ("nesting::in_arguments", refused("/arguments")),
         ("order:/folder_id:too_early", Expected::Failed),
-        ("tool::letter_dropped", Expected::Protocol("invalid params")),
+        ("tool::letter_dropped", Expected::Protocol(ProtocolError::InvalidParams)),
     ];
     for (label, expected) in table {
         assert_eq!(found(label).expected, expected, "{label}");
@@ -125,7 +125,7 @@ fn frames_are_bytes_that_are_broken_as_they_say() {
             _ => None,
         })
         .collect();
-    assert_eq!(frames.len(), 23);
+    assert_eq!(frames.len(), 25);
     for frame in &frames {
         let bytes = frame.bytes(5);
         let parsed = serde_json::from_slice::<Value>(&bytes).ok();
@@ -136,6 +136,7 @@ fn frames_are_bytes_that_are_broken_as_they_say() {
             "an object for the request's id",
             "a number for the tool's name",
             "no tool's name",
+            "the valid call twice at once, under one id",
         ];
         assert!(!whole || envelope_only.contains(&frame.about()), "{}", frame.about());
     }

@@ -1,7 +1,7 @@
 //! The tool has another name. No tool is called, so it is the protocol that answers.
 
 use super::maker::{Maker, Unlabelled};
-use super::{Class, Expected, Remedy, Sent, When, name};
+use super::{Class, Expected, ProtocolError, Remedy, Sent, When, name};
 
 const CLASS: Class = Class::Tool;
 
@@ -22,7 +22,7 @@ fn add(maker: &mut Maker<'_>, variant: &str, other: String, remedy: Remedy) {
         Some(Unlabelled {
             when: When::Ready,
             sent: Sent::ToTool(other),
-            expected: Expected::Protocol("invalid params"),
+            expected: Expected::Protocol(ProtocolError::InvalidParams),
             remedy,
         })
     });

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::fields::Field;
-use super::maker::{MADE_ELSEWHERE, Maker, overwritten};
-use super::{Class, Expected, Remedy, schema};
+use super::maker::{MADE_ELSEWHERE, Maker, open, overwritten};
+use super::{Class, Remedy, schema};
 
 const CLASS: Class = Class::Value;
 
@@ -19,34 +19,22 @@ pub(super) fn make(maker: &mut Maker<'_>) {
     }
 }
 
-fn told(maker: &mut Maker<'_>, field: &Field<'_>, variant: &str, new: Value) {
-    maker.replace(CLASS, field, variant, new, open(field), Remedy::Restored);
-}
-
-fn lost(maker: &mut Maker<'_>, field: &Field<'_>, variant: &str, new: Value) {
-    maker.replace(CLASS, field, variant, new, open(field), overwritten(field));
-}
-
-fn open(field: &Field<'_>) -> Expected {
-    Expected::Open(field.at.clone())
-}
-
 fn of_number(maker: &mut Maker<'_>, field: &Field<'_>, number: &serde_json::Number) {
     let bound = |keyword: &str| field.rule.get(keyword).and_then(Value::as_i64);
     if let Some(least) = bound("minimum").or_else(|| bound("exclusiveMinimum")) {
-        lost(maker, field, "below_the_range", json!(least.saturating_sub(1)));
+        maker.lost(CLASS, field, "below_the_range", json!(least.saturating_sub(1)));
     }
     if let Some(most) = bound("maximum").or_else(|| bound("exclusiveMaximum")) {
-        lost(maker, field, "above_the_range", json!(most.saturating_add(1)));
+        maker.lost(CLASS, field, "above_the_range", json!(most.saturating_add(1)));
     }
-    lost(maker, field, "zero", json!(0));
-    lost(maker, field, "negative", json!(number.as_i64().map_or(-1, |number| -number.abs())));
-    lost(maker, field, "past_64_bits", json!(1e30));
-    lost(maker, field, "past_the_signed", json!(u64::MAX));
+    maker.lost(CLASS, field, "zero", json!(0));
+    maker.lost(CLASS, field, "negative", json!(number.as_i64().map_or(-1, |number| -number.abs())));
+    maker.lost(CLASS, field, "past_64_bits", json!(1e30));
+    maker.lost(CLASS, field, "past_the_signed", json!(u64::MAX));
     if let Some(whole) = number.as_i64() {
         #[expect(clippy::cast_precision_loss, reason = "a mistake is made on purpose")]
         let euros = whole as f64 / 100.0 + 0.01;
-        lost(maker, field, "as_if_of_hundredths", json!(euros));
+        maker.lost(CLASS, field, "as_if_of_hundredths", json!(euros));
     }
 }
 
@@ -54,26 +42,26 @@ fn of_text(maker: &mut Maker<'_>, field: &Field<'_>, text: &str) {
     let listed = schema::listed(field.rule);
     let has_pattern = field.rule.get("pattern").is_some();
     if !listed.is_empty() || has_pattern {
-        told(maker, field, "lower_case", json!(text.to_lowercase()));
-        told(maker, field, "upper_case", json!(text.to_uppercase()));
-        told(maker, field, "padded", json!(format!(" {text} ")));
+        maker.told(CLASS, field, "lower_case", json!(text.to_lowercase()));
+        maker.told(CLASS, field, "upper_case", json!(text.to_uppercase()));
+        maker.told(CLASS, field, "padded", json!(format!(" {text} ")));
     }
     if !listed.is_empty() {
-        told(maker, field, "in_words", json!(text.replace('_', " ")));
+        maker.told(CLASS, field, "in_words", json!(text.replace('_', " ")));
         let mut letters: Vec<char> = text.chars().collect();
         if letters.len() > 4 {
             letters.remove(letters.len() / 2);
-            told(maker, field, "letter_dropped", json!(letters.into_iter().collect::<String>()));
+            maker.told(CLASS, field, "letter_dropped", json!(letters.into_iter().collect::<String>()));
         }
-        lost(maker, field, "not_in_the_list", json!("something_else"));
+        maker.lost(CLASS, field, "not_in_the_list", json!("something_else"));
     }
     if has_pattern {
-        lost(maker, field, "against_the_pattern", json!("?!"));
+        maker.lost(CLASS, field, "against_the_pattern", json!("?!"));
     }
     if field.name.to_lowercase().contains("currency") && text == "EUR" {
-        told(maker, field, "sign", json!("€"));
-        told(maker, field, "in_words", json!("euro"));
-        lost(maker, field, "unknown_currency", json!("XTS"));
+        maker.told(CLASS, field, "sign", json!("€"));
+        maker.told(CLASS, field, "in_words", json!("euro"));
+        maker.lost(CLASS, field, "unknown_currency", json!("XTS"));
     }
     if let Some(format) = field.rule.get("format").and_then(Value::as_str) {
         let wrong = match format {
@@ -81,7 +69,7 @@ fn of_text(maker: &mut Maker<'_>, field: &Field<'_>, text: &str) {
             "email" => "ada at example",
             _ => "::: not that :::",
         };
-        lost(maker, field, "against_the_format", json!(wrong));
+        maker.lost(CLASS, field, "against_the_format", json!(wrong));
     }
     // A key that is none needs no more than a new one.
     let remedy = if field.is_key() { Remedy::Replaced(vec![field.at.clone()]) } else { overwritten(field) };
@@ -98,16 +86,16 @@ fn of_text(maker: &mut Maker<'_>, field: &Field<'_>, text: &str) {
     }
     if let Some(least) = field.rule.get("minLength").and_then(Value::as_u64).filter(|least| *least > 1) {
         let short = "x".repeat(usize::try_from(least).unwrap_or(1).saturating_sub(1));
-        lost(maker, field, "too_short", json!(short));
+        maker.lost(CLASS, field, "too_short", json!(short));
     }
-    lost(maker, field, "only_spaces", json!("   "));
-    lost(maker, field, "with_a_nul", json!(format!("{text}\u{0}")));
+    maker.lost(CLASS, field, "only_spaces", json!("   "));
+    maker.lost(CLASS, field, "with_a_nul", json!(format!("{text}\u{0}")));
 }
 
 fn of_list(maker: &mut Maker<'_>, field: &Field<'_>, items: &[Value]) {
-    lost(maker, field, "empty", json!([]));
+    maker.lost(CLASS, field, "empty", json!([]));
     let most = field.rule.get("maxItems").and_then(Value::as_u64).and_then(|most| usize::try_from(most).ok());
     if let (Some(most), Some(first)) = (most.filter(|most| *most < 10_000), items.first()) {
-        lost(maker, field, "too_many", Value::Array(vec![first.clone(); most + 1]));
+        maker.lost(CLASS, field, "too_many", Value::Array(vec![first.clone(); most + 1]));
     }
 }

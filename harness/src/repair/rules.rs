@@ -61,7 +61,7 @@ impl Rules<'_> {
     /// A value for a place from the rule's default, the example, the rule's own examples, or the rule itself. A key is
     /// made up anew: one that was shown may be somebody's.
     fn offered(&mut self, at: &str) -> Option<Value> {
-        let (_, name) = pointer::split(at)?;
+        let Some((_, name)) = pointer::split(at) else { return self.anew() };
         if name.contains("idempoten") {
             self.keys += 1;
             return Some(json!(format!("repaired-{:08x}-{}", self.seed, self.keys)));
@@ -73,6 +73,19 @@ impl Rules<'_> {
             .or_else(|| schema::offered(rule))
             .cloned()
             .or_else(|| least(self.schema, rule))
+    }
+
+    /// All arguments, where what came in their place says nothing: those that must be there, each as it is offered.
+    fn anew(&mut self) -> Option<Value> {
+        let rule = schema::resolved(self.schema, self.schema);
+        if !schema::types(rule).contains(&"object") {
+            return None;
+        }
+        let mut members = serde_json::Map::new();
+        for name in schema::required(rule) {
+            members.insert(name.to_owned(), self.offered(&pointer::below("", name))?);
+        }
+        Some(Value::Object(members))
     }
 
     fn nearest_bound(&self, at: &str, value: &Value) -> Option<Value> {

@@ -78,6 +78,15 @@ fn without_a_suggestion_it_goes_by_schema_and_example() {
 }
 
 #[test]
+fn of_arguments_that_say_nothing_what_must_be_there_is_sent_anew() {
+    let told = json!([{"field": "", "error_type": "type", "expected": "an object"}]);
+    let next = after(&json!(7), &told).expect("it tries");
+    assert_eq!(next["items"], json!([{"sku": "tea", "quantity": 1}]), "the example's");
+    assert_eq!((&next["currency"], next.get("note")), (&json!("EUR"), None), "{next}");
+    assert!(next["idempotency_key"].as_str().is_some_and(|key| key.len() >= 8 && key != "shown-key"), "{next}");
+}
+
+#[test]
 fn a_missing_key_is_made_up_and_never_copied_from_the_example() {
     let mut sent = valid();
     sent.as_object_mut().expect("an object").remove("idempotency_key");

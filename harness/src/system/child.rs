@@ -149,9 +149,10 @@ async fn serve(settings: Settings, wiring: Option<&dyn Wiring>) -> Result<(), Fa
     };
     tokio::select! {
         biased;
-        served = serving => served.map_err(Failure::of("the server failed")),
-        () = over => Ok(()),
+        () = serving => {}
+        () = over => {}
     }
+    Ok(())
 }
 
 /// Production's adapters, each behind what lets misrule decide.

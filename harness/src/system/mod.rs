@@ -4,7 +4,8 @@
 //! [`child`] is what runs in there, with the decorators by which misrule decides from outside: [`announcing`] around the
 //! transport, [`store`] around the journal, [`clock`]. [`control`] are the lines that both sides speak over the child's
 //! stdin and stdout, [`channel`] is the child's end of them and [`conversation`] misrule's. [`process`] is the side that
-//! starts, watches, stops and kills it, [`stderr`] what it has to say.
+//! starts, watches, stops and kills it, [`stderr`] what it has to say. [`stdio`] is the same system on stdio, with nothing
+//! wired from outside.
 
 pub(crate) mod announcing;
 pub(crate) mod channel;
@@ -15,6 +16,7 @@ pub mod conversation;
 pub mod entropy;
 pub mod process;
 mod stderr;
+pub mod stdio;
 pub(crate) mod store;
 pub mod wiring;
 

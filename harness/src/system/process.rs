@@ -8,7 +8,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -44,12 +44,8 @@ impl Standby {
         Self::start_command(program, command)
     }
 
-    fn start_command(program: &Path, mut command: Command) -> Result<Self, RunError> {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        #[cfg(unix)]
-        command.process_group(0);
-        let child = command.spawn().map_err(|source| RunError::Spawn { program: program.to_owned(), source })?;
-        Ok(Self { program: program.to_owned(), child: Leash(child) })
+    fn start_command(program: &Path, command: Command) -> Result<Self, RunError> {
+        Ok(Self { program: program.to_owned(), child: Leash::start(program, command)? })
     }
 }
 
@@ -70,10 +66,7 @@ impl Process {
     /// `decide`. That it begins is [`Self::begins`].
     pub fn begin(standby: Standby, settings: Settings, recorder: Recorder, decide: Arc<dyn Decide>) -> Self {
         let Standby { program, mut child } = standby;
-        let (stdin, stdout, stderr) = (child.0.stdin.take(), child.0.stdout.take(), child.0.stderr.take());
-        let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
-            unreachable!("all three were asked for as pipes");
-        };
+        let (stdin, stdout, stderr) = child.pipes();
         let stderr = Stderr::listen(stderr, recorder, settings.incarnation);
         let (lines, to_child) = mpsc::unbounded_channel();
         lines.send((ToChild::Start(Box::new(settings)), None)).expect("the receiver is at hand");
@@ -181,7 +174,31 @@ impl Process {
 }
 
 /// A child that does not outlive its holder.
-struct Leash(Child);
+pub(super) struct Leash(Child);
+
+impl Leash {
+    /// Starts a command of `program`'s, with its three streams as pipes.
+    pub(super) fn start(program: &Path, mut command: Command) -> Result<Self, RunError> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        #[cfg(unix)]
+        command.process_group(0);
+        command.spawn().map(Self).map_err(|source| RunError::Spawn { program: program.to_owned(), source })
+    }
+
+    /// Its stdin, stdout and stderr. To be asked once.
+    pub(super) fn pipes(&mut self) -> (ChildStdin, ChildStdout, ChildStderr) {
+        let (stdin, stdout, stderr) = (self.0.stdin.take(), self.0.stdout.take(), self.0.stderr.take());
+        let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
+            unreachable!("all three were asked for as pipes, and are asked for once");
+        };
+        (stdin, stdout, stderr)
+    }
+
+    /// Waits until it has ended by itself.
+    pub(super) async fn wait(&mut self) -> std::io::Result<ExitStatus> {
+        self.0.wait().await
+    }
+}
 
 impl Drop for Leash {
     /// Kills it where it has not ended, and waits until it is gone, so that the run's folder can be removed and no

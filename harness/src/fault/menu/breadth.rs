@@ -13,7 +13,7 @@ pub enum Breadth {
     Core,
     /// Nothing but the ways in which the host misbehaves.
     Host,
-    /// The core menu, and calls that the host malforms.
+    /// The core menu, with calls that the host malforms in place of its other ways.
     Malformed,
 }
 

@@ -27,8 +27,8 @@ const LABELS: [&str; 15] = [
     "tool::letter_dropped",
 ];
 
-/// The core menu, and before a call of the host's the malformed ones too: so that pairs of a call that has to be mended
-/// and of a fault under it are tried.
+/// The core menu, but before a call of the host's the malformed ones: so that pairs of a call that has to be mended and of a
+/// fault under it are tried.
 pub(super) fn menu(place: Place) -> &'static [Fault] {
     static AT_CALLS: LazyLock<Vec<Fault>> = LazyLock::new(|| {
         let label = |text: &&str| Fault::Malformed(text.parse().expect("a label of this file"));

@@ -88,6 +88,11 @@ fn the_core_menu_of_a_charge() {
 }
 
 #[test]
+fn the_core_menu_of_a_call() {
+    assert_eq!(written(core(Place::HostCall)), ["repeat", "double_click", "go_back"]);
+}
+
+#[test]
 fn the_menus_of_an_event() {
     assert_eq!(
         written(full(Place::Webhook)),

@@ -38,6 +38,13 @@ pub struct Server {
     connections: BTreeMap<String, Arc<Connection>>,
 }
 
+impl Server {
+    /// The connection of a user, if hands were shaken for that one.
+    pub(super) fn connection(&self, user: &str) -> Option<&Connection> {
+        self.connections.get(user).map(|connection| &**connection)
+    }
+}
+
 impl Client {
     /// A client for `users` that waits `answer_max` for each answer to a tool call.
     pub fn new(users: Vec<User>, answer_max: Duration) -> Result<Self, RunError> {

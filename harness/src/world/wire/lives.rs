@@ -340,7 +340,8 @@ impl Lives {
         RunError::Journal { path: self.journal_path(), act, reason: super::chain(error) }
     }
 
-    fn journal_path(&self) -> PathBuf {
+    /// The journal's file.
+    pub(super) fn journal_path(&self) -> PathBuf {
         self.folder.path().join(JOURNAL)
     }
 }

@@ -11,6 +11,7 @@ pub mod desk;
 mod folder;
 pub mod life;
 mod lives;
+pub mod raw;
 pub mod relay;
 mod rpc;
 pub mod upstream;
@@ -80,7 +81,7 @@ pub struct WireWorld {
     burying: AbortHandle,
     /// How many calls were made: they go to the replicas in turn.
     calls: AtomicUsize,
-    _relays: [Relay; 3],
+    relays: [Relay; 3],
     _nobody: Nobody,
 }
 
@@ -99,7 +100,7 @@ impl WireWorld {
         let addresses = [0, 1, 2].map(|index: usize| relays[index].address());
         let (lives, crashed) = Lives::begin(desk.clone(), set_up, addresses, nobody.address).await?;
         let burying = tokio::spawn(lives::bury(Arc::downgrade(&lives), crashed)).abort_handle();
-        Ok(Self { policy, desk, lives, burying, calls: AtomicUsize::new(0), _relays: relays, _nobody: nobody })
+        Ok(Self { policy, desk, lives, burying, calls: AtomicUsize::new(0), relays, _nobody: nobody })
     }
 
     /// MCP beyond tool calls: asks the system `method` (`tools/list`) as the first user.

@@ -49,6 +49,13 @@ impl Connection {
         self.http.post(&self.url).headers(self.headers.clone()).body(message.to_string())
     }
 
+    /// Posts any bytes; status and body of what comes back.
+    pub(super) async fn exchange(&self, body: Vec<u8>) -> Result<(u16, Vec<u8>), reqwest::Error> {
+        let reply = self.http.post(&self.url).headers(self.headers.clone()).body(body).send().await?;
+        let status = reply.status().as_u16();
+        Ok((status, reply.bytes().await?.to_vec()))
+    }
+
     pub(super) async fn notify(&self, method: &str, params: Value) {
         let message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
         // A notification has no answer to wait for; that the server is gone shows elsewhere.
