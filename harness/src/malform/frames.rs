@@ -46,6 +46,7 @@ enum Kind {
     NulEscaped,
     LoneSurrogate,
     Empty,
+    Reordered,
 }
 
 /// Why no message mends a frame, by what is wrong with it.
@@ -58,7 +59,7 @@ const AMBIGUOUS: &str = "which of two values under one name counts is not guesse
 const EXTRA: &str = "/note";
 
 impl Kind {
-    const ALL: [(Self, &'static str); 25] = [
+    const ALL: [(Self, &'static str); 26] = [
         (Self::ArgumentsAsString, "arguments_as_string"),
         (Self::ArgumentsAsList, "arguments_as_list"),
         (Self::ArgumentsAbsent, "arguments_absent"),
@@ -84,6 +85,7 @@ impl Kind {
         (Self::NulEscaped, "nul_escaped"),
         (Self::LoneSurrogate, "lone_surrogate"),
         (Self::Empty, "empty"),
+        (Self::Reordered, "reordered"),
     ];
 
     /// What is owed, and what an error can tell; `None` where there is no such frame of this call.
@@ -125,6 +127,9 @@ impl Kind {
             }
             Self::UnknownMethod => (Expected::Protocol(ProtocolError::MethodNotFound), Remedy::Beyond(PLATFORM_MADE)),
             Self::DuplicateId => (Expected::EachAnswered, Remedy::Needless),
+            Self::Reordered => {
+                (Expected::Accepted("the order of members means nothing (RFC 8259 §4)"), Remedy::Needless)
+            }
         })
     }
 }
@@ -168,6 +173,7 @@ impl Frame {
             Kind::NulEscaped => "a NUL byte, escaped, in a field that there is not",
             Kind::LoneSurrogate => "half of a surrogate pair",
             Kind::Empty => "nothing at all: an empty body; on stdio a blank line, which is no message",
+            Kind::Reordered => "the valid call, and again with the members of every object the other way round",
         }
     }
 
@@ -177,6 +183,11 @@ impl Frame {
             Kind::DuplicateId => 2,
             _ => 1,
         }
+    }
+
+    /// Whether the valid call is made first, which this one repeats.
+    pub const fn comes_again(&self) -> bool {
+        matches!(self.kind, Kind::Reordered)
     }
 
     /// Whether its id can be read for certain: an answer then carries it, else null.
@@ -241,6 +252,7 @@ impl Frame {
             Kind::DuplicateId => with(self.valid.clone()),
             Kind::LoneSurrogate => raw("{\"note\":\"\\ud800\"}"),
             Kind::Empty => Vec::new(),
+            Kind::Reordered => raw(&turned(&self.valid)),
         }
     }
 
@@ -259,6 +271,19 @@ impl Frame {
         }
         out.push('}');
         out
+    }
+}
+
+/// A value with the members of every object the other way round: no JSON library writes one object in two ways.
+fn turned(value: &Value) -> String {
+    let listed = |parts: Vec<String>| parts.join(",");
+    match value {
+        Value::Object(members) => {
+            let members = members.iter().rev().map(|(name, member)| format!("{}:{}", json!(name), turned(member)));
+            format!("{{{}}}", listed(members.collect()))
+        }
+        Value::Array(items) => format!("[{}]", listed(items.iter().map(turned).collect())),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
     }
 }
 

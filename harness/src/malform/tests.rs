@@ -125,7 +125,7 @@ fn frames_are_bytes_that_are_broken_as_they_say() {
             _ => None,
         })
         .collect();
-    assert_eq!(frames.len(), 25);
+    assert_eq!(frames.len(), 26);
     for frame in &frames {
         let bytes = frame.bytes(5);
         let parsed = serde_json::from_slice::<Value>(&bytes).ok();

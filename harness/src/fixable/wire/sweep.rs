@@ -8,7 +8,7 @@ use super::told::joined;
 use super::{Transport, Wire};
 use crate::fixable::judge::{self, Judged, accepted, mend};
 use crate::fixable::measure::{Measuring, scenario};
-use crate::fixable::prepare::{Calls as _, prepare_anew};
+use crate::fixable::prepare::{Calls as _, USER, prepare_anew};
 use crate::fixable::shown::Turn;
 use crate::malform::frames::Frame;
 use crate::malform::{self, Case, Class, Label, Published, Remedy, Sent};
@@ -18,6 +18,9 @@ use crate::trace::HostReply;
 /// So often a system that was lost over a frame is started again. Each loss may have cost the patience of a whole answer,
 /// and nothing more is learnt of one that is lost again and again.
 const LOST_MAX: u32 = 3;
+
+/// The argument that holds the caller's key.
+const KEY: &str = "idempotency_key";
 
 /// A frame with what came of it over both transports.
 pub(in crate::fixable) struct Received {
@@ -158,6 +161,7 @@ impl Sweep<'_> {
 /// Sends one frame, the way that is set, and mends it; then makes a plain valid call.
 fn put(real: &Real, tool: &Published<'_>, valid: &Value, case: &Case, seed: u64) -> Outcome {
     let Sent::Frame(frame) = &case.sent else { unreachable!("only frames are of this class") };
+    let before = frame.comes_again().then(|| real.call(USER, tool.name, valid.clone()));
     let (books, effects) = (real.books(), real.effects());
     let id = real.next_id();
     let owed = if real.takes_as_nothing(frame) { 0 } else { frame.times() };
@@ -169,6 +173,9 @@ fn put(real: &Real, tool: &Published<'_>, valid: &Value, case: &Case, seed: u64)
     match &answers {
         Ok(answers) => wrongs.extend(wrong(&case.expected, answers, changed)),
         Err(why) => wrongs.push(why.clone()),
+    }
+    if let (Some(before), Ok(answers)) = (&before, &answers) {
+        wrongs.extend(answers.first().and_then(|again| taken_for_another(valid, before, again, changed)));
     }
     let well = real.is_well();
     match &well {
@@ -194,8 +201,20 @@ fn put(real: &Real, tool: &Published<'_>, valid: &Value, case: &Case, seed: u64)
         }
     }
     turns.extend(real.take_turns());
-    let used_up = answers.iter().flatten().any(accepted) || judged.mended.is_some();
+    let used_up = before.is_some() || answers.iter().flatten().any(accepted) || judged.mended.is_some();
     Outcome { judged, turns, used_up, lost: well.is_err() }
+}
+
+/// How a call that comes again under its key was taken for another request than the one before.
+fn taken_for_another(valid: &Value, before: &HostReply, again: &HostReply, changed: Changed) -> Option<String> {
+    if !accepted(before) {
+        return Some(format!("the valid call before it was answered `{}`", judge::told(before)));
+    }
+    valid.get(KEY)?;
+    if changed.effects {
+        return Some(String::from("it was taken for another request than the one before, under the same key"));
+    }
+    (before != again).then(|| String::from("it was answered otherwise than the one before, under the same key"))
 }
 
 impl Outcome {
