@@ -114,8 +114,7 @@ impl Catalog {
         let currency = filter.currency;
         let mut found: Vec<(u32, i64, &Product)> = self
             .fixture
-            .answering(&filter.text)
-            .filter(|(_, product)| filter.wants(product))
+            .answering(&filter)
             .filter_map(|(score, product)| {
                 let price = told.price(self.today(*product.prices.get(&currency)?));
                 (price <= filter.max_amount).then_some((score, price, product))

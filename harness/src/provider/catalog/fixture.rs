@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::index::{IN_DESCRIPTION, IN_TAGS, IN_TITLE, Index};
+use super::index::{IN_DESCRIPTION, IN_TAGS, IN_TITLE, Index, Labels};
+use super::wire::Filter;
 
 const PRODUCTS_FILE: &str = "catalog.json";
 const PROMO_CODES_FILE: &str = "promo_codes.json";
@@ -146,6 +147,43 @@ pub enum FixtureError {
     },
 }
 
+/// Which products carry which category, tag and recipient.
+#[derive(Debug, Default)]
+struct Labelled {
+    categories: Labels,
+    tags: Labels,
+    recipients: Labels,
+}
+
+impl Labelled {
+    fn new(products: &[Product]) -> Self {
+        let mut labelled = Self::default();
+        let all = products.len();
+        for (number, product) in products.iter().enumerate() {
+            labelled.categories.add(&product.category, number, all);
+            product.tags.iter().for_each(|tag| labelled.tags.add(tag, number, all));
+            product.recipients.iter().for_each(|recipient| labelled.recipients.add(recipient, number, all));
+        }
+        labelled
+    }
+
+    /// For each label that a filter names, which products carry it; `None` where no product carries one of them.
+    fn carrying(&self, filter: &Filter<'_>) -> Option<[Option<&[bool]>; 3]> {
+        let wanted = [
+            (&self.categories, &filter.category),
+            (&self.tags, &filter.occasion),
+            (&self.recipients, &filter.recipient),
+        ];
+        let mut carrying = [None; 3];
+        for ((labels, label), carry) in wanted.into_iter().zip(&mut carrying) {
+            if let Some(label) = label {
+                *carry = Some(labels.carrying(label)?);
+            }
+        }
+        Some(carrying)
+    }
+}
+
 /// Products and promo codes, checked and indexed.
 #[derive(Debug)]
 pub struct Fixture {
@@ -154,6 +192,7 @@ pub struct Fixture {
     /// As written.
     promo_codes: Vec<PromoCode>,
     index: Index,
+    labelled: Labelled,
 }
 
 /// The shop that a run sells from: a fixture, and the folder that it was read from unless it is the built-in one.
@@ -255,7 +294,8 @@ impl Fixture {
             index.add(number, &product.tags.join(" "), IN_TAGS);
             index.add(number, &product.description, IN_DESCRIPTION);
         }
-        Ok(Self { products, promo_codes, index })
+        let labelled = Labelled::new(&products);
+        Ok(Self { products, promo_codes, index, labelled })
     }
 
     /// Every product, ordered by SKU.
@@ -275,13 +315,15 @@ impl Fixture {
         self.promo_codes.iter().find(|known| known.code.eq_ignore_ascii_case(code))
     }
 
-    /// Every product that answers a text, with how well, ordered by SKU.
-    pub(super) fn answering(&self, text: &str) -> impl Iterator<Item = (u32, &Product)> {
-        self.index
-            .scores(text, self.products.len())
-            .into_iter()
-            .zip(&self.products)
-            .filter_map(|(score, product)| Some((score?, product)))
+    /// Every product that answers a text and passes a filter's labels, with how well it answers, ordered by SKU.
+    pub(super) fn answering<'a>(&'a self, filter: &Filter<'_>) -> impl Iterator<Item = (u32, &'a Product)> {
+        let carrying = self.labelled.carrying(filter);
+        let known = carrying.is_some();
+        let scores = if known { self.index.scores(&filter.text, self.products.len()) } else { Vec::new() };
+        let carrying = carrying.unwrap_or_default();
+        let passes = move |product: usize| carrying.iter().flatten().all(|carry| carry[product]);
+        let found = scores.into_iter().zip(&self.products).enumerate();
+        found.filter_map(move |(number, (score, product))| Some((score.filter(|_| passes(number))?, product)))
     }
 }
 

@@ -43,6 +43,22 @@ impl Index {
     }
 }
 
+/// Labels in lower case, each with the products (by index) that carry it.
+#[derive(Debug, Default)]
+pub(super) struct Labels(BTreeMap<String, Vec<bool>>);
+
+impl Labels {
+    /// Notes that a product, one of `products`, carries a label.
+    pub(super) fn add(&mut self, label: &str, product: usize, products: usize) {
+        self.0.entry(label.to_ascii_lowercase()).or_insert_with(|| vec![false; products])[product] = true;
+    }
+
+    /// Which products carry a label, in whatever case it is written; `None` where no product does.
+    pub(super) fn carrying(&self, label: &str) -> Option<&[bool]> {
+        self.0.get(&label.to_ascii_lowercase()).map(Vec::as_slice)
+    }
+}
+
 /// The lower-case words of a text.
 fn words(text: &str) -> impl Iterator<Item = String> {
     text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase)
@@ -59,6 +75,16 @@ mod tests {
         index.add(1, "Evening Candle", IN_TITLE);
         index.add(2, "tea, ceremony", IN_TAGS);
         index
+    }
+
+    #[test]
+    fn labels_are_found_in_any_case_and_as_a_whole() {
+        let mut labels = Labels::default();
+        labels.add("New-Baby", 0, 2);
+        labels.add("tea", 1, 2);
+        assert_eq!(labels.carrying("new-baby"), Some(&[true, false][..]));
+        assert_eq!(labels.carrying("TEA"), Some(&[false, true][..]));
+        assert_eq!(labels.carrying("te"), None);
     }
 
     #[test]

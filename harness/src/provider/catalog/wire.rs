@@ -17,9 +17,10 @@ const LIMIT_MAX: usize = 100;
 #[derive(Debug)]
 pub(super) struct Filter<'a> {
     pub(super) text: Cow<'a, str>,
-    category: Option<Cow<'a, str>>,
-    occasion: Option<Cow<'a, str>>,
-    recipient: Option<Cow<'a, str>>,
+    pub(super) category: Option<Cow<'a, str>>,
+    /// Among a product's tags.
+    pub(super) occasion: Option<Cow<'a, str>>,
+    pub(super) recipient: Option<Cow<'a, str>>,
     pub(super) max_amount: i64,
     pub(super) currency: Currency,
     pub(super) limit: usize,
@@ -57,16 +58,6 @@ impl<'a> Filter<'a> {
             }
         }
         Ok(filter)
-    }
-
-    /// Whether a product passes, its price and text apart. Occasions are among the tags.
-    pub(super) fn wants(&self, product: &Product) -> bool {
-        let among = |wanted: &Option<Cow<'_, str>>, words: &[String]| {
-            wanted.as_ref().is_none_or(|wanted| words.iter().any(|word| word.eq_ignore_ascii_case(wanted)))
-        };
-        among(&self.category, std::slice::from_ref(&product.category))
-            && among(&self.occasion, &product.tags)
-            && among(&self.recipient, &product.recipients)
     }
 }
 
