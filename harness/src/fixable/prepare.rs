@@ -166,7 +166,8 @@ impl Needs {
     fn of(tool: &str) -> Self {
         match tool {
             "search_products" | "get_payment_methods" => Self::NOTHING,
-            "create_order" => Self::SESSION,
+            // A workflow is enough for a quote; one that was begun with a quote was made without looking through the catalog.
+            "create_order" | "create_checkout_session" => Self::SESSION,
             "get_order" | "cancel_order" => Self::ORDER,
             _ => Self::WORKFLOW,
         }
