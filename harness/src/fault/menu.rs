@@ -270,9 +270,7 @@ pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
             if (1..=64).contains(&code.len()) && code.bytes().all(word) { Ok(()) } else { Err(Impossible::DeclineCode) }
         }
         Fault::Malformed(label) => match label.class {
-            Class::Envelope | Class::Order | Class::Repeat | Class::Intent => {
-                Err(Impossible::NotOfAHost { class: label.class.name() })
-            }
+            Class::Envelope | Class::Order | Class::Intent => Err(Impossible::NotOfAHost { class: label.class.name() }),
             Class::Missing
             | Class::Name
             | Class::Type
@@ -280,7 +278,8 @@ pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
             | Class::Identifier
             | Class::Redundant
             | Class::Nesting
-            | Class::Tool => Ok(()),
+            | Class::Tool
+            | Class::Repeat => Ok(()),
         },
         Fault::Refuse
         | Fault::LostRequest

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{By, Host, Ready};
 use crate::fault::Label;
-use crate::malform::{self, Published, Sent};
+use crate::malform::{self, Published, Sent, When};
 use crate::repair::{Agent, Answer, TURNS_MAX};
 use crate::trace::{HostReply, Malformed};
 
@@ -15,8 +15,21 @@ fn schema_of(tool: &str) -> Option<&'static Value> {
     giftgenius::tools::table().iter().find(|known| known.spec.name == tool).map(|known| &*known.spec.input_schema)
 }
 
+/// A call in which a mistake is made.
+pub(super) enum Mistaken {
+    /// It is made in place of the right one.
+    Instead(Ready),
+    /// The right one is made, and then this one.
+    Again {
+        /// The right one.
+        right: Ready,
+        /// The one that comes again.
+        again: Ready,
+    },
+}
+
 /// The call with the mistake of a label in it, if it can be made there.
-pub(super) fn malformed(ready: &Ready, label: &Label) -> Option<Ready> {
+pub(super) fn malformed(ready: &Ready, label: &Label) -> Option<Mistaken> {
     if ready.malformed.is_some() {
         return None;
     }
@@ -24,10 +37,19 @@ pub(super) fn malformed(ready: &Ready, label: &Label) -> Option<Ready> {
     let case = malform::case(&Published::new(tool, schema_of(tool)?), meant, label)?;
     let mistake =
         Malformed { label: case.label, tool: tool.clone(), meant: meant.clone(), remedy: case.remedy, turn: 0 };
-    match case.sent {
-        Sent::Arguments(arguments) => Some(with(ready, tool.clone(), arguments, mistake)),
-        Sent::ToTool(name) => Some(with(ready, name.into(), Value::clone(meant), mistake)),
-        Sent::Frame(_) | Sent::Nothing => None,
+    let wrong = match case.sent {
+        Sent::Arguments(arguments) => with(ready, tool.clone(), arguments, mistake),
+        Sent::ToTool(name) => with(ready, name.into(), Value::clone(meant), mistake),
+        Sent::Frame(_) | Sent::Nothing => return None,
+    };
+    match case.when {
+        When::Ready => Some(Mistaken::Instead(wrong)),
+        When::After(first) => {
+            let (step, user, intent) = (ready.step, ready.user.clone(), ready.intent.clone());
+            let right = Ready::new(step, tool.clone(), first, user, intent);
+            Some(Mistaken::Again { right, again: wrong })
+        }
+        When::First => None,
     }
 }
 
@@ -51,7 +73,7 @@ impl Host<'_> {
             let Some(next) = agent.mend(&ready.arguments, answer) else { break };
             let tool = next.tool.map_or_else(|| ready.tool.clone(), Arc::from);
             ready = with(&ready, tool, next.arguments, Malformed { turn, ..mistake.clone() });
-            let fault = self.ask_one_of_several(&mut ready, By::Model);
+            let fault = self.ask_one_of_several(&mut ready, By::ModelAmongOthers);
             let (call, answer) = self.begun(&ready, fault);
             reply = self.told(ready.clone(), call, answer).await;
         }

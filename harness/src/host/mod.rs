@@ -17,6 +17,7 @@ use futures_util::future::join_all;
 use giftgenius::ports::BoxFuture;
 use serde_json::Value;
 
+use self::mending::Mistaken;
 use self::templates::{Fresh, Notes};
 use crate::error::RunError;
 use crate::fault::site::Place;
@@ -94,6 +95,8 @@ struct Ready {
     key: Option<String>,
     /// The mistake in it, or the one that it mends.
     malformed: Option<Arc<Malformed>>,
+    /// The call that is made after its answer: it again, with a change.
+    again: Option<Box<Ready>>,
 }
 
 /// Who makes a call.
@@ -101,6 +104,8 @@ struct Ready {
 enum By {
     /// The model, which may make a mistake.
     Model,
+    /// The same, at once with other calls, or for somebody who may hang up.
+    ModelAmongOthers,
     /// The platform, which sends again what it sent before.
     Platform,
 }
@@ -158,15 +163,23 @@ impl Host<'_> {
         let (site, fault) = stage.ask(Place::HostCall, Some(ready.step));
         let fault = fault?;
         if let Fault::Malformed(label) = &fault {
-            // What a platform sends again is what it sent before.
-            let wrong = if by == By::Model { mending::malformed(ready, label) } else { None };
-            match wrong {
-                Some(wrong) => {
-                    *ready = wrong;
-                    stage.strike(site, fault);
+            let wrong = match by {
+                By::Model | By::ModelAmongOthers => mending::malformed(ready, label),
+                // What a platform sends again is what it sent before.
+                By::Platform => None,
+            };
+            match (wrong, by) {
+                (Some(Mistaken::Instead(wrong)), _) => *ready = wrong,
+                (Some(Mistaken::Again { right, again }), By::Model) => {
+                    *ready = Ready { again: Some(Box::new(again)), ..right };
                 }
-                None => stage.misfired(site),
+                // After which of several it would come again, nobody could say.
+                (Some(Mistaken::Again { .. }), By::ModelAmongOthers | By::Platform) | (None, _) => {
+                    stage.misfired(site);
+                    return None;
+                }
             }
+            stage.strike(site, fault);
             return None;
         }
         stage.strike(site, fault.clone());
@@ -195,16 +208,21 @@ impl Host<'_> {
     }
 
     /// Makes a call of a step and notes its answer.
-    async fn plainly(&mut self, step: &CallStep, ready: Ready, fault: Option<Fault>) -> HostReply {
-        let reply = self.made(ready, fault).await;
+    async fn plainly(&mut self, step: &CallStep, mut ready: Ready, fault: Option<Fault>) -> HostReply {
+        let again = ready.again.take();
+        let mut reply = self.made(ready, fault).await;
         self.notes.take(step, &reply);
+        if let Some(again) = again {
+            reply = self.made(*again, None).await;
+            self.notes.take(step, &reply);
+        }
         reply
     }
 
     /// All begin before any is answered; each answer is noted when it comes.
     async fn at_once(&mut self, turn: Turn<'_>, fresh: &[Fresh]) {
         let ready: Vec<_> = fresh.iter().filter_map(|fresh| self.ready(turn.number, turn.step, *fresh)).collect();
-        let asked = |mut ready| (self.ask_one_of_several(&mut ready, By::Model), ready);
+        let asked = |mut ready| (self.ask_one_of_several(&mut ready, By::ModelAmongOthers), ready);
         let ready = ready.into_iter().map(asked).collect();
         self.together(turn.step, ready).await;
     }
@@ -254,7 +272,7 @@ impl Host<'_> {
     }
 
     fn begun(&self, ready: &Ready, fault: Option<Fault>) -> (CallId, BoxFuture<'static, HostReply>) {
-        let Ready { step, tool, arguments, user, intent, key, malformed } = ready;
+        let Ready { step, tool, arguments, user, intent, key, malformed, again: _ } = ready;
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         let call = CallId(number);
         let correlation = correlation(*step, number + 1);
@@ -282,7 +300,7 @@ impl Host<'_> {
 
     async fn cancelled(&mut self, turn: Turn<'_>, span: Duration) {
         let Some(mut ready) = self.ready(turn.number, turn.step, Fresh::No) else { return };
-        let fault = self.ask_one_of_several(&mut ready, By::Model);
+        let fault = self.ask_one_of_several(&mut ready, By::ModelAmongOthers);
         let (call, answer) = self.begun(&ready, fault);
         let reply = {
             tokio::select! {
@@ -311,7 +329,7 @@ impl Ready {
     ) -> Self {
         let arguments = arguments.into();
         let key = arguments.get("idempotency_key").and_then(Value::as_str).map(str::to_owned);
-        Self { step, tool, arguments, user, intent, key, malformed: None }
+        Self { step, tool, arguments, user, intent, key, malformed: None, again: None }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::fault::site::Place;
 use super::core;
 
 /// The labels, by class.
-const LABELS: [&str; 15] = [
+const LABELS: [&str; 17] = [
     "missing:/currency:absent",
     "missing:/idempotency_key:absent",
     "name:/currency:upper_case",
@@ -25,6 +25,8 @@ const LABELS: [&str; 15] = [
     "redundant:/checkout_session_id:beside",
     "nesting::in_arguments",
     "tool::letter_dropped",
+    "repeat:/payment_method_id:same_key_other_value",
+    "repeat:/idempotency_key:other_key",
 ];
 
 /// The core menu, but before a call of the host's the malformed ones: so that pairs of a call that has to be mended and of a

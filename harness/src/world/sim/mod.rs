@@ -96,18 +96,18 @@ impl SimWorld {
     }
 
     /// Whether an order has work left.
-    async fn leaves_work(&self) -> Result<bool, RunError> {
+    fn leaves_work(&self) -> bool {
         let open = self.house.journal.all(RecordState::OrderOpen);
         let parked = self.house.journal.all(RecordState::OrderParked);
         let nobody_called = |stored: &Stored| matches!(&*stored.record, Record::Order(order) if !order.alerted);
-        Ok(!open.is_empty() || parked.iter().any(nobody_called))
+        !open.is_empty() || parked.iter().any(nobody_called)
     }
 
     /// Takes up what nobody works on, as housekeeping does again and again in production. Its interval does not matter
     /// here, but that it comes back does.
-    async fn keep_house(&self) -> Result<bool, RunError> {
-        if !self.leaves_work().await? {
-            return Ok(false);
+    async fn keep_house(&self) -> bool {
+        if !self.leaves_work() {
+            return false;
         }
         tokio::time::sleep(HOUSEKEEPING).await;
         for replica in 0..self.house.replicas() {
@@ -120,7 +120,7 @@ impl SimWorld {
                 }
             }
         }
-        Ok(true)
+        true
     }
 }
 
@@ -228,7 +228,7 @@ impl World for SimWorld {
                     if self.house.late.load(Ordering::Relaxed) > 0 {
                         // A late delivery is a timer of its own, at most `late_max` away.
                         tokio::time::sleep(self.house.policy.late_max).await;
-                    } else if !self.keep_house().await? {
+                    } else if !self.keep_house().await {
                         return Ok(());
                     }
                 }
@@ -236,7 +236,7 @@ impl World for SimWorld {
             match tokio::time::timeout(REST_MAX, resting).await {
                 Ok(rested) => rested,
                 // Left open by the system for ever: for `settled` to judge.
-                Err(_) if self.leaves_work().await? => Ok(()),
+                Err(_) if self.leaves_work() => Ok(()),
                 Err(_) => {
                     let running: usize = self.house.tasks().iter().map(|tasks| tasks.running()).sum();
                     let left = format!("{running} tasks were still running in virtual time");
