@@ -156,6 +156,9 @@ pub enum Disagreement {
     /// Nothing would ever be asked.
     #[error("without a single attempt, in the foreground and in the background, nothing is ever asked")]
     NoAttempts,
+    /// Nobody would ever be served.
+    #[error("without a connection, and without time to send headers in, nobody is ever served over HTTP")]
+    NoConnections,
 }
 
 impl Policy {
@@ -181,6 +184,9 @@ impl Policy {
         }
         if self.retry.attempts_max == 0 || self.background.attempts_max == 0 {
             return Err(Disagreement::NoAttempts);
+        }
+        if self.http.connections_max == 0 || self.http.headers_timeout.is_zero() {
+            return Err(Disagreement::NoConnections);
         }
         Ok(())
     }

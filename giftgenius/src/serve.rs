@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::{Response, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -28,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::connections;
 use crate::frame;
+use crate::frame::http::BODY_TIME_MAX;
 use crate::frame::stdio::GuardedLines;
 use crate::ids::UserId;
 use crate::mcp::{McpFace, Principal};
@@ -142,18 +142,21 @@ async fn health_page(State(app): State<Arc<App>>) -> Response<Body> {
 }
 
 /// The body is taken as it came: the signature is of its bytes.
-async fn payment_webhook(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response<Body> {
-    let body = match body {
-        Ok(body) => body,
-        Err(rejected) if rejected.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+async fn payment_webhook(State(app): State<Arc<App>>, headers: HeaderMap, request: Request) -> Response<Body> {
+    // Whoever sends it has shown nothing yet: it does not get a connection for as long as it likes.
+    let body = match tokio::time::timeout(BODY_TIME_MAX, Bytes::from_request(request, &())).await {
+        Ok(Ok(body)) => body,
+        Err(_) => {
+            let message = format!("the body did not come within {} seconds", BODY_TIME_MAX.as_secs());
+            return problem(StatusCode::REQUEST_TIMEOUT, "TOO_SLOW", &message);
+        }
+        Ok(Err(rejected)) if rejected.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             let message = format!("an event is at most {} bytes", webhooks::BODY_BYTES_MAX);
             return problem(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", &message);
         }
-        Err(_) => return problem(StatusCode::BAD_REQUEST, "MALFORMED", "the body could not be read to its end"),
+        Ok(Err(_)) => {
+            return problem(StatusCode::BAD_REQUEST, "MALFORMED", "the body could not be read to its end");
+        }
     };
     // Two headers would leave open which of them counts.
     let mut signatures = headers.get_all(webhooks::SIGNATURE_HEADER).iter();

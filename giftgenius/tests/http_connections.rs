@@ -108,7 +108,6 @@ async fn headers_that_never_end_are_hung_up_on_and_others_are_served_meanwhile()
     let mut trickling = stalled(address).await;
     let silent = TcpStream::connect(address).await;
     assert!(health(address).await.starts_with("HTTP/1.1 200"), "a proper client is served meanwhile");
-    assert!(began.elapsed() < HEADERS, "while the others are still at their headers");
     let trickle = tokio::spawn(async move {
         while trickling.write_all(b"x").await.is_ok() {
             tokio::time::sleep(HEADERS / 10).await;

@@ -54,9 +54,9 @@ fn a_frame_is_shown_over_both_transports_with_what_it_is_owed() {
 /// Systems on stdio that answer otherwise than GiftGenius: its own answers, each passed through a line of shell.
 #[cfg(unix)]
 mod broken {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::io::Write as _;
     use std::path::PathBuf;
+    use std::process::{Command, Stdio};
     use std::time::Duration;
 
     use misrule::fixable::{Errors, Measuring, Wire, measure};
@@ -65,6 +65,11 @@ mod broken {
 
     /// What is found of a system whose every line on stdout, `$line`, is printed by this.
     fn measured(prints: &str) -> Errors {
+        // Where silence is what is looked for, it is waited for again and again.
+        measured_within(prints, Duration::from_secs(3))
+    }
+
+    fn measured_within(prints: &str, answer_max: Duration) -> Errors {
         let folder = tempfile::tempdir().expect("a folder");
         let program: PathBuf = folder.path().join("system");
         let real = env!("CARGO_BIN_EXE_misrule");
@@ -73,9 +78,17 @@ mod broken {
              say() {{ printf '%s\\n' \"$1\"; }}\n\
              '{real}' \"$@\" | while IFS= read -r line; do\n{prints}\ndone\n"
         );
-        fs::write(&program, script).expect("a script");
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it may be executed");
-        let wire = Wire { program, answer_max: Duration::from_secs(3) };
+        // Written by another process: while this one has it open for writing, whatever the other tests start meanwhile would
+        // hold it open too, and nobody can execute it then.
+        let mut writer = Command::new("sh")
+            .args(["-c", "cat > \"$0\" && chmod 755 \"$0\""])
+            .arg(&program)
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("a shell");
+        writer.stdin.take().expect("it was piped").write_all(script.as_bytes()).expect("it reads");
+        assert!(writer.wait().expect("it ends").success());
+        let wire = Wire { program, answer_max };
         let tools = vec![String::from("get_payment_methods")];
         measure(&Measuring { tools, wire: Some(wire), frames_only: true, ..Measuring::default() }).expect("it runs")
     }
@@ -91,7 +104,7 @@ mod broken {
 
     #[test]
     fn a_system_that_answers_as_giftgenius_does_is_accused_of_nothing() {
-        let errors = measured("say \"$line\"");
+        let errors = measured_within("say \"$line\"", Duration::from_secs(30));
         assert_eq!((errors.verdict, errors.answered_otherwise), (Word::Ok, 0), "{errors:#?}");
     }
 

@@ -168,11 +168,17 @@ fn new_order(app: &App, purchase: &Purchase, session: &Session, id: OrderId) -> 
 async fn tell(app: &Arc<App>, order: &OrderId, purchase: &Purchase) -> Result<Option<SavedReply>, JournalError> {
     match wait(app, order, app.answer_by(purchase.deadline)).await? {
         Some(found) if found.is_open() => Ok(Some(open_reply(app, &found, purchase))),
-        // A parked one keeps the session until a person has looked.
-        Some(found) if !found.is_parked() && failed_otherwise(&found, purchase) => Ok(None),
+        // One that a person has to look at may keep the session.
+        Some(found) if failed_otherwise(&found, purchase) && !keeps_session(app, &found).await? => Ok(None),
         Some(found) => Ok(Some(finished(app, &found, purchase).await)),
         None => Ok(Some(failed_reply(&record_gone(&purchase.correlation)))),
     }
+}
+
+/// Whether an order still has its session.
+async fn keeps_session(app: &App, order: &Order) -> Result<bool, JournalError> {
+    let session = app.session(&order.session_id).await?;
+    Ok(session.is_none_or(|(_, session)| session.state == SessionState::Taken(order.id.clone())))
 }
 
 /// Whether a purchase is to be paid with something else than an order of its session that has failed. That order's

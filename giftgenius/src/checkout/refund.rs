@@ -13,7 +13,7 @@ use super::state::{Charge, Copies, Direction, Outcome};
 use super::steps::{Round, RoundContext, not_yet};
 use crate::money::Money;
 use crate::ports::Provider;
-use crate::providers::payment::{ChargeRecord, RefundStatus};
+use crate::providers::payment::{ChargeRecord, ChargeStatus, RefundStatus};
 use crate::providers::{Caller, provider_key};
 use crate::retry::{CallFailed, Failure, Refusal, Urgency};
 
@@ -217,11 +217,17 @@ async fn sure(
 /// with the listing of its first time.
 fn bears_out(order: &Order, first: &[ChargeRecord], later: &[ChargeRecord]) -> bool {
     let back = |record: &ChargeRecord| record.refunded + record.refunding;
+    let is_taken = |record: &ChargeRecord| {
+        matches!(record.status, ChargeStatus::Captured | ChargeStatus::PartiallyRefunded | ChargeStatus::Refunded)
+    };
     let first_of = |record: &ChargeRecord| first.iter().find(|told| told.id == record.id);
     let is_kept = |told: &ChargeRecord| {
         let again = later.iter().find(|record| record.id == told.id);
         again.is_some_and(|record| {
-            (record.amount, record.currency) == (told.amount, told.currency) && back(record) >= back(told)
+            let same_money = (record.amount, record.currency) == (told.amount, told.currency);
+            // What was taken does not become untaken: it is given back.
+            let same_kind = record.status == told.status || (is_taken(record) && is_taken(told));
+            same_money && same_kind && back(record) >= back(told)
         })
     };
     let is_told = |record: &ChargeRecord| {
@@ -317,6 +323,21 @@ mod tests {
     use super::*;
     use crate::checkout::answer::tests::order;
     use crate::checkout::state::Saga;
+
+    #[test]
+    fn what_was_taken_is_not_borne_out_as_untaken() {
+        let order = order(Saga::new());
+        let told = |status: &str, refunded: i64| {
+            let charge = json!({"id": "ch_1", "reference": "ord_1", "amount": 4300, "currency": "EUR", "status": status,
+                "refunded": refunded});
+            vec![serde_json::from_value::<ChargeRecord>(charge).unwrap()]
+        };
+        for (status, refunded, is_borne_out) in
+            [("refunded", 4300, true), ("cancelled", 0, false), ("processing", 0, false), ("requires_action", 0, false)]
+        {
+            assert_eq!(bears_out(&order, &told("captured", 0), &told(status, refunded)), is_borne_out, "{status}");
+        }
+    }
 
     /// Charges of an order of 4200, as (id, amount, given back).
     fn listing(charges: &[(&str, i64, i64)]) -> Vec<ChargeRecord> {

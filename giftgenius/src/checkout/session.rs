@@ -15,7 +15,8 @@ use crate::money::Money;
 pub enum SessionState {
     /// Nobody is paying it.
     Open,
-    /// This order is paying it, or has paid it, or waits for a person: another key gets this order.
+    /// This order is paying it, or has paid it, or waits for a person: another key gets this order, unless it
+    /// pays with another card and this one has failed.
     Taken(OrderId),
     /// Its order was paid and then cancelled: it stays closed.
     Closed(OrderId),

@@ -137,9 +137,23 @@ fn frames_are_bytes_that_are_broken_as_they_say() {
             "a number for the tool's name",
             "no tool's name",
             "the valid call twice at once, under one id",
+            "the valid call, and again with the members of every object the other way round",
         ];
         assert!(!whole || envelope_only.contains(&frame.about()), "{}", frame.about());
     }
+}
+
+#[test]
+fn what_comes_again_in_another_order_is_the_same_in_other_bytes() {
+    let again = all().into_iter().find_map(|case| match case.sent {
+        Sent::Frame(frame) if frame.comes_again() => Some(frame.bytes(5)),
+        _ => None,
+    });
+    let text = String::from_utf8(again.expect("it is made")).expect("text");
+    let places: Vec<_> = ["\"items\"", "\"idempotency_key\"", "\"currency\""].map(|name| text.find(name)).into();
+    assert!(places.is_sorted() && places.iter().all(Option::is_some), "{text}");
+    let parsed: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(parsed.pointer("/params/arguments"), Some(&valid()));
 }
 
 #[test]

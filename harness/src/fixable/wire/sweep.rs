@@ -8,7 +8,7 @@ use super::told::joined;
 use super::{Transport, Wire};
 use crate::fixable::judge::{self, Judged, accepted, mend};
 use crate::fixable::measure::{Measuring, scenario};
-use crate::fixable::prepare::{Calls as _, USER, prepare_anew};
+use crate::fixable::prepare::{Calls as _, USER, adds, prepare_anew};
 use crate::fixable::shown::Turn;
 use crate::malform::frames::Frame;
 use crate::malform::{self, Case, Class, Label, Published, Remedy, Sent};
@@ -173,6 +173,11 @@ fn put(real: &Real, tool: &Published<'_>, valid: &Value, case: &Case, seed: u64)
     match &answers {
         Ok(answers) => wrongs.extend(wrong(&case.expected, answers, changed)),
         Err(why) => wrongs.push(why.clone()),
+    }
+    let (after, owed_books) = (real.books(), adds(tool.name));
+    let (charges, refunds) = (after.charges - books.charges, after.refunds - books.refunds);
+    if charges > owed_books.charges || refunds > owed_books.refunds {
+        wrongs.push(format!("{charges} charges and {refunds} refunds were made for it"));
     }
     if let (Some(before), Ok(answers)) = (&before, &answers) {
         wrongs.extend(answers.first().and_then(|again| taken_for_another(valid, before, again, changed)));
