@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     /// List the oracles instead.
     #[arg(long, conflicts_with_all = ["sites", "defects", "names"])]
     oracles: bool,
-    /// List the places that a plan may name instead, and the faults that can strike there.
+    /// List the places that a plan may name instead, each with its faults.
     #[arg(long, conflicts_with_all = ["defects", "names"])]
     sites: bool,
     /// List the planted bugs of `misrule prove` instead.
