@@ -9,6 +9,7 @@ pub mod templates;
 mod tests;
 
 use std::cell::RefCell;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -336,19 +337,8 @@ impl Ready {
 /// The correlation id of a call: `step-2.5` for the fifth of a run, made for its second step.
 fn correlation(step: u32, number: u32) -> Arc<str> {
     let mut text = String::with_capacity(CORRELATION_ROOM);
-    text.push_str(CORRELATION_PREFIX);
-    push_number(&mut text, step);
-    text.push('.');
-    push_number(&mut text, number);
+    write!(text, "{CORRELATION_PREFIX}{step}.{number}").expect("a text takes everything");
     text.into()
-}
-
-/// As `write!`, which is made for more than the one or two digits of nearly every number here.
-fn push_number(text: &mut String, number: u32) {
-    if number >= 10 {
-        push_number(text, number / 10);
-    }
-    text.push(char::from_digit(number % 10, 10).unwrap_or_default());
 }
 
 /// How long a model waits before it repeats a call that was answered like this; `None` if it does not repeat it.

@@ -6,11 +6,10 @@
 use std::time::Duration;
 
 use giftgenius::policy::Policy;
+use giftgenius::step_log::LogLine;
 
 use super::told::Told;
 use crate::fault::plan::Plan;
-use giftgenius::step_log::LogLine;
-
 use crate::provider::OperationSpec;
 use crate::provider::ledger::{Effect, EffectKind, Ledger};
 pub use crate::rest::{OrderAtRest, ParkedOrder, Rest};

@@ -197,7 +197,7 @@ impl<'a> Evidence<'a> {
     /// Who is the first to hear of an order need not have begun it: the call that did may have ended without a word of it.
     fn logged_under(&self, order: &str, told: usize) -> Option<usize> {
         let told = &self.calls[told];
-        let of_the_sale = self.trace.log().find_map(|(event, _, line)| match line {
+        let of_the_sale = self.lines.iter().find_map(|&(event, line)| match line {
             LogLine::Step(line) if line.order_id.as_ref().is_some_and(|id| id.as_str() == order) => {
                 let call = self.correlations.get(line.correlation_id.as_str())?;
                 // A tool's own line is of the call that was answered.
