@@ -1,7 +1,8 @@
 //! What one simulated checkout costs, judged by all oracles: quote, order, and the question how it stands.
 //!
 //! Run with `cargo bench --bench checkout`. The budget is 33 µs a run in which nothing goes wrong, median, on one core:
-//! 30,000 runs a second. Beside each time stands `thrpt`, in runs (`elem`) a second.
+//! 30,000 runs a second. Beside each time stands `thrpt`, in runs (`elem`) a second. `simulated_checkout` makes one run at
+//! a time, as the gate and a replay do; `side_by_side` as many as exploration makes at once on each core.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -11,7 +12,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use misrule::fault::menu::full;
 use misrule::fault::plan::{Address, Plan, Planned};
 use misrule::outcome::Outcome;
-use misrule::run::run;
+use misrule::run::{Printed, TOGETHER, run, simulate_together};
 use misrule::scenario::find::{find, load};
 use misrule::scenario::model::{Scenario, WorldKind};
 use misrule::scenario::parse::Known;
@@ -29,8 +30,12 @@ fn scenario(name: &str) -> Arc<Scenario> {
 /// Runs a plan, and holds it to what the gate holds every run to.
 fn judged(scenario: &Arc<Scenario>, plan: &Plan) -> Outcome {
     let outcome = run(black_box(scenario), WorldKind::Sim, plan, 1, Path::new("")).expect("it runs");
-    assert!(outcome.violations().next().is_none() && outcome.unfired.is_empty(), "{plan}");
+    well(&outcome);
     outcome
+}
+
+fn well(outcome: &Outcome) {
+    assert!(outcome.violations().next().is_none() && outcome.unfired.is_empty(), "{}", outcome.plan);
 }
 
 /// One run an iteration: `thrpt` is runs a second.
@@ -58,6 +63,28 @@ fn checkout(c: &mut Criterion) {
     group.finish();
 }
 
+/// As many at once as exploration makes on each core; `thrpt` is runs a second.
+fn side_by_side(c: &mut Criterion) {
+    let sale = scenario("checkout/happy_path");
+    let mut bought = Scenario::clone(&sale);
+    // Without the question how it stands.
+    bought.script.truncate(2);
+    let mut group = c.benchmark_group("side_by_side");
+    group.throughput(Throughput::Elements(TOGETHER as u64));
+    for (name, scenario, plan) in [
+        ("quote_and_order", &Arc::new(bought), ""),
+        ("nothing_goes_wrong", &sale, ""),
+        ("charge_reply_lost", &sale, "payment.charge#1: lost_reply"),
+    ] {
+        let plans = vec![plan.parse::<Plan>().expect("a plan of this file"); TOGETHER];
+        let run = || simulate_together(black_box(scenario), &plans, 1, &|| None, Printed::No);
+        group.bench_function(name, |b| {
+            b.iter(|| run().into_iter().for_each(|made| well(&made.expect("it runs").0)));
+        });
+    }
+    group.finish();
+}
+
 /// What exploration does: every plan of one fault, crashes, store and clock included, once an iteration. `thrpt` is
 /// runs a second.
 fn exploration(c: &mut Criterion) {
@@ -73,9 +100,12 @@ fn exploration(c: &mut Criterion) {
     let mut group = c.benchmark_group("exploration");
     group.throughput(Throughput::Elements(plans.len().try_into().expect("a few hundred plans")));
     group.sample_size(20);
-    group.bench_function("every_single_fault", |b| b.iter(|| plans.iter().for_each(|plan| drop(judged(&sale, plan)))));
+    let together = |plans: &[Plan]| simulate_together(&sale, plans, 1, &|| None, Printed::No);
+    group.bench_function("every_single_fault", |b| {
+        b.iter(|| plans.chunks(TOGETHER).flat_map(together).for_each(|made| well(&made.expect("it runs").0)));
+    });
     group.finish();
 }
 
-criterion_group!(benches, checkout, exploration);
+criterion_group!(benches, checkout, side_by_side, exploration);
 criterion_main!(benches);

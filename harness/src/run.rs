@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
 use giftgenius::adapters::SystemClock;
 
 use crate::canary::CANARIES;
@@ -54,7 +56,7 @@ pub fn run_broken(
     defect: &'static Defect,
 ) -> Result<Outcome, RunError> {
     match world {
-        WorldKind::Sim => simulate(scenario, plan, seed, Some((defect.wiring)())),
+        WorldKind::Sim => simulate(scenario, plan, seed, Some(&(defect.wiring)())),
         WorldKind::Wire => run_wire(scenario, plan, seed, program, Some(defect.id)),
     }
 }
@@ -64,46 +66,61 @@ pub fn simulate(
     scenario: &Arc<Scenario>,
     plan: &Plan,
     seed: u64,
-    wiring: Option<Arc<dyn Wiring>>,
+    wiring: Option<&Arc<dyn Wiring>>,
 ) -> Result<Outcome, RunError> {
-    in_virtual_time(scenario, plan, seed, wiring, Printed::No).map(|(outcome, _)| outcome)
+    let mut alone = in_virtual_time(scenario, std::slice::from_ref(plan), seed, &|| wiring.cloned(), Printed::No);
+    alone.pop().expect("one plan was given").map(|(outcome, _)| outcome)
 }
 
-/// A run in simulation with its print: two runs with the same print after their last faults have the same future. There
-/// is none where that cannot be told.
-pub fn simulate_and_print(
+/// The runs of several plans, in their order. Each comes to what it comes to alone, but for `elapsed`, which is that of
+/// all of them: they are made side by side, in one virtual time, so that what the processor has just fetched for one
+/// serves the next as well. `wiring` is asked once a run. A panic in one of them ends them all.
+///
+/// With `Printed::Yes` each has its print: two runs with the same print after their last faults have the same future.
+/// There is none where that cannot be told.
+pub fn simulate_together(
     scenario: &Arc<Scenario>,
-    plan: &Plan,
+    plans: &[Plan],
     seed: u64,
-    wiring: Option<Arc<dyn Wiring>>,
-) -> Result<(Outcome, Option<Print>), RunError> {
-    in_virtual_time(scenario, plan, seed, wiring, Printed::Yes)
+    wiring: &dyn Fn() -> Option<Arc<dyn Wiring>>,
+    printed: Printed,
+) -> Vec<Result<Printable, RunError>> {
+    in_virtual_time(scenario, plans, seed, wiring, printed)
 }
+
+/// So many plans are best given to [`simulate_together`]: with more, what the runs remember outgrows a core's cache.
+pub const TOGETHER: usize = 16;
+
+/// An outcome, with its print where one was asked for and could be made.
+pub type Printable = (Outcome, Option<Print>);
 
 /// Whether a run is printed, which costs a quarter more.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Printed {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Printed {
+    /// It is.
     Yes,
+    /// It is not.
     No,
 }
 
 fn in_virtual_time(
     scenario: &Arc<Scenario>,
-    plan: &Plan,
+    plans: &[Plan],
     seed: u64,
-    wiring: Option<Arc<dyn Wiring>>,
+    wiring: &dyn Fn() -> Option<Arc<dyn Wiring>>,
     printed: Printed,
-) -> Result<(Outcome, Option<Print>), RunError> {
+) -> Vec<Result<Printable, RunError>> {
     let began = Instant::now();
     let (runtime, standing) = sim::runtime();
-    runtime.block_on(async {
-        let world = SimWorld::start(scenario, Choices::replay(plan.clone()), seed, wiring, standing);
+    let one = async |plan: &Plan| {
+        let world = SimWorld::start(scenario, Choices::replay(plan.clone()), seed, wiring(), standing.clone());
         if printed == Printed::Yes {
             world.stage().ask_for_print();
         }
         let outcome = conclude(scenario, WorldKind::Sim, plan, seed, &world, began).await?;
         Ok((outcome, world.stage().print()))
-    })
+    };
+    runtime.block_on(plans.iter().map(one).collect::<FuturesOrdered<_>>().collect())
 }
 
 fn run_wire(

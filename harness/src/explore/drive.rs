@@ -14,6 +14,7 @@ use super::Runner;
 use super::judged::{Judged, Want, judge};
 use super::plan::Deviation;
 use super::space::Space;
+use crate::run::TOGETHER;
 
 /// Plans that are taken at once: enough to keep cores busy, few enough to stop soon.
 const BATCH: usize = 1024;
@@ -91,12 +92,16 @@ pub(super) fn drive<S: Strategy + Sync>(
         }
         let want = strategy.want();
         let way = &*strategy;
-        let run = |plan: &mut Vec<Deviation>, item: &S::Item| {
-            plan.clear();
-            way.plan(item, plan);
-            judge(space, runner, plan, want)
+        let run = |items: &[S::Item]| {
+            let plan = |item| {
+                let mut plan = Vec::new();
+                way.plan(item, &mut plan);
+                plan
+            };
+            let plans: Vec<Vec<Deviation>> = items.iter().map(plan).collect();
+            judge(space, runner, &plans, want)
         };
-        let judged: Vec<Judged> = pool.install(|| items.par_iter().map_init(Vec::new, run).collect());
+        let judged: Vec<Judged> = pool.install(|| items.par_chunks(TOGETHER).flat_map_iter(run).collect());
         let more = strategy.learn(&items, judged);
         (control.watch)(&strategy.progress());
         if !more {

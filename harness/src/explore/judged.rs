@@ -8,10 +8,12 @@ use giftgenius::error::Code;
 use super::Runner;
 use super::plan::{Choice, Deviation};
 use super::space::{Further, Space};
+use crate::fault::plan::Plan;
 use crate::fault::site::Place;
 use crate::outcome::Outcome;
 use crate::report::build::rules_broken;
 use crate::report::told;
+use crate::run::{Printable, Printed};
 use crate::trace::EventKind;
 use crate::world::print::Print;
 
@@ -85,14 +87,20 @@ pub fn panicked(panic: &(dyn Any + Send)) -> String {
     format!("misrule itself failed: {}", text.unwrap_or("it did not say why"))
 }
 
-/// Makes a run and boils it down.
-pub(super) fn judge(space: &Space, runner: Runner<'_>, deviations: &[Deviation], want: Want) -> Judged {
-    let made = if want == Want::ChoicesAndPrint {
-        let plan = space.plan(deviations);
-        guarded(|| runner.run_and_print(&space.scenario, &plan, space.seed))
-    } else {
-        make(space, runner, deviations).map(|outcome| (outcome, None))
-    };
+/// Makes the runs of several plans and boils them down, in their order.
+pub(super) fn judge(space: &Space, runner: Runner<'_>, plans: &[Vec<Deviation>], want: Want) -> Vec<Judged> {
+    let printed = if want == Want::ChoicesAndPrint { Printed::Yes } else { Printed::No };
+    let written: Vec<Plan> = plans.iter().map(|deviations| space.plan(deviations)).collect();
+    let run = |plans: &[Plan]| runner.run_together(&space.scenario, plans, space.seed, printed);
+    let made = guarded(|| Ok(run(&written))).unwrap_or_else(|_| {
+        // One of them failed, and that ended all: which one, they tell one by one.
+        let alone = |plan| guarded(|| run(std::slice::from_ref(plan)).pop().expect("one plan was given"));
+        written.iter().map(alone).collect()
+    });
+    plans.iter().zip(made).map(|(deviations, made)| boiled_down(space, deviations, made, want)).collect()
+}
+
+fn boiled_down(space: &Space, deviations: &[Deviation], made: Result<Printable, String>, want: Want) -> Judged {
     let (outcome, print) = match made {
         Ok(made) => made,
         Err(why) => return Judged { not_run: Some(why.into()), ..Judged::default() },

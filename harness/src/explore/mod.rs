@@ -34,24 +34,25 @@ pub use tell::{Telling, tell};
 
 use crate::fault::plan::Plan;
 use crate::outcome::Outcome;
-use crate::run::{simulate, simulate_and_print};
+use crate::run::{Printable, Printed, simulate, simulate_together};
 use crate::scenario::model::Scenario;
 use crate::system::wiring::Wiring;
-use crate::world::print::Print;
 
 /// Who makes the runs.
 pub trait Runs: Sync {
     /// Makes one run in simulation. The error is a sentence.
     fn run(&self, scenario: &Arc<Scenario>, plan: &Plan, seed: u64) -> Result<Outcome, String>;
 
-    /// Makes one run and its print, where it can be made. Without prints nothing is merged.
-    fn run_and_print(
+    /// Makes the runs of several plans, in their order, with their prints where those are asked for and can be made.
+    /// Without prints nothing is merged.
+    fn run_together(
         &self,
         scenario: &Arc<Scenario>,
-        plan: &Plan,
+        plans: &[Plan],
         seed: u64,
-    ) -> Result<(Outcome, Option<Print>), String> {
-        Ok((self.run(scenario, plan, seed)?, None))
+        _printed: Printed,
+    ) -> Vec<Result<Printable, String>> {
+        plans.iter().map(|plan| Ok((self.run(scenario, plan, seed)?, None))).collect()
     }
 }
 
@@ -70,16 +71,20 @@ pub struct Simulated {
 
 impl Runs for Simulated {
     fn run(&self, scenario: &Arc<Scenario>, plan: &Plan, seed: u64) -> Result<Outcome, String> {
-        simulate(scenario, plan, seed, self.wiring.map(|wiring| wiring())).map_err(|error| error.to_string())
+        let wiring = self.wiring.map(|wiring| wiring());
+        simulate(scenario, plan, seed, wiring.as_ref()).map_err(|error| error.to_string())
     }
 
-    fn run_and_print(
+    fn run_together(
         &self,
         scenario: &Arc<Scenario>,
-        plan: &Plan,
+        plans: &[Plan],
         seed: u64,
-    ) -> Result<(Outcome, Option<Print>), String> {
-        simulate_and_print(scenario, plan, seed, self.wiring.map(|wiring| wiring())).map_err(|error| error.to_string())
+        printed: Printed,
+    ) -> Vec<Result<Printable, String>> {
+        let wiring = || self.wiring.map(|wiring| wiring());
+        let runs = simulate_together(scenario, plans, seed, &wiring, printed);
+        runs.into_iter().map(|run| run.map_err(|error| error.to_string())).collect()
     }
 }
 
@@ -187,3 +192,5 @@ pub fn threads(count: usize) -> Result<ThreadPool, String> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod together;

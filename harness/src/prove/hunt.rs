@@ -8,13 +8,14 @@ use rayon::ThreadPool;
 
 use super::DEPTH;
 use crate::defect::{Defect, Hunt};
-use crate::explore::{Budget, First, Space, first_finding};
+use crate::error::RunError;
+use crate::explore::{Budget, First, Runs, Space, first_finding};
 use crate::fault::menu::Breadth;
 use crate::fault::plan::Plan;
 use crate::fault::site::Place;
 use crate::oracle::{self, Verdict};
 use crate::outcome::Outcome;
-use crate::run::simulate;
+use crate::run::{Printable, Printed, simulate, simulate_together};
 use crate::scenario::model::{Narrowing, Scenario};
 use crate::scenario::policy::profile_name;
 
@@ -99,7 +100,7 @@ pub struct Hunted {
 /// Hunts a defect over its grounds, breadth first.
 pub fn hunt(defect: &Defect, grounds: &[Ground], menu: Breadth, pool: &ThreadPool) -> Hunted {
     let began = Instant::now();
-    let runner = |scenario: &Arc<Scenario>, plan: &Plan, seed: u64| broken_run(defect, scenario, plan, seed);
+    let runner = Broken(defect);
     let is_oracle = |rule: &str| oracle::by_id(rule).is_some();
     // How many plans have been tried on each ground; a deeper search begins with them again.
     let mut runs = vec![0; grounds.len()];
@@ -122,25 +123,49 @@ pub fn hunt(defect: &Defect, grounds: &[Ground], menu: Breadth, pool: &ThreadPoo
     Hunted { caught, grounds, runs: runs.iter().sum(), not_run, elapsed: began.elapsed() }
 }
 
-/// A run with the defect wired in, less what the same run of GiftGenius as it is breaks too. One that GiftGenius as it
+/// Runs with the defect wired in, less what the same runs of GiftGenius as it is break too. One that GiftGenius as it
 /// is cannot bring to its end proves nothing.
-fn broken_run(defect: &Defect, scenario: &Arc<Scenario>, plan: &Plan, seed: u64) -> Result<Outcome, String> {
-    let run = |wiring| simulate(scenario, plan, seed, wiring).map_err(|error| error.to_string());
-    let mut outcome = run(Some((defect.wiring)()))?;
-    if outcome.violations().next().is_some() {
-        let unchanged = run(None)?;
-        for (verdict, unchanged) in outcome.verdicts.iter_mut().zip(&unchanged.verdicts) {
-            if matches!(unchanged.1, Verdict::Broken(_)) {
-                verdict.1 = Verdict::Kept;
+struct Broken<'d>(&'d Defect);
+
+impl Broken<'_> {
+    /// What of a run is the defect's.
+    fn own(scenario: &Arc<Scenario>, mut outcome: Outcome) -> Result<Outcome, String> {
+        if outcome.violations().next().is_some() {
+            let unchanged = simulate(scenario, &outcome.plan, outcome.seed, None).map_err(|error| error.to_string())?;
+            for (verdict, unchanged) in outcome.verdicts.iter_mut().zip(&unchanged.verdicts) {
+                if matches!(unchanged.1, Verdict::Broken(_)) {
+                    verdict.1 = Verdict::Kept;
+                }
             }
         }
+        Ok(outcome)
     }
-    Ok(outcome)
+}
+
+impl Runs for Broken<'_> {
+    fn run(&self, scenario: &Arc<Scenario>, plan: &Plan, seed: u64) -> Result<Outcome, String> {
+        let outcome = simulate(scenario, plan, seed, Some(&(self.0.wiring)())).map_err(|error| error.to_string())?;
+        Self::own(scenario, outcome)
+    }
+
+    fn run_together(
+        &self,
+        scenario: &Arc<Scenario>,
+        plans: &[Plan],
+        seed: u64,
+        printed: Printed,
+    ) -> Vec<Result<Printable, String>> {
+        let own = |made: Result<Printable, RunError>| {
+            let (outcome, print) = made.map_err(|error| error.to_string())?;
+            Ok((Self::own(scenario, outcome)?, print))
+        };
+        simulate_together(scenario, plans, seed, &|| Some((self.0.wiring)()), printed).into_iter().map(own).collect()
+    }
 }
 
 fn message(defect: &Defect, ground: &Ground, plan: &Plan, oracles: &[&'static str]) -> String {
     let meant = oracles.iter().find(|oracle| **oracle == defect.caught_by).or(oracles.first());
-    let outcome = broken_run(defect, &ground.scenario, plan, ground.scenario.seed);
+    let outcome = Broken(defect).run(&ground.scenario, plan, ground.scenario.seed);
     let said = outcome.ok().and_then(|outcome| {
         outcome
             .violations()

@@ -1,16 +1,12 @@
 //! GiftGenius as it is, in the space that defects were hunted in: whatever an oracle says against it there is either a bug
 //! of GiftGenius or a false accusation, and then what it says against a defect is worth as little.
 
-use std::sync::Arc;
-
 use rayon::ThreadPool;
 
 use super::hunt::Ground;
-use crate::explore::{Budget, First, first_finding};
+use crate::explore::{Budget, First, Runs, Simulated, first_finding};
 use crate::fault::menu::Breadth;
 use crate::fault::plan::Plan;
-use crate::run::simulate;
-use crate::scenario::model::Scenario;
 
 /// The first thing that is said against GiftGenius as it is on one ground.
 #[derive(Clone, Debug)]
@@ -36,16 +32,14 @@ pub struct Unchanged {
 
 /// Tries every plan of up to so many faults on each ground, until something is found there.
 pub(super) fn try_unchanged(spaces: &[(Ground, usize)], menu: Breadth, pool: &ThreadPool) -> Unchanged {
-    let runner = |scenario: &Arc<Scenario>, plan: &Plan, seed: u64| {
-        simulate(scenario, plan, seed, None).map_err(|error| error.to_string())
-    };
+    let runner = Simulated::default();
     let mut unchanged = Unchanged::default();
     for (ground, depth) in spaces {
         let First { runs, found, not_run } =
             first_finding(&ground.space(menu), &runner, Budget::of(*depth), &|_| true, pool);
         unchanged.runs += runs;
         if let Some((plan, rules)) = found {
-            let outcome = runner(&ground.scenario, &plan, ground.scenario.seed);
+            let outcome = runner.run(&ground.scenario, &plan, ground.scenario.seed);
             let said = outcome.ok().and_then(|outcome| {
                 let violation = outcome.violations().next().map(|violation| violation.message.clone());
                 violation.or_else(|| outcome.unmet.first().cloned())

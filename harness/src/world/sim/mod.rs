@@ -58,12 +58,17 @@ pub struct SimWorld {
 }
 
 /// What a world runs on: one thread, whose clock is paused, and what is known of that clock.
+///
+/// Several worlds that begin at the same instant may share one: each then goes as it would alone. Time moves where none has
+/// anything to do; timers that are due at the same millisecond fire in the order in which they were set; and what waits
+/// outside of tasks goes on once every task has come to a halt, however many there are (which is what the interval says).
 pub fn runtime() -> (Runtime, StandingTime) {
     let standing = StandingTime::default();
     let told = standing.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
+        .event_interval(u32::MAX)
         .on_thread_unpark(move || told.moved())
         .build()
         .expect("a runtime without I/O needs nothing from the system");

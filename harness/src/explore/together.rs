@@ -1,0 +1,75 @@
+//! That runs made side by side come to what they come to alone: over scenarios with tasks, events, replicas and calls at
+//! once, under single faults and pairs of them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::fault::menu::full;
+use crate::fault::plan::{Address, Plan, Planned};
+use crate::run::{Printable, Printed, simulate_together};
+use crate::scenario::Known;
+use crate::scenario::find::{find, load};
+use crate::scenario::model::Scenario;
+
+fn scenario(name: &str) -> Arc<Scenario> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    let found = find(&root, &[name.to_owned()]).expect("a scenario of this name");
+    load(&found[0], &Known::of_giftgenius()).unwrap_or_else(|error| panic!("{}", error.render(false)))
+}
+
+fn made(scenario: &Arc<Scenario>, plans: &[Plan]) -> Vec<Printable> {
+    let made = simulate_together(scenario, plans, scenario.seed, &|| None, Printed::Yes);
+    made.into_iter().map(|run| run.unwrap_or_else(|error| panic!("{error}"))).collect()
+}
+
+/// Everything that a run shows, but for its time.
+fn shown((outcome, print): &Printable) -> String {
+    let verdicts: Vec<_> = outcome.verdicts.iter().map(|(oracle, verdict)| (oracle.id, verdict)).collect();
+    let asked: Vec<_> = outcome.asked.iter().map(|asked| (asked.site, &asked.chosen)).collect();
+    format!("{:?} {:?} {verdicts:?} {:?} {asked:?} {print:?}", outcome.record, outcome.rest, outcome.unfired)
+}
+
+/// The scenario's own plan; with each fault of the full menu more; and with two of them, far apart in the menu.
+fn plans(scenario: &Arc<Scenario>) -> Vec<Plan> {
+    let own = &scenario.plan;
+    let plain = made(scenario, std::slice::from_ref(own)).pop().expect("one plan was given");
+    let single = plain.0.asked.iter().flat_map(|asked| {
+        let at = Address { place: asked.site.place, step: None, number: asked.site.arrival };
+        full(asked.site.place).iter().map(move |fault| (at, fault.clone()))
+    });
+    let is_own = |at| own.faults.iter().any(|planned| matches!(planned, Planned::At(known, _) if *known == at));
+    let single: Vec<_> = single.filter(|(at, _)| !is_own(*at)).collect();
+    let with = |more: &[&(Address, crate::fault::Fault)]| {
+        let more = more.iter().map(|(at, fault)| Planned::At(*at, fault.clone()));
+        Plan { faults: own.faults.iter().cloned().chain(more).collect() }
+    };
+    let pairs = single.iter().zip(single.iter().cycle().skip(single.len() / 3)).filter(|(one, other)| one.0 != other.0);
+    let mut plans = vec![own.clone()];
+    plans.extend(single.iter().map(|fault| with(&[fault])));
+    plans.extend(pairs.map(|(one, other)| with(&[one, other])));
+    plans
+}
+
+#[test]
+fn runs_made_side_by_side_come_to_what_they_come_to_alone() {
+    let names = [
+        "checkout/happy_path",
+        "webhooks/twice_at_once",
+        "replicas/both_get_the_same_call",
+        "steps/two_payments_at_once",
+        "crash/dies_again_while_it_recovers",
+    ];
+    for name in names {
+        let scenario = scenario(name);
+        let plans = plans(&scenario);
+        // Far apart, so that neighbours have little in common.
+        let mixed: Vec<Plan> = (0..plans.len()).map(|index| plans[index * 37 % plans.len()].clone()).collect();
+        // So many that their tasks outnumber what the runtime goes through before it looks elsewhere, if it is not told.
+        for plans in mixed.chunks(200) {
+            for (together, plan) in made(&scenario, plans).iter().zip(plans) {
+                let alone = made(&scenario, std::slice::from_ref(plan));
+                assert!(shown(together) == shown(&alone[0]), "{name} under {plan}");
+            }
+        }
+    }
+}
