@@ -178,8 +178,8 @@ fn make(calls: &dyn Calls, user: &str, needs: Needs, mark: &str) -> Result<Made,
     let mut made = Made::default();
     let told = |answer: &Value, field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     if needs.workflow {
-        // Few ideas: what is found is of no concern here, and costs its time. The budget holds for what is quoted later.
-        let few = json!({"occasion": "new-baby", "recipient": "baby", "budget": 99_900, "limit": 1});
+        // Few ideas: what is found is of no concern here, and costs its time.
+        let few = json!({"occasion": "new-baby", "recipient": "baby", "budget": 2_000, "limit": 1});
         let answer = must(calls, user, "suggest_gifts", few)?;
         made.workflow = told(&answer, "workflow_id");
     }
