@@ -143,20 +143,9 @@ async fn health_page(State(app): State<Arc<App>>) -> Response<Body> {
 
 /// The body is taken as it came: the signature is of its bytes.
 async fn payment_webhook(State(app): State<Arc<App>>, headers: HeaderMap, request: Request) -> Response<Body> {
-    // Whoever sends it has shown nothing yet: it does not get a connection for as long as it likes.
-    let body = match tokio::time::timeout(BODY_TIME_MAX, Bytes::from_request(request, &())).await {
-        Ok(Ok(body)) => body,
-        Err(_) => {
-            let message = format!("the body did not come within {} seconds", BODY_TIME_MAX.as_secs());
-            return problem(StatusCode::REQUEST_TIMEOUT, "TOO_SLOW", &message);
-        }
-        Ok(Err(rejected)) if rejected.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            let message = format!("an event is at most {} bytes", webhooks::BODY_BYTES_MAX);
-            return problem(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", &message);
-        }
-        Ok(Err(_)) => {
-            return problem(StatusCode::BAD_REQUEST, "MALFORMED", "the body could not be read to its end");
-        }
+    let body = match event_body(request).await {
+        Ok(body) => body,
+        Err(refused) => return refused,
     };
     // Two headers would leave open which of them counts.
     let mut signatures = headers.get_all(webhooks::SIGNATURE_HEADER).iter();
@@ -177,6 +166,23 @@ async fn payment_webhook(State(app): State<Arc<App>>, headers: HeaderMap, reques
             problem(status, "STORE_UNAVAILABLE", "the event was not taken in; send it again")
         }
     }
+}
+
+/// The whole body of an event, or the answer to one that is too slow, too long or broken off.
+async fn event_body(request: Request) -> Result<Bytes, Response<Body>> {
+    // Whoever sends it has shown nothing yet: it does not get a connection for as long as it likes.
+    let Ok(read) = tokio::time::timeout(BODY_TIME_MAX, Bytes::from_request(request, &())).await else {
+        let message = format!("the body did not come within {} seconds", BODY_TIME_MAX.as_secs());
+        return Err(problem(StatusCode::REQUEST_TIMEOUT, "TOO_SLOW", &message));
+    };
+    read.map_err(|rejected| {
+        if rejected.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            let message = format!("an event is at most {} bytes", webhooks::BODY_BYTES_MAX);
+            problem(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", &message)
+        } else {
+            problem(StatusCode::BAD_REQUEST, "MALFORMED", "the body could not be read to its end")
+        }
+    })
 }
 
 fn problem(status: StatusCode, code: &str, message: &str) -> Response<Body> {
@@ -234,6 +240,24 @@ mod tests {
 
     fn headers(name: &axum::http::HeaderName, values: &[&'static str]) -> HeaderMap {
         values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_whose_body_does_not_come_is_not_waited_for_longer_than_any_other_body() {
+        use futures_util::stream::{StreamExt as _, iter, pending};
+        let begun = tokio::time::Instant::now();
+        let beginning = || iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{\"id\":"))]);
+        let refused = event_body(Request::new(Body::from_stream(beginning().chain(pending())))).await;
+        let refused = refused.expect_err("its end never comes");
+        assert_eq!(
+            (refused.status(), begun.elapsed().as_secs()),
+            (StatusCode::REQUEST_TIMEOUT, BODY_TIME_MAX.as_secs())
+        );
+        let broken = beginning().chain(iter([Err(std::io::Error::other("reset"))]));
+        let refused = event_body(Request::new(Body::from_stream(broken))).await.expect_err("it breaks off");
+        assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+        let whole = event_body(Request::new(Body::from("{}"))).await.expect("it is whole");
+        assert_eq!(&whole[..], b"{}");
     }
 
     #[test]
