@@ -9,7 +9,7 @@ use futures_util::stream::FuturesOrdered;
 use giftgenius::adapters::SystemClock;
 
 use crate::canary::CANARIES;
-use crate::choice::Choices;
+use crate::choice::{Asked, Choices};
 use crate::defect::Defect;
 use crate::error::RunError;
 use crate::expectation::unmet;
@@ -18,13 +18,13 @@ use crate::fault::{Fault, HostFault};
 use crate::host::misbehaving::STRANGERS;
 use crate::host::play;
 use crate::oracle::evidence::Setting;
-use crate::oracle::{Evidence, judge};
+use crate::oracle::{Evidence, Rest, judge};
 use crate::outcome::Outcome;
 
 use crate::provider::{Now, Providers};
 use crate::scenario::model::{Scenario, WorldKind};
 use crate::system::wiring::Wiring;
-use crate::trace::Recorder;
+use crate::trace::{Record, Recorder};
 use crate::world::World;
 use crate::world::print::Print;
 use crate::world::sim::{self, SimWorld};
@@ -117,10 +117,17 @@ fn in_virtual_time(
         if printed == Printed::Yes {
             world.stage().ask_for_print();
         }
-        let outcome = conclude(scenario, WorldKind::Sim, plan, seed, &world, began).await?;
-        Ok((outcome, world.stage().print()))
+        Ok((play_out(scenario, &world).await?, world.stage().print()))
     };
-    runtime.block_on(plans.iter().map(one).collect::<FuturesOrdered<_>>().collect())
+    let played: Vec<Result<_, RunError>> =
+        runtime.block_on(plans.iter().map(one).collect::<FuturesOrdered<_>>().collect());
+    drop(runtime);
+    // One after the other, with nothing else in between: the oracles of one run find the code of the last one's at hand.
+    let judge = |(plan, played): (&Plan, Result<(Played, Option<Print>), RunError>)| {
+        let (played, print) = played?;
+        Ok((judged(scenario, WorldKind::Sim, plan, seed, played, began), print))
+    };
+    plans.iter().zip(played).map(judge).collect()
 }
 
 fn run_wire(
@@ -158,7 +165,8 @@ fn run_wire(
         let world = WireWorld::start(stage, set_up).await?;
         // What is measured is the run, not the start of a process.
         let began = Instant::now();
-        conclude(scenario, WorldKind::Wire, plan, seed, &world, began).await
+        let played = play_out(scenario, &world).await?;
+        Ok(judged(scenario, WorldKind::Wire, plan, seed, played, began))
     })
 }
 
@@ -174,15 +182,16 @@ fn callers(scenario: &Scenario, plan: &Plan) -> Vec<Arc<str>> {
     users
 }
 
-/// Plays the script in a world, takes stock, and lets the oracles judge.
-pub async fn conclude(
-    scenario: &Arc<Scenario>,
-    kind: WorldKind,
-    plan: &Plan,
-    seed: u64,
-    world: &dyn World,
-    began: Instant,
-) -> Result<Outcome, RunError> {
+/// What a run leaves behind for the oracles.
+struct Played {
+    record: Record,
+    rest: Rest,
+    unfired: Vec<Planned>,
+    asked: Vec<Asked>,
+}
+
+/// Plays the script in a world and takes stock.
+async fn play_out(scenario: &Scenario, world: &dyn World) -> Result<Played, RunError> {
     play(scenario, world).await?;
     let rest = world.finish().await?;
     let stage = world.stage();
@@ -191,11 +200,24 @@ pub async fn conclude(
     stage.with_providers(|providers| providers.settle(now, &mut recorder.lock()));
     let record = recorder.finish();
     let (unfired, asked) = (stage.with_choices(Choices::unfired), stage.take_asked());
+    Ok(Played { record, rest, unfired, asked })
+}
+
+/// Lets the oracles judge.
+fn judged(
+    scenario: &Arc<Scenario>,
+    kind: WorldKind,
+    plan: &Plan,
+    seed: u64,
+    played: Played,
+    began: Instant,
+) -> Outcome {
+    let Played { record, rest, unfired, asked } = played;
     let setting =
         Setting { policy: &scenario.policy, world: kind, canaries: CANARIES, plan, checkout_on_at_start: true };
     let verdicts = judge(&Evidence::new(&record.trace, &record.ledger, &rest, setting));
     let unmet = if scenario.expects_of(plan) { unmet(scenario, &record, &rest) } else { Vec::new() };
-    Ok(Outcome {
+    Outcome {
         scenario: scenario.clone(),
         world: kind,
         plan: plan.clone(),
@@ -207,5 +229,5 @@ pub async fn conclude(
         unfired,
         asked,
         elapsed: began.elapsed(),
-    })
+    }
 }
