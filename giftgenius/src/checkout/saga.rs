@@ -161,9 +161,7 @@ async fn took(app: &App, held: &mut Held, driver: &Driver, action: &Action, roun
             app.log_step(order, step_id(action), StepStatus::Retry, Level::Warn, None);
             if order.background_rounds > app.policy().background.attempts_max {
                 order.background_rounds = 0;
-                // Whether anything came after the ending is not known then; everything else is known to be left.
-                let outcome = if *action == Action::Recheck { Outcome::LostTrack } else { Outcome::GaveUp };
-                return Next::Now(taken(order, action, outcome));
+                return Next::Now(taken(order, action, given_up(action)));
             }
             let delay = background_delay(app.policy(), order.background_rounds, asked);
             // A look is hastened by an event, unless the provider asked to be left alone; a repeated undo is not.
@@ -190,6 +188,24 @@ async fn took(app: &App, held: &mut Held, driver: &Driver, action: &Action, roun
                 Paused::Lost => Next::Lost,
             }
         }
+    }
+}
+
+/// What it comes to when the last round of an action has not brought it to its end.
+const fn given_up(action: &Action) -> Outcome {
+    match action {
+        // Whether anything came after the ending is not known then; nor whether a refund was done of which nothing was heard.
+        Action::Recheck | Action::UndoCharge => Outcome::LostTrack,
+        // What was begun is known to be left.
+        Action::Reserve { .. }
+        | Action::Charge
+        | Action::Settle
+        | Action::Commit { .. }
+        | Action::Sweep
+        | Action::Restock { .. }
+        | Action::Release { .. }
+        | Action::ConfirmRefund
+        | Action::End(_) => Outcome::GaveUp,
     }
 }
 
