@@ -196,7 +196,7 @@ const fn given_up(action: &Action) -> Outcome {
     match action {
         // Whether anything came after the ending is not known then; nor whether a refund was done of which nothing was heard.
         Action::Recheck | Action::UndoCharge => Outcome::LostTrack,
-        // What was begun is known to be left.
+        // The record of what was begun says what may stand.
         Action::Reserve { .. }
         | Action::Charge
         | Action::Settle
