@@ -68,7 +68,7 @@ pub fn simulate(
     seed: u64,
     wiring: Option<&Arc<dyn Wiring>>,
 ) -> Result<Outcome, RunError> {
-    let mut alone = in_virtual_time(scenario, std::slice::from_ref(plan), seed, &|| wiring.cloned(), Printed::No);
+    let mut alone = simulate_together(scenario, std::slice::from_ref(plan), seed, &|| wiring.cloned(), Printed::No);
     alone.pop().expect("one plan was given").map(|(outcome, _)| outcome)
 }
 
@@ -79,31 +79,6 @@ pub fn simulate(
 /// With `Printed::Yes` each has its print: two runs with the same print after their last faults have the same future.
 /// There is none where that cannot be told.
 pub fn simulate_together(
-    scenario: &Arc<Scenario>,
-    plans: &[Plan],
-    seed: u64,
-    wiring: &dyn Fn() -> Option<Arc<dyn Wiring>>,
-    printed: Printed,
-) -> Vec<Result<Printable, RunError>> {
-    in_virtual_time(scenario, plans, seed, wiring, printed)
-}
-
-/// So many plans are best given to [`simulate_together`]: with more, what the runs remember outgrows a core's cache.
-pub const TOGETHER: usize = 16;
-
-/// An outcome, with its print where one was asked for and could be made.
-pub type Printable = (Outcome, Option<Print>);
-
-/// Whether a run is printed, which costs a quarter more.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Printed {
-    /// It is.
-    Yes,
-    /// It is not.
-    No,
-}
-
-fn in_virtual_time(
     scenario: &Arc<Scenario>,
     plans: &[Plan],
     seed: u64,
@@ -128,6 +103,21 @@ fn in_virtual_time(
         Ok((judged(scenario, WorldKind::Sim, plan, seed, played, began), print))
     };
     plans.iter().zip(played).map(judge).collect()
+}
+
+/// So many plans are best given to [`simulate_together`]: with more, what the runs remember outgrows a core's cache.
+pub const TOGETHER: usize = 16;
+
+/// An outcome, with its print where one was asked for and could be made.
+pub type Printable = (Outcome, Option<Print>);
+
+/// Whether a run is printed, which costs a quarter more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Printed {
+    /// It is.
+    Yes,
+    /// It is not.
+    No,
 }
 
 fn run_wire(

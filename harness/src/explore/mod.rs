@@ -34,31 +34,38 @@ pub use tell::{Telling, tell};
 
 use crate::fault::plan::Plan;
 use crate::outcome::Outcome;
-use crate::run::{Printable, Printed, simulate, simulate_together};
+use crate::run::{Printable, Printed, simulate_together};
 use crate::scenario::model::Scenario;
 use crate::system::wiring::Wiring;
 
 /// Who makes the runs.
 pub trait Runs: Sync {
-    /// Makes one run in simulation. The error is a sentence.
-    fn run(&self, scenario: &Arc<Scenario>, plan: &Plan, seed: u64) -> Result<Outcome, String>;
-
-    /// Makes the runs of several plans, in their order, with their prints where those are asked for and can be made.
-    /// Without prints nothing is merged.
+    /// Makes the runs of several plans in simulation, in their order, with their prints where those are asked for and can
+    /// be made. Without prints nothing is merged. An error is a sentence.
     fn run_together(
         &self,
         scenario: &Arc<Scenario>,
         plans: &[Plan],
         seed: u64,
-        _printed: Printed,
-    ) -> Vec<Result<Printable, String>> {
-        plans.iter().map(|plan| Ok((self.run(scenario, plan, seed)?, None))).collect()
+        printed: Printed,
+    ) -> Vec<Result<Printable, String>>;
+
+    /// Makes one run.
+    fn run(&self, scenario: &Arc<Scenario>, plan: &Plan, seed: u64) -> Result<Outcome, String> {
+        let mut alone = self.run_together(scenario, std::slice::from_ref(plan), seed, Printed::No);
+        alone.pop().expect("one plan was given").map(|(outcome, _)| outcome)
     }
 }
 
 impl<F: Fn(&Arc<Scenario>, &Plan, u64) -> Result<Outcome, String> + Sync> Runs for F {
-    fn run(&self, scenario: &Arc<Scenario>, plan: &Plan, seed: u64) -> Result<Outcome, String> {
-        self(scenario, plan, seed)
+    fn run_together(
+        &self,
+        scenario: &Arc<Scenario>,
+        plans: &[Plan],
+        seed: u64,
+        _: Printed,
+    ) -> Vec<Result<Printable, String>> {
+        plans.iter().map(|plan| Ok((self(scenario, plan, seed)?, None))).collect()
     }
 }
 
@@ -70,11 +77,6 @@ pub struct Simulated {
 }
 
 impl Runs for Simulated {
-    fn run(&self, scenario: &Arc<Scenario>, plan: &Plan, seed: u64) -> Result<Outcome, String> {
-        let wiring = self.wiring.map(|wiring| wiring());
-        simulate(scenario, plan, seed, wiring.as_ref()).map_err(|error| error.to_string())
-    }
-
     fn run_together(
         &self,
         scenario: &Arc<Scenario>,

@@ -55,7 +55,7 @@ fn strict(scenario: &Arc<Scenario>, plan: &Plan, seed: u64) -> Result<Outcome, S
     Ok(outcome)
 }
 
-fn scenario(name: &str) -> Scenario {
+pub(super) fn scenario(name: &str) -> Scenario {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
     let found = find(&root, &[name.to_owned()]).expect("a scenario of this name");
     let scenario = load(&found[0], &Known::of_giftgenius()).unwrap_or_else(|error| panic!("{}", error.render(false)));

@@ -1,21 +1,13 @@
 //! That runs made side by side come to what they come to alone: over scenarios with tasks, events, replicas and calls at
 //! once, under single faults and pairs of them.
 
-use std::path::Path;
 use std::sync::Arc;
 
+use super::tests::scenario;
 use crate::fault::menu::full;
 use crate::fault::plan::{Address, Plan, Planned};
 use crate::run::{Printable, Printed, simulate_together};
-use crate::scenario::Known;
-use crate::scenario::find::{find, load};
 use crate::scenario::model::Scenario;
-
-fn scenario(name: &str) -> Arc<Scenario> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
-    let found = find(&root, &[name.to_owned()]).expect("a scenario of this name");
-    load(&found[0], &Known::of_giftgenius()).unwrap_or_else(|error| panic!("{}", error.render(false)))
-}
 
 fn made(scenario: &Arc<Scenario>, plans: &[Plan]) -> Vec<Printable> {
     let made = simulate_together(scenario, plans, scenario.seed, &|| None, Printed::Yes);
@@ -60,7 +52,7 @@ fn runs_made_side_by_side_come_to_what_they_come_to_alone() {
         "crash/dies_again_while_it_recovers",
     ];
     for name in names {
-        let scenario = scenario(name);
+        let scenario = Arc::new(scenario(name));
         let plans = plans(&scenario);
         // Far apart, so that neighbours have little in common.
         let mixed: Vec<Plan> = (0..plans.len()).map(|index| plans[index * 37 % plans.len()].clone()).collect();

@@ -8,14 +8,13 @@ use rayon::ThreadPool;
 
 use super::DEPTH;
 use crate::defect::{Defect, Hunt};
-use crate::error::RunError;
-use crate::explore::{Budget, First, Runs, Space, first_finding};
+use crate::explore::{Budget, First, Runs, Simulated, Space, first_finding};
 use crate::fault::menu::Breadth;
 use crate::fault::plan::Plan;
 use crate::fault::site::Place;
 use crate::oracle::{self, Verdict};
 use crate::outcome::Outcome;
-use crate::run::{Printable, Printed, simulate, simulate_together};
+use crate::run::{Printable, Printed, simulate};
 use crate::scenario::model::{Narrowing, Scenario};
 use crate::scenario::policy::profile_name;
 
@@ -143,11 +142,6 @@ impl Broken<'_> {
 }
 
 impl Runs for Broken<'_> {
-    fn run(&self, scenario: &Arc<Scenario>, plan: &Plan, seed: u64) -> Result<Outcome, String> {
-        let outcome = simulate(scenario, plan, seed, Some(&(self.0.wiring)())).map_err(|error| error.to_string())?;
-        Self::own(scenario, outcome)
-    }
-
     fn run_together(
         &self,
         scenario: &Arc<Scenario>,
@@ -155,11 +149,12 @@ impl Runs for Broken<'_> {
         seed: u64,
         printed: Printed,
     ) -> Vec<Result<Printable, String>> {
-        let own = |made: Result<Printable, RunError>| {
-            let (outcome, print) = made.map_err(|error| error.to_string())?;
+        let broken = Simulated { wiring: Some(self.0.wiring) };
+        let own = |made: Result<Printable, String>| {
+            let (outcome, print) = made?;
             Ok((Self::own(scenario, outcome)?, print))
         };
-        simulate_together(scenario, plans, seed, &|| Some((self.0.wiring)()), printed).into_iter().map(own).collect()
+        broken.run_together(scenario, plans, seed, printed).into_iter().map(own).collect()
     }
 }
 
