@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use smol_str::SmolStr;
 use tokio::time::Instant;
 
 use crate::checkout::answer::error_code;
@@ -184,7 +185,7 @@ impl App {
                 Arc::make_mut(&mut arguments)["idempotency_key"] = Value::from(key);
             }
         }
-        let key = arguments.get("idempotency_key").and_then(Value::as_str).map(Arc::from);
+        let key = arguments.get("idempotency_key").and_then(Value::as_str).map(SmolStr::from);
         let user = call.user;
         let call =
             Call { tool: tool.spec.name, user: user.clone(), correlation: correlation.clone(), arguments, deadline };
@@ -254,7 +255,7 @@ impl App {
         &self,
         tool: &'static str,
         user: UserId,
-        key: Option<Arc<str>>,
+        key: Option<SmolStr>,
         correlation: &CorrelationId,
         reply: &SavedReply,
     ) {

@@ -1,16 +1,16 @@
 //! Identifiers as types of their own, so that an order is never looked up by a session's id.
 
 use std::fmt;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $name(Arc<str>);
+        pub struct $name(SmolStr);
 
         impl $name {
             /// The id as text.
@@ -19,7 +19,7 @@ macro_rules! id {
             }
         }
 
-        impl<T: Into<Arc<str>>> From<T> for $name {
+        impl<T: Into<SmolStr>> From<T> for $name {
             fn from(text: T) -> Self {
                 Self(text.into())
             }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::Deserialize as _;
 use serde_json::Value;
+use smol_str::SmolStr;
 use tokio::time::Instant;
 
 use crate::checkout::entry::SavedReply;
@@ -29,7 +30,7 @@ const CALLS_MAX: usize = 1_000;
 pub struct Identity {
     user: UserId,
     tool: &'static str,
-    arguments: String,
+    arguments: SmolStr,
 }
 
 impl Identity {

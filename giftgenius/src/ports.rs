@@ -12,10 +12,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use smol_str::{SmolStr, format_smolstr};
 
 use crate::ids::CorrelationId;
 pub use crate::journal::Journal;
-use crate::providers::hex;
 pub use crate::step_log::StepLog;
 
 /// A future behind a port; ports are object-safe so that they can be wired from outside.
@@ -68,7 +68,7 @@ pub struct Request {
     /// Path and query below the provider's base URL, starting with `/`.
     pub path: String,
     /// Sent as `idempotency-key` on every effectful request.
-    pub idempotency_key: Option<String>,
+    pub idempotency_key: Option<SmolStr>,
     /// Sent as `x-correlation-id`.
     pub correlation_id: CorrelationId,
     /// A JSON body, for POST.
@@ -156,8 +156,8 @@ pub struct Ports {
 
 impl Ports {
     /// A new identifier `prefix` + 16 hexadecimal digits.
-    pub fn new_id(&self, prefix: &str) -> String {
-        [prefix, &hex(&self.entropy.next(Purpose::Id).to_be_bytes())].concat()
+    pub fn new_id(&self, prefix: &str) -> SmolStr {
+        format_smolstr!("{prefix}{:016x}", self.entropy.next(Purpose::Id))
     }
 
     /// Now plus `span`, in calendar time; saturates at the end of time.

@@ -3,9 +3,9 @@
 //! The lines are typed, so that what production prints as JSON on stderr and what a test reads are the same.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use crate::error::Code;
 use crate::ids::{CorrelationId, EventId, OrderId, SessionId, UserId, WorkflowId};
@@ -58,7 +58,7 @@ pub struct StepLine {
     pub error_code: Option<Code>,
     /// The caller's key, where the step has one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub idempotency_key: Option<Arc<str>>,
+    pub idempotency_key: Option<SmolStr>,
     /// Ties the line to the call.
     pub correlation_id: CorrelationId,
     /// The order, where there is one.

@@ -6,6 +6,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use crate::checkout::session::{Session, SessionState};
 
@@ -81,7 +82,7 @@ pub struct Workflow {
     /// What may be spent, where it was said.
     pub budget: Option<Money>,
     /// The gift that was chosen, by SKU.
-    pub selected_gift: Option<String>,
+    pub selected_gift: Option<SmolStr>,
     /// The checkout session that is open.
     pub session: Option<SessionId>,
 }

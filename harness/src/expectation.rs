@@ -200,7 +200,7 @@ mod tests {
                 intent: None,
                 malformed: None,
             };
-            record.push(Duration::ZERO, EventKind::CallStarted(started));
+            record.push(Duration::ZERO, EventKind::CallStarted(Box::new(started)));
             record.push(Duration::ZERO, EventKind::CallEnded { call, reply: reply.clone() });
         }
         record
@@ -220,13 +220,13 @@ mod tests {
             at: Duration::ZERO,
             exchange: None,
             kind,
-            reference: "ord_1".to_owned(),
-            subject: "x".to_owned(),
+            reference: "ord_1".into(),
+            subject: "x".into(),
             amount: Some(Money::new(4200, Currency::EUR)),
             stock: Vec::new(),
             undoes: undoes.map(EffectId),
             key: None,
-            correlation: String::new(),
+            correlation: "".into(),
         };
         record.ledger.effects.push(Arc::new(effect));
     }
@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn no_order_is_parked_unless_said() {
-        let parked = ParkedOrder { order_id: "ord_1".to_owned(), note: "a charge stands".to_owned() };
+        let parked = ParkedOrder { order_id: "ord_1".into(), note: "a charge stands".to_owned() };
         let rest = Rest { parked: vec![parked], ..Rest::default() };
         let record = Record::default();
         assert_eq!(

@@ -11,14 +11,14 @@ pub struct Rest {
     /// Every order in the journal with its ending, where the world can read it; for `conserved`.
     pub orders: Vec<OrderAtRest>,
     /// The delivered events that the journal remembers, by id.
-    pub events: Vec<String>,
+    pub events: Vec<SmolStr>,
 }
 
 /// A parked order, as listed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ParkedOrder {
     /// The order.
-    pub order_id: String,
+    pub order_id: SmolStr,
     /// What stands and what to do, as told to the person.
     pub note: String,
 }
@@ -27,9 +27,11 @@ pub struct ParkedOrder {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OrderAtRest {
     /// The order.
-    pub order_id: String,
+    pub order_id: SmolStr,
     /// `paid`, `cancelled`, `parked` or `open`.
-    pub status: String,
+    pub status: &'static str,
     /// Whether the record says that a charge stands: `charged`, `unknown` or `none`.
-    pub money: String,
+    pub money: &'static str,
 }
+
+use smol_str::SmolStr;

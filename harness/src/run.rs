@@ -1,12 +1,13 @@
 //! One scenario, one plan, one seed → one outcome. The one place where worlds, host and oracles come together.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use giftgenius::adapters::SystemClock;
+use smol_str::SmolStr;
 
 use crate::canary::CANARIES;
 use crate::choice::{Asked, Choices};
@@ -18,6 +19,7 @@ use crate::fault::{Fault, HostFault};
 use crate::host::misbehaving::STRANGERS;
 use crate::host::play;
 use crate::oracle::evidence::Setting;
+use crate::oracle::needles::Needles;
 use crate::oracle::{Evidence, Rest, judge};
 use crate::outcome::Outcome;
 
@@ -161,11 +163,11 @@ fn run_wire(
 }
 
 /// Everybody who calls, and under a plan that wants one a stranger.
-fn callers(scenario: &Scenario, plan: &Plan) -> Vec<Arc<str>> {
+fn callers(scenario: &Scenario, plan: &Plan) -> Vec<SmolStr> {
     let mut users = scenario.users();
     let foreign = |planned: &Planned| matches!(planned, Planned::At(_, Fault::Host(HostFault::Foreign)));
     if plan.faults.iter().any(foreign) {
-        users.extend(STRANGERS.map(Arc::from));
+        users.extend(STRANGERS.map(SmolStr::from));
         users.sort();
         users.dedup();
     }
@@ -193,6 +195,9 @@ async fn play_out(scenario: &Scenario, world: &dyn World) -> Result<Played, RunE
     Ok(Played { record, rest, unfired, asked })
 }
 
+/// What is planted is the same in every run: how it is looked for is worked out once.
+static PLANTED: LazyLock<Option<Needles<'static>>> = LazyLock::new(|| Needles::new(CANARIES));
+
 /// Lets the oracles judge.
 fn judged(
     scenario: &Arc<Scenario>,
@@ -204,7 +209,7 @@ fn judged(
 ) -> Outcome {
     let Played { record, rest, unfired, asked } = played;
     let setting =
-        Setting { policy: &scenario.policy, world: kind, canaries: CANARIES, plan, checkout_on_at_start: true };
+        Setting { policy: &scenario.policy, world: kind, canaries: PLANTED.as_ref(), plan, checkout_on_at_start: true };
     let verdicts = judge(&Evidence::new(&record.trace, &record.ledger, &rest, setting));
     let unmet = if scenario.expects_of(plan) { unmet(scenario, &record, &rest) } else { Vec::new() };
     Outcome {

@@ -48,6 +48,11 @@ impl Stopwatch {
         Self { standing: Some(standing), ..Self::start() }
     }
 
+    /// The instant that is so far ahead.
+    pub fn ahead(&self, span: Duration) -> Instant {
+        self.began + self.elapsed() + span
+    }
+
     /// Time since it began.
     pub fn elapsed(&self) -> Duration {
         let Some(StandingTime(known)) = &self.standing else { return self.began.elapsed() };

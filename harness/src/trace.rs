@@ -9,6 +9,8 @@ use std::time::Duration;
 use giftgenius::ports::Provider;
 use giftgenius::step_log::LogLine;
 use serde_json::Value;
+use smol_str::SmolStr;
+use tokio::time::Instant;
 
 use crate::fault::site::Site;
 use crate::fault::{Fault, Forgery, Label};
@@ -41,7 +43,7 @@ pub struct Event {
 #[derive(Clone, Debug)]
 pub enum EventKind {
     /// The host called a tool.
-    CallStarted(CallStarted),
+    CallStarted(Box<CallStarted>),
     /// The host got its answer, or gave up waiting.
     CallEnded {
         /// Which call.
@@ -97,17 +99,17 @@ pub struct CallStarted {
     /// Which script step (from 1) it is for.
     pub step: u32,
     /// The tool.
-    pub tool: Arc<str>,
+    pub tool: SmolStr,
     /// The arguments as sent.
     pub arguments: Arc<Value>,
     /// The caller's key: of the arguments, or of `_meta`.
-    pub key: Option<String>,
+    pub key: Option<SmolStr>,
     /// Who called.
-    pub user: Arc<str>,
+    pub user: SmolStr,
     /// The correlation id sent in `_meta`.
-    pub correlation: Arc<str>,
+    pub correlation: SmolStr,
     /// The purchase that the step is for.
-    pub intent: Option<Arc<str>>,
+    pub intent: Option<SmolStr>,
     /// Which mistake was made in it, or is being mended.
     pub malformed: Option<Arc<Malformed>>,
 }
@@ -118,7 +120,7 @@ pub struct Malformed {
     /// The mistake.
     pub label: Label,
     /// The tool that was meant.
-    pub tool: Arc<str>,
+    pub tool: SmolStr,
     /// The arguments that were meant.
     pub meant: Arc<Value>,
     /// What an error can tell of it.
@@ -162,13 +164,13 @@ pub struct Sent {
     /// The operation.
     pub operation: &'static OperationSpec,
     /// `idempotency-key`, as sent.
-    pub key: Option<String>,
+    pub key: Option<SmolStr>,
     /// `x-correlation-id`, as sent.
-    pub correlation: String,
+    pub correlation: SmolStr,
     /// The script step whose correlation id it carries, where it carries one.
     pub step: Option<u32>,
     /// The merchant or reservation reference of the body or query, where there is one.
-    pub reference: Option<String>,
+    pub reference: Option<SmolStr>,
     /// The amount of the body in minor units, where there is one.
     pub amount: Option<i64>,
     /// The fault that was chosen for it.
@@ -181,11 +183,11 @@ pub struct WebhookDelivery {
     /// Which event, as a place in the run.
     pub site: Site,
     /// The event's id.
-    pub id: String,
+    pub id: SmolStr,
     /// What it tells of.
     pub kind: EventType,
     /// The merchant reference that it names.
-    pub reference: String,
+    pub reference: SmolStr,
     /// Which of the copies that are delivered at once, from 0.
     pub copy: u8,
     /// Which attempt to deliver it, from 1.
@@ -318,6 +320,11 @@ impl Recorder {
     /// Time since the run began.
     pub fn now(&self) -> Duration {
         self.stopwatch.elapsed()
+    }
+
+    /// The instant that is so far ahead.
+    pub fn ahead(&self, span: Duration) -> Instant {
+        self.stopwatch.ahead(span)
     }
 
     /// The record, locked.

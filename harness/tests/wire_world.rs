@@ -163,7 +163,7 @@ async fn a_sale_goes_through_real_refusals_resets_and_silence_with_one_effect_ea
     let rest = world.finish().await.expect("it stops");
     assert_eq!((rest.open, rest.parked.len()), (0, 0));
     let [order] = &rest.orders[..] else { panic!("{:?}", rest.orders) };
-    assert_eq!((&*order.status, &*order.money), ("paid", "charged"));
+    assert_eq!((order.status, order.money), ("paid", "charged"));
 
     assert_eq!(world.stage().with_choices(Choices::unfired), []);
     let record = world.stage().recorder().finish();
@@ -215,7 +215,7 @@ async fn a_sale_given_up_in_the_middle() -> Arc<WireWorld> {
 async fn ends_paid(world: &WireWorld) {
     world.rest().await.expect("it comes to rest");
     let rest = world.finish().await.expect("it stops");
-    assert_eq!(rest.orders.iter().map(|order| &*order.status).collect::<Vec<_>>(), ["paid"]);
+    assert_eq!(rest.orders.iter().map(|order| order.status).collect::<Vec<_>>(), ["paid"]);
     assert_eq!(world.stage().recorder().lock().ledger.of_kind(EffectKind::Charge).count(), 1);
 }
 

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use smol_str::SmolStr;
 use tokio::time::Instant;
 
 use super::answer::{Standing, failed_reply, sale_reply, standing};
@@ -29,11 +30,11 @@ pub struct Purchase {
     /// Under which key.
     pub entry: EntryKey,
     /// The parameters' canonical hash.
-    pub parameters: String,
+    pub parameters: SmolStr,
     /// Which session is to be paid.
     pub session: SessionId,
     /// With what.
-    pub payment_method_id: Arc<str>,
+    pub payment_method_id: SmolStr,
     /// Of the call.
     pub correlation: CorrelationId,
     /// When the call must have been answered.

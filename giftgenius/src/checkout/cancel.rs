@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use tokio::time::Instant;
 
 use super::answer::{Standing, cancelled_reply, failed_reply, sale_reply, standing};
@@ -26,7 +28,7 @@ pub struct Cancellation {
     /// Under which key.
     pub entry: EntryKey,
     /// The parameters' canonical hash.
-    pub parameters: String,
+    pub parameters: SmolStr,
     /// Which order.
     pub order: OrderId,
     /// Of the call.

@@ -1,11 +1,11 @@
 //! The idempotency entry: what was asked under a caller's key, and what it was answered (F4).
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use smol_str::SmolStr;
 
 use crate::ids::{OrderId, UserId};
 
@@ -17,7 +17,7 @@ pub struct EntryKey {
     /// The tool's name.
     pub tool: Cow<'static, str>,
     /// The caller's `idempotency_key`.
-    pub key: Arc<str>,
+    pub key: SmolStr,
 }
 
 impl EntryKey {
@@ -72,7 +72,7 @@ pub struct Entry {
     /// Under which key.
     pub key: EntryKey,
     /// SHA-256 of the canonical parameters, in hexadecimal.
-    pub parameters: String,
+    pub parameters: SmolStr,
     /// Where it stands.
     pub state: EntryState,
     /// When it may be dropped: a retention after its terminal state, never while it is open.

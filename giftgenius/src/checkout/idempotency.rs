@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 use sha2::Digest;
+use smol_str::SmolStr;
 
 use super::answer;
 use super::entry::{Entry, EntryState, SavedReply};
@@ -16,7 +17,7 @@ use crate::providers::hex;
 
 /// The SHA-256 of canonical JSON, in hexadecimal: the order of keys does not matter, the order of arrays does, 1.0 is 1,
 /// null is not absent.
-pub fn canonical_hash(value: &Value) -> String {
+pub fn canonical_hash(value: &Value) -> SmolStr {
     let mut text = Vec::with_capacity(256);
     write_canonical(value, &mut text);
     hex(&sha2::Sha256::digest(text))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::entry::EntryKey;
 use super::state::{Action, Copies, Ending, Saga};
@@ -17,7 +18,7 @@ use crate::policy::PaymentProfile;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Item {
     /// The product.
-    pub sku: String,
+    pub sku: SmolStr,
     /// How many, at least 1.
     pub quantity: u32,
 }
@@ -48,7 +49,7 @@ pub struct Order {
     /// What is bought.
     pub items: Arc<[Item]>,
     /// With what it is paid.
-    pub payment_method_id: Arc<str>,
+    pub payment_method_id: SmolStr,
     /// When it was begun.
     pub created_at: Timestamp,
     /// From when on it is not charged any more: its quote has expired then.

@@ -5,6 +5,8 @@
 //! bound on late effects having passed. A refusal proves nothing about an earlier request either: it may speak of the
 //! repeat only.
 
+use smol_str::SmolStr;
+
 use super::order::Order;
 use super::state::{Cause, Outcome};
 use super::steps::{Round, RoundContext, came, not_yet};
@@ -15,7 +17,7 @@ use crate::providers::{Caller, provider_key};
 use crate::retry::{CallFailed, Failure, Refusal};
 
 /// The key under which an order is charged: one for its whole life, since an order has one charge.
-fn charge_key(order: &Order) -> String {
+fn charge_key(order: &Order) -> SmolStr {
     provider_key(order.id.as_str(), "payment.charge", 1)
 }
 

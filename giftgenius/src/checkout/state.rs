@@ -6,6 +6,7 @@
 //! release (→ confirm the refund). The charge is the pivot. Waiting is the engine's matter: no clock is read here.
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 pub use super::cause::Cause;
 use crate::policy::PaymentProfile;
@@ -59,7 +60,7 @@ pub enum Charge {
     /// Stands.
     Captured {
         /// The provider's id.
-        charge_id: String,
+        charge_id: SmolStr,
         /// What was taken, in minor units of the order's currency.
         minor_units: i64,
     },
@@ -195,7 +196,7 @@ pub enum Outcome {
     /// The money stands, as agreed.
     Captured {
         /// The provider's id.
-        charge_id: String,
+        charge_id: SmolStr,
         /// What was taken.
         minor_units: i64,
         /// Whether no other charge stands beside it, or can.
@@ -204,7 +205,7 @@ pub enum Outcome {
     /// The money stands, but not in the agreed amount: go back.
     WrongAmount {
         /// The provider's id.
-        charge_id: String,
+        charge_id: SmolStr,
         /// What was taken.
         minor_units: i64,
     },

@@ -87,7 +87,7 @@ pub(super) fn not_yet(caller: &Caller, failed: &CallFailed) -> Round {
 }
 
 fn reserve_outcome(order: &Order, reserved: Result<Reserved, CallFailed>, repeated: bool) -> Round {
-    let first_sku = || order.items.first().map_or_else(String::new, |item| item.sku.clone());
+    let first_sku = || order.items.first().map_or_else(String::new, |item| item.sku.to_string());
     match reserved {
         Ok(Reserved::Whole) => Round::Came(Outcome::Held),
         // Less than was asked for is held: it has to be released.

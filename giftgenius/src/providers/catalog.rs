@@ -1,6 +1,7 @@
 //! The catalog's client.
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::{Call, Caller, NO_BODY, query_value};
 use crate::checkout::order::Item;
@@ -64,7 +65,8 @@ struct QuoteRequest<'a> {
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug, schemars::JsonSchema)]
 pub struct QuoteLine {
     /// The product.
-    pub sku: String,
+    #[schemars(with = "String")]
+    pub sku: SmolStr,
     /// For people.
     pub title: String,
     /// How many.

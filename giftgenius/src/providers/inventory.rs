@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use smol_str::{SmolStr, format_smolstr};
 
 use super::{Call, Caller, provider_key};
 use crate::checkout::order::{Item, Order};
@@ -19,7 +20,7 @@ struct ReserveRequest<'a> {
 
 #[derive(Deserialize)]
 struct ReserveReply {
-    reference: String,
+    reference: SmolStr,
     status: Held,
     items: Vec<Item>,
 }
@@ -37,8 +38,8 @@ struct Reference<'a> {
 
 #[derive(Deserialize)]
 struct StatusReply {
-    reference: String,
-    status: String,
+    reference: SmolStr,
+    status: SmolStr,
 }
 
 /// What a reservation came to.
@@ -51,8 +52,8 @@ pub enum Reserved {
 }
 
 /// The reservation's reference at the inventory.
-pub fn reservation_reference(order: &Order, epoch: u32) -> String {
-    [order.id.as_str(), "/", &epoch.to_string()].concat()
+pub fn reservation_reference(order: &Order, epoch: u32) -> SmolStr {
+    format_smolstr!("{}/{epoch}", order.id)
 }
 
 impl Caller {

@@ -11,6 +11,7 @@ pub mod payment;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use smol_str::SmolStr;
 
 use crate::ids::CorrelationId;
 use crate::operations::alerts::Alerts;
@@ -40,7 +41,7 @@ pub struct Call<'a> {
     /// Path and query.
     pub path: &'a str,
     /// The provider key, for effectful requests.
-    pub key: Option<&'a str>,
+    pub key: Option<&'a SmolStr>,
     /// The correlation id.
     pub correlation: &'a CorrelationId,
 }
@@ -64,7 +65,7 @@ impl Caller {
             operation: call.operation,
             method,
             path: call.path.to_owned(),
-            idempotency_key: call.key.map(str::to_owned),
+            idempotency_key: call.key.cloned(),
             correlation_id: call.correlation.clone(),
             body,
         };
@@ -139,7 +140,7 @@ pub const NO_BODY: Option<&()> = None;
 
 /// The provider key of a step: a hash of order, step and epoch, so that every attempt of one step carries the same key and
 /// no two steps share one, whichever process owns the saga.
-pub fn provider_key(order: &str, step: &str, epoch: u32) -> String {
+pub fn provider_key(order: &str, step: &str, epoch: u32) -> SmolStr {
     use sha2::Digest;
     let mut hash = sha2::Sha256::new();
     hash.update(order.as_bytes());
@@ -150,15 +151,16 @@ pub fn provider_key(order: &str, step: &str, epoch: u32) -> String {
     hex(&hash.finalize()[..16])
 }
 
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
+/// Lower-case hexadecimal of a hash: 32 bytes at most.
+pub fn hex(hash: &[u8]) -> SmolStr {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = vec![0; bytes.len() * 2];
-    for (digits, byte) in text.chunks_exact_mut(2).zip(bytes) {
+    let mut text = [0; 64];
+    let text = &mut text[..hash.len() * 2];
+    for (digits, byte) in text.chunks_exact_mut(2).zip(hash) {
         digits[0] = DIGITS[usize::from(byte >> 4)];
         digits[1] = DIGITS[usize::from(byte & 15)];
     }
-    String::from_utf8(text).expect("hexadecimal digits are ASCII")
+    SmolStr::new(str::from_utf8(text).expect("hexadecimal digits are ASCII"))
 }
 
 /// A value as it stands in a query: everything but unreserved characters percent-encoded (RFC 3986 §2.3).

@@ -1,6 +1,7 @@
 //! The payment provider's client.
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::{Call, Caller, NO_BODY, query_value};
 use crate::ids::{CorrelationId, OrderId, UserId};
@@ -18,8 +19,8 @@ struct ChargeRequest<'a> {
 
 #[derive(Deserialize)]
 struct ChargeReply {
-    id: String,
-    reference: String,
+    id: SmolStr,
+    reference: SmolStr,
     amount: i64,
     currency: Currency,
     status: ChargeStatus,
@@ -49,7 +50,7 @@ pub enum Charged {
     /// The money was taken.
     Captured {
         /// The provider's id.
-        charge_id: String,
+        charge_id: SmolStr,
         /// How much, as the provider says.
         amount: Money,
     },
@@ -63,9 +64,9 @@ pub enum Charged {
 #[derive(Deserialize, Clone, PartialEq, Eq, Debug)]
 pub struct ChargeRecord {
     /// The provider's id.
-    pub id: String,
+    pub id: SmolStr,
     /// The merchant reference.
-    reference: String,
+    reference: SmolStr,
     /// What is taken, in minor units.
     pub amount: i64,
     /// In which currency.
@@ -119,8 +120,8 @@ struct RefundRequest<'a> {
 #[derive(Deserialize)]
 struct RefundReply {
     #[serde(rename = "id")]
-    _id: String,
-    charge: String,
+    _id: SmolStr,
+    charge: SmolStr,
     amount: i64,
     status: RefundStatus,
 }
@@ -142,7 +143,7 @@ struct CancelRequest<'a> {
 
 #[derive(Deserialize)]
 struct CancelReply {
-    reference: String,
+    reference: SmolStr,
     status: CancelStatus,
     charges: Vec<ChargeRecord>,
 }
@@ -175,7 +176,7 @@ impl Caller {
     pub async fn charge_once(
         &self,
         order: &OrderId,
-        key: &str,
+        key: &SmolStr,
         amount: Money,
         payment_method: &str,
         correlation: &CorrelationId,
@@ -223,7 +224,7 @@ impl Caller {
     pub async fn cancel_once(
         &self,
         order: &OrderId,
-        key: &str,
+        key: &SmolStr,
         correlation: &CorrelationId,
     ) -> Result<Vec<ChargeRecord>, Failure> {
         let call = Call {
@@ -246,7 +247,7 @@ impl Caller {
         order: &OrderId,
         charge: &str,
         amount: Money,
-        key: &str,
+        key: &SmolStr,
         correlation: &CorrelationId,
     ) -> Result<RefundStatus, Failure> {
         let call = Call {

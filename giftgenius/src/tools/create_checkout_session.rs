@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use smol_str::SmolStr;
 
 use super::{About, Call, InStep, Tool, reply};
 use crate::app::{Annotations, App};
@@ -54,8 +55,8 @@ struct Input {
 #[serde(deny_unknown_fields)]
 struct InputItem {
     /// The product, as `search_products` or `suggest_gifts` told it.
-    #[schemars(length(min = 1, max = 80), example = &"tea-set")]
-    sku: String,
+    #[schemars(with = "String", length(min = 1, max = 80), example = &"tea-set")]
+    sku: SmolStr,
     /// How many.
     #[schemars(range(min = 1, max = 99))]
     quantity: u32,
@@ -101,7 +102,7 @@ pub(super) fn tool() -> Tool {
 /// The key's entry, where the caller gave a key.
 struct Bound {
     key: EntryKey,
-    parameters: String,
+    parameters: SmolStr,
     version: Option<Version>,
 }
 

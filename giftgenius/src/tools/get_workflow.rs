@@ -5,6 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use smol_str::SmolStr;
 
 use super::{About, Call, Tool, reply};
 use crate::app::{Annotations, App};
@@ -37,7 +38,8 @@ pub(super) struct Output {
     budget: Option<Money>,
     /// The gift that was chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
-    selected_gift: Option<String>,
+    #[schemars(with = "Option<String>")]
+    selected_gift: Option<SmolStr>,
     /// The checkout session that is open.
     #[schemars(with = "Option<String>")]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -11,6 +11,7 @@ use giftgenius::journal::memory::MemoryJournal;
 use giftgenius::journal::{Key, Record};
 use giftgenius::ports::{BoxFuture, Journal as _, Request, Response, Transport, TransportError};
 use serde_json::{Value, json};
+use smol_str::SmolStr;
 
 use crate::fuse::Fuse;
 
@@ -67,7 +68,7 @@ struct Books {
     seen: Vec<&'static str>,
     charges: Vec<Taken>,
     /// Replies by key, where the provider keeps them.
-    kept: BTreeMap<String, (u16, Value)>,
+    kept: BTreeMap<SmolStr, (u16, Value)>,
     closed: BTreeSet<String>,
     reservations: BTreeMap<String, Reservation>,
     /// Requests whose intent was not in the journal.

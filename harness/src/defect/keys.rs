@@ -10,6 +10,7 @@ use giftgenius::checkout::idempotency::canonical_hash;
 use giftgenius::checkout::session::SessionState;
 use giftgenius::journal::{Batch, Key, Record, Stored};
 use serde_json::Value;
+use smol_str::SmolStr;
 
 use super::door::calling;
 use super::{Defect, each_life, on};
@@ -117,7 +118,7 @@ fn without_entries(mut batch: Batch, dropped: fn(&EntryKey) -> bool) -> Batch {
 }
 
 /// An entry with other parameters.
-fn shown(stored: &Stored, parameters: String) -> Stored {
+fn shown(stored: &Stored, parameters: SmolStr) -> Stored {
     match &*stored.record {
         Record::Entry(entry) => {
             let entry = Entry { parameters, ..entry.clone() };
@@ -148,7 +149,7 @@ fn compare_as_text(wired: Wired) -> Wired {
             as_text(call, order)
         });
         match text {
-            Some(Some(text)) => Some(shown(&stored, text)),
+            Some(Some(text)) => Some(shown(&stored, text.into())),
             Some(None) | None => Some(stored),
         }
     })

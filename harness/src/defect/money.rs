@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use giftgenius::policy::PaymentProfile;
 use giftgenius::ports::Request;
 use serde_json::Value;
+use smol_str::format_smolstr;
 
 use super::parts::{Network, Sent, field, made_up, unclear};
 use super::{Defect, each_life, on};
@@ -59,7 +60,7 @@ fn charge_blindly(wired: Wired, under_another_key: bool) -> Wired {
                 "payment.charge" => {
                     let reference = field(&request, "reference").unwrap_or_default();
                     if under_another_key && is_unknown(&reference) {
-                        request.idempotency_key = request.idempotency_key.map(|key| format!("{key}-again"));
+                        request.idempotency_key = request.idempotency_key.map(|key| format_smolstr!("{key}-again"));
                     }
                     // Noted before it is sent: who gives the request up does not come back here.
                     unknown.lock().expect("no holder panics").insert(reference.clone());

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use giftgenius::journal::{Batch, Record};
 use giftgenius::providers::provider_key;
+use smol_str::format_smolstr;
 
 use super::parts::field;
 use super::{Defect, each_life, on};
@@ -38,7 +39,7 @@ pub static FRESH_PROVIDER_KEY_ON_EACH_ATTEMPT: Defect = Defect {
             let attempts = AtomicU32::new(0);
             wired.sending(move |next, mut request| {
                 let attempt = attempts.fetch_add(1, Ordering::Relaxed);
-                request.idempotency_key = request.idempotency_key.map(|key| format!("{key}-{attempt}"));
+                request.idempotency_key = request.idempotency_key.map(|key| format_smolstr!("{key}-{attempt}"));
                 async move { next.send(request).await }
             })
         })
@@ -55,8 +56,8 @@ pub static ONE_PROVIDER_KEY_FOR_ALL_STEPS: Defect = Defect {
         each_life(|wired| {
             wired.sending(|next, mut request| async move {
                 let reference = field(&request, "reference").unwrap_or_default();
-                let order = reference.split('/').next().unwrap_or_default().to_owned();
-                request.idempotency_key = request.idempotency_key.map(|_| order);
+                let order = reference.split('/').next().unwrap_or_default();
+                request.idempotency_key = request.idempotency_key.map(|_| order.into());
                 next.send(request).await
             })
         })

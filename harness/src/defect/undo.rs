@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use giftgenius::ports::{Method, Provider, Request};
 use giftgenius::providers::provider_key;
 use serde_json::{Value, json};
+use smol_str::format_smolstr;
 
 use super::misread::patience;
 use super::parts::{Sent, field, made_up, succeeded, unclear};
@@ -123,7 +124,7 @@ pub static REFUND_TWICE: Defect = Defect {
         each_life(|wired| {
             wired.sending(|next, request| async move {
                 let again = (request.operation == "payment.refund").then(|| Request {
-                    idempotency_key: request.idempotency_key.clone().map(|key| format!("{key}-again")),
+                    idempotency_key: request.idempotency_key.clone().map(|key| format_smolstr!("{key}-again")),
                     ..request.clone()
                 });
                 let sent = next.send(request).await;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use smol_str::SmolStr;
 
 use super::{By, Host, Ready};
 use crate::fault::Label;
@@ -54,7 +55,7 @@ pub(super) fn malformed(ready: &Ready, label: &Label) -> Option<Mistaken> {
 }
 
 /// The same call with other arguments, to a tool of this name.
-fn with(ready: &Ready, tool: Arc<str>, arguments: Value, malformed: Malformed) -> Ready {
+fn with(ready: &Ready, tool: SmolStr, arguments: Value, malformed: Malformed) -> Ready {
     let whole = Ready::new(ready.step, tool, arguments, ready.user.clone(), ready.intent.clone());
     Ready { malformed: Some(Arc::new(malformed)), ..whole }
 }
@@ -71,7 +72,7 @@ impl Host<'_> {
                 HostReply::Tool { .. } | HostReply::Cancelled | HostReply::Broken | HostReply::NoAnswer => break,
             };
             let Some(next) = agent.mend(&ready.arguments, answer) else { break };
-            let tool = next.tool.map_or_else(|| ready.tool.clone(), Arc::from);
+            let tool = next.tool.map_or_else(|| ready.tool.clone(), SmolStr::from);
             ready = with(&ready, tool, next.arguments, Malformed { turn, ..mistake.clone() });
             let fault = self.ask_one_of_several(&mut ready, By::ModelAmongOthers);
             let (call, answer) = self.begun(&ready, fault);

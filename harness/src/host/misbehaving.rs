@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join;
 use serde_json::{Value, json};
+use smol_str::SmolStr;
 
 use super::templates::Fresh;
 use super::{Host, Ready, Turn};
@@ -103,7 +104,7 @@ impl Host<'_> {
     }
 
     /// The workflow of a step's purchase, where the host was told of one.
-    fn workflow(&self, turn: Turn<'_>) -> Option<Arc<str>> {
+    fn workflow(&self, turn: Turn<'_>) -> Option<SmolStr> {
         Some(self.notes.workflow(turn.step.intent.as_deref()?)?.into())
     }
 

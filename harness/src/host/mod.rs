@@ -9,7 +9,6 @@ pub mod templates;
 mod tests;
 
 use std::cell::RefCell;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -17,6 +16,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use giftgenius::ports::BoxFuture;
 use serde_json::Value;
+use smol_str::{SmolStr, format_smolstr};
 
 use self::mending::Mistaken;
 use self::templates::{Fresh, Notes};
@@ -79,9 +79,6 @@ fn next_call(script: &[Step], after: usize) -> Option<(u32, &CallStep)> {
     })
 }
 
-/// Room for the correlation id of an ordinary script's step.
-const CORRELATION_ROOM: usize = 24;
-
 /// How often a platform makes a call again whose connection broke.
 const REPEATS_MAX: u32 = 8;
 
@@ -89,11 +86,11 @@ const REPEATS_MAX: u32 = 8;
 #[derive(Clone)]
 struct Ready {
     step: u32,
-    tool: Arc<str>,
+    tool: SmolStr,
     arguments: Arc<Value>,
-    user: Arc<str>,
-    intent: Option<Arc<str>>,
-    key: Option<String>,
+    user: SmolStr,
+    intent: Option<SmolStr>,
+    key: Option<SmolStr>,
     /// The mistake in it, or the one that it mends.
     malformed: Option<Arc<Malformed>>,
     /// The call that is made after its answer: it again, with a change.
@@ -122,7 +119,7 @@ impl Host<'_> {
                 continue;
             }
             if let Some(ready) = self.ready(turn.number, turn.step, Fresh::No) {
-                self.misbehave(how, turn, ready).await;
+                Box::pin(self.misbehave(how, turn, ready)).await;
             }
         }
     }
@@ -203,7 +200,8 @@ impl Host<'_> {
     async fn once(&mut self, turn: Turn<'_>, fresh: Fresh) -> Option<HostReply> {
         let mut ready = self.ready(turn.number, turn.step, fresh)?;
         match self.ask(&mut ready, By::Model) {
-            Some(Fault::Host(how)) => self.misbehave(how, turn, ready).await,
+            // Boxed, as all that is rare and long: a run is moved with the room for it.
+            Some(Fault::Host(how)) => Box::pin(self.misbehave(how, turn, ready)).await,
             fault => Some(self.plainly(turn.step, ready, fault).await),
         }
     }
@@ -255,7 +253,7 @@ impl Host<'_> {
         let mistake = ready.malformed.clone().filter(|malformed| malformed.turn == 0);
         let Some(mistake) = mistake else { return self.told(ready, call, answer).await };
         let reply = self.told(ready.clone(), call, answer).await;
-        self.mended(ready, &mistake, reply).await
+        Box::pin(self.mended(ready, &mistake, reply)).await
     }
 
     async fn told(&self, mut ready: Ready, mut call: CallId, mut answer: BoxFuture<'static, HostReply>) -> HostReply {
@@ -277,7 +275,7 @@ impl Host<'_> {
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         let call = CallId(number);
         let correlation = correlation(*step, number + 1);
-        self.world.stage().recorder().push(EventKind::CallStarted(CallStarted {
+        self.world.stage().recorder().push(EventKind::CallStarted(Box::new(CallStarted {
             call,
             step: *step,
             tool: tool.clone(),
@@ -287,7 +285,7 @@ impl Host<'_> {
             correlation: correlation.clone(),
             intent: intent.clone(),
             malformed: malformed.clone(),
-        }));
+        })));
         let outgoing = OutgoingCall {
             tool: tool.clone(),
             arguments: arguments.clone(),
@@ -321,24 +319,16 @@ impl Host<'_> {
 }
 
 impl Ready {
-    fn new(
-        step: u32,
-        tool: Arc<str>,
-        arguments: impl Into<Arc<Value>>,
-        user: Arc<str>,
-        intent: Option<Arc<str>>,
-    ) -> Self {
+    fn new(step: u32, tool: SmolStr, arguments: impl Into<Arc<Value>>, user: SmolStr, intent: Option<SmolStr>) -> Self {
         let arguments = arguments.into();
-        let key = arguments.get("idempotency_key").and_then(Value::as_str).map(str::to_owned);
+        let key = arguments.get("idempotency_key").and_then(Value::as_str).map(SmolStr::new);
         Self { step, tool, arguments, user, intent, key, malformed: None, again: None }
     }
 }
 
 /// The correlation id of a call: `step-2.5` for the fifth of a run, made for its second step.
-fn correlation(step: u32, number: u32) -> Arc<str> {
-    let mut text = String::with_capacity(CORRELATION_ROOM);
-    write!(text, "{CORRELATION_PREFIX}{step}.{number}").expect("a text takes everything");
-    text.into()
+fn correlation(step: u32, number: u32) -> SmolStr {
+    format_smolstr!("{CORRELATION_PREFIX}{step}.{number}")
 }
 
 /// How long a model waits before it repeats a call that was answered like this; `None` if it does not repeat it.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use smol_str::{SmolStr, format_smolstr};
 
 use crate::scenario::model::CallStep;
 use crate::scenario::template::{self, TemplateKind};
@@ -33,18 +34,18 @@ pub struct Notes {
 
 /// The latest id of each intent. There are few.
 #[derive(Debug, Default)]
-struct Latest(Vec<(Arc<str>, String)>);
+struct Latest(Vec<(SmolStr, SmolStr)>);
 
 impl Latest {
-    fn get(&self, intent: &str) -> Option<&String> {
+    fn get(&self, intent: &str) -> Option<&SmolStr> {
         self.0.iter().find(|(of, _)| **of == *intent).map(|(_, id)| id)
     }
 
-    fn note(&mut self, intent: &Arc<str>, id: &str) {
+    fn note(&mut self, intent: &SmolStr, id: &str) {
         match self.0.iter_mut().find(|(of, _)| of == intent) {
             Some((_, known)) if known == id => {}
-            Some((_, known)) => id.clone_into(known),
-            None => self.0.push((intent.clone(), id.to_owned())),
+            Some((_, known)) => *known = id.into(),
+            None => self.0.push((intent.clone(), id.into())),
         }
     }
 }
@@ -87,23 +88,23 @@ impl Notes {
     }
 
     /// The key of a name: the latest one, or a new one where a fresh one is wanted (once a call) or none was made.
-    fn key(&mut self, name: &str, fresh: Fresh, renewed: &mut Vec<String>) -> String {
+    fn key(&mut self, name: &str, fresh: Fresh, renewed: &mut Vec<String>) -> SmolStr {
         let made = self.keys.entry(name.to_owned()).or_insert(0);
         if *made == 0 || (fresh == Fresh::Yes && !renewed.iter().any(|done| done == name)) {
             *made += 1;
             renewed.push(name.to_owned());
         }
-        format!("key-of-{name}-{made}")
+        format_smolstr!("key-of-{name}-{made}")
     }
 
     /// An id that nobody was told.
-    fn invented(&self, prefix: &str) -> Option<String> {
-        self.invents.then(|| format!("{prefix}_made-up-by-the-model"))
+    fn invented(&self, prefix: &str) -> Option<SmolStr> {
+        self.invents.then(|| format_smolstr!("{prefix}_made-up-by-the-model"))
     }
 
     /// The workflow that an intent's answers have named last.
     pub fn workflow(&self, intent: &str) -> Option<&str> {
-        self.workflows.get(intent).map(String::as_str)
+        self.workflows.get(intent).map(SmolStr::as_str)
     }
 
     /// Takes in what a call of a step was answered.

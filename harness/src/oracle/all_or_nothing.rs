@@ -204,7 +204,7 @@ fn as_parked(evidence: &Evidence<'_>, order: &OrderView<'_>, findings: &mut Find
         return;
     };
     let charged = evidence.money_at(order, usize::MAX);
-    let wrong = match record.money.as_str() {
+    let wrong = match record.money {
         "charged" => charged <= 0,
         "none" => charged > 0,
         _ => false,
@@ -391,9 +391,9 @@ mod tests {
         assert!(run.broken(&ALL_OR_NOTHING).contains("recorded as `charged`, but 0.00"));
         run.charge("ord_1");
         run.kept(&ALL_OR_NOTHING);
-        run.rest.orders[0].money = String::from("none");
+        run.rest.orders[0].money = "none";
         run.broken(&ALL_OR_NOTHING);
-        run.rest.orders[0].money = String::from("unknown");
+        run.rest.orders[0].money = "unknown";
         run.kept(&ALL_OR_NOTHING);
     }
 }

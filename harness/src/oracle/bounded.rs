@@ -1,5 +1,7 @@
 //! `bounded`: nothing is asked without end, and nothing is asked again after a no.
 
+use smol_str::{SmolStr, format_smolstr};
+
 use super::bounds::Bounds;
 use super::evidence::{Evidence, ExchangeView};
 use super::{Findings, Oracle, Verdict};
@@ -81,12 +83,12 @@ fn events_about(evidence: &Evidence<'_>, exchange: &ExchangeView<'_>) -> u32 {
     u32::try_from(events.len()).unwrap_or(u32::MAX)
 }
 
-fn subject(exchange: &ExchangeView<'_>) -> String {
+fn subject(exchange: &ExchangeView<'_>) -> SmolStr {
     let sent = exchange.sent;
     match (&sent.reference, &sent.key) {
-        (Some(reference), Some(key)) => format!("{reference} under key {key}"),
+        (Some(reference), Some(key)) => format_smolstr!("{reference} under key {key}"),
         (Some(reference), None) => reference.clone(),
-        (None, _) => format!("the call {}", sent.correlation),
+        (None, _) => format_smolstr!("the call {}", sent.correlation),
     }
 }
 
@@ -183,9 +185,9 @@ mod tests {
         let delivery = |id: &str, reference: &str| {
             EventKind::Webhook(Box::new(WebhookDelivery {
                 site: Site { place: Place::Webhook, arrival: 1, for_step: None },
-                id: id.to_owned(),
+                id: id.into(),
                 kind: EventType::ChargeCaptured,
-                reference: reference.to_owned(),
+                reference: reference.into(),
                 copy: 0,
                 attempt: 1,
                 forged: None,

@@ -147,7 +147,7 @@ fn recorded(evidence: &Evidence<'_>, order: &OrderView<'_>, findings: &mut Findi
     };
     let sold = evidence.standing(order, EffectKind::Commit) > 0;
     let held = evidence.standing(order, EffectKind::Reserve) > 0;
-    let wrong = match record.status.as_str() {
+    let wrong = match record.status {
         "paid" if charged <= 0 => "no charge stands",
         "paid" if !sold => "the sale is not booked in the inventory",
         "cancelled" if charged > 0 => "a charge stands",

@@ -8,6 +8,7 @@ use std::time::Duration;
 use giftgenius::policy::Policy;
 use giftgenius::step_log::LogLine;
 
+use super::needles::Needles;
 use super::told::Told;
 use crate::fault::plan::Plan;
 use crate::provider::OperationSpec;
@@ -144,8 +145,8 @@ pub struct Setting<'a> {
     pub policy: &'a Policy,
     /// Where the run happened.
     pub world: WorldKind,
-    /// Texts planted where they must not come out again.
-    pub canaries: &'a [&'a str],
+    /// Texts planted where they must not come out again; `None`: none were.
+    pub canaries: Option<&'a Needles<'a>>,
     /// The plan.
     pub plan: &'a Plan,
     /// Whether the checkout switch was on when the run began.
@@ -179,7 +180,7 @@ pub struct Evidence<'a> {
     /// Where the run happened; timing rules have a tolerance on the wire.
     pub world: WorldKind,
     /// Texts planted where they must not come out again: secrets, card numbers, internal addresses, stack frames.
-    pub canaries: &'a [&'a str],
+    pub canaries: Option<&'a Needles<'a>>,
     /// The plan, for rules that depend on what was made impossible.
     pub plan: &'a Plan,
     /// Whether the checkout switch was on when the run began.

@@ -9,7 +9,7 @@ use super::conversations::accepted;
 use super::evidence::{CallView, Evidence, ExchangeView, Names, OrderView, Rest, SessionView, Setting};
 use super::told::Said;
 use super::{ToldStatus, codes};
-use crate::provider::ledger::{EffectKind, Ledger};
+use crate::provider::ledger::{EffectKind, Ledger, order_of_reference};
 use crate::trace::{CallId, Event, EventKind, ExchangeId, Trace};
 
 impl<'a> Evidence<'a> {
@@ -158,7 +158,7 @@ impl<'a> Evidence<'a> {
             let Some(reference) = sent.reference.as_deref() else {
                 continue;
             };
-            let id = reference.split_once('/').map_or(reference, |(order, _)| order);
+            let id = order_of_reference(reference);
             let order = self.order_named(id, &mut ids);
             self.exchanges[index].order = Some(order);
             let begun_by = self.exchanges[index].call.filter(|call| self.calls[*call].is("create_order"));

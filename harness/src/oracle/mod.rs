@@ -31,7 +31,7 @@ pub mod key_conflict;
 mod keyed;
 pub mod logged;
 pub mod loop_ends;
-mod needles;
+pub mod needles;
 pub mod no_blind_charge;
 pub mod nothing_leaked;
 pub mod one_effect;

@@ -7,7 +7,8 @@
 const PLACES: usize = 256;
 
 /// Some texts to be found.
-pub(super) struct Needles<'a> {
+#[derive(Debug)]
+pub struct Needles<'a> {
     all: &'a [&'a str],
     shortest: usize,
     shifts: [u8; PLACES],
@@ -15,7 +16,7 @@ pub(super) struct Needles<'a> {
 
 impl<'a> Needles<'a> {
     /// `None` if there is nothing to find.
-    pub(super) fn new(needles: &'a [&'a str]) -> Option<Self> {
+    pub fn new(needles: &'a [&'a str]) -> Option<Self> {
         let shortest = needles.iter().map(|needle| needle.len()).min()?;
         let default = u8::try_from(shortest.saturating_sub(1)).unwrap_or(u8::MAX);
         let mut shifts = [default; PLACES];
@@ -31,7 +32,7 @@ impl<'a> Needles<'a> {
 
     /// Whether a needle stands anywhere in a text. Most texts are names of fields, too short to hold one: they cost no call.
     #[inline]
-    pub(super) fn found_in(&self, text: &str) -> bool {
+    pub fn found_in(&self, text: &str) -> bool {
         text.len() >= self.shortest && self.slides_onto_one(text)
     }
 

@@ -4,7 +4,6 @@ use giftgenius::step_log::LogLine;
 
 use super::evidence::Evidence;
 use super::json::any_string;
-use super::needles::Needles;
 use super::{Findings, Oracle, Verdict};
 use crate::trace::HostReply;
 
@@ -21,7 +20,7 @@ pub static NOTHING_LEAKED: Oracle = Oracle {
 };
 
 fn check(evidence: &Evidence<'_>) -> Verdict {
-    let Some(secrets) = Needles::new(evidence.canaries) else {
+    let Some(secrets) = evidence.canaries else {
         return Verdict::NoVerdict(String::from("nothing was planted that could leak"));
     };
     let mut findings = Findings::of(NOTHING_LEAKED.id);

@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn an_open_order_is_not() {
         let mut run = Run::sale();
-        run.rest.orders[0].status = String::from("open");
+        run.rest.orders[0].status = "open";
         assert!(run.broken(&SETTLED).contains("ord_1"));
     }
 

@@ -13,8 +13,10 @@ use giftgenius::money::{Currency, Money};
 use giftgenius::policy::{PaymentProfile, Policy};
 use giftgenius::step_log::{Alert, AlertKind, CheckoutResult, CheckoutStatus, Level, LogLine, StepLine, StepStatus};
 use serde_json::{Value, json};
+use smol_str::{SmolStr, format_smolstr};
 
 use super::evidence::{OrderAtRest, ParkedOrder};
+use super::needles::Needles;
 use super::{Evidence, Oracle, Rest, Setting, Verdict};
 use crate::fault::Fault;
 use crate::fault::plan::Plan;
@@ -90,8 +92,8 @@ impl Run {
         self.calls += 1;
         let step = self.calls;
         self.correlation = format!("step-{step}.1");
-        let key = arguments.get("idempotency_key").and_then(Value::as_str).map(str::to_owned);
-        self.push(EventKind::CallStarted(CallStarted {
+        let key = arguments.get("idempotency_key").and_then(Value::as_str).map(SmolStr::new);
+        self.push(EventKind::CallStarted(Box::new(CallStarted {
             call,
             step,
             tool: tool.into(),
@@ -101,7 +103,7 @@ impl Run {
             correlation: self.correlation.as_str().into(),
             intent: self.intent.map(Into::into),
             malformed: None,
-        }));
+        })));
         call
     }
 
@@ -200,10 +202,10 @@ impl Run {
                 for_step: None,
             },
             operation,
-            key: key.map(str::to_owned),
-            correlation: self.correlation.clone(),
+            key: key.map(Into::into),
+            correlation: self.correlation.as_str().into(),
             step: crate::world::stage::step_of(&self.correlation),
-            reference: reference.map(str::to_owned),
+            reference: reference.map(Into::into),
             amount: (operation.label == CHARGE.label).then_some(PRICE),
             fault,
         };
@@ -279,15 +281,15 @@ impl Run {
             | EffectKind::Release
             | EffectKind::Expire
             | EffectKind::Commit
-            | EffectKind::Restock => vec![(String::from("tea-set"), 1)],
+            | EffectKind::Restock => vec![(SmolStr::new("tea-set"), 1)],
         };
         let effect = Arc::new(Effect {
             id: EffectId(number),
             at: self.now,
             exchange,
             kind,
-            reference: reference.to_owned(),
-            subject: format!("{}_{number}", kind.name()),
+            reference: reference.into(),
+            subject: format_smolstr!("{}_{number}", kind.name()),
             amount: minor_units.map(|minor_units| Money::new(minor_units, Currency::EUR)),
             stock,
             undoes,
@@ -354,7 +356,7 @@ impl Run {
             step_id: step.to_owned().into(),
             status,
             error_code: code,
-            idempotency_key: key.map(Into::into),
+            idempotency_key: key,
             correlation_id: self.correlation.as_str().into(),
             order_id: None,
             time: jiff::Timestamp::UNIX_EPOCH,
@@ -397,20 +399,16 @@ impl Run {
 
     // ---- at rest
 
-    pub(super) fn at_rest(&mut self, order: &str, status: &str, money: &str) {
-        self.rest.orders.push(OrderAtRest {
-            order_id: order.to_owned(),
-            status: status.to_owned(),
-            money: money.to_owned(),
-        });
+    pub(super) fn at_rest(&mut self, order: &str, status: &'static str, money: &'static str) {
+        self.rest.orders.push(OrderAtRest { order_id: order.into(), status, money });
     }
 
     /// The order waits for a person, as the system's record, its list and its alert say.
-    pub(super) fn park(&mut self, order: &str, money: &str) {
+    pub(super) fn park(&mut self, order: &str, money: &'static str) {
         self.at_rest(order, "parked", money);
         self.rest
             .parked
-            .push(ParkedOrder { order_id: order.to_owned(), note: String::from("a charge may stand; look it up") });
+            .push(ParkedOrder { order_id: order.into(), note: String::from("a charge may stand; look it up") });
         self.alert(AlertKind::OrderParked, order);
     }
 
@@ -448,10 +446,11 @@ impl Run {
                         && ledger.stands_at(effect, Duration::MAX)
                 })
                 .count();
-            ledger.opening_stock = vec![(String::from("tea-set"), 10)];
+            ledger.opening_stock = vec![(SmolStr::new("tea-set"), 10)];
             ledger.closing_stock =
-                vec![(String::from("tea-set"), 10 - u32::try_from(taken).expect("a handful of effects"))];
+                vec![(SmolStr::new("tea-set"), 10 - u32::try_from(taken).expect("a handful of effects"))];
         }
+        let canaries = Needles::new(&self.canaries);
         let evidence = Evidence::new(
             &self.record.trace,
             &self.record.ledger,
@@ -459,7 +458,7 @@ impl Run {
             Setting {
                 policy: &self.policy,
                 world: self.world,
-                canaries: &self.canaries,
+                canaries: canaries.as_ref(),
                 plan: &self.plan,
                 checkout_on_at_start: self.checkout_on,
             },

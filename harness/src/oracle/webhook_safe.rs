@@ -172,9 +172,9 @@ mod tests {
     fn delivery(id: &str, attempt: u32, status: Option<u16>) -> WebhookDelivery {
         WebhookDelivery {
             site: site(1),
-            id: id.to_owned(),
+            id: id.into(),
             kind: EventType::ChargeCaptured,
-            reference: String::from("ord_1"),
+            reference: "ord_1".into(),
             copy: 0,
             attempt,
             forged: None,
@@ -207,7 +207,7 @@ mod tests {
         let mut run = Run::sale();
         deliver(&mut run, delivery("evt_1", 1, Some(200)));
         logged(&mut run, "evt_1", WebhookStatus::Accepted);
-        run.rest.events.push(String::from("evt_1"));
+        run.rest.events.push("evt_1".into());
         run
     }
 
@@ -252,7 +252,7 @@ mod tests {
         }
         let mut run = told();
         deliver(&mut run, WebhookDelivery { forged: Some(Forgery::Signature), ..delivery("evt_f", 1, Some(401)) });
-        run.rest.events.push(String::from("evt_f"));
+        run.rest.events.push("evt_f".into());
         assert!(run.broken(&WEBHOOK_SAFE).contains("is in the journal"));
     }
 
@@ -278,7 +278,7 @@ mod tests {
             let mut run = told();
             deliver(&mut run, delivery("evt_2", 1, Some(503)));
             deliver(&mut run, delivery("evt_2", 2, last));
-            run.rest.events.push(String::from("evt_2"));
+            run.rest.events.push("evt_2".into());
             run
         };
         assert!(failed(Some(200)).broken(&WEBHOOK_SAFE).contains("although the store did not fail"));
@@ -296,7 +296,7 @@ mod tests {
             let mut run = told();
             deliver(&mut run, delivery("evt_2", 1, None));
             deliver(&mut run, delivery("evt_2", 2, Some(200)));
-            run.rest.events.push(String::from("evt_2"));
+            run.rest.events.push("evt_2".into());
             run
         };
         assert!(silent().broken(&WEBHOOK_SAFE).contains("although the system was up"));

@@ -22,7 +22,7 @@ use giftgenius::step_log::LogLine;
 
 use super::channels;
 use crate::fault::site::{Place, Site};
-use crate::provider::ledger::{Effect, EffectId, Ledger};
+use crate::provider::ledger::{Effect, EffectId, Ledger, order_of_reference};
 use crate::report::normalise::Names;
 use crate::trace::{CallId, Event, EventKind, ExchangeId, Record, Sent};
 use crate::world::stage::CORRELATION_PREFIX;
@@ -99,7 +99,7 @@ fn books(ledger: &Ledger, record: &Record) -> Ledger {
 }
 
 fn order_of(sent: &Sent) -> Option<&str> {
-    sent.reference.as_deref().map(|reference| reference.split_once('/').map_or(reference, |(order, _)| order))
+    sent.reference.as_deref().map(order_of_reference)
 }
 
 /// `step-2.3` becomes what call 3 is called.

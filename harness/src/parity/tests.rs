@@ -24,17 +24,17 @@ impl Run {
     }
 
     fn begin(&mut self, call: u32, key: &str) {
-        self.push(EventKind::CallStarted(CallStarted {
+        self.push(EventKind::CallStarted(Box::new(CallStarted {
             call: CallId(call),
             step: 1,
             tool: "create_order".into(),
             arguments: json!({ "idempotency_key": key }).into(),
-            key: Some(key.to_owned()),
+            key: Some(key.into()),
             user: "ada".into(),
             correlation: correlation(call).into(),
             intent: None,
             malformed: None,
-        }));
+        })));
     }
 
     fn end(&mut self, call: u32, structured: serde_json::Value) {
@@ -74,9 +74,9 @@ fn sent(exchange: ExchangeId, site: Site, call: u32, order: &str) -> Sent {
         site,
         operation: site.place.operation().expect("a request"),
         key: None,
-        correlation: correlation(call),
+        correlation: correlation(call).into(),
         step: Some(1),
-        reference: Some(order.to_owned()),
+        reference: Some(order.into()),
         amount: None,
         fault: None,
     }

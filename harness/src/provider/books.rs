@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use giftgenius::money::Money;
+use smol_str::SmolStr;
 
 use super::ledger::{Effect, EffectId, EffectKind};
 use super::{Now, ProviderRequest};
@@ -13,9 +14,9 @@ use crate::trace::{EventKind, Record};
 pub(super) struct Change<'a> {
     pub(super) kind: EffectKind,
     pub(super) reference: &'a str,
-    pub(super) subject: String,
+    pub(super) subject: SmolStr,
     pub(super) amount: Option<Money>,
-    pub(super) stock: Vec<(String, u32)>,
+    pub(super) stock: Vec<(SmolStr, u32)>,
     pub(super) undoes: Option<EffectId>,
 }
 
@@ -27,13 +28,13 @@ pub(super) fn enter(record: &mut Record, now: Now, request: Option<&ProviderRequ
         at: now.since_start,
         exchange: request.map(|request| request.exchange),
         kind: change.kind,
-        reference: change.reference.to_owned(),
+        reference: change.reference.into(),
         subject: change.subject,
         amount: change.amount,
         stock: change.stock,
         undoes: change.undoes,
         key: request.and_then(|request| request.key.clone()),
-        correlation: request.map_or_else(String::new, |request| request.correlation.clone()),
+        correlation: request.map_or_else(SmolStr::default, |request| request.correlation.clone()),
     });
     record.ledger.effects.push(effect.clone());
     record.push(now.since_start, EventKind::Effect(effect));

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use giftgenius::money::{Currency, Money};
 use jiff::Timestamp;
 use serde::Serialize;
+use smol_str::SmolStr;
 
 use crate::canary::{CARD_NUMBER, Internal};
 
@@ -39,13 +40,13 @@ impl EventType {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ProviderEvent {
     /// `evt_1` is the first, and so on.
-    pub id: String,
+    pub id: SmolStr,
     /// What happened.
     pub kind: EventType,
     /// The merchant reference.
-    pub reference: String,
+    pub reference: SmolStr,
     /// The provider's id of the charge or refund; empty where there is none.
-    pub object: String,
+    pub object: SmolStr,
     /// The money it is about.
     pub money: Money,
     /// When it happened.

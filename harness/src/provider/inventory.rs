@@ -9,6 +9,7 @@ use std::hash::{Hash as _, Hasher};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use smol_str::{SmolStr, format_smolstr};
 
 use super::books::{self, Change};
 use super::catalog::Fixture;
@@ -55,7 +56,7 @@ enum Standing {
 struct Reservation {
     /// `rsv_1` and so on; 0 for a reference that was closed before anything was held.
     number: u32,
-    items: Vec<(String, u32)>,
+    items: Vec<(SmolStr, u32)>,
     standing: Standing,
 }
 
@@ -64,9 +65,9 @@ struct Reservation {
 pub struct Inventory {
     fixture: Arc<Fixture>,
     /// Stock that differs from the fixture's.
-    stock: BTreeMap<String, u32>,
-    shelves: BTreeMap<String, Shelf>,
-    reservations: BTreeMap<String, Reservation>,
+    stock: BTreeMap<SmolStr, u32>,
+    shelves: BTreeMap<SmolStr, Shelf>,
+    reservations: BTreeMap<SmolStr, Reservation>,
     /// No reservation runs out before this.
     next_expiry: Option<Timestamp>,
     held: u32,
@@ -95,7 +96,7 @@ impl Inventory {
 
     /// What the shelf holds when the run begins, where that differs from the fixture. Call it before any request.
     pub fn set_stock(&mut self, sku: &str, quantity: u32) {
-        self.stock.insert(sku.to_owned(), quantity);
+        self.stock.insert(sku.into(), quantity);
     }
 
     /// Takes one delivery of a request in: changes the books, answers.
@@ -200,7 +201,7 @@ impl Inventory {
         let effect = books::enter(record, now, Some(request), change);
         reservation.standing = Standing::Held { expires_at, effect };
         let reply = held(reference, &reservation.items, expires_at);
-        self.reservations.insert(reference.to_owned(), reservation);
+        self.reservations.insert(reference.into(), reservation);
         Ok(reply)
     }
 
@@ -212,7 +213,7 @@ impl Inventory {
     ) -> Result<ProviderReply, ProviderReply> {
         let asked: ReferenceRequest<'_> = ReferenceRequest::of(request)?;
         let reference: &str = &asked.reference;
-        let reservation = self.reservations.entry(reference.to_owned()).or_insert(Reservation {
+        let reservation = self.reservations.entry(reference.into()).or_insert(Reservation {
             number: 0,
             items: Vec::new(),
             standing: Standing::Released,
@@ -282,11 +283,11 @@ impl Inventory {
     }
 
     /// The items asked for, each SKU once, if the shelves hold them all; else a refusal that names the first that lacks.
-    fn found(&mut self, asked: &[Item<'_>]) -> Result<Vec<(String, u32)>, ProviderReply> {
-        let mut items: Vec<(String, u32)> = Vec::with_capacity(asked.len());
+    fn found(&mut self, asked: &[Item<'_>]) -> Result<Vec<(SmolStr, u32)>, ProviderReply> {
+        let mut items: Vec<(SmolStr, u32)> = Vec::with_capacity(asked.len());
         for item in asked {
             let free = self.free(&item.sku);
-            let earlier = items.iter_mut().find(|(sku, _)| *sku == item.sku);
+            let earlier = items.iter_mut().find(|(sku, _)| *sku == *item.sku);
             let wanted = earlier.as_ref().map_or(0, |(_, quantity)| *quantity);
             let wanted = wanted.saturating_add(item.quantity);
             if free < wanted {
@@ -295,7 +296,7 @@ impl Inventory {
             if let Some((_, quantity)) = earlier {
                 *quantity = wanted;
             } else {
-                items.push((item.sku.to_string(), wanted));
+                items.push((SmolStr::new(&item.sku), wanted));
             }
         }
         Ok(items)
@@ -311,7 +312,7 @@ impl Inventory {
         };
         let opening = self.stock.get(sku).copied().unwrap_or(product.stock);
         let free = opening;
-        self.shelves.insert(sku.to_owned(), Shelf { opening, free });
+        self.shelves.insert(sku.into(), Shelf { opening, free });
         free
     }
 }
@@ -332,7 +333,7 @@ fn again(reference: &str, reservation: &Reservation) -> Result<ProviderReply, Pr
     }
 }
 
-fn held(reference: &str, items: &[(String, u32)], expires_at: Timestamp) -> ProviderReply {
+fn held(reference: &str, items: &[(SmolStr, u32)], expires_at: Timestamp) -> ProviderReply {
     let items = items.iter().map(|(sku, quantity)| Item::new(sku, *quantity)).collect();
     http::reply(200, &HeldReply::new(reference, items, expires_at))
 }
@@ -341,7 +342,7 @@ fn change<'a>(kind: EffectKind, reference: &'a str, reservation: &Reservation, u
     Change {
         kind,
         reference,
-        subject: format!("rsv_{}", reservation.number),
+        subject: format_smolstr!("rsv_{}", reservation.number),
         amount: None,
         stock: reservation.items.clone(),
         undoes,
@@ -350,7 +351,7 @@ fn change<'a>(kind: EffectKind, reference: &'a str, reservation: &Reservation, u
 
 /// A reservation runs out.
 fn expire(
-    shelves: &mut BTreeMap<String, Shelf>,
+    shelves: &mut BTreeMap<SmolStr, Shelf>,
     reference: &str,
     reservation: &mut Reservation,
     reserve: EffectId,
@@ -362,7 +363,7 @@ fn expire(
     books::enter(record, now, None, change(EffectKind::Expire, reference, reservation, Some(reserve)));
 }
 
-fn put_back(shelves: &mut BTreeMap<String, Shelf>, items: &[(String, u32)]) {
+fn put_back(shelves: &mut BTreeMap<SmolStr, Shelf>, items: &[(SmolStr, u32)]) {
     for (sku, quantity) in items {
         let place = shelves.get_mut(sku);
         place.expect("what was reserved has its shelf").free += quantity;

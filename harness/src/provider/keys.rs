@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde_json::Value;
+use smol_str::SmolStr;
 
 use super::http::Refused;
 use super::{OperationSpec, ProviderReply, ProviderRequest};
@@ -23,7 +24,7 @@ struct Saved {
 /// All remembered requests. A request without a key is never remembered.
 #[derive(Hash, Debug, Default)]
 pub(super) struct Keys {
-    by_key: BTreeMap<String, Vec<Saved>>,
+    by_key: BTreeMap<SmolStr, Vec<Saved>>,
 }
 
 impl Keys {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use giftgenius::money::Money;
+use smol_str::SmolStr;
 
 use crate::trace::ExchangeId;
 
@@ -65,19 +66,26 @@ pub struct Effect {
     /// What changed.
     pub kind: EffectKind,
     /// The merchant reference (order id), or the reservation's reference (`order id/epoch`).
-    pub reference: String,
+    pub reference: SmolStr,
     /// The provider's id of the thing: `ch_1`, `re_1`, `rsv_1`.
-    pub subject: String,
+    pub subject: SmolStr,
     /// Money moved, for charges and refunds.
     pub amount: Option<Money>,
     /// Stock moved, for the inventory's effects: SKU and quantity.
-    pub stock: Vec<(String, u32)>,
+    pub stock: Vec<(SmolStr, u32)>,
     /// The effect it undoes, or (for a commit) takes the place of.
     pub undoes: Option<EffectId>,
     /// The idempotency key of the request.
-    pub key: Option<String>,
+    pub key: Option<SmolStr>,
     /// The correlation id of the request.
-    pub correlation: String,
+    pub correlation: SmolStr,
+}
+
+/// The order that a merchant reference, or a reservation's (`order/epoch`), names.
+pub fn order_of_reference(reference: &str) -> &str {
+    // They are so short that a search for the place by its byte is over before one for a pattern is set up.
+    let order = reference.bytes().position(|byte| byte == b'/').map(|end| &reference[..end]);
+    order.unwrap_or(reference)
 }
 
 /// All effects of a run, in the order in which they took hold.
@@ -86,15 +94,15 @@ pub struct Ledger {
     /// In order; an effect's id is its index.
     pub effects: Vec<Arc<Effect>>,
     /// Stock on the shelf when the run began: SKU and quantity, for the SKUs that were touched.
-    pub opening_stock: Vec<(String, u32)>,
+    pub opening_stock: Vec<(SmolStr, u32)>,
     /// Stock on the shelf when the run ended, for the same SKUs: what is neither reserved nor sold.
-    pub closing_stock: Vec<(String, u32)>,
+    pub closing_stock: Vec<(SmolStr, u32)>,
 }
 
 impl Ledger {
     /// The order an effect belongs to: its reference up to the reservation's epoch.
     pub fn order_of(effect: &Effect) -> &str {
-        effect.reference.split_once('/').map_or(&*effect.reference, |(order, _)| order)
+        order_of_reference(&effect.reference)
     }
 
     /// How much of a charge stands at the end, in minor units.

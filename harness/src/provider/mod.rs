@@ -23,6 +23,7 @@ use std::hash::Hasher;
 
 use giftgenius::policy::{PaymentProfile, Policy};
 use jiff::Timestamp;
+use smol_str::SmolStr;
 
 pub use operations::OperationSpec;
 
@@ -39,9 +40,9 @@ pub struct ProviderRequest {
     /// Path and query.
     pub path: String,
     /// `idempotency-key`.
-    pub key: Option<String>,
+    pub key: Option<SmolStr>,
     /// `x-correlation-id`; empty when there was none.
-    pub correlation: String,
+    pub correlation: SmolStr,
     /// The body.
     pub body: bytes::Bytes,
     /// The exchange that brought it.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use giftgenius::money::Money;
 use giftgenius::policy::PaymentProfile;
+use smol_str::{SmolStr, format_smolstr};
 
 use super::books::{self, Change};
 use super::event::{EventType, ProviderEvent};
@@ -60,7 +61,7 @@ enum Pending {
 /// A charge, how much of it was given back, and how much is being given back besides.
 #[derive(Hash, Debug)]
 struct Charge {
-    reference: String,
+    reference: SmolStr,
     amount: Money,
     refunded: i64,
     refunding: i64,
@@ -109,7 +110,7 @@ pub struct Payment {
     promises: Promises,
     /// `ch_1` is the first, and so on.
     charges: Vec<Charge>,
-    references: BTreeMap<String, Reference>,
+    references: BTreeMap<SmolStr, Reference>,
     refunds: u32,
     due: Vec<Due>,
     keys: Keys,
@@ -153,10 +154,10 @@ impl Payment {
         let Some(events) = &mut self.events else { return };
         self.events_sent += 1;
         events.push(ProviderEvent {
-            id: format!("evt_{}", self.events_sent),
+            id: format_smolstr!("evt_{}", self.events_sent),
             kind,
-            reference: reference.to_owned(),
-            object: object.to_owned(),
+            reference: reference.into(),
+            object: object.into(),
             money,
             created: now.utc,
         });
@@ -273,7 +274,7 @@ impl Payment {
                 Standing::Captured { effect: capture(record, now, request, index, &asked.reference, amount) }
             }
         };
-        let reference = asked.reference.into_owned();
+        let reference = SmolStr::new(&asked.reference);
         let charge = Charge { reference: reference.clone(), amount, refunded: 0, refunding: 0, standing };
         let reply = http::reply(200, &ChargeReply::new(&wire::charge_id(index), &reference, amount, charge.status(0)));
         let known = self.references.entry(reference).or_default();
@@ -331,7 +332,7 @@ impl Payment {
     ) -> Result<ProviderReply, ProviderReply> {
         let asked: RefundRequest<'_> = http::body(request)?;
         let index = wire::charge_index(&asked.charge)
-            .filter(|index| self.charges.get(*index).is_some_and(|charge| charge.reference == asked.reference))
+            .filter(|index| self.charges.get(*index).is_some_and(|charge| *charge.reference == *asked.reference))
             .ok_or_else(|| Refused::new("unknown_charge", "The reference has no such charge.").reply(404))?;
         let charge = &mut self.charges[index];
         if asked.amount <= 0 || asked.currency != charge.amount.currency {
@@ -342,7 +343,7 @@ impl Payment {
             return Err(refused.reply(409));
         };
         self.refunds += 1;
-        let id = format!("re_{}", self.refunds);
+        let id = format_smolstr!("re_{}", self.refunds);
         let given_back = Money::new(asked.amount, asked.currency);
         let processing = circumstance == Some(&Circumstance::Processing);
         let (status, latest) = if processing {
@@ -381,7 +382,7 @@ impl Payment {
         if asked.reference.is_empty() {
             return Err(http::invalid("A cancellation names a reference."));
         }
-        let reference = self.references.entry(asked.reference.to_string()).or_default();
+        let reference = self.references.entry(SmolStr::new(&asked.reference)).or_default();
         if !reference.closed {
             reference.closed = true;
             for index in &reference.charges {
@@ -397,7 +398,7 @@ impl Payment {
                 Change {
                     kind: EffectKind::Close,
                     reference: &asked.reference,
-                    subject: asked.reference.to_string(),
+                    subject: SmolStr::new(&asked.reference),
                     amount: None,
                     stock: Vec::new(),
                     undoes: None,
@@ -480,14 +481,14 @@ fn give_back(
     now: Now,
     request: &ProviderRequest,
     reference: &str,
-    id: &str,
+    id: &SmolStr,
     amount: Money,
     undone: EffectId,
 ) -> EffectId {
     let change = Change {
         kind: EffectKind::Refund,
         reference,
-        subject: id.to_owned(),
+        subject: id.clone(),
         amount: Some(amount),
         stock: Vec::new(),
         undoes: Some(undone),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use giftgenius::policy::PaymentProfile;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use smol_str::SmolStr;
 
 use super::catalog::Fixture;
 use super::ledger::{Effect, EffectKind};
@@ -60,8 +61,8 @@ impl Shop {
         let request = ProviderRequest {
             operation,
             path: format!("{}{query}", operation.path),
-            key: (!key.is_empty()).then(|| key.to_owned()),
-            correlation: "step-1.1".to_owned(),
+            key: (!key.is_empty()).then(|| key.into()),
+            correlation: "step-1.1".into(),
             body: bytes::Bytes::copy_from_slice(body),
             exchange: self.record.next_exchange(),
         };
@@ -136,7 +137,7 @@ impl Shop {
     }
 
     /// Opening and closing stock of the SKUs touched, at this moment.
-    pub(super) fn stock(&mut self) -> BTreeMap<String, (u32, u32)> {
+    pub(super) fn stock(&mut self) -> BTreeMap<SmolStr, (u32, u32)> {
         let now = self.now();
         self.providers.settle(now, &mut self.record);
         let ledger = &self.record.ledger;

@@ -54,17 +54,17 @@ fn record() -> Record {
     record.incarnation = 1;
     record.push(
         ms(0),
-        EventKind::CallStarted(CallStarted {
+        EventKind::CallStarted(Box::new(CallStarted {
             call: CallId(0),
             step: 2,
-            tool: Arc::from("create_order"),
+            tool: "create_order".into(),
             arguments: json!({"checkout_session_id": "cs_81f0", "idempotency_key": "4af9"}).into(),
-            key: Some("4af9".to_owned()),
-            user: Arc::from("ada"),
-            correlation: Arc::from("step-2.0"),
-            intent: Some(Arc::from("gift")),
+            key: Some("4af9".into()),
+            user: "ada".into(),
+            correlation: "step-2.0".into(),
+            intent: Some("gift".into()),
             malformed: None,
-        }),
+        })),
     );
     let site = Site { place: (&operations::CHARGE).into(), arrival: 1, for_step: Some((2, 1)) };
     let exchange = record.next_exchange();
@@ -74,10 +74,10 @@ fn record() -> Record {
             exchange,
             site,
             operation: &operations::CHARGE,
-            key: Some("deadbeef".to_owned()),
-            correlation: "step-2.0".to_owned(),
+            key: Some("deadbeef".into()),
+            correlation: "step-2.0".into(),
             step: Some(2),
-            reference: Some("ord_77a0".to_owned()),
+            reference: Some("ord_77a0".into()),
             amount: Some(4200),
             fault: Some(Fault::LostReply),
         })),
@@ -87,13 +87,13 @@ fn record() -> Record {
         at: ms(41),
         exchange: Some(exchange),
         kind: EffectKind::Charge,
-        reference: "ord_77a0".to_owned(),
-        subject: "ch_1".to_owned(),
+        reference: "ord_77a0".into(),
+        subject: "ch_1".into(),
         amount: Some(Money::new(4200, Currency::EUR)),
         stock: Vec::new(),
         undoes: None,
-        key: Some("deadbeef".to_owned()),
-        correlation: "step-2.0".to_owned(),
+        key: Some("deadbeef".into()),
+        correlation: "step-2.0".into(),
     });
     record.ledger.effects.push(effect.clone());
     record.push(ms(41), EventKind::Effect(effect));
@@ -123,11 +123,7 @@ fn outcome(name: &str, verdict: Verdict, unfired: Vec<Planned>, seed: u64) -> Ou
         rest: Rest {
             open: 0,
             parked: Vec::new(),
-            orders: vec![OrderAtRest {
-                order_id: "ord_77a0".to_owned(),
-                status: "cancelled".to_owned(),
-                money: "none".to_owned(),
-            }],
+            orders: vec![OrderAtRest { order_id: "ord_77a0".into(), status: "cancelled", money: "none" }],
             events: Vec::new(),
         },
         verdicts: vec![(&ALL_OR_NOTHING, verdict)],

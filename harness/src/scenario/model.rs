@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use giftgenius::policy::{PaymentProfile, Policy};
 use serde_json::{Map, Value};
+use smol_str::SmolStr;
 
 use crate::fault::menu::Breadth;
 use crate::fault::plan::Plan;
@@ -125,7 +126,7 @@ impl Scenario {
     }
 
     /// Everybody who calls, each once, in order of name.
-    pub fn users(&self) -> Vec<Arc<str>> {
+    pub fn users(&self) -> Vec<SmolStr> {
         let mut users: Vec<_> = self
             .script
             .iter()
@@ -225,11 +226,11 @@ fn is_open(value: &Value) -> bool {
 #[derive(Clone, PartialEq, Debug)]
 pub struct CallStep {
     /// The tool; one that does not exist, where the model is to hallucinate it.
-    pub tool: Arc<str>,
+    pub tool: SmolStr,
     /// Who calls.
-    pub user: Arc<str>,
+    pub user: SmolStr,
     /// The purchase that the step is for.
-    pub intent: Option<Arc<str>>,
+    pub intent: Option<SmolStr>,
     /// The arguments, with `{key:NAME}`, `{session:INTENT}`, `{order:INTENT}` and `{workflow:INTENT}` still in place
     /// inside strings.
     pub arguments: Arguments,

@@ -1,9 +1,9 @@
 //! Reads `[[script]]`: the host's steps, with every reference between them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Number, Value};
+use smol_str::SmolStr;
 use toml::de::DeValue;
 
 use super::answer;
@@ -206,9 +206,9 @@ impl Reader {
             }
         }
         Some(Step::Call(CallStep {
-            tool: Arc::from(tool),
-            user: Arc::from(user?),
-            intent: intent.map(Arc::from),
+            tool: tool.into(),
+            user: user?.into(),
+            intent: intent.map(SmolStr::from),
             arguments: arguments.into(),
             manner: manner?,
             expect,

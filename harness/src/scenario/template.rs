@@ -4,6 +4,8 @@
 
 use std::mem;
 
+use smol_str::SmolStr;
+
 /// What a template stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum TemplateKind {
@@ -97,16 +99,16 @@ fn template(text: &str) -> Option<(&str, &str, usize)> {
 }
 
 /// Replaces each template by what `value` says of it; `None` if it knows nothing of one of them.
-pub fn fill(text: &str, mut value: impl FnMut(TemplateKind, &str) -> Option<String>) -> Option<String> {
+pub fn fill(text: &str, mut value: impl FnMut(TemplateKind, &str) -> Option<SmolStr>) -> Option<String> {
     let mut pieces = pieces(text);
     let mut filled = match (pieces.next(), pieces.rest) {
         (None, _) => return Some(String::new()),
         // Most are one piece: what stands for it is the whole.
         (Some(Piece::Text(text)), "") => return Some(text.to_owned()),
-        (Some(Piece::Template(kind, name)), "") => return value(kind, name),
+        (Some(Piece::Template(kind, name)), "") => return value(kind, name).map(String::from),
         (Some(Piece::Unknown(_)), _) => return None,
         (Some(Piece::Text(first)), _) => first.to_owned(),
-        (Some(Piece::Template(kind, name)), _) => value(kind, name)?,
+        (Some(Piece::Template(kind, name)), _) => value(kind, name)?.into(),
     };
     for piece in pieces {
         match piece {
@@ -120,6 +122,8 @@ pub fn fill(text: &str, mut value: impl FnMut(TemplateKind, &str) -> Option<Stri
 
 #[cfg(test)]
 mod tests {
+    use smol_str::format_smolstr;
+
     use super::*;
 
     #[test]
@@ -143,7 +147,7 @@ mod tests {
 
     #[test]
     fn filling_leaves_the_rest_as_it_is() {
-        let filled = fill("<{key:pay}>", |kind, name| Some(format!("{}-{name}", kind.name())));
+        let filled = fill("<{key:pay}>", |kind, name| Some(format_smolstr!("{}-{name}", kind.name())));
         assert_eq!(filled.as_deref(), Some("<key-pay>"));
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use giftgenius::policy::{PaymentProfile, Policy};
@@ -209,9 +208,9 @@ fn call() -> impl Strategy<Value = Step> {
             let mut arguments: Map<_, _> = arguments.into_iter().collect();
             arguments.insert("idempotency_key".to_owned(), json!("{key:pay}"));
             Step::Call(CallStep {
-                tool: Arc::from("create_checkout_session"),
-                user: Arc::from(user),
-                intent: intent.map(Arc::from),
+                tool: "create_checkout_session".into(),
+                user: user.into(),
+                intent: intent.map(Into::into),
                 arguments: arguments.into(),
                 manner,
                 expect,

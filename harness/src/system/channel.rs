@@ -57,7 +57,7 @@ impl Channel {
                 method: request.method,
                 path: request.path.clone(),
                 key: request.idempotency_key.clone(),
-                correlation: request.correlation_id.to_string(),
+                correlation: request.correlation_id.as_str().into(),
                 body: String::from_utf8_lossy(&request.body).into_owned(),
             })
         };

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use giftgenius::policy::Policy;
 use giftgenius::ports::{Method, Provider};
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// A line from the child.
 #[derive(Debug, Serialize, Deserialize)]
@@ -75,9 +76,9 @@ pub struct Announcement {
     /// Path and query.
     pub path: String,
     /// `idempotency-key`.
-    pub key: Option<String>,
+    pub key: Option<SmolStr>,
     /// `x-correlation-id`.
-    pub correlation: String,
+    pub correlation: SmolStr,
     /// The JSON body; empty where there is none.
     pub body: String,
 }

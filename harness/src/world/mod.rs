@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use giftgenius::ports::BoxFuture;
 use serde_json::Value;
+use smol_str::SmolStr;
 
 use crate::error::RunError;
 use crate::fault::Fault;
@@ -25,13 +26,13 @@ use stage::Stage;
 #[derive(Clone, PartialEq, Debug)]
 pub struct OutgoingCall {
     /// The tool.
-    pub tool: Arc<str>,
+    pub tool: SmolStr,
     /// The arguments.
     pub arguments: Arc<Value>,
     /// Who calls.
-    pub user: Arc<str>,
+    pub user: SmolStr,
     /// Sent in `_meta` as `correlation_id`.
-    pub correlation: Arc<str>,
+    pub correlation: SmolStr,
     /// Sent in `_meta` as `idempotency_key`, where the call carries its key there.
     pub key_in_meta: Option<String>,
     /// What goes wrong just before it, of what is the world's to bring about: the process dies, the calendar jumps.

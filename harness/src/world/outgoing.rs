@@ -34,7 +34,7 @@ pub struct Outgoing {
 const JSON: &str = "application/json";
 
 /// A provider's reply as it is passed on, mangled or not.
-pub fn passed(operation: &OperationSpec, reply: &ProviderReply, how: Option<&Mangle>) -> Outgoing {
+pub fn passed(operation: &OperationSpec, reply: ProviderReply, how: Option<&Mangle>) -> Outgoing {
     let status = match how {
         // What stands between is sure of itself, whatever the provider said.
         Some(Mangle::Garbage | Mangle::HtmlPage) => 200,
@@ -49,7 +49,14 @@ pub fn passed(operation: &OperationSpec, reply: &ProviderReply, how: Option<&Man
             Mangle::Garbage | Mangle::MissingField(_) | Mangle::WrongType(_) | Mangle::WrongAmount | Mangle::OtherReply,
         ) => JSON,
     };
-    let body = how.map_or_else(|| reply.body.clone(), |how| mangle(&reply.body, how, operation).into());
+    let (body, intact) = match how {
+        None => (reply.body, true),
+        Some(how) => {
+            let mangled = mangle(&reply.body, how, operation);
+            let intact = mangled == reply.body;
+            (mangled.into(), intact)
+        }
+    };
     Outgoing {
         status,
         retry_after: reply.retry_after_s.map(|seconds| seconds.to_string()),
@@ -58,7 +65,7 @@ pub fn passed(operation: &OperationSpec, reply: &ProviderReply, how: Option<&Man
         seen: Seen::Reply {
             status,
             retry_after: reply.retry_after_s.map(|seconds| Duration::from_secs(seconds.into())),
-            intact: body == reply.body,
+            intact,
         },
         body,
     }
@@ -119,7 +126,7 @@ mod tests {
     #[test]
     fn a_reply_that_is_passed_on_keeps_its_retry_after() {
         let reply = ProviderReply { status: 409, retry_after_s: Some(1), body: Bytes::from_static(b"{}") };
-        let outgoing = passed(&operations::RESERVE, &reply, None);
+        let outgoing = passed(&operations::RESERVE, reply.clone(), None);
         assert_eq!(outgoing.retry_after.as_deref(), Some("1"));
         assert_eq!(outgoing.body, reply.body);
     }

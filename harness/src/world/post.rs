@@ -3,7 +3,7 @@
 //! Each delivery is signed when it leaves. One that is not answered well is made again, a bounded number of times, as real
 //! providers do; so an event outlives a crash. How a delivery reaches the system is the world's ([`Letterbox`]).
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -53,11 +53,12 @@ pub trait Letterbox: Send + Sync + 'static {
 
 /// The numbers of events whose delivery is over: for those that wait their turn.
 #[derive(Debug)]
-pub struct Sorted(watch::Sender<Vec<u32>>);
+pub struct Sorted(LazyLock<watch::Sender<Vec<u32>>>);
 
 impl Default for Sorted {
     fn default() -> Self {
-        Self(watch::Sender::new(Vec::new()))
+        // Most runs have no events.
+        Self(LazyLock::new(|| watch::Sender::new(Vec::new())))
     }
 }
 
@@ -146,7 +147,7 @@ async fn forge<L: Letterbox>(letterbox: &Arc<L>, emitted: &Emitted, forgery: For
     let (event, signature) = match forgery {
         Forgery::Signature => {
             let id = format!("evt_forged_{}", emitted.site.arrival);
-            let event = ProviderEvent { id, kind: EventType::ChargeCaptured, ..emitted.event.clone() };
+            let event = ProviderEvent { id: id.into(), kind: EventType::ChargeCaptured, ..emitted.event.clone() };
             let wrong = WebhookSecret::new(WRONG_SECRET.into()).expect("a secret like another");
             let signature = wrong.sign(utc, &event.body());
             (event, signature)

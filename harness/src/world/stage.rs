@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::hash::Hash as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -10,13 +11,14 @@ use bytes::Bytes;
 use giftgenius::policy::Policy;
 use giftgenius::ports::{Clock, Method, Provider};
 use serde::Deserialize;
+use smol_str::SmolStr;
 
 use crate::choice::{Asked, Choices};
 use crate::fault::decide::{Delivery, Posting, decide, decide_event};
 use crate::fault::site::{Place, Site};
 use crate::fault::{Circumstance, Fault};
 use crate::provider::event::ProviderEvent;
-use crate::provider::{Now, ProviderReply, ProviderRequest, Providers, operations};
+use crate::provider::{Now, OperationSpec, ProviderReply, ProviderRequest, Providers, operations};
 use crate::trace::{EventKind, ExchangeId, Recorder, Seen, Sent};
 
 use super::print::{self, Ink, Print, Printing};
@@ -40,9 +42,9 @@ pub struct Arrival {
     /// Path and query.
     pub path: String,
     /// `idempotency-key`.
-    pub key: Option<String>,
+    pub key: Option<SmolStr>,
     /// `x-correlation-id`; empty when there is none.
-    pub correlation: String,
+    pub correlation: SmolStr,
     /// The body.
     pub body: Bytes,
     /// The life of the system that sends it; `None`: the latest.
@@ -64,6 +66,9 @@ pub struct Stage {
     recorder: Recorder,
     clock: std::sync::Arc<dyn Clock>,
     tolerance: Duration,
+    sends_events: bool,
+    /// Whether a print is asked for: without one nobody needs the lock to see that.
+    prints: AtomicBool,
 }
 
 struct Inner {
@@ -94,6 +99,8 @@ impl Stage {
             recorder,
             clock,
             tolerance,
+            sends_events: false,
+            prints: AtomicBool::new(false),
         }
     }
 
@@ -102,6 +109,7 @@ impl Stage {
     pub fn with_webhooks(mut self, tolerance: Duration) -> Self {
         self.inner().providers.payment.send_events();
         self.tolerance = tolerance;
+        self.sends_events = true;
         self
     }
 
@@ -134,7 +142,7 @@ impl Stage {
             return Err(UnknownOperation { provider: arrival.provider, method, path: arrival.path });
         };
         let step = step_of(&arrival.correlation);
-        let (reference, amount) = subject(&arrival);
+        let (reference, amount) = subject(operation, &arrival);
         let mut inner = self.inner();
         let site = inner.choices.arrive(operation, step);
         let fault = inner.choices.at(site);
@@ -212,10 +220,10 @@ impl Stage {
 
     /// The events that deliveries of an exchange have caused since the last time.
     pub fn take_events(&self, exchange: ExchangeId) -> Vec<Emitted> {
-        let mut inner = self.inner();
-        if inner.emitted.is_empty() {
+        if !self.sends_events {
             return Vec::new();
         }
+        let mut inner = self.inner();
         let (taken, left) = std::mem::take(&mut inner.emitted).into_iter().partition(|(of, _)| *of == exchange);
         inner.emitted = left;
         let taken: Vec<(ExchangeId, Emitted)> = taken;
@@ -229,6 +237,7 @@ impl Stage {
 
     /// From now on a print is made of the run, after its last fault.
     pub fn ask_for_print(&self) {
+        self.prints.store(true, Ordering::Relaxed);
         self.inner().printing = Printing::Before(Ink::new());
     }
 
@@ -242,6 +251,9 @@ impl Stage {
 
     /// Notes what came back for an exchange. Says whether the print is to be made now: it was the last fault's.
     pub fn observed(&self, exchange: ExchangeId, what: impl FnOnce(&mut Ink)) -> bool {
+        if !self.prints.load(Ordering::Relaxed) {
+            return false;
+        }
         let printing = &mut self.inner().printing;
         printing.observe(what);
         matches!(printing, Printing::Struck { exchange: Some(struck), .. } if *struck == exchange)
@@ -292,22 +304,26 @@ impl Inner {
 }
 
 /// The merchant or reservation reference and the amount of a request.
-fn subject(arrival: &Arrival) -> (Option<String>, Option<i64>) {
+fn subject(operation: &OperationSpec, arrival: &Arrival) -> (Option<SmolStr>, Option<i64>) {
     #[derive(Deserialize)]
     struct Subject<'a> {
         #[serde(borrow)]
         reference: Option<Cow<'a, str>>,
         amount: Option<i64>,
     }
+    // A price is asked for nobody yet.
+    if operation.provider == Provider::Catalog {
+        return (None, None);
+    }
     if arrival.body.is_empty() {
         let reference = arrival
             .path
             .split_once("reference=")
-            .map(|(_, rest)| rest.split_once('&').map_or(rest, |(reference, _)| reference).to_owned());
+            .map(|(_, rest)| rest.split_once('&').map_or(rest, |(reference, _)| reference).into());
         return (reference, None);
     }
     // Looked at once as a whole, instead of text by text.
     let Ok(body) = str::from_utf8(&arrival.body) else { return (None, None) };
     serde_json::from_str::<Subject<'_>>(body)
-        .map_or((None, None), |subject| (subject.reference.map(Cow::into_owned), subject.amount))
+        .map_or((None, None), |subject| (subject.reference.map(SmolStr::from), subject.amount))
 }

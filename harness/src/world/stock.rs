@@ -6,7 +6,9 @@ use giftgenius::ids::{EventId, OrderId};
 use giftgenius::journal::{Journal, JournalError, Key, Record as Kept, RecordState};
 use giftgenius::operations::parked::parked_orders;
 use giftgenius::step_log::LogLine;
+use smol_str::SmolStr;
 
+use crate::provider::ledger::order_of_reference;
 use crate::rest::{OrderAtRest, ParkedOrder, Rest};
 use crate::trace::{EventKind, Record};
 
@@ -14,7 +16,8 @@ use crate::trace::{EventKind, Record};
 pub async fn take_stock(journal: &dyn Journal, named: Named) -> Result<Rest, JournalError> {
     let open = journal.list(RecordState::OrderOpen).await?.len();
     let parked = parked_orders(journal).await?.into_iter();
-    let parked = parked.map(|order| ParkedOrder { order_id: order.order_id.to_string(), note: order.note }).collect();
+    let parked =
+        parked.map(|order| ParkedOrder { order_id: order.order_id.as_str().into(), note: order.note }).collect();
     let mut at_rest = Vec::new();
     for order in named.orders {
         if let Some(stored) = journal.get(&Key::Order(OrderId::from(order))).await?
@@ -25,7 +28,7 @@ pub async fn take_stock(journal: &dyn Journal, named: Named) -> Result<Rest, Jou
     }
     let mut events = Vec::new();
     for event in named.events {
-        if journal.get(&Key::Event(EventId::from(&*event))).await?.is_some() {
+        if journal.get(&Key::Event(EventId::from(event.clone()))).await?.is_some() {
             events.push(event);
         }
     }
@@ -35,8 +38,8 @@ pub async fn take_stock(journal: &dyn Journal, named: Named) -> Result<Rest, Jou
 /// What a run speaks of that a journal does not list.
 #[derive(Debug)]
 pub struct Named {
-    orders: Vec<String>,
-    events: Vec<String>,
+    orders: Vec<SmolStr>,
+    events: Vec<SmolStr>,
 }
 
 fn order_at_rest(order: &Order) -> OrderAtRest {
@@ -51,7 +54,7 @@ fn order_at_rest(order: &Order) -> OrderAtRest {
         Charge::Sending | Charge::GivenBack { .. } | Charge::Stuck { captured: false } => "unknown",
         Charge::Captured { .. } | Charge::Stuck { captured: true } => "charged",
     };
-    OrderAtRest { order_id: order.id.to_string(), status: status.to_owned(), money: money.to_owned() }
+    OrderAtRest { order_id: order.id.as_str().into(), status, money }
 }
 
 /// Every order that a run speaks of, at the providers and in the system's log, and every event that was delivered. A
@@ -91,15 +94,10 @@ impl<'a> Each<'a> {
         }
     }
 
-    fn in_order(mut self) -> Vec<String> {
+    fn in_order(mut self) -> Vec<SmolStr> {
         self.0.sort_unstable();
-        self.0.into_iter().map(str::to_owned).collect()
+        self.0.into_iter().map(SmolStr::new).collect()
     }
-}
-
-/// The order that a merchant reference, or a reservation's (`order/epoch`), names.
-fn order_of_reference(reference: &str) -> &str {
-    reference.split_once('/').map_or(reference, |(order, _)| order)
 }
 
 fn order_of_line(line: &LogLine) -> Option<&str> {

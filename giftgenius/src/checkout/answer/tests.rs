@@ -23,7 +23,7 @@ pub(crate) fn order(saga: Saga) -> Order {
         cancel_entry: None,
         retry_after_ms: None,
         amount: Money::new(4200, Currency::EUR),
-        items: [Item { sku: String::from("tea-set"), quantity: 1 }].into(),
+        items: [Item { sku: "tea-set".into(), quantity: 1 }].into(),
         payment_method_id: "pm_visa".into(),
         created_at: at,
         pay_by: at,

@@ -35,7 +35,7 @@ fn second(seconds: i64) -> Timestamp {
 
 fn entry(state: EntryState) -> Entry {
     let key = EntryKey { user: "ann".into(), tool: "create_order".into(), key: "key-0001".into() };
-    Entry { key, parameters: String::from("these"), state, drop_after: None }
+    Entry { key, parameters: "these".into(), state, drop_after: None }
 }
 
 fn until(entry: Entry, seconds: i64) -> Entry {

@@ -9,15 +9,15 @@ use super::*;
 use crate::policy::PaymentProfile::{Keyless, Stripe};
 
 fn captured() -> Outcome {
-    Outcome::Captured { charge_id: String::from("ch_1"), minor_units: 4200, alone: true }
+    Outcome::Captured { charge_id: "ch_1".into(), minor_units: 4200, alone: true }
 }
 
 fn wrong_amount() -> Outcome {
-    Outcome::WrongAmount { charge_id: String::from("ch_1"), minor_units: 4300 }
+    Outcome::WrongAmount { charge_id: "ch_1".into(), minor_units: 4300 }
 }
 
 fn twice() -> Outcome {
-    Outcome::Captured { charge_id: String::from("ch_1"), minor_units: 4200, alone: false }
+    Outcome::Captured { charge_id: "ch_1".into(), minor_units: 4200, alone: false }
 }
 
 /// Every outcome that an action can come to, the best first.

@@ -45,7 +45,7 @@ pub(in crate::journal) fn order(id: &str, saga: Saga) -> Record {
         cancel_entry: None,
         retry_after_ms: None,
         amount: Money::new(4200, Currency::EUR),
-        items: [Item { sku: String::from("tea-set"), quantity: 1 }].into(),
+        items: [Item { sku: "tea-set".into(), quantity: 1 }].into(),
         payment_method_id: "pm_1".into(),
         created_at: second(0),
         pay_by: second(1800),
@@ -65,7 +65,7 @@ pub(in crate::journal) fn workflow(id: &str, payload: u64) -> Record {
         user: "ann".into(),
         step: Step::ChooseGift,
         budget: None,
-        selected_gift: Some(payload.to_string()),
+        selected_gift: Some(payload.to_string().into()),
         session: None,
     })
 }
@@ -92,7 +92,7 @@ fn entry_key(user: &str, tool: &str, key: &str) -> EntryKey {
 }
 
 fn entry(key: EntryKey, state: EntryState, drop_after: Option<Timestamp>) -> Record {
-    Record::Entry(Entry { key, parameters: String::from("a7"), state, drop_after })
+    Record::Entry(Entry { key, parameters: "a7".into(), state, drop_after })
 }
 
 /// A finished entry that expires at the second `expires`.
@@ -120,13 +120,13 @@ pub(in crate::journal) fn every_kind() -> Vec<Record> {
         }),
         is_error: true,
     };
-    let charge = Charge::Captured { charge_id: String::from("ch_ü"), minor_units: i64::MAX };
+    let charge = Charge::Captured { charge_id: "ch_ü".into(), minor_units: i64::MAX };
     vec![
         Record::Session(Session {
             id: "cs_1".into(),
             user: "ann".into(),
             workflow_id: Some("wf_1".into()),
-            items: [Item { sku: String::from("tea-set"), quantity: u32::MAX }].into(),
+            items: [Item { sku: "tea-set".into(), quantity: u32::MAX }].into(),
             amount: Money::new(-1, Currency::EUR),
             expires_at: Timestamp::MAX,
             state: SessionState::Taken("ord_1".into()),

@@ -34,7 +34,7 @@ fn a_reservation_takes_stock_off_the_shelf_and_tells_until_when() {
     assert_eq!(shop.stock()["tea-set"], (5, 3));
     let effect = shop.effect(0);
     assert_eq!((effect.kind, effect.subject.as_str()), (Reserve, "rsv_1"));
-    assert_eq!(effect.stock, [("tea-set".to_owned(), 2)]);
+    assert_eq!(effect.stock, [("tea-set".into(), 2)]);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use giftgenius::money::Money;
+use smol_str::SmolStr;
 
 use super::{Change, Payment, Standing, books, capture, give_back};
 use crate::provider::ledger::{EffectId, EffectKind};
@@ -29,9 +30,9 @@ pub(super) enum Later {
     /// A charge is captured, unless it was called off.
     Capture { charge: usize },
     /// A refund takes effect.
-    Refund { charge: usize, id: String, amount: Money },
+    Refund { charge: usize, id: SmolStr, amount: Money },
     /// A refund that took effect fails.
-    RefundFails { charge: usize, id: String, amount: Money, refund: EffectId },
+    RefundFails { charge: usize, id: SmolStr, amount: Money, refund: EffectId },
 }
 
 impl Payment {

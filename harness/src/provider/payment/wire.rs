@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use giftgenius::money::{Currency, Money};
 use serde::{Deserialize, Serialize};
+use smol_str::{SmolStr, format_smolstr};
 
 use crate::canary::{CARD_NUMBER, Internal};
 
@@ -110,7 +111,7 @@ impl<'a> ChargeReply<'a> {
 
 #[derive(Debug, Serialize)]
 pub(super) struct ListedCharge<'a> {
-    pub(super) id: String,
+    pub(super) id: SmolStr,
     pub(super) reference: &'a str,
     pub(super) amount: i64,
     pub(super) currency: Currency,
@@ -160,8 +161,8 @@ impl<'a> CloseReply<'a> {
 }
 
 /// The id of the charge at an index.
-pub(super) fn charge_id(index: usize) -> String {
-    format!("ch_{}", index + 1)
+pub(super) fn charge_id(index: usize) -> SmolStr {
+    format_smolstr!("ch_{}", index + 1)
 }
 
 /// The index of a charge's id; the inverse of [`charge_id`].

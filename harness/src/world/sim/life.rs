@@ -84,6 +84,22 @@ pub struct Life {
     pub tasks: Arc<SimTasks>,
     /// Whether it lives.
     pub pulse: Arc<Pulse>,
+}
+
+impl Life {
+    /// Calls a tool of the application.
+    pub fn take_call(&self, call: ToolCall) -> BoxFuture<'static, Answer> {
+        let app = self.app.clone();
+        match &self.door {
+            None => Box::pin(async move { app.call_tool(call).await }),
+            Some(door) => door(app, call),
+        }
+    }
+}
+
+/// A replica: its latest life.
+struct Replica {
+    life: Arc<Life>,
     /// Whether it takes calls: recovery has begun.
     up: bool,
 }
@@ -104,7 +120,7 @@ pub struct House {
     pub hung_up: Notify,
     seed: u64,
     wiring: Option<Arc<dyn Wiring>>,
-    lives: Mutex<Vec<Life>>,
+    lives: Mutex<Vec<Replica>>,
     /// Told when a replica takes calls again.
     risen: Notify,
     /// Replicas that are being started again.
@@ -144,13 +160,13 @@ impl House {
         for replica in 0..replicas {
             let incarnation = u32::try_from(replica + 1).expect("there are few replicas");
             let life = house.begin(replica, incarnation);
-            house.lives().push(Life { up: true, ..life });
+            house.lives().push(Replica { life, up: true });
         }
         house.stage.recorder().lock().incarnation = u32::try_from(replicas).expect("there are few replicas");
         house
     }
 
-    fn lives(&self) -> MutexGuard<'_, Vec<Life>> {
+    fn lives(&self) -> MutexGuard<'_, Vec<Replica>> {
         self.lives.lock().expect("no holder of the lives panics")
     }
 
@@ -164,7 +180,7 @@ impl House {
         self.clocks.len()
     }
 
-    fn begin(self: &Arc<Self>, replica: usize, incarnation: u32) -> Life {
+    fn begin(self: &Arc<Self>, replica: usize, incarnation: u32) -> Arc<Life> {
         let pulse = Arc::new(Pulse::new(incarnation, replica));
         let tasks = Arc::new(SimTasks::new(pulse.clone()));
         let ports = Ports {
@@ -177,39 +193,35 @@ impl House {
         };
         let Wired { ports, policy, door } = Wired::whole(ports, self.policy.clone()).with(self.wiring.as_deref());
         let app = App::with_webhooks(ports, policy, self.webhooks.then(post::secret));
-        Life { app, door, tasks, pulse, up: false }
+        Arc::new(Life { app, door, tasks, pulse })
     }
 
-    /// The application of a replica, once it takes calls.
-    pub async fn app(&self, replica: usize) -> (Arc<App>, Arc<SimTasks>, Arc<Pulse>) {
+    /// The life of a replica, once it takes calls.
+    pub async fn life(&self, replica: usize) -> Arc<Life> {
         loop {
             let risen = self.risen.notified();
-            if let Some(found) = self.app_now(replica) {
+            if let Some(found) = self.life_now(replica) {
                 return found;
             }
             risen.await;
         }
     }
 
-    /// The application of a replica, if it takes calls.
-    pub fn app_now(&self, replica: usize) -> Option<(Arc<App>, Arc<SimTasks>, Arc<Pulse>)> {
+    /// The life of a replica, if it takes calls.
+    pub fn life_now(&self, replica: usize) -> Option<Arc<Life>> {
         let lives = self.lives();
-        let life = &lives[replica];
-        life.up.then(|| (life.app.clone(), life.tasks.clone(), life.pulse.clone()))
+        let replica = &lives[replica];
+        replica.up.then(|| replica.life.clone())
     }
 
-    /// Calls a tool of a replica's application.
-    pub fn take_call(&self, replica: usize, app: Arc<App>, call: ToolCall) -> BoxFuture<'static, Answer> {
-        let door = self.lives()[replica].door.clone();
-        match door {
-            None => Box::pin(async move { app.call_tool(call).await }),
-            Some(door) => door(app, call),
-        }
+    /// The latest life of a replica.
+    fn latest(&self, replica: usize) -> Arc<Life> {
+        self.lives()[replica].life.clone()
     }
 
-    /// Everybody's background work.
-    pub fn tasks(&self) -> Vec<Arc<SimTasks>> {
-        self.lives().iter().map(|life| life.tasks.clone()).collect()
+    /// Everybody's latest life.
+    pub fn everybody(&self) -> Vec<Arc<Life>> {
+        self.lives().iter().map(|replica| replica.life.clone()).collect()
     }
 
     /// Whether every replica takes calls.
@@ -259,24 +271,20 @@ impl House {
 
     /// Kills the process of a replica, if it runs.
     pub fn crash_replica(self: &Arc<Self>, replica: usize) {
-        let pulse = self.lives()[replica].pulse.clone();
-        self.crash(&pulse);
+        self.crash(&self.latest(replica).pulse);
     }
 
     /// Stops a replica in good order and starts it again.
     pub async fn restart(self: &Arc<Self>, replica: usize) {
-        let (tasks, pulse) = {
-            let lives = self.lives();
-            (lives[replica].tasks.clone(), lives[replica].pulse.clone())
-        };
-        tasks.end().await;
-        pulse.end();
+        let life = self.latest(replica);
+        life.tasks.end().await;
+        life.pulse.end();
+        drop(life);
         self.start(replica).await;
     }
 
     async fn revive(self: &Arc<Self>, replica: usize) {
-        let tasks = self.lives()[replica].tasks.clone();
-        tasks.end().await;
+        self.latest(replica).tasks.end().await;
         tokio::time::sleep(RESTART_AFTER).await;
         self.start(replica).await;
     }
@@ -290,24 +298,23 @@ impl House {
                 record.incarnation
             };
             let life = self.begin(replica, incarnation);
-            let (app, pulse) = (life.app.clone(), life.pulse.clone());
-            self.lives()[replica] = life;
+            self.lives()[replica] = Replica { life: life.clone(), up: false };
             self.stage.recorder().push(EventKind::Restarted);
             if self.stage.crashed_for_good() {
                 self.make_print(Print::Restarted);
             }
             let recovered = tokio::select! {
                 biased;
-                recovered = app.recover() => recovered,
+                recovered = life.app.recover() => recovered,
                 // It crashed while it recovered: another start is under way.
-                () = pulse.ended() => return,
+                () = life.pulse.ended() => return,
             };
             if recovered.is_ok() {
                 self.lives()[replica].up = true;
                 self.risen.notify_waiters();
                 return;
             }
-            pulse.end();
+            life.pulse.end();
             tokio::time::sleep(RESTART_AFTER).await;
         }
     }
@@ -340,12 +347,12 @@ impl Letterbox for House {
         Box::pin(async move {
             let replicas = self.replicas();
             let first = usize::try_from(number).unwrap_or_default() % replicas;
-            let (app, _, pulse) = (0..replicas).find_map(|next| self.app_now((first + next) % replicas))?;
+            let life = (0..replicas).find_map(|next| self.life_now((first + next) % replicas))?;
             tokio::select! {
                 biased;
                 // First: what is dead answers nothing, although its last thoughts may still be polled.
-                () = pulse.ended() => None,
-                answer = app.payment_webhook(Some(&signature), &body) => Some(answer.http_status()),
+                () = life.pulse.ended() => None,
+                answer = life.app.payment_webhook(Some(&signature), &body) => Some(answer.http_status()),
             }
         })
     }

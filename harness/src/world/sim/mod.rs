@@ -31,9 +31,8 @@ use giftgenius::operations::switches;
 use giftgenius::ports::{BoxFuture, Journal, Tasks as _};
 use tokio::runtime::Runtime;
 
-use self::life::House;
+use self::life::{House, Life};
 use self::ports::SimClock;
-use self::tasks::SimTasks;
 use super::stage::Stage;
 use super::stock::{named, take_stock};
 use super::{OutgoingCall, World};
@@ -116,12 +115,12 @@ impl SimWorld {
         }
         tokio::time::sleep(HOUSEKEEPING).await;
         for replica in 0..self.house.replicas() {
-            if let Some((app, _, pulse)) = self.house.app_now(replica) {
+            if let Some(life) = self.house.life_now(replica) {
                 tokio::select! {
                     biased;
                     // A store that fails is asked again the next time.
-                    _ = recovery::take_up_abandoned(&app) => {}
-                    () = pulse.ended() => {}
+                    _ = recovery::take_up_abandoned(&life.app) => {}
+                    () = life.pulse.ended() => {}
                 }
             }
         }
@@ -141,7 +140,7 @@ impl Drop for SimWorld {
 struct Attended<T: Send + 'static> {
     /// `None` once it is answered.
     call: Option<BoxFuture<'static, T>>,
-    tasks: Arc<SimTasks>,
+    life: Arc<Life>,
 }
 
 impl<T: Send + 'static> Future for Attended<T> {
@@ -163,7 +162,7 @@ impl<T: Send + 'static> Drop for Attended<T> {
         if let Some(call) = self.call.take()
             && tokio::runtime::Handle::try_current().is_ok()
         {
-            self.tasks.spawn("a call that nobody waits for", Box::pin(async { _ = call.await }));
+            self.life.tasks.spawn("a call that nobody waits for", Box::pin(async { _ = call.await }));
         }
     }
 }
@@ -188,7 +187,7 @@ impl World for SimWorld {
                     }
                 },
             }
-            let (app, tasks, pulse) = house.app(replica).await;
+            let life = house.life(replica).await;
             let patience = house.policy.tool_deadline * 3 / 2;
             let call = ToolCall {
                 name: call.tool.to_string(),
@@ -197,12 +196,12 @@ impl World for SimWorld {
                 correlation_id: Some(CorrelationId::from(call.correlation)),
                 idempotency_key: call.key_in_meta,
             };
-            let answer = Attended { call: Some(house.take_call(replica, app, call)), tasks };
-            let answer = tokio::time::timeout(patience, answer);
+            let answer = Attended { call: Some(life.take_call(call)), life: life.clone() };
+            let answer = tokio::time::timeout_at(house.stage.recorder().ahead(patience), answer);
             tokio::select! {
                 biased;
                 // First: what is dead answers nothing, although its last thoughts may still be polled.
-                () = pulse.ended() => HostReply::Broken,
+                () = life.pulse.ended() => HostReply::Broken,
                 answer = answer => match answer {
                     Err(_) => HostReply::NoAnswer,
                     Ok(Ok(reply)) => HostReply::Tool { structured: reply.structured.into(), is_error: reply.is_error },
@@ -224,8 +223,8 @@ impl World for SimWorld {
                     while !self.house.is_up() {
                         self.house.rises().await;
                     }
-                    for tasks in self.house.tasks() {
-                        tasks.idle().await;
+                    for life in self.house.everybody() {
+                        life.tasks.idle().await;
                     }
                     if !self.house.is_up() {
                         continue;
@@ -238,12 +237,12 @@ impl World for SimWorld {
                     }
                 }
             };
-            match tokio::time::timeout(REST_MAX, resting).await {
+            match tokio::time::timeout_at(self.house.stage.recorder().ahead(REST_MAX), resting).await {
                 Ok(rested) => rested,
                 // Left open by the system for ever: for `settled` to judge.
                 Err(_) if self.leaves_work() => Ok(()),
                 Err(_) => {
-                    let running: usize = self.house.tasks().iter().map(|tasks| tasks.running()).sum();
+                    let running: usize = self.house.everybody().iter().map(|life| life.tasks.running()).sum();
                     let left = format!("{running} tasks were still running in virtual time");
                     Err(RunError::NoRest { waited: REST_MAX, left })
                 }
@@ -275,8 +274,8 @@ impl World for SimWorld {
 
     fn finish(&self) -> BoxFuture<'_, Result<Rest, RunError>> {
         Box::pin(async move {
-            for tasks in self.house.tasks() {
-                tasks.end().await;
+            for life in self.house.everybody() {
+                life.tasks.end().await;
             }
             let named = named(&self.house.stage.recorder().lock());
             let journal: &dyn Journal = &self.house.journal;

@@ -114,7 +114,7 @@ impl Transport for SimTransport {
                 method: request.method,
                 path: request.path,
                 key: request.idempotency_key,
-                correlation: request.correlation_id.as_str().to_owned(),
+                correlation: request.correlation_id.as_str().into(),
                 body: request.body,
                 incarnation: Some(self.pulse.incarnation),
             };
@@ -139,7 +139,7 @@ impl Transport for SimTransport {
             }
             let on_its_way = OnItsWay {
                 request: Some((self.house.clone(), request, delivery)),
-                arrives_at: Instant::now() + ROUND_TRIP,
+                arrives_at: stage.recorder().ahead(ROUND_TRIP),
             };
             if let Some(CrashPoint::BeforeSend | CrashPoint::AfterSend) = crash {
                 self.dies().await;
@@ -153,7 +153,7 @@ impl Transport for SimTransport {
                     if !delay.is_zero() {
                         tokio::time::sleep(delay).await;
                     }
-                    let (response, seen) = response(passed(request.operation, &reply, mangle.as_ref()));
+                    let (response, seen) = response(passed(request.operation, reply, mangle.as_ref()));
                     saw(seen);
                     Ok(response)
                 }

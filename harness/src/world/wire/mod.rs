@@ -30,6 +30,7 @@ use giftgenius::journal::{Journal as _, RecordState, Version};
 use giftgenius::operations::switches;
 use giftgenius::policy::Policy;
 use giftgenius::ports::{BoxFuture, Provider};
+use smol_str::SmolStr;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -63,7 +64,7 @@ pub struct SetUp {
     /// For identifiers and jitter.
     pub seed: u64,
     /// Who calls.
-    pub users: Vec<Arc<str>>,
+    pub users: Vec<SmolStr>,
     /// Whether it takes the payment provider's events.
     pub webhooks: bool,
     /// How many processes share the journal.

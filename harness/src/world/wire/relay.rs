@@ -20,6 +20,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use smol_str::SmolStr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -166,7 +167,7 @@ async fn answer(provider: Provider, desk: Arc<Desk>, request: Request<Incoming>)
 
 /// The request, and the exchange that it was announced as.
 async fn read(provider: Provider, request: Request<Incoming>) -> Option<(Option<ExchangeId>, Arrival)> {
-    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(SmolStr::from);
     let method = match request.method().as_str() {
         "GET" => Method::Get,
         "POST" => Method::Post,
@@ -207,7 +208,7 @@ async fn realise(desk: &Arc<Desk>, decided: &Decided) -> Answer {
             if !delay.is_zero() {
                 tokio::time::sleep(*delay).await;
             }
-            let outgoing = outgoing::passed(request.operation, &applied(reply)?, mangle.as_ref());
+            let outgoing = outgoing::passed(request.operation, applied(reply)?, mangle.as_ref());
             saw(outgoing.seen.clone());
             Ok(respond(&outgoing))
         }
@@ -227,12 +228,12 @@ async fn realise(desk: &Arc<Desk>, decided: &Decided) -> Answer {
             Err(Abrupt::Reset)
         }
         Reply::Cut => {
-            let outgoing = outgoing::passed(request.operation, &applied(reply)?, None);
+            let outgoing = outgoing::passed(request.operation, applied(reply)?, None);
             saw(Seen::Cut);
             Err(Abrupt::Cut(Box::new(outgoing)))
         }
         Reply::Trickle => {
-            let outgoing = outgoing::passed(request.operation, &applied(reply)?, None);
+            let outgoing = outgoing::passed(request.operation, applied(reply)?, None);
             // No whole reply is ever seen: it is as good as none.
             saw(Seen::Silence);
             Err(Abrupt::Trickle(Box::new(outgoing)))

@@ -65,9 +65,9 @@ impl Upstream {
             Method::Get => self.client.get(url),
             Method::Post => self.client.post(url).header("content-type", "application/json").body(request.body.clone()),
         };
-        builder = builder.header(EXCHANGE, request.exchange.0).header(CORRELATION_ID, &request.correlation);
+        builder = builder.header(EXCHANGE, request.exchange.0).header(CORRELATION_ID, request.correlation.as_str());
         if let Some(key) = &request.key {
-            builder = builder.header(IDEMPOTENCY_KEY, key);
+            builder = builder.header(IDEMPOTENCY_KEY, key.as_str());
         }
         if let Some(circumstance) = circumstance {
             builder = builder.header(CIRCUMSTANCE, write_circumstance(circumstance));
@@ -121,8 +121,8 @@ fn read(provider: Provider, request: &Request) -> Option<(ProviderRequest, Optio
     let delivery = ProviderRequest {
         operation: operations::find(provider, method, &path)?,
         path,
-        key: header(IDEMPOTENCY_KEY).map(str::to_owned),
-        correlation: header(CORRELATION_ID)?.to_owned(),
+        key: header(IDEMPOTENCY_KEY).map(Into::into),
+        correlation: header(CORRELATION_ID)?.into(),
         body: Bytes::copy_from_slice(&request.body),
         exchange: ExchangeId(header(EXCHANGE)?.parse().ok()?),
     };

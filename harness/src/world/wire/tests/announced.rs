@@ -23,8 +23,8 @@ fn announcement() -> Announcement {
         provider: Provider::Payment,
         method: Method::Post,
         path: String::from("/v1/charges"),
-        key: Some(String::from("k1")),
-        correlation: String::from("step-1.1"),
+        key: Some("k1".into()),
+        correlation: "step-1.1".into(),
         body: String::from(CHARGE),
     }
 }
@@ -80,7 +80,7 @@ fn a_charge() -> Request {
         operation: "payment.charge",
         method: Method::Post,
         path: String::from("/v1/charges"),
-        idempotency_key: Some(String::from("k1")),
+        idempotency_key: Some("k1".into()),
         correlation_id: "step-1.1".into(),
         body: Bytes::from(CHARGE),
     }

@@ -140,7 +140,7 @@ async fn a_duplicate_is_applied_twice_at_once() {
     assert_eq!(scene.charges(), 2);
     let body: Value = serde_json::from_slice(&body).unwrap();
     let record = scene.desk.stage().recorder().lock();
-    assert_eq!(body["id"], record.ledger.effects[0].subject, "the first one's reply");
+    assert_eq!(body["id"], record.ledger.effects[0].subject.as_str(), "the first one's reply");
 }
 
 #[tokio::test]
