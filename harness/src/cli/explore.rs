@@ -10,7 +10,9 @@ use giftgenius::policy::PaymentProfile;
 
 use super::progress::Rate;
 use super::{COULD_NOT_RUN, Common, Console, Ended, OnInterrupt, Refusal, Runner, interrupt, load};
-use crate::explore::{Control, Draw, Explored, Settings, Shard, Simulated, Space, Telling, explore, tell, threads};
+use crate::explore::{
+    Control, Draw, Explored, Settings, Shard, Simulated, Space, Telling, explore, tell, threads, undisturbed,
+};
 use crate::fault::menu::Breadth;
 use crate::report::document::Word;
 use crate::report::exploration::document::{Exploration, FORMAT, Measured, Part};
@@ -146,6 +148,8 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
     if console.on_interrupt == OnInterrupt::Say {
         interrupt::ask_to_stop(stop.clone());
     }
+    // Before any thread has work, so that it has a core to itself.
+    let undisturbed = spaces.iter().filter_map(|(space, _)| undisturbed(space, &simulated)).max();
     let began = Instant::now();
     let rate = Rate::start(console.progress);
     let mut explored: Vec<Explored> = Vec::new();
@@ -171,7 +175,12 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
         verdict: told.iter().map(|space| space.verdict).max().unwrap_or(Word::Ok),
         shard: arguments.shard.map(|shard| Part { number: shard.number, of: shard.of }),
         spaces: told,
-        measured: Measured { elapsed_us: micros(began.elapsed()), running_us: micros(running), threads: count },
+        measured: Measured {
+            elapsed_us: micros(began.elapsed()),
+            running_us: micros(running),
+            threads: count,
+            undisturbed_ns: undisturbed.map(|span| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)),
+        },
     };
     conclude(&mut report, &arguments.out, common, console)
 }

@@ -77,7 +77,7 @@ pub(super) fn make(space: &Space, runner: Runner<'_>, deviations: &[Deviation]) 
 }
 
 /// A panic of the harness is told as what it is and ends one run only.
-fn guarded<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(panicked(&*panic)))
 }
 

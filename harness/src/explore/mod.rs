@@ -3,7 +3,8 @@
 //! [`space`] says what is tried, [`plan`] how plans are held, [`drive`] runs them on all cores. Ways through a space are
 //! siblings behind one trait: [`exhaustive`], [`random`], and [`first`] up to the first finding; [`shrink`] makes a
 //! failing plan smaller. [`judged`] is what is kept of a run, [`findings`] groups what breaks, [`coverage`] sums up what
-//! was reached; [`merging`] leaves out what has the same future as something else. [`tell`] makes a report of it all, [`confirm`] repeats findings on the wire.
+//! was reached; [`merging`] leaves out what has the same future as something else. [`tell`] makes a report of it all,
+//! [`pace`] says what a run costs without faults, [`confirm`] repeats findings on the wire.
 
 mod confirm;
 mod coverage;
@@ -13,6 +14,7 @@ mod findings;
 mod first;
 mod judged;
 mod merging;
+mod pace;
 mod plan;
 mod random;
 mod shrink;
@@ -28,6 +30,7 @@ pub use confirm::Confirm;
 pub use drive::{Control, Ending, Progress};
 pub use first::{Budget, First, first_finding};
 pub use judged::panicked;
+pub use pace::undisturbed;
 pub use random::Draw;
 pub use space::Space;
 pub use tell::{Telling, tell};

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::{
     Budget, Control, Draw, Ending, Explored, Settings, Shard, Simulated, Space, Telling, explore, first_finding, tell,
-    threads,
+    threads, undisturbed,
 };
 use crate::fault::menu::Breadth;
 use crate::fault::plan::{Plan, Planned};
@@ -19,7 +20,7 @@ use crate::report::document::Word;
 use crate::report::exploration::document::{Exploration, FORMAT, LevelReport, Measured, Part, SpaceReport, WireWord};
 use crate::report::exploration::json;
 use crate::report::exploration::merge::{Unjoinable, merge};
-use crate::run::run;
+use crate::run::{TOGETHER, run};
 use crate::scenario::find::{find, load};
 use crate::scenario::model::{Narrowing, Scenario, WorldKind};
 use crate::scenario::{Known, parse};
@@ -96,7 +97,7 @@ fn document(space: SpaceReport, shard: Option<Shard>) -> Exploration {
         verdict: space.verdict,
         shard: shard.map(|shard| Part { number: shard.number, of: shard.of }),
         spaces: vec![space],
-        measured: Measured { elapsed_us: 0, running_us: 0, threads: 0 },
+        measured: Measured { elapsed_us: 0, running_us: 0, threads: 0, undisturbed_ns: None },
     }
 }
 
@@ -295,6 +296,27 @@ fn enough_findings_end_an_exploration() {
     let space = space();
     let explored = explored(&space, &strict, &Settings { findings_max: Some(1), ..settings(2) }, 2);
     assert_eq!((explored.ending, explored.levels.len()), (Ending::Enough, 2), "one fault is enough");
+}
+
+#[test]
+fn what_a_run_costs_without_faults_is_measured_where_one_can_be_made() {
+    let space = space();
+    let plans = Mutex::new(Vec::new());
+    let noting = |scenario: &Arc<Scenario>, plan: &Plan, seed| {
+        plans.lock().unwrap().push(plan.to_string());
+        strict(scenario, plan, seed)
+    };
+    let cost = undisturbed(&space, &noting).expect("the plain checkout can be made");
+    assert!(cost > Duration::ZERO && cost < Duration::from_secs(1), "{cost:?}");
+    let plans = plans.into_inner().unwrap();
+    assert!(
+        plans.len() % TOGETHER == 0 && plans.iter().all(String::is_empty),
+        "whole batches of the scenario's own plan"
+    );
+    let refusing = |_: &Arc<Scenario>, _: &Plan, _| -> Result<Outcome, String> { Err("on purpose".to_owned()) };
+    assert_eq!(undisturbed(&space, &refusing), None);
+    let panicking = |_: &Arc<Scenario>, _: &Plan, _| -> Result<Outcome, String> { panic!("on purpose") };
+    assert_eq!(undisturbed(&space, &panicking), None);
 }
 
 #[test]

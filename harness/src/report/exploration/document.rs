@@ -276,6 +276,10 @@ pub struct Measured {
     pub running_us: u64,
     /// Threads that shared the runs.
     pub threads: usize,
+    /// What a run takes on one core in which nothing goes wrong beyond the scenario's own plan, in nanoseconds; of several
+    /// spaces or machines the longest, absent where none could be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undisturbed_ns: Option<u64>,
 }
 
 impl Exploration {
@@ -287,6 +291,11 @@ impl Exploration {
     /// Runs a second, where any were made.
     pub fn runs_per_second(&self) -> Option<u64> {
         self.runs().saturating_mul(1_000_000).checked_div(self.measured.running_us)
+    }
+
+    /// Runs a second and core in which nothing goes wrong, where that was measured.
+    pub fn undisturbed_per_second(&self) -> Option<u64> {
+        1_000_000_000_u64.checked_div(self.measured.undisturbed_ns?)
     }
 
     /// Whether somebody interrupted it.

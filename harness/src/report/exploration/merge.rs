@@ -109,6 +109,7 @@ pub fn merge(mut shards: Vec<(String, Exploration)>) -> Result<Exploration, Unjo
         whole.measured.elapsed_us = whole.measured.elapsed_us.max(document.measured.elapsed_us);
         whole.measured.running_us = whole.measured.running_us.max(document.measured.running_us);
         whole.measured.threads += document.measured.threads;
+        whole.measured.undisturbed_ns = whole.measured.undisturbed_ns.max(document.measured.undisturbed_ns);
     }
     whole.shard = None;
     for space in &mut whole.spaces {
