@@ -62,7 +62,7 @@ async fn bare(caller: &Caller, correlation: &CorrelationId) -> serde_json::Value
         provider: Provider::Payment,
         operation: "payment.methods",
         method: Method::Get,
-        path: PATH.to_owned(),
+        path: PATH.into(),
         idempotency_key: None,
         correlation_id: correlation.clone(),
         body: Bytes::new(),

@@ -264,20 +264,26 @@ impl App {
         } else {
             ("workflow_step_succeeded", StepStatus::Success, Level::Info)
         };
-        let told = &reply.structured;
-        let about = if reply.is_error { told.get("error") } else { Some(told) };
-        let order_id = about.and_then(|about| about.get("order_id"));
+        let told = if reply.is_error { reply.structured.get("error") } else { Some(&reply.structured) };
+        let (mut order_id, mut workflow_id) = (None, None);
+        for (name, value) in told.and_then(Value::as_object).into_iter().flatten() {
+            match name.as_str() {
+                "order_id" => order_id = value.as_str().map(OrderId::from),
+                "workflow_id" => workflow_id = value.as_str().map(WorkflowId::from),
+                _ => {}
+            }
+        }
         self.ports().log.record(LogLine::Step(StepLine {
             event: Cow::Borrowed(event),
             level,
             user_id: user,
-            workflow_id: told.get("workflow_id").and_then(Value::as_str).map(WorkflowId::from),
+            workflow_id,
             step_id: Cow::Borrowed(tool),
             status,
             error_code: error_code(reply),
             idempotency_key: key,
             correlation_id: correlation.clone(),
-            order_id: order_id.and_then(Value::as_str).map(OrderId::from),
+            order_id,
             time: self.now(),
         }));
     }

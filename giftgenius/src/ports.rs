@@ -66,7 +66,7 @@ pub struct Request {
     /// How.
     pub method: Method,
     /// Path and query below the provider's base URL, starting with `/`.
-    pub path: String,
+    pub path: SmolStr,
     /// Sent as `idempotency-key` on every effectful request.
     pub idempotency_key: Option<SmolStr>,
     /// Sent as `x-correlation-id`.

@@ -302,7 +302,7 @@ pub struct Recorder {
 }
 
 /// Room for the events of an ordinary sale, so that recording one moves nothing.
-const EVENTS_EXPECTED: usize = 64;
+const EVENTS_EXPECTED: usize = 32;
 
 impl Recorder {
     /// A recorder whose run begins now.

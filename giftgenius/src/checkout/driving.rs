@@ -72,7 +72,8 @@ pub async fn wait(app: &Arc<App>, id: &OrderId, answer_by: Instant) -> Result<Op
         } else if Instant::now() >= answer_by || !matches!(standing(&order), Standing::Pending(..)) {
             false
         } else if order.lease_until <= app.now() {
-            take_over(app, version, order.to_order()).await?;
+            // Boxed: it is rare, and every caller would wait with the room for it.
+            Box::pin(take_over(app, version, order.to_order())).await?;
             true
         } else {
             tokio::time::timeout_at(answer_by, tokio::time::sleep(POLL)).await.is_ok()

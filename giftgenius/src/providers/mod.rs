@@ -64,7 +64,7 @@ impl Caller {
             provider: call.provider,
             operation: call.operation,
             method,
-            path: call.path.to_owned(),
+            path: call.path.into(),
             idempotency_key: call.key.cloned(),
             correlation_id: call.correlation.clone(),
             body,
@@ -95,12 +95,14 @@ impl Caller {
         urgency: Urgency,
         accept: impl Fn(&T) -> bool + Send,
     ) -> Result<T, CallFailed> {
-        let repeating = self.repeat(call, body, urgency, accept);
         match urgency {
-            Urgency::Caller { deadline } => tokio::time::timeout_at(deadline, repeating).await.unwrap_or_else(|_| {
-                Err(CallFailed { last: Failure::Unclear { retry_after: None }, maybe_applied: true })
-            }),
-            Urgency::Undo { .. } | Urgency::Round => repeating.await,
+            Urgency::Caller { deadline } => {
+                let repeating = tokio::time::timeout_at(deadline, self.repeat(call, body, urgency, accept));
+                repeating.await.unwrap_or_else(|_| {
+                    Err(CallFailed { last: Failure::Unclear { retry_after: None }, maybe_applied: true })
+                })
+            }
+            Urgency::Undo { .. } | Urgency::Round => self.repeat(call, body, urgency, accept).await,
         }
     }
 

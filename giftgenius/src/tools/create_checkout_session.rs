@@ -283,8 +283,9 @@ async fn keep(
             Ok(()) => return Ok(()),
             Err(CommitError::Store(error)) => return Err(store(error)),
             Err(CommitError::Conflict(Key::Workflow(_) | Key::Session(_))) => {
-                let again = call.in_step(app, output.workflow_id.as_str()).await?;
-                refuse_while_paying(app, call, &again).await?;
+                // Boxed: a race is rare, and every quote would be made with the room for it.
+                let again = Box::pin(call.in_step(app, output.workflow_id.as_str())).await?;
+                Box::pin(refuse_while_paying(app, call, &again)).await?;
                 from = Some(again);
             }
             Err(CommitError::Conflict(_)) => break,

@@ -9,7 +9,7 @@ use giftgenius::ids::CorrelationId;
 use giftgenius::ports::{Method, Provider, Request};
 use giftgenius::step_log::{Alert, AlertKind, LogLine};
 use serde_json::{Value, json};
-use smol_str::format_smolstr;
+use smol_str::{SmolStr, format_smolstr};
 
 use super::steps::rewritten;
 use super::{Defect, each_life, on};
@@ -129,7 +129,7 @@ async fn hold(app: &App, reference: &str, correlation: Option<CorrelationId>) {
         provider: Provider::Inventory,
         operation: "inventory.reserve",
         method: Method::Post,
-        path: String::from("/v1/reservations"),
+        path: SmolStr::new_static("/v1/reservations"),
         idempotency_key: Some(format_smolstr!("hold-{reference}")),
         correlation_id: correlation.unwrap_or_else(|| CorrelationId::from("nobody")),
         body: body.to_string().into(),

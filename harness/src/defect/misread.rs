@@ -5,6 +5,7 @@ use std::time::Duration;
 use giftgenius::policy::PaymentProfile;
 use giftgenius::ports::{Method, Request, TransportError};
 use serde_json::{Value, json};
+use smol_str::format_smolstr;
 
 use super::parts::{Network, Sent, field, made_up};
 use super::{Defect, each_life, on};
@@ -95,7 +96,7 @@ async fn looked_up_instead(next: Network, request: Request) -> Sent {
     let look_up = Request {
         operation: "payment.look_up",
         method: Method::Get,
-        path: format!("/v1/charges?reference={reference}"),
+        path: format_smolstr!("/v1/charges?reference={reference}"),
         idempotency_key: None,
         body: bytes::Bytes::new(),
         ..request

@@ -213,7 +213,7 @@ fn stock_request(request: &Request, operation: &'static str) -> Request {
         provider: Provider::Inventory,
         operation,
         method: Method::Post,
-        path: format!("/v1/reservations/{path}"),
+        path: format_smolstr!("/v1/reservations/{path}"),
         idempotency_key: Some(provider_key(&order, operation, 1)),
         correlation_id: request.correlation_id.clone(),
         body: json!({"reference": format!("{order}/1")}).to_string().into(),

@@ -109,19 +109,18 @@ impl Notes {
 
     /// Takes in what a call of a step was answered.
     pub fn take(&mut self, step: &CallStep, reply: &HostReply) {
-        let (Some(intent), HostReply::Tool { structured, .. }) = (&step.intent, reply) else { return };
-        let text = |name: &str| structured.get(name).and_then(Value::as_str);
-        if &*step.tool == "create_checkout_session"
-            && let Some(session) = text("checkout_session_id")
-        {
-            self.sessions.note(intent, session);
-        }
-        let of_error = || structured.get("error")?.get("order_id")?.as_str();
-        if let Some(order) = text("order_id").or_else(of_error) {
-            self.orders.note(intent, order);
-        }
-        if let Some(workflow) = text("workflow_id") {
-            self.workflows.note(intent, workflow);
+        let (Some(intent), HostReply::Tool { structured, is_error }) = (&step.intent, reply) else { return };
+        let told = if *is_error { structured.get("error") } else { Some(&**structured) };
+        for (name, value) in told.and_then(Value::as_object).into_iter().flatten() {
+            let Some(id) = value.as_str() else { continue };
+            match name.as_str() {
+                "checkout_session_id" if !is_error && step.tool == "create_checkout_session" => {
+                    self.sessions.note(intent, id);
+                }
+                "order_id" => self.orders.note(intent, id),
+                "workflow_id" if !is_error => self.workflows.note(intent, id),
+                _ => {}
+            }
         }
     }
 }

@@ -49,7 +49,7 @@ impl<'a> Refused<'a> {
 /// A reply with a JSON body.
 pub(super) fn reply(status: u16, body: &impl Serialize) -> ProviderReply {
     // Most replies fit, so that the buffer does not grow.
-    let mut bytes = Vec::with_capacity(512);
+    let mut bytes = Vec::with_capacity(384);
     serde_json::to_writer(&mut bytes, body).expect("a reply holds only texts, numbers and lists");
     ProviderReply { status, retry_after_s: None, body: Bytes::from(bytes) }
 }

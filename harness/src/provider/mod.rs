@@ -38,7 +38,7 @@ pub struct ProviderRequest {
     /// The operation, found by method and path.
     pub operation: &'static OperationSpec,
     /// Path and query.
-    pub path: String,
+    pub path: SmolStr,
     /// `idempotency-key`.
     pub key: Option<SmolStr>,
     /// `x-correlation-id`; empty when there was none.

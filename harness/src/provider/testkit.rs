@@ -6,7 +6,7 @@ use std::time::Duration;
 use giftgenius::policy::PaymentProfile;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use smol_str::SmolStr;
+use smol_str::{SmolStr, format_smolstr};
 
 use super::catalog::Fixture;
 use super::ledger::{Effect, EffectKind};
@@ -60,7 +60,7 @@ impl Shop {
     ) -> ProviderReply {
         let request = ProviderRequest {
             operation,
-            path: format!("{}{query}", operation.path),
+            path: format_smolstr!("{}{query}", operation.path),
             key: (!key.is_empty()).then(|| key.into()),
             correlation: "step-1.1".into(),
             body: bytes::Bytes::copy_from_slice(body),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use giftgenius::ports::{BoxFuture, Request, Response, Transport, TransportError};
 use giftgenius::providers::http::{Endpoint, Endpoints, HttpTransport, SetUpError};
+use smol_str::format_smolstr;
 
 use super::channel::Channel;
 use super::control::{Decision, EXCHANGE_PATH};
@@ -39,7 +40,7 @@ impl Transport for Announcing {
         Box::pin(async move {
             match self.channel.decision(&request).await {
                 Decision::Exchange { number, hold } => {
-                    request.path = format!("{EXCHANGE_PATH}{number}{}", request.path);
+                    request.path = format_smolstr!("{EXCHANGE_PATH}{number}{}", request.path);
                     let reply = self.providers.send(request).await;
                     if hold {
                         self.channel.hold().await;

@@ -74,7 +74,7 @@ pub struct Announcement {
     #[serde(with = "MethodForm")]
     pub method: Method,
     /// Path and query.
-    pub path: String,
+    pub path: SmolStr,
     /// `idempotency-key`.
     pub key: Option<SmolStr>,
     /// `x-correlation-id`.

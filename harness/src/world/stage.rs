@@ -40,7 +40,7 @@ pub struct Arrival {
     /// How.
     pub method: Method,
     /// Path and query.
-    pub path: String,
+    pub path: SmolStr,
     /// `idempotency-key`.
     pub key: Option<SmolStr>,
     /// `x-correlation-id`; empty when there is none.
@@ -57,7 +57,7 @@ pub struct Arrival {
 pub struct UnknownOperation {
     provider: Provider,
     method: &'static str,
-    path: String,
+    path: SmolStr,
 }
 
 /// Providers, choices and record of one run.

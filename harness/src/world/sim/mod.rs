@@ -119,7 +119,7 @@ impl SimWorld {
                 tokio::select! {
                     biased;
                     // A store that fails is asked again the next time.
-                    _ = recovery::take_up_abandoned(&life.app) => {}
+                    _ = Box::pin(recovery::take_up_abandoned(&life.app)) => {}
                     () = life.pulse.ended() => {}
                 }
             }

@@ -176,7 +176,7 @@ async fn read(provider: Provider, request: Request<Incoming>) -> Option<(Option<
     let full = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let (exchange, path) = split_exchange(full);
     let (key, correlation, path) =
-        (header("idempotency-key"), header("x-correlation-id").unwrap_or_default(), path.to_owned());
+        (header("idempotency-key"), header("x-correlation-id").unwrap_or_default(), SmolStr::new(path));
     let body = request.into_body().collect().await.ok()?.to_bytes();
     let arrival = Arrival { provider, method, path, key, correlation, body, incarnation: None };
     Some((exchange, arrival))

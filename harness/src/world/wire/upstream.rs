@@ -120,7 +120,7 @@ fn read(provider: Provider, request: &Request) -> Option<(ProviderRequest, Optio
     };
     let delivery = ProviderRequest {
         operation: operations::find(provider, method, &path)?,
-        path,
+        path: path.into(),
         key: header(IDEMPOTENCY_KEY).map(Into::into),
         correlation: header(CORRELATION_ID)?.into(),
         body: Bytes::copy_from_slice(&request.body),
