@@ -14,7 +14,7 @@ pub struct Asked {
     /// Where.
     pub site: Site,
     /// What was chosen; `None` is the menu's first entry, *nothing goes wrong*.
-    pub chosen: Option<Fault>,
+    pub chosen: Option<Box<Fault>>,
 }
 
 /// The choices of one run.
@@ -36,7 +36,7 @@ impl Choices {
         Self {
             plan,
             fired,
-            asked: Vec::with_capacity(32),
+            asked: Vec::with_capacity(24),
             arrivals: [0; Place::COUNT],
             for_step: Vec::with_capacity(8),
             provider_arrivals: [0; 3],
@@ -88,7 +88,7 @@ impl Choices {
                 Planned::At(..) | Planned::Over(..) => {}
             }
         }
-        self.asked.push(Asked { site, chosen: chosen.clone() });
+        self.asked.push(Asked { site, chosen: chosen.clone().map(Box::new) });
         chosen
     }
 

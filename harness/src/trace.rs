@@ -76,7 +76,7 @@ pub enum EventKind {
         /// Where.
         site: Site,
         /// What.
-        fault: Fault,
+        fault: Box<Fault>,
     },
     /// An event of the payment provider's was delivered to the system, or could not be.
     Webhook(Box<WebhookDelivery>),

@@ -18,8 +18,8 @@ impl<'a> Evidence<'a> {
         let mut gathered = Self {
             trace,
             ledger,
-            calls: Vec::with_capacity(8),
-            exchanges: Vec::with_capacity(16),
+            calls: Vec::with_capacity(4),
+            exchanges: Vec::with_capacity(8),
             orders: Vec::new(),
             purchases: 0,
             sessions: Vec::new(),

@@ -199,7 +199,7 @@ mod tests {
     }
 
     fn struck(run: &mut Run, place: Place, fault: Fault) {
-        run.push(EventKind::Struck { site: Site { place, arrival: 1, for_step: None }, fault });
+        run.push(EventKind::Struck { site: Site { place, arrival: 1, for_step: None }, fault: Box::new(fault) });
     }
 
     /// A sale whose event was taken in.

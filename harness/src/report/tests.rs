@@ -129,7 +129,7 @@ fn outcome(name: &str, verdict: Verdict, unfired: Vec<Planned>, seed: u64) -> Ou
         verdicts: vec![(&ALL_OR_NOTHING, verdict)],
         unmet: Vec::new(),
         unfired,
-        asked: vec![Asked { site, chosen: Some(Fault::LostReply) }],
+        asked: vec![Asked { site, chosen: Some(Box::new(Fault::LostReply)) }],
         elapsed: Duration::from_micros(40),
     }
 }

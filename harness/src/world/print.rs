@@ -144,7 +144,8 @@ fn event(ink: &mut Ink, event: &Event) {
         EventKind::Answered { exchange, seen } => (exchange, seen).hash(ink),
         EventKind::Log(line) => ink.json(line),
         // That it crashed is an event of its own.
-        EventKind::Struck { fault: Fault::Crash(_), .. } | EventKind::Crashed | EventKind::Restarted => {}
+        EventKind::Crashed | EventKind::Restarted => {}
+        EventKind::Struck { fault, .. } if matches!(**fault, Fault::Crash(_)) => {}
         EventKind::Struck { site, fault } => (site, fault).hash(ink),
         EventKind::Webhook(delivery) => delivery.hash(ink),
         EventKind::Switched { checkout } => checkout.hash(ink),

@@ -190,7 +190,7 @@ impl Stage {
 
     /// Records what goes wrong at a place.
     pub fn strike(&self, site: Site, fault: Fault) {
-        self.recorder.push(EventKind::Struck { site, fault });
+        self.recorder.push(EventKind::Struck { site, fault: Box::new(fault) });
     }
 
     /// What was chosen at a site could not happen there after all.
@@ -211,7 +211,7 @@ impl Stage {
             let posting = decide_event(fault.as_ref());
             if let Some(fault) = fault {
                 printing.strike(choices.last_has_fired(), &fault, None);
-                record.push(now.since_start, EventKind::Struck { site, fault });
+                record.push(now.since_start, EventKind::Struck { site, fault: Box::new(fault) });
             }
             emitted.push((request.exchange, Emitted { site, event, posting }));
         }

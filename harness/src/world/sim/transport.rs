@@ -39,16 +39,19 @@ impl SimTransport {
     }
 }
 
+/// A request, where it goes, and what becomes of it. Boxed, so that nobody waits for a reply with the room for it.
+type Sending = Box<(Arc<House>, ProviderRequest, Delivery)>;
+
 /// A request that has left and not arrived yet. It arrives whatever becomes of its sender meanwhile.
 struct OnItsWay {
     /// `None` once it has arrived, or where it never does.
-    request: Option<(Arc<House>, ProviderRequest, Delivery)>,
+    request: Option<Sending>,
     arrives_at: Instant,
 }
 
 impl OnItsWay {
     /// It has arrived where it was sent to.
-    fn arrived(mut self) -> Option<(Arc<House>, ProviderRequest, Delivery)> {
+    fn arrived(mut self) -> Option<Sending> {
         self.request.take()
     }
 }
@@ -56,7 +59,8 @@ impl OnItsWay {
 impl Drop for OnItsWay {
     fn drop(&mut self) {
         // Without a runtime the whole run is being torn down.
-        let Some((house, request, delivery)) = self.request.take() else { return };
+        let Some(sending) = self.request.take() else { return };
+        let (house, _, delivery) = &*sending;
         if delivery.applied.is_empty() || tokio::runtime::Handle::try_current().is_err() {
             return;
         }
@@ -64,8 +68,9 @@ impl Drop for OnItsWay {
         house.late.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(async move {
             tokio::time::sleep_until(arrives_at).await;
+            let (house, request, delivery) = &*sending;
             // Whoever asked is not there any more.
-            let _ = apply(&house, &request, &delivery);
+            let _ = apply(house, request, delivery);
             house.late.fetch_sub(1, Ordering::Relaxed);
         });
     }
@@ -138,27 +143,28 @@ impl Transport for SimTransport {
                 self.house.hung_up.notify_waiters();
             }
             let on_its_way = OnItsWay {
-                request: Some((self.house.clone(), request, delivery)),
+                request: Some(Box::new((self.house.clone(), request, delivery))),
                 arrives_at: stage.recorder().ahead(ROUND_TRIP),
             };
             if let Some(CrashPoint::BeforeSend | CrashPoint::AfterSend) = crash {
                 self.dies().await;
             }
             tokio::time::sleep_until(on_its_way.arrives_at).await;
-            let Some((house, request, delivery)) = on_its_way.arrived() else { unreachable!("it arrives once") };
-            let (reply, events) = apply(&house, &request, &delivery);
+            let Some(sending) = on_its_way.arrived() else { unreachable!("it arrives once") };
+            let (house, request, delivery) = &*sending;
+            let (reply, events) = apply(house, request, delivery);
             post::delivered(events).await;
-            let reply = match (delivery.reply, reply) {
+            let reply = match (&delivery.reply, reply) {
                 (Reply::Pass { delay, mangle }, Some(reply)) => {
                     if !delay.is_zero() {
-                        tokio::time::sleep(delay).await;
+                        tokio::time::sleep(*delay).await;
                     }
                     let (response, seen) = response(passed(request.operation, reply, mangle.as_ref()));
                     saw(seen);
                     Ok(response)
                 }
                 (Reply::Status(status, retry_after), _) => {
-                    let (response, seen) = response(imposed(status, retry_after, stage.utc()));
+                    let (response, seen) = response(imposed(*status, *retry_after, stage.utc()));
                     saw(seen);
                     Ok(response)
                 }
