@@ -18,6 +18,8 @@ pub(super) struct Coverage {
     pub(super) effects: u16,
     /// How often each place came in the run where it came most often.
     pub(super) sites_max: [u16; Place::COUNT],
+    /// How often each provider was asked for anything, in the run where that was most often.
+    pub(super) providers_max: [u16; 3],
     /// Every recovery path.
     pub(super) recovery: BTreeSet<Box<[u8]>>,
 }
@@ -38,6 +40,9 @@ impl Coverage {
         self.codes |= run.codes;
         self.effects |= run.effects;
         for (most, came) in self.sites_max.iter_mut().zip(run.sites) {
+            *most = came.max(*most);
+        }
+        for (most, came) in self.providers_max.iter_mut().zip(run.providers) {
             *most = came.max(*most);
         }
         if let Some(path) = run.recovery

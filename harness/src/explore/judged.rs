@@ -14,7 +14,7 @@ use crate::outcome::Outcome;
 use crate::report::build::rules_broken;
 use crate::report::told;
 use crate::run::{Printable, Printed};
-use crate::trace::EventKind;
+use crate::trace::{EventKind, provider_index};
 use crate::world::print::Print;
 
 /// What a run came to.
@@ -45,6 +45,8 @@ pub(super) struct Reached {
     pub(super) effects: u16,
     /// How often each place came.
     pub(super) sites: [u16; Place::COUNT],
+    /// How often each provider was asked for anything.
+    pub(super) providers: [u16; 3],
     /// What was asked of providers after the system had been started again, in order: operations by index, each once
     /// in a row.
     pub(super) recovery: Option<Box<[u8]>>,
@@ -172,6 +174,10 @@ fn reached(outcome: &Outcome) -> Reached {
     for asked in &outcome.asked {
         let count = &mut reached.sites[asked.site.place.index()];
         *count = count.saturating_add(1);
+        if let Some(operation) = asked.site.place.operation() {
+            let count = &mut reached.providers[provider_index(operation.provider)];
+            *count = count.saturating_add(1);
+        }
     }
     if recovery.len() > RECOVERY_MAX {
         recovery.truncate(RECOVERY_MAX);

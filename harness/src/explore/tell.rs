@@ -21,6 +21,7 @@ use crate::report::exploration::document::{
 use crate::scenario::model::{Scenario, WorldKind};
 use crate::scenario::policy::profile_name;
 use crate::scenario::write::write as write_scenario;
+use crate::trace::provider_index;
 
 /// Effects that undo another.
 const UNDOS: [EffectKind; 5] =
@@ -161,11 +162,7 @@ fn coverage(space: &Space, explored: &Explored) -> Coverage {
         let (yes, no): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| struck.contains(&(kind, *name)));
         let times_max = match kind {
             Kind::At(place) => reached.sites_max[place.index()].into(),
-            Kind::Over(provider) => operations::ALL
-                .iter()
-                .filter(|operation| operation.provider == provider)
-                .map(|operation| u64::from(reached.sites_max[operation.index]))
-                .sum(),
+            Kind::Over(provider) => reached.providers_max[provider_index(provider)].into(),
         };
         PlaceReport { place: kind.label().to_owned(), times_max, struck: owned(yes), never: owned(no) }
     });

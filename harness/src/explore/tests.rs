@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use giftgenius::ports::Provider;
+
 use super::{
     Budget, Control, Draw, Ending, Explored, Settings, Shard, Simulated, Space, Telling, explore, first_finding, tell,
     threads, undisturbed,
@@ -240,6 +242,53 @@ fn shards_join_into_what_a_single_machine_would_have_made() {
             assert!(json(&joined) == json(&whole), "{of} shards at depth {depth}");
         }
     }
+}
+
+#[test]
+fn shards_join_into_the_whole_also_where_plans_are_merged() {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let explore = Narrowing {
+        menu: None,
+        sites: words(&["payment.charge", "payment.look_up", "inventory.commit", "provider.payment"]),
+        faults: Vec::new(),
+        gate_depth: 0,
+    };
+    let scenario = Scenario { explore, ..scenario("checkout/happy_path") };
+    let space = Space::new(Arc::new(scenario), Some(Breadth::Full), 1);
+    let simulated = Simulated::default();
+    let told = |shard| {
+        let explored = explored(&space, &simulated, &Settings { shard, ..settings(2) }, 2);
+        document(tell(&space, &explored, &Telling { runner: &simulated, confirm: None, profile: None }), shard)
+    };
+    let whole = told(None);
+    let level = &whole.spaces[0].levels[2];
+    assert!(level.merged_observed > 0 && level.run + level.merged_observed == level.plans, "{level:?}");
+    let shards = (1..=3).map(|number| (format!("shard {number}"), told(Some(Shard { number, of: 3 })))).collect();
+    assert_eq!(merge(shards).expect("all shards of one space"), whole);
+}
+
+#[test]
+fn how_often_a_provider_came_is_told_of_one_run() {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let explore = Narrowing {
+        menu: None,
+        sites: words(&["payment.charge", "payment.look_up", "payment.refund", "inventory.commit", "provider.payment"]),
+        faults: Vec::new(),
+        gate_depth: 0,
+    };
+    let scenario = Scenario { explore, ..scenario("checkout/happy_path") };
+    let space = Space::new(Arc::new(scenario), Some(Breadth::Full), 1);
+    let most = AtomicU64::new(0);
+    let noting = |scenario: &Arc<Scenario>, plan: &Plan, seed| {
+        let outcome = run(scenario, WorldKind::Sim, plan, seed, Path::new("")).map_err(|error| error.to_string())?;
+        let sent = outcome.record.trace.sent().filter(|(_, _, sent)| sent.operation.provider == Provider::Payment);
+        most.fetch_max(sent.count() as u64, Ordering::Relaxed);
+        Ok(outcome)
+    };
+    let explored = explored(&space, &noting, &settings(2), 2);
+    let report = tell(&space, &explored, &Telling { runner: &noting, confirm: None, profile: None });
+    let place = report.coverage.places.iter().find(|place| place.place == "provider.payment").expect("a place");
+    assert_eq!(place.times_max, most.into_inner());
 }
 
 #[test]

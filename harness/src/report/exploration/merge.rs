@@ -195,8 +195,7 @@ fn add(space: &mut SpaceReport, other: SpaceReport) {
     let depth = space.depth;
     for (level, other) in space.levels.iter_mut().zip(&other.levels).skip(depth) {
         level.run += other.run;
-        level.merged_observed += other.merged_observed;
-        level.merged_restart += other.merged_restart;
+        // What was merged was merged before the last level, in each shard alike.
         level.moot += other.moot;
         level.broken += other.broken;
     }
