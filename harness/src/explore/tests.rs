@@ -67,14 +67,20 @@ pub(super) fn scenario(name: &str) -> Scenario {
 
 /// The plain checkout, with few faults at few places.
 fn space() -> Space {
+    let faults = ["refuse", "status", "lost_reply", "duplicate", "outage"];
+    narrowed(Breadth::Core, &["payment.charge", "inventory.reserve", "provider.catalog"], &faults)
+}
+
+/// The plain checkout, with every fault where it is about money.
+fn payments() -> Space {
+    let sites = ["payment.charge", "payment.look_up", "payment.refund", "inventory.commit", "provider.payment"];
+    narrowed(Breadth::Full, &sites, &[])
+}
+
+fn narrowed(menu: Breadth, sites: &[&str], faults: &[&str]) -> Space {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    let explore = Narrowing {
-        menu: None,
-        sites: words(&["payment.charge", "inventory.reserve", "provider.catalog"]),
-        faults: words(&["refuse", "status", "lost_reply", "duplicate", "outage"]),
-        gate_depth: 0,
-    };
-    Space::new(Arc::new(Scenario { explore, ..scenario("checkout/happy_path") }), Some(Breadth::Core), 1)
+    let explore = Narrowing { menu: None, sites: words(sites), faults: words(faults), gate_depth: 0 };
+    Space::new(Arc::new(Scenario { explore, ..scenario("checkout/happy_path") }), Some(menu), 1)
 }
 
 fn settings(depth: usize) -> Settings {
@@ -246,15 +252,7 @@ fn shards_join_into_what_a_single_machine_would_have_made() {
 
 #[test]
 fn shards_join_into_the_whole_also_where_plans_are_merged() {
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    let explore = Narrowing {
-        menu: None,
-        sites: words(&["payment.charge", "payment.look_up", "inventory.commit", "provider.payment"]),
-        faults: Vec::new(),
-        gate_depth: 0,
-    };
-    let scenario = Scenario { explore, ..scenario("checkout/happy_path") };
-    let space = Space::new(Arc::new(scenario), Some(Breadth::Full), 1);
+    let space = payments();
     let simulated = Simulated::default();
     let told = |shard| {
         let explored = explored(&space, &simulated, &Settings { shard, ..settings(2) }, 2);
@@ -269,15 +267,7 @@ fn shards_join_into_the_whole_also_where_plans_are_merged() {
 
 #[test]
 fn how_often_a_provider_came_is_told_of_one_run() {
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    let explore = Narrowing {
-        menu: None,
-        sites: words(&["payment.charge", "payment.look_up", "payment.refund", "inventory.commit", "provider.payment"]),
-        faults: Vec::new(),
-        gate_depth: 0,
-    };
-    let scenario = Scenario { explore, ..scenario("checkout/happy_path") };
-    let space = Space::new(Arc::new(scenario), Some(Breadth::Full), 1);
+    let space = payments();
     let most = AtomicU64::new(0);
     let noting = |scenario: &Arc<Scenario>, plan: &Plan, seed| {
         let outcome = run(scenario, WorldKind::Sim, plan, seed, Path::new("")).map_err(|error| error.to_string())?;
