@@ -44,7 +44,7 @@ fn a_sound_system_is_explored_and_nothing_is_found() {
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{said}{}", text(&output.stderr));
     assert!(said.contains("found: nothing broken") && said.contains("runs/s on"), "{said}");
-    assert!(said.contains("; without faults ") && said.contains("/s on one"), "{said}");
+    assert!(said.contains("; without further faults ") && said.contains("/s on one"), "{said}");
     assert!(said.contains("all is well; next: --depth 3 --menu core: "), "{said}");
     at_most_100_columns(&said);
     let report = report(&folder.path().join("target/misrule"));

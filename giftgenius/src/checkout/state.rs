@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 pub use super::cause::Cause;
+pub use super::outcome::Outcome;
 use crate::policy::PaymentProfile;
 
 /// Which way the saga goes; once back, never forward again.
@@ -182,64 +183,6 @@ pub enum Action {
     ConfirmRefund,
     /// Nothing is left to do.
     End(Ending),
-}
-
-/// What an action came to.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Outcome {
-    /// The stock is held.
-    Held,
-    /// The stock is refused; nothing is held.
-    NotHeld(Cause),
-    /// The stock may be held and the caller cannot wait: go back.
-    HoldUnknown(Cause),
-    /// The money stands, as agreed.
-    Captured {
-        /// The provider's id.
-        charge_id: SmolStr,
-        /// What was taken.
-        minor_units: i64,
-        /// Whether no other charge stands beside it, or can.
-        alone: bool,
-    },
-    /// The money stands, but not in the agreed amount: go back.
-    WrongAmount {
-        /// The provider's id.
-        charge_id: SmolStr,
-        /// What was taken.
-        minor_units: i64,
-    },
-    /// It is proved that no money stands.
-    NotCaptured(Cause),
-    /// Whether the money stands is not known.
-    Unsettled,
-    /// Whether the money stands is not known, and the sale shall not go on: go back, proving it.
-    UnsettledGoBack(Cause),
-    /// The sale is done.
-    Committed,
-    /// The reservation is gone.
-    ReservationGone,
-    /// The sale is refused for another reason: go back.
-    CommitRefused(Cause),
-    /// The sale may be done although it was refused when asked again: go back, undoing it.
-    CommitUnclear(Cause),
-    /// No copy stands besides the one charge.
-    Swept,
-    /// What stood is given back, which is to be confirmed.
-    GivenBack {
-        /// Whether every refund is done and no copy of the charge can come any more.
-        done: bool,
-    },
-    /// What was given back stands (again), or a copy of it.
-    RefundFailed,
-    /// The provider refuses to close the reference; looking up and giving back remain.
-    CloseRefused,
-    /// It cannot be undone, and what stands cannot be found out either: leave it to a person.
-    LostTrack,
-    /// What was to be undone is undone.
-    Undone,
-    /// Rounds are used up: leave it to a person.
-    GaveUp,
 }
 
 /// How often a charge is given back before a person has to see to it.

@@ -166,8 +166,8 @@ pub fn speed(report: &Exploration) -> String {
     let rate = report.runs_per_second().map_or_else(String::new, |rate| format!(", {} runs/s", units::grouped(rate)));
     let threads = units::count(report.measured.threads, "thread");
     let undisturbed = report.undisturbed_per_second();
-    let undisturbed =
-        undisturbed.map_or_else(String::new, |rate| format!("; without faults {}/s on one", units::grouped(rate)));
+    let undisturbed = undisturbed
+        .map_or_else(String::new, |rate| format!("; without further faults {}/s on one", units::grouped(rate)));
     format!("{}{rate} on {threads}{undisturbed}", units::span(report.elapsed()))
 }
 
