@@ -6,7 +6,7 @@ use clap::Args;
 use giftgenius::error::{Code, ErrorType, Next};
 use giftgenius::policy::Policy;
 
-use super::{Common, Console, Ended, Refusal, load};
+use super::{Common, Console, Ended, Refusal, load, words};
 use crate::fault::menu::{self, Breadth};
 use crate::fault::site::Place;
 use crate::fault::{Fault, explain};
@@ -14,11 +14,12 @@ use crate::oracle::bounded::BOUNDED;
 use crate::oracle::bounds::{self, Bounds};
 use crate::provider::{OperationSpec, operations};
 use crate::report::terminal::{WIDTH, wrap};
+use crate::requirement::Built;
 use crate::{defect, oracle, requirement, suggest};
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
-    /// Such as `one-effect`, `lost_reply`, `payment.charge`, `OUT_OF_STOCK` or `F7`.
+    /// Such as `one-effect`, `lost_reply`, `payment.charge`, `OUT_OF_STOCK`, `F7` or `parked`.
     word: String,
     #[command(flatten)]
     common: Common,
@@ -26,11 +27,19 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     let word = arguments.word.trim();
-    let found: Vec<String> =
-        [oracle(word), fault(word), operation(word), code(word), defect(word), requirement(word, arguments, console)]
-            .into_iter()
-            .flatten()
-            .collect();
+    let found: Vec<String> = [
+        oracle(word),
+        fault(word),
+        operation(word),
+        place(word),
+        code(word),
+        defect(word),
+        requirement(word, arguments, console),
+        term(word).filter(|_| place(word).is_none()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     if found.is_empty() {
         return Err(Refusal::unusable(&unknown(word)));
     }
@@ -46,12 +55,13 @@ fn unknown(word: &str) -> String {
         .chain(operations::ALL.iter().map(|operation| operation.label))
         .chain(Code::ALL.iter().map(|code| code.as_str()))
         .chain(requirement::ALL.iter().map(|requirement| requirement.id))
-        .chain(defect::ALL.iter().map(|defect| defect.id));
+        .chain(defect::ALL.iter().map(|defect| defect.id))
+        .chain(words::ALL.iter().map(|word| word.name));
     let hint = suggest::nearest(word, known).map_or_else(
         || "`misrule list --oracles` and `misrule list --faults` show what there is".to_owned(),
         |near| format!("did you mean `{near}`?"),
     );
-    format!("`{word}` is no oracle, fault, operation, error code, requirement or planted bug; {hint}")
+    format!("`{word}` is no oracle, fault, operation, error code, requirement, planted bug or term of a report; {hint}")
 }
 
 fn oracle(word: &str) -> Option<String> {
@@ -142,6 +152,28 @@ fn operation(word: &str) -> Option<String> {
     Some(out)
 }
 
+/// A place that no request arrives at, with what can go wrong there.
+fn place(word: &str) -> Option<String> {
+    let place = Place::OWN.into_iter().find(|place| place.label() == word)?;
+    let mut out = term(word)?;
+    let mut faults: Vec<&str> = Vec::new();
+    for fault in Breadth::ALL.into_iter().flat_map(|breadth| breadth.at(place)).map(Fault::name) {
+        if !faults.contains(&fault) {
+            faults.push(fault);
+        }
+    }
+    paragraph(&mut out, &format!("possible faults: {}", faults.join(", ")));
+    Some(out)
+}
+
+/// A term that reports use.
+fn term(word: &str) -> Option<String> {
+    let word = words::by_name(word)?;
+    let mut out = head(word.name, word.kind);
+    paragraph(&mut out, word.text);
+    Some(out)
+}
+
 fn code(word: &str) -> Option<String> {
     let code = Code::ALL.iter().find(|code| code.as_str().eq_ignore_ascii_case(word))?;
     let kind = match code.kind() {
@@ -194,6 +226,11 @@ fn requirement(word: &str, arguments: &Arguments, console: &Console<'_>) -> Opti
     let requirement = requirement::ALL.iter().find(|known| known.id.eq_ignore_ascii_case(word))?;
     let mut out = head(requirement.id, "a requirement");
     paragraph(&mut out, requirement.text);
+    match requirement.built {
+        Built::Whole => {}
+        Built::Without(missing) => paragraph(&mut out, &format!("not built yet: {missing}")),
+        Built::Nothing => paragraph(&mut out, "not built yet"),
+    }
     let judged: Vec<_> = oracle::ALL
         .iter()
         .filter(|oracle| oracle.requirements.contains(&requirement.id))
@@ -215,7 +252,7 @@ fn requirement(word: &str, arguments: &Arguments, console: &Console<'_>) -> Opti
             paragraph(&mut out, &format!("covered by: {}", covering.join(", ")));
         }
     }
-    if judged.is_empty() && !covered {
+    if judged.is_empty() && !covered && requirement.built != Built::Nothing {
         paragraph(&mut out, "no oracle judges it and no scenario covers it");
     }
     Some(out)

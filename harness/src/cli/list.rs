@@ -9,7 +9,8 @@ use crate::fault::menu::{self, Breadth};
 use crate::fault::site::Place;
 use crate::fault::{Fault, ProviderFault, explain};
 use crate::report::terminal::{WIDTH, wrap};
-use crate::{defect, oracle};
+use crate::requirement::Built;
+use crate::{defect, oracle, requirement};
 
 #[expect(clippy::struct_excessive_bools, reason = "a flag for each thing that can be listed; clap keeps them apart")]
 #[derive(Args, Debug)]
@@ -29,6 +30,9 @@ pub(super) struct Arguments {
     /// List the planted bugs of `misrule prove` instead.
     #[arg(long, conflicts_with = "names")]
     defects: bool,
+    /// List the requirements instead.
+    #[arg(long, conflicts_with_all = ["faults", "oracles", "sites", "defects", "names"])]
+    requirements: bool,
     #[command(flatten)]
     common: Common,
 }
@@ -42,6 +46,8 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
         console.say(&sites());
     } else if arguments.defects {
         console.say(&defects());
+    } else if arguments.requirements {
+        console.say(&requirements());
     } else {
         return scenarios(arguments, console);
     }
@@ -100,6 +106,23 @@ fn defects() -> String {
         }
     }
     put(&mut out, "`misrule prove DEFECT` hunts one; in brackets the oracle whose rule it breaks");
+    out
+}
+
+fn requirements() -> String {
+    let mut out = String::new();
+    for requirement in requirement::ALL {
+        let built = match requirement.built {
+            Built::Whole => String::new(),
+            Built::Without(missing) => format!("  (not built yet: {missing})"),
+            Built::Nothing => "  (not built yet)".to_owned(),
+        };
+        put(&mut out, &format!("{}{built}", requirement.id));
+        for line in wrap(requirement.text, WIDTH - 4).lines() {
+            put(&mut out, &format!("    {line}"));
+        }
+    }
+    put(&mut out, "`misrule explain ID` names the oracles and scenarios of one");
     out
 }
 

@@ -20,6 +20,7 @@ mod run;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
