@@ -208,8 +208,14 @@ fn judged(
     began: Instant,
 ) -> Outcome {
     let Played { record, rest, unfired, asked } = played;
-    let setting =
-        Setting { policy: &scenario.policy, world: kind, canaries: PLANTED.as_ref(), plan, checkout_on_at_start: true };
+    let setting = Setting {
+        policy: &scenario.policy,
+        world: kind,
+        canaries: PLANTED.as_ref(),
+        plan,
+        checkout_on_at_start: true,
+        replicas: scenario.replicas,
+    };
     let verdicts = judge(&Evidence::new(&record.trace, &record.ledger, &rest, setting));
     let unmet = if scenario.expects_of(plan) { unmet(scenario, &record, &rest) } else { Vec::new() };
     Outcome {

@@ -33,7 +33,8 @@ pub struct ExchangeId(pub u32);
 pub struct Event {
     /// Time since the run began: virtual in simulation, real on the wire.
     pub at: Duration,
-    /// Which life of the system, from 1.
+    /// Which process of the system it is of: lives are counted over all replicas, from 1, so that the number of a life names
+    /// one process of one replica. What is the host's or a provider's carries the process that was started last.
     pub incarnation: u32,
     /// What happened.
     pub kind: EventKind,
@@ -225,8 +226,17 @@ pub enum Seen {
 pub struct Trace {
     /// In order.
     pub events: Vec<Event>,
-    /// When the system wrote to its journal and nothing went wrong with that: for each write, how many events there were.
-    pub writes: Vec<usize>,
+    /// When the system wrote to its journal and nothing went wrong with that.
+    pub writes: Vec<Write>,
+}
+
+/// A write to the system's journal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Write {
+    /// How many events there were.
+    pub at: usize,
+    /// Which process wrote, as [`Event::incarnation`] counts them.
+    pub incarnation: u32,
 }
 
 impl Trace {
@@ -336,6 +346,12 @@ impl Recorder {
     pub fn push(&self, kind: EventKind) {
         let now = self.now();
         self.lock().push(now, kind);
+    }
+
+    /// Appends an event of one process of the system that happens now.
+    pub fn push_in(&self, incarnation: u32, kind: EventKind) {
+        let now = self.now();
+        self.lock().push_in(incarnation, now, kind);
     }
 
     /// Takes the record out, at the end of a run.

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use smol_str::{SmolStr, format_smolstr};
 
 use super::steps::rewritten;
-use super::{Defect, each_life, on};
+use super::{Defect, each_life, on, one_replica};
+use crate::system::wiring::Wired;
 
 /// See `about`.
 pub static READ_ONLY_TOOL_THAT_RESERVES: Defect = Defect {
@@ -85,15 +86,24 @@ pub static LOST_PROVIDER_WITHOUT_AN_ALERT: Defect = Defect {
     about: "a provider is gone, every call fails, and nobody is woken",
     caught_by: "alert-fits",
     hunted_on: &[on("loops/a_provider_that_stays_down")],
-    wiring: || {
-        each_life(|wired| {
-            wired.logging(|line| match &line {
-                LogLine::Alert(alert) if alert.kind == AlertKind::ProviderDown => None,
-                _ => Some(line),
-            })
-        })
-    },
+    wiring: || each_life(without_alerts_of_a_lost_provider),
 };
+
+/// See `about`.
+pub static LOST_PROVIDER_WITHOUT_AN_ALERT_IN_ONE_REPLICA: Defect = Defect {
+    id: "lost_provider_without_an_alert_in_one_replica",
+    about: "one of two replicas has nowhere to send its alerts to",
+    caught_by: "alert-fits",
+    hunted_on: &[on("replicas/both_get_the_same_call").at("provider.inventory")],
+    wiring: || one_replica(without_alerts_of_a_lost_provider),
+};
+
+fn without_alerts_of_a_lost_provider(wired: Wired) -> Wired {
+    wired.logging(|line| match &line {
+        LogLine::Alert(alert) if alert.kind == AlertKind::ProviderDown => None,
+        _ => Some(line),
+    })
+}
 
 /// See `about`.
 pub static ALERT_FOR_A_DECLINED_CARD: Defect = Defect {

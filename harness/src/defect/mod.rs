@@ -27,6 +27,7 @@ pub mod webhooks;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use giftgenius::policy::PaymentProfile;
 
@@ -98,7 +99,9 @@ pub static ALL: &[&Defect] = &[
     &provider_keys::PROVIDER_KEY_NOT_RENEWED,
     &retries::RETRY_OF_4XX,
     &retries::NO_BOUND,
+    &retries::ONE_ROUND_TOO_MANY,
     &retries::NO_BACKOFF,
+    &retries::NO_BACKOFF_IN_ONE_REPLICA,
     &retries::NO_JITTER,
     &retries::RETRY_AFTER_IGNORED,
     &retries::RETRIES_NESTED_IN_TWO_LAYERS,
@@ -131,6 +134,7 @@ pub static ALL: &[&Defect] = &[
     &told::RETRYABLE_ALWAYS_TRUE,
     &told::RETRYABLE_ALWAYS_FALSE,
     &told::OPAQUE_ERROR,
+    &told::CORRELATION_ID_OF_ANOTHER_CALL,
     &messages::ONLY_THE_FIRST_VIOLATION_TOLD,
     &messages::WRONG_FIELD_NAMED,
     &messages::EXAMPLE_INVALID,
@@ -154,6 +158,7 @@ pub static ALL: &[&Defect] = &[
     &steps::GATING_ONLY_IN_THE_DESCRIPTION,
     &steps::STEP_MOVED_BY_A_REFUSED_CALL,
     &steps::STALE_PRICE_AFTER_GOING_BACK,
+    &steps::PAID_WORKFLOW_SOLD_AGAIN,
     &steps::NAVIGATION_WHILE_THE_CHARGE_IS_UNSETTLED,
     &steps::EXPIRED_PRICE_AFTER_RESUMING,
     &steps::WORKFLOW_VISIBLE_TO_ANOTHER_USER,
@@ -165,6 +170,7 @@ pub static ALL: &[&Defect] = &[
     &hints::READ_ONLY_TOOL_THAT_WRITES,
     &hints::IDEMPOTENT_TOOL_THAT_IS_NOT,
     &hints::LOST_PROVIDER_WITHOUT_AN_ALERT,
+    &hints::LOST_PROVIDER_WITHOUT_AN_ALERT_IN_ONE_REPLICA,
     &hints::ALERT_FOR_A_DECLINED_CARD,
 ];
 
@@ -176,6 +182,12 @@ pub fn by_id(id: &str) -> Option<&'static Defect> {
 /// A wiring that breaks each life in the same way and keeps nothing between them.
 fn each_life(breaking: fn(Wired) -> Wired) -> Arc<dyn Wiring> {
     Arc::new(breaking)
+}
+
+/// A wiring that breaks the second process that is started, in simulation that of the second replica, and no other.
+fn one_replica(breaking: fn(Wired) -> Wired) -> Arc<dyn Wiring> {
+    let started = AtomicU32::new(0);
+    Arc::new(move |wired| if started.fetch_add(1, Ordering::Relaxed) == 1 { breaking(wired) } else { wired })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use giftgenius::policy::Policy;
 
 use super::parts::{made_up, succeeded};
-use super::{Defect, each_life, on};
+use super::{Defect, each_life, on, one_replica};
 use crate::system::wiring::{Wired, Wiring};
 
 /// See `about`.
@@ -44,15 +44,33 @@ pub static NO_BOUND: Defect = Defect {
 };
 
 /// See `about`.
+pub static ONE_ROUND_TOO_MANY: Defect = Defect {
+    id: "one_round_too_many",
+    about: "the rounds in the background are counted from the second one on",
+    caught_by: "bounded",
+    hunted_on: &[on("saga/the_inventory_never_comes_back")],
+    wiring: || with_policy(|policy| policy.background.attempts_max += 1),
+};
+
+/// See `about`.
 pub static NO_BACKOFF: Defect = Defect {
     id: "no_backoff",
     about: "a failed request is repeated at once",
     caught_by: "backoff",
     hunted_on: &[on("checkout/happy_path")],
+    wiring: || with_policy(without_backoff),
+};
+
+/// See `about`.
+pub static NO_BACKOFF_IN_ONE_REPLICA: Defect = Defect {
+    id: "no_backoff_in_one_replica",
+    about: "one of two replicas was deployed with other numbers, and repeats a failed request at once",
+    caught_by: "backoff",
+    hunted_on: &[on("replicas/both_get_the_same_call")],
     wiring: || {
-        with_policy(|policy| {
-            policy.retry.delay_base = Duration::ZERO;
-            policy.retry.jitter_max = Duration::ZERO;
+        one_replica(|mut wired| {
+            without_backoff(&mut wired.policy);
+            wired
         })
     },
 };
@@ -100,6 +118,11 @@ pub static DEADLINE_IGNORED: Defect = Defect {
     hunted_on: &[on("retries/retry_after_beyond_the_deadline")],
     wiring: || with_policy(|policy| policy.tool_deadline *= 4),
 };
+
+const fn without_backoff(policy: &mut Policy) {
+    policy.retry.delay_base = Duration::ZERO;
+    policy.retry.jitter_max = Duration::ZERO;
+}
 
 /// Whether a status refuses for good: not one that says "later" or "too slow".
 const fn is_a_no(status: u16) -> bool {

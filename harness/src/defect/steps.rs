@@ -75,6 +75,22 @@ pub static STALE_PRICE_AFTER_GOING_BACK: Defect = Defect {
 };
 
 /// See `about`.
+pub static PAID_WORKFLOW_SOLD_AGAIN: Defect = Defect {
+    id: "paid_workflow_sold_again",
+    about: "a conversation whose gift is paid freezes another price: Regenerate on the whole turn buys twice",
+    caught_by: "one-effect",
+    hunted_on: &[on("steps/regenerated_after_the_purchase")],
+    wiring: || {
+        each_life(|wired| {
+            wired.known_to_the_journal().reading(|key, stored| {
+                let quoting = calling(|call| call.name == "create_checkout_session").unwrap_or(false);
+                (!quoting || !matches!(key, Key::Order(_))).then_some(stored)
+            })
+        })
+    },
+};
+
+/// See `about`.
 pub static NAVIGATION_WHILE_THE_CHARGE_IS_UNSETTLED: Defect = Defect {
     id: "navigation_while_the_charge_is_unsettled",
     about: "the person can leave the checkout at any time, whatever their payment is doing",

@@ -1,5 +1,8 @@
 //! Defects of what is told: too early, after the fact, or without what the reader needs.
 
+use std::sync::{Arc, Mutex};
+
+use giftgenius::ids::CorrelationId;
 use serde_json::{Value, json};
 
 use super::parts::{field, made_up};
@@ -62,6 +65,31 @@ pub static OPAQUE_ERROR: Defect = Defect {
             wired.answering(|_, reply| {
                 if reply.is_error {
                     reply.structured = json!({"error": {"message": "Something went wrong."}});
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static CORRELATION_ID_OF_ANOTHER_CALL: Defect = Defect {
+    id: "correlation_id_of_another_call",
+    about: "an error carries the id of the call that was answered before it, and leads to the wrong lines of the log",
+    caught_by: "error-shape",
+    hunted_on: &[on("checkout/bank_declines_once")],
+    wiring: || {
+        each_life(|wired| {
+            let last: Arc<Mutex<Option<CorrelationId>>> = Arc::default();
+            wired.taking(move |app, call| {
+                let last = last.clone();
+                async move {
+                    let own = call.correlation_id.clone();
+                    let mut reply = app.call_tool(call).await?;
+                    let last = std::mem::replace(&mut *last.lock().expect("no holder panics"), own);
+                    if let (Some(last), Some(error)) = (last, reply.structured.get_mut("error")) {
+                        error["correlation_id"] = json!(last);
+                    }
+                    Ok(reply)
                 }
             })
         })

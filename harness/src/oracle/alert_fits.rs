@@ -20,8 +20,9 @@ pub static ALERT_FITS: Oracle = Oracle {
            taken twice or in another amount; business as usual (declined, sold out, promo invalid, nothing found, \
            interrupted) never does.",
     explanation: "Whoever is on call stops reading alerts that cry wolf, and cannot help where none comes. A breach is an \
-                  alert for which nothing in the run speaks, or a critical failure without one. A process that dies may \
-                  take the count of failures with it, so each life is judged for itself.",
+                  alert for which nothing in the run speaks, or a critical failure without one. Each process counts for \
+                  itself, replicas too, and one that dies may take the count of failures with it, so each is judged by \
+                  what it saw and what it logged.",
     requirements: &["F16"],
     check,
 };
@@ -70,7 +71,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             findings.add(format!("order {} waits for a person, and nobody was called", parked.order_id), []);
         }
     }
-    for order in evidence.orders.iter().filter(|_| evidence.deaths == 0) {
+    for order in evidence.orders.iter().filter(|_| evidence.deaths.is_empty()) {
         if let Some(seen) = seen_twice(evidence, order)
             && !alerted(AlertKind::DoubleCharge, Some(order.id), None)
         {
@@ -200,8 +201,9 @@ fn lost_providers(evidence: &Evidence<'_>) -> Vec<(Provider, u32, Vec<usize>)> {
                         (exchange.start + timeout, exchange.start + timeout < last_at)
                     }
                 };
-                let given_up =
-                    exchange.call.is_some_and(|call| evidence.calls[call].end.is_some_and(|(_, at)| at < settled));
+                // What is asked for an order goes on when its caller is gone.
+                let given_up = exchange.order.is_none()
+                    && exchange.call.is_some_and(|call| evidence.calls[call].end.is_some_and(|(_, at)| at < settled));
                 if reached(exchange) || given_up || exchange.start < over || !seen {
                     row.clear();
                 } else {
@@ -217,14 +219,9 @@ fn lost_providers(evidence: &Evidence<'_>) -> Vec<(Provider, u32, Vec<usize>)> {
     found
 }
 
-/// Something that only a living process does.
+/// Something that only a living process does, and that is recorded as its own.
 fn is_deed(kind: &EventKind) -> bool {
-    matches!(
-        kind,
-        EventKind::Log(_)
-            | EventKind::Sent(_)
-            | EventKind::CallEnded { reply: crate::trace::HostReply::Tool { .. }, .. }
-    )
+    matches!(kind, EventKind::Log(_) | EventKind::Sent(_))
 }
 
 /// A look-up that nothing was wrong with and that was answered while two charges of the order stood.
@@ -246,6 +243,7 @@ fn seen_twice(evidence: &Evidence<'_>, order: &OrderView<'_>) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use giftgenius::error::Code;
+    use giftgenius::step_log::StepStatus;
 
     use super::*;
     use crate::oracle::testing::Run;
@@ -259,8 +257,49 @@ mod tests {
             run.silence(charge);
         }
         run.wait_ms(60_000);
-        run.get_order("ord_1", "pending");
+        run.step("get_order", StepStatus::Success, None);
         run
+    }
+
+    /// Two processes on one journal, each of which fails so many attempts, by turns.
+    fn failing_by_turns(times: usize) -> Run {
+        let mut run = Run::new();
+        run.replicas.count = 2;
+        run.create_order("cs_1", "k1");
+        for _ in 0..times {
+            for (process, order) in [(1, "ord_1"), (2, "ord_2")] {
+                run.process = process;
+                let charge = run.send(&CHARGE, Some(order), Some(order));
+                run.see(charge, Seen::Refused);
+            }
+        }
+        for process in [1, 2] {
+            run.process = process;
+            run.step("get_order", StepStatus::Success, None);
+        }
+        run
+    }
+
+    #[test]
+    fn each_process_counts_for_itself() {
+        failing_by_turns(4).kept(&ALERT_FITS);
+        let mut run = failing_by_turns(5);
+        assert_eq!(run.broken(&ALERT_FITS).lines().count(), 2);
+        run.process = 1;
+        run.alert(AlertKind::ProviderDown, "ord_1");
+        assert_eq!(run.broken(&ALERT_FITS).lines().count(), 1);
+        run.process = 2;
+        run.alert(AlertKind::ProviderDown, "ord_2");
+        run.kept(&ALERT_FITS);
+    }
+
+    #[test]
+    fn a_process_does_not_call_for_what_another_one_saw() {
+        let mut run = failing(5);
+        run.process = 2;
+        run.alert(AlertKind::ProviderDown, "ord_1");
+        let said = run.broken(&ALERT_FITS);
+        assert!(said.contains("nothing in the run speaks for it") && said.contains("nobody was called"), "{said}");
     }
 
     #[test]

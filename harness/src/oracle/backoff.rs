@@ -29,7 +29,7 @@ pub static BACKOFF: Oracle = Oracle {
     explanation: "A provider that is struggling needs fewer requests, not the same again at once. A breach names the \
                   two attempts, the gap between them and what the policy allows. A gap may be of the foreground's \
                   kind or of the background's; one that is neither came from a retry that the policy does not know. \
-                  On the wire a repeat may be 250 ms late, 1 ms early, and 250 ms early after a time-out. Look-ups are \
+                  Each process is judged by its own attempts. On the wire a repeat may be 250 ms late, 1 ms early, and 250 ms early after a time-out. Look-ups are \
                   not judged: they are asked between attempts and by several actions in a row.",
     requirements: &["F2"],
     check,
@@ -49,10 +49,11 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         if group.len() < 2 || evidence.exchanges[group[0]].is(&LOOK_UP) {
             continue;
         }
-        let mut series = Series::default();
-        for pair in group.windows(2) {
-            let (earlier, later) = (&evidence.exchanges[pair[0]], &evidence.exchanges[pair[1]]);
-            judge_pair(evidence, earlier, later, (&mut series, &mut jitter), &mut findings);
+        let mut processes: Vec<u32> = group.iter().map(|index| evidence.exchanges[*index].incarnation).collect();
+        processes.sort_unstable();
+        processes.dedup();
+        for process in processes {
+            judge_series(evidence, group, process, &mut jitter, &mut findings);
         }
     }
     jitter.judge(evidence, &mut findings);
@@ -60,6 +61,17 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         judge_told(evidence, index, call, &mut findings);
     }
     findings.verdict()
+}
+
+/// The attempts of one process: each waits by its own clock, and knows nothing of what another one sends.
+fn judge_series(evidence: &Evidence<'_>, group: &[usize], process: u32, jitter: &mut Jitter, findings: &mut Findings) {
+    let mut series = Series::default();
+    let mut own = group.iter().map(|index| &evidence.exchanges[*index]).filter(|it| it.incarnation == process);
+    let Some(mut earlier) = own.next() else { return };
+    for later in own {
+        judge_pair(evidence, earlier, later, (&mut series, jitter), findings);
+        earlier = later;
+    }
 }
 
 /// A Retry-After that goes past the call's deadline ends the call, and the caller is told how long to wait.
@@ -153,8 +165,8 @@ fn judge_pair(
     // A reading that was refused, or whose attempts are used up, is over; the next one asks something else.
     let another_reading = !earlier.sent.operation.effectful
         && (earlier.refusal().is_some() || series.foreground + 1 >= policy.retry.attempts_max);
-    // A new life, a request after a success, and two readings side by side are no retries.
-    if earlier.incarnation != later.incarnation || earlier.succeeded() || overlap || another_reading {
+    // A request after a success and two readings side by side are no retries.
+    if earlier.succeeded() || overlap || another_reading {
         *series = Series::default();
         return;
     }
@@ -281,6 +293,7 @@ fn between(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &Exchange
     for index in &evidence.orders[order].exchanges {
         let other = &evidence.exchanges[*index];
         if other.sent.operation.provider == earlier.sent.operation.provider
+            && other.incarnation == earlier.incarnation
             && (earlier.sent_event + 1..later.sent_event).contains(&other.sent_event)
         {
             first.get_or_insert(other.start);
@@ -301,7 +314,7 @@ fn failed_look_ups(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &
         .iter()
         .map(|index| &evidence.exchanges[*index])
         .filter(|other| (earlier.sent_event + 1..later.sent_event).contains(&other.sent_event))
-        .filter(|other| other.is(&LOOK_UP) && !other.succeeded());
+        .filter(|other| other.incarnation == earlier.incarnation && other.is(&LOOK_UP) && !other.succeeded());
     u32::try_from(failed.count()).unwrap_or(u32::MAX)
 }
 

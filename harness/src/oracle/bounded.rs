@@ -17,9 +17,9 @@ pub static BOUNDED: Oracle = Oracle {
                   storm at the provider that is down. The worst case is a figure that follows from the policy \
                   (attempts of one loop, plus one a background round); each event of the payment provider's about an \
                   order allows a look more, with its own rounds. A 4xx other than 408, 429 and a 409 in flight \
-                  is an answer: asking again under the same key cannot help. A process that died may not have \
-                  written the refusal down; its successor may ask once more, and has the round once more in which it \
-                  died.",
+                  is an answer: asking again under the same key cannot help. What a process could not write \
+                  down, because it died or because its store refused, it or its successor may do once more: the round, \
+                  and the request that was refused.",
     requirements: &["F2", "F3"],
     check,
 };
@@ -27,8 +27,6 @@ pub static BOUNDED: Oracle = Oracle {
 fn check(evidence: &Evidence<'_>) -> Verdict {
     let mut findings = Findings::of(BOUNDED.id);
     let bounds = Bounds::of(evidence.policy);
-    let deaths = evidence.deaths;
-    let deaths = u32::try_from(deaths).unwrap_or(u32::MAX);
     let alike = |left: &usize, right: &usize| {
         let (left, right) = (&evidence.exchanges[*left], &evidence.exchanges[*right]);
         std::ptr::eq(left.sent.operation, right.sent.operation)
@@ -41,8 +39,9 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             continue;
         }
         let first = &evidence.exchanges[group[0]];
-        // A round that the process died in is not counted by its successor, which has it once more.
-        let bound = bound_of(evidence, &bounds, first) + deaths;
+        // A round that could not be noted, because the process died in it or the store refused, is had once more.
+        let unnoted = evidence.unnoted_between(first.sent_event, evidence.exchanges[group[group.len() - 1]].sent_event);
+        let bound = bound_of(evidence, &bounds, first) + u32::try_from(unnoted).unwrap_or(u32::MAX);
         if group.len() > bound as usize {
             let message = format!(
                 "{} was asked {} times for {}; the policy bounds it at {bound}",
@@ -92,32 +91,29 @@ fn subject(exchange: &ExchangeView<'_>) -> SmolStr {
     }
 }
 
-/// A request sent after one like it had been refused for good.
+/// A request sent after one like it had been refused for good, by a process that could know.
 fn repeated(evidence: &Evidence<'_>, group: &[usize], findings: &mut Findings) {
-    let refused = group
-        .iter()
-        .filter_map(|index| {
-            let exchange = &evidence.exchanges[*index];
-            Some((exchange.answer?.0, exchange.refusal()?, exchange))
-        })
+    let exchanges = || group.iter().map(|index| &evidence.exchanges[*index]);
+    let refused = exchanges()
+        .filter_map(|exchange| Some((exchange.answer?.0, exchange.refusal()?, exchange)))
         .min_by_key(|(answered, _, _)| *answered);
     let Some((answered, status, refused)) = refused else {
         return;
     };
-    let again = group
-        .iter()
-        .map(|index| &evidence.exchanges[*index])
-        // A process that died may have died before it wrote the refusal down.
-        .filter(|exchange| exchange.sent_event > answered && exchange.incarnation == refused.incarnation)
-        .min_by_key(|exchange| exchange.sent_event);
-    if let Some(again) = again {
-        let message = format!(
-            "{} repeats {} for {}, which had been refused for good with {status}",
-            again.sent.site,
-            refused.sent.site,
-            subject(refused)
-        );
-        findings.add(message, [refused.sent_event, answered, again.sent_event]);
+    let mut last = answered;
+    for again in exchanges().filter(|exchange| exchange.sent_event > answered) {
+        // What could not be noted since is not known, to this process or to its successor.
+        if again.incarnation == refused.incarnation && evidence.unnoted_between(last, again.sent_event) == 0 {
+            let message = format!(
+                "{} repeats {} for {}, which had been refused for good with {status}",
+                again.sent.site,
+                refused.sent.site,
+                subject(refused)
+            );
+            findings.add(message, [refused.sent_event, answered, again.sent_event]);
+            return;
+        }
+        last = again.sent_event;
     }
 }
 
@@ -240,6 +236,54 @@ mod tests {
         run.status(reserve, 409);
         run.send(&RESERVE, Some("ord_1/2"), Some("b"));
         run.kept(&BOUNDED);
+    }
+
+    #[test]
+    fn a_round_that_could_not_be_noted_is_had_once_more() {
+        for (before, between, broken) in [(0, 0, true), (1, 0, true), (0, 1, false)] {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            (0..before).for_each(|_| run.lost_write());
+            for round in 0..13 {
+                if round == 12 {
+                    (0..between).for_each(|_| run.lost_write());
+                }
+                let release = run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+                run.silence(release);
+            }
+            if broken {
+                assert!(run.broken(&BOUNDED).contains("13 times"));
+            } else {
+                run.kept(&BOUNDED);
+                run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+                assert!(run.broken(&BOUNDED).contains("14 times"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_refusal_that_could_not_be_written_down_may_be_asked_for_once_more() {
+        for (before, after, broken) in [(false, false, true), (true, false, true), (false, true, false)] {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            if before {
+                run.lost_write();
+            }
+            let charge = run.send(&CHARGE, Some("ord_1"), Some("k"));
+            run.status(charge, 402);
+            if after {
+                run.lost_write();
+            }
+            let charge = run.send(&CHARGE, Some("ord_1"), Some("k"));
+            run.status(charge, 402);
+            if broken {
+                assert!(run.broken(&BOUNDED).contains("refused for good"));
+            } else {
+                run.kept(&BOUNDED);
+                run.send(&CHARGE, Some("ord_1"), Some("k"));
+                assert!(run.broken(&BOUNDED).contains("payment.charge#3 repeats payment.charge#1"));
+            }
+        }
     }
 
     #[test]

@@ -77,9 +77,12 @@ pub(super) fn jumped(evidence: &Evidence<'_>, from: usize, to: usize) -> Duratio
     events.iter().filter_map(span).sum()
 }
 
-/// How many processes share the journal.
-pub(super) fn replicas(evidence: &Evidence<'_>) -> u32 {
-    evidence.trace.events.first().map_or(1, |first| first.incarnation)
+/// How far the clocks of two replicas may be apart by an event: by their skew, and by what struck one of them alone.
+pub(super) fn apart(evidence: &Evidence<'_>, by: usize) -> Duration {
+    if evidence.replicas.count <= 1 {
+        return Duration::ZERO;
+    }
+    evidence.replicas.skew_max() + jumped(evidence, 0, by)
 }
 
 /// Whether the system wrote to its journal while a call was in flight and nothing else was: no other call, no request or
@@ -90,7 +93,7 @@ pub(super) fn wrote_during(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool
     if evidence.world != WorldKind::Sim || !matches!(call.reply, Some(HostReply::Tool { .. })) {
         return false;
     }
-    if !evidence.trace.writes.iter().any(|at| (call.start_event + 1..=end).contains(at)) {
+    if !evidence.trace.writes.iter().any(|write| (call.start_event + 1..=end).contains(&write.at)) {
         return false;
     }
     let others = evidence.calls.iter().filter(|other| !std::ptr::eq(*other, call));

@@ -280,6 +280,28 @@ mod tests {
     }
 
     #[test]
+    fn of_two_calls_at_once_the_later_one_may_have_begun_the_order_that_the_earlier_one_is_told_of() {
+        for (logged_under, broken) in [("step-2.1", false), ("step-1.1", true)] {
+            let mut run = Run::new();
+            let first = run.create_order("cs_1", "k1");
+            let second = run.create_order("cs_1", "k2");
+            let began = run.correlation.clone();
+            run.correlation = logged_under.to_owned();
+            run.order_step("order", StepStatus::Success, "ord_1");
+            run.correlation = began.clone();
+            run.fail_with(second, Code::StoreUnavailable, None);
+            let mut error = run.error(Code::SessionExpired, Some(("ord_1", Effects::None)));
+            error["error"]["correlation_id"] = json!(began);
+            run.fail(first, error);
+            if broken {
+                assert!(run.broken(&ERROR_SHAPE).contains("the correlation id step-2.1 instead of its own"));
+            } else {
+                run.kept(&ERROR_SHAPE);
+            }
+        }
+    }
+
+    #[test]
     fn invalid_arguments_come_with_violations() {
         for (violations, broken) in [
             (json!([]), true),

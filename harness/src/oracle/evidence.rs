@@ -14,7 +14,7 @@ use crate::fault::plan::Plan;
 use crate::provider::OperationSpec;
 use crate::provider::ledger::{Effect, EffectKind, Ledger};
 pub use crate::rest::{OrderAtRest, ParkedOrder, Rest};
-use crate::scenario::model::WorldKind;
+use crate::scenario::model::{Replicas, WorldKind};
 use crate::trace::{CallStarted, HostReply, Seen, Sent, Trace};
 
 /// A tool call with what came of it.
@@ -62,7 +62,7 @@ pub struct ExchangeView<'a> {
     pub sent_event: usize,
     /// When it was sent.
     pub start: Duration,
-    /// In which life of the system.
+    /// Which process of the system sent it.
     pub incarnation: u32,
     /// What the system saw within the attempt's time-out: the event, when, and what. `None` also for an answer that
     /// came after the time-out.
@@ -113,7 +113,7 @@ pub struct OrderView<'a> {
     pub session: Option<&'a str>,
     /// What was quoted for the session: minor units and currency.
     pub quote: Option<(i64, &'a str)>,
-    /// Which purchase it belongs to: orders of one intent (or, without, of one session) share the number.
+    /// Which purchase it belongs to: orders of one workflow (or, without, of one session) share the number.
     pub purchase: usize,
     /// Its requests, in order: indices into [`Evidence::exchanges`].
     pub exchanges: Vec<usize>,
@@ -151,6 +151,8 @@ pub struct Setting<'a> {
     pub plan: &'a Plan,
     /// Whether the checkout switch was on when the run began.
     pub checkout_on_at_start: bool,
+    /// How many processes share the journal, and how far their clocks are apart.
+    pub replicas: Replicas,
 }
 
 /// A run, as oracles see it.
@@ -171,8 +173,10 @@ pub struct Evidence<'a> {
     pub sessions: Vec<SessionView<'a>>,
     /// The log's lines, with their places in the trace.
     pub lines: Vec<(usize, &'a LogLine)>,
-    /// How often a process died.
-    pub deaths: usize,
+    /// Where a process died: indices into the trace.
+    pub deaths: Vec<usize>,
+    /// Where the store refused a write: indices into the trace.
+    pub lost_writes: Vec<usize>,
     /// How things stood at rest.
     pub rest: &'a Rest,
     /// The numbers that the system runs under.
@@ -185,6 +189,8 @@ pub struct Evidence<'a> {
     pub plan: &'a Plan,
     /// Whether the checkout switch was on when the run began.
     pub checkout_on_at_start: bool,
+    /// How many processes share the journal, and how far their clocks are apart.
+    pub replicas: Replicas,
     /// Where each effect stands in the trace, by its index in the ledger; the end of time for one that is not there.
     pub(super) effect_events: Vec<usize>,
     /// For each effect of the ledger, what has been given back of it (a charge, in minor units, refunds that failed left
@@ -228,6 +234,13 @@ impl<'a> Evidence<'a> {
     /// The order of an id: index into [`Self::orders`].
     pub fn order_of(&self, id: &str) -> Option<usize> {
         self.order_ids.get(id)
+    }
+
+    /// How often a process died, or the store refused a write, between two events: what was done meanwhile may not have been
+    /// noted, and is done once more.
+    pub fn unnoted_between(&self, from: usize, to: usize) -> usize {
+        let within = |event: &&usize| (from..to).contains(*event);
+        self.deaths.iter().chain(&self.lost_writes).filter(within).count()
     }
 
     /// The effects of an order, with their place in the ledger.

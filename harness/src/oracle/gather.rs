@@ -7,10 +7,14 @@ use giftgenius::step_log::LogLine;
 
 use super::conversations::accepted;
 use super::evidence::{CallView, Evidence, ExchangeView, Names, OrderView, Rest, SessionView, Setting};
+use super::json::same_parameters;
+use super::keyed::share_a_key;
 use super::told::Said;
 use super::{ToldStatus, codes};
+use crate::fault::Fault;
+use crate::fault::site::Place;
 use crate::provider::ledger::{EffectKind, Ledger, order_of_reference};
-use crate::trace::{CallId, Event, EventKind, ExchangeId, Trace};
+use crate::trace::{CallId, Event, EventKind, ExchangeId, HostReply, Trace};
 
 impl<'a> Evidence<'a> {
     /// Ties a run together.
@@ -24,13 +28,15 @@ impl<'a> Evidence<'a> {
             purchases: 0,
             sessions: Vec::new(),
             lines: Vec::with_capacity(16),
-            deaths: 0,
+            deaths: Vec::new(),
+            lost_writes: Vec::new(),
             rest,
             policy: setting.policy,
             world: setting.world,
             canaries: setting.canaries,
             plan: setting.plan,
             checkout_on_at_start: setting.checkout_on_at_start,
+            replicas: setting.replicas,
             effect_events: vec![usize::MAX; ledger.effects.len()],
             undone: vec![0; ledger.effects.len()],
             repeats: Vec::new(),
@@ -113,8 +119,13 @@ impl<'a> Evidence<'a> {
                 }
             }
             EventKind::Log(line) => self.lines.push((index, line)),
-            EventKind::Crashed => self.deaths += 1,
-            EventKind::Struck { .. } | EventKind::Webhook(_) | EventKind::Restarted | EventKind::Switched { .. } => {}
+            EventKind::Crashed => self.deaths.push(index),
+            EventKind::Struck { site, fault } => {
+                if site.place == Place::JournalWrite && matches!(**fault, Fault::Busy | Fault::Full) {
+                    self.lost_writes.push(index);
+                }
+            }
+            EventKind::Webhook(_) | EventKind::Restarted | EventKind::Switched { .. } => {}
         }
     }
 
@@ -177,7 +188,8 @@ impl<'a> Evidence<'a> {
                 let order = self.order_named(id, &mut ids);
                 self.calls[call].order = Some(order);
                 if self.orders[order].begun_by.is_none() && self.calls[call].is("create_order") {
-                    self.orders[order].begun_by = Some(self.logged_under(id, call).unwrap_or(call));
+                    let began = self.logged_under(id, call).or_else(|| self.unheard_under_the_key_of(call));
+                    self.orders[order].begun_by = Some(began.unwrap_or(call));
                 }
             }
         }
@@ -193,8 +205,9 @@ impl<'a> Evidence<'a> {
         ids
     }
 
-    /// The earlier call for the same session under which the system's log tells of an order for which nothing was sent.
-    /// Who is the first to hear of an order need not have begun it: the call that did may have ended without a word of it.
+    /// The call for the same session under which the system's log tells of an order for which nothing was sent. The first
+    /// call that is told of an order need not have begun it: the one that did may have ended without a word of it, and may
+    /// have been made later, while the first one waited.
     fn logged_under(&self, order: &str, told: usize) -> Option<usize> {
         let told = &self.calls[told];
         let of_the_sale = self.lines.iter().find_map(|&(event, line)| match line {
@@ -210,10 +223,28 @@ impl<'a> Evidence<'a> {
         let session = |call: &CallView<'a>| call.started.arguments.get("checkout_session_id").cloned();
         let fits = began.is("create_order")
             && began.start_event < event
-            && began.start_event <= told.start_event
+            && began.start_event < told.end.map_or(usize::MAX, |(end, _)| end)
             && began.started.user == told.started.user
             && session(began) == session(told);
         fits.then_some(call)
+    }
+
+    /// The first identical call with the key of the one that was told of an order, if that one may have begun it without a
+    /// word: it was not heard to its end, or could not say how the sale stands. What is told under its key now is saved.
+    fn unheard_under_the_key_of(&self, told: usize) -> Option<usize> {
+        let told = &self.calls[told];
+        told.started.key.as_ref()?;
+        let may_have_begun = |call: &CallView<'_>| match call.reply {
+            Some(HostReply::Tool { .. }) => call.told.as_ref().is_some_and(|it| it.effects == Some("unknown")),
+            Some(HostReply::Protocol { .. }) => false,
+            Some(HostReply::Cancelled | HostReply::Broken | HostReply::NoAnswer) | None => true,
+        };
+        self.calls.iter().position(|earlier| {
+            earlier.start_event < told.start_event
+                && share_a_key(earlier, told)
+                && may_have_begun(earlier)
+                && same_parameters(&earlier.started.arguments, &told.started.arguments)
+        })
     }
 
     fn tie_effects(&mut self, ids: &Names<'a>) {
@@ -264,32 +295,35 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// Orders of one intent are one purchase; without an intent, those of one session; else each is its own. Whoever moves
-    /// away from a gift that is paid and pays a new price buys another one.
+    /// An intent is a workflow, else a session: orders of one workflow are one purchase, those of a session without one too;
+    /// else each is its own. Whoever moves away from a gift that is paid and pays a new price buys another one.
     fn tie_purchases(&mut self) {
-        let mut intents = Names::default();
+        self.purchases = self.orders.len();
+        // A lone order is a purchase of its own, whatever it is for.
+        if self.orders.len() < 2 {
+            return;
+        }
+        self.purchases = 0;
+        let mut workflows = Names::default();
         let mut sessions = Names::default();
         let mut further: Vec<(&str, usize, usize)> = Vec::new();
         for order in &mut self.orders {
             let fresh = self.purchases;
-            let intent = order.begun_by.and_then(|call| self.calls[call].started.intent.as_deref());
-            let intent = intent.or_else(|| {
-                let session = self.sessions.iter().find(|known| Some(known.id) == order.session)?;
-                self.calls[session.call].started.intent.as_deref()
-            });
-            let session = self.sessions.iter().find(|known| Some(known.id) == order.session).map(|known| known.call);
-            let bought = intent.zip(session).map_or(0, |(intent, call)| bought_before(&self.calls, intent, call));
-            order.purchase = match (intent, order.session) {
-                (Some(intent), _) if bought > 0 => {
-                    let known = further.iter().find(|(of, after, _)| (*of, *after) == (intent, bought));
-                    if let Some((_, _, purchase)) = known {
-                        *purchase
-                    } else {
-                        further.push((intent, bought, fresh));
-                        fresh
+            let session = self.sessions.iter().find(|known| Some(known.id) == order.session);
+            let workflow = session.and_then(|session| Some((self.calls[session.call].workflow?, session.call)));
+            order.purchase = match (workflow, order.session) {
+                (Some((workflow, opened)), _) => match bought_before(&self.calls, &self.sessions, workflow, opened) {
+                    0 => workflows.get_or_add(workflow, fresh),
+                    bought => {
+                        let known = further.iter().find(|(of, after, _)| (*of, *after) == (workflow, bought));
+                        if let Some((_, _, purchase)) = known {
+                            *purchase
+                        } else {
+                            further.push((workflow, bought, fresh));
+                            fresh
+                        }
                     }
-                }
-                (Some(intent), _) => intents.get_or_add(intent, fresh),
+                },
                 (None, Some(session)) => sessions.get_or_add(session, fresh),
                 (None, None) => fresh,
             };
@@ -309,17 +343,24 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// How often somebody had moved away from a paid gift of an intent before a price was frozen.
-fn bought_before(calls: &[CallView<'_>], intent: &str, opened: usize) -> usize {
-    let of_it = |call: &&CallView<'_>| call.started.intent.as_deref() == Some(intent);
+/// How often the person had moved away from a paid gift of a workflow before a price was frozen.
+fn bought_before(calls: &[CallView<'_>], sessions: &[SessionView<'_>], workflow: &str, opened: usize) -> usize {
     let before = |call: &CallView<'_>, event: usize| call.end.is_some_and(|(end, _)| end < event);
-    let left = calls
-        .iter()
-        .filter(of_it)
-        .filter(|call| call.is("user_navigated_to_step") && accepted(call) && before(call, calls[opened].start_event));
+    let of_it =
+        |id: &str| sessions.iter().any(|session| session.id == id && calls[session.call].workflow == Some(workflow));
+    let left = calls.iter().filter(|call| {
+        call.is("user_navigated_to_step")
+            && call.text("workflow_id") == Some(workflow)
+            && accepted(call)
+            && before(call, calls[opened].start_event)
+    });
     left.filter(|moved| {
         let paid = |call: &&CallView<'_>| call.told.as_ref().is_some_and(|told| told.status == ToldStatus::Success);
-        calls.iter().filter(of_it).filter(paid).any(|call| call.is("create_order") && before(call, moved.start_event))
+        calls.iter().filter(paid).any(|call| {
+            call.is("create_order")
+                && before(call, moved.start_event)
+                && call.text("checkout_session_id").is_some_and(of_it)
+        })
     })
     .count()
 }

@@ -17,7 +17,7 @@ pub static HINTS_TRUE: Oracle = Oracle {
     explanation: "Clients ask the person before a tool that is not read-only, and repeat an idempotent one by \
                   themselves: a hint is a promise that others act on. A breach names the tool, and the request or the \
                   write that it should not have made. Writes are told apart in simulation only, and only where nothing \
-                  else was at work.",
+                  else was at work and the store refused none that is now caught up on.",
     requirements: &["F4", "F5"],
     check,
 };
@@ -38,8 +38,10 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
                 "{} is published as idempotent, and its identical call in script step {}",
                 call.started.tool, call.started.step
             );
-            if evidence.calls.iter().any(|other| is_between(earlier, other, call)) {
-                // What else was done meanwhile may be what the call now changes; at providers it changes nothing for that.
+            let refused = evidence.lost_writes.iter().any(|lost| (earlier.start_event..end(call)).contains(lost));
+            if refused || evidence.calls.iter().any(|other| is_between(earlier, other, call)) {
+                // What else was done meanwhile may be what the call now changes, and what the store refused is caught up
+                // on; at providers it changes nothing for that.
                 requests(evidence, call, &what, &mut findings);
             } else {
                 changes(evidence, call, &what, &mut findings);
@@ -103,8 +105,7 @@ mod tests {
     fn reading(run: &mut Run, writes: bool) {
         let call = run.call("get_order", json!({"order_id": "ord_1"}));
         if writes {
-            let events = run.record.trace.events.len();
-            run.record.trace.writes.push(events);
+            run.write();
         }
         run.answer(call, order_answer("ord_1", "success"));
     }
@@ -146,6 +147,31 @@ mod tests {
             run.tell_success(call, "cs_1", "ord_1");
             if again {
                 assert!(run.broken(&HINTS_TRUE).contains("published as idempotent"));
+            } else {
+                run.kept(&HINTS_TRUE);
+            }
+        }
+    }
+
+    #[test]
+    fn a_write_that_the_store_refused_is_caught_up_on_and_a_request_is_not() {
+        for (lost, requests, broken) in [(false, false, true), (true, false, false), (true, true, true)] {
+            let mut run = Run::new();
+            run.session("cs_1");
+            let cancel = |run: &mut Run| run.call("cancel_order", json!({"order_id": "ord_1", "idempotency_key": "x"}));
+            let call = cancel(&mut run);
+            if lost {
+                run.lost_write();
+            }
+            run.answer(call, order_answer("ord_1", "cancelled"));
+            let call = cancel(&mut run);
+            if requests {
+                run.reserve("ord_1");
+            }
+            run.write();
+            run.answer(call, order_answer("ord_1", "cancelled"));
+            if broken {
+                assert!(run.broken(&HINTS_TRUE).contains("cancel_order is published as idempotent"));
             } else {
                 run.kept(&HINTS_TRUE);
             }

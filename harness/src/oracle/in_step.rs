@@ -7,7 +7,7 @@ use giftgenius::ports::Provider;
 use giftgenius::workflow::{EVERYWHERE, Step};
 
 use super::conversations::{
-    Conversation, accepted, conversations, end, jumped, overlap, replicas, step, told_step, wrote_during,
+    Conversation, accepted, apart, conversations, end, jumped, overlap, step, told_step, wrote_during,
 };
 use super::evidence::{CallView, Evidence};
 use super::keyed::acted;
@@ -25,7 +25,8 @@ pub static IN_STEP: Oracle = Oracle {
                   breach says where they part: a tool acted out of step, a refusal moved something, an answer tells \
                   another step than the calls before it led to, a paying step is told of a price that has run out, or \
                   money was asked for after the person had left. Where calls overlap, or a sale is still on its way, the \
-                  step may change by itself, and nothing is concluded from it.",
+                  step may change by itself, and nothing is concluded from it; nor about a price that has less time left than \
+                  the clocks of replicas are apart.",
     requirements: &["F9", "F10"],
     check,
 };
@@ -83,7 +84,11 @@ fn follow(evidence: &Evidence<'_>, conversation: &Conversation<'_>, findings: &m
                 Standing::Unknown if !told.is_paying() && nothing_pends(evidence, conversation, call) => {
                     Standing::At(told)
                 }
-                Standing::Price(..) if !told.is_paying() => Standing::At(told),
+                // Where clocks may differ about the price, another process has it still.
+                Standing::Price(_, session) if !told.is_paying() => match age(evidence, session, call) {
+                    Age::Unclear => Standing::Unknown,
+                    Age::Fresh | Age::Expired => Standing::At(told),
+                },
                 known => known,
             };
             told_at = end(call);
@@ -217,6 +222,7 @@ fn after(evidence: &Evidence<'_>, index: usize, standing: Standing) -> Standing 
         "suggest_gifts" => match standing {
             _ if call.text("workflow_id").is_none() => Standing::At(Step::GenerateIdeas),
             Standing::At(step) => Standing::At(step.max(Step::GenerateIdeas)),
+            Standing::Price(_, session) if age(evidence, session, call) == Age::Unclear => Standing::Unknown,
             Standing::Price(..) => Standing::At(Step::ChooseGift),
             Standing::Paid | Standing::Unknown => Standing::Unknown,
         },
@@ -264,12 +270,14 @@ fn is_known(evidence: &Evidence<'_>, session: usize) -> bool {
 fn age(evidence: &Evidence<'_>, session: usize, call: &CallView<'_>) -> Age {
     let opened = &evidence.calls[evidence.sessions[session].call];
     let (Some((opened_at, since)), Some((ended_at, ended))) = (opened.end, call.end) else { return Age::Unclear };
-    if replicas(evidence) > 1 {
-        return Age::Unclear;
-    }
+    // Replicas do not agree on how old a price is: each reads it on its own clock, and a jump may be of one clock only.
+    let alone = evidence.replicas.count <= 1;
+    let passed = if alone { jumped(evidence, opened_at, call.start_event) } else { Duration::ZERO };
     let tolerance = evidence.tolerance(Duration::from_millis(100));
-    let least = call.start.saturating_sub(since) + jumped(evidence, opened_at, call.start_event);
-    let most = ended.saturating_sub(opened.start) + jumped(evidence, opened.start_event, ended_at);
+    let least = (call.start.saturating_sub(since) + passed).saturating_sub(apart(evidence, ended_at));
+    let most = ended.saturating_sub(opened.start)
+        + jumped(evidence, opened.start_event, ended_at)
+        + apart(evidence, opened.start_event);
     let limit = evidence.policy.quote_ttl;
     if least > limit + tolerance {
         Age::Expired
@@ -334,6 +342,7 @@ mod tests {
     use crate::oracle::testing::{Run, session_answer};
     use crate::provider::ledger::EffectKind;
     use crate::provider::operations::{LOOK_UP, RELEASE};
+    use crate::scenario::model::Replicas;
     use crate::trace::HostReply;
 
     fn quoted(run: &mut Run, session: &str, workflow: Option<&str>) {
@@ -388,8 +397,7 @@ mod tests {
         run.broken(&IN_STEP);
         let mut run = at_checkout();
         let call = run.call("suggest_gifts", json!({"workflow_id": "wf_1"}));
-        let events = run.record.trace.events.len();
-        run.record.trace.writes.push(events);
+        run.write();
         run.fail_with(call, Code::OutOfStep, None);
         assert!(run.broken(&IN_STEP).contains("wrote to the journal all the same"));
     }
@@ -449,6 +457,35 @@ mod tests {
     }
 
     #[test]
+    fn a_price_is_not_judged_where_the_clocks_of_replicas_are_further_apart_than_it_has_time_left() {
+        for (skew_ms, certain) in [(0, true), (60_000, true), (3_600_000, false)] {
+            let mut run = at_checkout();
+            run.replicas = Replicas { count: 2, skew_ms };
+            told(&mut run, "choose_gift");
+            if certain {
+                assert!(run.broken(&IN_STEP).contains("is at choose_gift"));
+            } else {
+                run.kept(&IN_STEP);
+            }
+            // To the replica that is ahead the price has run out, to the other one it has not.
+            let mut run = at_checkout();
+            run.replicas = Replicas { count: 2, skew_ms };
+            let call = run.call("suggest_gifts", json!({"workflow_id": "wf_1"}));
+            run.answer(call, json!({"workflow_id": "wf_1", "ideas": []}));
+            let call = run.create_order("cs_1", "k1");
+            let reserve = run.reserve("ord_1");
+            run.charge("ord_1");
+            run.commit("ord_1", reserve);
+            run.tell_success(call, "cs_1", "ord_1");
+            if certain {
+                assert!(run.broken(&IN_STEP).contains("create_order of script step 3 acted"));
+            } else {
+                run.kept(&IN_STEP);
+            }
+        }
+    }
+
+    #[test]
     fn a_decline_leads_to_another_card() {
         let mut run = at_checkout();
         let call = run.create_order("cs_1", "k1");
@@ -477,23 +514,47 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_begun_by_the_call_under_which_it_is_logged_not_by_the_first_that_hears_of_it() {
-        for began_unheard in [true, false] {
+    fn an_order_is_begun_by_the_call_under_which_it_is_logged_or_whose_key_it_has_not_by_the_first_that_hears_of_it() {
+        for (logged, unheard, key, kept) in [
+            (true, true, "k1", true),
+            (true, true, "k2", true),
+            // Nothing tells of it but the key: what was saved under it is told.
+            (false, true, "k1", true),
+            (false, true, "k2", false),
+            // What was refused before anything was begun has saved nothing.
+            (false, false, "k1", false),
+        ] {
             let mut run = at_checkout();
             let call = run.create_order("cs_1", "k1");
-            if began_unheard {
+            if logged {
                 run.order_step("order", StepStatus::Success, "ord_1");
             }
-            run.reply(call, HostReply::Broken);
+            if unheard {
+                run.reply(call, HostReply::Broken);
+            } else {
+                run.fail_with(call, Code::CheckoutDisabled, None);
+            }
             moved(&mut run, "choose_gift");
-            let call = run.create_order("cs_1", "k1");
+            let call = run.create_order("cs_1", key);
             run.order_step("create_order", StepStatus::Failed, "ord_1");
             run.fail_with(call, Code::OrderCancelled, Some(("ord_1", Effects::None)));
-            if began_unheard {
+            if kept {
                 run.kept(&IN_STEP);
             } else {
                 assert!(run.broken(&IN_STEP).contains("create_order of script step 4 acted"));
             }
         }
+    }
+
+    #[test]
+    fn a_key_that_acts_out_of_step_is_not_told_what_it_saved() {
+        let mut run = at_checkout();
+        let call = run.create_order("cs_1", "k1");
+        run.reply(call, HostReply::Broken);
+        moved(&mut run, "choose_gift");
+        let call = run.create_order("cs_1", "k1");
+        run.reserve("ord_1");
+        run.fail_with(call, Code::OutOfStock, Some(("ord_1", Effects::None)));
+        assert!(run.broken(&IN_STEP).contains("create_order of script step 4 acted"));
     }
 }

@@ -1,11 +1,10 @@
 //! Calls that share a caller's key: what same-answer and key-conflict are about.
 
-use std::time::Duration;
-
 use super::codes;
+use super::conversations::{apart, jumped};
 use super::evidence::{CallView, Evidence};
 use super::json::KEY;
-use crate::trace::{EventKind, HostReply};
+use crate::trace::HostReply;
 
 /// The calls with a key, those of one user, tool and key side by side, each group in the order in which they were
 /// begun. Only tools whose key binds: the checkout's, and those that take it as an argument.
@@ -28,17 +27,11 @@ pub(super) fn share_a_key(left: &CallView<'_>, right: &CallView<'_>) -> bool {
 }
 
 /// Whether the key of an earlier call is still to be remembered at a later one: a retention has not passed since, neither
-/// as time goes nor by the system's calendar, which may have jumped.
+/// as time goes nor by the calendar of any process of the system, which may have jumped or be ahead.
 pub(super) fn is_remembered(evidence: &Evidence<'_>, earlier: &CallView<'_>, later: &CallView<'_>) -> bool {
     let Some((_, ended)) = earlier.end else { return true };
     let last = later.end.map_or(evidence.trace.events.len(), |(event, _)| event);
-    let jumped: Duration = evidence.trace.events[earlier.start_event..last]
-        .iter()
-        .filter_map(|event| match &event.kind {
-            EventKind::Struck { fault, .. } => Some(fault.jumps()?.span(evidence.policy)),
-            _ => None,
-        })
-        .sum();
+    let jumped = jumped(evidence, earlier.start_event, last) + apart(evidence, earlier.start_event);
     later.start.saturating_sub(ended) + jumped < evidence.policy.entry_retention
 }
 

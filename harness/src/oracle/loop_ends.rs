@@ -4,7 +4,7 @@ use giftgenius::error::Code;
 use giftgenius::loops::{FAILURES_MAX, WINDOW};
 use serde_json::Value;
 
-use super::conversations::{end, overlap, replicas};
+use super::conversations::{end, overlap};
 use super::evidence::{CallView, Evidence};
 use super::json::same_parameters;
 use super::keyed::acted;
@@ -58,7 +58,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             }
         } else if is_final(call) {
             // Each process counts for itself, and a process that begins has counted nothing.
-            let most = FAILURES_MAX as usize * replicas(evidence) as usize;
+            let most = FAILURES_MAX as usize * evidence.replicas.count as usize;
             let failed = in_a_row(evidence, &identical, call);
             let saved = identical.iter().any(|other| is_saved(evidence, other, call) || overlap(other, call));
             if failed.len() >= most && !saved && !tells_anothers_order(evidence, call) {

@@ -11,7 +11,7 @@ use giftgenius::policy::PaymentProfile;
 /// The rule.
 pub static NO_BLIND_CHARGE: Oracle = Oracle {
     id: "no-blind-charge",
-    rule: "While a charge of an intent is unsettled or stands, no charge request is sent that could take effect besides \
+    rule: "While a charge of a purchase is unsettled or stands, no charge request is sent that could take effect besides \
            it.",
     explanation: "A charge whose reply was lost may have taken the money. Until it is settled (a definite answer, a \
                   look-up that shows it, a closed reference, or a look-up after the provider's bound on late effects) \

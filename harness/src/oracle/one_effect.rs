@@ -10,12 +10,14 @@ use crate::trace::Seen;
 /// The rule.
 pub static ONE_EFFECT: Oracle = Oracle {
     id: "one-effect",
-    rule: "At rest at most one charge, one reservation and one booked sale stand per intent; with a payment provider \
-           that deduplicates, at most one charge and one booked sale at every instant.",
+    rule: "At rest at most one charge, one reservation and one booked sale stand per purchase, which is a workflow, or a \
+           checkout session without one; with a payment provider that deduplicates, at most one charge and one booked \
+           sale at every instant.",
     explanation: "Whoever asks twice must not pay twice: a model that repeats a call, a platform that repeats after a \
                   time-out, a double click, a request that the network delivers again. A breach names the effects \
                   that stand side by side; look for the request that brought the second one, and for the key it \
-                  carried. What was refunded or released does not stand. An order that waits for a person counts \
+                  carried. Two sessions without a common workflow are two purchases, and so is a price that \
+                  is paid after the person has moved away from a paid gift. What was refunded or released does not stand. An order that waits for a person counts \
                   once: whether it may wait is the matter of parked-minimal.",
     requirements: &["F4", "F5", "F7"],
     check,
@@ -181,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn two_orders_of_one_intent_that_both_stand_are_one_too_many() {
+    fn two_orders_of_one_session_that_both_stand_are_one_too_many() {
         let mut run = Run::sale();
         run.create_order("cs_1", "k2");
         let reserve = run.reserve("ord_2");
@@ -193,25 +195,52 @@ mod tests {
         assert!(said.contains("2 commits stand at rest"), "{said}");
     }
 
-    #[test]
-    fn two_purchases_may_each_be_paid() {
-        let mut run = Run::sale();
-        run.intent = Some("another gift");
-        run.create_order("cs_2", "k2");
-        let reserve = run.reserve("ord_2");
-        run.charge("ord_2");
-        run.commit("ord_2", reserve);
-        run.kept(&ONE_EFFECT);
+    /// A session that is paid, in a workflow or without one.
+    fn paid(run: &mut Run, session: &str, order: &str, workflow: Option<&str>) {
+        run.session_in(session, workflow);
+        let call = run.create_order(session, order);
+        let reserve = run.reserve(order);
+        run.charge(order);
+        run.commit(order, reserve);
+        run.tell_success(call, session, order);
     }
 
     #[test]
-    fn without_intents_a_session_is_a_purchase() {
-        let mut run = Run::new();
-        run.intent = None;
-        run.buy();
-        run.create_order("cs_1", "k2");
-        run.charge("ord_2");
-        run.broken(&ONE_EFFECT);
+    fn an_intent_is_a_workflow_and_without_one_a_session() {
+        for (first, second, broken) in [
+            (None, None, false),
+            (Some("wf_1"), Some("wf_2"), false),
+            (Some("wf_1"), None, false),
+            (Some("wf_1"), Some("wf_1"), true),
+        ] {
+            let mut run = Run::new();
+            paid(&mut run, "cs_1", "ord_1", first);
+            paid(&mut run, "cs_2", "ord_2", second);
+            if broken {
+                assert!(run.broken(&ONE_EFFECT).contains("2 charges stand at rest for one purchase"));
+            } else {
+                run.kept(&ONE_EFFECT);
+            }
+        }
+    }
+
+    #[test]
+    fn another_gift_may_be_paid_in_a_workflow_once_the_person_has_moved_away_from_the_paid_one() {
+        for (moved, broken) in [(Some("wf_1"), false), (Some("wf_2"), true), (None, true)] {
+            let mut run = Run::new();
+            paid(&mut run, "cs_1", "ord_1", Some("wf_1"));
+            if let Some(workflow) = moved {
+                let to = serde_json::json!({"workflow_id": workflow, "step": "choose_gift"});
+                let call = run.call("user_navigated_to_step", to.clone());
+                run.answer(call, to);
+            }
+            paid(&mut run, "cs_2", "ord_2", Some("wf_1"));
+            if broken {
+                run.broken(&ONE_EFFECT);
+            } else {
+                run.kept(&ONE_EFFECT);
+            }
+        }
     }
 
     #[test]

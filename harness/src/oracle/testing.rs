@@ -20,12 +20,12 @@ use super::needles::Needles;
 use super::{Evidence, Oracle, Rest, Setting, Verdict};
 use crate::fault::Fault;
 use crate::fault::plan::Plan;
-use crate::fault::site::Site;
+use crate::fault::site::{Place, Site};
 use crate::provider::OperationSpec;
 use crate::provider::ledger::{Effect, EffectId, EffectKind};
 use crate::provider::operations::{CHARGE, COMMIT, QUOTE, RESERVE};
-use crate::scenario::model::WorldKind;
-use crate::trace::{CallId, CallStarted, EventKind, ExchangeId, HostReply, Record, Seen, Sent};
+use crate::scenario::model::{Replicas, WorldKind};
+use crate::trace::{CallId, CallStarted, EventKind, ExchangeId, HostReply, Record, Seen, Sent, Write};
 
 /// The price of everything.
 pub(super) const PRICE: i64 = 4200;
@@ -45,6 +45,10 @@ pub(super) struct Run {
     pub(super) correlation: String,
     pub(super) user: &'static str,
     pub(super) intent: Option<&'static str>,
+    /// The process that acts from now on.
+    pub(super) process: u32,
+    /// How many processes share the journal, and how far their clocks are apart.
+    pub(super) replicas: Replicas,
 }
 
 impl Run {
@@ -64,6 +68,8 @@ impl Run {
             correlation: String::new(),
             user: "ada",
             intent: Some("gift"),
+            process: 1,
+            replicas: Replicas::default(),
         }
     }
 
@@ -80,8 +86,7 @@ impl Run {
     }
 
     pub(super) fn push(&mut self, kind: EventKind) {
-        let now = self.now;
-        self.record.push(now, kind);
+        self.record.push_in(self.process, self.now, kind);
     }
 
     // ---- the host
@@ -135,11 +140,20 @@ impl Run {
     }
 
     pub(super) fn session(&mut self, id: &str) -> CallId {
+        self.session_in(id, None)
+    }
+
+    /// A session of a workflow.
+    pub(super) fn session_in(&mut self, id: &str, workflow: Option<&str>) -> CallId {
         let call = self.call("create_checkout_session", json!({"items": [{"sku": "tea-set", "quantity": 1}]}));
         let quote = self.send(&QUOTE, None, None);
         self.ok(quote);
         self.step("create_checkout_session", StepStatus::Success, None);
-        self.answer(call, session_answer(id, PRICE));
+        let mut answer = session_answer(id, PRICE);
+        if let Some(workflow) = workflow {
+            answer["workflow_id"] = json!(workflow);
+        }
+        self.answer(call, answer);
         call
     }
 
@@ -397,6 +411,32 @@ impl Run {
         self.log(LogLine::Alert(line));
     }
 
+    // ---- the store
+
+    /// A write to the journal that goes well.
+    pub(super) fn write(&mut self) {
+        let trace = &mut self.record.trace;
+        trace.writes.push(Write { at: trace.events.len(), incarnation: self.process });
+    }
+
+    /// A write to the journal that is refused.
+    pub(super) fn lost_write(&mut self) {
+        self.strike(Place::JournalWrite, Fault::Busy);
+    }
+
+    /// Something goes wrong at a place that is no request's.
+    pub(super) fn strike(&mut self, place: Place, fault: Fault) {
+        let site = Site { place, arrival: 1, for_step: None };
+        self.push(EventKind::Struck { site, fault: Box::new(fault) });
+    }
+
+    /// The process is killed, and `next` takes over from it.
+    pub(super) fn die(&mut self, next: u32) {
+        self.push(EventKind::Crashed);
+        self.process = next;
+        self.push(EventKind::Restarted);
+    }
+
     // ---- at rest
 
     pub(super) fn at_rest(&mut self, order: &str, status: &'static str, money: &'static str) {
@@ -461,6 +501,7 @@ impl Run {
                 canaries: canaries.as_ref(),
                 plan: &self.plan,
                 checkout_on_at_start: self.checkout_on,
+                replicas: self.replicas,
             },
         );
         look(&evidence)

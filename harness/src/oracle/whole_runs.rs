@@ -252,6 +252,9 @@ fn a_refund_that_nobody_can_make_is_parked() {
         if round == 3 {
             run.tell_pending(call, "cs_1", "ord_1");
         }
+        if round == 4 {
+            run.alert(AlertKind::ProviderDown, "ord_1");
+        }
     }
     run.park("ord_1", "charged");
     run.kept_by_all();

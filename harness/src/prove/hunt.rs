@@ -30,14 +30,17 @@ pub struct Ground {
 }
 
 impl Ground {
-    /// The scenario as a hunt wants it. What goes wrong over time is left out: it is many faults under one name.
+    /// The scenario as a hunt wants it. What goes wrong over time is left out unless it is named: it is many faults under
+    /// one name.
     pub fn new(scenario: &Arc<Scenario>, hunt: &Hunt) -> Self {
         let mut changed = Scenario::clone(scenario);
         if let Some(profile) = hunt.profile {
             changed.policy.payment_profile = profile;
         }
-        let places = Place::all().map(Place::label).filter(|label| hunt.place.is_none_or(|place| place == *label));
-        changed.explore.sites = places.map(str::to_owned).collect();
+        changed.explore.sites = match hunt.place {
+            Some(place) => vec![place.to_owned()],
+            None => Place::all().map(|place| place.label().to_owned()).collect(),
+        };
         changed.explore.faults.clear();
         Self { scenario: Arc::new(changed), profile: hunt.profile.map(profile_name), place: hunt.place }
     }

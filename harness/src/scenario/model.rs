@@ -161,6 +161,11 @@ impl Replicas {
     pub fn clocks_ms(self) -> impl Iterator<Item = i64> {
         (0..self.count).map(move |replica| i64::from(replica) * i64::from(self.skew_ms))
     }
+
+    /// How far two clocks are apart at most.
+    pub fn skew_max(self) -> Duration {
+        Duration::from_millis(u64::from(self.count.saturating_sub(1)) * u64::from(self.skew_ms))
+    }
 }
 
 /// One step of a script.

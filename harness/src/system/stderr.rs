@@ -39,7 +39,7 @@ impl Stderr {
             let mut lines = BufReader::new(stderr).split(b'\n');
             while let Ok(Some(line)) = lines.next_segment().await {
                 if let Ok(line) = serde_json::from_slice::<LogLine>(&line) {
-                    recorder.lock().push_in(incarnation, recorder.now(), EventKind::Log(Box::new(line)));
+                    recorder.push_in(incarnation, EventKind::Log(Box::new(line)));
                     continue;
                 }
                 if line == STOPPED.as_bytes() {

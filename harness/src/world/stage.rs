@@ -19,7 +19,7 @@ use crate::fault::site::{Place, Site};
 use crate::fault::{Circumstance, Fault};
 use crate::provider::event::ProviderEvent;
 use crate::provider::{Now, OperationSpec, ProviderReply, ProviderRequest, Providers, operations};
-use crate::trace::{EventKind, ExchangeId, Recorder, Seen, Sent};
+use crate::trace::{EventKind, ExchangeId, Recorder, Seen, Sent, Write};
 
 use super::print::{self, Ink, Print, Printing};
 
@@ -167,23 +167,26 @@ impl Stage {
         Ok((ProviderRequest { operation, path, key, correlation, body, exchange }, delivery))
     }
 
-    /// Something that is no request happens at a place: asks what goes wrong with it, and records what does.
-    pub fn choose(&self, place: Place, step: Option<u32>) -> Option<Fault> {
-        let (site, fault) = self.ask(place, step);
-        let fault = fault?;
-        self.strike(site, fault.clone());
+    /// A process of the system is about to use its journal: asks what goes wrong with that, and records what does.
+    pub fn choose(&self, place: Place, incarnation: u32) -> Option<Fault> {
+        let (site, fault) = self.ask(place, None);
+        let Some(fault) = fault else {
+            if matches!(place, Place::JournalWrite) {
+                let trace = &mut self.recorder.lock().trace;
+                trace.writes.push(Write { at: trace.events.len(), incarnation });
+            }
+            return None;
+        };
+        let kind = EventKind::Struck { site, fault: Box::new(fault.clone()) };
+        self.recorder.push_in(incarnation, kind);
         Some(fault)
     }
 
-    /// The same, without a word in the record.
+    /// Something that is no request happens at a place: asks what goes wrong with it, without a word in the record.
     pub fn ask(&self, place: Place, step: Option<u32>) -> (Site, Option<Fault>) {
         let mut inner = self.inner();
         let site = inner.choices.arrive(place, step);
         let fault = inner.choices.at(site);
-        if fault.is_none() && matches!(place, Place::JournalWrite) {
-            let trace = &mut self.recorder.lock().trace;
-            trace.writes.push(trace.events.len());
-        }
         inner.struck(fault.as_ref(), None);
         (site, fault)
     }

@@ -29,6 +29,49 @@ fn too_early_too_late_and_too_often_are_breaches() {
     }
 }
 
+/// Requests of `ord_1/1`'s release by two processes by turns, each failing with 500.
+fn releases_of_two(processes: &[u32], gap_ms: u64) -> Run {
+    let mut run = Run::new();
+    run.replicas.count = 2;
+    run.create_order("cs_1", "k1");
+    for process in processes {
+        run.process = *process;
+        let release = run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+        run.status(release, 500);
+        run.wait_ms(gap_ms);
+    }
+    run
+}
+
+#[test]
+fn each_process_is_held_to_its_own_attempts() {
+    // 100 ms after the other's, 200 ms after its own.
+    releases_of_two(&[1, 2, 1, 2], 100).kept(&BACKOFF);
+    // 200 ms after the other's, 400 ms after its own first: neither the first repeat nor the second.
+    let said = releases_of_two(&[1, 2, 1], 250).broken(&BACKOFF);
+    assert!(said.contains("inventory.release#3 was sent 500 ms after inventory.release#1 had ended"), "{said}");
+}
+
+#[test]
+fn one_process_that_does_not_wait_is_told_from_one_that_does() {
+    let mut run = releases_of_two(&[1, 2, 1, 2], 100);
+    run.process = 1;
+    let release = run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+    run.status(release, 500);
+    let said = run.broken(&BACKOFF);
+    assert!(said.contains("inventory.release#5 was sent 200 ms after inventory.release#3"), "{said}");
+}
+
+#[test]
+fn what_takes_over_counts_from_its_first_attempt() {
+    let mut run = releases(&[0]);
+    run.die(2);
+    run.wait_ms(10);
+    let release = run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+    run.status(release, 500);
+    run.kept(&BACKOFF);
+}
+
 #[test]
 fn background_rounds_keep_their_own_delays() {
     releases(&[0, 200, 401, 800, 5_000, 10_000, 20_000]).kept(&BACKOFF);

@@ -28,7 +28,7 @@ impl SimJournal {
     /// Asks what goes wrong with a read, and lets it.
     async fn reading(&self, what: impl FnOnce() -> String) -> Result<(), JournalError> {
         self.pulse.alive().await;
-        match self.house.stage.choose(Place::JournalRead, None) {
+        match self.house.stage.choose(Place::JournalRead, self.pulse.incarnation) {
             None => Ok(()),
             Some(Fault::Busy) => Err(JournalError::Busy),
             Some(Fault::Corrupt) => Err(JournalError::Corrupt(what())),
@@ -69,7 +69,7 @@ impl Journal for SimJournal {
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), CommitError>> {
         Box::pin(async move {
             self.pulse.alive().await;
-            match self.house.stage.choose(Place::JournalWrite, None) {
+            match self.house.stage.choose(Place::JournalWrite, self.pulse.incarnation) {
                 None => {}
                 Some(Fault::Busy) => return Err(JournalError::Busy.into()),
                 Some(Fault::Full) => return Err(JournalError::Full.into()),

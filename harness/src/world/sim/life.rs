@@ -259,7 +259,7 @@ impl House {
             return;
         }
         self.lives()[pulse.replica].up = false;
-        self.stage.recorder().push(EventKind::Crashed);
+        self.stage.recorder().push_in(pulse.incarnation, EventKind::Crashed);
         self.reviving.fetch_add(1, Ordering::Relaxed);
         let (house, replica) = (self.clone(), pulse.replica);
         tokio::spawn(async move {
@@ -299,7 +299,7 @@ impl House {
             };
             let life = self.begin(replica, incarnation);
             self.lives()[replica] = Replica { life: life.clone(), up: false };
-            self.stage.recorder().push(EventKind::Restarted);
+            self.stage.recorder().push_in(incarnation, EventKind::Restarted);
             if self.stage.crashed_for_good() {
                 self.make_print(Print::Restarted);
             }

@@ -75,7 +75,7 @@ impl SimLog {
 impl StepLog for SimLog {
     fn record(&self, line: LogLine) {
         if !self.pulse.is_dead() {
-            self.recorder.push(EventKind::Log(Box::new(line)));
+            self.recorder.push_in(self.pulse.incarnation, EventKind::Log(Box::new(line)));
         }
     }
 }

@@ -77,7 +77,7 @@ impl Life {
                 return false;
             }
             // Written down before anybody can hear of it.
-            recorder.push(EventKind::Crashed);
+            recorder.push_in(self.incarnation, EventKind::Crashed);
             reviving.send_modify(|count| *count += 1);
             // Whoever buries the dead is gone only when the run is.
             let _ = crashed.send(self.replica);
@@ -150,7 +150,7 @@ impl Decide for Fate {
             Access::Read => Place::JournalRead,
             Access::Write => Place::JournalWrite,
         };
-        match self.desk.stage().choose(place, None) {
+        match self.desk.stage().choose(place, self.life.incarnation) {
             None => Some(Grant::Go),
             Some(Fault::Busy) => Some(Grant::Busy),
             Some(Fault::Full) => Some(Grant::Full),
