@@ -85,6 +85,25 @@ pub enum RunError {
         /// The last lines that it wrote to stderr.
         last_lines: Vec<String>,
     },
+    /// The system's process wrote more log than a run keeps.
+    #[error(
+        "the system (`{program}`) wrote more than 256 MiB of log in one run, and was ended; look for a line that it \
+         writes again and again"
+    )]
+    Flooded {
+        /// The executable.
+        program: PathBuf,
+    },
+    /// A run on the wire took longer than it may.
+    #[error(
+        "the run on the wire was ended, for it may take {bound:?} at most: {waited_for}; give the scenario shorter waits, or run it in simulation"
+    )]
+    TooLong {
+        /// How long it may take.
+        bound: Duration,
+        /// What it waited for at the end.
+        waited_for: String,
+    },
     /// The system's process said something that is no line of the agreed form.
     #[error(
         "the system's process wrote `{line}` on its control channel, which is no control line: {reason}; nothing but misrule may write there"

@@ -152,12 +152,17 @@ fn run_wire(
             users: callers(scenario, plan),
             webhooks: scenario.webhooks,
             replicas: scenario.replicas,
+            script_waits: scenario.script_waits(),
             defect,
         };
         let world = WireWorld::start(stage, set_up).await?;
         // What is measured is the run, not the start of a process.
         let began = Instant::now();
-        let played = play_out(scenario, &world).await?;
+        let played = tokio::select! {
+            biased;
+            played = play_out(scenario, &world) => played?,
+            overdue = world.overdue() => return Err(overdue),
+        };
         Ok(judged(scenario, WorldKind::Wire, plan, seed, played, began))
     })
 }

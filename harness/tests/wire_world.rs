@@ -48,6 +48,7 @@ async fn world_with(plan: Plan, policy: Policy) -> WireWorld {
         users: vec!["ada".into(), "bob".into()],
         webhooks: false,
         replicas: Replicas::default(),
+        script_waits: Duration::ZERO,
         defect: None,
     };
     WireWorld::start(Arc::new(stage), set_up).await.expect("the world starts")

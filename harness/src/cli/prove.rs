@@ -100,7 +100,11 @@ fn leave_behind(proved: &mut Proved, folder: &Path) -> Result<(), FileError> {
         let (Some(scenario), Some(caught)) = (proved.shown.get(&*report.id), &mut report.caught) else { continue };
         let path = folder.join(format!("{}.toml", report.id));
         let replay = format!("misrule replay {} --defect {}", path.display(), report.id);
-        let text = format!("# Shows a planted bug: {}\n# {replay}\n\n{}", report.about, write_scenario(scenario));
+        let text = format!(
+            "# Left behind by a proof, to show a planted bug: {}\n# {replay}\n\n{}",
+            report.about,
+            write_scenario(scenario)
+        );
         files::write(&path, text.as_bytes())?;
         caught.replay = Some(replay);
     }

@@ -116,8 +116,14 @@ fn leave_behind(report: &mut Report, ran: &[Ran], folder: &Path) -> Result<(), F
             );
             let Some(first) = run.findings.first() else { continue };
             let count = counts.entry(first.rule.clone()).or_insert(0);
-            *count += 1;
-            let path = folder.join(format!("{}-{count}.toml", first.rule));
+            let path = loop {
+                *count += 1;
+                let path = folder.join(format!("{}-{count}.toml", first.rule));
+                // What is still there was not misrule's to remove.
+                if !path.exists() {
+                    break path;
+                }
+            };
             files::write(&path, text.as_bytes())?;
             for finding in &mut run.findings {
                 finding.written_to = Some(path.display().to_string());

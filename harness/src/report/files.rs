@@ -1,7 +1,7 @@
 //! Files that are there whole or not at all: written beside their place under another name, then renamed.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -72,23 +72,56 @@ fn readable(_file: &fs::File) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes the files with an ending from a folder, so that no older run's are taken for this one's.
+/// How a scenario file begins that a command leaves behind.
+const LEFT_BEHIND: &str = "# Left behind by ";
+
+/// Removes from a folder what earlier runs left behind there, so that it is not taken for this one's. What a person
+/// keeps there stays: only a file with the first words and the kind of name that misrule gives is misrule's own, so a
+/// renamed copy is not.
 pub fn clear(folder: &Path, ending: &str) -> Result<(), FileError> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Ok(());
     };
     for entry in entries.flatten() {
         let path = entry.path();
-        if path.is_file() && path.extension().is_some_and(|known| known == ending) {
+        if path.is_file() && path.extension().is_some_and(|known| known == ending) && is_left_behind(&path) {
             fs::remove_file(&path).map_err(|cause| FileError::Folder { path: path.clone(), cause })?;
         }
     }
     Ok(())
 }
 
+/// Whether a file begins as those that commands leave behind, under a name of theirs: `RULE-1.toml`, or that of a planted
+/// bug. A file that cannot be read is not.
+fn is_left_behind(path: &Path) -> bool {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let numbered = stem.rsplit_once('-').is_some_and(|(_, number)| number.parse::<u32>().is_ok());
+    let planted = stem.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    let mut head = [0; LEFT_BEHIND.len()];
+    (numbered || planted)
+        && fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok()
+        && head == LEFT_BEHIND.as_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_a_run_left_behind_is_removed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("written");
+        put("all-or-nothing-1.toml", "# Left behind by a run that broke a rule; repeat it with\n");
+        put("kept-by-hand.toml", "# Left behind by a run that broke a rule; repeat it with\n");
+        put("written-by-hand-2.toml", "title = \"Kept\"\n");
+        put("short.toml", "#");
+        put("notes.txt", "# Left behind by a run\n");
+        clear(folder.path(), "toml").expect("cleared");
+        let mut names: Vec<_> =
+            fs::read_dir(folder.path()).expect("a folder").flatten().map(|it| it.file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["kept-by-hand.toml", "notes.txt", "short.toml", "written-by-hand-2.toml"]);
+    }
 
     #[test]
     fn a_file_that_cannot_take_its_place_leaves_nothing_behind() {

@@ -3,6 +3,7 @@
 //! A name is theme and file name without ending, below the root (`checkout/happy_path`); a path to a file or a folder
 //! works too, also outside the root.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -96,7 +97,7 @@ fn one(root: &Path, word: &str) -> Result<Vec<Found>, FindError> {
 
 fn under(root: &Path, folder: &Path) -> Result<Vec<Found>, FindError> {
     let mut files = Vec::new();
-    walk(folder, &mut files)?;
+    walk(folder, &mut files, &mut BTreeSet::new())?;
     if files.is_empty() {
         return Err(FindError::Empty { path: folder.to_owned() });
     }
@@ -105,12 +106,23 @@ fn under(root: &Path, folder: &Path) -> Result<Vec<Found>, FindError> {
     Ok(found)
 }
 
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), FindError> {
+/// Every file once: a link may lead back up, or to what was seen by another way.
+fn walk(folder: &Path, files: &mut Vec<PathBuf>, seen: &mut BTreeSet<PathBuf>) -> Result<(), FindError> {
     let failed = |cause| FindError::Folder { path: folder.to_owned(), cause };
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
+    let mut entries = fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>())
+        .map_err(failed)?;
+    // What stands there itself before what only leads there, so that it has its own name.
+    entries.sort_by_key(|path| (path.is_symlink(), path.clone()));
+    if let Ok(real) = folder.canonicalize() {
+        seen.insert(real);
+    }
+    for path in entries {
+        if path.canonicalize().is_ok_and(|real| !seen.insert(real)) {
+            continue;
+        }
         if path.is_dir() {
-            walk(&path, files)?;
+            walk(&path, files, seen)?;
         } else if path.extension().is_some_and(|ending| ending == "toml") {
             files.push(path);
         }
@@ -142,4 +154,25 @@ pub fn load(found: &Found, known: &Known) -> Result<Arc<Scenario>, ScenarioError
     let text = String::from_utf8(bytes)
         .map_err(|error| ScenarioError::NotText { path: found.path.clone(), at: error.utf8_error().valid_up_to() })?;
     parse(&text, &found.name, &found.path, known).map(Arc::new)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_link_that_leads_back_up_shows_no_scenario_twice() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().join("theme");
+        fs::create_dir(&folder).expect("a folder");
+        fs::write(folder.join("one.toml"), "").expect("a file");
+        symlink(root.path(), folder.join("again")).expect("a link");
+        symlink(folder.join("one.toml"), root.path().join("also_one.toml")).expect("a link");
+        symlink(root.path().join("nowhere"), root.path().join("broken.toml")).expect("a link");
+        let found = find(root.path(), &[]).expect("there is one");
+        let names: Vec<_> = found.iter().map(|found| &*found.name).collect();
+        assert_eq!(names, ["broken", "theme/one"]);
+    }
 }

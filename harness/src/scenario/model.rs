@@ -125,6 +125,15 @@ impl Scenario {
         scenario
     }
 
+    /// How long the script itself waits, in all.
+    pub fn script_waits(&self) -> Duration {
+        let waits = self.script.iter().map(|step| match step {
+            Step::Wait(span) => *span,
+            Step::Call(_) | Step::WaitForRest | Step::Restart | Step::Switch { .. } => Duration::ZERO,
+        });
+        waits.fold(Duration::ZERO, Duration::saturating_add)
+    }
+
     /// Everybody who calls, each once, in order of name.
     pub fn users(&self) -> Vec<SmolStr> {
         let mut users: Vec<_> = self

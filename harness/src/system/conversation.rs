@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::{mpsc, oneshot};
 
 use super::control::{Access, Announcement, Decision, FromChild, Grant, ToChild};
+use super::lines::{self, Came, LINE_MAX};
 use crate::error::RunError;
 
 /// Who decides what becomes of what a process is about to do. `None` is never told: the process is being killed.
@@ -72,11 +73,12 @@ pub(super) async fn converse(
     let mut begins = Some(begins);
     // The process carries out one jump after the other.
     let mut jumping = VecDeque::new();
-    let mut from_child = BufReader::new(stdout).lines();
+    let mut from_child = BufReader::new(stdout);
+    let mut line = Vec::new();
     loop {
-        let line = tokio::select! {
+        let came = tokio::select! {
             biased;
-            line = from_child.next_line() => line,
+            came = lines::next(&mut from_child, &mut line, LINE_MAX) => came,
             line = to_child.recv() => {
                 let Some((line, done)) = line else { return Ok(()) };
                 jumping.extend(done);
@@ -84,12 +86,16 @@ pub(super) async fn converse(
                 continue;
             }
         };
-        let Ok(Some(line)) = line else { return Ok(()) };
-        let line = serde_json::from_str(&line)
-            .map_err(|error| RunError::Control { line: line.clone(), reason: error.to_string() })?;
+        let said = match came {
+            Ok(Came::Line) => serde_json::from_slice(&line).map_err(|error| error.to_string()),
+            Ok(Came::TooLong) => Err(format!("it is longer than {} MiB", LINE_MAX >> 20)),
+            Ok(Came::End) | Err(_) => return Ok(()),
+        };
+        let said = said.map_err(|reason| RunError::Control { line: shown(&line), reason })?;
+        line.clear();
         // Whoever waits for something may have given up, here and below.
         let mut begun = |how| _ = begins.take().map(|begins| begins.send(how));
-        match line {
+        match said {
             FromChild::Listening(address) => begun(Begun::Listening(address)),
             FromChild::NotBegun(why) => begun(Begun::StoreFailed(why)),
             FromChild::Announce(announcement) => {
@@ -107,6 +113,13 @@ pub(super) async fn converse(
             FromChild::Jumped => _ = jumping.pop_front().map(|done| done.send(())),
         }
     }
+}
+
+/// The beginning of a line, for an error.
+fn shown(line: &[u8]) -> String {
+    const SHOWN_MAX: usize = 200;
+    let text = String::from_utf8_lossy(&line[..line.len().min(SHOWN_MAX)]).into_owned();
+    if line.len() > SHOWN_MAX { format!("{text}…") } else { text }
 }
 
 /// Writes a line. A child that does not read is gone, which its stdout says.

@@ -103,13 +103,17 @@ impl Process {
 
     /// The operating system's number of it, while it runs.
     pub fn id(&self) -> Option<u32> {
-        self.child.0.id()
+        self.child.child.id()
     }
 
-    /// Whether it still runs and speaks; the error otherwise.
+    /// Whether it still runs and speaks, within bounds; the error otherwise.
     pub async fn check(&mut self) -> Result<(), RunError> {
+        if self.stderr.flooded() {
+            self.end_now().await;
+            return Err(RunError::Flooded { program: self.program.clone() });
+        }
         let silent = self.control.as_ref().is_none_or(JoinHandle::is_finished);
-        if silent || !matches!(self.child.0.try_wait(), Ok(None)) {
+        if silent || !matches!(self.child.child.try_wait(), Ok(None)) {
             return Err(self.fell_silent().await);
         }
         Ok(())
@@ -143,8 +147,9 @@ impl Process {
     }
 
     async fn end_now(&mut self) {
+        self.child.kill_group();
         // It fails only for a process that is gone already.
-        let _ = self.child.0.kill().await;
+        let _ = self.child.child.kill().await;
     }
 
     /// Why the control channel ended: a line that is none, or the end of the process.
@@ -155,11 +160,11 @@ impl Process {
             self.end_now().await;
             return error;
         }
-        let status = if let Ok(status) = timeout(STOP_MAX, self.child.0.wait()).await {
+        let status = if let Ok(status) = timeout(STOP_MAX, self.child.child.wait()).await {
             status
         } else {
             self.end_now().await;
-            self.child.0.wait().await
+            self.child.child.wait().await
         };
         self.died(status).await
     }
@@ -173,8 +178,13 @@ impl Process {
     }
 }
 
-/// A child that does not outlive its holder.
-pub(super) struct Leash(Child);
+/// A child that does not outlive its holder, with all that it starts.
+pub(super) struct Leash {
+    child: Child,
+    /// The group that it leads: known also when the child itself has ended and only what it started is left.
+    #[cfg(unix)]
+    group: Option<rustix::process::Pid>,
+}
 
 impl Leash {
     /// Starts a command of `program`'s, with its three streams as pipes.
@@ -182,12 +192,27 @@ impl Leash {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         #[cfg(unix)]
         command.process_group(0);
-        command.spawn().map(Self).map_err(|source| RunError::Spawn { program: program.to_owned(), source })
+        let child = command.spawn().map_err(|source| RunError::Spawn { program: program.to_owned(), source })?;
+        Ok(Self {
+            #[cfg(unix)]
+            group: child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())),
+            child,
+        })
+    }
+
+    /// Kills the process and all that it started: they share its group, which nothing but a process that left it on
+    /// purpose escapes.
+    fn kill_group(&self) {
+        #[cfg(unix)]
+        if let Some(group) = self.group {
+            // It fails only for a group that is gone already.
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
     }
 
     /// Its stdin, stdout and stderr. To be asked once.
     pub(super) fn pipes(&mut self) -> (ChildStdin, ChildStdout, ChildStderr) {
-        let (stdin, stdout, stderr) = (self.0.stdin.take(), self.0.stdout.take(), self.0.stderr.take());
+        let (stdin, stdout, stderr) = (self.child.stdin.take(), self.child.stdout.take(), self.child.stderr.take());
         let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
             unreachable!("all three were asked for as pipes, and are asked for once");
         };
@@ -196,7 +221,7 @@ impl Leash {
 
     /// Waits until it has ended by itself.
     pub(super) async fn wait(&mut self) -> std::io::Result<ExitStatus> {
-        self.0.wait().await
+        self.child.wait().await
     }
 }
 
@@ -204,11 +229,12 @@ impl Drop for Leash {
     /// Kills it where it has not ended, and waits until it is gone, so that the run's folder can be removed and no
     /// process is left unreaped. A killed process is gone within milliseconds; the bound is for a machine that hangs.
     fn drop(&mut self) {
-        if self.0.id().is_none() || self.0.start_kill().is_err() {
+        self.kill_group();
+        if self.child.id().is_none() || self.child.start_kill().is_err() {
             return;
         }
         for _ in 0..KILL_POLLS_MAX {
-            if !matches!(self.0.try_wait(), Ok(None)) {
+            if !matches!(self.child.try_wait(), Ok(None)) {
                 return;
             }
             std::thread::sleep(KILL_POLL);

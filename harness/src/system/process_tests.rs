@@ -55,6 +55,40 @@ async fn a_program_that_is_not_there_is_named() {
 }
 
 #[tokio::test]
+async fn a_line_without_end_on_the_control_channel_is_an_error_and_not_kept() {
+    let error = start("sh", &["-c", "head -c 64000000 /dev/zero | tr '\\0' x; sleep 600"], START_MAX).await;
+    let RunError::Control { line, reason } = &error else { panic!("{error}") };
+    assert!(line.len() < 300 && line.starts_with("xxx"), "{line}");
+    assert!(reason.contains("longer than 16 MiB"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_line_without_end_on_stderr_is_read_and_not_kept() {
+    let error = start("sh", &["-c", "head -c 64000000 /dev/zero | tr '\\0' x >&2; exit 3"], START_MAX).await;
+    let RunError::Died { last_lines, .. } = &error else { panic!("{error}") };
+    assert!(last_lines.iter().all(|line| line.len() <= 2000) && last_lines.len() == 1, "{}", last_lines.len());
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_a_program_started_ends_with_it() {
+    let error = start("sh", &["-c", "sleep 600 >/dev/null 2>&1 </dev/null & echo $! >&2; exit 3"], START_MAX).await;
+    let RunError::Died { last_lines, .. } = &error else { panic!("{error}") };
+    let started = last_lines.last().expect("its number").clone();
+    // It is killed when this returns; the operating system may take a moment to remove it, or to let its parent see to it.
+    let gone = async {
+        loop {
+            let status = std::fs::read_to_string(format!("/proc/{started}/stat")).unwrap_or_default();
+            if status.rsplit(')').next().is_none_or(|rest| rest.trim().is_empty() || rest.trim().starts_with('Z')) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(START_MAX, gone).await.expect("a process that a killed one had started is killed with it");
+}
+
+#[tokio::test]
 async fn a_program_that_dies_at_start_is_told_with_its_last_words() {
     let error = start("sh", &["-c", "for i in $(seq 30); do echo line $i >&2; done; exit 3"], START_MAX).await;
     let RunError::Died { status, last_lines, .. } = &error else { panic!("{error}") };

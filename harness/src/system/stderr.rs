@@ -1,21 +1,32 @@
 //! The stderr of the system's process: its log goes into the record, and the last of everything else is kept for errors.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use giftgenius::step_log::LogLine;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::BufReader;
 use tokio::process::ChildStderr;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::control::STOPPED;
+use super::lines::{self, Came};
 use crate::trace::{EventKind, Recorder};
 
 /// How many of the last lines an error shows.
 pub(super) const LAST_LINES: usize = 20;
+
+/// The longest line of a log that is kept.
+const LOG_LINE_MAX: usize = 1 << 20;
+
+/// How much log a process may write in a run. What is written beyond is read, so that the process goes on, and dropped.
+const LOG_MAX: usize = 256 << 20;
+
+/// How much of a line an error shows.
+const SHOWN_MAX: usize = 2000;
 
 /// How long what a process has written may still take to be read.
 const END_MAX: Duration = Duration::from_secs(5);
@@ -26,6 +37,8 @@ pub(super) struct Stderr {
     /// Told that the system is stopped; dropped without a word if stderr ends before.
     stopped: Option<oneshot::Receiver<()>>,
     reading: JoinHandle<()>,
+    /// Whether it wrote more than is kept.
+    flooded: Arc<AtomicBool>,
 }
 
 impl Stderr {
@@ -35,9 +48,27 @@ impl Stderr {
         let others = last_lines.clone();
         let (stop, stopped) = oneshot::channel();
         let mut stop = Some(stop);
+        let flooded = Arc::new(AtomicBool::new(false));
+        let flood = flooded.clone();
         let reading = tokio::spawn(async move {
-            let mut lines = BufReader::new(stderr).split(b'\n');
-            while let Ok(Some(line)) = lines.next_segment().await {
+            let mut reader = BufReader::new(stderr);
+            let mut line = Vec::new();
+            let mut written = 0;
+            loop {
+                line.clear();
+                let came = lines::next(&mut reader, &mut line, LOG_LINE_MAX).await.unwrap_or(Came::End);
+                if came == Came::TooLong && lines::skip(&mut reader).await.is_err()
+                    || came == Came::End && line.is_empty()
+                {
+                    break;
+                }
+                written += line.len();
+                if written > LOG_MAX {
+                    flood.store(true, Ordering::Relaxed);
+                    if line != STOPPED.as_bytes() {
+                        continue;
+                    }
+                }
                 if let Ok(line) = serde_json::from_slice::<LogLine>(&line) {
                     recorder.push_in(incarnation, EventKind::Log(Box::new(line)));
                     continue;
@@ -51,10 +82,11 @@ impl Stderr {
                 if others.len() == LAST_LINES {
                     others.pop_front();
                 }
+                line.truncate(SHOWN_MAX);
                 others.push_back(String::from_utf8_lossy(&line).into_owned());
             }
         });
-        Self { last_lines, stopped: Some(stopped), reading }
+        Self { last_lines, stopped: Some(stopped), reading, flooded }
     }
 
     /// Waits until the system has said that it is stopped; false if its stderr ended before.
@@ -63,6 +95,11 @@ impl Stderr {
             Some(stopped) => stopped.await.is_ok(),
             None => false,
         }
+    }
+
+    /// Whether the process wrote more than is kept, so that the record lacks some of its log.
+    pub(super) fn flooded(&self) -> bool {
+        self.flooded.load(Ordering::Relaxed)
     }
 
     /// Waits until everything is read. Bounded, because a process that the child started may hold the pipe.

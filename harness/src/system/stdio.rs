@@ -14,10 +14,11 @@ use clap::Parser as _;
 use giftgenius::adapters::json_lines;
 use giftgenius::cli;
 use giftgenius::config::Cli;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
+use super::lines::{self, Came, LINE_MAX};
 use super::process::Leash;
 use super::stderr::Stderr;
 use crate::error::RunError;
@@ -117,13 +118,10 @@ impl StdioSystem {
 
     /// Waits for its next line. What was read of one that has not ended is kept.
     pub async fn hear(&mut self, within: Duration) -> Heard {
-        match timeout(within, self.stdout.read_until(b'\n', &mut self.line)).await {
+        match timeout(within, lines::next(&mut self.stdout, &mut self.line, LINE_MAX)).await {
             Err(_) => Heard::Nothing,
-            Ok(Ok(_)) if self.line.last() == Some(&b'\n') => {
-                let mut line = std::mem::take(&mut self.line);
-                line.pop();
-                Heard::Line(line)
-            }
+            Ok(Ok(Came::Line)) => Heard::Line(std::mem::take(&mut self.line)),
+            Ok(Ok(Came::TooLong)) => Heard::Ended(format!("it wrote a line of more than {} MiB", LINE_MAX >> 20)),
             Ok(_) => Heard::Ended(self.end().await),
         }
     }

@@ -68,6 +68,7 @@ impl Real {
                 users: vec![USER.into()],
                 webhooks: false,
                 replicas: scenario.replicas,
+                script_waits: Duration::ZERO,
                 defect: None,
             };
             let world = WireWorld::start(stage, set_up).await?;

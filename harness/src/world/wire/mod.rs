@@ -10,6 +10,7 @@ pub mod client;
 pub mod desk;
 mod folder;
 pub mod life;
+mod limit;
 mod lives;
 pub mod raw;
 pub mod relay;
@@ -36,6 +37,7 @@ use tokio::time::{Instant, timeout_at};
 
 use self::client::Client;
 use self::desk::Desk;
+use self::limit::Limit;
 use self::lives::Lives;
 use self::relay::Relay;
 use self::vigil::Vigil;
@@ -50,6 +52,9 @@ use crate::trace::{EventKind, HostReply};
 
 /// How long a run may take to come to rest. Scenarios for the wire declare policies of milliseconds.
 const REST_MAX: Duration = Duration::from_secs(30);
+
+/// How long a run may take beyond the waits of its own script. The longest one takes a few seconds.
+const RUN_MAX: Duration = Duration::from_secs(120);
 
 /// How often the system is asked whether it is at rest.
 const REST_POLL: Duration = Duration::from_millis(10);
@@ -69,6 +74,8 @@ pub struct SetUp {
     pub webhooks: bool,
     /// How many processes share the journal.
     pub replicas: Replicas,
+    /// How long the script itself waits, in all.
+    pub script_waits: Duration,
     /// The planted bug that is wired in, by its name.
     pub defect: Option<&'static str>,
 }
@@ -76,6 +83,7 @@ pub struct SetUp {
 /// GiftGenius on real sockets. Dropping it ends the processes, closes all ports and removes the run's folder.
 pub struct WireWorld {
     policy: Policy,
+    limit: Limit,
     desk: Arc<Desk>,
     lives: Arc<Lives>,
     /// Ends and starts the processes of replicas that crash.
@@ -90,6 +98,7 @@ impl WireWorld {
     /// Opens the ports and starts the system; it serves when this returns.
     pub async fn start(stage: Arc<Stage>, set_up: SetUp) -> Result<Self, RunError> {
         let policy = set_up.policy.clone();
+        let limit = Limit::begin(RUN_MAX + set_up.script_waits);
         let desk = Desk::open(stage, late_by(policy.late_max)).await?;
         let [payment, catalog, inventory] = Provider::ALL;
         let relays = [
@@ -101,7 +110,7 @@ impl WireWorld {
         let addresses = [0, 1, 2].map(|index: usize| relays[index].address());
         let (lives, crashed) = Lives::begin(desk.clone(), set_up, addresses, nobody.address).await?;
         let burying = tokio::spawn(lives::bury(Arc::downgrade(&lives), crashed)).abort_handle();
-        Ok(Self { policy, desk, lives, burying, calls: AtomicUsize::new(0), relays, _nobody: nobody })
+        Ok(Self { policy, limit, desk, lives, burying, calls: AtomicUsize::new(0), relays, _nobody: nobody })
     }
 
     /// MCP beyond tool calls: asks the system `method` (`tools/list`) as the first user.
@@ -110,6 +119,11 @@ impl WireWorld {
             Some(up) => Client::ask(&up.server, method, params).await,
             None => Err(self.check().await.expect_err("a system that is never there again has left its reason")),
         }
+    }
+
+    /// Waits until the run has taken longer than it may, or is asked for a wait that would.
+    pub async fn overdue(&self) -> RunError {
+        self.limit.exceeded().await
     }
 
     async fn check(&self) -> Result<(), RunError> {
@@ -218,7 +232,7 @@ impl World for WireWorld {
     }
 
     fn wait(&self, span: Duration) -> BoxFuture<'_, ()> {
-        Box::pin(tokio::time::sleep(span))
+        Box::pin(self.limit.wait(span))
     }
 
     fn rest(&self) -> BoxFuture<'_, Result<(), RunError>> {

@@ -14,6 +14,9 @@ use crate::trace::HostReply;
 /// How long a server may take for what is no tool call.
 pub(super) const ADMINISTRATION_MAX: Duration = Duration::from_secs(10);
 
+/// The longest answer that is read.
+const ANSWER_MAX: usize = 64 << 20;
+
 /// How much of a reply that is no MCP an error shows.
 const QUOTE_CHARS_MAX: usize = 200;
 
@@ -51,9 +54,15 @@ impl Connection {
 
     /// Posts any bytes; status and body of what comes back.
     pub(super) async fn exchange(&self, body: Vec<u8>) -> Result<(u16, Vec<u8>), reqwest::Error> {
-        let reply = self.http.post(&self.url).headers(self.headers.clone()).body(body).send().await?;
+        let mut reply = self.http.post(&self.url).headers(self.headers.clone()).body(body).send().await?;
         let status = reply.status().as_u16();
-        Ok((status, reply.bytes().await?.to_vec()))
+        let mut body = Vec::new();
+        while body.len() <= ANSWER_MAX
+            && let Some(chunk) = reply.chunk().await?
+        {
+            body.extend_from_slice(&chunk);
+        }
+        Ok((status, body))
     }
 
     pub(super) async fn notify(&self, method: &str, params: Value) {
@@ -75,6 +84,10 @@ impl Connection {
         let mut body = Vec::new();
         while let Some(chunk) = reply.chunk().await.map_err(broken)? {
             body.extend_from_slice(&chunk);
+            if body.len() > ANSWER_MAX {
+                let body = format!("more than {} MiB", ANSWER_MAX >> 20);
+                return Err(NoAnswer::NotMcp { status, body });
+            }
             // An event stream may stay open after the answer.
             if streamed && let Some(answer) = answer_in_stream(&body, id) {
                 return Ok((headers, answer));
