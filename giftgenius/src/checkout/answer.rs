@@ -1,5 +1,5 @@
-//! What a sale is told: exactly one of `success`, `failed` with `effects: none`, or `pending`; derived from the order
-//! alone, so that every way of asking gets the same answer.
+//! What a sale is told: exactly one of `success`, `failed` with `effects: none`, `pending`, or `cancelled`; derived from
+//! the order as it is now ([`Live`]), so that every way of asking, a replay included, gets the same answer.
 
 use std::time::Duration;
 
@@ -100,60 +100,158 @@ pub struct SaleAnswer<'a> {
     /// What can be done.
     #[serde(skip_serializing_if = "<[_]>::is_empty", default)]
     pub next: &'a [Next],
+    /// Whether an earlier call with this key was answered already: nothing was done for this one.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub replayed: bool,
+    /// Of a replay: when the order stood as it is told here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub as_of: Option<jiff::Timestamp>,
 }
 
-/// How soon asking about a pending order again can make sense, in milliseconds.
-const ASK_AGAIN_MS: u64 = 5_000;
+/// How an order stands now: all of its answer that may change after it was first given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Live {
+    /// `success`, `pending`, `failed` or `cancelled`.
+    pub status: &'static str,
+    /// What stands of the person's money.
+    pub effects: Effects,
+    /// Whether a person has to look at it.
+    pub needs_attention: bool,
+    /// Why it failed, or what has to be seen to.
+    pub error_code: Option<Code>,
+    /// One plain sentence for the person.
+    pub user_message: &'static str,
+    /// What can be done.
+    pub next: &'static [Next],
+    /// When to ask again, while it is pending.
+    pub retry_after_ms: Option<u64>,
+}
+
+/// When an order is asked about, and what its lease lasts: together they say when its next round is due.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// Now.
+    pub at: jiff::Timestamp,
+    /// The policy's lease.
+    pub lease: Duration,
+}
+
+/// How soon asking about a pending order again can make sense.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 const SUCCESS: &str = "Your order is paid and on its way.";
 const CANCELLED: &str = "The order was cancelled and your money was given back.";
 const PENDING: &str = "Your payment is still being confirmed; do not pay again, ask about the order in a moment.";
 
-fn sale_answer<'a>(
-    order: &'a Order,
-    status: &'static str,
-    effects: Effects,
-    needs_attention: bool,
-    user_message: &'static str,
-    next: &'a [Next],
-) -> SaleAnswer<'a> {
-    SaleAnswer {
+/// When the order's next round is due, in whole seconds. A driver that waits holds a lease that covers its wait, so that
+/// the record says when it goes on.
+fn ask_again(order: &Order, asked: Asked) -> Duration {
+    let covered = order.lease_until.duration_since(asked.at);
+    let wait = Duration::try_from(covered).unwrap_or_default().saturating_sub(asked.lease);
+    let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    Duration::from_secs(whole).max(ASK_AGAIN)
+}
+
+/// How an order stands now, for whoever asks.
+pub fn live(order: &Order, asked: Asked) -> Live {
+    let settled = |status, effects, error_code, user_message, next| Live {
         status,
-        order_id: &order.id,
-        checkout_session_id: &order.session_id,
-        amount: order.amount,
         effects,
-        needs_attention,
-        retry_after_ms: (status == "pending").then_some(ASK_AGAIN_MS),
+        needs_attention: false,
+        error_code,
         user_message,
         next,
+        retry_after_ms: None,
+    };
+    match standing(order) {
+        Standing::Success => settled("success", Effects::Charged, None, SUCCESS, &[]),
+        Standing::Cancelled => settled("cancelled", Effects::None, None, CANCELLED, &[]),
+        Standing::Failed(cause) => {
+            let code = cause.code();
+            settled("failed", Effects::None, Some(code), code.sentence(), code.next())
+        }
+        Standing::Pending(effects, needs_attention) => {
+            let code = needs_attention.then_some(Code::OrderNeedsAttention);
+            let asking: &[Next] = &[Next::AskGetOrder];
+            let wait = ask_again(order, asked).min(TOLD_WAIT_MAX);
+            Live {
+                needs_attention,
+                retry_after_ms: u64::try_from(wait.as_millis()).ok(),
+                ..settled(
+                    "pending",
+                    effects,
+                    code,
+                    code.map_or(PENDING, Code::sentence),
+                    code.map_or(asking, Code::next),
+                )
+            }
+        }
     }
 }
 
-/// The answer to a caller of `cancel_order` when nothing stands any more, however that came about.
-pub fn cancelled_reply(order: &Order) -> SavedReply {
-    let paid = order.saga.commit == Commit::Restocked;
-    let user_message = if paid { CANCELLED } else { Code::OrderCancelled.sentence() };
-    let answer = sale_answer(order, "cancelled", Effects::None, false, user_message, &[]);
-    SavedReply { structured: json!(answer), is_error: false }
+/// The longest wait that is told to a caller.
+const TOLD_WAIT_MAX: Duration = Duration::from_secs(60 * 60);
+
+fn sale_answer<'a>(order: &'a Order, live: &Live) -> SaleAnswer<'a> {
+    SaleAnswer {
+        status: live.status,
+        order_id: &order.id,
+        checkout_session_id: &order.session_id,
+        amount: order.amount,
+        effects: live.effects,
+        needs_attention: live.needs_attention,
+        retry_after_ms: live.retry_after_ms,
+        user_message: live.user_message,
+        next: live.next,
+        replayed: false,
+        as_of: None,
+    }
+}
+
+/// The answer to a caller of `cancel_order`: that nothing stands any more, however that came about, or how it stands.
+pub fn cancel_reply(order: &Order, asked: Asked) -> SavedReply {
+    let live = live(order, asked);
+    let live = match standing(order) {
+        Standing::Failed(_) => Live {
+            status: "cancelled",
+            user_message: if order.saga.commit == Commit::Restocked {
+                CANCELLED
+            } else {
+                Code::OrderCancelled.sentence()
+            },
+            next: &[],
+            ..live
+        },
+        Standing::Cancelled | Standing::Success | Standing::Pending(..) => live,
+    };
+    SavedReply { structured: json!(sale_answer(order, &live)), is_error: false }
 }
 
 /// The answer to a caller of `create_order`.
-pub fn sale_reply(order: &Order) -> SavedReply {
-    let answer = |status, effects, needs_attention, user_message, next| {
-        sale_answer(order, status, effects, needs_attention, user_message, next)
-    };
-    let answer = match standing(order) {
-        Standing::Success => answer("success", Effects::Charged, false, SUCCESS, &[]),
-        Standing::Cancelled => answer("cancelled", Effects::None, false, CANCELLED, &[]),
-        Standing::Pending(effects, true) => {
-            let code = Code::OrderNeedsAttention;
-            answer("pending", effects, true, code.sentence(), code.next())
+pub fn sale_reply(order: &Order, asked: Asked) -> SavedReply {
+    match standing(order) {
+        Standing::Failed(cause) => failed_reply(&failure(order, &cause, &order.correlation_id)),
+        Standing::Success | Standing::Cancelled | Standing::Pending(..) => {
+            SavedReply { structured: json!(sale_answer(order, &live(order, asked))), is_error: false }
         }
-        Standing::Pending(effects, false) => answer("pending", effects, false, PENDING, &[Next::AskGetOrder]),
-        Standing::Failed(cause) => return failed_reply(&failure(order, &cause, &order.correlation_id)),
-    };
-    SavedReply { structured: json!(answer), is_error: false }
+    }
+}
+
+/// The order that a saved answer is about; `None` where it names none.
+pub fn order_of(reply: &SavedReply) -> Option<OrderId> {
+    let pointer = if reply.is_error { "/error/order_id" } else { "/order_id" };
+    reply.structured.pointer(pointer).and_then(Value::as_str).map(OrderId::from)
+}
+
+/// Marks an answer as a replay: how its order stood at this time.
+pub fn replayed(mut reply: SavedReply, as_of: jiff::Timestamp) -> SavedReply {
+    let body = if reply.is_error { reply.structured.get_mut("error") } else { Some(&mut reply.structured) };
+    if let Some(Value::Object(body)) = body {
+        body.insert(String::from("replayed"), Value::Bool(true));
+        body.insert(String::from("as_of"), json!(as_of));
+    }
+    reply
 }
 
 /// The error that tells a sale's failure.
@@ -205,6 +303,8 @@ pub fn failed_reply(error: &ToolError) -> SavedReply {
 
 /// The terminal state of a key's idempotency entry for an order that has ended; `None` while it has not.
 pub fn entry_state(key: &EntryKey, order: &Order, now: jiff::Timestamp) -> Option<EntryState> {
+    // What has ended is told without a wait.
+    let asked = Asked { at: now, lease: Duration::ZERO };
     // A parked order's entry stays open (it is never dropped while a person is to look); its answer is read from the order.
     if order.is_open() || order.is_parked() {
         return None;
@@ -213,9 +313,9 @@ pub fn entry_state(key: &EntryKey, order: &Order, now: jiff::Timestamp) -> Optio
     if order.cancel_entry.as_ref() == Some(key)
         && let Standing::Failed(_) | Standing::Cancelled = standing(order)
     {
-        return Some(EntryState::Done { reply: cancelled_reply(order), ended_at: now });
+        return Some(EntryState::Done { reply: cancel_reply(order, asked), ended_at: now });
     }
-    let reply = sale_reply(order);
+    let reply = sale_reply(order, asked);
     Some(match standing(order) {
         Standing::Failed(cause) if cause.code().retryable() => EntryState::FailedClean { ended_at: now },
         Standing::Failed(_) => EntryState::FailedFinal { reply, ended_at: now },
@@ -236,6 +336,8 @@ pub fn told(reply: &SavedReply) -> (CheckoutStatus, Option<Code>) {
     }
     match reply.structured.get("status").and_then(Value::as_str) {
         Some("pending") => (CheckoutStatus::Pending, None),
+        // A replay of a purchase that was taken back since.
+        Some("cancelled") => (CheckoutStatus::Failed, Some(Code::OrderCancelled)),
         _ => (CheckoutStatus::Success, None),
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use smol_str::SmolStr;
 use tokio::time::Instant;
 
-use super::answer::{Standing, failed_reply, sale_reply, standing};
+use super::answer::{Asked, Standing, failed_reply, order_of, replayed, sale_reply, standing};
 use super::driving::{begin_driving, wait};
 use super::entry::{Entry, EntryKey, EntryState, SavedReply};
 use super::idempotency::{Claim, claim, ended};
@@ -64,7 +64,7 @@ async fn attempt(app: &Arc<App>, purchase: &Purchase) -> Result<Option<SavedRepl
     let expected = stored.as_ref().map(|(version, _)| *version);
     match claim(stored.as_ref().map(|(_, entry)| entry), &purchase.parameters, app.now()) {
         Claim::Conflict => Ok(Some(failed_reply(&key_conflict(&purchase.correlation)))),
-        Claim::Replay(reply) => Ok(Some(reply)),
+        Claim::Replay(reply) => replay(app, reply).await.map(Some),
         Claim::Joined(order) => match tell(app, &order, purchase).await? {
             Some(reply) => Ok(Some(reply)),
             None => begin(app, purchase, expected).await,
@@ -196,7 +196,16 @@ fn open_reply(app: &App, order: &Order, purchase: &Purchase) -> SavedReply {
     if is_anothers && ((nothing_known && order.background_rounds == 0) || failed_otherwise(order, purchase)) {
         return failed_reply(&in_progress(app, Some(order), &purchase.correlation));
     }
-    sale_reply(order)
+    sale_reply(order, app.asked())
+}
+
+/// The answer of a key that has been answered for good: what it was told of which order, and how that stands now.
+/// Nothing is begun, sent or changed for it, and the call is not judged anew.
+async fn replay(app: &App, saved: SavedReply) -> Result<SavedReply, JournalError> {
+    let Some(id) = order_of(&saved) else { return Ok(saved) };
+    let asked = app.asked();
+    let reply = app.order(&id).await?.map_or(saved, |(_, order)| sale_reply(&order, asked));
+    Ok(replayed(reply, asked.at))
 }
 
 /// The answer of an order that has ended; a key that joined it is bound to that answer too.
@@ -208,7 +217,7 @@ async fn finished(app: &App, order: &Order, purchase: &Purchase) -> SavedReply {
         // The key still leads to the order, which is answered from all the same.
         tracing::warn!(%error, order = %order.id, "a key was not bound to its order's answer");
     }
-    sale_reply(order)
+    sale_reply(order, app.asked())
 }
 
 async fn bind(app: &App, order: &Order, purchase: &Purchase) -> Result<(), CommitError> {
@@ -282,6 +291,11 @@ impl App {
     reader! {
         /// A workflow.
         workflow, crate::ids::WorkflowId, Workflow, crate::workflow::Workflow
+    }
+
+    /// That an order is asked about now.
+    pub fn asked(&self) -> Asked {
+        Asked { at: self.now(), lease: self.policy().lease }
     }
 
     /// A little before a call's deadline: what is begun to answer then arrives in time.

@@ -7,7 +7,7 @@ use smol_str::SmolStr;
 
 use tokio::time::Instant;
 
-use super::answer::{Standing, cancelled_reply, failed_reply, sale_reply, standing};
+use super::answer::{Standing, cancel_reply, failed_reply, order_of, replayed, standing};
 use super::buy::{in_progress, key_conflict, outcome_unread, record_gone};
 use super::driving::{begin_driving, wait};
 use super::entry::{Entry, EntryKey, EntryState, SavedReply};
@@ -57,7 +57,7 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
     let entry_version = stored.as_ref().map(|(version, _)| *version);
     match claim(stored.as_ref().map(|(_, entry)| entry), &cancellation.parameters, app.now()) {
         Claim::Conflict => return Ok(Some(failed_reply(&key_conflict(&cancellation.correlation)))),
-        Claim::Replay(reply) => return Ok(Some(reply)),
+        Claim::Replay(reply) => return replay(app, reply).await.map(Some),
         Claim::Joined(order) => return tell(app, &order, cancellation).await.map(Some),
         Claim::Free => {}
     }
@@ -72,7 +72,7 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
     match standing(&order) {
         // Nothing stands: there is nothing to take back, and saying so is the answer.
         Standing::Failed(_) | Standing::Cancelled => {
-            keep(app, cancellation, entry_version, cancelled_reply(&order)).await
+            keep(app, cancellation, entry_version, cancel_reply(&order, app.asked())).await
         }
         // A person has it, whatever the sale was told to be.
         Standing::Success if order.is_parked() => {
@@ -217,8 +217,13 @@ async fn tell(app: &Arc<App>, order: &OrderId, cancellation: &Cancellation) -> R
     let Some(order) = wait(app, order, app.answer_by(cancellation.deadline)).await? else {
         return Ok(failed_reply(&record_gone(&cancellation.correlation)));
     };
-    Ok(match standing(&order) {
-        Standing::Failed(_) | Standing::Cancelled => cancelled_reply(&order),
-        Standing::Success | Standing::Pending(..) => sale_reply(&order),
-    })
+    Ok(cancel_reply(&order, app.asked()))
+}
+
+/// The answer of a key that has been answered for good: what it was told of which order, and how that stands now.
+async fn replay(app: &App, saved: SavedReply) -> Result<SavedReply, JournalError> {
+    let Some(id) = order_of(&saved) else { return Ok(saved) };
+    let asked = app.asked();
+    let reply = app.order(&id).await?.map_or(saved, |(_, order)| cancel_reply(&order, asked));
+    Ok(replayed(reply, asked.at))
 }

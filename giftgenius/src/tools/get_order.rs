@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{About, Call, Tool, reply};
 use crate::app::{Annotations, App};
-use crate::checkout::answer::{Standing, standing};
+use crate::checkout::answer::{Live, live};
 use crate::checkout::buy::outcome_unread;
 use crate::checkout::order::Order;
 use crate::error::{Code, Effects, Next, ToolError};
@@ -44,6 +44,9 @@ struct Output {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     error_code: Option<Code>,
+    /// When to ask again, while it is pending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
     /// One plain sentence for the person.
     user_message: &'static str,
     /// What can be done.
@@ -66,37 +69,16 @@ async fn get(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
     let id = OrderId::from(input.order_id);
     let found = app.order(&id).await.map_err(|error| outcome_unread(&error, &call.correlation))?;
     match found {
-        Some((_, order)) if order.user == call.user => Ok(describe(&order)),
+        Some((_, order)) if order.user == call.user => Ok(describe(&app, &order)),
         _ => {
             Err(ToolError::unknown_id(Code::OrderNotFound, "/order_id", id.as_str(), "create_order", &call.correlation))
         }
     }
 }
 
-fn describe(order: &Order) -> Output {
-    let (status, effects, needs_attention, error_code, user_message, next): (_, _, _, _, _, &'static [Next]) =
-        match standing(order) {
-            Standing::Success => ("success", Effects::Charged, false, None, "Your order is paid.", &[]),
-            Standing::Cancelled => {
-                ("cancelled", Effects::None, false, None, "The order was cancelled and your money was given back.", &[])
-            }
-            Standing::Failed(cause) => {
-                let code = cause.code();
-                ("failed", Effects::None, false, Some(code), code.sentence(), code.next())
-            }
-            Standing::Pending(effects, true) => {
-                let code = Code::OrderNeedsAttention;
-                ("pending", effects, true, Some(code), code.sentence(), code.next())
-            }
-            Standing::Pending(effects, false) => (
-                "pending",
-                effects,
-                false,
-                None,
-                "Your payment is still being confirmed; do not pay again.",
-                &[Next::AskGetOrder],
-            ),
-        };
+fn describe(app: &App, order: &Order) -> Output {
+    let Live { status, effects, needs_attention, error_code, user_message, next, retry_after_ms } =
+        live(order, app.asked());
     Output {
         order_id: order.id.clone(),
         checkout_session_id: order.session_id.clone(),
@@ -105,6 +87,7 @@ fn describe(order: &Order) -> Output {
         needs_attention,
         amount: order.amount,
         error_code,
+        retry_after_ms,
         user_message,
         next,
     }

@@ -1,5 +1,5 @@
 //! What is read of an event: its id, what kind of thing happened, and under which merchant reference. The rest of it is
-//! never looked at.
+//! never looked at, and of a kind that is no concern of a checkout not even the reference.
 
 use serde::{Deserialize, Serialize};
 
@@ -40,11 +40,37 @@ pub struct Event {
     pub reference: OrderId,
 }
 
-impl Event {
-    /// Reads a body; `None` if it is none that the provider would send.
-    pub fn read(body: &[u8]) -> Option<Self> {
-        let event: Self = serde_json::from_slice(body).ok()?;
-        (is_name(event.id.as_str()) && is_name(event.reference.as_str())).then_some(event)
+/// A body as it was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Body {
+    /// Something happened to a charge.
+    OfACharge(Event),
+    /// An event of a kind that this server does not act on. Providers send every kind to every address, and switch an
+    /// address off that goes on refusing them.
+    OfNoConcern(EventId),
+    /// Nothing that the provider would send.
+    Malformed,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    id: EventId,
+    #[serde(rename = "type")]
+    kind: EventType,
+}
+
+impl Body {
+    /// Reads a body.
+    pub fn read(body: &[u8]) -> Self {
+        match serde_json::from_slice::<Head>(body) {
+            Ok(Head { id, .. }) if !is_name(id.as_str()) => Self::Malformed,
+            Ok(Head { id, kind: EventType::Other }) => Self::OfNoConcern(id),
+            Ok(_) => match serde_json::from_slice::<Event>(body) {
+                Ok(event) if is_name(event.reference.as_str()) => Self::OfACharge(event),
+                Ok(_) | Err(_) => Self::Malformed,
+            },
+            Err(_) => Self::Malformed,
+        }
     }
 }
 
@@ -59,11 +85,23 @@ mod tests {
     #[test]
     fn an_event_is_read_as_far_as_it_counts() {
         let body = br#"{"id":"evt_1","type":"charge.captured","reference":"ord_1","amount":4200,"card_number":"4242"}"#;
-        let event = Event::read(body).unwrap();
+        let Body::OfACharge(event) = Body::read(body) else { panic!("it is one") };
         assert_eq!((event.id.as_str(), event.kind), ("evt_1", EventType::ChargeCaptured));
         assert_eq!(event.reference.as_str(), "ord_1");
-        let other = Event::read(br#"{"id":"evt_2","type":"payout.paid","reference":"po_1"}"#).unwrap();
-        assert_eq!(other.kind, EventType::Other);
+    }
+
+    #[test]
+    fn what_is_of_no_concern_needs_an_id_and_a_type_only() {
+        for body in [
+            r#"{"id":"evt_1","type":"payout.paid","reference":"po_1"}"#,
+            r#"{"id":"evt_1","type":"payout.paid","created":1767225600,"object":"po_1","amount":999,"currency":"EUR"}"#,
+            r#"{"id":"evt_1","type":"ping","created":1767225600}"#,
+            r#"{"id":"evt_1","type":"customer.updated","reference":null}"#,
+            r#"{"id":"evt_1","type":"customer.updated","reference":{"id":7}}"#,
+            r#"{"id":"evt_1","type":"payout.paid","reference":""}"#,
+        ] {
+            assert_eq!(Body::read(body.as_bytes()), Body::OfNoConcern("evt_1".into()), "{body}");
+        }
     }
 
     #[test]
@@ -74,15 +112,18 @@ mod tests {
             "[]",
             "{",
             r#"{"type":"charge.captured","reference":"ord_1"}"#,
+            r#"{"type":"ping"}"#,
             r#"{"id":"evt_1","reference":"ord_1"}"#,
+            r#"{"id":"evt_1"}"#,
             r#"{"id":"evt_1","type":"charge.captured"}"#,
             r#"{"id":"","type":"charge.captured","reference":"ord_1"}"#,
+            r#"{"id":"","type":"ping"}"#,
             r#"{"id":"evt_1","type":"charge.captured","reference":"ord 1\n"}"#,
             r#"{"id":1,"type":"charge.captured","reference":"ord_1"}"#,
             &long,
         ] {
-            assert_eq!(Event::read(body.as_bytes()), None, "{body}");
+            assert_eq!(Body::read(body.as_bytes()), Body::Malformed, "{body}");
         }
-        assert_eq!(Event::read(b"\xff"), None);
+        assert_eq!(Body::read(b"\xff"), Body::Malformed);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::event::{Event, EventType};
+use super::event::{Body, Event, EventType};
 use super::record::{SeenEvent, UnknownPayment};
 use super::signature::SignatureError;
 use crate::app::App;
@@ -16,7 +16,7 @@ use crate::checkout::driving::begin_driving;
 use crate::checkout::order::Order;
 use crate::checkout::recovery::take_over;
 use crate::checkout::saga::Held;
-use crate::ids::{CorrelationId, OrderId};
+use crate::ids::{CorrelationId, EventId, OrderId};
 use crate::journal::{Batch, CommitError, JournalError, Key, Record, Version};
 use crate::money::Money;
 use crate::operations::parked::call_to_a_payment;
@@ -76,8 +76,8 @@ impl App {
     /// Takes one delivery of the payment provider's in, with the signature header it came with. What was begun goes on if
     /// the future is dropped.
     pub async fn payment_webhook(self: &Arc<Self>, signature: Option<&str>, body: &[u8]) -> Answer {
-        let answer = |answer, event| {
-            log(self, answer, event);
+        let answer = |answer, event: Option<&Event>| {
+            log(self, answer, event.map(|event| (&event.id, event.kind, Some(&event.reference))));
             answer
         };
         let Some(secret) = self.webhook_secret() else { return Answer::NotSetUp };
@@ -86,10 +86,14 @@ impl App {
             return answer(Answer::Refused(error), None);
         }
         self.caller().heard_event();
-        let Some(event) = Event::read(body) else { return answer(Answer::Malformed, None) };
-        if event.kind == EventType::Other {
-            return answer(Answer::Ignored, Some(&event));
-        }
+        let event = match Body::read(body) {
+            Body::OfACharge(event) => event,
+            Body::OfNoConcern(id) => {
+                log(self, Answer::Ignored, Some((&id, EventType::Other, None)));
+                return Answer::Ignored;
+            }
+            Body::Malformed => return answer(Answer::Malformed, None),
+        };
         let (told, taken) = oneshot::channel();
         let (app, of_task) = (Arc::clone(self), event.clone());
         let work = async move {
@@ -109,7 +113,7 @@ impl App {
 }
 
 /// One line an event; nothing of what was refused but that it was.
-fn log(app: &App, answer: Answer, event: Option<&Event>) {
+fn log(app: &App, answer: Answer, event: Option<(&EventId, EventType, Option<&OrderId>)>) {
     let status = answer.status();
     let level = match status {
         WebhookStatus::Accepted | WebhookStatus::Duplicate | WebhookStatus::Ignored => Level::Info,
@@ -120,9 +124,9 @@ fn log(app: &App, answer: Answer, event: Option<&Event>) {
         event: status.event().into(),
         level,
         status,
-        event_id: event.map(|event| event.id.clone()),
-        kind: event.map(|event| event.kind),
-        order_id: event.map(|event| event.reference.clone()),
+        event_id: event.map(|(id, ..)| id.clone()),
+        kind: event.map(|(_, kind, _)| kind),
+        order_id: event.and_then(|(.., reference)| reference.cloned()),
         time: app.now(),
     }));
 }

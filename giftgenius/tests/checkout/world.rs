@@ -228,6 +228,16 @@ pub(crate) fn text(reply: &ToolReply, pointer: &str) -> String {
 }
 
 /// `success`, `pending` and so on, or the error's code.
+/// What a replay says, apart from that it is one and when it was true.
+pub(crate) fn replayed(reply: &ToolReply) -> Value {
+    let mut said = reply.structured.clone();
+    let body = if reply.is_error { said.get_mut("error") } else { Some(&mut said) };
+    let fields = body.and_then(Value::as_object_mut).expect("an answer is an object");
+    assert_eq!(fields.remove("replayed"), Some(Value::Bool(true)));
+    assert!(fields.remove("as_of").is_some_and(|at| at.is_string()));
+    said
+}
+
 pub(crate) fn said(reply: &ToolReply) -> String {
     text(reply, if reply.is_error { "/error/code" } else { "/status" })
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use giftgenius::app::ToolCall;
-use giftgenius::checkout::answer::sale_reply;
+use giftgenius::checkout::answer::{Asked, sale_reply};
 use giftgenius::checkout::entry::{Entry, EntryKey, EntryState};
 use giftgenius::checkout::idempotency::canonical_hash;
 use giftgenius::checkout::session::SessionState;
@@ -179,7 +180,8 @@ fn save_clean_failures(mut batch: Batch) -> Batch {
         if let Record::Entry(entry) = &*write.record
             && let EntryState::FailedClean { ended_at } = entry.state
         {
-            let state = EntryState::FailedFinal { reply: sale_reply(&order), ended_at };
+            let asked = Asked { at: ended_at, lease: Duration::ZERO };
+            let state = EntryState::FailedFinal { reply: sale_reply(&order, asked), ended_at };
             write.record = Arc::new(Record::Entry(Entry { state, ..entry.clone() }));
         }
     }

@@ -135,6 +135,8 @@ pub static ALL: &[&Defect] = &[
     &told::RETRYABLE_ALWAYS_FALSE,
     &told::OPAQUE_ERROR,
     &told::CORRELATION_ID_OF_ANOTHER_CALL,
+    &told::REPLAY_THAT_IS_FROZEN,
+    &told::REPLAY_OF_TODAYS_PRICE,
     &messages::ONLY_THE_FIRST_VIOLATION_TOLD,
     &messages::WRONG_FIELD_NAMED,
     &messages::EXAMPLE_INVALID,

@@ -96,6 +96,47 @@ pub static CORRELATION_ID_OF_ANOTHER_CALL: Defect = Defect {
     },
 };
 
+/// See `about`.
+pub static REPLAY_THAT_IS_FROZEN: Defect = Defect {
+    id: "replay_that_is_frozen",
+    about: "an answer is saved whole and repeated for ever: paid and on its way, although the order was taken back",
+    caught_by: "same-answer",
+    hunted_on: &[on("duplicates/the_first_key_after_the_cancellation")],
+    wiring: || {
+        each_life(|wired| {
+            wired.answering(|call, reply| {
+                if call.name == "create_order" && is_replay(&reply.structured) && !reply.is_error {
+                    reply.structured["status"] = json!("success");
+                    reply.structured["effects"] = json!("charged");
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static REPLAY_OF_TODAYS_PRICE: Defect = Defect {
+    id: "replay_of_todays_price",
+    about: "a repeated answer is put together from the catalog of today: its amount is not the one that was paid",
+    caught_by: "same-answer",
+    hunted_on: &[on("duplicates/the_first_key_after_the_cancellation")],
+    wiring: || {
+        each_life(|wired| {
+            wired.answering(|_, reply| {
+                if is_replay(&reply.structured)
+                    && let Some(amount) = reply.structured.pointer_mut("/amount/minor_units")
+                {
+                    *amount = json!(amount.as_i64().unwrap_or_default() + 100);
+                }
+            })
+        })
+    },
+};
+
+fn is_replay(structured: &Value) -> bool {
+    structured.get("replayed").is_some_and(|replayed| *replayed == json!(true))
+}
+
 fn retryable(structured: &mut Value, value: bool) {
     if let Some(error) = structured.get_mut("error") {
         error["retryable"] = json!(value);

@@ -6,6 +6,7 @@
 //! [`evidence`] is what they are shown, [`told`] how an answer about a sale is read, [`settlement`] whether a charge's
 //! fate is known.
 
+mod acts;
 pub mod alert_fits;
 pub mod all_or_nothing;
 pub mod amount_agreed;

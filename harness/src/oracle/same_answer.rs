@@ -1,11 +1,13 @@
-//! `same-answer`: the same key and parameters give the saved answer and do nothing.
+//! `same-answer`: the same key and parameters give the answer that was given, brought up to date, and do nothing.
 
 use giftgenius::error::Code;
 use serde_json::Value;
 
+use super::acts::shown_an_act;
 use super::evidence::{CallView, Evidence};
 use super::json::same_parameters;
 use super::keyed::{acted, finished, is_remembered, keyed_calls, sent_for, share_a_key};
+use super::told::ToldStatus;
 use super::{Findings, Oracle, Verdict};
 use crate::trace::HostReply;
 
@@ -13,10 +15,15 @@ use crate::trace::HostReply;
 pub static SAME_ANSWER: Oracle = Oracle {
     id: "same-answer",
     rule: "Once a call has been answered for good, a later one with the same key and parameters gets the same answer \
-           and causes nothing.",
+           and causes nothing. Order, session, amount and the order's correlation id never change; how the order \
+           stands is told as it is now, and changes only for a reason that shows.",
     explanation: "A platform that repeats a call after a time-out, and a model that calls twice, must be told what \
                   was told before: a second opinion is a second purchase. A success and a failure for good are \
-                  saved; `pending` and retryable errors are not. Only the correlation id of an error may differ.",
+                  saved; `pending` and retryable errors are not. A changed status is explained by a cancel_order \
+                  that was accepted since, or by something that the provider did and the system was shown (a look-up \
+                  that was answered, an event that was taken in). A replay that repeats what another answer has \
+                  overtaken is a breach as well. Where no order exists the whole answer is the same, but for the \
+                  correlation id of an error.",
     requirements: &["F4", "F5"],
     check,
 };
@@ -50,16 +57,27 @@ fn compare(evidence: &Evidence<'_>, saved: &CallView<'_>, later: &CallView<'_>, 
     let key = later.started.key.as_deref().unwrap_or_default();
     let ends = [saved.end, later.end].into_iter().flatten().map(|(event, _)| event);
     if let (Some(first), Some(second)) = (saved.reply, later.reply)
-        && !same(first, second)
         && !store_failed(later)
     {
-        let message = format!(
-            "{} with key {key} was answered {} and, repeated with the same parameters, {}",
-            later.started.tool,
-            brief(saved),
-            brief(later)
-        );
-        findings.add(message, ends.clone());
+        if let Some(difference) = difference(evidence, saved, later, first, second) {
+            let message = format!(
+                "{} with key {key} was answered {} and, repeated with the same parameters, {}{difference}",
+                later.started.tool,
+                brief(saved),
+                brief(later)
+            );
+            findings.add(message, ends.clone());
+        } else if let Some(overtaking) = overtaking(evidence, saved, later) {
+            let message = format!(
+                "{} with key {key} repeated {}, although {} had told {} since",
+                later.started.tool,
+                brief(later),
+                overtaking.started.tool,
+                brief(overtaking)
+            );
+            let shows = [overtaking.end, later.end].into_iter().flatten().map(|(event, _)| event);
+            findings.add(message, shows);
+        }
     }
     if acted(evidence, later) {
         let requests = evidence
@@ -94,27 +112,107 @@ fn brief(call: &CallView<'_>) -> String {
     }
 }
 
-/// Whether two answers are one. A repetition that the host itself gave up, or that got no answer, tells nothing.
-fn same(first: &HostReply, second: &HostReply) -> bool {
-    match (first, second) {
+/// What differs between an answer and its repetition that may not. A repetition that the host itself gave up, or that got
+/// no answer, tells nothing.
+fn difference(
+    evidence: &Evidence<'_>,
+    saved: &CallView<'_>,
+    later: &CallView<'_>,
+    first: &HostReply,
+    second: &HostReply,
+) -> Option<&'static str> {
+    let (first, second) = match (first, second) {
         (
             HostReply::Tool { structured: first, is_error: first_error },
             HostReply::Tool { structured: second, is_error: second_error },
-        ) => first_error == second_error && same_but_correlation(first, second),
-        (_, HostReply::Cancelled | HostReply::Broken | HostReply::NoAnswer) => true,
+        ) => ((&**first, *first_error), (&**second, *second_error)),
+        (_, HostReply::Cancelled | HostReply::Broken | HostReply::NoAnswer) => return None,
         (HostReply::Protocol { .. } | HostReply::Cancelled | HostReply::Broken | HostReply::NoAnswer, _)
-        | (HostReply::Tool { .. }, HostReply::Protocol { .. }) => false,
+        | (HostReply::Tool { .. }, HostReply::Protocol { .. }) => return Some(""),
+    };
+    let order = |call: &CallView<'_>| call.told.as_ref().and_then(|told| told.order_id.map(str::to_owned));
+    let (Some(one), Some(other)) = (order(saved), order(later)) else {
+        return (first.1 != second.1 || !same_but(&["correlation_id"], body(first), body(second))).then_some("");
+    };
+    if one != other {
+        return Some("");
     }
+    if FROZEN.iter().any(|field| differs(body(first).get(field), body(second).get(field))) {
+        return Some(": what never changes was told otherwise");
+    }
+    let same_status = first.1 == second.1 && status(saved) == status(later);
+    if same_status && same_but(&LIVE_DETAILS, body(first), body(second)) {
+        return None;
+    }
+    if is_explained(evidence, saved, later) { None } else { Some(": nothing that shows explains the change") }
 }
 
-fn same_but_correlation(first: &Value, second: &Value) -> bool {
-    let (Some(Value::Object(first_error)), Some(Value::Object(second_error))) =
-        (first.get("error"), second.get("error"))
-    else {
-        return first == second;
-    };
-    first_error.len() == second_error.len()
-        && first_error.iter().all(|(name, value)| name == "correlation_id" || second_error.get(name) == Some(value))
+/// What a repetition never changes. What only one of the two answers has is not compared: an error names no amount.
+const FROZEN: [&str; 4] = ["order_id", "checkout_session_id", "amount", "correlation_id"];
+
+/// What marks a replay, and what may be told anew while the status stays.
+const LIVE_DETAILS: [&str; 4] = ["replayed", "as_of", "refunded", "retry_after_ms"];
+
+fn differs(first: Option<&Value>, second: Option<&Value>) -> bool {
+    matches!((first, second), (Some(first), Some(second)) if first != second)
+}
+
+/// The object in which an answer says it.
+fn body((structured, is_error): (&Value, bool)) -> &Value {
+    if is_error { structured.get("error").unwrap_or(&Value::Null) } else { structured }
+}
+
+/// Whether two objects say the same, but for these fields.
+fn same_but(ignored: &[&str], first: &Value, second: &Value) -> bool {
+    let (Value::Object(first), Value::Object(second)) = (first, second) else { return first == second };
+    let counted = |name: &str| !ignored.contains(&name);
+    let count = |fields: &serde_json::Map<String, Value>| fields.keys().filter(|name| counted(name)).count();
+    count(first) == count(second)
+        && first.iter().filter(|(name, _)| counted(name)).all(|(name, value)| second.get(name) == Some(value))
+}
+
+fn status(call: &CallView<'_>) -> Option<ToldStatus> {
+    call.told.as_ref().map(|told| told.status)
+}
+
+/// Whether something that the system was shown between the two answers may have changed how the order stands.
+fn is_explained(evidence: &Evidence<'_>, saved: &CallView<'_>, later: &CallView<'_>) -> bool {
+    let (Some((from, _)), Some((to, _)), Some(order)) = (saved.end, later.end, later.order) else { return true };
+    let order = &evidence.orders[order];
+    order.cancelled_from.is_some_and(|at| at < to) || shown_an_act(evidence, order, from, to)
+}
+
+/// The latest answer about the order that had ended before a replay began, and that the replay contradicts although
+/// nothing was shown to the system since.
+fn overtaking<'e, 'a>(
+    evidence: &'e Evidence<'a>,
+    saved: &CallView<'_>,
+    later: &CallView<'_>,
+) -> Option<&'e CallView<'a>> {
+    let order = later.order?;
+    let replayed = stands(later)?;
+    let latest = evidence
+        .calls
+        .iter()
+        .filter(|call| call.order == Some(order) && call.start_event != saved.start_event)
+        .filter(|call| call.end.is_some_and(|(end, _)| end < later.start_event) && stands(call).is_some())
+        .max_by_key(|call| call.end)?;
+    let before = stands(latest)?;
+    // What was told dead is never paid again, whatever happened since.
+    let contradicts = before != replayed && (!before || !is_explained(evidence, latest, later));
+    contradicts.then_some(latest)
+}
+
+/// Whether an answer says that the sale stands, or that nothing does; `None` where it leaves that open.
+fn stands(call: &CallView<'_>) -> Option<bool> {
+    let told = call.told.as_ref()?;
+    let is_of_a_sale = call.is("create_order") || call.is("cancel_order") || call.is("get_order");
+    match told.status {
+        ToldStatus::Success => Some(true),
+        ToldStatus::Cancelled => Some(false),
+        ToldStatus::Failed if is_of_a_sale && told.effects == Some("none") => Some(false),
+        ToldStatus::Failed | ToldStatus::Pending => None,
+    }
 }
 
 #[cfg(test)]
@@ -123,7 +221,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::oracle::testing::{Run, order_arguments, success};
+    use crate::oracle::testing::{Run, order_answer, order_arguments, success};
     use crate::provider::operations::{CHARGE, RESERVE};
 
     #[test]
@@ -179,15 +277,81 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_for_good_is_replayed_but_for_its_correlation_id() {
-        let mut run = Run::new();
-        run.session("cs_1");
-        for order in ["ord_1", "ord_1", "ord_2"] {
-            run.kept(&SAME_ANSWER);
+    fn a_failure_for_good_is_replayed_with_the_orders_correlation_id() {
+        let declined = |run: &Run, order| run.error(Code::PaymentDeclined, Some((order, Effects::None)));
+        let told = |answers: &dyn Fn(&Run, Value) -> [Value; 2]| {
+            let mut run = Run::new();
+            run.session("cs_1");
             let call = run.create_order("cs_1", "k1");
-            run.fail_with(call, Code::PaymentDeclined, Some((order, Effects::None)));
-        }
-        run.broken(&SAME_ANSWER);
+            let error = declined(&run, "ord_1");
+            let [first, second] = answers(&run, error);
+            run.fail(call, first);
+            let call = run.create_order("cs_1", "k1");
+            run.fail(call, second);
+            run
+        };
+        told(&|_, error| [error.clone(), error]).kept(&SAME_ANSWER);
+        told(&|_, error| {
+            let mut replay = error.clone();
+            replay["error"]["replayed"] = json!(true);
+            replay["error"]["as_of"] = json!("2026-01-01T00:00:00Z");
+            [error, replay]
+        })
+        .kept(&SAME_ANSWER);
+        told(&|run, error| [error, declined(run, "ord_2")]).broken(&SAME_ANSWER);
+        let mut run = told(&|_, error| {
+            let mut other = error.clone();
+            other["error"]["correlation_id"] = json!("step-9.9");
+            [error, other]
+        });
+        assert!(run.broken(&SAME_ANSWER).contains("what never changes"));
+    }
+
+    /// A sale that was told paid, and taken back.
+    fn taken_back() -> Run {
+        let mut run = Run::sale();
+        let call = run.call("cancel_order", json!({"order_id": "ord_1", "idempotency_key": "c1"}));
+        run.answer(call, order_answer("ord_1", "cancelled"));
+        run
+    }
+
+    fn cancelled() -> Value {
+        let mut answer = success("cs_1", "ord_1");
+        answer["status"] = json!("cancelled");
+        answer["effects"] = json!("none");
+        answer["replayed"] = json!(true);
+        answer
+    }
+
+    #[test]
+    fn a_replay_says_how_the_order_stands_now() {
+        let mut run = taken_back();
+        let call = run.create_order("cs_1", "k1");
+        run.answer(call, cancelled());
+        run.kept(&SAME_ANSWER);
+
+        let mut run = taken_back();
+        let call = run.create_order("cs_1", "k1");
+        run.tell_success(call, "cs_1", "ord_1");
+        assert!(run.broken(&SAME_ANSWER).contains("although cancel_order had told `cancelled`"));
+    }
+
+    #[test]
+    fn a_changed_status_has_a_reason_that_shows() {
+        let mut run = Run::sale();
+        let call = run.create_order("cs_1", "k1");
+        run.answer(call, cancelled());
+        assert!(run.broken(&SAME_ANSWER).contains("nothing that shows explains"));
+    }
+
+    #[test]
+    fn a_replay_never_changes_the_amount() {
+        let mut run = taken_back();
+        let call = run.create_order("cs_1", "k1");
+        let mut answer = cancelled();
+        answer["amount"]["minor_units"] = json!(4300);
+        run.answer(call, answer);
+        assert!(run.broken(&SAME_ANSWER).contains("what never changes"));
     }
 
     #[test]

@@ -82,10 +82,7 @@ fn goes_back(
     let cancelled = order.cancelled_from.is_some_and(|from| from < end);
     let before = |first: Option<(usize, ToldStatus)>| first.filter(|(at, _)| *at < call.start_event);
     let earlier = match told.status {
-        ToldStatus::Success => {
-            // A saved `success` of create_order is replayed as it was.
-            if call.is("create_order") && cancelled { None } else { before(first.dead) }
-        }
+        ToldStatus::Success => before(first.dead),
         ToldStatus::Pending | ToldStatus::Failed | ToldStatus::Cancelled if !cancelled => before(first.paid),
         ToldStatus::Failed if !told.is_error => before(first.paid),
         ToldStatus::Pending | ToldStatus::Failed | ToldStatus::Cancelled => None,
@@ -222,10 +219,12 @@ mod tests {
     fn an_accepted_cancel_leads_from_paid_to_cancelled() {
         let mut run = cancelled();
         run.get_order("ord_1", "cancelled");
-        let call = run.create_order("cs_1", "k1");
-        run.tell_success(call, "cs_1", "ord_1");
         run.kept(&TOLD_MONOTONE);
         run.get_order("ord_1", "success");
+        run.broken(&TOLD_MONOTONE);
+        let mut run = cancelled();
+        let call = run.create_order("cs_1", "k1");
+        run.tell_success(call, "cs_1", "ord_1");
         run.broken(&TOLD_MONOTONE);
     }
 

@@ -2,10 +2,10 @@
 
 use giftgenius::error::Code;
 use giftgenius::policy::PaymentProfile;
-use giftgenius::step_log::{AlertKind, StepStatus};
+use giftgenius::step_log::{AlertKind, CheckoutStatus, StepStatus};
 use serde_json::json;
 
-use super::testing::{Run, order_answer};
+use super::testing::{Run, order_answer, success};
 use super::{ALL, by_id};
 use crate::fault::{Circumstance, Fault};
 use crate::provider::ledger::EffectKind;
@@ -209,7 +209,12 @@ fn a_paid_order_that_is_cancelled() {
     }
     run.get_order("ord_1", "cancelled");
     let call = run.create_order("cs_1", "k1");
-    run.tell_success(call, "cs_1", "ord_1");
+    run.result("cs_1", CheckoutStatus::Failed, Some(Code::OrderCancelled));
+    run.step("create_order", StepStatus::Success, None);
+    let mut replay = success("cs_1", "ord_1");
+    replay["status"] = json!("cancelled");
+    replay["effects"] = json!("none");
+    run.answer(call, replay);
     run.rest.orders.clear();
     run.at_rest("ord_1", "cancelled", "none");
     run.kept_by_all();

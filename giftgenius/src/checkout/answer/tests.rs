@@ -7,6 +7,8 @@ use crate::checkout::state::tests::reachable;
 use crate::money::Currency;
 use crate::policy::PaymentProfile::{Keyless, KeylessNoCancel, Stripe};
 
+const ASKED: Asked = Asked { at: jiff::Timestamp::UNIX_EPOCH, lease: Duration::ZERO };
+
 fn key(tool: &str) -> EntryKey {
     EntryKey { user: "ann".into(), tool: tool.to_owned().into(), key: "key-0001".into() }
 }
@@ -48,7 +50,7 @@ fn field<'a>(reply: &'a SavedReply, pointer: &str) -> &'a str {
 #[test]
 fn a_sale_is_told_as_exactly_one_thing_and_it_is_true() {
     for order in everywhere() {
-        let reply = sale_reply(&order);
+        let reply = sale_reply(&order, ASKED);
         let saga = &order.saga;
         // The last when nobody could find out whether a late copy stands beside the charge.
         let stands = matches!(saga.charge, Charge::Captured { .. } | Charge::Stuck { captured: true });
@@ -82,7 +84,7 @@ fn a_sale_is_told_as_exactly_one_thing_and_it_is_true() {
 fn charged_is_told_only_where_a_charge_is_known_to_stand() {
     for order in everywhere() {
         let saga = &order.saga;
-        if field(&sale_reply(&order), "/effects") == "charged" {
+        if field(&sale_reply(&order, ASKED), "/effects") == "charged" {
             assert!(matches!(saga.charge, Charge::Captured { .. } | Charge::Stuck { captured: true }), "{saga:?}");
         }
     }
@@ -93,7 +95,7 @@ fn a_keys_entry_ends_with_the_order_but_never_with_a_parked_one() {
     let now = jiff::Timestamp::UNIX_EPOCH;
     for order in everywhere() {
         let state = entry_state(&order.entry, &order, now);
-        let reply = sale_reply(&order);
+        let reply = sale_reply(&order, ASKED);
         match (&order.saga.ending, state) {
             (None | Some(Ending::Parked { .. }), None) => {}
             (Some(Ending::Paid), Some(EntryState::Done { reply: saved, .. })) => assert_eq!(saved, reply),
@@ -123,7 +125,7 @@ fn the_key_that_took_an_order_back_is_answered_that_it_is_cancelled() {
             panic!("{:?}", order.saga)
         };
         assert_eq!((reply.is_error, field(&reply, "/status"), field(&reply, "/effects")), (false, "cancelled", "none"));
-        assert_eq!(reply, cancelled_reply(&order));
+        assert_eq!(reply, cancel_reply(&order, ASKED));
     }
 }
 
@@ -133,5 +135,37 @@ fn why_a_card_was_declined_is_told_where_it_helps_and_kept_where_it_must_be() {
     assert_eq!(message("expired_card"), "the card was declined (expired_card); nothing is charged");
     for kept in ["stolen_card", "fraudulent", "anything_else"] {
         assert_eq!(message(kept), "the card was declined; nothing is charged");
+    }
+}
+
+#[test]
+fn a_replay_says_so_and_when_it_was_true() {
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    let mut told = 0;
+    for order in everywhere() {
+        let reply = sale_reply(&order, ASKED);
+        assert_eq!(order_of(&reply), Some(order.id.clone()));
+        let marked = replayed(reply.clone(), at);
+        let body = |reply: &SavedReply| reply.structured.get("error").unwrap_or(&reply.structured).clone();
+        let (mut with, without) = (body(&marked), body(&reply));
+        let fields = with.as_object_mut().unwrap();
+        assert_eq!(fields.remove("replayed"), Some(json!(true)));
+        assert_eq!(fields.remove("as_of"), Some(json!("1970-01-01T00:00:00Z")));
+        assert_eq!(with, without);
+        told += u32::from(!reply.is_error);
+    }
+    assert!(told > 0);
+}
+
+#[test]
+fn a_pending_order_is_asked_about_when_its_next_round_is_due() {
+    let lease = Duration::from_secs(30);
+    let asked = Asked { at: jiff::Timestamp::UNIX_EPOCH, lease };
+    for (covered_ms, told_ms) in
+        [(30_000, 5_000), (0, 5_000), (34_000, 5_000), (149_500, 120_000), (9_000_000, 3_600_000)]
+    {
+        let mut order = order(Saga::new());
+        order.lease_until = crate::time::add(asked.at, Duration::from_millis(covered_ms));
+        assert_eq!(live(&order, asked).retry_after_ms, Some(told_ms), "{covered_ms}");
     }
 }
