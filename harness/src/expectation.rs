@@ -61,14 +61,12 @@ pub fn unmet(scenario: &Scenario, record: &Record, rest: &Rest) -> Vec<String> {
             unmet.push(format!("effects of {kind} standing at rest: {expected} expected, {stands} found"));
         }
     }
-    if rest.parked.len() != scenario.expect.parked as usize {
+    if let Some(expected) = scenario.expect.parked
+        && rest.parked.len() != expected as usize
+    {
         let notes: Vec<_> = rest.parked.iter().map(|order| format!("{} ({})", order.order_id, order.note)).collect();
         let list = if notes.is_empty() { String::new() } else { format!(": {}", notes.join("; ")) };
-        unmet.push(format!(
-            "orders parked at rest: {} expected, {} found{list}",
-            scenario.expect.parked,
-            rest.parked.len()
-        ));
+        unmet.push(format!("orders parked at rest: {expected} expected, {} found{list}", rest.parked.len()));
     }
     unmet
 }
@@ -333,6 +331,7 @@ mod tests {
             ["orders parked at rest: 0 expected, 1 found: ord_1 (a charge stands)"]
         );
         assert_eq!(unmet(&scenario("", "parked = 1"), &record, &rest), Vec::<String>::new());
+        assert_eq!(unmet(&scenario("", "parked = \"any\""), &record, &rest), Vec::<String>::new());
         assert_eq!(
             unmet(&scenario("", "parked = 1"), &record, &Rest::default()),
             ["orders parked at rest: 1 expected, 0 found"]

@@ -58,30 +58,36 @@ fn an_interrupted_run_says_how_far_it_came_and_leaves_nothing_behind() {
 #[cfg(target_os = "linux")]
 #[test]
 fn an_interrupted_exploration_still_writes_its_report() {
-    let few = format!("{GOOD}\n[explore]\nfaults = [\"refuse\", \"busy\", \"crash\"]\n");
-    let folder = folder(&[("scenarios/a/sale.toml", few.as_bytes())]);
-    let child = command(folder.path(), &["explore", "a/sale", "--depth", "6"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary runs");
-    // The kernel says which signals a process has a handler for.
-    let status = format!("/proc/{}/status", child.id());
-    until("a handler for Ctrl-C", || {
-        let status = fs::read_to_string(&status).expect("the process runs");
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a mask of signals");
-        u64::from_str_radix(caught.trim(), 16).expect("a mask") & 0b10 != 0
-    });
-    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
-    assert!(sent.success());
-    let output = child.wait_with_output().expect("it ended");
-    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stdout));
-    assert!(text(&output.stdout).contains("interrupted: the rest was not tried"), "{}", text(&output.stdout));
-    assert!(text(&output.stderr).contains("stopping; what was done until now will be reported"));
-    let out = folder.path().join("target/misrule");
-    assert_eq!(entries(&out), ["exploration.json", "exploration.md", "exploration.xml", "failures"]);
-    let report = fs::read_to_string(out.join("exploration.json")).expect("a report");
-    assert!(report.contains("\"ending\": \"interrupted\""));
+    for (signal, number) in [("-INT", 2), ("-TERM", 15)] {
+        let few = format!("{GOOD}\n[explore]\nfaults = [\"refuse\", \"busy\", \"crash\"]\n");
+        let folder = folder(&[("scenarios/a/sale.toml", few.as_bytes())]);
+        let child = command(folder.path(), &["explore", "--all", "--depth", "6"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        // The kernel says which signals a process has a handler for.
+        let status = format!("/proc/{}/status", child.id());
+        until("a handler for the signal", || {
+            let status = fs::read_to_string(&status).expect("the process runs");
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a mask of signals");
+            u64::from_str_radix(caught.trim(), 16).expect("a mask") & (1 << (number - 1)) != 0
+        });
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
+        assert!(sent.success());
+        let output = child.wait_with_output().expect("it ended");
+        assert_eq!(output.status.code(), Some(130), "{signal}: {}", text(&output.stdout));
+        assert!(
+            text(&output.stdout).contains("; interrupted: 2 of 2 not tried to the end"),
+            "{}",
+            text(&output.stdout)
+        );
+        assert!(text(&output.stderr).contains("stopping; what was done until now will be reported"));
+        let out = folder.path().join("target/misrule");
+        assert_eq!(entries(&out), ["exploration.json", "exploration.md", "exploration.xml", "failures"]);
+        let report = fs::read_to_string(out.join("exploration.json")).expect("a report");
+        assert!(report.contains("\"ending\": \"interrupted\""));
+    }
 }
 
 /// The system's processes of runs whose folders are under `temporary`.

@@ -166,12 +166,12 @@ fn all() -> Vec<Arc<Scenario>> {
 /// Runs a scenario under its own plan and under every plan that has up to `depth` faults more.
 fn sweep(scenario: &Scenario, menu: Breadth, depth: usize, swept: &mut Swept) {
     let space = Space::new(Arc::new(scenario.without_expectations()), Some(menu), scenario.seed);
-    let settings = Settings { depth, draw: None, draw_for: None, shard: None, findings_max: None, reduction: false };
+    let settings = Settings { depth, draw: None, time: None, shard: None, findings_max: None, reduction: false };
     let pool = threads(thread::available_parallelism().map_or(1, usize::from)).expect("threads");
     let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {} };
     let simulated = Simulated::default();
-    let explored = explore(&space, &simulated, &settings, &pool, &control);
-    let mut told = tell(&space, &explored, &Telling { runner: &simulated, confirm: None, profile: None });
+    let explored = explore(std::slice::from_ref(&space), &simulated, &settings, &pool, &control).remove(0);
+    let mut told = tell(&space, &explored, &Telling { runner: &simulated, confirm: None });
     // What parks an order here is the provider that is lost for good; whether it had to is for the oracles.
     told.findings.retain(|finding| finding.rule != EXPECTATION);
     swept.spaces.push(told);

@@ -50,11 +50,11 @@ fn timed(what: &str, act: impl FnOnce() -> Result<Beyond, String>) -> (Beyond, D
 fn explored(scenario: &Arc<Scenario>) -> Result<Beyond, String> {
     let space = Space::new(scenario.clone(), None, scenario.seed);
     let depth = scenario.explore.gate_depth.into();
-    let settings = Settings { depth, draw: None, draw_for: None, shard: None, reduction: true, findings_max: None };
+    let settings = Settings { depth, draw: None, time: None, shard: None, reduction: true, findings_max: None };
     let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {} };
     let simulated = Simulated::default();
-    let explored = explore(&space, &simulated, &settings, &threads(cores())?, &control);
-    let report = tell(&space, &explored, &Telling { runner: &simulated, confirm: None, profile: None });
+    let explored = explore(std::slice::from_ref(&space), &simulated, &settings, &threads(cores())?, &control).remove(0);
+    let report = tell(&space, &explored, &Telling { runner: &simulated, confirm: None });
     let plans: u64 = report.levels.iter().map(|level| level.plans).sum();
     let found = match report.findings.len() {
         0 => "nothing broken".to_owned(),

@@ -11,34 +11,54 @@ use giftgenius::policy::PaymentProfile;
 use super::progress::Rate;
 use super::{COULD_NOT_RUN, Common, Console, Ended, OnInterrupt, Refusal, Runner, interrupt, load};
 use crate::explore::{
-    Control, Draw, Explored, Settings, Shard, Simulated, Space, Telling, explore, tell, threads, undisturbed,
+    Control, Draw, Profiles, Settings, Shard, Simulated, Space, Spaces, Telling, Wanted, estimate, explore, spaces,
+    tell, threads, undisturbed,
 };
 use crate::fault::menu::Breadth;
 use crate::report::document::Word;
-use crate::report::exploration::document::{Exploration, FORMAT, Measured, Part};
+use crate::report::exploration::document::{Exploration, FORMAT, LeftOut, Measured, Part};
 use crate::report::exploration::{self, junit, markdown, terminal};
 use crate::report::files::{self, FileError};
 use crate::report::terminal::Style;
-use crate::scenario::model::{Scenario, WorldKind};
+use crate::scenario::explore as narrowing;
+use crate::scenario::model::{Narrowing, Scenario, WorldKind};
 use crate::scenario::policy::PROFILES;
 
 /// The folder for the scenarios that findings leave behind.
 const FAILURES: &str = "failures";
 
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Arguments {
-    /// The scenario: its name or file.
-    #[arg(value_name = "SCENARIO")]
-    name: String,
-    /// The most faults of a plan, beside the scenario's own; 2, or 1 with --random, unless given.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=6))]
+    /// Scenarios by name (`checkout/happy_path`), file or folder.
+    #[arg(value_name = "SCENARIO", required_unless_present = "all")]
+    names: Vec<String>,
+    /// Every scenario.
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
+    /// The most faults of a plan, beside the scenario's own
+    ///
+    /// 2 unless given, or 1 with --random or several scenarios.
+    #[arg(long, verbatim_doc_comment, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=6))]
     depth: Option<u8>,
     /// Which menu of faults; the scenario's own unless given, and `full` where it names none.
     #[arg(long)]
     menu: Option<Menu>,
+    /// Only at these places and providers, in place of the scenario's own
+    ///
+    /// Such as `payment.charge,provider.catalog`.
+    #[arg(long, verbatim_doc_comment, value_name = "SITES", value_parser = sites)]
+    sites: Vec<Words>,
+    /// Only these faults, in place of the scenario's own
+    ///
+    /// Such as `lost_reply,status(499)`. A name stands for every fault of that name on the
+    /// menu, a fault with arguments for itself, on the menu or not.
+    #[arg(long, value_name = "FAULTS", value_parser = faults, verbatim_doc_comment)]
+    faults: Vec<Words>,
     /// What the payment provider promises; as the scenario says unless given
     ///
-    /// Under another profile than the file's own the oracles judge alone.
+    /// Under another profile than the file's own the oracles judge alone. A profile under
+    /// which faults of the scenario's own plan never strike makes no sense, and is left out.
     #[arg(long, verbatim_doc_comment)]
     profile: Option<Profile>,
     /// Threads that share the runs; as many as there are cores unless given.
@@ -56,10 +76,12 @@ pub(super) struct Arguments {
     /// Go on beyond the depth with random plans.
     #[arg(long)]
     random: bool,
-    /// For so long, as in `60s` or `5m`.
-    #[arg(long = "for", value_name = "TIME", value_parser = span, requires = "random", conflicts_with = "runs")]
+    /// For so long, as in `60s` or `5m`
+    ///
+    /// Without --random the plans that are not tried by then are left.
+    #[arg(long = "for", verbatim_doc_comment, value_name = "TIME", value_parser = span, conflicts_with = "runs")]
     span: Option<Duration>,
-    /// So many; 100,000 unless given.
+    /// So many random plans, shared evenly by all scenarios; 100,000 unless given.
     #[arg(long, value_name = "N", requires = "random")]
     runs: Option<u64>,
     /// Extend every plan, also those that have the same future as another.
@@ -133,48 +155,52 @@ const RUNS_DEFAULT: u64 = 100_000;
 
 pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Console<'_>) -> Ended {
     let common = &arguments.common;
-    let scenario = load::one(common, &arguments.name, console.colour_err && !common.no_color)?;
-    let spaces = spaces(arguments, &scenario)?;
+    let scenarios = load::scenarios(common, &arguments.names, console.colour_err && !common.no_color)?;
     let failures = arguments.out.join(FAILURES);
-    let usable = files::prepare(&failures).and_then(|()| files::clear(&failures, "toml"));
-    usable.map_err(|error| Refusal::unusable(&format!("{error}; name another folder with --out")))?;
-
-    let settings = settings(arguments, scenario.seed);
     let count = arguments.threads.map_or_else(cores, usize::from);
     let pool = threads(count).map_err(|error| Refusal::could_not_run(&error))?;
     let simulated = Simulated::default();
+    let Spaces { spaces, left_out } = spaces(&scenarios, &wanted(arguments), &simulated, &pool);
+    if spaces.iter().all(Space::is_empty) {
+        return Err(Refusal::unusable(&nothing_can_go_wrong(arguments, &scenarios)));
+    }
+    let usable = files::prepare(&failures).and_then(|()| files::clear(&failures, "toml"));
+    usable.map_err(|error| Refusal::unusable(&format!("{error}; name another folder with --out")))?;
+
+    let settings = settings(arguments, scenarios.len());
     let on_the_wire = |scenario: &Arc<Scenario>, plan: &_, seed| runner(scenario, WorldKind::Wire, plan, seed);
     let stop = Arc::new(AtomicBool::new(false));
     if console.on_interrupt == OnInterrupt::Say {
         interrupt::ask_to_stop(stop.clone());
     }
-    // Before any thread has work, so that it has a core to itself.
-    let undisturbed = spaces.iter().filter_map(|(space, _)| undisturbed(space, &simulated)).max();
+    if settings.depth >= DEEP && settings.time.is_none() {
+        let estimate = estimate(&spaces, &settings, &simulated, &pool, &stop);
+        console.warn(&format!("{}\n", estimate.said(settings.depth)));
+    }
     let began = Instant::now();
     let rate = Rate::start(console.progress);
-    let mut explored: Vec<Explored> = Vec::new();
-    for (space, _) in &spaces {
-        let watch = |progress: &_| rate.show(progress);
-        let control = Control { stop: &stop, until: None, watch: &watch };
-        explored.push(explore(space, &simulated, &settings, &pool, &control));
-        if explored.last().is_some_and(Explored::interrupted) {
-            break;
-        }
-    }
+    let watch = |progress: &_| rate.show(progress);
+    let control = Control { stop: &stop, until: None, watch: &watch };
+    let explored = explore(&spaces, &simulated, &settings, &pool, &control);
     let running = began.elapsed();
     rate.say("writing the report");
-    let told = spaces.iter().zip(&explored).map(|((space, profile), explored)| {
-        let confirm: Option<&crate::explore::Confirm<'_>> = arguments.confirm.then_some(&on_the_wire);
-        tell(space, explored, &Telling { runner: &simulated, confirm, profile: profile.as_deref() })
-    });
-    let told: Vec<_> = told.collect();
+    let confirm: Option<&crate::explore::Confirm<'_>> = arguments.confirm.then_some(&on_the_wire);
+    let telling = Telling { runner: &simulated, confirm };
+    let told = spaces.iter().zip(&explored).map(|(space, explored)| tell(space, explored, &telling)).collect();
+    // When all is done, so that it has a core to itself and everything it needs is at hand.
+    let undisturbed = match spaces.as_slice() {
+        [space] => undisturbed(space, &simulated, running),
+        _ => None,
+    };
     drop(rate);
     let mut report = Exploration {
         format: FORMAT,
         misrule: env!("CARGO_PKG_VERSION").to_owned(),
-        verdict: told.iter().map(|space| space.verdict).max().unwrap_or(Word::Ok),
+        verdict: Word::Ok,
         shard: arguments.shard.map(|shard| Part { number: shard.number, of: shard.of }),
         spaces: told,
+        left_out: left_out.into_iter().map(left).collect(),
+        coverage: None,
         measured: Measured {
             elapsed_us: micros(began.elapsed()),
             running_us: micros(running),
@@ -182,8 +208,16 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
             undisturbed_ns: undisturbed.map(|span| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)),
         },
     };
+    report.settle();
     conclude(&mut report, &arguments.out, common, console)
 }
+
+fn left(left_out: crate::explore::LeftOut) -> LeftOut {
+    LeftOut { scenario: left_out.scenario, profile: left_out.profile.to_owned(), unfired: left_out.unfired }
+}
+
+/// From this depth on the number of plans and the time are said before it begins.
+const DEEP: usize = 3;
 
 /// Writes the files of a report, prints it, and gives the exit code.
 pub(super) fn conclude(report: &mut Exploration, out: &Path, common: &Common, console: &mut Console<'_>) -> Ended {
@@ -209,7 +243,7 @@ pub(super) fn conclude(report: &mut Exploration, out: &Path, common: &Common, co
 fn leave_behind(report: &mut Exploration, folder: &Path) -> Result<(), FileError> {
     let mut counts: std::collections::BTreeMap<String, u32> = std::collections::BTreeMap::new();
     for finding in report.spaces.iter_mut().flat_map(|space| &mut space.findings) {
-        let Some(shown) = &mut finding.shown else { continue };
+        let Some(shown) = finding.shown.as_mut().filter(|shown| !shown.scenario.is_empty()) else { continue };
         let count = counts.entry(finding.rule.clone()).or_insert(0);
         *count += 1;
         let path = folder.join(format!("{}-{count}.toml", finding.rule));
@@ -225,37 +259,43 @@ fn write_all(report: &Exploration, out: &Path) -> Result<(), FileError> {
     files::write(&out.join("exploration.md"), markdown::write(report).as_bytes())
 }
 
-/// The spaces, each with the profile that its replay lines must name, where it is not the file's.
-fn spaces(arguments: &Arguments, scenario: &Arc<Scenario>) -> Result<Vec<(Space, Option<String>)>, Refusal> {
-    let own = scenario.policy.payment_profile;
-    let seed = arguments.seed.unwrap_or(scenario.seed);
-    let menu = arguments.menu.map(Menu::breadth);
-    let profiles = arguments.profile.map(Profile::each);
-    let spaces: Vec<_> = match profiles {
-        None => vec![(Space::new(scenario.clone(), menu, seed), None)],
-        Some(profiles) => profiles
-            .into_iter()
-            .map(|(name, profile)| {
-                let named = (profile != own).then(|| name.to_owned());
-                (Space::new(Arc::new(scenario.with_profile(profile)), menu, seed), named)
-            })
-            .collect(),
-    };
-    if spaces.iter().any(|(space, _)| space.is_empty()) {
-        let why = "nothing can go wrong there: [explore] of the scenario leaves no fault at any of its sites";
-        return Err(Refusal::unusable(&format!("{}: {why}", scenario.path.display())));
+/// What is to be tried, as the command line says it.
+fn wanted(arguments: &Arguments) -> Wanted {
+    let words = |lists: &[Words]| lists.iter().flat_map(|list| list.0.clone()).collect();
+    Wanted {
+        profiles: match arguments.profile {
+            None => Profiles::Own,
+            Some(Profile::All) => Profiles::All,
+            Some(profile) => profile.each().first().map_or(Profiles::Own, |(_, profile)| Profiles::Only(*profile)),
+        },
+        narrowing: Narrowing {
+            menu: arguments.menu.map(Menu::breadth),
+            sites: words(&arguments.sites),
+            faults: words(&arguments.faults),
+            gate_depth: 0,
+        },
+        seed: arguments.seed,
     }
-    Ok(spaces)
 }
 
-fn settings(arguments: &Arguments, seed: u64) -> Settings {
+fn nothing_can_go_wrong(arguments: &Arguments, scenarios: &[Arc<Scenario>]) -> String {
+    if !arguments.sites.is_empty() || !arguments.faults.is_empty() {
+        return "nothing can go wrong there: none of these faults is on the menu of one of these sites; \
+                `misrule list --sites` shows what is"
+            .to_owned();
+    }
+    let first = scenarios.first().map(|scenario| scenario.path.display().to_string()).unwrap_or_default();
+    format!("{first}: nothing can go wrong there: [explore] of the scenario leaves no fault at any of its sites")
+}
+
+fn settings(arguments: &Arguments, scenarios: usize) -> Settings {
     let runs = if arguments.span.is_some() { None } else { Some(arguments.runs.unwrap_or(RUNS_DEFAULT)) };
-    let draw = arguments.random.then(|| Draw { seed: arguments.seed.unwrap_or(seed), runs });
-    let depth = arguments.depth.unwrap_or(if arguments.random { 1 } else { 2 });
+    let draw = arguments.random.then_some(Draw { seed: arguments.seed, runs });
+    let depth = arguments.depth.unwrap_or(if arguments.random || scenarios > 1 { 1 } else { 2 });
     Settings {
         depth: depth.into(),
         draw,
-        draw_for: arguments.span,
+        time: arguments.span,
         shard: arguments.shard,
         reduction: !arguments.no_reduction,
         findings_max: arguments.max_findings.and_then(|most| usize::try_from(most).ok()),
@@ -274,6 +314,41 @@ fn shard(text: &str) -> Result<Shard, String> {
         .and_then(|(number, of)| Some(Shard { number: read(number)?, of: read(of)? }))
         .filter(|shard| (1..=shard.of).contains(&shard.number) && shard.of <= 10_000)
         .ok_or_else(|| "a shard is `K/N`, such as `1/4` to `4/4`".to_owned())
+}
+
+/// A list of words of one option.
+#[derive(Clone, Debug)]
+struct Words(Vec<String>);
+
+/// Reads places and providers.
+fn sites(text: &str) -> Result<Words, String> {
+    words(text, narrowing::site)
+}
+
+/// Reads faults.
+fn faults(text: &str) -> Result<Words, String> {
+    words(text, narrowing::fault)
+}
+
+/// Reads words with commas between them; a comma within parentheses is part of a word.
+fn words(text: &str, known: fn(&str) -> Result<(), narrowing::Unknown>) -> Result<Words, String> {
+    let mut depth = 0_u32;
+    let split = |letter| {
+        match letter {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        letter == ',' && depth == 0
+    };
+    let words: Vec<String> = text.split(split).map(|word| word.trim().to_owned()).collect();
+    for word in &words {
+        if word.is_empty() {
+            return Err("a word is missing; they are written with commas between them".to_owned());
+        }
+        known(word).map_err(|unknown| unknown.to_string())?;
+    }
+    Ok(Words(words))
 }
 
 /// Reads `60s`, `5m`, `1h`.

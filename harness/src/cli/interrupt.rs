@@ -1,4 +1,4 @@
-//! Ctrl-C: says how far the run had come, and ends it at once; or asks an exploration to stop, which then reports what
+//! Ctrl-C, or SIGTERM: says how far the run had come, and ends it at once; or asks an exploration to stop, which then reports what
 //! was done. A report file that is being written is written first.
 
 use std::io::{self, Write as _};
@@ -13,11 +13,11 @@ use crate::report::terminal::{WIDTH, with_exit, wrap};
 /// What a shell gives for a command that ended by SIGINT.
 const INTERRUPTED: u8 = 130;
 
-/// From now on Ctrl-C ends the process with `said`. Without a thread or a handler it ends as it would have anyway.
+/// From now on either ends the process with `said`. Without a thread or a handler it ends as it would have anyway.
 pub(super) fn watch(said: impl FnOnce() -> String + Send + 'static) {
     let watching = move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
-        if runtime.block_on(tokio::signal::ctrl_c()).is_err() {
+        if !runtime.block_on(asked_to_end()) {
             return;
         }
         files::between_writes(|| {
@@ -29,19 +29,34 @@ pub(super) fn watch(said: impl FnOnce() -> String + Send + 'static) {
     let _ = thread::Builder::new().name("interrupt".to_owned()).spawn(watching);
 }
 
-/// From now on the first Ctrl-C asks for an end, and the second one ends the process at once.
+/// From now on the first signal asks for an end, and the second one ends the process at once.
 pub(super) fn ask_to_stop(stop: Arc<AtomicBool>) {
     let watching = move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
-        if runtime.block_on(tokio::signal::ctrl_c()).is_err() {
+        if !runtime.block_on(asked_to_end()) {
             return;
         }
         stop.store(true, Ordering::Relaxed);
-        let said = "stopping; what was done until now will be reported. Ctrl-C once more ends at once.";
+        let said = "stopping; what was done until now will be reported. Once more ends at once.";
         let _ = writeln!(io::stderr(), "\n{said}");
-        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+        if runtime.block_on(asked_to_end()) {
             files::between_writes(|| process::exit(INTERRUPTED.into()));
         }
     };
     let _ = thread::Builder::new().name("interrupt".to_owned()).spawn(watching);
+}
+
+/// Waits for Ctrl-C or SIGTERM. `false` where neither can be heard.
+async fn asked_to_end() -> bool {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            return tokio::select! {
+                interrupted = tokio::signal::ctrl_c() => interrupted.is_ok(),
+                Some(()) = terminate.recv() => true,
+            };
+        }
+    }
+    tokio::signal::ctrl_c().await.is_ok()
 }

@@ -80,7 +80,6 @@ pub(super) struct Exhaustive<'a> {
     space: &'a Space,
     depth: usize,
     shard: Option<Shard>,
-    findings_max: Option<usize>,
     reduction: bool,
     merging: Merging,
     nodes: Vec<Node>,
@@ -109,7 +108,6 @@ impl<'a> Exhaustive<'a> {
             space,
             depth: settings.depth,
             shard: settings.shard,
-            findings_max: settings.findings_max,
             reduction: settings.reduction,
             merging: Merging::default(),
             nodes: Vec::new(),
@@ -275,7 +273,19 @@ impl Strategy for Exhaustive<'_> {
                 None => self.longer.push(Node { plan: plan.as_slice().into(), choices, stands_for }),
             }
         }
-        self.findings_max.is_none_or(|most| self.findings.groups.len() < most)
+        true
+    }
+
+    fn space(&self) -> &Space {
+        self.space
+    }
+
+    fn runs(&self) -> u64 {
+        self.levels.iter().map(|level| level.run).sum()
+    }
+
+    fn findings(&self) -> usize {
+        self.findings.groups.len()
     }
 
     fn progress(&self) -> Progress {

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use rayon::ThreadPool;
 
-use super::drive::{Control, Strategy, drive};
+use super::drive::{Control, Strategy, Turns, drive};
 use super::exhaustive::{Exhaustive, Item};
 use super::judged::{Judged, Want};
 use super::plan::Deviation;
@@ -53,11 +53,11 @@ pub fn first_finding(
     pool: &ThreadPool,
 ) -> First {
     let Budget { depth, runs_max, reduction } = budget;
-    let settings = Settings { depth, draw: None, draw_for: None, shard: None, findings_max: None, reduction };
+    let settings = Settings { depth, draw: None, time: None, shard: None, findings_max: None, reduction };
     let mut way =
         UntilFirst { inner: Exhaustive::new(space, &settings), counts, runs: 0, runs_max, found: None, not_run: None };
     let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {} };
-    drive(space, runner, &mut way, pool, &control, Some(BATCH));
+    drive(runner, std::slice::from_mut(&mut way), pool, &control, Turns::in_order(None).of(BATCH));
     First { runs: way.runs, found: way.found.map(|(plan, rules)| (space.plan(&plan), rules)), not_run: way.not_run }
 }
 
@@ -101,6 +101,18 @@ impl Strategy for UntilFirst<'_> {
             }
         }
         self.inner.learn(items, judged) && self.runs < self.runs_max
+    }
+
+    fn space(&self) -> &Space {
+        self.inner.space()
+    }
+
+    fn runs(&self) -> u64 {
+        self.inner.runs()
+    }
+
+    fn findings(&self) -> usize {
+        self.inner.findings()
     }
 
     fn progress(&self) -> Progress {

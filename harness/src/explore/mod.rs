@@ -3,12 +3,14 @@
 //! [`space`] says what is tried, [`plan`] how plans are held, [`drive`] runs them on all cores. Ways through a space are
 //! siblings behind one trait: [`exhaustive`], [`random`], and [`first`] up to the first finding; [`shrink`] makes a
 //! failing plan smaller. [`judged`] is what is kept of a run, [`findings`] groups what breaks, [`coverage`] sums up what
-//! was reached; [`merging`] leaves out what has the same future as something else. [`tell`] makes a report of it all,
-//! [`pace`] says what a run costs without faults, [`confirm`] repeats findings on the wire.
+//! was reached; [`merging`] leaves out what has the same future as something else. [`mod@spaces`] says which scenarios are
+//! tried under which payment profiles, [`mod@estimate`] how much that takes. [`mod@tell`] makes a report of it all, [`pace`]
+//! says what a run costs without faults, [`confirm`] repeats findings on the wire.
 
 mod confirm;
 mod coverage;
 mod drive;
+mod estimate;
 mod exhaustive;
 mod findings;
 mod first;
@@ -19,6 +21,7 @@ mod plan;
 mod random;
 mod shrink;
 mod space;
+mod spaces;
 mod tell;
 
 use std::sync::Arc;
@@ -28,11 +31,15 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 pub use confirm::Confirm;
 pub use drive::{Control, Ending, Progress};
+use drive::{Turns, drive};
+pub use estimate::{Estimate, estimate};
+use exhaustive::Exhaustive;
 pub use first::{Budget, First, first_finding};
 pub use judged::panicked;
 pub use pace::undisturbed;
 pub use random::Draw;
 pub use space::Space;
+pub use spaces::{LeftOut, Profiles, Spaces, Wanted, spaces};
 pub use tell::{Telling, tell};
 
 use crate::fault::plan::Plan;
@@ -124,11 +131,11 @@ pub struct Settings {
     pub depth: usize,
     /// Random plans beyond that.
     pub draw: Option<Draw>,
-    /// For how long random plans are drawn, where they are not counted.
-    pub draw_for: Option<Duration>,
+    /// For how long random plans are drawn, where they are not counted; without random plans, when it ends at the latest.
+    pub time: Option<Duration>,
     /// The part of the space that is run here; random plans are not shared, machines take seeds of their own.
     pub shard: Option<Shard>,
-    /// Ends once there are so many different findings.
+    /// Ends once there are so many different findings, in all spaces together.
     pub findings_max: Option<usize>,
     /// Whether of plans that have the same future only the first is extended.
     pub reduction: bool,
@@ -165,25 +172,35 @@ impl Explored {
     }
 }
 
-/// Runs every plan of a space up to the depth, then random ones beyond it if that is asked for.
+/// Runs every plan of each space up to the depth, then random ones beyond it if that is asked for. What was reached and
+/// found is the same for any number of threads.
 pub fn explore(
-    space: &Space,
+    spaces: &[Space],
     runner: Runner<'_>,
     settings: &Settings,
     pool: &ThreadPool,
     control: &Control<'_>,
-) -> Explored {
-    let mut way = exhaustive::Exhaustive::new(space, settings);
-    let ending = drive::drive(space, runner, &mut way, pool, control, None);
-    let mut explored = way.explored(ending);
-    if let (Some(draw), Ending::Whole) = (settings.draw, ending) {
-        let until = settings.draw_for.map(|span| Instant::now() + span);
-        let control = Control { until, ..*control };
-        let limits = (settings.depth, settings.findings_max);
-        let mut way = random::Random::new(space, runner, draw, limits, &mut explored);
-        let ending = drive::drive(space, runner, &mut way, pool, &control, None);
-        let drawn = way.drawn;
-        explored.drawn = Some((draw, drawn));
+) -> Vec<Explored> {
+    let until = |span: Duration| Instant::now() + span;
+    let bounded = settings.time.filter(|_| settings.draw.is_none());
+    let turns = |timed: bool| if timed { Turns::fair } else { Turns::in_order };
+    let mut ways: Vec<_> = spaces.iter().map(|space| Exhaustive::new(space, settings)).collect();
+    let exhaustive = Control { until: bounded.map(until), ..*control };
+    let endings = drive(runner, &mut ways, pool, &exhaustive, turns(bounded.is_some())(settings.findings_max));
+    let mut explored: Vec<_> = ways.into_iter().zip(endings).map(|(way, ending)| way.explored(ending)).collect();
+    let Some(draw) = settings.draw.filter(|_| explored.iter().all(|explored| explored.ending == Ending::Whole)) else {
+        return explored;
+    };
+    let shares = (0..).map(|index| draw.share(index, spaces.len()));
+    let ways = spaces.iter().zip(&mut explored).zip(shares);
+    let mut ways: Vec<_> = ways
+        .map(|((space, explored), share)| random::Random::new(space, runner, share, settings.depth, explored))
+        .collect();
+    let random = Control { until: settings.time.map(until), ..*control };
+    let endings = drive(runner, &mut ways, pool, &random, turns(settings.time.is_some())(settings.findings_max));
+    let drawn: Vec<_> = ways.into_iter().map(|way| (way.draw, way.drawn)).collect();
+    for ((explored, drawn), ending) in explored.iter_mut().zip(drawn).zip(endings) {
+        explored.drawn = Some(drawn);
         explored.ending = if ending == Ending::OutOfTime { Ending::Whole } else { ending };
     }
     explored

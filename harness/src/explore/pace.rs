@@ -7,25 +7,27 @@ use super::{Runner, Space};
 use crate::fault::plan::Plan;
 use crate::run::{Printed, TOGETHER};
 
-/// For so long it is measured: a blink beside any exploration.
-const MEASURED_FOR: Duration = Duration::from_millis(40);
+/// The shortest and the longest time for which it is measured; in between, a tenth of what it is the measure for.
+const MEASURED_FOR: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(500)];
 
 /// The time that a run takes on one core in which nothing happens but what the scenario plans itself, judged by all
-/// oracles: of batches such as exploration makes, the median's part of one run. `None` where one could not be made.
-pub fn undisturbed(space: &Space, runner: Runner<'_>) -> Option<Duration> {
+/// oracles: of batches such as exploration makes, the fastest one's part of one run, since whatever else the machine does
+/// only adds to it. `None` where one could not be made.
+pub fn undisturbed(space: &Space, runner: Runner<'_>, beside: Duration) -> Option<Duration> {
     let plans: Vec<Plan> = vec![space.plan(&[]); TOGETHER];
+    let span = (beside / 10).clamp(MEASURED_FOR[0], MEASURED_FOR[1]);
     let began = Instant::now();
-    let mut batches = Vec::new();
-    while batches.is_empty() || began.elapsed() < MEASURED_FOR {
+    let mut fastest: Option<Duration> = None;
+    while fastest.is_none() || began.elapsed() < span {
         let batch = Instant::now();
         let runs = guarded(|| Ok(runner.run_together(&space.scenario, &plans, space.seed, Printed::No))).ok()?;
         if runs.iter().any(Result::is_err) {
             return None;
         }
         drop(runs);
-        batches.push(batch.elapsed());
+        let took = batch.elapsed();
+        fastest = Some(fastest.map_or(took, |known| known.min(took)));
     }
-    batches.sort_unstable();
     let of_one = u32::try_from(TOGETHER).expect("a handful");
-    Some(batches[batches.len() / 2] / of_one)
+    fastest.map(|fastest| fastest / of_one)
 }

@@ -35,10 +35,18 @@ type Weighted = (u32, Just<(Choice, Arc<[u16]>)>);
 /// How far random plans go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Draw {
-    /// The seed.
-    pub seed: u64,
+    /// The seed; that of the runs if not said.
+    pub seed: Option<u64>,
     /// How many runs; without end if not said.
     pub runs: Option<u64>,
+}
+
+impl Draw {
+    /// The part of one of several spaces, which share the runs evenly.
+    pub(super) fn share(self, index: usize, spaces: usize) -> Self {
+        let (index, spaces) = (index as u64, spaces.max(1) as u64);
+        Self { runs: self.runs.map(|runs| runs / spaces + u64::from(index < runs % spaces)), ..self }
+    }
 }
 
 /// What came of random plans.
@@ -58,9 +66,8 @@ pub(super) struct Drawn {
 pub(super) struct Random<'a> {
     space: &'a Space,
     runner: Runner<'a>,
-    draw: Draw,
+    pub(super) draw: Draw,
     depth: usize,
-    findings_max: Option<usize>,
     /// Each with how likely it is drawn.
     choices: Vec<(u32, Choice)>,
     round: u64,
@@ -80,7 +87,7 @@ impl<'a> Random<'a> {
         space: &'a Space,
         runner: Runner<'a>,
         draw: Draw,
-        (depth, findings_max): (usize, Option<usize>),
+        depth: usize,
         explored: &'a mut Explored,
     ) -> Self {
         let plain = make(space, runner, &[]).map_or_else(|_| Vec::new(), |outcome| outcome.asked);
@@ -101,13 +108,13 @@ impl<'a> Random<'a> {
             }
         }
         choices.retain(|(_, choice)| space.entries_at(*choice) > 0);
-        Self { space, runner, draw, depth, findings_max, choices, round: 0, explored, drawn: Drawn::default() }
+        Self { space, runner, draw, depth, choices, round: 0, explored, drawn: Drawn::default() }
     }
 
     /// Every plan of a round.
     fn plans(&self, round: u64) -> Vec<Item> {
         let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&self.draw.seed.to_le_bytes());
+        bytes[..8].copy_from_slice(&self.draw.seed.unwrap_or(self.space.seed).to_le_bytes());
         bytes[8..16].copy_from_slice(&round.to_le_bytes());
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
         let mut runner = TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng);
@@ -210,7 +217,19 @@ impl Way for Random<'_> {
                 findings.add(self.space, rule, &smallest, at, 1);
             }
         }
-        self.findings_max.is_none_or(|most| self.explored.findings.groups.len() < most)
+        true
+    }
+
+    fn space(&self) -> &Space {
+        self.space
+    }
+
+    fn runs(&self) -> u64 {
+        self.drawn.run
+    }
+
+    fn findings(&self) -> usize {
+        self.explored.findings.groups.len()
     }
 
     fn progress(&self) -> Progress {

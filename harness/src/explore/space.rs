@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::plan::{Choice, Deviation, KINDS, Kind, PROVIDERS};
-use crate::fault::menu::{Breadth, over_time};
+use crate::fault::menu::{Breadth, over_time, validate};
+use crate::fault::parse::{parse_fault, parse_provider_fault};
 use crate::fault::plan::{Address, Plan, Planned};
 use crate::fault::{Fault, ProviderFault};
 use crate::outcome::Outcome;
 use crate::scenario::model::Scenario;
+use crate::trace::provider_index;
 
 /// Everything that is tried of one scenario.
 #[derive(Debug)]
@@ -18,8 +20,80 @@ pub struct Space {
     pub(super) seed: u64,
     /// Which menu.
     pub(super) menu: Breadth,
+    /// The payment profile's name, where it is not the one that the scenario's file names.
+    pub(super) foreign: Option<&'static str>,
     /// By kind of choice.
-    menus: Vec<Vec<Entry>>,
+    menus: Menus,
+}
+
+/// The menus of all kinds of choices; spaces that try the same share them.
+type Menus = Arc<Vec<Vec<Entry>>>;
+
+/// What decides what a space's menus hold: how much of each, sites, faults, and providers whose time is the scenario's own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Extent {
+    menu: Breadth,
+    sites: Vec<String>,
+    faults: Vec<String>,
+    taken: [bool; PROVIDERS.len()],
+}
+
+/// Menus that were made before.
+#[derive(Default, Debug)]
+pub(super) struct Shelf(Vec<(Extent, Menus)>);
+
+impl Shelf {
+    fn menus(&mut self, extent: Extent) -> Menus {
+        if let Some((_, menus)) = self.0.iter().find(|(known, _)| *known == extent) {
+            return menus.clone();
+        }
+        let menus = Arc::new(extent.menus());
+        self.0.push((extent, menus.clone()));
+        menus
+    }
+}
+
+impl Extent {
+    fn menus(&self) -> Vec<Vec<Entry>> {
+        let menu = |kind: Kind| {
+            let wanted = self.sites.is_empty() || self.sites.iter().any(|known| known == kind.label());
+            // A provider has one fault over time; windows of two could overlap.
+            let taken = matches!(kind, Kind::Over(provider) if self.taken[provider_index(provider)]);
+            if wanted && !taken { self.entries(kind) } else { Vec::new() }
+        };
+        Kind::all().map(menu).collect()
+    }
+
+    fn entries(&self, kind: Kind) -> Vec<Entry> {
+        let mut entries = entries(kind, self.menu);
+        if self.faults.is_empty() {
+            return entries;
+        }
+        let exact: Vec<_> = self.faults.iter().filter_map(|word| exactly(kind, word)).collect();
+        let named = |fault: &Anything| self.faults.iter().any(|word| word == fault.name());
+        entries.retain(|entry| named(&entry.fault) || exact.contains(&entry.fault));
+        for fault in exact {
+            if entries.iter().all(|entry| entry.fault != fault) {
+                entries.push(Entry { fault, core: true });
+            }
+        }
+        entries
+    }
+}
+
+/// The fault that a word with arguments is (`status(499)`), if this kind of choice can have it. A name alone is every
+/// fault of that name on the menu.
+fn exactly(kind: Kind, word: &str) -> Option<Anything> {
+    if !word.contains('(') {
+        return None;
+    }
+    match kind {
+        Kind::At(place) => {
+            let fault = parse_fault(word).ok()?;
+            validate(place, &fault).is_ok().then_some(Anything::At(fault))
+        }
+        Kind::Over(_) => parse_provider_fault(word).ok().map(Anything::Over),
+    }
 }
 
 /// One entry of a menu.
@@ -30,7 +104,7 @@ struct Entry {
     core: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, PartialEq, Debug)]
 enum Anything {
     At(Fault),
     Over(ProviderFault),
@@ -57,21 +131,21 @@ pub(super) struct Further {
 impl Space {
     /// What is tried of a scenario: its own narrowing of a menu, of the one that it names itself unless another is given.
     pub fn new(scenario: Arc<Scenario>, menu: Option<Breadth>, seed: u64) -> Self {
+        Self::with_menus(&mut Shelf::default(), scenario, menu, seed)
+    }
+
+    /// The same, with menus from a shelf where they are on it.
+    pub(super) fn with_menus(shelf: &mut Shelf, scenario: Arc<Scenario>, menu: Option<Breadth>, seed: u64) -> Self {
         let menu = menu.or(scenario.explore.menu).unwrap_or(Breadth::Full);
-        let (sites, faults) = (&scenario.explore.sites, &scenario.explore.faults);
-        let wanted = |names: &[String], name: &str| names.is_empty() || names.iter().any(|known| known == name);
-        let menus = Kind::all().map(|kind| {
-            // A provider has one fault over time; windows of two could overlap.
-            let own = |planned: &Planned| matches!(planned, Planned::Over(at, _) if kind == Kind::Over(*at));
-            if !wanted(sites, kind.label()) || scenario.plan.faults.iter().any(own) {
-                return Vec::new();
-            }
-            let mut entries = entries(kind, menu);
-            entries.retain(|entry| wanted(faults, entry.fault.name()));
-            entries
+        let taken =
+            |provider| scenario.plan.faults.iter().any(|own| matches!(own, Planned::Over(at, _) if *at == provider));
+        let menus = shelf.menus(Extent {
+            menu,
+            sites: scenario.explore.sites.clone(),
+            faults: scenario.explore.faults.clone(),
+            taken: PROVIDERS.map(taken),
         });
-        let menus = menus.collect();
-        Self { scenario, seed, menu, menus }
+        Self { scenario, seed, menu, foreign: None, menus }
     }
 
     /// How many entries a choice's menu has.
@@ -81,7 +155,7 @@ impl Space {
 
     /// The kinds of choices that have a menu, each with the names of its faults, once each.
     pub(super) fn kinds(&self) -> impl Iterator<Item = (Kind, Vec<&'static str>)> {
-        Kind::all().zip(&self.menus).filter(|(_, menu)| !menu.is_empty()).map(|(kind, menu)| {
+        Kind::all().zip(&*self.menus).filter(|(_, menu)| !menu.is_empty()).map(|(kind, menu)| {
             let mut names: Vec<_> = menu.iter().map(|entry| entry.fault.name()).collect();
             names.dedup();
             (kind, names)
@@ -106,7 +180,7 @@ impl Space {
 
     /// Every entry, in the order of [`Self::entry_index`].
     pub(super) fn each_entry(&self) -> impl Iterator<Item = (Kind, &'static str)> {
-        Kind::all().zip(&self.menus).flat_map(|(kind, menu)| menu.iter().map(move |entry| (kind, entry.fault.name())))
+        Kind::all().zip(&*self.menus).flat_map(|(kind, menu)| menu.iter().map(move |entry| (kind, entry.fault.name())))
     }
 
     /// An entry's fault as it stands in a plan, by index over every kind of choice.

@@ -33,8 +33,6 @@ pub struct Telling<'a> {
     pub runner: Runner<'a>,
     /// Whether a finding is there on the wire too, where that is asked for.
     pub confirm: Option<&'a super::Confirm<'a>>,
-    /// The payment profile that a replay must name, where it is not the file's.
-    pub profile: Option<&'a str>,
 }
 
 /// The report of one space.
@@ -54,22 +52,23 @@ pub fn tell(space: &Space, explored: &Explored, telling: &Telling<'_>) -> SpaceR
         depth: explored.depth,
         verdict: Word::Ok,
         ending: match explored.ending {
-            Ending::Whole | Ending::OutOfTime => EndingWord::Whole,
+            Ending::Whole => EndingWord::Whole,
+            Ending::OutOfTime => EndingWord::OutOfTime,
             Ending::Interrupted => EndingWord::Interrupted,
             Ending::Enough => EndingWord::Enough,
         },
         doubts: own.map_or_else(|_| Vec::new(), |own| own.doubts()),
         levels: levels(explored),
         random: explored.drawn.as_ref().map(|(draw, drawn)| RandomReport {
-            seed: draw.seed,
+            seed: draw.seed.unwrap_or(space.seed),
             runs: drawn.run,
             broken: drawn.broken,
             planned: drawn.planned,
             dropped: drawn.dropped,
         }),
         findings: findings(space, explored, telling),
-        not_run: not_run(space, explored, telling),
-        coverage: coverage(space, explored),
+        not_run: not_run(space, explored),
+        coverage: Some(coverage(space, explored)),
         next: whole.then_some(Next { same: explored.further.same, core: explored.further.core }),
     };
     report.verdict = report.judged();
@@ -111,7 +110,7 @@ fn label(kind: usize) -> &'static str {
 fn show(space: &Space, rule: &'static str, group: &Group, telling: &Telling<'_>) -> Option<Shown> {
     let smallest = shrink(space, telling.runner, rule, &group.plan);
     let outcome = make(space, telling.runner, &smallest).ok()?;
-    let line = replay_line(space, &outcome.plan, telling);
+    let line = replay_line(space, &outcome.plan);
     let (messages, timeline) = shown(&outcome, rule);
     let (scenario, plan) = (file(&outcome, &line), outcome.plan.to_string());
     let wire = telling.confirm.map(|confirm| super::confirm::confirm(confirm, &outcome, rule));
@@ -119,9 +118,9 @@ fn show(space: &Space, rule: &'static str, group: &Group, telling: &Telling<'_>)
 }
 
 /// The line that repeats a run.
-fn replay_line(space: &Space, plan: &crate::fault::plan::Plan, telling: &Telling<'_>) -> String {
+fn replay_line(space: &Space, plan: &crate::fault::plan::Plan) -> String {
     let line = replay(&space.scenario, WorldKind::Sim, plan, space.seed);
-    telling.profile.map_or(line.clone(), |profile| format!("{line} --profile {profile}"))
+    space.foreign.map_or(line.clone(), |profile| format!("{line} --profile {profile}"))
 }
 
 /// A scenario file that is this run. What the scenario expects of its own plan is not expected of another.
@@ -140,14 +139,14 @@ fn file(outcome: &Outcome, replay: &str) -> String {
     )
 }
 
-fn not_run(space: &Space, explored: &Explored, telling: &Telling<'_>) -> NotRun {
+fn not_run(space: &Space, explored: &Explored) -> NotRun {
     let first = explored.not_run.first.iter().map(|not_run| {
         let plan = space.plan(&not_run.plan);
         NotRunPlan {
             level: not_run.at.level,
             number: not_run.at.number,
             plan: plan.to_string(),
-            replay: replay_line(space, &plan, telling),
+            replay: replay_line(space, &plan),
             why: not_run.why.to_string(),
         }
     });

@@ -30,6 +30,15 @@ pub fn span(span: Duration) -> String {
     }
 }
 
+/// A span that is only guessed: `40 s`, `2 min`, `3 h`.
+pub fn roughly(span: Duration) -> String {
+    match span.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3600),
+    }
+}
+
 /// A whole number with commas between thousands: `212,000`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();

@@ -16,6 +16,9 @@ pub(super) const EXPECT_KEYS: [&str; 5] = ["answer", "requests", "standing", "pa
 /// The effects that can stand at rest.
 pub(super) const STANDING: [EffectKind; 3] = [EffectKind::Charge, EffectKind::Reserve, EffectKind::Commit];
 
+/// `parked = "any"`: however many.
+pub(super) const ANY: &str = "any";
+
 /// Reads the table.
 pub(super) fn read(field: &Field<'_>, known: &Known, mistakes: &mut Mistakes) -> Expect {
     let Some(table) = field.table_of("[expect]", &EXPECT_KEYS, mistakes) else {
@@ -31,7 +34,7 @@ pub(super) fn read(field: &Field<'_>, known: &Known, mistakes: &mut Mistakes) ->
         standing: table
             .get("standing")
             .map_or_else(BTreeMap::new, |field| counts(field, "effect", &standing, mistakes)),
-        parked: table.get("parked").and_then(|field| field.number(0..=COUNT_MAX, mistakes)).unwrap_or(0),
+        parked: table.get("parked").map_or(Some(0), |field| parked(field, mistakes)),
         broken: table
             .get("broken")
             .and_then(|field| field.elements(mistakes))
@@ -43,6 +46,13 @@ pub(super) fn read(field: &Field<'_>, known: &Known, mistakes: &mut Mistakes) ->
             })
             .collect(),
     }
+}
+
+fn parked(field: &Field<'_>, mistakes: &mut Mistakes) -> Option<u32> {
+    if field.value.as_str() == Some(ANY) {
+        return None;
+    }
+    field.number(0..=COUNT_MAX, mistakes)
 }
 
 fn counts(field: &Field<'_>, what: &str, known: &[&str], mistakes: &mut Mistakes) -> BTreeMap<String, u32> {

@@ -4,7 +4,8 @@ use super::fields::{Field, Fields};
 use super::mistake::Mistakes;
 use super::model::Narrowing;
 use crate::fault::explain;
-use crate::fault::menu::Breadth;
+use crate::fault::menu::{Breadth, in_range};
+use crate::fault::parse::{parse_fault, parse_provider_fault};
 use crate::fault::site::Place;
 use crate::provider::operations;
 use crate::suggest;
@@ -26,17 +27,54 @@ pub(super) fn faults() -> Vec<&'static str> {
     explain::ALL.iter().map(|explained| explained.name).collect()
 }
 
+/// Why a word names no site or no fault, and what may have been meant.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{message}{}", hint.as_ref().map_or_else(String::new, |hint| format!("; {hint}")))]
+pub struct Unknown {
+    /// What is wrong.
+    pub message: String,
+    /// What may have been meant, or where to look.
+    pub hint: Option<String>,
+}
+
+/// Whether a word is one that `sites` may hold.
+pub fn site(word: &str) -> Result<(), Unknown> {
+    let known = sites();
+    if known.iter().any(|known| known == word) {
+        return Ok(());
+    }
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let hint = suggest::hint(word.split('#').next().unwrap_or(word), &known);
+    Err(Unknown { message: format!("unknown site `{word}`"), hint })
+}
+
+/// Whether a word is one that `faults` may hold: a name, or a fault with its arguments.
+pub fn fault(word: &str) -> Result<(), Unknown> {
+    let known = faults();
+    if known.contains(&word) {
+        return Ok(());
+    }
+    let name = word.split('(').next().unwrap_or(word);
+    if !known.contains(&name) {
+        return Err(Unknown { message: format!("unknown fault `{word}`"), hint: suggest::hint(name, &known) });
+    }
+    let over_time = parse_provider_fault(word);
+    match parse_fault(word) {
+        Ok(fault) => in_range(&fault).map_err(|error| Unknown { message: error.to_string(), hint: None }),
+        Err(_) if over_time.is_ok() => Ok(()),
+        Err(error) => Err(Unknown { message: format!("`{word}`: {error}"), hint: None }),
+    }
+}
+
 /// Reads the table.
 pub(super) fn read(field: &Field<'_>, mistakes: &mut Mistakes) -> Narrowing {
     let Some(table) = field.table_of("[explore]", &EXPLORE_KEYS, mistakes) else {
         return Narrowing::default();
     };
-    let sites = sites();
-    let sites: Vec<&str> = sites.iter().map(String::as_str).collect();
     Narrowing {
         menu: table.get("menu").and_then(|field| menu(field, mistakes)),
-        sites: words(&table, "sites", "site", &sites, mistakes),
-        faults: words(&table, "faults", "fault", &faults(), mistakes),
+        sites: words(&table, "sites", site, mistakes),
+        faults: words(&table, "faults", fault, mistakes),
         gate_depth: table.get("gate_depth").map_or(0, |field| depth(field, mistakes)),
     }
 }
@@ -58,7 +96,12 @@ fn menu(field: &Field<'_>, mistakes: &mut Mistakes) -> Option<Breadth> {
     found
 }
 
-fn words(table: &Fields<'_>, key: &str, what: &str, known: &[&str], mistakes: &mut Mistakes) -> Vec<String> {
+fn words(
+    table: &Fields<'_>,
+    key: &str,
+    known: fn(&str) -> Result<(), Unknown>,
+    mistakes: &mut Mistakes,
+) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let Some(field) = table.get(key) else {
         return words;
@@ -73,9 +116,8 @@ fn words(table: &Fields<'_>, key: &str, what: &str, known: &[&str], mistakes: &m
         let Some(word) = element.text(mistakes) else {
             continue;
         };
-        if !known.contains(&word) {
-            let hint = suggest::hint(word.split('#').next().unwrap_or(word), known);
-            mistakes.suggest(&element.span, format!("unknown {what} `{word}`"), hint);
+        if let Err(Unknown { message, hint }) = known(word) {
+            mistakes.suggest(&element.span, message, hint);
         } else if words.iter().any(|known| known == word) {
             mistakes.add(&element.span, format!("`{word}` stands here twice"));
         } else {

@@ -6,7 +6,7 @@
 
 mod answer;
 mod expect;
-mod explore;
+pub mod explore;
 pub mod faults;
 mod fields;
 pub mod find;

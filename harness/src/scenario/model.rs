@@ -93,6 +93,21 @@ pub struct Narrowing {
     pub gate_depth: u8,
 }
 
+impl Narrowing {
+    /// The same with what another one says in its place; what that leaves open stays.
+    #[must_use]
+    pub fn replaced_by(&self, other: &Self) -> Self {
+        let words =
+            |ours: &[String], theirs: &[String]| if theirs.is_empty() { ours.to_vec() } else { theirs.to_vec() };
+        Self {
+            menu: other.menu.or(self.menu),
+            sites: words(&self.sites, &other.sites),
+            faults: words(&self.faults, &other.faults),
+            gate_depth: self.gate_depth,
+        }
+    }
+}
+
 impl Scenario {
     /// Whether a run under this plan is held to what the scenario expects. Expectations belong to the scenario's own
     /// plan; what happens under any other is for the oracles alone.
@@ -116,7 +131,7 @@ impl Scenario {
     #[must_use]
     pub fn without_expectations(&self) -> Self {
         let mut scenario = self.clone();
-        scenario.expect = Expect::default();
+        scenario.expect = Expect::nothing();
         for step in &mut scenario.script {
             if let Step::Call(call) = step {
                 call.expect = None;
@@ -294,7 +309,7 @@ pub enum Answer {
 }
 
 /// What a scenario expects beyond the oracles.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Expect {
     /// The answer of the last `create_order` (or of the last call, where there is none).
     pub answer: Option<Answer>,
@@ -302,8 +317,21 @@ pub struct Expect {
     pub requests: BTreeMap<String, u32>,
     /// How many effects of a kind stand at rest: by `charge`, `reserve`, `commit`.
     pub standing: BTreeMap<String, u32>,
-    /// How many orders are parked at rest; none unless said.
-    pub parked: u32,
+    /// How many orders are parked at rest; none unless said, any number if `None`.
+    pub parked: Option<u32>,
     /// Oracles that must be broken: for a scenario that shows a flaw on purpose (of somebody else's server).
     pub broken: Vec<String>,
+}
+
+impl Default for Expect {
+    fn default() -> Self {
+        Self { parked: Some(0), ..Self::nothing() }
+    }
+}
+
+impl Expect {
+    /// Nothing at all, not even that no order is parked.
+    pub const fn nothing() -> Self {
+        Self { answer: None, requests: BTreeMap::new(), standing: BTreeMap::new(), parked: None, broken: Vec::new() }
+    }
 }

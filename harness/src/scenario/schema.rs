@@ -5,12 +5,12 @@ use serde_json::{Map, Value, json};
 
 use super::answer::ANSWERS;
 use super::expect::STANDING;
-use super::explore;
 use super::manner::CALLS_MAX;
 use super::model::WorldKind;
 use super::parse::{COUNT_MAX, WORLDS};
 use super::policy::{PROFILE_KEY, PROFILES, SETTINGS};
 use super::script::{ACTIONS, HALLUCINATED, STEPS_MAX, TOOLS, USER_DEFAULT, WAIT_MS_MAX};
+use super::{expect, explore};
 use crate::fault::menu::Breadth;
 use crate::provider::operations;
 use crate::requirement;
@@ -58,16 +58,17 @@ pub fn schema() -> Value {
 }
 
 fn explore() -> Value {
-    let some_of = |about: &str, known: Vec<String>| json!({"description": about, "type": "array", "minItems": 1, "uniqueItems": true, "items": {"enum": known}});
+    let some_of = |about: &str, items: Value| json!({"description": about, "type": "array", "minItems": 1, "uniqueItems": true, "items": items});
+    let with_arguments = json!({"type": "string", "pattern": r"^[a-z_]+\(.*\)$"});
     json!({
         "description": "What `misrule explore` tries, where that is less than everything.",
         "type": "object",
         "additionalProperties": false,
         "properties": {
             "menu": {"description": "How much of each menu; `--menu` says otherwise.", "enum": Breadth::ALL.map(Breadth::name), "default": Breadth::Full.name()},
-            "sites": some_of("Only at these places, and over time only at these providers.", explore::sites()),
+            "sites": some_of("Only at these places, and over time only at these providers.", json!({"enum": explore::sites()})),
             "gate_depth": {"description": "Up to how many faults at a time the gate explores it by itself.", "type": "integer", "minimum": 1, "maximum": 3},
-            "faults": some_of("Only these faults.", explore::faults().into_iter().map(str::to_owned).collect())
+            "faults": some_of("Only these faults; one with its arguments also where no menu has it.", json!({"anyOf": [{"enum": explore::faults()}, with_arguments]}))
         }
     })
 }
@@ -151,7 +152,7 @@ fn expect() -> Value {
             "answer": answer("The answer of the last `create_order`, or of the last call where there is none."),
             "requests": counts("How many requests each operation sees, in all.", &operations::ALL.map(|operation| operation.label)),
             "standing": counts("How many effects of a kind stand at rest.", &STANDING.map(crate::provider::ledger::EffectKind::name)),
-            "parked": {"description": "How many orders are parked at rest.", "type": "integer", "minimum": 0, "maximum": COUNT_MAX, "default": 0},
+            "parked": {"description": "How many orders are parked at rest.", "anyOf": [{"type": "integer", "minimum": 0, "maximum": COUNT_MAX}, {"const": expect::ANY}], "default": 0},
             "broken": {"description": "Oracles that must be broken.", "type": "array", "items": {"type": "string"}}
         }
     })

@@ -234,7 +234,7 @@ fn expectations() -> impl Strategy<Value = Expect> {
         prop::option::of(Just(Answer::Code("PAYMENT_DECLINED".to_owned()))),
         prop::collection::btree_map(Just("payment.charge".to_owned()), 0..9_u32, 0..2),
         prop::collection::btree_map(Just("commit".to_owned()), 0..9_u32, 0..2),
-        0..3_u32,
+        prop::option::of(0..3_u32),
         prop::collection::vec(Just("one-effect".to_owned()), 0..2),
     )
         .prop_map(|(answer, requests, standing, parked, broken)| Expect {
@@ -294,7 +294,8 @@ fn narrowing() -> impl Strategy<Value = Narrowing> {
         let most = all.len();
         prop::sample::subsequence(all, 0..=most)
     };
-    let faults = super::explore::faults().into_iter().map(str::to_owned).collect();
+    let exact = ["status(499)", "outage(from=2, calls=3)"];
+    let faults = super::explore::faults().into_iter().chain(exact).map(str::to_owned).collect();
     let menu = prop::option::of(prop::sample::select(Breadth::ALL.to_vec()));
     (menu, words(super::explore::sites()), words(faults), 0..=3_u8)
         .prop_map(|(menu, sites, faults, gate_depth)| Narrowing { menu, sites, faults, gate_depth })

@@ -8,6 +8,7 @@ use giftgenius::policy::Policy;
 use serde_json::Value;
 
 use super::answer;
+use super::expect::ANY;
 use super::model::{CallStep, Expect, Manner, Narrowing, Replicas, Scenario, Step, WorldKind};
 use super::parse::SEED_DEFAULT;
 use super::policy::{PROFILE_KEY, SETTINGS, profile_name};
@@ -163,8 +164,10 @@ fn expect(expect: &Expect) -> Vec<(String, String)> {
     if !expect.standing.is_empty() {
         entries.push(("standing".to_owned(), counts(&expect.standing)));
     }
-    if expect.parked > 0 {
-        entries.push(("parked".to_owned(), expect.parked.to_string()));
+    match expect.parked {
+        Some(0) => {}
+        Some(parked) => entries.push(("parked".to_owned(), parked.to_string())),
+        None => entries.push(("parked".to_owned(), text(ANY))),
     }
     if !expect.broken.is_empty() {
         entries.push(("broken".to_owned(), texts(&expect.broken)));

@@ -3,6 +3,7 @@
 //! It holds no type of the explorer. Everything but `measured` is the same for any number of threads and for every run
 //! of the same command; the documents of all shards of a space join into that of the whole.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -12,7 +13,7 @@ use crate::report::document::Word;
 use crate::report::timeline::Row;
 
 /// The version of this document's form; rises when a field changes its meaning or goes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// Findings that are shown in full.
 pub const SHOWN_MAX: usize = 50;
 /// Runs that could not be made and are told with their reason; the others are counted.
@@ -29,10 +30,25 @@ pub struct Exploration {
     pub verdict: Word,
     /// Which part of the spaces this is; the whole if not said.
     pub shard: Option<Part>,
-    /// The spaces: one a payment profile.
+    /// The spaces: one a scenario and payment profile.
     pub spaces: Vec<SpaceReport>,
+    /// Payment profiles that were asked for and make no sense for a scenario: faults of its own never strike there.
+    pub left_out: Vec<LeftOut>,
+    /// What was reached in all spaces together, where they are of several scenarios.
+    pub coverage: Option<Coverage>,
     /// What differs from run to run: times. Nothing else in this document does.
     pub measured: Measured,
+}
+
+/// A scenario and a payment profile that makes no sense for it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct LeftOut {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The payment profile.
+    pub profile: String,
+    /// The scenario's own faults that never strike under it.
+    pub unfired: Vec<String>,
 }
 
 /// One part of a space that several machines share.
@@ -79,8 +95,8 @@ pub struct SpaceReport {
     pub findings: Vec<Finding>,
     /// Runs that could not be made.
     pub not_run: NotRun,
-    /// What was reached.
-    pub coverage: Coverage,
+    /// What was reached; of several scenarios it is told of all together.
+    pub coverage: Option<Coverage>,
     /// How many plans of one fault more there are; only of a space that was gone to its end.
     pub next: Option<Next>,
 }
@@ -95,6 +111,8 @@ pub enum EndingWord {
     Interrupted,
     /// As many findings as were asked for.
     Enough,
+    /// Its time was over.
+    OutOfTime,
 }
 
 /// The plans of one number of faults.
@@ -164,9 +182,9 @@ pub struct Shown {
     pub replay: String,
     /// What is wrong, one sentence each.
     pub messages: Vec<String>,
-    /// What happened, with the rows that show the breach marked.
+    /// What happened, with the rows that show the breach marked; empty where an earlier space shows the same finding.
     pub timeline: Vec<Row>,
-    /// A scenario file that is this run, whole.
+    /// A scenario file that is this run, whole; empty where the timeline is.
     pub scenario: String,
     /// Where that file was written, if it could be.
     pub written_to: Option<String>,
@@ -245,6 +263,34 @@ pub struct Coverage {
     pub recovery: Vec<String>,
 }
 
+impl Coverage {
+    /// Adds what was reached elsewhere: what either reached was reached.
+    pub fn unite(&mut self, other: Self) {
+        for other in other.places {
+            match self.places.iter_mut().find(|place| place.place == other.place) {
+                None => self.places.push(other),
+                Some(place) => {
+                    place.times_max = place.times_max.max(other.times_max);
+                    join((&mut place.struck, &mut place.never), (other.struck, other.never));
+                }
+            }
+        }
+        join((&mut self.codes_seen, &mut self.codes_never), (other.codes_seen, other.codes_never));
+        join((&mut self.undos_run, &mut self.undos_never), (other.undos_run, other.undos_never));
+        self.recovery = sorted(self.recovery.drain(..).chain(other.recovery));
+    }
+}
+
+/// Names that were reached and names that were not, in alphabetical order.
+fn join((reached, never): (&mut Vec<String>, &mut Vec<String>), theirs: (Vec<String>, Vec<String>)) {
+    *reached = sorted(reached.drain(..).chain(theirs.0));
+    *never = sorted(never.drain(..).chain(theirs.1).filter(|name| !reached.contains(name)));
+}
+
+fn sorted(names: impl Iterator<Item = String>) -> Vec<String> {
+    names.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
 /// What was reached at one place.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PlaceReport {
@@ -301,6 +347,30 @@ impl Exploration {
     /// Whether somebody interrupted it.
     pub fn interrupted(&self) -> bool {
         self.spaces.iter().any(|space| space.ending == EndingWord::Interrupted)
+    }
+
+    /// Whether its spaces are of several scenarios.
+    pub fn is_of_several(&self) -> bool {
+        self.spaces.iter().any(|space| space.path != self.spaces[0].path)
+    }
+
+    /// Brings the whole into line with its spaces: the verdict; of several scenarios one coverage; and each finding shown
+    /// at length once.
+    pub fn settle(&mut self) {
+        self.verdict = self.spaces.iter().map(|space| space.verdict).max().unwrap_or(Word::Ok);
+        if self.is_of_several() {
+            for coverage in self.spaces.iter_mut().filter_map(|space| space.coverage.take()) {
+                self.coverage.get_or_insert_default().unite(coverage);
+            }
+        }
+        let mut known = BTreeSet::new();
+        for finding in self.spaces.iter_mut().flat_map(|space| &mut space.findings) {
+            let new = known.insert((finding.rule.clone(), finding.cause.clone()));
+            if let Some(shown) = finding.shown.as_mut().filter(|_| !new) {
+                shown.timeline = Vec::new();
+                shown.scenario = String::new();
+            }
+        }
     }
 
     /// How long it took.

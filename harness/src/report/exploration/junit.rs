@@ -8,6 +8,7 @@ use super::document::{Exploration, Finding, SpaceReport};
 use super::terminal::{plans, tried};
 use crate::report::columns;
 use crate::report::document::Word;
+use crate::report::units::count;
 
 /// The widest line of a timeline.
 const WIDTH: usize = 120;
@@ -18,7 +19,9 @@ pub fn write(report: &Exploration) -> String {
     document.set_time(report.elapsed());
     for space in &report.spaces {
         let mut suite = TestSuite::new(format!("{} ({})", space.scenario, space.profile));
-        suite.add_test_case(case(space, tried(report, space), whole(space)));
+        let mut all = case(space, format!("up to {}, {} menu", count(space.depth, "fault"), space.menu), whole(space));
+        all.set_system_out(tried(report, space));
+        suite.add_test_case(all);
         for finding in &space.findings {
             let name = if finding.cause.is_empty() { "as it is".to_owned() } else { finding.cause.join(" and ") };
             suite.add_test_case(case(space, format!("{} by {name}", finding.rule), failure(finding)));
@@ -30,7 +33,8 @@ pub fn write(report: &Exploration) -> String {
 
 fn case(space: &SpaceReport, name: String, status: TestCaseStatus) -> TestCase {
     let mut case = TestCase::new(name, status);
-    case.set_classname(format!("misrule.explore.{}", space.scenario.replace('/', ".")));
+    case.set_classname(format!("misrule.explore.{}.{}", space.scenario.replace('/', "."), space.profile));
+    case.extra.insert("file".into(), space.path.clone().into());
     case
 }
 

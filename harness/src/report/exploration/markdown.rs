@@ -2,10 +2,12 @@
 
 use std::fmt::{self, Write as _};
 
-use super::document::{Coverage, Exploration, SpaceReport};
-use super::terminal::{found, on_the_wire, plans, reached, speed, tried};
+use super::document::{Coverage, Exploration, Finding, Shown, SpaceReport};
+use super::several;
+use super::terminal::{found, on_the_wire, plans, reached, rules, speed, tried};
 use crate::fault::explain;
 use crate::report::columns;
+use crate::report::document::Word;
 use crate::report::units;
 
 /// The widest line of a timeline.
@@ -24,10 +26,44 @@ pub fn write(report: &Exploration) -> String {
 fn document(out: &mut String, report: &Exploration) -> fmt::Result {
     writeln!(out, "# misrule explore: {}\n", report.verdict.as_str())?;
     writeln!(out, "{} runs, {}\n", units::grouped(report.runs()), speed(report))?;
+    if report.is_of_several() {
+        return together(out, report);
+    }
     for space in &report.spaces {
         one(out, report, space)?;
     }
+    for line in several::left_out(report) {
+        writeln!(out, "{}\n", escape(&line))?;
+    }
     Ok(())
+}
+
+/// Several scenarios: what was tried of all, a row for each that is red, and each finding once.
+fn together(out: &mut String, report: &Exploration) -> fmt::Result {
+    let lines = several::tried(report).into_iter().chain(several::random(report));
+    for line in lines.chain([several::found(report)]).chain(several::left_out(report)) {
+        writeln!(out, "{}\n", escape(&line))?;
+    }
+    if report.verdict == Word::Broken {
+        writeln!(out, "| scenario | payment profile | broken |\n|---|---|---|")?;
+        for space in report.spaces.iter().filter(|space| !space.findings.is_empty()) {
+            let rules = rules(space.findings.iter().map(|finding| &*finding.rule));
+            writeln!(out, "| `{}` | {} | {rules} |", space.scenario, space.profile)?;
+        }
+        out.push('\n');
+    }
+    for group in several::groups(report) {
+        finding(out, group.smallest, several::at_length(&group))?;
+        let names: Vec<_> = group.spaces.iter().map(|space| several::place(space)).collect();
+        writeln!(out, "In {}.\n", escape(&names.join(", ")))?;
+    }
+    for space in &report.spaces {
+        doubts(out, space)?;
+    }
+    for line in report.coverage.iter().flat_map(reached) {
+        writeln!(out, "{}\n", escape(&line))?;
+    }
+    report.coverage.as_ref().map_or(Ok(()), |coverage| matrix(out, coverage))
 }
 
 fn one(out: &mut String, report: &Exploration, space: &SpaceReport) -> fmt::Result {
@@ -46,37 +82,48 @@ fn one(out: &mut String, report: &Exploration, space: &SpaceReport) -> fmt::Resu
         )?;
     }
     writeln!(out, "{}\n", found(space))?;
-    for doubt in &space.doubts {
-        writeln!(out, "INCONCLUSIVE {}\n", escape(doubt))?;
+    for found in &space.findings {
+        finding(out, found, found.shown.as_ref())?;
     }
-    findings(out, space)?;
+    doubts(out, space)?;
+    for line in space.coverage.iter().flat_map(reached) {
+        writeln!(out, "{}\n", escape(&line))?;
+    }
+    space.coverage.as_ref().map_or(Ok(()), |coverage| matrix(out, coverage))
+}
+
+fn doubts(out: &mut String, space: &SpaceReport) -> fmt::Result {
+    for doubt in &space.doubts {
+        writeln!(out, "INCONCLUSIVE {}: {}\n", several::place(space), escape(doubt))?;
+    }
     for not_run in &space.not_run.first {
         writeln!(out, "### NOT RUN\n\n{}\n\n```sh\n{}\n```\n", escape(&not_run.why), not_run.replay)?;
     }
-    for line in reached(space) {
-        writeln!(out, "{}\n", escape(&line))?;
-    }
-    matrix(out, &space.coverage)
+    Ok(())
 }
 
-fn findings(out: &mut String, space: &SpaceReport) -> fmt::Result {
-    for finding in &space.findings {
-        writeln!(out, "### BROKEN `{}`\n", finding.rule)?;
-        if !finding.cause.is_empty() {
-            writeln!(out, "By `{}`; {}.\n", finding.cause.join("` and `"), plans(finding))?;
+/// A finding, with the timeline of what is given at length.
+fn finding(out: &mut String, finding: &Finding, at_length: Option<&Shown>) -> fmt::Result {
+    writeln!(out, "### BROKEN `{}`\n", finding.rule)?;
+    if !finding.cause.is_empty() {
+        writeln!(out, "By `{}`; {}.\n", finding.cause.join("` and `"), plans(finding))?;
+    }
+    let Some(shown) = &finding.shown else { return Ok(()) };
+    for message in &shown.messages {
+        writeln!(out, "{}\n", escape(message))?;
+    }
+    writeln!(out, "```sh\n{}\n```\n", shown.replay)?;
+    if let Some(at_length) = at_length.filter(|shown| !shown.timeline.is_empty()) {
+        if at_length.plan != shown.plan {
+            writeln!(out, "What happened in\n\n```sh\n{}\n```\n", at_length.replay)?;
         }
-        let Some(shown) = &finding.shown else { continue };
-        for message in &shown.messages {
-            writeln!(out, "{}\n", escape(message))?;
-        }
-        writeln!(out, "```sh\n{}\n```\n", shown.replay)?;
-        writeln!(out, "```text\n{}```\n", columns::text(&shown.timeline, WIDTH))?;
-        if let Some(wire) = &shown.wire {
-            writeln!(out, "```text\n{}\n```\n", on_the_wire(wire).trim_end())?;
-        }
-        if let Some(path) = &shown.written_to {
-            writeln!(out, "Written to `{path}`.\n")?;
-        }
+        writeln!(out, "```text\n{}```\n", columns::text(&at_length.timeline, WIDTH))?;
+    }
+    if let Some(wire) = &shown.wire {
+        writeln!(out, "```text\n{}\n```\n", on_the_wire(wire).trim_end())?;
+    }
+    if let Some(path) = &shown.written_to {
+        writeln!(out, "Written to `{path}`.\n")?;
     }
     Ok(())
 }

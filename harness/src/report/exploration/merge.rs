@@ -6,10 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::document::{
-    Coverage, EndingWord, Exploration, FORMAT, Finding, LevelReport, NOT_RUN_MAX, Next, PlaceReport, SHOWN_MAX,
-    SpaceReport,
+    EndingWord, Exploration, FORMAT, Finding, LevelReport, NOT_RUN_MAX, Next, SHOWN_MAX, SpaceReport,
 };
-use crate::report::document::Word;
 
 /// Why documents do not make a whole; each says what to do.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -106,6 +104,9 @@ pub fn merge(mut shards: Vec<(String, Exploration)>) -> Result<Exploration, Unjo
         for (space, other) in whole.spaces.iter_mut().zip(document.spaces) {
             add(space, other);
         }
+        if let (Some(ours), Some(theirs)) = (&mut whole.coverage, document.coverage) {
+            ours.unite(theirs);
+        }
         whole.measured.elapsed_us = whole.measured.elapsed_us.max(document.measured.elapsed_us);
         whole.measured.running_us = whole.measured.running_us.max(document.measured.running_us);
         whole.measured.threads += document.measured.threads;
@@ -115,7 +116,7 @@ pub fn merge(mut shards: Vec<(String, Exploration)>) -> Result<Exploration, Unjo
     for space in &mut whole.spaces {
         space.verdict = space.judged();
     }
-    whole.verdict = whole.spaces.iter().map(|space| space.verdict).max().unwrap_or(Word::Ok);
+    whole.settle();
     Ok(whole)
 }
 
@@ -149,6 +150,7 @@ fn belong_together(shards: &mut [(String, Exploration)]) -> Result<(), Unjoinabl
                 EndingWord::Whole => continue,
                 EndingWord::Interrupted => "it was interrupted",
                 EndingWord::Enough => "it ended at so many findings",
+                EndingWord::OutOfTime => "its time was over",
             };
             return Err(Unjoinable::Unfinished { name, why });
         }
@@ -167,8 +169,8 @@ fn belong_together(shards: &mut [(String, Exploration)]) -> Result<(), Unjoinabl
 
 /// What two documents of one whole may not differ in.
 fn different(one: &Exploration, other: &Exploration) -> Option<String> {
-    if one.spaces.len() != other.spaces.len() {
-        return Some("they explore different payment profiles".to_owned());
+    if one.spaces.len() != other.spaces.len() || one.left_out != other.left_out {
+        return Some("they explore different scenarios or payment profiles".to_owned());
     }
     one.spaces.iter().zip(&other.spaces).find_map(|(one, other)| {
         let table = [
@@ -206,7 +208,9 @@ fn add(space: &mut SpaceReport, other: SpaceReport) {
     first.sort_by_key(|not_run| (not_run.level, not_run.number));
     first.dedup();
     first.truncate(NOT_RUN_MAX);
-    cover(&mut space.coverage, other.coverage);
+    if let (Some(ours), Some(theirs)) = (&mut space.coverage, other.coverage) {
+        ours.unite(theirs);
+    }
     if let (Some(next), Some(other)) = (&mut space.next, other.next) {
         *next = Next { same: next.same + other.same, core: next.core + other.core };
     }
@@ -242,30 +246,4 @@ fn sums(ours: &[u64], theirs: &[u64], depth: usize) -> Vec<u64> {
     (0..ours.len().max(theirs.len()))
         .map(|level| if level < depth { at(ours, level) } else { at(ours, level) + at(theirs, level) })
         .collect()
-}
-
-fn cover(ours: &mut Coverage, theirs: Coverage) {
-    for (place, other) in ours.places.iter_mut().zip(&theirs.places) {
-        join_place(place, other);
-    }
-    join(&mut ours.codes_seen, &mut ours.codes_never, &theirs.codes_seen);
-    join(&mut ours.undos_run, &mut ours.undos_never, &theirs.undos_run);
-    for way in theirs.recovery {
-        if !ours.recovery.contains(&way) {
-            ours.recovery.push(way);
-        }
-    }
-    ours.recovery.sort();
-}
-
-fn join_place(place: &mut PlaceReport, other: &PlaceReport) {
-    place.times_max = place.times_max.max(other.times_max);
-    join(&mut place.struck, &mut place.never, &other.struck);
-}
-
-/// What either reached was reached; both lists are in alphabetical order.
-fn join(reached: &mut Vec<String>, never: &mut Vec<String>, theirs: &[String]) {
-    reached.extend(theirs.iter().filter(|name| !reached.contains(name)).cloned().collect::<Vec<_>>());
-    reached.sort();
-    never.retain(|name| !reached.contains(name));
 }

@@ -7,6 +7,7 @@ pub mod document;
 pub mod junit;
 pub mod markdown;
 pub mod merge;
+pub mod several;
 pub mod terminal;
 
 pub use document::Exploration;

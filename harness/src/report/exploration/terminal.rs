@@ -1,8 +1,10 @@
 //! An exploration as a person sees it: what was tried, what was found, what was never reached, what to do next.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
-use super::document::{EndingWord, Exploration, Finding, PlaceReport, SpaceReport, Wire, WireWord};
+use super::document::{Coverage, EndingWord, Exploration, Finding, PlaceReport, Shown, SpaceReport, Wire, WireWord};
+use super::several;
 use crate::report::document::Word;
 use crate::report::terminal::{Style, WIDTH, with_exit, wrap};
 use crate::report::{columns, units};
@@ -28,15 +30,23 @@ pub fn exit_code(report: &Exploration) -> u8 {
 /// The whole report.
 pub fn write(report: &Exploration, style: Style<'_>) -> String {
     let mut out = String::new();
-    for (index, space) in report.spaces.iter().enumerate() {
-        if index > 0 {
-            out.push('\n');
+    if report.is_of_several() {
+        together(&mut out, report, style);
+    } else {
+        for (index, space) in report.spaces.iter().enumerate() {
+            if index > 0 {
+                out.push('\n');
+            }
+            one(&mut out, report, space, style);
         }
-        one(&mut out, report, space, style);
-    }
-    out.push('\n');
-    if report.spaces.len() > 1 {
-        put(&mut out, &format!("{} runs in all, {}", units::grouped(report.runs()), speed(report)));
+        for line in several::left_out(report) {
+            out.push('\n');
+            wrapped(&mut out, "", &line);
+        }
+        out.push('\n');
+        if report.spaces.len() > 1 {
+            wrapped(&mut out, "", &format!("{} runs in all, {}", units::grouped(report.runs()), speed(report)));
+        }
     }
     if !style.written.is_empty() {
         put(&mut out, &format!("report: {}", style.written));
@@ -53,6 +63,59 @@ pub fn write(report: &Exploration, style: Style<'_>) -> String {
     out
 }
 
+/// Several scenarios: what was tried of all, a line for each that is red, and each finding once.
+fn together(out: &mut String, report: &Exploration, style: Style<'_>) {
+    for line in several::tried(report).into_iter().chain(several::random(report)) {
+        wrapped(out, "", &line);
+    }
+    let found = wrap(&several::found(report), WIDTH);
+    put(out, &paint(style, report.verdict, found.trim_end()));
+    wrapped(out, "", &speed(report));
+    let coverage = report.coverage.iter().flat_map(reached);
+    for line in coverage.chain(several::left_out(report)) {
+        wrapped(out, "", &line);
+    }
+    let red: Vec<_> = report.spaces.iter().filter(|space| !space.findings.is_empty()).collect();
+    if !red.is_empty() {
+        out.push('\n');
+    }
+    let widest = |of: fn(&SpaceReport) -> &str| red.iter().map(|space| of(space).chars().count()).max().unwrap_or(0);
+    let (name, profile) = (widest(|space| &space.scenario), widest(|space| &space.profile));
+    for space in &red {
+        let rules = rules(space.findings.iter().map(|finding| &*finding.rule));
+        let said = format!("{:name$}  {:profile$}  {}", space.scenario, space.profile, rules);
+        let lines = wrap(&said, WIDTH - 2);
+        for (index, line) in lines.lines().enumerate() {
+            put(out, &format!("  {}{line}", if index == 0 { "" } else { "  " }));
+        }
+    }
+    let groups = several::groups(report);
+    let mut timelines = Vec::new();
+    for group in groups.iter().take(SHOWN_MAX) {
+        let rule = &*group.smallest.rule;
+        let with_timeline = timelines.len() < WITH_TIMELINE && !timelines.contains(&rule);
+        if with_timeline {
+            timelines.push(rule);
+        }
+        broken(out, group.smallest, with_timeline.then(|| several::at_length(group)).flatten(), style);
+        let others: Vec<_> = group.spaces.iter().filter(|space| !std::ptr::eq(**space, group.space)).collect();
+        if !others.is_empty() {
+            let names: Vec<_> = others.iter().map(|space| several::place(space)).collect();
+            wrapped(out, "  ", &named("there too", &names));
+        }
+    }
+    if groups.len() > SHOWN_MAX {
+        put(out, &format!("\n… and {} more, in the report", groups.len() - SHOWN_MAX));
+    }
+    for space in &report.spaces {
+        for doubt in &space.doubts {
+            wrapped(out, "", &format!("\nINCONCLUSIVE {}: {doubt}", several::place(space)));
+        }
+        not_run(out, space, style);
+    }
+    out.push('\n');
+}
+
 fn one(out: &mut String, report: &Exploration, space: &SpaceReport, style: Style<'_>) {
     let own = if space.own_plan.is_empty() { String::new() } else { ", beside its own faults".to_owned() };
     put(out, &format!("{}, payment profile {}{own}", space.scenario, space.profile));
@@ -62,28 +125,27 @@ fn one(out: &mut String, report: &Exploration, space: &SpaceReport, style: Style
             out,
             "",
             &format!(
-                "random beyond {}: {} runs, the same as --runs {} --seed {}; {} of {} planned faults found no site",
+                "random beyond {}: {} runs, the same as --runs {} --seed {}; {}",
                 units::count(space.depth, "fault"),
                 units::grouped(random.runs),
                 random.runs,
                 random.seed,
-                units::grouped(random.dropped),
-                units::grouped(random.planned),
+                several::fired(random.runs, random.planned, random.dropped),
             ),
         );
     }
-    let found = found(space);
-    let found = paint(style, space.verdict, &found);
+    let found = wrap(&found(space), WIDTH);
+    put(out, &paint(style, space.verdict, found.trim_end()));
     if report.spaces.len() == 1 {
-        put(out, &format!("{found}; {}", speed(report)));
-    } else {
-        put(out, &found);
+        wrapped(out, "", &speed(report));
     }
-    for line in reached(space) {
+    for line in space.coverage.iter().flat_map(reached) {
         wrapped(out, "", &line);
     }
-    for finding in space.findings.iter().take(SHOWN_MAX).enumerate() {
-        broken(out, space, finding, style);
+    for (index, finding) in space.findings.iter().take(SHOWN_MAX).enumerate() {
+        let first = !space.findings[..index].iter().any(|earlier| earlier.rule == finding.rule);
+        let at_length = finding.shown.as_ref().filter(|_| index < WITH_TIMELINE && first);
+        broken(out, finding, at_length, style);
     }
     if space.findings.len() > SHOWN_MAX {
         put(out, &format!("\n… and {} more, in the report", space.findings.len() - SHOWN_MAX));
@@ -91,18 +153,18 @@ fn one(out: &mut String, report: &Exploration, space: &SpaceReport, style: Style
     for doubt in &space.doubts {
         wrapped(out, "", &format!("INCONCLUSIVE {doubt}"));
     }
-    if space.not_run.count() > 0 {
-        put(
-            out,
-            &format!(
-                "\nNOT RUN {}",
-                units::count(usize::try_from(space.not_run.count()).unwrap_or(usize::MAX), "plan")
-            ),
-        );
-        for not_run in &space.not_run.first {
-            put(out, &format!("  {}", called(&not_run.replay, style)));
-            wrapped(out, "  ", &not_run.why);
-        }
+    not_run(out, space, style);
+}
+
+fn not_run(out: &mut String, space: &SpaceReport, style: Style<'_>) {
+    if space.not_run.count() == 0 {
+        return;
+    }
+    let plans = units::count(usize::try_from(space.not_run.count()).unwrap_or(usize::MAX), "plan");
+    put(out, &format!("\nNOT RUN {plans}"));
+    for not_run in &space.not_run.first {
+        put(out, &format!("  {}", called(&not_run.replay, style)));
+        wrapped(out, "  ", &not_run.why);
     }
 }
 
@@ -140,6 +202,7 @@ pub fn tried(report: &Exploration, space: &SpaceReport) -> String {
         EndingWord::Whole => {}
         EndingWord::Interrupted => text.push_str("; interrupted: the rest was not tried"),
         EndingWord::Enough => text.push_str("; ended early: so many findings were enough"),
+        EndingWord::OutOfTime => text.push_str("; its time was over: the rest was not tried"),
     }
     text
 }
@@ -150,15 +213,21 @@ pub fn found(space: &SpaceReport) -> String {
         [] if space.not_run.count() > 0 => "found: nothing broken in what could be run".to_owned(),
         [] => "found: nothing broken".to_owned(),
         findings => {
-            let mut rules: Vec<&str> = Vec::new();
-            for finding in findings {
-                if !rules.contains(&&*finding.rule) {
-                    rules.push(&finding.rule);
-                }
-            }
-            format!("found: {} ({})", units::count(findings.len(), "finding"), rules.join(", "))
+            let rules = rules(findings.iter().map(|finding| &*finding.rule));
+            format!("found: {} ({rules})", units::count(findings.len(), "finding"))
         }
     }
+}
+
+/// Each rule once, in order.
+pub fn rules<'a>(all: impl Iterator<Item = &'a str>) -> String {
+    let mut rules: Vec<&str> = Vec::new();
+    for rule in all {
+        if !rules.contains(&rule) {
+            rules.push(rule);
+        }
+    }
+    rules.join(", ")
 }
 
 /// Time and rate.
@@ -172,8 +241,7 @@ pub fn speed(report: &Exploration) -> String {
 }
 
 /// What was reached and what never was, a line each.
-pub fn reached(space: &SpaceReport) -> Vec<String> {
-    let coverage = &space.coverage;
+pub fn reached(coverage: &Coverage) -> Vec<String> {
     let struck: usize = coverage.places.iter().map(|place| place.struck.len()).sum();
     let never: usize = coverage.places.iter().map(|place| place.never.len()).sum();
     let of = |yes: usize, no: usize| if no == 0 { format!("all {yes}") } else { format!("{yes} of {}", yes + no) };
@@ -213,10 +281,13 @@ fn named(what: &str, names: &[String]) -> String {
     format!("{what}: {}{more}", names[..names.len().min(NAMED_MAX)].join(", "))
 }
 
-fn broken(out: &mut String, space: &SpaceReport, (index, finding): (usize, &Finding), style: Style<'_>) {
+/// A finding, with the timeline of what is given at length.
+fn broken(out: &mut String, finding: &Finding, at_length: Option<&Shown>, style: Style<'_>) {
     let cause = if finding.cause.is_empty() { String::new() } else { format!("  by {}", finding.cause.join(" and ")) };
     out.push('\n');
-    put(out, &format!("{} {}{cause}", paint(style, Word::Broken, "BROKEN"), finding.rule));
+    let head = wrap(&format!("BROKEN {}{cause}", finding.rule), WIDTH);
+    let head = head.trim_end().replacen("BROKEN", &paint(style, Word::Broken, "BROKEN"), 1);
+    put(out, &head);
     let plans = plans(finding);
     let Some(shown) = &finding.shown else {
         put(out, &format!("  {plans}"));
@@ -226,9 +297,12 @@ fn broken(out: &mut String, space: &SpaceReport, (index, finding): (usize, &Find
     for message in &shown.messages {
         wrapped(out, "  ", message);
     }
-    if index < WITH_TIMELINE && !space.findings[..index].iter().any(|earlier| earlier.rule == finding.rule) {
+    if let Some(at_length) = at_length.filter(|shown| !shown.timeline.is_empty()) {
         out.push('\n');
-        for line in columns::text(&shown.timeline, WIDTH - 4).lines() {
+        if at_length.plan != shown.plan {
+            put(out, &format!("  there: {}", called(&at_length.replay, style)));
+        }
+        for line in columns::text(&at_length.timeline, WIDTH - 4).lines() {
             put(out, &format!("    {line}"));
         }
     }
@@ -279,6 +353,9 @@ fn next(report: &Exploration) -> String {
     if report.interrupted() {
         return "interrupted: nothing was broken until then".to_owned();
     }
+    if report.spaces.iter().any(|space| space.ending == EndingWord::OutOfTime) {
+        return "nothing was broken until its time was over".to_owned();
+    }
     if let Some(part) = report.shard {
         return format!("next: misrule merge, with the reports of all {} shards", part.of);
     }
@@ -292,7 +369,8 @@ fn next(report: &Exploration) -> String {
     }
     let took = |plans: u64| {
         let seconds = report.runs_per_second().and_then(|rate| plans.checked_div(rate));
-        seconds.map_or_else(String::new, |seconds| format!(", about {}", roughly(seconds.max(1))))
+        let about = |seconds: u64| format!(", about {}", units::roughly(Duration::from_secs(seconds.max(1))));
+        seconds.map_or_else(String::new, about)
     };
     let deeper = space.depth + 1;
     let by = |menu: &str, plans: u64| {
@@ -302,15 +380,6 @@ fn next(report: &Exploration) -> String {
         format!("all is well; next: {}", by(&space.menu, same))
     } else {
         format!("all is well; next: {}\n      or {}", by("core", core), by("full", same))
-    }
-}
-
-/// A span that is only guessed.
-fn roughly(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds / 60),
-        _ => format!("{} h", seconds / 3600),
     }
 }
 
