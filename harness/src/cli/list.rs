@@ -9,6 +9,7 @@ use crate::fault::menu::{self, Breadth};
 use crate::fault::site::Place;
 use crate::fault::{Fault, ProviderFault, explain};
 use crate::report::terminal::{WIDTH, wrap};
+use crate::report::visible::visible;
 use crate::requirement::Built;
 use crate::{defect, oracle, requirement};
 
@@ -65,7 +66,7 @@ fn scenarios(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
         let worlds: Vec<_> = scenario.worlds.iter().map(|world| world.name()).collect();
         let line = format!("{:name$}  {:8}  {}", scenario.name, worlds.join(" "), scenario.covers.join(" "));
         put(&mut out, line.trim_end());
-        put(&mut out, &format!("    {}", scenario.title));
+        put(&mut out, &format!("    {}", visible(&scenario.title)));
     }
     console.say(&out);
     if mistaken.is_empty() { Ok(0) } else { Err(Refusal::unusable(&mistaken.concat())) }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use clap::Args;
+use clap::{Args, CommandFactory as _};
 
 use super::progress::Progress;
 use super::{
-    COULD_NOT_RUN, Common, Console, Ended, OnInterrupt, Refusal, Runner, World, beyond, gate, interrupt, load,
+    COULD_NOT_RUN, Cli, Common, Console, Ended, OnInterrupt, Refusal, Runner, World, beyond, gate, interrupt, load,
 };
 use crate::report::build::add_beyond;
 use crate::report::document::{Extent, Report, Word};
@@ -18,9 +18,13 @@ use crate::report::terminal::{self, Style};
 use crate::report::{Ran, build, json, junit, markdown};
 use crate::scenario::model::{Narrowing, Scenario};
 use crate::scenario::write::write as write_scenario;
+use crate::suggest;
 
 /// The folder for the scenarios that failing runs leave behind.
 const FAILURES: &str = "failures";
+
+/// The reports.
+const REPORTS: [&str; 3] = ["report.json", "junit.xml", "report.md"];
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
@@ -40,7 +44,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Console<'_>) -> Ended {
     let common = &arguments.common;
     let colour_err = console.colour_err && !common.no_color;
-    let scenarios = load::scenarios(common, &arguments.names, colour_err)?;
+    let scenarios = load::scenarios(common, &arguments.names, colour_err)
+        .map_err(|refusal| mistyped(&arguments.names).unwrap_or(refusal))?;
     let work = gate::work(&scenarios, arguments.world.map(World::kind));
     if work.is_empty() {
         let place = arguments.world.map_or("in any world", |world| world.kind().place());
@@ -49,7 +54,9 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
         )));
     }
     let failures = arguments.out.join(FAILURES);
-    let usable = files::prepare(&failures).and_then(|()| files::clear(&failures, "toml"));
+    let usable = files::prepare(&failures)
+        .and_then(|()| files::clear(&failures, "toml"))
+        .and_then(|()| files::remove(&arguments.out, &REPORTS));
     usable.map_err(|error| Refusal::unusable(&format!("{error}; name another folder with --out")))?;
 
     let began = Instant::now();
@@ -88,6 +95,17 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
             Err(Refusal::saying(&error.to_string(), "the report above is all there is", code))
         }
     }
+}
+
+/// A first word that is no scenario may be a mistyped command: without a command the words name scenarios.
+fn mistyped(words: &[String]) -> Option<Refusal> {
+    let word = words.first()?;
+    let commands = Cli::command();
+    let near = suggest::nearest(word, commands.get_subcommands().map(clap::Command::get_name))?;
+    let named = word.contains(['/', '.']) || commands.find_subcommand(word).is_some();
+    (!named).then(|| {
+        Refusal::unusable(&format!("`{word}` is neither a command nor a scenario; did you mean the command `{near}`?"))
+    })
 }
 
 /// Leaves a scenario file behind for each run that broke a rule, named after the first one; it replays the run and can be
@@ -134,7 +152,6 @@ fn leave_behind(report: &mut Report, ran: &[Ran], folder: &Path) -> Result<(), F
 }
 
 fn write_all(report: &Report, out: &Path) -> Result<(), FileError> {
-    files::write(&out.join("report.json"), json::write(report).as_bytes())?;
-    files::write(&out.join("junit.xml"), junit::write(report).as_bytes())?;
-    files::write(&out.join("report.md"), markdown::write(report).as_bytes())
+    let texts = [json::write(report), junit::write(report), markdown::write(report)];
+    REPORTS.iter().zip(texts).try_for_each(|(name, text)| files::write(&out.join(name), text.as_bytes()))
 }

@@ -237,3 +237,13 @@ fn in_a_checkout_misrule_is_called_through_cargo() {
         assert_eq!(called(Path::new(program), Path::new(folder)), expected, "{program} in {folder}");
     }
 }
+
+#[test]
+fn a_mistyped_command_is_answered_with_the_nearest_one() {
+    let ran = misrule(&["a/ok"], &["runn"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("did you mean the command `run`?"), "{}", ran.err);
+    let ran = misrule(&["a/ok"], &["a/okk"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("did you mean `a/ok`?"), "{}", ran.err);
+}

@@ -38,5 +38,5 @@ fn document(out: &mut String, proof: &Proof) -> fmt::Result {
 
 /// Text in which nothing is markup.
 fn escape(text: &str) -> String {
-    text.replace('<', "&lt;").replace('*', "\\*").replace('|', "\\|")
+    crate::report::visible::markdown(text)
 }

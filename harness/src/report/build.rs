@@ -14,6 +14,7 @@ use super::document::{
 use super::normalise::Names;
 use super::timeline::{self, Detail, Row};
 use super::told;
+use super::visible::{visible, visible_lines};
 use crate::fault::explain;
 use crate::fault::plan::{Plan, Planned};
 use crate::oracle::Verdict;
@@ -79,8 +80,8 @@ fn scenario(scenario: &Scenario) -> ScenarioReport {
     ScenarioReport {
         name: scenario.name.clone(),
         path: scenario.path.display().to_string(),
-        title: scenario.title.clone(),
-        lesson: scenario.lesson.clone(),
+        title: visible(&scenario.title).into_owned(),
+        lesson: visible(&scenario.lesson).into_owned(),
         covers: scenario.covers.clone(),
         verdict: Word::Ok,
         runs: Vec::new(),
@@ -140,7 +141,7 @@ fn not_run(ran: &Ran, why: &str) -> RunReport {
         verdict: Word::NotRun,
         findings: Vec::new(),
         doubts: Vec::new(),
-        not_run: Some(why.to_owned()),
+        not_run: Some(visible_lines(why)),
         oracles: Vec::new(),
     }
 }
@@ -175,10 +176,10 @@ fn breaches(outcome: &Outcome, names: &Names, rule: &'static str) -> (Vec<String
     let mut messages = Vec::new();
     let mut events = Vec::new();
     if rule == EXPECTATION {
-        messages.extend(outcome.unmet.iter().map(|unmet| names.rename(unmet)));
+        messages.extend(outcome.unmet.iter().map(|unmet| visible(&names.rename(unmet)).into_owned()));
     }
     for violation in outcome.violations().filter(|violation| violation.oracle == rule) {
-        messages.push(names.rename(&violation.message));
+        messages.push(visible(&names.rename(&violation.message)).into_owned());
         events.extend(violation.events.iter().copied());
     }
     (messages, timeline::rows(&outcome.record, names, Detail::Brief, &events))

@@ -72,6 +72,17 @@ fn readable(_file: &fs::File) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes reports of an earlier run, so that they are not taken for those of a run that is interrupted.
+pub fn remove(folder: &Path, names: &[&str]) -> Result<(), FileError> {
+    for path in names.iter().map(|name| folder.join(name)) {
+        match fs::remove_file(&path) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(FileError::Folder { path, cause }),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
 /// How a scenario file begins that a command leaves behind.
 const LEFT_BEHIND: &str = "# Left behind by ";
 
@@ -132,6 +143,14 @@ mod tests {
         assert!(error.contains("could not be written") && error.contains("nothing was left half-written"), "{error}");
         let names: Vec<_> = fs::read_dir(folder.path()).expect("a folder").flatten().map(|it| it.file_name()).collect();
         assert_eq!(names, ["report.json"]);
+    }
+
+    #[test]
+    fn reports_of_an_earlier_run_are_removed_and_missing_ones_are_no_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("report.md"), "# misrule: ok").expect("written");
+        remove(folder.path(), &["report.md", "junit.xml"]).expect("removed");
+        assert!(!folder.path().join("report.md").exists());
     }
 
     #[test]

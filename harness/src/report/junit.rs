@@ -75,6 +75,7 @@ fn case(report: &Report, scenario: &ScenarioReport, run: &RunReport) -> TestCase
     let name = format!("{} ({})", scenario.name, seed_and_world(scenario, run));
     let mut case = TestCase::new(name, status);
     case.set_classname(format!("misrule.{}", theme(scenario).replace('/', ".")));
+    case.extra.insert("file".into(), scenario.path.as_str().into());
     if let Some(median) = report.measured.median(&scenario.name, &run.world) {
         case.set_time(median);
     }

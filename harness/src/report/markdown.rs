@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use super::document::{Report, RunReport, ScenarioReport, Word};
 use super::terminal::summary;
+use super::visible::markdown as escape;
 use super::{columns, units};
 
 /// The widest line of a timeline.
@@ -43,7 +44,7 @@ fn document(out: &mut String, report: &Report) -> fmt::Result {
             out,
             "| `{}` | {} | {} | {} | {} |",
             scenario.name,
-            cell(&scenario.title),
+            escape(&scenario.title),
             median("sim"),
             median("wire"),
             verdict(scenario),
@@ -99,13 +100,4 @@ fn failure(out: &mut String, scenario: &ScenarioReport, run: &RunReport) -> fmt:
         writeln!(out, "{}\n", escape(reason))?;
     }
     replay(out)
-}
-
-/// Text in which nothing is markup but code.
-fn escape(text: &str) -> String {
-    text.replace('<', "&lt;").replace('*', "\\*")
-}
-
-fn cell(text: &str) -> String {
-    escape(text).replace('|', "\\|")
 }

@@ -2,6 +2,7 @@
 //!
 //! [`columns`](super::columns) lays them out. A request, what the provider did and what came back share a row where nothing else happened in between.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::normalise::Names;
 use super::told::told;
 use super::units;
+use super::visible::visible;
 use crate::provider::ledger::{Effect, EffectKind};
 use crate::trace::{CallId, CallStarted, EventKind, ExchangeId, Record, Seen, Sent, WebhookDelivery};
 
@@ -79,7 +81,17 @@ struct Open {
 impl<'a> Table<'a> {
     fn push(&mut self, index: usize, at: Duration, row: Row) {
         self.open = None;
-        self.rows.push(Row { at: units::instant(at), marked: self.marked.contains(&index), ..row });
+        let shown = |cell: String| match visible(&cell) {
+            Cow::Borrowed(_) => cell,
+            Cow::Owned(shown) => shown,
+        };
+        self.rows.push(Row {
+            at: units::instant(at),
+            host: shown(row.host),
+            system: shown(row.system),
+            providers: shown(row.providers),
+            marked: self.marked.contains(&index),
+        });
     }
 
     fn event(&mut self, index: usize, at: Duration, kind: &'a EventKind) {
@@ -135,7 +147,7 @@ impl<'a> Table<'a> {
             if !row.providers.is_empty() {
                 row.providers.push_str(", ");
             }
-            row.providers.push_str(text);
+            row.providers.push_str(&visible(text));
             row.marked |= marked;
             return;
         }

@@ -179,5 +179,5 @@ fn matrix(out: &mut String, coverage: &Coverage) -> fmt::Result {
 
 /// Text in which nothing is markup but code.
 fn escape(text: &str) -> String {
-    text.replace('<', "&lt;").replace('*', "\\*")
+    crate::report::visible::markdown(text)
 }
