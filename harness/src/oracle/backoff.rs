@@ -69,9 +69,20 @@ fn judge_series(evidence: &Evidence<'_>, group: &[usize], process: u32, jitter: 
     let mut own = group.iter().map(|index| &evidence.exchanges[*index]).filter(|it| it.incarnation == process);
     let Some(mut earlier) = own.next() else { return };
     for later in own {
-        judge_pair(evidence, earlier, later, (&mut series, jitter), findings);
+        if lost_a_write(evidence, process, earlier.sent_event, later.sent_event) {
+            series = Series::default();
+        } else {
+            judge_pair(evidence, earlier, later, (&mut series, jitter), findings);
+        }
         earlier = later;
     }
+}
+
+/// Whether a process could not write down what became of an attempt: what takes the order up again counts from its own
+/// first attempt, as after a death.
+fn lost_a_write(evidence: &Evidence<'_>, process: u32, from: usize, to: usize) -> bool {
+    let own = |lost: &usize| (from..to).contains(lost) && evidence.trace.events[*lost].incarnation == process;
+    evidence.lost_writes.iter().any(own)
 }
 
 /// A Retry-After that goes past the call's deadline ends the call, and the caller is told how long to wait.

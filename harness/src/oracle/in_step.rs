@@ -9,7 +9,7 @@ use giftgenius::workflow::{EVERYWHERE, Step};
 use super::conversations::{
     Conversation, accepted, apart, conversations, end, jumped, overlap, step, told_step, wrote_during,
 };
-use super::evidence::{CallView, Evidence};
+use super::evidence::{CallView, Evidence, SessionView};
 use super::keyed::acted;
 use super::settlement::unsettled_charge;
 use super::{Findings, Oracle, ToldStatus, Verdict, codes};
@@ -266,6 +266,12 @@ fn is_known(evidence: &Evidence<'_>, session: usize) -> bool {
     earlier.iter().any(|known| known.id == rest[0].id)
 }
 
+/// Whether a call froze a price that had not been told before; a saved answer freezes none.
+fn opens_a_price(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
+    let opened = |session: &SessionView<'_>| evidence.calls[session.call].start_event == call.start_event;
+    evidence.sessions.iter().position(opened).is_some_and(|session| !is_known(evidence, session))
+}
+
 /// How old a session's price is at a call.
 fn age(evidence: &Evidence<'_>, session: usize, call: &CallView<'_>) -> Age {
     let opened = &evidence.calls[evidence.sessions[session].call];
@@ -297,7 +303,7 @@ fn left_behind(evidence: &Evidence<'_>, conversation: &Conversation<'_>, finding
     };
     for leaving in calls().filter(|call| accepted(call)) {
         let back = is_move(leaving) && leaving.text("step").and_then(step).is_some_and(|step| !step.is_paying());
-        let anew = leaving.is("create_checkout_session") && leaving.text("workflow_id").is_some();
+        let anew = leaving.text("workflow_id").is_some() && opens_a_price(evidence, leaving);
         if !back && !anew {
             continue;
         }
@@ -424,6 +430,25 @@ mod tests {
             run.tell_success(call, "cs_1", "ord_1");
             if left {
                 assert!(run.broken(&IN_STEP).contains("was charged for it afterwards"));
+            } else {
+                run.kept(&IN_STEP);
+            }
+        }
+    }
+
+    #[test]
+    fn a_quote_that_is_told_again_leaves_no_price_and_a_fresh_one_does() {
+        for (again, broken) in [("cs_2", false), ("cs_3", true)] {
+            let mut run = at_checkout();
+            quoted(&mut run, "cs_2", Some("wf_1"));
+            quoted(&mut run, again, Some("wf_1"));
+            let call = run.create_order("cs_2", "k1");
+            let reserve = run.reserve("ord_1");
+            run.charge("ord_1");
+            run.commit("ord_1", reserve);
+            run.tell_success(call, "cs_2", "ord_1");
+            if broken {
+                assert!(run.broken(&IN_STEP).contains("left the price of session cs_2"));
             } else {
                 run.kept(&IN_STEP);
             }

@@ -73,6 +73,38 @@ fn what_takes_over_counts_from_its_first_attempt() {
 }
 
 #[test]
+fn what_could_not_be_written_down_ends_the_series_of_its_own_process_only() {
+    for (before, between, process, broken) in
+        [(false, false, 1, true), (true, false, 1, true), (false, true, 1, false), (false, true, 2, true)]
+    {
+        let mut run = Run::new();
+        run.replicas.count = 2;
+        run.create_order("cs_1", "k1");
+        let lose = |run: &mut Run| {
+            run.process = process;
+            run.lost_write();
+            run.process = 1;
+        };
+        if before {
+            lose(&mut run);
+        }
+        let reserve = run.send(&crate::provider::operations::RESERVE, Some("ord_1/1"), Some("r"));
+        run.see(reserve, Seen::Reply { status: 429, retry_after: Some(Duration::from_secs(1)), intact: true });
+        if between {
+            lose(&mut run);
+        }
+        run.wait_ms(300);
+        let reserve = run.send(&crate::provider::operations::RESERVE, Some("ord_1/1"), Some("r"));
+        run.ok(reserve);
+        if broken {
+            assert!(run.broken(&BACKOFF).contains("not before the 1000 ms that Retry-After asked for"));
+        } else {
+            run.kept(&BACKOFF);
+        }
+    }
+}
+
+#[test]
 fn background_rounds_keep_their_own_delays() {
     releases(&[0, 200, 401, 800, 5_000, 10_000, 20_000]).kept(&BACKOFF);
     releases(&[0, 5_000, 10_000]).kept(&BACKOFF);
