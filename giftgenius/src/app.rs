@@ -21,6 +21,7 @@ use crate::operations::alerts::Alerts;
 use crate::operations::switches;
 use crate::policy::Policy;
 use crate::ports::Ports;
+use crate::printed::echoed;
 use crate::providers::Caller;
 use crate::retry::Budgets;
 use crate::step_log::{AlertKind, Level, LogLine, StepLine, StepStatus};
@@ -59,7 +60,7 @@ pub struct ToolReply {
 #[derive(Debug, thiserror::Error)]
 #[error("unknown tool `{name}`{}", suggestion.as_deref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
 pub struct UnknownTool {
-    /// As it was called.
+    /// As it was called, cut to what is worth repeating.
     pub name: String,
     /// The nearest name that exists.
     pub suggestion: Option<&'static str>,
@@ -168,9 +169,10 @@ impl App {
         let deadline = Instant::now() + self.policy().tool_deadline;
         let Some(tool) = tools::table().iter().find(|tool| tool.spec.name == call.name) else {
             let names: Vec<String> = self.tools().map(|spec| spec.name.to_owned()).collect();
-            let near = nearest(&call.name, &names);
+            let name = echoed(&call.name);
+            let near = nearest(&name, &names);
             let suggestion = near.and_then(|near| self.tools().map(|spec| spec.name).find(|name| *name == near));
-            return Err(UnknownTool { name: call.name, suggestion });
+            return Err(UnknownTool { name, suggestion });
         };
         let correlation = call.correlation_id.unwrap_or_else(|| CorrelationId::from(self.ports().new_id("call_")));
         let mut arguments = call.arguments;

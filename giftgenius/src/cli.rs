@@ -18,6 +18,7 @@ use crate::operations::parked::{ParkedOrder, parked_orders, unknown_payments};
 use crate::operations::{policy_page, switches};
 use crate::policy::Policy;
 use crate::ports::Ports;
+use crate::printed::escaped;
 use crate::providers::http::{HttpTransport, SetUpError};
 use crate::serve::{StdioError, serve_http, serve_stdio};
 use crate::webhooks::record::UnknownPayment;
@@ -120,10 +121,11 @@ async fn serve(config: ServeConfig) -> Result<(), Failure> {
     let signals = Signals::listen().map_err(Failure::Signals)?;
     let tasks = TokioTasks::default();
     let tool_deadline = config.policy.tool_deadline;
+    let journal = Arc::new(open(&config.journal)?);
     let app = App::with_webhooks(
         Ports {
             transport: Arc::new(HttpTransport::new(config.endpoints)?),
-            journal: Arc::new(open(&config.journal)?),
+            journal: journal.clone(),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy::new().map_err(Failure::Entropy)?),
             tasks: Arc::new(tasks.clone()),
@@ -137,7 +139,11 @@ async fn serve(config: ServeConfig) -> Result<(), Failure> {
         Face::Stdio(user) => {
             recover(&app).await?;
             tracing::info!("serving on stdio");
-            serve_stdio(app, user, signals.stop()).await?;
+            tokio::select! {
+                biased;
+                served = serve_stdio(app, user, signals.stop()) => served?,
+                () = signals.stop_now() => {}
+            }
         }
         Face::Http { address, access } => {
             // First the port, so that a second server on the same one ends before it touches an order; clients that
@@ -146,7 +152,11 @@ async fn serve(config: ServeConfig) -> Result<(), Failure> {
             recover(&app).await?;
             let address = listener.local_addr().map_err(Failure::Http)?;
             tracing::info!(%address, "listening");
-            serve_http(app, listener, access, signals.stop()).await;
+            tokio::select! {
+                biased;
+                () = serve_http(app, listener, access, signals.stop()) => {}
+                () = signals.stop_now() => {}
+            }
         }
     }
     keeping.abort();
@@ -155,6 +165,10 @@ async fn serve(config: ServeConfig) -> Result<(), Failure> {
         biased;
         left = tasks.drain(tool_deadline) => tracing::info!(left_to_recovery = left, "stopped"),
         () = signals.stop_now() => tracing::info!("stopped at once; open work is left to recovery"),
+    }
+    // Work that is left may still hold the journal, so its file is made whole here and not when the last of it is gone.
+    if let Err(error) = journal.checkpoint().await {
+        tracing::warn!(%error, "the journal's log was not taken into its file; keep both together");
     }
     Ok(())
 }
@@ -210,9 +224,11 @@ fn orders_text(orders: &[ParkedOrder], payments: &[UnknownPayment]) -> String {
     let mut text = String::new();
     for order in orders {
         let ParkedOrder { order_id, amount, user_id, since, note } = order;
+        let (order_id, user_id, note) = (escaped(order_id.as_str()), escaped(user_id.as_str()), escaped(note));
         writeln!(text, "{order_id}  {amount}  {user_id}  since {since}\n  {note}").expect("a String takes everything");
     }
     for UnknownPayment { reference, since, note, .. } in payments {
+        let (reference, note) = (escaped(reference.as_str()), escaped(note));
         writeln!(text, "{reference}  unknown payment  since {since}\n  {note}").expect("a String takes everything");
     }
     if text.is_empty() { "no parked orders\n".into() } else { text }
@@ -269,6 +285,15 @@ mod tests {
             note: "42.00 EUR of charge ch_1 stands".into(),
             alerted: true,
         }
+    }
+
+    #[test]
+    fn a_listing_shows_no_character_that_moves_a_terminal() {
+        let odd = "x\u{9b}2J\u{202e}\n".to_owned();
+        let order = ParkedOrder { user_id: odd.as_str().into(), note: odd.clone(), ..order() };
+        let text = orders_text(&[order], &[UnknownPayment { note: odd, ..payment() }]);
+        assert_eq!(text.lines().count(), 4);
+        assert_eq!(text.matches("x\\u{9b}2J\\u{202e}\\u{a}").count(), 3, "{text}");
     }
 
     #[test]

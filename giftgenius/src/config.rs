@@ -13,8 +13,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use self::setting::{
-    CATALOG_API_KEY, CATALOG_URL, INVENTORY_API_KEY, INVENTORY_URL, JOURNAL, PAYMENT_API_KEY, PAYMENT_PROFILE,
-    PAYMENT_URL, TOOL_DEADLINE, USER, USERS, WEBHOOK_SECRET,
+    ALLOWED_HOSTS, CATALOG_API_KEY, CATALOG_URL, INVENTORY_API_KEY, INVENTORY_URL, JOURNAL, PAYMENT_API_KEY,
+    PAYMENT_PROFILE, PAYMENT_URL, TOOL_DEADLINE, USER, USERS, WEBHOOK_SECRET,
 };
 pub use self::setting::{ConfigError, Setting};
 use crate::ids::UserId;
@@ -100,7 +100,7 @@ pub struct ServeArgs {
     #[arg(long, env = USERS.env, hide_env_values = true, value_name = "LIST", value_parser = secret)]
     users: Option<SecretString>,
     /// Names under which HTTP clients may reach the server, separated by commas; by default this machine's own.
-    #[arg(long, env = "GIFTGENIUS_ALLOWED_HOSTS", value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, env = ALLOWED_HOSTS.env, value_name = "LIST", value_delimiter = ',')]
     allowed_hosts: Vec<String>,
     /// Origins of web pages that may call over HTTP, separated by commas; by default none.
     #[arg(long, env = "GIFTGENIUS_ALLOWED_ORIGINS", value_name = "LIST", value_delimiter = ',')]
@@ -228,6 +228,10 @@ impl ServeArgs {
             None => errors.take(given(USER, self.user)).map(|user| Face::Stdio(user.into())),
             Some(address) => {
                 let address = errors.take(address.parse().map_err(|_| ConfigError::Address(address)));
+                if self.allowed_hosts.iter().any(|name| name.contains('*')) {
+                    let why = "holds `*`, which matches no name; list each name under which clients reach this server";
+                    errors.0.push(wrong(ALLOWED_HOSTS, why));
+                }
                 let access = errors.take(users(self.users)).map(|users| {
                     let mut access = Access::local(users);
                     let named = |list: Vec<String>| list.into_iter().filter(|name| !name.is_empty());
@@ -248,7 +252,7 @@ impl ServeArgs {
                 Some(policy),
                 Some(webhook_secret),
                 Some(face),
-            ) => Ok(ServeConfig {
+            ) if errors.0.is_empty() => Ok(ServeConfig {
                 endpoints: Endpoints { payment, catalog, inventory },
                 journal,
                 policy: Policy { payment_profile, ..policy },

@@ -22,6 +22,7 @@ pub mod money;
 pub mod operations;
 pub mod policy;
 pub mod ports;
+pub mod printed;
 pub mod providers;
 pub mod retry;
 pub mod serve;

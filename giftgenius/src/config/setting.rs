@@ -29,6 +29,7 @@ settings! {
     TOOL_DEADLINE = "--tool-deadline", "GIFTGENIUS_TOOL_DEADLINE", "the tool deadline", "25s";
     WEBHOOK_SECRET = "--payment-webhook-secret", "GIFTGENIUS_PAYMENT_WEBHOOK_SECRET", "the webhook secret", "whsec_…";
     USERS = "--users", "GIFTGENIUS_USERS", "the list of users", "ann=<token>,bob=<token>";
+    ALLOWED_HOSTS = "--allowed-hosts", "GIFTGENIUS_ALLOWED_HOSTS", "the allowed hosts", "shop.example";
     USER = "--user", "GIFTGENIUS_USER", "the user on stdio", "ann";
 }
 

@@ -46,6 +46,18 @@ fn every_setting_names_a_flag_and_a_variable_that_exist() {
 }
 
 #[test]
+fn a_pattern_among_the_allowed_hosts_is_refused() {
+    for hosts in ["*", "shop.example,*.example"] {
+        let errors =
+            whole_and(&["--http", "127.0.0.1:0", "--users", "ann=s3cret", "--allowed-hosts", hosts]).unwrap_err();
+        assert!(
+            errors.len() == 1 && errors[0].contains("--allowed-hosts") && errors[0].contains("list each name"),
+            "{errors:?}"
+        );
+    }
+}
+
+#[test]
 fn everything_that_is_missing_is_told_at_once() {
     let errors = serve(&[]).unwrap_err();
     assert_eq!(

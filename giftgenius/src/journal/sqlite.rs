@@ -59,6 +59,12 @@ impl SqliteJournal {
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
+    /// Takes the write-ahead log into the file, so that a copy of the file alone is whole. Waits like any job for
+    /// another process's lock; a log that another process still reads is taken in as far as it can be.
+    pub async fn checkpoint(&self) -> Result<(), JournalError> {
+        self.run(|connection| rows::checkpoint(connection)).await
+    }
+
     /// Runs a job on the connection's thread. A job that was sent is done even if nobody waits for its answer.
     async fn run<T: Send + 'static>(
         &self,

@@ -52,6 +52,8 @@ pub(super) fn open(path: &Path, busy_wait: Duration) -> Result<Connection, Journ
     };
     check_place(path).map_err(|why| refuse(&why))?;
 
+    make_private(path);
+
     // Without SQLITE_OPEN_URI: a path is a path, whatever it starts with.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(because)?;
@@ -84,6 +86,20 @@ pub(super) fn open(path: &Path, busy_wait: Duration) -> Result<Connection, Journ
     setup.commit().map_err(because)?;
     Ok(connection)
 }
+
+/// Makes a new file that only its owner can read: a journal holds orders and who made them. SQLite gives the files beside
+/// it the same rights. A file that is there keeps its own; where none can be made, SQLite says why.
+#[cfg(unix)]
+fn make_private(path: &Path) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    // A name that SQLite takes for no file is left to it.
+    if path != Path::new(":memory:") {
+        let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    }
+}
+
+#[cfg(not(unix))]
+const fn make_private(_: &Path) {}
 
 /// Answers the mode that the file is in now.
 fn enter_wal(connection: &Connection) -> rusqlite::Result<String> {

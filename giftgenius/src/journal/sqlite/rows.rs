@@ -65,6 +65,14 @@ pub(super) fn drop_expired(connection: &Connection, now: Timestamp) -> Result<us
     connection.execute(DROP_EXPIRED, [now.as_second()]).map_err(|error| store_error(&error))
 }
 
+/// Takes the write-ahead log into the file and empties it.
+pub(super) fn checkpoint(connection: &Connection) -> Result<(), JournalError> {
+    let busy: bool = connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        .map_err(|error| store_error(&error))?;
+    if busy { Err(JournalError::Busy) } else { Ok(()) }
+}
+
 /// Reads the columns of [`GET`] and [`LIST`].
 fn decode(row: &Row<'_>) -> Result<Stored, JournalError> {
     let text = |column: &str| row.get_ref(column).ok().and_then(|value| value.as_str().ok());

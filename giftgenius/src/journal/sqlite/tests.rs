@@ -62,6 +62,32 @@ async fn a_commit_is_durable_when_it_returns() {
 }
 
 #[tokio::test]
+async fn a_copy_of_the_file_alone_is_whole_after_a_checkpoint() {
+    let place = Place::new();
+    let journal = place.journal();
+    put(&journal, workflow("wf_1", 1)).await.unwrap();
+    journal.checkpoint().await.unwrap();
+    assert_eq!(place.path().with_extension("db-wal").metadata().unwrap().len(), 0);
+    let copied = place.0.path().join("copy.db");
+    std::fs::copy(place.path(), &copied).unwrap();
+    let copy = SqliteJournal::open(&copied).unwrap();
+    assert!(copy.get(&workflow("wf_1", 1).key()).await.unwrap().is_some());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_files_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    let journal = place.journal();
+    put(&journal, workflow("wf_1", 1)).await.unwrap();
+    for name in ["journal.db", "journal.db-wal", "journal.db-shm"] {
+        let mode = place.0.path().join(name).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn dropping_the_journal_closes_the_file() {
     let place = Place::new();
     let journal = place.journal();

@@ -1,0 +1,56 @@
+//! Text from callers and providers as it may be shown: short enough, and unable to move a terminal's cursor or to turn
+//! the direction of what stands beside it.
+
+use std::fmt::Write as _;
+
+/// Of a name that a caller made up, so many characters are repeated to it.
+const ECHO_CHARS_MAX: usize = 64;
+
+/// The beginning of what a caller sent, for a message to that caller.
+pub fn echoed(text: &str) -> String {
+    match text.char_indices().nth(ECHO_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", escaped(&text[..end])),
+        None => escaped(text),
+    }
+}
+
+/// The text with control characters, line separators and characters that set a direction written as `\u{…}`.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_harmful(c) {
+            write!(out, "{}", c.escape_unicode()).expect("a String takes everything");
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Controls of both blocks, separators that some readers take for a line's end, marks of direction (Unicode's bidi
+/// control characters) and the byte order mark.
+fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}')
+        || matches!(c, '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_moves_a_cursor_or_turns_a_line_is_escaped_and_the_rest_is_not() {
+        for c in ['\u{9B}', '\u{1B}', '\n', '\u{2028}', '\u{2029}', '\u{202E}', '\u{2066}', '\u{200F}', '\u{FEFF}'] {
+            let shown = escaped(&format!("a{c}b"));
+            assert_eq!(shown, format!("a\\u{{{:x}}}b", u32::from(c)));
+        }
+        assert_eq!(escaped("Grüße, 茶 🎁 \\ \"x\""), "Grüße, 茶 🎁 \\ \"x\"");
+    }
+
+    #[test]
+    fn a_long_name_is_repeated_in_part() {
+        assert_eq!(echoed("creat_order"), "creat_order");
+        assert_eq!(echoed(&"é".repeat(1_000_000)), format!("{}…", "é".repeat(ECHO_CHARS_MAX)));
+    }
+}
