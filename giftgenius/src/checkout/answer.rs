@@ -32,6 +32,10 @@ pub fn standing(order: &Order) -> Standing {
     let saga = &order.saga;
     match (&saga.ending, &saga.direction) {
         (Some(Ending::Paid), _) => Standing::Success,
+        (Some(Ending::Parked { .. }), Direction::Forward) if saga.overtaken.is_some() => {
+            Standing::Pending(Effects::Unknown, true)
+        }
+        (None, Direction::Forward) if order.is_asked_back() => Standing::Pending(Effects::Charged, false),
         // Late copies are still looked for, by us or by a person, but the sale is done and stays so.
         (None | Some(Ending::Parked { .. }), Direction::Forward) if saga.commit == Commit::Done => Standing::Success,
         (Some(Ending::Cancelled), direction) => cancelled(direction, saga.commit),
@@ -39,6 +43,7 @@ pub fn standing(order: &Order) -> Standing {
         (Some(Ending::Parked { .. }), direction @ Direction::Back(_)) if !saga.is_stuck() => {
             cancelled(direction, saga.commit)
         }
+        (Some(Ending::Parked { .. }), _) if saga.overtaken.is_some() => Standing::Pending(Effects::Unknown, true),
         (Some(Ending::Parked { .. }), _) => Standing::Pending(money(&saga.charge), true),
         // Only a refund that fails could change it, which is watched for; what may be tried again waits for certainty.
         (None, Direction::Back(cause)) if saga.is_undone() && !cause.code().retryable() => {
@@ -92,6 +97,10 @@ pub struct SaleAnswer<'a> {
     pub effects: Effects,
     /// Whether a person has to look at it.
     pub needs_attention: bool,
+    /// How much of a paid order the payment provider has given back on its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
+    pub refunded: Option<Money>,
     /// When to ask again, while it is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
@@ -124,6 +133,8 @@ pub struct Live {
     pub user_message: &'static str,
     /// What can be done.
     pub next: &'static [Next],
+    /// How much of a paid order the payment provider has given back on its own.
+    pub refunded: Option<Money>,
     /// When to ask again, while it is pending.
     pub retry_after_ms: Option<u64>,
 }
@@ -162,10 +173,14 @@ pub fn live(order: &Order, asked: Asked) -> Live {
         error_code,
         user_message,
         next,
+        refunded: None,
         retry_after_ms: None,
     };
     match standing(order) {
-        Standing::Success => settled("success", Effects::Charged, None, SUCCESS, &[]),
+        Standing::Success => Live {
+            refunded: (order.saga.refunded > 0).then(|| Money::new(order.saga.refunded, order.amount.currency)),
+            ..settled("success", Effects::Charged, None, SUCCESS, &[])
+        },
         Standing::Cancelled => settled("cancelled", Effects::None, None, CANCELLED, &[]),
         Standing::Failed(cause) => {
             let code = cause.code();
@@ -201,6 +216,7 @@ fn sale_answer<'a>(order: &'a Order, live: &Live) -> SaleAnswer<'a> {
         amount: order.amount,
         effects: live.effects,
         needs_attention: live.needs_attention,
+        refunded: live.refunded,
         retry_after_ms: live.retry_after_ms,
         user_message: live.user_message,
         next: live.next,
@@ -271,6 +287,7 @@ pub fn failure(order: &Order, cause: &Cause, correlation: &CorrelationId) -> Box
         Cause::ReservationLost => String::from("the reservation was lost after the charge; the charge was given back"),
         Cause::CancelledByUser => String::from("the order was cancelled; nothing is charged"),
         Cause::CheckoutDisabled => String::from("checkout was switched off before the charge; nothing is charged"),
+        Cause::GivenBack => String::from("the payment provider gave the charge back; nothing is charged"),
         Cause::QuoteExpired => String::from("the quote expired before the card could be charged; nothing is charged"),
     };
     let asked = order.retry_after_ms.filter(|_| cause.code().retryable()).map(Duration::from_millis);

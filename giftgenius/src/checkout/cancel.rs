@@ -93,9 +93,8 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
         Standing::Pending(effects, false) => {
             Ok(Some(failed_reply(&unsettled(app, &order, effects, &cancellation.correlation))))
         }
-        Standing::Success => {
-            Ok(Some(failed_reply(&unsettled(app, &order, Effects::Charged, &cancellation.correlation))))
-        }
+        // Paid and booked, and copies of its charge are still looked for: that search becomes part of the undo.
+        Standing::Success => request(app, cancellation, entry_version, version, order.to_order()).await,
     }
 }
 
@@ -195,7 +194,13 @@ async fn request(
 ) -> Result<Option<SavedReply>, JournalError> {
     order.cancel_entry = Some(cancellation.entry.clone());
     match app.ports().journal.commit(bind(cancellation, entry_version, version, &order)).await {
-        Ok(()) => tell(app, &order.id, cancellation).await.map(Some),
+        Ok(()) => {
+            if order.is_asked_back() {
+                // It waits to look for copies; its lease says to others when it goes on.
+                app.waiters.wake(&order.id);
+            }
+            tell(app, &order.id, cancellation).await.map(Some)
+        }
         Err(CommitError::Conflict(_)) => Ok(None),
         Err(CommitError::Store(error)) => Err(error),
     }
@@ -217,7 +222,15 @@ async fn tell(app: &Arc<App>, order: &OrderId, cancellation: &Cancellation) -> R
     let Some(order) = wait(app, order, app.answer_by(cancellation.deadline)).await? else {
         return Ok(failed_reply(&record_gone(&cancellation.correlation)));
     };
-    Ok(cancel_reply(&order, app.asked()))
+    Ok(match standing(&order) {
+        // Found out on the way back, and refused as it would have been before.
+        Standing::Pending(effects, true) if order.saga.overtaken.is_some() => {
+            failed_reply(&parked(&order, effects, &cancellation.correlation))
+        }
+        Standing::Success | Standing::Failed(_) | Standing::Cancelled | Standing::Pending(..) => {
+            cancel_reply(&order, app.asked())
+        }
+    })
 }
 
 /// The answer of a key that has been answered for good: what it was told of which order, and how that stands now.

@@ -32,13 +32,25 @@ pub enum Cause {
     CheckoutDisabled,
     /// The quote expired before the charge was sent.
     QuoteExpired,
+    /// The payment provider gave the charge back before the sale was booked.
+    GivenBack,
+}
+
+/// What the payment provider did to a charge on its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overtaken {
+    /// All of it was given back, by a person in the provider's dashboard or by its fraud check.
+    Refunded,
+    /// The person disputed it at their bank.
+    Disputed,
 }
 
 impl Cause {
     /// The code callers see.
     pub const fn code(&self) -> Code {
         match self {
-            Self::Declined(_) => Code::PaymentDeclined,
+            Self::Declined(_) | Self::GivenBack => Code::PaymentDeclined,
             Self::OutOfStock(_) => Code::OutOfStock,
             Self::PaymentUnavailable => Code::PaymentUnavailable,
             Self::PaymentRefused => Code::PaymentRefused,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use super::entry::EntryKey;
-use super::state::{Action, Copies, Ending, Saga};
+use super::state::{Action, Charge, Commit, Copies, Direction, Ending, Saga};
 use crate::ids::{CorrelationId, OrderId, SessionId, UserId, WorkflowId};
 use crate::journal::Record;
 use crate::money::Money;
@@ -101,6 +101,15 @@ impl Order {
     /// What to do next. An ending stays what it is: what an event may have brought is undone beside it.
     pub fn next(&self, profile: PaymentProfile) -> Action {
         if !self.is_open() && self.has_work() { Action::Recheck } else { self.saga.next(profile) }
+    }
+
+    /// Whether the person has taken it back after it was paid and booked, while copies of its charge are still looked for.
+    pub fn is_asked_back(&self) -> bool {
+        self.is_open()
+            && self.cancel_entry.is_some()
+            && self.saga.direction == Direction::Forward
+            && self.saga.commit == Commit::Done
+            && matches!(self.saga.charge, Charge::Captured { .. })
     }
 
     /// Whether its saga has work left.

@@ -2,7 +2,7 @@
 
 use smol_str::SmolStr;
 
-use super::cause::Cause;
+use super::cause::{Cause, Overtaken};
 
 /// What an action came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,6 +45,13 @@ pub enum Outcome {
     CommitUnclear(Cause),
     /// No copy stands besides the one charge.
     Swept,
+    /// The same, and the provider gave so much of the charge back that nobody here asked for.
+    SweptInPart {
+        /// In minor units of the order's currency.
+        refunded: i64,
+    },
+    /// The payment provider undid the charge: nothing is done about it here any more, and a person has to look.
+    Overtaken(Overtaken),
     /// What stood is given back, which is to be confirmed.
     GivenBack {
         /// Whether every refund is done and no copy of the charge can come any more.

@@ -1,10 +1,13 @@
 //! What a person is told of an order that ends with them: what stands, and what to do.
 
-use super::state::{Charge, Commit, Direction, Ending, IllegalTransition, Reserve, Saga};
+use super::state::{Charge, Commit, Direction, Ending, IllegalTransition, Overtaken, Reserve, Saga};
 
 impl Saga {
     /// The ending of what cannot be settled or undone.
     pub(super) fn parked(&self) -> Ending {
+        if let Some(how) = self.overtaken {
+            return Ending::Parked { note: self.overtaken_note(how) };
+        }
         let mut stands = Vec::new();
         match &self.charge {
             Charge::Stuck { captured: true } | Charge::Captured { .. } => stands.push("a charge stands"),
@@ -32,6 +35,26 @@ impl Saga {
             Direction::Back(_) => "look the order up at the providers, refund what stands and release the stock",
         };
         Ending::Parked { note: format!("{}; {todo}", stands.join(", ")) }
+    }
+
+    fn overtaken_note(&self, how: Overtaken) -> String {
+        let sale = match self.commit {
+            Commit::Done => "the sale is booked",
+            Commit::Restocked => "the sale was taken back",
+            Commit::Sending | Commit::Stuck => "the sale may be booked",
+            Commit::NotSent => "the sale is not booked",
+        };
+        let (act, todo) = match how {
+            Overtaken::Refunded => (
+                "the payment provider gave the charge back",
+                "find out who did that, then have the goods returned or the order paid anew",
+            ),
+            Overtaken::Disputed => (
+                "the charge is disputed",
+                "answer the dispute at the payment provider, and refund nothing while it is open",
+            ),
+        };
+        format!("{act}, and {sale}; {todo}")
     }
 
     /// The ending of a saga that came to an outcome it cannot have: nothing is guessed around it.

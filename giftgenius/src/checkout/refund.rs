@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::order::Order;
 use super::settle::{close, look_up};
-use super::state::{Charge, Copies, Direction, Outcome};
+use super::state::{Charge, Copies, Direction, Outcome, Overtaken};
 use super::steps::{Round, RoundContext, not_yet};
 use crate::money::Money;
 use crate::ports::Provider;
@@ -27,6 +27,7 @@ pub async fn undo_charge(caller: &Caller, order: &Order, context: RoundContext, 
         let closes = closing && !listing_is_old;
         let listed = if closes { close(caller, order).await } else { look_up(caller, order).await };
         let failure = match sure(caller, order, listed).await {
+            Ok(records) if is_disputed(&records) => return overtaken(Overtaken::Disputed),
             Ok(records) => match give_back(caller, order, &records).await {
                 Err(Failure::Refused(refusal)) if is_less_left(&refusal) && !listing_is_old => {
                     listing_is_old = true;
@@ -77,6 +78,7 @@ fn undone(
 async fn refund_refused(caller: &Caller, order: &Order, context: RoundContext) -> Round {
     let listed = look_up(caller, order).await;
     match sure(caller, order, listed).await {
+        Ok(records) if is_disputed(&records) => overtaken(Overtaken::Disputed),
         Ok(records) if first_standing(order, &records).is_none() => {
             undone(caller, order, context, &records, &Given::default(), false)
         }
@@ -107,14 +109,43 @@ pub async fn confirm(caller: &Caller, order: &Order, context: RoundContext, urge
 
 /// What a listing says that was made when all had shown.
 fn confirmed(order: &Order, records: &[ChargeRecord], nothing_stands: Outcome) -> Round {
+    if let Some(how) = act_of_the_provider(order, records) {
+        return overtaken(how);
+    }
     match first_standing(order, records) {
         // Given back in part, which nobody does here: a listing that tells so is not believed.
         Some(record) if record.refunded + record.refunding != 0 => Round::NotYet(None),
         Some(_) => Round::Came(Outcome::RefundFailed),
         // Later than the provider promised.
         None if records.iter().any(|record| record.refunding > 0 || record.is_pending()) => Round::NotYet(None),
-        None => Round::Came(nothing_stands),
+        None => Round::Came(match in_part(order, records) {
+            refunded if refunded > 0 && nothing_stands == Outcome::Swept => Outcome::SweptInPart { refunded },
+            _ => nothing_stands,
+        }),
     }
+}
+
+const fn overtaken(how: Overtaken) -> Round {
+    Round::Came(Outcome::Overtaken(how))
+}
+
+fn is_disputed(records: &[ChargeRecord]) -> bool {
+    records.iter().any(ChargeRecord::is_disputed)
+}
+
+/// What the provider did on its own to charges that nobody here has given back. Of a charge that goes back it counts as
+/// ours, whoever did it, unless it is disputed.
+fn act_of_the_provider(order: &Order, records: &[ChargeRecord]) -> Option<Overtaken> {
+    if is_disputed(records) {
+        return Some(Overtaken::Disputed);
+    }
+    let is_gone = |record: &ChargeRecord| stays(order, record) && record.is_given_back();
+    records.iter().any(is_gone).then_some(Overtaken::Refunded)
+}
+
+/// How much the provider gave back on its own of a charge that stays.
+fn in_part(order: &Order, records: &[ChargeRecord]) -> i64 {
+    records.iter().filter(|record| stays(order, record)).map(|record| record.refunded).sum()
 }
 
 /// Looks for copies of the charge, and gives them back: late ones, where the provider does not deduplicate, and any that
@@ -143,6 +174,9 @@ async fn early(caller: &Caller, order: &Order, context: RoundContext, wait: Dura
     }
     let listed = look_up(caller, order).await;
     let failure = match sure(caller, order, listed).await {
+        Ok(records) if act_of_the_provider(order, &records).is_some() => {
+            return confirmed(order, &records, Outcome::Swept);
+        }
         Ok(records) => match give_back(caller, order, &records).await {
             Ok(Given { refunds: 0, .. }) => return Round::TooEarly { wait, looked: true },
             Ok(_) => return Round::Came(Outcome::GivenBack { done: false }),
@@ -162,8 +196,16 @@ async fn search(caller: &Caller, order: &Order, urgency: Urgency) -> Round {
         let listed = look_up(caller, order).await;
         let failure = match sure(caller, order, listed).await {
             Ok(records) if order.saga.copies == Copies::GivenBack => return confirmed(order, &records, Outcome::Swept),
+            Ok(records) if act_of_the_provider(order, &records).is_some() => {
+                return confirmed(order, &records, Outcome::Swept);
+            }
             Ok(records) => match give_back(caller, order, &records).await {
-                Ok(Given { refunds: 0, .. }) => return Round::Came(Outcome::Swept),
+                Ok(Given { refunds: 0, .. }) => {
+                    return Round::Came(match in_part(order, &records) {
+                        0 => Outcome::Swept,
+                        refunded => Outcome::SweptInPart { refunded },
+                    });
+                }
                 Ok(_) => return Round::Came(Outcome::GivenBack { done: false }),
                 // Given back before, by a request of which nothing was heard: to be confirmed like any other.
                 Err(Failure::Refused(refusal)) if is_less_left(&refusal) => {
@@ -218,7 +260,10 @@ async fn sure(
 fn bears_out(order: &Order, first: &[ChargeRecord], later: &[ChargeRecord]) -> bool {
     let back = |record: &ChargeRecord| record.refunded + record.refunding;
     let is_taken = |record: &ChargeRecord| {
-        matches!(record.status, ChargeStatus::Captured | ChargeStatus::PartiallyRefunded | ChargeStatus::Refunded)
+        matches!(
+            record.status,
+            ChargeStatus::Captured | ChargeStatus::PartiallyRefunded | ChargeStatus::Refunded | ChargeStatus::Disputed
+        )
     };
     let first_of = |record: &ChargeRecord| first.iter().find(|told| told.id == record.id);
     let is_kept = |told: &ChargeRecord| {
@@ -289,7 +334,8 @@ struct Given {
 /// repeat is one.
 async fn give_back(caller: &Caller, order: &Order, records: &[ChargeRecord]) -> Result<Given, Failure> {
     let mut given = Given::default();
-    for record in records.iter().filter(|record| record.standing() > 0 && !stays(order, record)) {
+    let is_owed = |record: &&ChargeRecord| record.standing() > 0 && !stays(order, record) && !record.is_disputed();
+    for record in records.iter().filter(is_owed) {
         let standing = match &order.saga.charge {
             // Never more than was taken, whatever this listing tells of it.
             Charge::Captured { charge_id, minor_units } if *charge_id == record.id => {

@@ -264,8 +264,12 @@ const fn has_looked(action: &Action, outcome: &Outcome) -> bool {
 }
 
 /// What turns a sale back before its charge is sent: the person, and the end of the quote, however long it took to get
-/// here. Afterwards nothing does.
+/// here. Afterwards only the person does, once it is paid and booked: the search for copies becomes part of the undo.
 fn turn_back(order: &mut Order, now: jiff::Timestamp) {
+    if order.is_asked_back() {
+        order.saga.direction = Direction::Back(Cause::CancelledByUser);
+        return;
+    }
     if order.saga.direction != Direction::Forward || order.saga.charge != Charge::NotSent {
         return;
     }
@@ -378,7 +382,9 @@ fn log_outcome(app: &App, order: &Order, action: &Action, outcome: &Outcome) {
         Outcome::Held | Outcome::Captured { .. } | Outcome::Committed | Outcome::Swept => {
             (StepStatus::Success, Level::Info, None)
         }
-        Outcome::Undone | Outcome::GivenBack { .. } => (StepStatus::RolledBack, Level::Warn, None),
+        Outcome::Undone | Outcome::GivenBack { .. } | Outcome::SweptInPart { .. } => {
+            (StepStatus::RolledBack, Level::Warn, None)
+        }
         Outcome::Unsettled | Outcome::CloseRefused | Outcome::RefundFailed => (StepStatus::Retry, Level::Warn, None),
         Outcome::ReservationGone => (StepStatus::Retry, Level::Warn, Some(crate::error::Code::ReservationLost)),
         Outcome::WrongAmount { .. } => (StepStatus::Failed, Level::Error, Some(crate::error::Code::AmountMismatch)),
@@ -388,7 +394,7 @@ fn log_outcome(app: &App, order: &Order, action: &Action, outcome: &Outcome) {
         | Outcome::UnsettledGoBack(cause)
         | Outcome::CommitRefused(cause)
         | Outcome::CommitUnclear(cause) => (StepStatus::Failed, Level::Error, Some(cause.code())),
-        Outcome::GaveUp | Outcome::LostTrack => {
+        Outcome::GaveUp | Outcome::LostTrack | Outcome::Overtaken(_) => {
             (StepStatus::Failed, Level::Error, Some(crate::error::Code::OrderNeedsAttention))
         }
     };

@@ -8,7 +8,7 @@
 use smol_str::SmolStr;
 
 use super::order::Order;
-use super::state::{Cause, Outcome};
+use super::state::{Cause, Outcome, Overtaken};
 use super::steps::{Round, RoundContext, came, not_yet};
 use crate::money::Money;
 use crate::ports::Provider;
@@ -47,6 +47,15 @@ fn standing(order: &Order, records: &[ChargeRecord]) -> Option<Outcome> {
     })
 }
 
+/// What it means that no charge stands any more: the provider took it back on its own, since nobody has undone anything
+/// here while a sale goes forward. A replayed reply that says otherwise is older than the listing.
+fn taken_back(records: &[ChargeRecord]) -> Option<Outcome> {
+    if records.iter().any(ChargeRecord::is_disputed) {
+        return Some(Outcome::Overtaken(Overtaken::Disputed));
+    }
+    records.iter().any(ChargeRecord::is_given_back).then_some(Outcome::UnsettledGoBack(Cause::GivenBack))
+}
+
 /// Whether a listing shows a charge in this state.
 fn has(records: &[ChargeRecord], status: ChargeStatus) -> bool {
     records.iter().any(|record| record.status == status)
@@ -78,6 +87,9 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
                 Ok(records) => {
                     if let Some(found) = standing(order, &records) {
                         return Round::Came(confirmed(caller, order, found).await.unwrap_or(Outcome::Unsettled));
+                    }
+                    if let Some(outcome) = taken_back(&records) {
+                        return Round::Came(outcome);
                     }
                     // The first one is at work: another would be a second.
                     if records.iter().any(ChargeRecord::is_pending) {
@@ -154,6 +166,9 @@ pub async fn settle(caller: &Caller, order: &Order, context: RoundContext) -> Ro
     };
     if let Some(found) = standing(order, &records) {
         return confirmed(caller, order, found).await.map_or(Round::NotYet(None), Round::Came);
+    }
+    if let Some(outcome) = taken_back(&records) {
+        return Round::Came(outcome);
     }
     if has(&records, ChargeStatus::Processing) {
         return Round::NotYet(None);

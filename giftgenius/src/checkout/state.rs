@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-pub use super::cause::Cause;
+pub use super::cause::{Cause, Overtaken};
 pub use super::outcome::Outcome;
 use crate::policy::PaymentProfile;
 
@@ -142,8 +142,19 @@ pub struct Saga {
     pub refund_epoch: u32,
     /// Whether the provider refused to close the reference: it is not asked again (F2).
     pub close_refused: bool,
+    /// What the payment provider did to the charge on its own, where a person has to look at that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overtaken: Option<Overtaken>,
+    /// How much of a paid order's charge the provider gave back on its own, in minor units.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refunded: i64,
     /// How it ended; `None` while there is work left.
     pub ending: Option<Ending>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+const fn is_zero(minor_units: &i64) -> bool {
+    *minor_units == 0
 }
 
 /// What to do next.
@@ -207,6 +218,8 @@ impl Saga {
             copies: Copies::Unseen,
             refund_epoch: 1,
             close_refused: false,
+            overtaken: None,
+            refunded: 0,
             ending: None,
         }
     }
@@ -313,6 +326,33 @@ impl Saga {
 
     /// Takes the outcome of an action that [`Self::begin`] marked.
     pub fn apply(&mut self, action: &Action, outcome: Outcome) -> Result<(), IllegalTransition> {
+        match (action, outcome) {
+            (Action::Sweep | Action::Recheck, Outcome::SweptInPart { refunded }) => {
+                self.copies = Copies::Swept;
+                self.refunded = refunded;
+            }
+            // A terminal state is not reopened to act: it is overtaken, and a person's from here.
+            (Action::Sweep | Action::Recheck, Outcome::Overtaken(how)) => {
+                self.overtaken = Some(how);
+                self.ending = Some(self.parked());
+            }
+            // The stock goes back; of the money nothing more is asked for.
+            (Action::UndoCharge | Action::ConfirmRefund, Outcome::Overtaken(how)) => {
+                self.overtaken = Some(how);
+                self.charge = Charge::Stuck { captured: true };
+            }
+            (Action::Charge | Action::Settle, Outcome::Overtaken(how)) => {
+                self.overtaken = Some(how);
+                self.charge = Charge::Stuck { captured: true };
+                self.direction = Direction::Back(Cause::GivenBack);
+            }
+            (action, outcome) => return self.apply_own(action, outcome),
+        }
+        Ok(())
+    }
+
+    /// The same of an outcome that the provider did not bring about on its own.
+    fn apply_own(&mut self, action: &Action, outcome: Outcome) -> Result<(), IllegalTransition> {
         let back = |cause| Direction::Back(cause);
         match (action, outcome) {
             (Action::Reserve { epoch }, Outcome::Held) => self.reserve = Reserve::Held { epoch: *epoch },

@@ -42,6 +42,8 @@ pub enum ChargeStatus {
     PartiallyRefunded,
     /// Taken, and given back.
     Refunded,
+    /// Taken, and taken back by the person's bank until it is decided whose it is.
+    Disputed,
 }
 
 /// What a charge request was answered.
@@ -79,6 +81,9 @@ pub struct ChargeRecord {
     /// What is being given back besides, in minor units.
     #[serde(default)]
     pub refunding: i64,
+    /// What a dispute has taken back, in minor units.
+    #[serde(default)]
+    pub disputed: i64,
 }
 
 impl ChargeRecord {
@@ -86,10 +91,21 @@ impl ChargeRecord {
     pub const fn standing(&self) -> i64 {
         match self.status {
             ChargeStatus::Processing | ChargeStatus::RequiresAction | ChargeStatus::Cancelled => 0,
-            ChargeStatus::Captured | ChargeStatus::PartiallyRefunded | ChargeStatus::Refunded => {
-                self.amount - self.refunded - self.refunding
-            }
+            ChargeStatus::Captured
+            | ChargeStatus::PartiallyRefunded
+            | ChargeStatus::Refunded
+            | ChargeStatus::Disputed => self.amount - self.refunded - self.refunding - self.disputed,
         }
+    }
+
+    /// Whether a dispute is open: a refund beside it would pay the person twice.
+    pub const fn is_disputed(&self) -> bool {
+        matches!(self.status, ChargeStatus::Disputed) || self.disputed > 0
+    }
+
+    /// Whether it was taken and all of it was given back since.
+    pub const fn is_given_back(&self) -> bool {
+        matches!(self.status, ChargeStatus::Refunded) && self.refunded >= self.amount && !self.is_disputed()
     }
 
     /// Whether it may be captured later.
@@ -201,9 +217,10 @@ impl Caller {
             ChargeStatus::Processing => Ok(Charged::Processing),
             ChargeStatus::RequiresAction => Ok(Charged::RequiresAction),
             // A new charge cannot have been given back or called off already: whatever this is about, it proves nothing.
-            ChargeStatus::PartiallyRefunded | ChargeStatus::Refunded | ChargeStatus::Cancelled => {
-                Err(Failure::Unclear { retry_after: None })
-            }
+            ChargeStatus::PartiallyRefunded
+            | ChargeStatus::Refunded
+            | ChargeStatus::Disputed
+            | ChargeStatus::Cancelled => Err(Failure::Unclear { retry_after: None }),
         }
     }
 

@@ -44,6 +44,10 @@ struct Output {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     error_code: Option<Code>,
+    /// How much of a paid order the payment provider has given back on its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
+    refunded: Option<Money>,
     /// When to ask again, while it is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
@@ -77,7 +81,7 @@ async fn get(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
 }
 
 fn describe(app: &App, order: &Order) -> Output {
-    let Live { status, effects, needs_attention, error_code, user_message, next, retry_after_ms } =
+    let Live { status, effects, needs_attention, error_code, user_message, next, refunded, retry_after_ms } =
         live(order, app.asked());
     Output {
         order_id: order.id.clone(),
@@ -87,6 +91,7 @@ fn describe(app: &App, order: &Order) -> Output {
         needs_attention,
         amount: order.amount,
         error_code,
+        refunded,
         retry_after_ms,
         user_message,
         next,

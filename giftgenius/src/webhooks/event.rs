@@ -20,6 +20,9 @@ pub enum EventType {
     /// Money was given back.
     #[serde(rename = "charge.refunded")]
     ChargeRefunded,
+    /// A person disputed a charge at their bank, which took the money back.
+    #[serde(rename = "charge.disputed")]
+    ChargeDisputed,
     /// A refund that had been accepted came to nothing.
     #[serde(rename = "refund.failed")]
     RefundFailed,

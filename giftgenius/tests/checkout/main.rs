@@ -8,6 +8,7 @@ mod crashes;
 mod fuse;
 mod keys;
 mod operations;
+mod provider_acts;
 mod refunds;
 mod sales;
 mod shop;

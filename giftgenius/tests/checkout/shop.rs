@@ -53,6 +53,7 @@ pub(crate) struct Taken {
     reference: String,
     amount: i64,
     refunded: i64,
+    disputed: i64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -99,7 +100,7 @@ impl Shop {
     pub(crate) fn charge_by_itself(&self, reference: &str) {
         let mut books = self.books.lock().unwrap();
         let id = format!("ch_{}", books.charges.len() + 1);
-        books.charges.push(Taken { id, reference: reference.to_owned(), amount: PRICE, refunded: 0 });
+        books.charges.push(Taken { id, reference: reference.to_owned(), amount: PRICE, refunded: 0, disputed: 0 });
     }
 
     /// How often an operation was asked for.
@@ -110,6 +111,20 @@ impl Shop {
     /// What stands of the person's money, in minor units.
     pub(crate) fn money(&self) -> i64 {
         self.books.lock().unwrap().charges.iter().map(|charge| charge.amount - charge.refunded).sum()
+    }
+
+    /// Somebody gives so much of every charge back in the provider's dashboard, in minor units.
+    pub(crate) fn give_back(&self, minor_units: i64) {
+        for charge in &mut self.books.lock().unwrap().charges {
+            charge.refunded += minor_units;
+        }
+    }
+
+    /// The person disputes every charge at their bank.
+    pub(crate) fn dispute(&self) {
+        for charge in &mut self.books.lock().unwrap().charges {
+            charge.disputed = charge.amount - charge.refunded;
+        }
     }
 
     /// Every refund so far fails: the money stands again.
@@ -179,8 +194,14 @@ impl Books {
         let of_order = self.charges.iter().filter(|charge| charge.reference == reference);
         of_order
             .map(|charge| {
+                let status = match (charge.disputed, charge.refunded) {
+                    (1.., _) => "disputed",
+                    (_, 0) => "captured",
+                    (_, refunded) if refunded < charge.amount => "partially_refunded",
+                    _ => "refunded",
+                };
                 json!({"id": charge.id, "reference": charge.reference, "amount": charge.amount, "currency": "EUR",
-                    "status": "captured", "refunded": charge.refunded})
+                    "status": status, "refunded": charge.refunded, "disputed": charge.disputed})
             })
             .collect()
     }
@@ -196,7 +217,8 @@ impl Books {
                 }
                 let amount = amount.unwrap_or_else(|| body["amount"].as_i64().expect("an amount"));
                 let id = format!("ch_{}", self.charges.len() + 1);
-                let charge = Taken { id: id.clone(), reference: reference.to_owned(), amount, refunded: 0 };
+                let charge =
+                    Taken { id: id.clone(), reference: reference.to_owned(), amount, refunded: 0, disputed: 0 };
                 self.charges.push(charge);
                 let charge = json!({"id": id, "reference": reference, "amount": amount, "currency": "EUR",
                     "status": "captured"});
