@@ -102,11 +102,17 @@ fn read_refusal(response: &Response) -> Refusal {
         sku: Option<String>,
     }
     let inner = serde_json::from_slice::<Body>(&response.body).ok().map(|body| body.error);
-    let (code, detail) = inner.map_or((None, None), |inner| (Some(inner.code), inner.decline_code.or(inner.sku)));
+    /// As long as a SKU may be in a call.
+    const SKU_BYTES_MAX: usize = 320;
+    let (code, detail) = inner.map_or((None, None), |inner| {
+        // A SKU is the caller's own text or of no use: whoever passes it on looks for it among the caller's.
+        let sku = inner.sku.filter(|sku| sku.len() <= SKU_BYTES_MAX);
+        (Some(inner.code), inner.decline_code.filter(|code| is_word(code)).or(sku))
+    });
     Refusal {
         status: response.status,
         code: code.filter(|code| is_word(code)).unwrap_or_else(|| String::from("unspecified")),
-        detail: detail.filter(|detail| is_word(detail)),
+        detail,
     }
 }
 

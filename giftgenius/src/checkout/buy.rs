@@ -100,6 +100,10 @@ async fn begin(
     if joined.is_none() && session.expires_at <= app.now() {
         return refuse(Code::SessionExpired, format!("the quote of checkout session {} has expired", session.id));
     }
+    // No quote of 0 is frozen; a charge of 0 is not sent for one that was.
+    if joined.is_none() && session.amount.minor_units <= 0 {
+        return refuse(Code::SessionExpired, format!("checkout session {} holds no amount to pay", session.id));
+    }
     // Read as late as possible before the key is bound; saved answers and sales in flight go on without it.
     if joined.is_none() && !app.checkout_on().await? {
         return refuse(Code::CheckoutDisabled, String::from("checkout is switched off; nothing was begun"));

@@ -102,8 +102,14 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
                 },
             }
         }
-        let charged =
-            caller.charge_once(&order.id, &key, order.amount, &order.payment_method_id, &order.correlation_id);
+        let charged = caller.charge_once(
+            &order.id,
+            &order.user,
+            &key,
+            order.amount,
+            &order.payment_method_id,
+            &order.correlation_id,
+        );
         let failure = match charged.await {
             Ok(Charged::Captured { charge_id, amount }) if amount == order.amount => {
                 // A key protects only while it is remembered: an earlier request may have taken the money too.

@@ -14,6 +14,13 @@ fn every_code_has_a_sentence_that_promises_no_more_than_it_can() {
         assert!(sentence.ends_with('.') && sentence.len() > 20, "{}: {sentence}", code.as_str());
         assert!(sentence.starts_with(char::is_uppercase), "{}: {sentence}", code.as_str());
         assert!(sentences.insert(sentence), "{}: {sentence} is said of two codes", code.as_str());
+        // What to do next is an order of its own: after the semicolon, after the comma that ends what happened, or after *and*.
+        const ORDERS: [&str; 16] = [
+            "add", "ask", "buy", "change", "check", "choose", "do not", "go", "leave", "pay", "pick", "say", "start",
+            "use", "wait", "you can",
+        ];
+        let advice = sentence.split_once("; ").map(|(_, advice)| advice).unwrap_or_default();
+        assert!(ORDERS.iter().any(|order| advice.starts_with(order)), "{}: {sentence}", code.as_str());
         let encourages = sentence.to_lowercase().contains("try again");
         assert!(!encourages || code.retryable(), "{}: {sentence}", code.as_str());
         for jargon in ["idempotency", "retry", "session", "provider", "null", "error", "_"] {

@@ -7,14 +7,16 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::get_workflow::Output;
-use super::{About, Call, Tool, reply};
+use super::keyed::{Bound, under_key};
+use super::{About, Call, Tool};
 use crate::app::{Annotations, App};
-use crate::checkout::answer::{Standing, standing};
+use crate::checkout::answer::{Standing, failed_reply, standing};
 use crate::checkout::cancel::leave;
+use crate::checkout::entry::SavedReply;
 use crate::checkout::session::{Session, SessionState};
 use crate::error::{Code, ToolError};
 use crate::ids::{OrderId, WorkflowId};
-use crate::journal::{Batch, CommitError, JournalError, Record};
+use crate::journal::{Batch, CommitError, JournalError, Key, Record};
 use crate::workflow::{Step, Workflow};
 
 #[derive(Deserialize, JsonSchema)]
@@ -25,6 +27,10 @@ struct Input {
     workflow_id: String,
     /// Where the person moved to.
     step: Step,
+    /// Makes a repeat of this call answer the same, and move nothing again.
+    #[serde(default)]
+    #[schemars(length(min = 8, max = 128))]
+    idempotency_key: Option<String>,
 }
 
 pub(super) fn tool() -> Tool {
@@ -38,24 +44,35 @@ pub(super) fn tool() -> Tool {
         annotations: Annotations { read_only: false, destructive: false, idempotent: true, open_world: false },
         example: json!({"workflow_id": "the workflow_id of an earlier answer", "step": "generate_ideas"}),
     };
-    super::tool::<Input, Output>(about, |app, call| Box::pin(async move { reply(navigate(app, call).await) }))
+    super::tool::<Input, Output>(about, |app, call| Box::pin(navigate(app, call)))
 }
 
 /// How often a lost race is run again.
 const RACES_MAX: u32 = 8;
 
-async fn navigate(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
-    let input: Input = call.input()?;
-    for _ in 0..RACES_MAX {
-        if let Some(output) = attempt(&app, &call, &input).await? {
-            return Ok(output);
+async fn navigate(app: Arc<App>, call: Call) -> SavedReply {
+    let input: Input = match call.input() {
+        Ok(input) => input,
+        Err(error) => return failed_reply(&error),
+    };
+    let make = async |bound: Option<Bound>| {
+        for _ in 0..RACES_MAX {
+            if let Some(output) = attempt(&app, &call, &input, bound.as_ref()).await? {
+                return Ok(output);
+            }
         }
-    }
-    Err(App::store_error(&JournalError::Busy, &call.correlation))
+        Err(App::store_error(&JournalError::Busy, &call.correlation))
+    };
+    under_key(&app, &call, input.idempotency_key.as_deref(), make).await
 }
 
 /// Moves the workflow, together with what hangs on its step; `None` if somebody else changed any of it meanwhile.
-async fn attempt(app: &Arc<App>, call: &Call, input: &Input) -> Result<Option<Output>, Box<ToolError>> {
+async fn attempt(
+    app: &Arc<App>,
+    call: &Call,
+    input: &Input,
+    bound: Option<&Bound>,
+) -> Result<Option<Output>, Box<ToolError>> {
     let store = |error| App::store_error(&error, &call.correlation);
     let found = app.workflow(&WorkflowId::from(input.workflow_id.as_str())).await.map_err(store)?;
     let Some((version, workflow)) = found.filter(|(_, workflow)| workflow.user == call.user) else {
@@ -76,7 +93,11 @@ async fn attempt(app: &Arc<App>, call: &Call, input: &Input) -> Result<Option<Ou
     }
     let step = workflow.standing_step(session.as_ref().map(|(_, session)| session), app.now());
     if input.step == step && input.step == workflow.step {
-        return Ok(Some(Output::of(workflow, step, order_id)));
+        let output = Output::of(workflow, step, order_id);
+        return match bound {
+            Some(bound) => keep(app, call, bound.bind(app, Batch::default(), &output), output).await,
+            None => Ok(Some(output)),
+        };
     }
     let open = session.filter(|(_, session)| session.state == SessionState::Open);
     let payable = open.as_ref().is_some_and(|(_, session)| session.expires_at > app.now());
@@ -95,10 +116,22 @@ async fn attempt(app: &Arc<App>, call: &Call, input: &Input) -> Result<Option<Ou
         batch = batch.put(Some(version), Record::Session(session));
     }
     let moved = Workflow { step: input.step, ..workflow };
-    match app.ports().journal.commit(batch.put(Some(version), Record::Workflow(moved.clone()))).await {
-        Ok(()) => Ok(Some(Output::of(moved, input.step, order_id))),
+    batch = batch.put(Some(version), Record::Workflow(moved.clone()));
+    let output = Output::of(moved, input.step, order_id);
+    if let Some(bound) = bound {
+        batch = bound.bind(app, batch, &output);
+    }
+    keep(app, call, batch, output).await
+}
+
+/// Journals what the move changes; `None` if somebody else changed any of it meanwhile.
+async fn keep(app: &App, call: &Call, batch: Batch, output: Output) -> Result<Option<Output>, Box<ToolError>> {
+    match app.ports().journal.commit(batch).await {
+        Ok(()) => Ok(Some(output)),
+        // A concurrent call under the same key was faster, and has its answer.
+        Err(CommitError::Conflict(Key::Entry(_))) => Err(App::store_error(&JournalError::Busy, &call.correlation)),
         Err(CommitError::Conflict(_)) => Ok(None),
-        Err(CommitError::Store(error)) => Err(store(error)),
+        Err(CommitError::Store(error)) => Err(App::store_error(&error, &call.correlation)),
     }
 }
 

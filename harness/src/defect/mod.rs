@@ -4,6 +4,7 @@
 //! through one door, so a defect is a decorator around one of these ([`parts`], [`door`]): production code runs, and one
 //! thing around it lies. Each file holds the defects of one kind; [`ALL`] is the table. Who hunts them is `prove`.
 
+pub mod asked;
 pub mod door;
 pub mod hints;
 pub mod keys;
@@ -114,6 +115,12 @@ pub static ALL: &[&Defect] = &[
     &money::BLIND_CHARGE_HIDDEN_BY_DEDUPLICATION,
     &money::STALE_PRICE_CHARGED,
     &money::WRONG_AMOUNT_ACCEPTED,
+    &asked::SEARCH_REPLY_PASSED_ON,
+    &asked::CARD_NUMBER_PASSED_ON,
+    &asked::FREE_TOTAL_CHARGED,
+    &asked::BUDGET_IN_ANOTHER_CURRENCY_DROPPED,
+    &asked::EMPTY_LIST_WITHOUT_A_REASON,
+    &asked::SUCCESS_OFF_ITS_SCHEMA,
     &undo::NO_COMPENSATION,
     &undo::COMPENSATION_IN_FORWARD_ORDER,
     &undo::COMPENSATION_NOT_REPEATED,
@@ -153,6 +160,9 @@ pub static ALL: &[&Defect] = &[
     &log::PARKED_WITHOUT_AN_ALERT,
     &sessions::REFUND_NOT_BOOKED,
     &sessions::ORDER_VISIBLE_TO_ANOTHER_USER,
+    &sessions::CHARGE_WITHOUT_THE_CUSTOMER,
+    &sessions::CUSTOMER_TAKEN_FROM_THE_METHOD,
+    &sessions::FOREIGN_METHOD_TOLD_APART,
     &sessions::DEGRADED_MODE_THAT_STILL_CHARGES,
     &webhooks::DUPLICATE_WEBHOOK_APPLIED_TWICE,
     &webhooks::LATE_WEBHOOK_APPLIED_AFTER_THE_REFUND,

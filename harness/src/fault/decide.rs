@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Circumstance, CrashPoint, Fault, Forgery, RetryAfter};
+use super::{Circumstance, CrashPoint, Fault, Forgery, RetryAfter, Unasked};
 
 /// When a request is applied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +54,8 @@ pub enum Mangle {
     WrongAmount,
     /// It is about another subject than the request.
     OtherReply,
+    /// It holds what was not asked for.
+    Unasked(Unasked),
 }
 
 /// A decided delivery.
@@ -107,6 +109,7 @@ pub fn decide(fault: Option<&Fault>) -> Delivery {
         Some(Fault::MissingField(field)) => mangled(Mangle::MissingField(field.clone())),
         Some(Fault::WrongType(field)) => mangled(Mangle::WrongType(field.clone())),
         Some(Fault::WrongAmount) => mangled(Mangle::WrongAmount),
+        Some(Fault::Unasked(what)) => mangled(Mangle::Unasked(*what)),
         Some(Fault::Duplicate) => {
             Delivery::new(&[When::Now, When::Now], Reply::Pass { delay: Duration::ZERO, mangle: None })
         }

@@ -130,6 +130,12 @@ pub static ALL: &[Explained] = &[
         "The request is applied for the right amount and the reply tells another one. Look up what was really taken before undoing anything.",
     ),
     explained(
+        "unasked",
+        Moment::Reply,
+        "catalog.search#1: unasked(more)",
+        "The request is applied; the reply is whole and of the right shape, and holds what nobody asked for: a search that finds far more than its limit (more), what is over its budget (dearer), in another currency (currency) or below nothing (worthless), a promotion that takes the whole price off (free), a whole card number in place of its last four digits (card_number).",
+    ),
+    explained(
         "duplicate",
         Moment::Repetition,
         "payment.charge#1: duplicate",
@@ -446,6 +452,7 @@ mod tests {
             Fault::Yield,
             Fault::Busy,
             Fault::Full,
+            Fault::Unasked(crate::fault::Unasked::More),
             Fault::Slow(Duration::ZERO),
             Fault::Corrupt,
             Fault::Jump(crate::fault::Expiry::Lease),

@@ -11,9 +11,9 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::{Value, json};
 
-use super::RetryAfter;
 use super::decide::Mangle;
-use crate::canary::{INTERNAL_ADDRESS, Internal, RAW_BODY, SECRET, STACK_FRAME};
+use super::{RetryAfter, Unasked};
+use crate::canary::{CARD_NUMBER, INTERNAL_ADDRESS, Internal, RAW_BODY, SECRET, STACK_FRAME};
 use crate::provider::OperationSpec;
 
 /// By how many minor units a wrong amount is told too high: a whole unit.
@@ -56,6 +56,7 @@ pub fn mangle(body: &[u8], how: &Mangle, operation: &OperationSpec) -> Vec<u8> {
             }
         }),
         Mangle::OtherReply => edited(body, |reply| make_others(reply, operation)),
+        Mangle::Unasked(what) => edited(body, |reply| add_unasked(reply, *what)),
     }
 }
 
@@ -101,6 +102,46 @@ fn make_others(reply: &mut Value, operation: &OperationSpec) {
             "/lines/0/sku" => json!(OTHER_SKU),
             _ => json!(OTHER_REFERENCE),
         };
+    }
+}
+
+/// How many products a search finds that does not keep to its limit.
+const FAR_MORE: usize = 200;
+/// A price that no budget reaches, in minor units.
+const FAR_DEARER: i64 = 99_999_900;
+
+/// Puts into a reply what was not asked for. What is added to a search stands in front, where it is taken first; a reply
+/// without products gets one.
+fn add_unasked(reply: &mut Value, what: Unasked) {
+    let product = |amount: i64, currency: &str| {
+        json!({
+            "sku": OTHER_SKU, "title": "A Gift", "description": "Not what was asked for.", "category": "home", "tags": [],
+            "amount": amount, "currency": currency, "in_stock": true,
+        })
+    };
+    let first = reply.pointer("/products/0").cloned();
+    let currency = first.as_ref().and_then(|first| first["currency"].as_str()).unwrap_or("EUR");
+    let unasked = match what {
+        Unasked::More => vec![first.clone().unwrap_or_else(|| product(4200, "EUR")); FAR_MORE],
+        Unasked::Dearer => vec![product(FAR_DEARER, currency)],
+        Unasked::Currency => vec![product(4200, if currency == "CHF" { "USD" } else { "CHF" })],
+        Unasked::Worthless => vec![product(-5, currency)],
+        Unasked::Free => {
+            if let Some((total, discount)) = reply["total"].as_i64().zip(reply["discount"].as_i64()) {
+                reply["discount"] = json!(discount + total);
+                reply["total"] = json!(0);
+            }
+            return;
+        }
+        Unasked::CardNumber => {
+            for method in reply["payment_methods"].as_array_mut().into_iter().flatten() {
+                method["last4"] = json!(CARD_NUMBER);
+            }
+            return;
+        }
+    };
+    if let Some(products) = reply["products"].as_array_mut() {
+        products.splice(0..0, unasked);
     }
 }
 

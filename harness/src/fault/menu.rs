@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::plan::DELAY_MAX;
 use super::site::Place;
-use super::{Circumstance, CrashPoint, Expiry, Fault, Forgery, HostFault, Moment, RetryAfter};
+use super::{Circumstance, CrashPoint, Expiry, Fault, Forgery, HostFault, Moment, RetryAfter, Unasked};
 use crate::malform::Class;
 use crate::provider::OperationSpec;
 use crate::provider::operations::{self, Refusal};
@@ -50,6 +50,16 @@ pub enum Impossible {
     NoAmount {
         /// The operation's label.
         operation: &'static str,
+    },
+    /// The reply has no place for it.
+    #[error("a reply of `{operation}` cannot hold `{what}`, but one of `{instead}` can")]
+    NotAsked {
+        /// What would be in it.
+        what: &'static str,
+        /// The operation's label.
+        operation: &'static str,
+        /// The operation whose reply can hold it.
+        instead: &'static str,
     },
     /// The reply names nothing that it is about.
     #[error("a reply of `{operation}` does not say what it is about, so nobody could know it for another request's")]
@@ -211,6 +221,10 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
                 known: known.by_ref().collect::<Vec<_>>().join(", "),
             })
         }
+        Fault::Unasked(what) if what.operation() == label => Ok(()),
+        Fault::Unasked(what) => {
+            Err(Impossible::NotAsked { what: what.name(), operation: label, instead: what.operation() })
+        }
         Fault::WrongAmount => match operation.amount_field {
             Some(_) => Ok(()),
             None => Err(Impossible::NoAmount { operation: label }),
@@ -296,6 +310,7 @@ pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
         | Fault::MissingField(_)
         | Fault::WrongType(_)
         | Fault::WrongAmount
+        | Fault::Unasked(_)
         | Fault::Duplicate
         | Fault::LateDuplicate
         | Fault::Crash(_)
@@ -372,6 +387,8 @@ fn full_menu(operation: &OperationSpec) -> Vec<Fault> {
     if operation.amount_field.is_some() {
         menu.push(Fault::WrongAmount);
     }
+    let unasked = Unasked::ALL.into_iter().filter(|what| what.operation() == operation.label);
+    menu.extend(unasked.map(Fault::Unasked));
     if operation.effectful {
         menu.extend([Fault::Duplicate, Fault::LateDuplicate]);
     }

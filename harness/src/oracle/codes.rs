@@ -21,6 +21,7 @@ pub(super) const fn before_the_claim(code: Code) -> bool {
         | Code::KeyConflict
         | Code::PromoInvalid
         | Code::BudgetTooSmall
+        | Code::BudgetCurrency
         | Code::CurrencyUnsupported
         | Code::CatalogRefused
         | Code::CatalogUnavailable

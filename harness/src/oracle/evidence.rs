@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use giftgenius::money::Money;
 use giftgenius::policy::Policy;
 use giftgenius::step_log::LogLine;
 
@@ -355,7 +356,8 @@ impl<'a> Evidence<'a> {
 
 /// An amount for messages: `42.00 EUR`.
 pub(super) fn money(minor_units: i64, currency: &str) -> String {
-    let sign = if minor_units < 0 { "-" } else { "" };
-    let minor = minor_units.unsigned_abs();
-    format!("{sign}{}.{:02} {currency}", minor / 100, minor % 100)
+    match currency.parse() {
+        Ok(currency) => Money::new(minor_units, currency).to_string(),
+        Err(_) => format!("{minor_units} minor units of {currency}"),
+    }
 }

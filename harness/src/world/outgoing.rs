@@ -38,15 +38,25 @@ pub fn passed(operation: &OperationSpec, reply: ProviderReply, how: Option<&Mang
     let status = match how {
         // What stands between is sure of itself, whatever the provider said.
         Some(Mangle::Garbage | Mangle::HtmlPage) => 200,
-        None | Some(Mangle::MissingField(_) | Mangle::WrongType(_) | Mangle::WrongAmount | Mangle::OtherReply) => {
-            reply.status
-        }
+        None
+        | Some(
+            Mangle::MissingField(_)
+            | Mangle::WrongType(_)
+            | Mangle::WrongAmount
+            | Mangle::OtherReply
+            | Mangle::Unasked(_),
+        ) => reply.status,
     };
     let content_type = match how {
         Some(Mangle::HtmlPage) => "text/html",
         None
         | Some(
-            Mangle::Garbage | Mangle::MissingField(_) | Mangle::WrongType(_) | Mangle::WrongAmount | Mangle::OtherReply,
+            Mangle::Garbage
+            | Mangle::MissingField(_)
+            | Mangle::WrongType(_)
+            | Mangle::WrongAmount
+            | Mangle::OtherReply
+            | Mangle::Unasked(_),
         ) => JSON,
     };
     let (body, intact) = match how {
