@@ -19,10 +19,10 @@ fn a_call_before_initialize_is_told_to_shake_hands_first() {
         assert_eq!(reply["error"]["code"], -32602, "{reply}");
         assert!(message(&reply).contains("no `initialize` came before this request"), "{reply}");
     }
-    tools(&server.rpc(3, "tools/list", with_2026_meta(json!({}))));
-    server.rpc(4, "initialize", initialize_2025());
+    server.rpc(3, "initialize", initialize_2025());
     server.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
-    tools(&server.rpc(5, "tools/list", json!({})));
+    tools(&server.rpc(4, "tools/list", json!({})));
+    tools(&StdioServer::start().rpc(1, "tools/list", with_2026_meta(json!({}))));
 }
 
 #[test]
