@@ -90,6 +90,9 @@ pub fn classify(reply: Result<Response, TransportError>, now: Timestamp) -> Resu
     }
 }
 
+/// As long as a SKU may be in a call.
+const SKU_BYTES_MAX: usize = 320;
+
 fn read_refusal(response: &Response) -> Refusal {
     #[derive(serde::Deserialize)]
     struct Body {
@@ -102,8 +105,6 @@ fn read_refusal(response: &Response) -> Refusal {
         sku: Option<String>,
     }
     let inner = serde_json::from_slice::<Body>(&response.body).ok().map(|body| body.error);
-    /// As long as a SKU may be in a call.
-    const SKU_BYTES_MAX: usize = 320;
     let (code, detail) = inner.map_or((None, None), |inner| {
         // A SKU is the caller's own text or of no use: whoever passes it on looks for it among the caller's.
         let sku = inner.sku.filter(|sku| sku.len() <= SKU_BYTES_MAX);

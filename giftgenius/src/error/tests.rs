@@ -15,7 +15,7 @@ fn every_code_has_a_sentence_that_promises_no_more_than_it_can() {
         assert!(sentence.starts_with(char::is_uppercase), "{}: {sentence}", code.as_str());
         assert!(sentences.insert(sentence), "{}: {sentence} is said of two codes", code.as_str());
         // What to do next is an order of its own: after the semicolon, after the comma that ends what happened, or after *and*.
-        const ORDERS: [&str; 17] = [
+        const ORDERS: [&str; 16] = [
             "add", "ask", "buy", "change", "check", "choose", "do not", "go", "leave", "pay", "pick", "say", "start",
             "use", "wait", "you can",
         ];
