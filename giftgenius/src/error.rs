@@ -279,10 +279,11 @@ impl ToolError {
         error
     }
 
-    /// The same, not to be repeated before `delay`.
+    /// The same, not to be repeated before `delay`: an hour at most is told.
     #[must_use]
     pub fn retry_after(mut self: Box<Self>, delay: Option<Duration>) -> Box<Self> {
-        self.retry_after_ms = delay.map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+        let told = delay.map(crate::retry::told);
+        self.retry_after_ms = told.map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
         self
     }
 

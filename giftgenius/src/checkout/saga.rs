@@ -120,7 +120,7 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
             quiet_since = Instant::now();
         }
         if let Round::CameAsking(_, asked) = &round {
-            order.retry_after_ms = u64::try_from(asked.as_millis()).ok();
+            order.retry_after_ms = u64::try_from(crate::retry::told(*asked).as_millis()).ok();
         }
         match took(app, &mut held, driver, &action, round).await {
             Next::Now(ending) => stopped = ending,

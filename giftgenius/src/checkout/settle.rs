@@ -121,8 +121,8 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
             Ok(Charged::RequiresAction) => return Round::Came(wants_the_person()),
             Err(failure) => failure,
         };
-        // Without deduplication a request that was sent stays the only one, whatever it was answered.
-        let sent = matches!(failure, Failure::Unclear { .. } | Failure::NotNow { .. });
+        // Without deduplication a request that may have been applied stays the only one.
+        let sent = matches!(failure, Failure::Unclear { .. });
         if sent && !caller.policy.payment_profile.deduplicates() {
             return Round::Came(Outcome::Unsettled);
         }
@@ -132,10 +132,12 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
             let outcome = match last {
                 Failure::Refused(refusal) if maybe_applied => Outcome::UnsettledGoBack(cause_of(refusal)),
                 Failure::Refused(refusal) => Outcome::NotCaptured(cause_of(refusal)),
-                Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } if maybe_applied => {
+                Failure::NotNow { .. } | Failure::Denied | Failure::NotSent | Failure::Unclear { .. }
+                    if maybe_applied =>
+                {
                     Outcome::Unsettled
                 }
-                Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => {
+                Failure::NotNow { .. } | Failure::Denied | Failure::NotSent | Failure::Unclear { .. } => {
                     Outcome::NotCaptured(Cause::PaymentUnavailable)
                 }
             };

@@ -185,7 +185,7 @@ impl Call {
                 ),
                 _ => self.fail(Code::CatalogRefused, "the catalog refused the request"),
             },
-            Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => {
+            Failure::NotNow { .. } | Failure::Denied | Failure::NotSent | Failure::Unclear { .. } => {
                 self.fail(Code::CatalogUnavailable, "the catalog did not answer").retry_after(retry_after)
             }
         }

@@ -129,7 +129,7 @@ async fn going_back_while_the_charge_is_unsettled_is_refused_and_moves_nothing()
 #[tokio::test(start_paused = true)]
 async fn a_decline_leads_to_choosing_a_payment_method() {
     let world = World::new(Stripe);
-    world.shop.script("payment.charge", &[Fault::Status(402, "insufficient_funds", None)]);
+    world.shop.script("payment.charge", &[Fault::Status(402, "card_declined", None)]);
     let life = world.start();
     let workflow = ideas(&life).await;
     let session = text(&checkout(&life, &workflow).await, "/checkout_session_id");
@@ -168,7 +168,7 @@ async fn what_was_said_of_the_budget_holds_until_something_else_is_said() {
 #[tokio::test(start_paused = true)]
 async fn the_fourth_identical_purchase_with_a_card_that_is_declined_is_not_tried() {
     let world = World::new(Stripe);
-    world.shop.script("payment.charge", &vec![Fault::Status(402, "insufficient_funds", None); 9]);
+    world.shop.script("payment.charge", &vec![Fault::Status(402, "card_declined", None); 9]);
     let life = world.start();
     let session = life.session().await;
     for key in ["key-0001", "key-0002", "key-0003"] {

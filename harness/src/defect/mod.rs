@@ -109,6 +109,7 @@ pub static ALL: &[&Defect] = &[
     &retries::DEADLINE_IGNORED,
     &misread::TIMEOUT_TAKEN_FOR_REFUSAL,
     &misread::SERVER_ERROR_TAKEN_FOR_REFUSAL,
+    &misread::FOREIGN_REFUSAL_BELIEVED,
     &misread::GARBLED_REPLY_TAKEN_FOR_REFUSAL,
     &misread::LOOK_UP_MISS_TAKEN_FOR_PROOF,
     &money::AMBIGUOUS_CHARGE_CHARGED_AGAIN,

@@ -23,8 +23,10 @@ pub enum Reply {
         /// What is done to the body.
         mangle: Option<Mangle>,
     },
-    /// A status of its own, with an error body.
+    /// A status of the provider's own, with the contract's error body where the contract has one for it.
     Status(u16, Option<RetryAfter>),
+    /// A status of something in between, with a body that is not the contract's.
+    Foreign(u16, Option<RetryAfter>),
     /// Nothing, ever.
     Silence,
     /// The connection is reset.
@@ -97,7 +99,8 @@ pub fn decide(fault: Option<&Fault>) -> Delivery {
         Some(Fault::Reset) => Delivery::new(NEVER, Reply::Reset),
         Some(Fault::Stall) => Delivery::new(&[When::Late], Reply::Silence),
         Some(Fault::LostReply) => Delivery::new(ONCE, Reply::Silence),
-        Some(Fault::StatusAfter(status, retry_after)) => Delivery::new(ONCE, Reply::Status(*status, *retry_after)),
+        // A provider that did the work does not say otherwise: something in between answers.
+        Some(Fault::StatusAfter(status, retry_after)) => Delivery::new(ONCE, Reply::Foreign(*status, *retry_after)),
         Some(Fault::ResetAfter) => Delivery::new(ONCE, Reply::Reset),
         Some(Fault::Delay(delay)) => Delivery::new(ONCE, Reply::Pass { delay: *delay, mangle: None }),
         Some(Fault::Cut) => Delivery::new(ONCE, Reply::Cut),

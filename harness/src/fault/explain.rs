@@ -37,7 +37,7 @@ pub static ALL: &[Explained] = &[
         "status",
         Moment::Before,
         "payment.charge#1: status(503, retry_after=2)",
-        "Not applied; the provider answers this status (400 to 599), and says when to come back if `retry_after` (seconds) or `retry_after_date` (seconds from then, sent as a date) is given.",
+        "Not applied; the provider answers this status (200 to 599; with the contract's own body for 400, 401, 403, 408, 421, 425, 429, 500, 502, 503 and 504), and says when to come back if `retry_after` (seconds) or `retry_after_date` (seconds from then, sent as a date) is given.",
     ),
     explained(
         "reset",

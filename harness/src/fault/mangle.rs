@@ -146,9 +146,13 @@ fn add_unasked(reply: &mut Value, what: Unasked) {
 }
 
 /// The codes of the statuses that a fault makes; the last stands for every other.
-const CODES: [(u16, &str); 8] = [
+const CODES: [(u16, &str); 12] = [
     (400, "invalid_request"),
+    (401, "unauthorized"),
+    (403, "forbidden"),
     (408, "request_timeout"),
+    (421, "misdirected"),
+    (425, "too_early"),
     (429, "rate_limited"),
     (500, "internal_error"),
     (502, "bad_gateway"),
@@ -171,6 +175,21 @@ pub fn error_body(status: u16) -> Bytes {
     });
     let place = CODES.iter().position(|(known, _)| *known == status);
     BODIES[place.unwrap_or(CODES.len() - 1)].clone()
+}
+
+/// Whether the contract has an error body for a status, whatever was asked.
+pub fn is_of_the_contract(status: u16) -> bool {
+    CODES.iter().any(|(known, _)| *known == status)
+}
+
+/// The body of a status that something in between answers: JSON of another shape than the contract's.
+pub fn foreign_body(status: u16) -> Bytes {
+    let body = json!({
+        "message": format!("{RAW_BODY}: upstream {INTERNAL_ADDRESS} failed {STACK_FRAME}"),
+        "status": status,
+        "internal": Internal::PLANTED,
+    });
+    body.to_string().into()
 }
 
 /// The value of a `Retry-After` header (RFC 9110, 10.2.3). A date has whole seconds: it is rounded up, so that who waits
@@ -209,8 +228,10 @@ fn edited(body: &[u8], edit: impl FnOnce(&mut Value)) -> Vec<u8> {
     let Ok(mut reply) = serde_json::from_slice::<Value>(body) else {
         return body.to_vec();
     };
+    let was = reply.clone();
     edit(&mut reply);
-    reply.to_string().into_bytes()
+    // Not written anew where nothing has changed: such a reply is the provider's own.
+    if reply == was { body.to_vec() } else { reply.to_string().into_bytes() }
 }
 
 fn take_out(reply: &mut Value, pointer: &str) {

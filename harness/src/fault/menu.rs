@@ -87,8 +87,8 @@ pub enum Impossible {
         /// Where it can.
         instead: &'static str,
     },
-    /// The status is not an error.
-    #[error("a fault's status is from 400 to 599, not {0}")]
+    /// The status is none that a whole reply has.
+    #[error("a fault's status is from 200 to 599, not {0}")]
     Status(u16),
     /// The delay is none, too long, or not whole.
     #[error("a delay is from 1 to {} ms, in whole milliseconds", DELAY_MAX.as_millis())]
@@ -269,7 +269,7 @@ fn effectful(operation: &OperationSpec, fault: &Fault, instead: &'static str) ->
 pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
     match fault {
         Fault::Status(status, _) | Fault::StatusAfter(status, _) => {
-            if (400..=599).contains(status) {
+            if (200..=599).contains(status) {
                 Ok(())
             } else {
                 Err(Impossible::Status(*status))
@@ -429,7 +429,8 @@ fn core_menu(operation: &OperationSpec) -> Vec<Fault> {
     let mut menu = vec![
         Fault::Refuse,
         Fault::LostRequest,
-        Fault::Status(503, None),
+        // One that proves nothing and one that proves that nothing was done.
+        Fault::Status(500, None),
         Fault::Status(429, Some(RetryAfter::Seconds(1))),
         Fault::Status(400, None),
     ];
