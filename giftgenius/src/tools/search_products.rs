@@ -76,9 +76,7 @@ async fn search(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
     let urgency = call.urgency(&app);
     let products = app.caller().search(&search, currency, &call.correlation, urgency).await;
     let products = products.map_err(|failed| call.catalog_failed(failed))?;
-    let nothing_fits = match products.is_empty() {
-        true => Some(NothingFits::find(&app, &call, &search, currency).await),
-        false => None,
-    };
+    let nothing_fits =
+        if products.is_empty() { Some(NothingFits::find(&app, &call, &search, currency).await) } else { None };
     Ok(Output { products, nothing_fits })
 }
