@@ -169,6 +169,8 @@ codes! {
         "The item sold out while you were paying and your money was given back; choose another gift.";
     OrderCancelled = "ORDER_CANCELLED", Interrupted, false, [NewSession],
         "The order was cancelled and nothing was charged; start a new checkout if you want it after all.";
+    OrderPaid = "ORDER_PAID", Interrupted, false, [AskPerson],
+        "Your payment went through before you left the checkout; ask to cancel the order if you no longer want it.";
     OrderNeedsAttention = "ORDER_NEEDS_ATTENTION", Technical, false, [AskPerson, AskGetOrder],
         "Something went wrong with this order and a person is looking at it; do not pay again.";
     CheckoutDisabled = "CHECKOUT_TEMPORARILY_DISABLED", Technical, true, [SameKeyAgain, AskPerson],

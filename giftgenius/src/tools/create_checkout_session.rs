@@ -249,9 +249,11 @@ async fn keep(
         let mut batch = fixed.clone();
         let (version, mut workflow) = match from.take() {
             Some(InStep { version, workflow, session, .. }) => {
-                if let Some((version, earlier)) = session.filter(|(_, earlier)| earlier.state == SessionState::Open) {
-                    batch = batch
-                        .put(Some(version), Record::Session(Session { state: SessionState::Abandoned, ..earlier }));
+                if let Some((version, earlier)) = session {
+                    let state = earlier.state.left();
+                    if state != earlier.state {
+                        batch = batch.put(Some(version), Record::Session(Session { state, ..earlier }));
+                    }
                 }
                 (Some(version), workflow)
             }

@@ -123,10 +123,8 @@ async fn suggest(app: &App, call: &Call, input: &Input, bound: Option<Bound>) ->
     // What is in stock and fits more interests comes first; the catalog's own order decides the rest.
     ideas.sort_by_key(|product| (std::cmp::Reverse(product.in_stock), std::cmp::Reverse(score(product))));
     ideas.truncate(usize::try_from(input.limit).unwrap_or(usize::MAX));
-    let nothing_fits = match ideas.is_empty() {
-        true => Some(NothingFits::find(app, call, &search, currency).await),
-        false => None,
-    };
+    let nothing_fits =
+        if ideas.is_empty() { Some(NothingFits::find(app, call, &search, currency).await) } else { None };
     let workflow_id =
         from.as_ref().map_or_else(|| WorkflowId::from(app.ports().new_id("wf_")), |from| from.workflow.id.clone());
     let output = Output { workflow_id, ideas, nothing_fits };

@@ -27,6 +27,7 @@ pub(super) const fn before_the_claim(code: Code) -> bool {
         | Code::CatalogUnavailable
         | Code::CheckoutDisabled
         | Code::OutOfStep
+        | Code::OrderPaid
         | Code::RepeatedCall
         | Code::StoreUnavailable => true,
         Code::OrderInProgress
