@@ -105,12 +105,11 @@ async fn begin(
     };
     let joined = match &session.state {
         SessionState::Open => None,
-        SessionState::Taken(order) => Some(order.clone()),
         // What is paid, or being paid, is told; what failed is over with the price that was left.
         SessionState::Left(order) if failed(app, order).await? => {
             return out_of_step(app, purchase, &session).await.map(Some);
         }
-        SessionState::Left(order) => Some(order.clone()),
+        SessionState::Taken(order) | SessionState::Left(order) => Some(order.clone()),
         SessionState::Closed(_) => {
             return refuse(Code::SessionExpired, format!("checkout session {} is closed", session.id));
         }

@@ -37,6 +37,7 @@ impl SessionState {
     }
 
     /// What it is once the person has left the price: never open again.
+    #[must_use]
     pub fn left(&self) -> Self {
         match self {
             Self::Open | Self::Abandoned => Self::Abandoned,

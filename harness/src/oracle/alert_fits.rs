@@ -178,8 +178,7 @@ fn reached(exchange: &ExchangeView<'_>) -> bool {
             status => *status < 500 || *status == 501,
         },
         // What is not in the provider's own words does not show that it is there.
-        Some((_, _, Seen::Reply { .. })) => false,
-        Some((_, _, Seen::Silence | Seen::Broken | Seen::Cut | Seen::Refused)) | None => false,
+        Some((_, _, Seen::Reply { .. } | Seen::Silence | Seen::Broken | Seen::Cut | Seen::Refused)) | None => false,
     }
 }
 

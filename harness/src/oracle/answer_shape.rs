@@ -25,7 +25,8 @@ pub(super) enum Shape {
 pub(super) struct Kind {
     null: bool,
     boolean: bool,
-    string: bool,
+    /// From so many characters to so many.
+    string: Option<(usize, usize)>,
     number: bool,
     /// From, to.
     integer: Option<(i64, i64)>,
@@ -52,8 +53,19 @@ impl Shape {
     fn of_keywords(keywords: &Map<String, Value>) -> Option<Self> {
         // Of these nothing follows for a value.
         const SAID_BESIDE: [&str; 6] = ["$schema", "title", "description", "default", "examples", "format"];
-        const UNDERSTOOD: [&str; 9] =
-            ["type", "properties", "required", "items", "minimum", "maximum", "enum", "const", "additionalProperties"];
+        const UNDERSTOOD: [&str; 11] = [
+            "type",
+            "properties",
+            "required",
+            "items",
+            "minimum",
+            "maximum",
+            "minLength",
+            "maxLength",
+            "enum",
+            "const",
+            "additionalProperties",
+        ];
         let telling: Vec<&str> =
             keywords.keys().map(String::as_str).filter(|keyword| !SAID_BESIDE.contains(keyword)).collect();
         match telling.as_slice() {
@@ -89,7 +101,13 @@ impl Shape {
             match name {
                 "null" => kind.null = true,
                 "boolean" => kind.boolean = true,
-                "string" => kind.string = true,
+                "string" => {
+                    let bound = |keyword: &str, open: usize| match keywords.get(keyword) {
+                        Some(length) => usize::try_from(length.as_u64()?).ok(),
+                        None => Some(open),
+                    };
+                    kind.string = Some((bound("minLength", 0)?, bound("maxLength", usize::MAX)?));
+                }
                 "number" => kind.number = true,
                 "integer" => {
                     let bound = |keyword: &str, open: i64| keywords.get(keyword).map_or(Some(open), Value::as_i64);
@@ -114,7 +132,9 @@ impl Shape {
             Self::Kind(kind) => match value {
                 Value::Null => kind.null,
                 Value::Bool(_) => kind.boolean,
-                Value::String(_) => kind.string,
+                Value::String(text) => kind.string.is_some_and(|(from, to)| {
+                    (from, to) == (0, usize::MAX) || (from..=to).contains(&text.chars().count())
+                }),
                 Value::Number(number) => {
                     kind.number
                         || kind.integer.is_some_and(|(from, to)| {
@@ -173,7 +193,7 @@ mod tests {
             "type": "object",
             "required": ["id", "list"],
             "properties": {
-                "id": {"type": "string"},
+                "id": {"type": "string", "maxLength": 3},
                 "count": {"type": ["integer", "null"], "minimum": 1},
                 "list": {"type": "array", "items": {"type": "object", "required": ["a"], "properties": {"a": {"type": "number"}}}},
                 "word": {"oneOf": [{"const": "x"}, {"const": "y", "description": "why"}]},
@@ -184,6 +204,7 @@ mod tests {
         let whole = json!({"id": "i", "count": 2, "list": [{"a": 1.5}], "word": "y", "either": "p", "other": []});
         for (pointer, value) in [
             ("/id", json!("j")),
+            ("/id", json!("four")),
             ("/id", json!(7)),
             ("/count", json!(null)),
             ("/count", json!(0)),

@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use crate::oracle::testing::{Run, session_answer};
 
-    fn searched(arguments: Value, products: Value) -> Run {
+    fn searched(arguments: Value, products: &Value) -> Run {
         let mut run = Run::new();
         let call = run.call("search_products", arguments);
         run.answer(call, json!({ "products": products }));
@@ -155,20 +155,20 @@ mod tests {
     fn a_search_answers_what_was_asked_for() {
         let asked = json!({"query": "tea", "limit": 2, "budget": 5000});
         let fitting = json!([product(4200, "EUR"), product(5000, "EUR")]);
-        searched(asked.clone(), fitting.clone()).kept(&AS_ASKED);
+        searched(asked.clone(), &fitting).kept(&AS_ASKED);
         for (products, why) in [
             (json!([product(1, "EUR"), product(1, "EUR"), product(1, "EUR")]), "3 products where 2"),
             (json!([product(4200, "USD")]), "where prices in EUR were asked for"),
             (json!([product(5001, "EUR")]), "50.01 EUR within a budget of 50.00 EUR"),
             (json!([product(0, "EUR")]), "0.00 EUR"),
         ] {
-            let said = searched(asked.clone(), products).broken(&AS_ASKED);
+            let said = searched(asked.clone(), &products).broken(&AS_ASKED);
             assert!(said.contains(why), "{said}");
         }
-        let said = searched(json!({"query": "tea"}), json!([])).broken(&AS_ASKED);
+        let said = searched(json!({"query": "tea"}), &json!([])).broken(&AS_ASKED);
         assert!(said.contains("does not say which constraint"), "{said}");
         let eleven = Value::from(vec![product(1, "EUR"); 11]);
-        assert!(searched(json!({"query": "tea"}), eleven).broken(&AS_ASKED).contains("where 10"));
+        assert!(searched(json!({"query": "tea"}), &eleven).broken(&AS_ASKED).contains("where 10"));
     }
 
     fn frozen_after(budget: Value, amount: i64) -> Run {

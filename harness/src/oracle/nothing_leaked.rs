@@ -100,7 +100,7 @@ fn passes_luhn(number: &[u8]) -> bool {
         .enumerate()
         .map(|(place, digit)| if place % 2 == 0 { digit } else { digit * 2 / 10 + digit * 2 % 10 })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// The kind of log line, if one of its texts leaks.

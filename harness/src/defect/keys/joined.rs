@@ -52,11 +52,17 @@ pub static JOINED_CANCELLATION_BINDS_NO_KEY: Defect = Defect {
 /// The answer of an order that a key joined, where that has ended; `None` for any other call.
 async fn told_of_the_joined_order(app: &App, call: &ToolCall) -> Option<ToolReply> {
     let key = call.arguments.get("idempotency_key").and_then(Value::as_str).filter(|_| call.name == "create_order")?;
+    let key_text = key.into();
     let key = EntryKey { user: call.user.clone(), tool: "create_order".into(), key: key.into() };
     let (_, entry) = app.entry(&key).await.ok()??;
     let EntryState::InProgress { order } = entry.state else { return None };
     let (_, order) = app.order(&order).await.ok()??;
-    let reply = (!order.is_open()).then(|| sale_reply(&order))?;
+    let reply = (!order.is_open()).then(|| sale_reply(&order, app.asked()))?;
     let correlation_id = call.correlation_id.clone().unwrap_or_else(|| order.correlation_id.clone());
-    Some(ToolReply { structured: reply.structured, is_error: reply.is_error, correlation_id })
+    Some(ToolReply {
+        structured: reply.structured,
+        is_error: reply.is_error,
+        correlation_id,
+        idempotency_key: Some(key_text),
+    })
 }
