@@ -13,7 +13,7 @@ use crate::app::{Annotations, App};
 use crate::checkout::answer::{Standing, failed_reply, standing};
 use crate::checkout::buy::{in_progress, key_conflict};
 use crate::checkout::entry::{Entry, EntryKey, EntryState, SavedReply};
-use crate::checkout::idempotency::{Claim, canonical_hash, claim};
+use crate::checkout::idempotency::{Claim, claim};
 use crate::checkout::order::Item;
 use crate::checkout::session::{Session, SessionState};
 use crate::error::{Code, Effects, ToolError};
@@ -113,7 +113,7 @@ async fn create(app: Arc<App>, call: Call) -> SavedReply {
     };
     let Some(key) = input.idempotency_key.clone() else { return reply(quote(&app, &call, input, None).await) };
     let key = EntryKey { user: call.user.clone(), tool: call.tool.into(), key: key.into() };
-    let parameters = canonical_hash(&call.arguments);
+    let parameters = call.parameters();
     let version = match look(&app, &call, &key, &parameters).await {
         Look::Answered(reply) => return reply,
         Look::Free(version) => version,

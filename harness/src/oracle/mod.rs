@@ -10,6 +10,7 @@ mod acts;
 pub mod alert_fits;
 pub mod all_or_nothing;
 pub mod amount_agreed;
+mod attempts_logged;
 pub mod backoff;
 pub mod bounded;
 pub mod bounds;
