@@ -233,8 +233,15 @@ fn wrong_measure(evidence: &Evidence<'_>, call: &CallView<'_>, line: &StepLine, 
     if asked.is_none() {
         return Some(String::from("is logged without what it asked for"));
     }
-    // A call whose arguments or store failed may not know its workflow.
-    let unknown = [Code::InvalidArguments, Code::StoreUnavailable, Code::KeyConflict, Code::Internal];
+    // A call whose arguments, session or store could not be read does not know its workflow.
+    let unknown = [
+        Code::InvalidArguments,
+        Code::RepeatedCall,
+        Code::SessionNotFound,
+        Code::StoreUnavailable,
+        Code::KeyConflict,
+        Code::Internal,
+    ];
     let named = call.workflow.or_else(|| call.text("workflow_id"));
     let workflow = named.or_else(|| workflow_of(evidence, call.text("checkout_session_id")?));
     if let Some(workflow) = workflow
