@@ -15,7 +15,7 @@ use crate::checkout::recovery;
 use crate::checkout::waiters::Waiters;
 use crate::error::{Code, ToolError};
 use crate::ids::{CorrelationId, OrderId, UserId, WorkflowId};
-use crate::journal::{Batch, CommitError, JournalError, Record, RecordState};
+use crate::journal::{Batch, CommitError, JournalError, Key, Record, RecordState};
 use crate::loops::Loops;
 use crate::operations::alerts::Alerts;
 use crate::operations::switches;
@@ -54,6 +54,8 @@ pub struct ToolReply {
     pub is_error: bool,
     /// Of this call; travels back in `_meta`.
     pub correlation_id: CorrelationId,
+    /// Under which the call was made, where it was made under one; travels back in `_meta`.
+    pub idempotency_key: Option<SmolStr>,
 }
 
 /// There is no such tool: a protocol error, not a tool error.
@@ -182,8 +184,11 @@ impl App {
         if let Some(key) = call.idempotency_key {
             // The key may travel in `_meta` (F4); where the arguments have one of their own, that one counts.
             let takes_key = tool.spec.input_schema.pointer("/properties/idempotency_key").is_some();
-            let lacks_key = arguments.as_object().is_some_and(|members| !members.contains_key("idempotency_key"));
-            if takes_key && lacks_key {
+            let given = arguments.as_object().and_then(|members| members.get("idempotency_key"));
+            if takes_key && given.is_some_and(|given| given.as_str() != Some(&key)) {
+                tracing::warn!(%correlation, tool = tool.spec.name, "two idempotency keys were sent; the argument counts");
+            }
+            if takes_key && given.is_none() && arguments.is_object() {
                 Arc::make_mut(&mut arguments)["idempotency_key"] = Value::from(key);
             }
         }
@@ -192,8 +197,13 @@ impl App {
         let call =
             Call { tool: tool.spec.name, user: user.clone(), correlation: correlation.clone(), arguments, deadline };
         let reply = tool.call(self, call).await;
-        self.log_call(tool.spec.name, user, key, &correlation, &reply);
-        Ok(ToolReply { structured: reply.structured, is_error: reply.is_error, correlation_id: correlation })
+        self.log_call(tool.spec.name, user, key.clone(), &correlation, &reply);
+        Ok(ToolReply {
+            structured: reply.structured,
+            is_error: reply.is_error,
+            correlation_id: correlation,
+            idempotency_key: key,
+        })
     }
 
     /// Takes up every open order of an earlier life, in the background; answers how many.
@@ -224,11 +234,12 @@ impl App {
         Ok(Some(workflow.standing_step(session.as_ref().map(|(_, session)| session), self.now())))
     }
 
-    /// Changes a workflow by compare-and-set: `change` sees the record as it is then.
+    /// Changes a workflow by compare-and-set: `change` sees the record as it is then, `along` says what is written with it.
     pub(crate) async fn change_workflow(
         &self,
         id: &WorkflowId,
         correlation: &CorrelationId,
+        along: impl Fn(Batch) -> Batch,
         change: impl Fn(Option<Workflow>) -> Result<Workflow, Box<ToolError>>,
     ) -> Result<Workflow, Box<ToolError>> {
         /// Lost races before the store is called unavailable: nobody changes one workflow that often at once.
@@ -237,8 +248,11 @@ impl App {
             let found = self.workflow(id).await.map_err(|error| Self::store_error(&error, correlation))?;
             let (version, found) = found.map_or((None, None), |(version, found)| (Some(version), Some(found)));
             let changed = change(found)?;
-            match self.ports().journal.commit(Batch::default().put(version, Record::Workflow(changed.clone()))).await {
+            let batch = along(Batch::default().put(version, Record::Workflow(changed.clone())));
+            match self.ports().journal.commit(batch).await {
                 Ok(()) => return Ok(changed),
+                // Of what is written along only a key can be there already, and its answer with it.
+                Err(CommitError::Conflict(Key::Entry(_))) => break,
                 Err(CommitError::Conflict(_)) => {}
                 Err(CommitError::Store(error)) => return Err(Self::store_error(&error, correlation)),
             }

@@ -122,7 +122,7 @@ macro_rules! codes {
 
 codes! {
     InvalidArguments = "INVALID_ARGUMENTS", Logical, false, [FixArguments],
-        "Something in the request was not understood; nothing was bought.";
+        "Something in the request was not understood and nothing was bought; say it again in other words.";
     ProductNotFound = "PRODUCT_NOT_FOUND", Logical, false, [OtherItem],
         "That product is not in the shop; pick another one.";
     PaymentMethodNotFound = "PAYMENT_METHOD_NOT_FOUND", Logical, false, [OtherCard],
@@ -132,11 +132,11 @@ codes! {
     SessionExpired = "SESSION_EXPIRED", Business, false, [NewSession],
         "The price offer has expired; start the checkout again for a fresh price.";
     OrderNotFound = "ORDER_NOT_FOUND", Logical, false, [AskPerson],
-        "There is no such order.";
+        "There is no such order; check the order number.";
     WorkflowNotFound = "WORKFLOW_NOT_FOUND", Logical, false, [AskPerson],
         "This conversation's gift search is not known; start a new one.";
     KeyConflict = "IDEMPOTENCY_KEY_CONFLICT", Logical, false, [FixArguments],
-        "This purchase was already requested with other details; nothing new was bought.";
+        "This purchase was already requested with other details and nothing new was bought; check your order first.";
     OrderInProgress = "ORDER_IN_PROGRESS", Technical, true, [SameKeyAgain, AskGetOrder],
         "Your order is still being processed; wait a moment.";
     OutOfStock = "OUT_OF_STOCK", Business, false, [OtherItem],
@@ -145,8 +145,10 @@ codes! {
         "This promo code is not valid; leave it out or use another.";
     BudgetTooSmall = "BUDGET_TOO_SMALL", Business, false, [LowerAmount, AskPerson],
         "The gift costs more than your budget; choose a cheaper one or raise the budget.";
+    BudgetCurrency = "BUDGET_CURRENCY", Business, false, [FixArguments, AskPerson],
+        "The budget is in another currency than the price; pay in the budget's currency or name a budget in this one.";
     CurrencyUnsupported = "CURRENCY_UNSUPPORTED", Business, false, [FixArguments],
-        "The shop does not sell in this currency.";
+        "The shop does not sell this in that currency; pay in euros or choose another gift.";
     PaymentDeclined = "PAYMENT_DECLINED", Business, false, [OtherCard, LowerAmount, GiveUp],
         "Your card was declined and you were not charged; use another card, choose a cheaper gift, or stop here.";
     PaymentRefused = "PAYMENT_REFUSED", Technical, false, [OtherCard, GiveUp],
@@ -162,11 +164,13 @@ codes! {
     CatalogUnavailable = "CATALOG_UNAVAILABLE", Technical, true, [SameKeyAgain],
         "The catalog does not answer at the moment; you can try again in a while.";
     AmountMismatch = "AMOUNT_MISMATCH", Technical, false, [NewSession, GiveUp],
-        "The payment was stopped because the amount was not the agreed one; any money taken was given back.";
+        "The amount was not the agreed one, so any money taken was given back; start a new checkout or stop here.";
     ReservationLost = "RESERVATION_LOST", Business, false, [OtherItem, NewSession],
-        "The item sold out while you were paying; your money was given back.";
+        "The item sold out while you were paying and your money was given back; choose another gift.";
     OrderCancelled = "ORDER_CANCELLED", Interrupted, false, [NewSession],
-        "The order was cancelled and nothing was charged.";
+        "The order was cancelled and nothing was charged; start a new checkout if you want it after all.";
+    OrderPaid = "ORDER_PAID", Interrupted, false, [AskPerson],
+        "Your payment went through before you left the checkout; ask to cancel the order if you no longer want it.";
     OrderNeedsAttention = "ORDER_NEEDS_ATTENTION", Technical, false, [AskPerson, AskGetOrder],
         "Something went wrong with this order and a person is looking at it; do not pay again.";
     CheckoutDisabled = "CHECKOUT_TEMPORARILY_DISABLED", Technical, true, [SameKeyAgain, AskPerson],
@@ -174,9 +178,9 @@ codes! {
     StoreUnavailable = "STORE_UNAVAILABLE", Technical, true, [SameKeyAgain],
         "The shop cannot reach its order book at the moment; you can try again in a while.";
     OutOfStep = "OUT_OF_STEP", Logical, false, [NavigateFirst, AskPerson],
-        "That does not fit where you are in your purchase; nothing was changed.";
+        "That does not fit where you are in your purchase and nothing was changed; go to the step you want first.";
     RepeatedCall = "REPEATED_CALL", Logical, false, [FixArguments, AskPerson, GiveUp],
-        "The same request failed several times, so it was not tried again; something about it has to change.";
+        "The same request failed several times, so it was not tried again; change something about it or stop here.";
     Internal = "INTERNAL", Technical, false, [AskGetOrder, AskPerson],
         "Something went wrong on our side; ask about your orders before you buy again.";
 }
@@ -277,10 +281,11 @@ impl ToolError {
         error
     }
 
-    /// The same, not to be repeated before `delay`.
+    /// The same, not to be repeated before `delay`: an hour at most is told.
     #[must_use]
     pub fn retry_after(mut self: Box<Self>, delay: Option<Duration>) -> Box<Self> {
-        self.retry_after_ms = delay.map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+        let told = delay.map(crate::retry::told);
+        self.retry_after_ms = told.map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
         self
     }
 

@@ -13,6 +13,7 @@
 //! Malformed frames never reach this file: [`crate::frame`] answers them, before rmcp, on both transports. `arguments`
 //! that are no object are not malformed frames but invalid arguments; they come beside the request.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -22,8 +23,8 @@ use futures_util::FutureExt as _;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, Implementation, JsonObject,
-    ListToolsResult, MetaObject, PaginatedRequestParams, RequestMetaObject, ServerCapabilities, ServerConfig, Tool,
-    ToolAnnotations,
+    ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion, RequestMetaObject, ServerCapabilities,
+    ServerConfig, Tool, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::Value;
@@ -35,7 +36,7 @@ use crate::ids::{CorrelationId, UserId};
 
 /// In `_meta` of a request and of its result: what ties a call to its log lines.
 pub const META_CORRELATION_ID: &str = "correlation_id";
-/// In `_meta` of a request: the idempotency key, for clients that keep it out of the model's sight.
+/// In `_meta` of a request and of its result: the idempotency key, for clients that keep it out of the model's sight.
 pub const META_IDEMPOTENCY_KEY: &str = "idempotency_key";
 
 /// The longest correlation id that is taken from a caller; it travels in HTTP headers and in every log line.
@@ -96,11 +97,22 @@ impl ServerHandler for McpFace {
             .with_instructions(INSTRUCTIONS)
     }
 
+    /// Every revision that rmcp knows but 2025-03-26, which demands that batches are taken.
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        let served = |version: &&ProtocolVersion| **version != ProtocolVersion::V_2025_03_26;
+        ProtocolVersion::KNOWN_VERSIONS.iter().filter(served).cloned().collect()
+    }
+
     async fn list_tools(
         &self,
-        _request: Option<PaginatedRequestParams>,
+        request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
+        // The list is one page, so that no cursor was ever given.
+        if request.is_some_and(|request| request.cursor.is_some()) {
+            let message = "unknown cursor; the list of tools is one page, so send no `cursor`";
+            return Err(ErrorData::invalid_params(message, None));
+        }
         Ok(ListToolsResult::with_all_items(self.tools.to_vec()))
     }
 
@@ -173,6 +185,7 @@ fn crashed(fallback: &Fallback) -> ToolReply {
         structured: serde_json::json!({ "error": error }),
         is_error: true,
         correlation_id: fallback.correlation_id.clone(),
+        idempotency_key: None,
     }
 }
 
@@ -183,6 +196,9 @@ fn result_of(reply: ToolReply) -> CallToolResult {
     result.structured_content = Some(reply.structured);
     let mut meta = MetaObject::new();
     meta.insert(META_CORRELATION_ID.to_owned(), reply.correlation_id.as_str().into());
+    if let Some(key) = reply.idempotency_key {
+        meta.insert(META_IDEMPOTENCY_KEY.to_owned(), key.as_str().into());
+    }
     result.meta = Some(meta);
     result
 }
@@ -228,9 +244,9 @@ fn published(spec: &ToolSpec) -> Tool {
     tool
 }
 
-/// The schema of whatever a tool answers, its errors included: clients hold the structured content of an error to the
+/// The output schema as published, of whatever a tool answers, its errors included: clients hold the structured content of an error to the
 /// published schema too, and throw away one that does not fit, before a model gets to read it.
-fn with_errors(success: &Value) -> Value {
+pub fn with_errors(success: &Value) -> Value {
     let mut success = success.clone();
     // References are told from the root.
     let definitions = success.as_object_mut().and_then(|success| success.remove("$defs"));
@@ -271,7 +287,7 @@ mod tests {
     }
 
     fn reply(structured: Value, is_error: bool) -> ToolReply {
-        ToolReply { structured, is_error, correlation_id: "c1".into() }
+        ToolReply { structured, is_error, correlation_id: "c1".into(), idempotency_key: Some("k-1".into()) }
     }
 
     async fn answered(call: impl Future<Output = Result<ToolReply, UnknownTool>>) -> Value {
@@ -288,7 +304,7 @@ mod tests {
         assert_eq!(result["structuredContent"], json!({"order_id": "ord_1"}));
         assert_eq!(result["content"], json!([{"type": "text", "text": "{\"order_id\":\"ord_1\"}"}]));
         assert_eq!(result["isError"], false);
-        assert_eq!(result["_meta"]["correlation_id"], "c1");
+        assert_eq!(result["_meta"], json!({"correlation_id": "c1", "idempotency_key": "k-1"}));
     }
 
     #[tokio::test]

@@ -13,6 +13,12 @@ impl Currency {
     /// The euro, the shop's default.
     pub const EUR: Self = Self(*b"EUR");
 
+    /// How many decimals its amounts have (ISO 4217): 2 for EUR, 0 for JPY, 3 for KWD. `None` for a code that is no currency
+    /// to pay in: one that the standard does not list, or lists without a minor unit (gold, testing).
+    pub fn exponent(self) -> Option<u32> {
+        iso_currency::Currency::from_code(self.as_str())?.exponent().map(u32::from)
+    }
+
     /// The three letters of the code.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("a currency holds three ASCII letters by construction")
@@ -86,11 +92,19 @@ impl Money {
 }
 
 impl fmt::Display for Money {
-    /// `42.00 EUR`; every currency the shop sells in has two decimals.
+    /// `42.00 EUR`, `6800 JPY`, `12.345 KWD`; an amount whose currency has no known decimals says that it is in minor units.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.minor_units < 0 { "-" } else { "" };
         let minor = self.minor_units.unsigned_abs();
-        write!(f, "{sign}{}.{:02} {}", minor / 100, minor % 100, self.currency)
+        match self.currency.exponent() {
+            None => write!(f, "{sign}{minor} minor units of {}", self.currency),
+            Some(0) => write!(f, "{sign}{minor} {}", self.currency),
+            Some(decimals) => {
+                let unit = 10_u64.pow(decimals);
+                let width = usize::try_from(decimals).unwrap_or_default();
+                write!(f, "{sign}{}.{:0width$} {}", minor / unit, minor % unit, self.currency)
+            }
+        }
     }
 }
 
@@ -99,9 +113,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn money_shows_two_decimals_and_its_currency() {
-        assert_eq!(Money::new(4200, Currency::EUR).to_string(), "42.00 EUR");
-        assert_eq!(Money::new(-5, Currency::EUR).to_string(), "-0.05 EUR");
+    fn money_shows_the_decimals_of_its_currency() {
+        for (minor_units, currency, shown) in [
+            (4200, "EUR", "42.00 EUR"),
+            (-5, "EUR", "-0.05 EUR"),
+            (6800, "JPY", "6800 JPY"),
+            (-1, "KRW", "-1 KRW"),
+            (12_345, "KWD", "12.345 KWD"),
+            (7, "BHD", "0.007 BHD"),
+            (12_345, "CLF", "1.2345 CLF"),
+            (i64::MIN, "EUR", "-92233720368547758.08 EUR"),
+            (4200, "ABC", "4200 minor units of ABC"),
+            (4200, "XAU", "4200 minor units of XAU"),
+        ] {
+            assert_eq!(Money::new(minor_units, currency.parse().unwrap()).to_string(), shown);
+        }
     }
 
     #[test]

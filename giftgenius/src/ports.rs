@@ -80,7 +80,7 @@ pub struct Request {
 pub struct Response {
     /// HTTP status code.
     pub status: u16,
-    /// The `retry-after` header as sent: seconds or an HTTP date (RFC 9110 §10.2.3).
+    /// The `retry-after` header as sent, several lines joined by commas: seconds or an HTTP date (RFC 9110 §10.2.3).
     pub retry_after: Option<String>,
     /// The `date` header as sent: the provider's own clock, by which a date in `retry_after` is meant.
     pub date: Option<String>,

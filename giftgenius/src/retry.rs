@@ -11,24 +11,46 @@ use tokio::time::Instant;
 
 use crate::policy::{BudgetPolicy, RetryPolicy};
 use crate::ports::{Ports, Provider, Purpose, Response, TransportError};
+use crate::providers::contract::{self, Says};
+
+mod wait;
+
+pub use wait::told;
 
 /// Why one attempt did not bring a result.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Failure {
-    /// The provider refuses this very request; asking again brings the same.
+    /// The provider refuses this very request with a code of the contract: this attempt was not applied, and asking again
+    /// brings the same.
     Refused(Refusal),
-    /// The provider asks to be asked later; the request was not applied by this attempt.
+    /// The provider's own reply says that this attempt was turned away: not applied, to be asked again later.
     NotNow {
         /// As the reply says.
         retry_after: Option<Duration>,
     },
+    /// The provider does not accept our API key: not applied, and not to be asked again before a person has seen to it.
+    Denied,
     /// No connection was made: certainly not applied.
     NotSent,
-    /// It may have been applied: time-out, broken connection, server error, garbled reply.
+    /// It may have been applied: time-out, broken connection, server error, garbled reply, or a reply of any status that
+    /// is not the contract's.
     Unclear {
         /// As the reply says, where there was one.
         retry_after: Option<Duration>,
     },
+}
+
+impl Failure {
+    /// The class of the outcome, as log lines name it.
+    pub const fn class(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::NotNow { .. } => "not_now",
+            Self::Denied => "denied",
+            Self::NotSent => "not_sent",
+            Self::Unclear { .. } => "unclear",
+        }
+    }
 }
 
 /// A provider's definite no, reduced to what is safe to repeat to others.
@@ -36,9 +58,9 @@ pub enum Failure {
 pub struct Refusal {
     /// HTTP status.
     pub status: u16,
-    /// The provider's error code if it looks like one, else `unspecified`: a provider's free text is never passed on.
+    /// The provider's error code: one that the contract lists for the operation.
     pub code: String,
-    /// `decline_code` or `sku`, under the same rule.
+    /// `decline_code` or `sku` if it looks like one: a provider's free text is never passed on.
     pub detail: Option<String>,
 }
 
@@ -56,41 +78,43 @@ impl CallFailed {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self.last {
             Failure::NotNow { retry_after } | Failure::Unclear { retry_after } => retry_after,
-            Failure::Refused(_) | Failure::NotSent => None,
+            Failure::Refused(_) | Failure::Denied | Failure::NotSent => None,
         }
     }
 }
 
-/// What a reply (or its lack) means; `Ok` is a 2xx whose body is still to be read.
-pub fn classify(reply: Result<Response, TransportError>, now: Timestamp) -> Result<Response, Failure> {
+/// What a reply to `operation` (or its lack) means; `Ok` is a 2xx whose body is still to be read.
+///
+/// A reply proves something only in the provider's own words ([`contract`]): what stands in between answers any status
+/// with any body, also after the provider did the work.
+pub fn classify(operation: &str, reply: Result<Response, TransportError>, now: Timestamp) -> Result<Response, Failure> {
     let response = match reply {
         Ok(response) => response,
         Err(TransportError::NotSent) => return Err(Failure::NotSent),
         Err(TransportError::Broken | TransportError::Cut) => return Err(Failure::Unclear { retry_after: None }),
     };
+    if (200..=299).contains(&response.status) {
+        return Ok(response);
+    }
     let retry_after = response.retry_after.as_deref().and_then(|text| {
         let theirs = response.date.as_deref().and_then(|date| their_time(date, now));
-        parse_retry_after(text, theirs.unwrap_or(now))
+        wait::asked(text, theirs.unwrap_or(now))
     });
-    match response.status {
-        200..=299 => Ok(response),
-        429 => Err(Failure::NotNow { retry_after }),
-        // 408: the server gave up reading the request, which does not prove that it did nothing.
-        408 => Err(Failure::Unclear { retry_after }),
-        400..=499 => {
-            let refusal = read_refusal(&response);
-            if refusal.status == 409 && refusal.code == "in_flight" {
-                // An earlier copy of this very request is being worked on: its outcome is what is unclear.
-                Err(Failure::Unclear { retry_after })
-            } else {
-                Err(Failure::Refused(refusal))
-            }
-        }
-        _ => Err(Failure::Unclear { retry_after }),
-    }
+    let Some(refusal) = read_refusal(&response) else { return Err(Failure::Unclear { retry_after }) };
+    Err(match contract::says(operation, refusal.status, &refusal.code) {
+        Says::Refused => Failure::Refused(refusal),
+        Says::Later => Failure::NotNow { retry_after },
+        Says::Denied => Failure::Denied,
+        // A 409 `in_flight` is among these: an earlier copy of this very request is being worked on.
+        Says::Nothing => Failure::Unclear { retry_after },
+    })
 }
 
-fn read_refusal(response: &Response) -> Refusal {
+/// As long as a SKU may be in a call.
+const SKU_BYTES_MAX: usize = 320;
+
+/// An error body in the contract's shape.
+fn read_refusal(response: &Response) -> Option<Refusal> {
     #[derive(serde::Deserialize)]
     struct Body {
         error: Inner,
@@ -101,13 +125,11 @@ fn read_refusal(response: &Response) -> Refusal {
         decline_code: Option<String>,
         sku: Option<String>,
     }
-    let inner = serde_json::from_slice::<Body>(&response.body).ok().map(|body| body.error);
-    let (code, detail) = inner.map_or((None, None), |inner| (Some(inner.code), inner.decline_code.or(inner.sku)));
-    Refusal {
-        status: response.status,
-        code: code.filter(|code| is_word(code)).unwrap_or_else(|| String::from("unspecified")),
-        detail: detail.filter(|detail| is_word(detail)),
-    }
+    let Inner { code, decline_code, sku } = serde_json::from_slice::<Body>(&response.body).ok()?.error;
+    // A SKU is the caller's own text or of no use: it is passed on only where it is among the caller's.
+    let sku = sku.filter(|sku| sku.len() <= SKU_BYTES_MAX);
+    let detail = decline_code.filter(|code| is_word(code)).or(sku);
+    Some(Refusal { status: response.status, code, detail })
 }
 
 /// Whether a provider's text looks like a code or a SKU: lower-case words and few digits, never long enough in digits for
@@ -116,16 +138,6 @@ fn is_word(text: &str) -> bool {
     (1..=40).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
         && text.bytes().filter(u8::is_ascii_digit).count() <= 6
-}
-
-/// `Retry-After` in seconds or as an HTTP date (RFC 9110 §10.2.3); `None` if it is neither. A date in the past is now.
-pub fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
-    let text = text.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()?;
-    Some(crate::time::until(now, date))
 }
 
 /// How far apart two clocks may be before the other one counts: an HTTP date has whole seconds.
@@ -195,7 +207,7 @@ impl<'a> Retry<'a> {
     /// Takes a failure: waits and returns if another attempt may be made, ends the call otherwise.
     pub async fn again(&mut self, failure: Failure) -> Result<(), CallFailed> {
         let retry_after = match failure {
-            Failure::Refused(_) => return Err(self.failed(failure)),
+            Failure::Refused(_) | Failure::Denied => return Err(self.failed(failure)),
             Failure::NotSent => None,
             Failure::NotNow { retry_after } => retry_after,
             Failure::Unclear { retry_after } => {
@@ -210,10 +222,10 @@ impl<'a> Retry<'a> {
         if self.attempts >= attempts_max {
             return Err(self.failed(failure));
         }
-        let delay = match retry_after {
-            Some(asked) => asked.min(self.policy.retry_after_cap),
-            None => backoff(self.policy.delay_base, self.policy.delay_cap, self.attempts) + self.jitter(),
-        };
+        // What a provider asks for never makes the own delay shorter, and clients that were told the same moment do not
+        // all come back at it.
+        let asked = retry_after.map_or(Duration::ZERO, |asked| asked.min(self.policy.retry_after_cap));
+        let delay = backoff(self.policy.delay_base, self.policy.delay_cap, self.attempts).max(asked) + self.jitter();
         let may_go_on = match self.urgency {
             Urgency::Caller { deadline } => Instant::now() + delay < deadline && self.budgets.take(self.provider),
             Urgency::Undo { until } => Instant::now() + delay < until,

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 pub(crate) use meant::with_whole_numbers;
 pub use names::nearest;
-pub(crate) use shown::shown;
+pub(crate) use shown::{is_harmless, shown};
 
 use names::{Names, escape};
 use shown::{may_be_shown, name_shown};
@@ -92,8 +92,16 @@ pub fn violations(validator: &Validator, schema: &Value, arguments: &Value) -> V
         return Vec::new();
     }
     let names = Names::of(schema);
-    let mut found: Vec<_> =
-        validator.iter_errors(arguments).flat_map(|error| describe(&error, schema, arguments, &names)).collect();
+    let described = |error: ValidationError<'_>| {
+        let mut told = describe(&error, schema, arguments, &names);
+        if is_empty(error.instance()) && is_optional(schema, &error) {
+            for violation in &mut told {
+                violation.expected.push_str("; or leave the field out");
+            }
+        }
+        told
+    };
+    let mut found: Vec<_> = validator.iter_errors(arguments).flat_map(described).collect();
     found.sort_by(|left, right| left.field.cmp(&right.field).then_with(|| left.error_type.cmp(&right.error_type)));
     found.dedup();
     found.truncate(VIOLATIONS_MAX);
@@ -218,6 +226,27 @@ fn rule_of<'a>(schema: &'a Value, error: &ValidationError<'_>) -> &'a Value {
     let keyword = error.schema_path().as_str();
     let parent = keyword.rsplit_once('/').map_or("", |(parent, _)| parent);
     schema.pointer(parent).unwrap_or(&Value::Null)
+}
+
+/// Whether a value is how models write *nothing*: null, a blank text, or a word for it.
+fn is_empty(value: &Value) -> bool {
+    const WORDS: [&str; 7] = ["", "null", "none", "nil", "undefined", "n/a", "-"];
+    match value {
+        Value::Null => true,
+        Value::String(text) if text.len() <= 20 => WORDS.contains(&text.trim().to_ascii_lowercase().as_str()),
+        Value::String(_) | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => false,
+    }
+}
+
+/// Whether the value that an error is about stands in a field that need not be there.
+fn is_optional(schema: &Value, error: &ValidationError<'_>) -> bool {
+    let keyword = error.schema_path().as_str();
+    let field = keyword.rsplit_once('/').and_then(|(field, _)| field.rsplit_once('/'));
+    let object = field.and_then(|(properties, name)| Some((properties.strip_suffix("/properties")?, name)));
+    object.is_some_and(|(object, name)| {
+        let required = schema.pointer(object).and_then(|object| object.get("required")).and_then(Value::as_array);
+        required.is_none_or(|required| !required.iter().any(|known| known == name))
+    })
 }
 
 /// What a part of the schema asks for, in words: its type, its bounds and its purpose.

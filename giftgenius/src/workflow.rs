@@ -103,7 +103,9 @@ impl Workflow {
             Some((SessionState::Open, session)) if session.expires_at <= now => Step::ChooseGift,
             Some((SessionState::Open, session)) if session.declined => Step::ChoosePaymentMethod,
             Some((SessionState::Open, _)) => self.step,
-            Some((SessionState::Closed(_) | SessionState::Abandoned, _)) | None => Step::ChooseGift,
+            Some((SessionState::Left(_) | SessionState::Closed(_) | SessionState::Abandoned, _)) | None => {
+                Step::ChooseGift
+            }
         }
     }
 }

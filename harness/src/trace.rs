@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use giftgenius::money::Currency;
 use giftgenius::ports::Provider;
 use giftgenius::step_log::LogLine;
 use serde_json::Value;
@@ -174,6 +175,10 @@ pub struct Sent {
     pub reference: Option<SmolStr>,
     /// The amount of the body in minor units, where there is one.
     pub amount: Option<i64>,
+    /// The amount's currency, where the body says it.
+    pub currency: Option<Currency>,
+    /// The customer that the body names, where it names one.
+    pub customer: Option<SmolStr>,
     /// The fault that was chosen for it.
     pub fault: Option<Fault>,
 }

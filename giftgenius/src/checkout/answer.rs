@@ -326,8 +326,8 @@ pub fn entry_state(key: &EntryKey, order: &Order, now: jiff::Timestamp) -> Optio
     if order.is_open() || order.is_parked() {
         return None;
     }
-    // The key that took the order back is answered otherwise than the one that bought it.
-    if order.cancel_entry.as_ref() == Some(key)
+    // A key that took the order back is answered otherwise than one that bought it.
+    if key.is_of_a_cancellation()
         && let Standing::Failed(_) | Standing::Cancelled = standing(order)
     {
         return Some(EntryState::Done { reply: cancel_reply(order, asked), ended_at: now });

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use smol_str::SmolStr;
 use tokio::time::Instant;
 
-use super::answer::{Asked, Standing, failed_reply, order_of, replayed, sale_reply, standing};
+use super::answer::{Asked, Standing, entry_state, failed_reply, order_of, replayed, sale_reply, standing};
 use super::driving::{begin_driving, wait};
 use super::entry::{Entry, EntryKey, EntryState, SavedReply};
 use super::idempotency::{Claim, claim, ended};
@@ -65,12 +65,26 @@ async fn attempt(app: &Arc<App>, purchase: &Purchase) -> Result<Option<SavedRepl
     match claim(stored.as_ref().map(|(_, entry)| entry), &purchase.parameters, app.now()) {
         Claim::Conflict => Ok(Some(failed_reply(&key_conflict(&purchase.correlation)))),
         Claim::Replay(reply) => replay(app, reply).await.map(Some),
+        Claim::Joined(order) if failed_clean(app, &order, purchase).await? => begin(app, purchase, expected).await,
         Claim::Joined(order) => match tell(app, &order, purchase).await? {
             Some(reply) => Ok(Some(reply)),
             None => begin(app, purchase, expected).await,
         },
         Claim::Free => begin(app, purchase, expected).await,
     }
+}
+
+/// Whether the order that a key had joined has failed and may be tried again: the key was not bound to that ending when it
+/// was told, and this call is another try. An order that is driven here is still to be told.
+async fn failed_clean(app: &App, order: &OrderId, purchase: &Purchase) -> Result<bool, JournalError> {
+    if app.waiters.wait(order).is_some() {
+        return Ok(false);
+    }
+    let order = app.order(order).await?;
+    Ok(order.is_some_and(|(_, order)| {
+        let state = entry_state(&purchase.entry, &order, app.now());
+        matches!(state, Some(EntryState::FailedClean { .. }))
+    }))
 }
 
 /// Begins a sale, or joins the one that has the session.
@@ -91,7 +105,11 @@ async fn begin(
     };
     let joined = match &session.state {
         SessionState::Open => None,
-        SessionState::Taken(order) => Some(order.clone()),
+        // What is paid, or being paid, is told; what failed is over with the price that was left.
+        SessionState::Left(order) if failed(app, order).await? => {
+            return out_of_step(app, purchase, &session).await.map(Some);
+        }
+        SessionState::Taken(order) | SessionState::Left(order) => Some(order.clone()),
         SessionState::Closed(_) => {
             return refuse(Code::SessionExpired, format!("checkout session {} is closed", session.id));
         }
@@ -99,6 +117,10 @@ async fn begin(
     };
     if joined.is_none() && session.expires_at <= app.now() {
         return refuse(Code::SessionExpired, format!("the quote of checkout session {} has expired", session.id));
+    }
+    // No quote of 0 is frozen; a charge of 0 is not sent for one that was.
+    if joined.is_none() && session.amount.minor_units <= 0 {
+        return refuse(Code::SessionExpired, format!("checkout session {} holds no amount to pay", session.id));
     }
     // Read as late as possible before the key is bound; saved answers and sales in flight go on without it.
     if joined.is_none() && !app.checkout_on().await? {
@@ -132,6 +154,12 @@ async fn begin(
     }
 }
 
+/// Whether an order has failed, whatever is still looked after for it.
+async fn failed(app: &App, order: &OrderId) -> Result<bool, JournalError> {
+    let order = app.order(order).await?;
+    Ok(order.is_some_and(|(_, order)| matches!(standing(&order), Standing::Failed(_) | Standing::Cancelled)))
+}
+
 /// The session was left behind: says where the workflow is instead.
 async fn out_of_step(app: &App, purchase: &Purchase, session: &Session) -> Result<SavedReply, JournalError> {
     let step = app.standing_step(session.workflow_id.as_ref()).await?.unwrap_or(Step::ChooseGift);
@@ -155,6 +183,7 @@ fn new_order(app: &App, purchase: &Purchase, session: &Session, id: OrderId) -> 
         created_at: app.now(),
         pay_by: session.expires_at,
         saga: Saga::new(),
+        paid_at: None,
         background_rounds: 0,
         lease_until: app.ports().after(app.policy().lease),
         alerted: false,
@@ -179,7 +208,7 @@ async fn tell(app: &Arc<App>, order: &OrderId, purchase: &Purchase) -> Result<Op
 /// Whether an order still has its session.
 async fn keeps_session(app: &App, order: &Order) -> Result<bool, JournalError> {
     let session = app.session(&order.session_id).await?;
-    Ok(session.is_none_or(|(_, session)| session.state == SessionState::Taken(order.id.clone())))
+    Ok(session.is_none_or(|(_, session)| session.state.is_kept_by(&order.id)))
 }
 
 /// Whether a purchase is to be paid with something else than an order of its session that has failed. That order's
@@ -212,7 +241,7 @@ async fn replay(app: &App, saved: SavedReply) -> Result<SavedReply, JournalError
 async fn finished(app: &App, order: &Order, purchase: &Purchase) -> SavedReply {
     // The order's own key was bound to this very answer together with its ending.
     if order.entry != purchase.entry
-        && let Err(error) = bind(app, order, purchase).await
+        && let Err(error) = bind_to_ending(app, order, &purchase.entry).await
     {
         // The key still leads to the order, which is answered from all the same.
         tracing::warn!(%error, order = %order.id, "a key was not bound to its order's answer");
@@ -220,8 +249,9 @@ async fn finished(app: &App, order: &Order, purchase: &Purchase) -> SavedReply {
     sale_reply(order, app.asked())
 }
 
-async fn bind(app: &App, order: &Order, purchase: &Purchase) -> Result<(), CommitError> {
-    let Some((version, entry)) = app.entry(&purchase.entry).await? else { return Ok(()) };
+/// Binds a key that joined an order to what that order has ended in.
+pub async fn bind_to_ending(app: &App, order: &Order, key: &EntryKey) -> Result<(), CommitError> {
+    let Some((version, entry)) = app.entry(key).await? else { return Ok(()) };
     let Some(entry) = ended(&entry, order, app.now(), app.policy().entry_retention) else { return Ok(()) };
     match app.ports().journal.commit(Batch::default().put(Some(version), Record::Entry(entry))).await {
         // Somebody else bound it to the same answer first.

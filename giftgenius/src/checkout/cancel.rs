@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 use tokio::time::Instant;
 
 use super::answer::{Standing, cancel_reply, failed_reply, order_of, replayed, standing};
-use super::buy::{in_progress, key_conflict, outcome_unread, record_gone};
+use super::buy::{bind_to_ending, in_progress, key_conflict, outcome_unread, record_gone};
 use super::driving::{begin_driving, wait};
 use super::entry::{Entry, EntryKey, EntryState, SavedReply};
 use super::idempotency::{Claim, claim};
@@ -84,7 +84,7 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
         }
         // Somebody has asked for that already.
         Standing::Pending(_, false) if is_before_charge(&order) && order.cancel_entry.is_some() => {
-            tell(app, &order.id, cancellation).await.map(Some)
+            join(app, cancellation, entry_version, &order.id).await
         }
         Standing::Pending(_, false) if is_before_charge(&order) => {
             request(app, cancellation, entry_version, version, order.to_order()).await
@@ -206,15 +206,34 @@ async fn request(
     }
 }
 
+/// An order that is going back already is joined: its cancellation is this key's too, and no other order's.
+async fn join(
+    app: &Arc<App>,
+    cancellation: &Cancellation,
+    entry_version: Option<Version>,
+    order: &OrderId,
+) -> Result<Option<SavedReply>, JournalError> {
+    let entry = Batch::default().put(entry_version, Record::Entry(in_progress_entry(cancellation, order)));
+    match app.ports().journal.commit(entry).await {
+        Ok(()) => tell(app, order, cancellation).await.map(Some),
+        Err(CommitError::Conflict(_)) => Ok(None),
+        Err(CommitError::Store(error)) => Err(error),
+    }
+}
+
 /// Binds the key and changes the order, in one batch.
 fn bind(cancellation: &Cancellation, entry_version: Option<Version>, version: Version, order: &Order) -> Batch {
-    let entry = Entry {
+    let entry = in_progress_entry(cancellation, &order.id);
+    Batch::default().put(entry_version, Record::Entry(entry)).put(Some(version), Record::Order(order.clone()))
+}
+
+fn in_progress_entry(cancellation: &Cancellation, order: &OrderId) -> Entry {
+    Entry {
         key: cancellation.entry.clone(),
         parameters: cancellation.parameters.clone(),
-        state: EntryState::InProgress { order: order.id.clone() },
+        state: EntryState::InProgress { order: order.clone() },
         drop_after: None,
-    };
-    Batch::default().put(entry_version, Record::Entry(entry)).put(Some(version), Record::Order(order.clone()))
+    }
 }
 
 /// Waits for an order as long as the caller can, then says how it stands.
@@ -222,6 +241,14 @@ async fn tell(app: &Arc<App>, order: &OrderId, cancellation: &Cancellation) -> R
     let Some(order) = wait(app, order, app.answer_by(cancellation.deadline)).await? else {
         return Ok(failed_reply(&record_gone(&cancellation.correlation)));
     };
+    // The key of the cancellation itself was bound together with the order's ending.
+    if !order.is_open()
+        && order.cancel_entry.as_ref() != Some(&cancellation.entry)
+        && let Err(error) = bind_to_ending(app, &order, &cancellation.entry).await
+    {
+        // The key still leads to the order, which is answered from all the same.
+        tracing::warn!(%error, order = %order.id, "a key was not bound to its order's answer");
+    }
     Ok(match standing(&order) {
         // Found out on the way back, and refused as it would have been before.
         Standing::Pending(effects, true) if order.saga.overtaken.is_some() => {

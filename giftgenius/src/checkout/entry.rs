@@ -9,6 +9,9 @@ use smol_str::SmolStr;
 
 use crate::ids::{OrderId, UserId};
 
+/// The tool whose keys take orders back.
+pub const CANCEL_ORDER: &str = "cancel_order";
+
 /// A caller's key, scoped to user and tool: two people may use one word.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct EntryKey {
@@ -21,6 +24,11 @@ pub struct EntryKey {
 }
 
 impl EntryKey {
+    /// Whether its caller took an order back.
+    pub fn is_of_a_cancellation(&self) -> bool {
+        self.tool == CANCEL_ORDER
+    }
+
     /// Unambiguous text: each part is prefixed with its length, so that no separator can be forged.
     pub fn to_text(&self) -> String {
         format!("{}:{}{}:{}{}", self.user.as_str().len(), self.user, self.tool.len(), self.tool, self.key)

@@ -54,6 +54,9 @@ pub struct Order {
     pub created_at: Timestamp,
     /// From when on it is not charged any more: its quote has expired then.
     pub pay_by: Timestamp,
+    /// Since when it is paid and booked, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paid_at: Option<Timestamp>,
     /// Where its saga stands.
     pub saga: Saga,
     /// Rounds that the current action has had in the background.

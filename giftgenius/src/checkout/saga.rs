@@ -10,7 +10,6 @@ use tokio::time::Instant;
 
 use super::answer;
 use super::order::Order;
-use super::session::SessionState;
 use super::state::{Action, Cause, Charge, Commit, Direction, Ending, Outcome, Reserve};
 use super::steps::{Round, RoundContext, background_delay, perform};
 use super::waiters::{Driver, Phase};
@@ -120,7 +119,7 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
             quiet_since = Instant::now();
         }
         if let Round::CameAsking(_, asked) = &round {
-            order.retry_after_ms = u64::try_from(asked.as_millis()).ok();
+            order.retry_after_ms = u64::try_from(crate::retry::told(*asked).as_millis()).ok();
         }
         match took(app, &mut held, driver, &action, round).await {
             Next::Now(ending) => stopped = ending,
@@ -147,6 +146,9 @@ async fn took(app: &App, held: &mut Held, driver: &Driver, action: &Action, roun
         Round::Came(outcome) | Round::CameAsking(outcome, _) => {
             log_outcome(app, order, action, &outcome);
             order.background_rounds = 0;
+            if outcome == Outcome::Committed {
+                order.paid_at = Some(app.now());
+            }
             if has_looked(action, &outcome) {
                 order.looked = order.heard;
             }
@@ -330,15 +332,11 @@ async fn reload(app: &App, held: &mut Held) -> Written {
 /// Adds what an ending decides with it: the session's state and the callers' idempotency entries.
 async fn with_ending(app: &App, mut batch: Batch, order: &Order, ending: &Ending) -> Result<Batch, JournalError> {
     let now = app.now();
-    let session_state = match (ending, &order.saga.direction) {
-        (Ending::Cancelled, Direction::Back(Cause::CancelledByUser)) => Some(SessionState::Closed(order.id.clone())),
-        (Ending::Cancelled, _) => Some(SessionState::Open),
-        (Ending::Paid | Ending::Parked { .. }, _) => None,
-    };
-    if let Some(state) = session_state
+    let by_the_person = order.saga.direction == Direction::Back(Cause::CancelledByUser);
+    if *ending == Ending::Cancelled
         && let Some(stored) = app.ports().journal.get(&Key::Session(order.session_id.clone())).await?
         && let Record::Session(session) = &*stored.record
-        && session.state == SessionState::Taken(order.id.clone())
+        && let Some(state) = session.state.after_cancellation(&order.id, by_the_person)
     {
         let mut session = session.clone();
         session.state = state;

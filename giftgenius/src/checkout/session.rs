@@ -20,6 +20,9 @@ pub enum SessionState {
     Taken(OrderId),
     /// Its order was paid and then cancelled: it stays closed.
     Closed(OrderId),
+    /// The person moved on while this order had it: another key still gets this order, and no further order may pay it,
+    /// whatever the order ends in.
+    Left(OrderId),
     /// The person went back to an earlier step, or had the price quoted anew, before anybody paid it.
     Abandoned,
 }
@@ -28,9 +31,35 @@ impl SessionState {
     /// The order that pays it, or has paid it.
     pub const fn order(&self) -> Option<&OrderId> {
         match self {
-            Self::Taken(order) | Self::Closed(order) => Some(order),
+            Self::Taken(order) | Self::Left(order) | Self::Closed(order) => Some(order),
             Self::Open | Self::Abandoned => None,
         }
+    }
+
+    /// What it is once the person has left the price: never open again.
+    #[must_use]
+    pub fn left(&self) -> Self {
+        match self {
+            Self::Open | Self::Abandoned => Self::Abandoned,
+            Self::Taken(order) | Self::Left(order) => Self::Left(order.clone()),
+            Self::Closed(order) => Self::Closed(order.clone()),
+        }
+    }
+
+    /// What it is once an order that was cancelled has ended; `None` if that order does not have it. `by_the_person`: they
+    /// took the order back, so that its price cannot be paid any more.
+    pub fn after_cancellation(&self, order: &OrderId, by_the_person: bool) -> Option<Self> {
+        match self {
+            Self::Taken(by) | Self::Left(by) if by == order && by_the_person => Some(Self::Closed(order.clone())),
+            Self::Taken(by) if by == order => Some(Self::Open),
+            Self::Left(by) if by == order => Some(Self::Abandoned),
+            Self::Open | Self::Taken(_) | Self::Left(_) | Self::Closed(_) | Self::Abandoned => None,
+        }
+    }
+
+    /// Whether an order that has not been taken back has it.
+    pub fn is_kept_by(&self, order: &OrderId) -> bool {
+        matches!(self, Self::Taken(by) | Self::Left(by) if by == order)
     }
 }
 

@@ -102,8 +102,14 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
                 },
             }
         }
-        let charged =
-            caller.charge_once(&order.id, &key, order.amount, &order.payment_method_id, &order.correlation_id);
+        let charged = caller.charge_once(
+            &order.id,
+            &order.user,
+            &key,
+            order.amount,
+            &order.payment_method_id,
+            &order.correlation_id,
+        );
         let failure = match charged.await {
             Ok(Charged::Captured { charge_id, amount }) if amount == order.amount => {
                 // A key protects only while it is remembered: an earlier request may have taken the money too.
@@ -115,8 +121,8 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
             Ok(Charged::RequiresAction) => return Round::Came(wants_the_person()),
             Err(failure) => failure,
         };
-        // Without deduplication a request that was sent stays the only one, whatever it was answered.
-        let sent = matches!(failure, Failure::Unclear { .. } | Failure::NotNow { .. });
+        // Without deduplication a request that may have been applied stays the only one.
+        let sent = matches!(failure, Failure::Unclear { .. });
         if sent && !caller.policy.payment_profile.deduplicates() {
             return Round::Came(Outcome::Unsettled);
         }
@@ -126,10 +132,12 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
             let outcome = match last {
                 Failure::Refused(refusal) if maybe_applied => Outcome::UnsettledGoBack(cause_of(refusal)),
                 Failure::Refused(refusal) => Outcome::NotCaptured(cause_of(refusal)),
-                Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } if maybe_applied => {
+                Failure::NotNow { .. } | Failure::Denied | Failure::NotSent | Failure::Unclear { .. }
+                    if maybe_applied =>
+                {
                     Outcome::Unsettled
                 }
-                Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => {
+                Failure::NotNow { .. } | Failure::Denied | Failure::NotSent | Failure::Unclear { .. } => {
                     Outcome::NotCaptured(Cause::PaymentUnavailable)
                 }
             };

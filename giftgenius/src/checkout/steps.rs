@@ -102,7 +102,9 @@ fn reserve_outcome(order: &Order, reserved: Result<Reserved, CallFailed>, repeat
                     Cause::OutOfStock(named.unwrap_or_else(first_sku))
                 }
                 Failure::Refused(_) => Cause::InventoryRefused,
-                Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => Cause::InventoryUnavailable,
+                Failure::NotNow { .. } | Failure::Denied | Failure::NotSent | Failure::Unclear { .. } => {
+                    Cause::InventoryUnavailable
+                }
             };
             came(if maybe_held { Outcome::HoldUnknown(cause) } else { Outcome::NotHeld(cause) }, asked)
         }
@@ -121,7 +123,9 @@ fn commit_outcome(caller: &Caller, committed: Result<(), CallFailed>, repeated: 
             }
             Failure::Refused(_) => Round::Came(Outcome::CommitRefused(Cause::InventoryRefused)),
             // After the pivot the sale goes forward: the next round is in the background.
-            Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => not_yet(caller, &failed),
+            Failure::NotNow { .. } | Failure::Denied | Failure::NotSent | Failure::Unclear { .. } => {
+                not_yet(caller, &failed)
+            }
         },
     }
 }

@@ -6,6 +6,12 @@ use serde_json::{Value, json};
 
 use super::*;
 
+/// How a sentence begins that says what to do.
+const ORDERS: [&str; 16] = [
+    "add", "ask", "buy", "change", "check", "choose", "do not", "go", "leave", "pay", "pick", "say", "start", "use",
+    "wait", "you can",
+];
+
 #[test]
 fn every_code_has_a_sentence_that_promises_no_more_than_it_can() {
     let mut sentences = BTreeSet::new();
@@ -14,6 +20,9 @@ fn every_code_has_a_sentence_that_promises_no_more_than_it_can() {
         assert!(sentence.ends_with('.') && sentence.len() > 20, "{}: {sentence}", code.as_str());
         assert!(sentence.starts_with(char::is_uppercase), "{}: {sentence}", code.as_str());
         assert!(sentences.insert(sentence), "{}: {sentence} is said of two codes", code.as_str());
+        // What to do next is an order of its own: after the semicolon, after the comma that ends what happened, or after *and*.
+        let advice = sentence.split_once("; ").map(|(_, advice)| advice).unwrap_or_default();
+        assert!(ORDERS.iter().any(|order| advice.starts_with(order)), "{}: {sentence}", code.as_str());
         let encourages = sentence.to_lowercase().contains("try again");
         assert!(!encourages || code.retryable(), "{}: {sentence}", code.as_str());
         for jargon in ["idempotency", "retry", "session", "provider", "null", "error", "_"] {

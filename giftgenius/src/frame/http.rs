@@ -108,7 +108,9 @@ const fn status(reason: &Reason, modern: bool) -> StatusCode {
         Reason::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
         Reason::TooSlow => StatusCode::REQUEST_TIMEOUT,
         Reason::MethodUnknown { .. } | Reason::NoHandshake if modern => StatusCode::NOT_FOUND,
-        Reason::MethodUnknown { .. } | Reason::NoHandshake | Reason::Params(..) => StatusCode::OK,
+        Reason::MethodUnknown { .. } | Reason::NoHandshake | Reason::NoHandshakeYet | Reason::Params(..) => {
+            StatusCode::OK
+        }
         Reason::NotJson(_)
         | Reason::TooDeep
         | Reason::TooMany

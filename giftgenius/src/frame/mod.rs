@@ -23,7 +23,7 @@ pub mod stdio;
 use rmcp::model::{ClientJsonRpcMessage, ClientRequest, RequestId};
 use serde_json::{Map, Value};
 
-use read::{Read, read};
+use read::{Read, is_out_of_range, read, with_bounded_numbers};
 pub use refusal::{Reason, Refusal};
 
 use crate::validate::nearest;
@@ -79,10 +79,24 @@ pub struct Asked {
     pub id: RequestId,
     /// The request as rmcp knows it, without the arguments where these are raw.
     pub message: ClientJsonRpcMessage,
+    /// How it stands to the handshake that older revisions begin with.
+    pub handshake: Handshake,
     /// Arguments that are no object.
     pub raw_arguments: Option<RawArguments>,
-    /// The frame without those; where there are none, it can go on as it came.
+    /// The frame without those, and with every number within the bounds of a double; where it is so already, it can go on as
+    /// it came.
     pub rewritten: Option<Vec<u8>>,
+}
+
+/// How a request stands to the handshake.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Handshake {
+    /// It is the handshake.
+    Is,
+    /// It has to come after one: it says no revision of its own.
+    Needed,
+    /// It can do without.
+    NotNeeded,
 }
 
 /// Judges a frame: a line of stdin without its end, or a request's body. Of one that is longer than [`FRAME_BYTES_MAX`] a
@@ -95,6 +109,12 @@ pub fn judge(frame: &[u8]) -> Verdict {
     }
     let text = readable(frame);
     let Read { value, fault, id } = read(text);
+    // A number may have any size (RFC 8259 §6), and only the arguments' schema says which ones make sense.
+    let bounded = value.as_ref().err().filter(|error| is_out_of_range(error)).map(|_| with_bounded_numbers(text));
+    let (Read { value, fault, id }, is_bounded) = match &bounded {
+        Some(bounded) => (read(bounded), true),
+        None => (Read { value, fault, id }, false),
+    };
     if text.len() < frame.len() {
         let message = format!("invalid UTF-8 at byte {}", text.len() + 1);
         return Verdict::Refused(Refusal::new(id, Reason::NotJson(message)));
@@ -110,7 +130,7 @@ pub fn judge(frame: &[u8]) -> Verdict {
         (Ok(Value::Array(_)), None) => return Verdict::Refused(Refusal::new(None, Reason::Batch)),
         (Ok(other), None) => return Verdict::Refused(Refusal::new(None, Reason::NotAnObject(kind(&other)))),
     };
-    message(object)
+    message(object, is_bounded)
 }
 
 /// A byte order mark is no part of the JSON behind it (RFC 8259 §8.1).
@@ -134,8 +154,8 @@ fn is_unanswered(value: &Value) -> bool {
     }
 }
 
-/// Judges an object as a message of JSON-RPC.
-fn message(object: Map<String, Value>) -> Verdict {
+/// Judges an object as a message of JSON-RPC; `is_bounded`: numbers of it are not as they came.
+fn message(object: Map<String, Value>, is_bounded: bool) -> Verdict {
     let has_outcome = object.contains_key("result") || object.contains_key("error");
     let method = match object.get("method") {
         None if has_outcome => return Verdict::Response,
@@ -160,7 +180,7 @@ fn message(object: Map<String, Value>) -> Verdict {
             Verdict::Refused(Refusal::new(id, reason))
         }
         (Some(method), None, None) => notification(&method, &object),
-        (Some(method), Some(id), None) => match request(&method, id.clone(), object) {
+        (Some(method), Some(id), None) => match request(&method, id.clone(), object, is_bounded) {
             Ok(asked) => Verdict::Request(Box::new(asked)),
             Err(reason) => Verdict::Refused(Refusal::new(Some(id), reason)),
         },
@@ -176,7 +196,7 @@ fn notification(method: &str, object: &Map<String, Value>) -> Verdict {
     Verdict::Notification { cancels: if method == "notifications/cancelled" { cancelled() } else { None } }
 }
 
-fn request(method: &str, id: RequestId, mut object: Map<String, Value>) -> Result<Asked, Reason> {
+fn request(method: &str, id: RequestId, mut object: Map<String, Value>, is_bounded: bool) -> Result<Asked, Reason> {
     let Some((_, needs)) = SERVED.iter().find(|(served, _)| *served == method) else {
         let names: Vec<String> = SERVED.iter().map(|(name, _)| (*name).to_owned()).collect();
         let near = nearest(method, &names).map(str::to_owned);
@@ -186,15 +206,20 @@ fn request(method: &str, id: RequestId, mut object: Map<String, Value>) -> Resul
     if let Some(wrong) = params.and_then(|params| wrong_params(method, params)) {
         return Err(Reason::Params(wrong, needs));
     }
-    if method == "initialize" && params.is_some_and(|params| params["_meta"].get(META_REVISION).is_some()) {
-        return Err(Reason::NoHandshake);
-    }
+    let says_revision = params.is_some_and(|params| params["_meta"].get(META_REVISION).is_some());
+    let handshake = match method {
+        "initialize" if says_revision => return Err(Reason::NoHandshake),
+        "initialize" => Handshake::Is,
+        "tools/list" | "tools/call" if !says_revision => Handshake::Needed,
+        _ => Handshake::NotNeeded,
+    };
     let raw_arguments = if method == "tools/call" { take_raw_arguments(&mut object)? } else { None };
-    let rewritten = raw_arguments.as_ref().map(|_| serde_json::to_vec(&object).expect("what was JSON is JSON"));
+    let is_rewritten = is_bounded || raw_arguments.is_some();
+    let rewritten = is_rewritten.then(|| serde_json::to_vec(&object).expect("what was JSON is JSON"));
     // What rmcp has no type for, because its parameters are malformed, it calls a custom request.
     match serde_json::from_value(Value::Object(object)) {
         Ok(message @ ClientJsonRpcMessage::Request(_)) if !is_custom(&message) => {
-            Ok(Asked { id, message, raw_arguments, rewritten })
+            Ok(Asked { id, message, handshake, raw_arguments, rewritten })
         }
         Ok(_) | Err(_) => Err(Reason::Params(format!("the params of `{method}` are not as MCP has them"), needs)),
     }

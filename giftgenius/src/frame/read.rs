@@ -171,3 +171,60 @@ impl<'de> Visitor<'de> for Node<'_> {
         Ok(Value::Object(object))
     }
 }
+
+/// Whether a reading failed at a number that a double cannot hold.
+pub(super) fn is_out_of_range(error: &str) -> bool {
+    error.starts_with("number out of range")
+}
+
+/// The text with every number beyond the largest double replaced by that one, sign kept: what is beyond is out of every
+/// range that a schema states, and so is this.
+pub(super) fn with_bounded_numbers(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut rest, mut within_text) = (text, false);
+    while let Some(c) = rest.chars().next() {
+        let is_of_number = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
+        let length = match c {
+            '\\' if within_text => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
+            '"' => {
+                within_text = !within_text;
+                1
+            }
+            '0'..='9' | '-' if !within_text => {
+                let end = rest.find(|c| !is_of_number(c)).unwrap_or(rest.len());
+                if let Some(bounded) = rest[..end].parse().ok().filter(|number: &f64| number.is_infinite()) {
+                    out.push_str(if bounded > 0.0 { MOST } else { LEAST });
+                    rest = &rest[end..];
+                    continue;
+                }
+                end
+            }
+            _ => c.len_utf8(),
+        };
+        out.push_str(&rest[..length]);
+        rest = &rest[length..];
+    }
+    out
+}
+
+/// The largest double, and the least.
+const MOST: &str = "1.7976931348623157e308";
+const LEAST: &str = "-1.7976931348623157e308";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_beyond_a_double_is_the_largest_double() {
+        let long = "9".repeat(400);
+        for (text, bounded) in [
+            ("[1e400, -1e999, 2]", "[1.7976931348623157e308, -1.7976931348623157e308, 2]"),
+            (r#"{"a": "1e400", "b\"1e400": 1e400}"#, r#"{"a": "1e400", "b\"1e400": 1.7976931348623157e308}"#),
+            (&format!("[{long}]"), "[1.7976931348623157e308]"),
+            ("[1e308, 1e-999, 1e, é]", "[1e308, 1e-999, 1e, é]"),
+        ] {
+            assert_eq!(with_bounded_numbers(text), bounded);
+        }
+    }
+}

@@ -55,6 +55,8 @@ pub enum Reason {
     },
     /// `initialize` in a revision that has none.
     NoHandshake,
+    /// A request before `initialize`, without a revision of its own.
+    NoHandshakeYet,
     /// Parameters of the wrong kind: what is wrong, and what the method needs.
     Params(String, &'static str),
     /// Said by the transport, in its words.
@@ -85,7 +87,7 @@ impl Reason {
             | Self::RequestAndResponse
             | Self::Transport(_) => -32600,
             Self::MethodUnknown { .. } | Self::NoHandshake => -32601,
-            Self::Params(..) => -32602,
+            Self::NoHandshakeYet | Self::Params(..) => -32602,
             Self::Internal => -32603,
         }
     }
@@ -110,6 +112,7 @@ impl Reason {
             Self::RequestAndResponse => "request_and_response",
             Self::MethodUnknown { .. } => "method_unknown",
             Self::NoHandshake => "no_handshake",
+            Self::NoHandshakeYet => "no_handshake_yet",
             Self::Params(..) => "params",
             Self::Transport(_) => "transport",
             Self::Internal => "internal",
@@ -151,6 +154,11 @@ impl Reason {
             Self::NoHandshake => {
                 String::from("the revision that `_meta` names has no `initialize`; its requests need no handshake")
             }
+            Self::NoHandshakeYet => format!(
+                "no `initialize` came before this request: send that first, or, from revision 2026-07-28 on, `{}` and the \
+                 client's capabilities in `_meta` of each request",
+                super::META_REVISION
+            ),
             Self::Params(what, needs) => format!("{what}; they hold {needs}"),
             Self::Transport(sentence) => sentence.clone(),
             Self::Internal => String::from("the server failed on this message"),

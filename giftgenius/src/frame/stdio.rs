@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::in_flight::InFlight;
-use super::{Asked, FRAME_BYTES_MAX, Reason, Refusal, Verdict, judge};
+use super::{Asked, FRAME_BYTES_MAX, Handshake, Reason, Refusal, Verdict, judge};
 
 /// Answers that wait for the client to read. More would only be memory: [`super::in_flight::IN_FLIGHT_MAX`] bounds the
 /// calls behind them.
@@ -31,6 +31,8 @@ pub struct GuardedLines<R> {
     due: Option<Vec<u8>>,
     /// A request that waits for room.
     asked: Option<Box<Asked>>,
+    /// Whether the client has sent `initialize`.
+    has_shaken_hands: bool,
     in_flight: std::sync::Arc<InFlight>,
     /// How long answers are waited for after the input has ended.
     patience: Duration,
@@ -52,6 +54,7 @@ impl<R: AsyncRead + Unpin> GuardedLines<R> {
             lines: Lines { read: BufReader::new(input), line: Vec::new(), skipping: false },
             due: None,
             asked: None,
+            has_shaken_hands: false,
             in_flight: std::sync::Arc::default(),
             patience,
             out: Some(out),
@@ -69,7 +72,13 @@ impl<R: AsyncRead + Unpin> GuardedLines<R> {
         let verdict = judge(&self.lines.line);
         self.lines.line.clear();
         match verdict {
-            Verdict::Request(asked) => self.asked = Some(asked),
+            Verdict::Request(asked) if asked.handshake == Handshake::Needed && !self.has_shaken_hands => {
+                self.refuse(&Refusal::new(Some(asked.id), Reason::NoHandshakeYet));
+            }
+            Verdict::Request(asked) => {
+                self.has_shaken_hands |= asked.handshake == Handshake::Is;
+                self.asked = Some(asked);
+            }
             Verdict::Notification { cancels } => {
                 if let Some(id) = cancels {
                     self.in_flight.cancel(&id);

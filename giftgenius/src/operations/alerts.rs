@@ -1,6 +1,7 @@
 //! Alerts: what calls a person (F16), each once and not with every attempt that shows it again.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct Alerts {
     silence: Mutex<Silence>,
     /// Orders that were seen charged more than once. Few: each is a provider's broken promise.
     charged_twice: Mutex<BTreeSet<OrderId>>,
+    /// Which providers do not accept our API key.
+    key_denied: [AtomicBool; 3],
 }
 
 impl Caller {
@@ -57,6 +60,28 @@ impl Caller {
         if failures == PROVIDER_DOWN_FAILURES {
             let message = format!("{failures} attempts at the {} provider failed in a row", provider.name());
             self.alert(AlertKind::ProviderDown, None, correlation, message);
+        }
+    }
+
+    /// Calls a person at once when a provider does not accept our API key: no attempt will succeed before somebody has
+    /// seen to it. Not again before the provider has answered otherwise.
+    pub fn alert_of_key(&self, provider: Provider, denied: bool, answered: bool, correlation: &CorrelationId) {
+        let place = match provider {
+            Provider::Payment => 0,
+            Provider::Catalog => 1,
+            Provider::Inventory => 2,
+        };
+        let known = &self.alerts.key_denied[place];
+        if denied {
+            if !known.swap(true, Ordering::Relaxed) {
+                let message = format!(
+                    "the {} provider does not accept our API key; give the configuration a valid one",
+                    provider.name()
+                );
+                self.alert(AlertKind::ProviderDown, None, correlation, message);
+            }
+        } else if answered {
+            known.store(false, Ordering::Relaxed);
         }
     }
 

@@ -32,6 +32,7 @@ fn order(id: &str, created_at: i64, ending: Option<Ending>) -> Record {
         created_at: jiff::Timestamp::from_second(created_at).unwrap(),
         pay_by: jiff::Timestamp::from_second(created_at + 1800).unwrap(),
         saga: Saga { ending, ..Saga::new() },
+        paid_at: None,
         background_rounds: 0,
         lease_until: jiff::Timestamp::from_second(created_at + 30).unwrap(),
         alerted: false,

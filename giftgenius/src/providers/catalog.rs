@@ -89,10 +89,15 @@ pub struct Quote {
 }
 
 impl Quote {
-    /// Whether it is for these items in this currency, and adds up: a quote that does not is a garbled reply.
+    /// Whether it is for these items in this currency, at prices above 0, and adds up: a quote that does not is a garbled
+    /// reply. A total of 0 is not: a promotion may take the whole price off.
     fn fits(&self, items: &[Item], currency: Currency) -> bool {
         let same_items = self.lines.len() == items.len()
-            && self.lines.iter().zip(items).all(|(line, item)| line.sku == item.sku && line.quantity == item.quantity);
+            && self
+                .lines
+                .iter()
+                .zip(items)
+                .all(|(line, item)| line.sku == item.sku && line.quantity == item.quantity && line.unit_amount > 0);
         let sum = self
             .lines
             .iter()
@@ -111,7 +116,8 @@ impl Quote {
 }
 
 impl Caller {
-    /// Products that fit.
+    /// Products that fit: what the catalog answers besides (more than `limit`, dearer, in another currency) is left out. A
+    /// product that costs nothing, or less, is a garbled reply.
     pub async fn search(
         &self,
         search: &Search<'_>,
@@ -136,8 +142,12 @@ impl Caller {
         }
         let call =
             Call { provider: Provider::Catalog, operation: "catalog.search", path: &path, key: None, correlation };
-        let reply: SearchReply = self.read(&call, NO_BODY, urgency, |_| true).await?;
-        Ok(reply.products)
+        let priced = |reply: &SearchReply| reply.products.iter().all(|product| product.amount > 0);
+        let SearchReply { mut products } = self.read(&call, NO_BODY, urgency, priced).await?;
+        let affordable = |amount| search.max_amount.is_none_or(|max| amount <= max);
+        products.retain(|product| product.currency == currency && affordable(product.amount));
+        products.truncate(usize::try_from(search.limit).unwrap_or(usize::MAX));
+        Ok(products)
     }
 
     /// A price for these items.

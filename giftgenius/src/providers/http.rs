@@ -146,10 +146,16 @@ impl HttpTransport {
             if error.is_connect() || error.is_builder() { TransportError::NotSent } else { TransportError::Broken }
         })?;
         let status = reply.status().as_u16();
-        let header = |name| reply.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let (retry_after, date) = (header(RETRY_AFTER), header(DATE));
+        let (retry_after, date) = (lines(reply.headers(), &RETRY_AFTER), lines(reply.headers(), &DATE));
         Ok(Response { status, retry_after, date, body: whole_body(reply).await? })
     }
+}
+
+/// All lines of a header, joined as RFC 9110 §5.3 has it.
+fn lines(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let mut readable = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    let first = readable.next()?.to_owned();
+    Some(readable.fold(first, |lines, line| lines + ", " + line))
 }
 
 impl Transport for HttpTransport {

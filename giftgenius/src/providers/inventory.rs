@@ -9,7 +9,7 @@ use smol_str::{SmolStr, format_smolstr};
 use super::{Call, Caller, provider_key};
 use crate::checkout::order::{Item, Order};
 use crate::ports::Provider;
-use crate::retry::{CallFailed, Failure, Urgency};
+use crate::retry::{CallFailed, Urgency};
 
 #[derive(Serialize)]
 struct ReserveRequest<'a> {
@@ -90,12 +90,7 @@ impl Caller {
 
     /// Gives the reservation back. One that is unknown or has expired is given back already.
     pub async fn release(&self, order: &Order, epoch: u32, urgency: Urgency) -> Result<(), CallFailed> {
-        let released =
-            self.change(order, epoch, "inventory.release", "/v1/reservations/release", "released", urgency).await;
-        match released {
-            Err(CallFailed { last: Failure::Refused(refusal), .. }) if matches!(refusal.status, 404 | 410) => Ok(()),
-            other => other,
-        }
+        self.change(order, epoch, "inventory.release", "/v1/reservations/release", "released", urgency).await
     }
 
     /// Returns a sale to stock.

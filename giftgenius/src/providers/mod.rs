@@ -4,6 +4,7 @@
 //! decided ([`crate::checkout::steps`], [`Caller::read`] for reads), all paced by [`crate::retry::Retry`].
 
 pub mod catalog;
+pub mod contract;
 pub mod http;
 pub mod inventory;
 pub mod payment;
@@ -16,7 +17,7 @@ use smol_str::SmolStr;
 use crate::ids::CorrelationId;
 use crate::operations::alerts::Alerts;
 use crate::policy::Policy;
-use crate::ports::{Method, Ports, Provider, Request, TransportError};
+use crate::ports::{Method, Ports, Provider, Request, Response, TransportError};
 use crate::retry::{Budgets, CallFailed, Failure, Retry, Urgency, classify};
 
 /// Sends requests to providers.
@@ -74,8 +75,14 @@ impl Caller {
         let reply = tokio::time::timeout(self.policy.retry.attempt_timeout, sending)
             .await
             .unwrap_or(Err(TransportError::Broken));
-        let result = classify(reply, self.ports.clock.now());
-        let reachable = matches!(result, Ok(_) | Err(Failure::Refused(_) | Failure::NotNow { .. }));
+        let is_unavailable = matches!(reply, Ok(Response { status: 500.., .. }));
+        let result = classify(call.operation, reply, self.ports.clock.now());
+        let reachable = match &result {
+            Ok(_) | Err(Failure::Refused(_) | Failure::Denied) => true,
+            Err(Failure::NotNow { .. }) => !is_unavailable,
+            Err(Failure::NotSent | Failure::Unclear { .. }) => false,
+        };
+        self.alert_of_key(call.provider, matches!(result, Err(Failure::Denied)), reachable, call.correlation);
         let failures = self.budgets.note(call.provider, reachable);
         self.alert_of_failures(call.provider, failures, call.correlation);
         read_body(&result?.body).map_err(|_| Failure::Unclear { retry_after: None })

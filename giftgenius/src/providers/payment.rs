@@ -8,10 +8,12 @@ use crate::ids::{CorrelationId, OrderId, UserId};
 use crate::money::{Currency, Money};
 use crate::ports::Provider;
 use crate::retry::{CallFailed, Failure, Urgency};
+use crate::validate::is_harmless;
 
 #[derive(Serialize)]
 struct ChargeRequest<'a> {
     reference: &'a OrderId,
+    customer: &'a UserId,
     amount: i64,
     currency: Currency,
     payment_method: &'a str,
@@ -177,8 +179,17 @@ pub struct PaymentMethod {
     pub id: String,
     /// `visa`, `mastercard`, …
     pub brand: String,
-    /// The card number's last four digits.
-    pub last4: String,
+    /// The card number's last four digits, where the provider told four.
+    #[serde(default, deserialize_with = "four_digits", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("type" = "string"), length(equal = 4))]
+    pub last4: Option<String>,
+}
+
+/// Four digits; whatever else stands there (a whole card number, say) is left out.
+fn four_digits<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let told = serde_json::Value::deserialize(deserializer)?;
+    let is_last4 = |text: &&str| text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit());
+    Ok(told.as_str().filter(is_last4).map(str::to_owned))
 }
 
 #[derive(Deserialize)]
@@ -187,11 +198,13 @@ struct MethodsReply {
 }
 
 impl Caller {
-    /// One charge request. The reply's amount is what the provider says, for the caller to compare with the quote; a reply
-    /// about another order is `Unclear`.
+    /// One charge request. It names the customer, so that the provider refuses a payment method of another one as it refuses
+    /// an unknown one. The reply's amount is what the provider says, for the caller to compare with the quote; a reply about
+    /// another order is `Unclear`.
     pub async fn charge_once(
         &self,
         order: &OrderId,
+        customer: &UserId,
         key: &SmolStr,
         amount: Money,
         payment_method: &str,
@@ -204,8 +217,8 @@ impl Caller {
             key: Some(key),
             correlation,
         };
-        let body =
-            ChargeRequest { reference: order, amount: amount.minor_units, currency: amount.currency, payment_method };
+        let Money { minor_units: amount, currency } = amount;
+        let body = ChargeRequest { reference: order, customer, amount, currency, payment_method };
         let reply: ChargeReply = self.once(&call, Some(&body)).await?;
         if reply.reference != order.as_str() {
             return Err(Failure::Unclear { retry_after: None });
@@ -290,7 +303,9 @@ impl Caller {
         let path = format!("/v1/payment_methods?customer={}", query_value(user.as_str()));
         let call =
             Call { provider: Provider::Payment, operation: "payment.methods", path: &path, key: None, correlation };
-        let reply: MethodsReply = self.read(&call, NO_BODY, urgency, |_| true).await?;
-        Ok(reply.payment_methods)
+        let MethodsReply { mut payment_methods } = self.read(&call, NO_BODY, urgency, |_| true).await?;
+        // A method that is named by what may be a card's number is not told, and so not paid with.
+        payment_methods.retain(|method| is_harmless(&method.id) && is_harmless(&method.brand));
+        Ok(payment_methods)
     }
 }

@@ -10,7 +10,7 @@ use super::{About, Call, Tool};
 use crate::app::{Annotations, App};
 use crate::checkout::answer::{SaleAnswer, failed_reply};
 use crate::checkout::cancel::{Cancellation, cancel};
-use crate::checkout::entry::{EntryKey, SavedReply};
+use crate::checkout::entry::{CANCEL_ORDER, EntryKey, SavedReply};
 use crate::checkout::idempotency::canonical_hash;
 use crate::ids::OrderId;
 
@@ -27,7 +27,7 @@ struct Input {
 
 pub(super) fn tool() -> Tool {
     let about = About {
-        name: "cancel_order",
+        name: CANCEL_ORDER,
         title: "Cancel an order",
         description: "Cancels an order: before the charge nothing is charged, after it was paid the money is given back. \
                       While a payment is not settled it is refused and nothing changes; ask get_order and try again.",

@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use smol_str::SmolStr;
 
-use super::{About, Call, InStep, Tool, reply};
+use super::keyed::{Bound, under_key};
+use super::{About, Call, InStep, Tool};
 use crate::app::{Annotations, App};
 use crate::checkout::answer::{Standing, failed_reply, standing};
-use crate::checkout::buy::{in_progress, key_conflict};
-use crate::checkout::entry::{Entry, EntryKey, EntryState, SavedReply};
-use crate::checkout::idempotency::{Claim, canonical_hash, claim};
+use crate::checkout::buy::in_progress;
+use crate::checkout::entry::SavedReply;
 use crate::checkout::order::Item;
 use crate::checkout::session::{Session, SessionState};
-use crate::error::{Code, Effects, ToolError};
+use crate::error::{Code, ToolError};
 use crate::ids::{SessionId, WorkflowId};
-use crate::journal::{Batch, CommitError, JournalError, Key, Record, Version};
+use crate::journal::{Batch, CommitError, JournalError, Key, Record};
 use crate::money::{Currency, Money};
 use crate::providers::catalog::QuoteLine;
 use crate::validate::Violation;
@@ -37,7 +37,7 @@ struct Input {
     #[serde(default)]
     #[schemars(length(min = 1, max = 40))]
     promo_code: Option<String>,
-    /// The most the whole may cost, in minor units of `currency` (5000 = 50.00).
+    /// The most the whole may cost, in minor units of `currency` (5000 is 50.00 EUR, and 5000 JPY).
     #[serde(default)]
     #[schemars(range(min = 1, max = 100_000_000))]
     budget: Option<i64>,
@@ -99,56 +99,13 @@ pub(super) fn tool() -> Tool {
     super::tool::<Input, Output>(about, |app, call| Box::pin(create(app, call)))
 }
 
-/// The key's entry, where the caller gave a key.
-struct Bound {
-    key: EntryKey,
-    parameters: SmolStr,
-    version: Option<Version>,
-}
-
 async fn create(app: Arc<App>, call: Call) -> SavedReply {
-    let input: Input = match call.input() {
+    let mut input: Input = match call.input() {
         Ok(input) => input,
         Err(error) => return failed_reply(&error),
     };
-    let Some(key) = input.idempotency_key.clone() else { return reply(quote(&app, &call, input, None).await) };
-    let key = EntryKey { user: call.user.clone(), tool: call.tool.into(), key: key.into() };
-    let parameters = canonical_hash(&call.arguments);
-    let version = match look(&app, &call, &key, &parameters).await {
-        Look::Answered(reply) => return reply,
-        Look::Free(version) => version,
-    };
-    let bound = Bound { key: key.clone(), parameters: parameters.clone(), version };
-    match quote(&app, &call, input, Some(bound)).await {
-        Ok(output) => reply(Ok(output)),
-        // A concurrent call under this key may have been faster: then its answer is the answer.
-        Err(error) => match look(&app, &call, &key, &parameters).await {
-            Look::Answered(reply) => reply,
-            Look::Free(_) => failed_reply(&error),
-        },
-    }
-}
-
-/// What a look at the key's entry came to.
-enum Look {
-    Answered(SavedReply),
-    /// The key can be bound, at this version of its entry.
-    Free(Option<Version>),
-}
-
-async fn look(app: &App, call: &Call, key: &EntryKey, parameters: &str) -> Look {
-    let stored = match app.entry(key).await {
-        Ok(stored) => stored,
-        Err(error) => return Look::Answered(failed_reply(&App::store_error(&error, &call.correlation))),
-    };
-    match claim(stored.as_ref().map(|(_, entry)| entry), parameters, app.now()) {
-        Claim::Replay(reply) => Look::Answered(reply),
-        Claim::Conflict => Look::Answered(failed_reply(&key_conflict(&call.correlation))),
-        Claim::Joined(_) => {
-            Look::Answered(failed_reply(&in_progress(app, None, &call.correlation).with_effects(Effects::None)))
-        }
-        Claim::Free => Look::Free(stored.map(|(version, _)| version)),
-    }
+    let key = input.idempotency_key.take();
+    under_key(&app, &call, key.as_deref(), async |bound| quote(&app, &call, input, bound).await).await
 }
 
 async fn quote(app: &App, call: &Call, input: Input, bound: Option<Bound>) -> Result<Output, Box<ToolError>> {
@@ -156,6 +113,7 @@ async fn quote(app: &App, call: &Call, input: Input, bound: Option<Bound>) -> Re
     if let Some(violation) = listed_twice(call, &items) {
         return Err(call.refuse(violation));
     }
+    let currency = call.known_currency(input.currency)?;
     let from = match &input.workflow_id {
         Some(id) => Some(call.in_step(app, id).await?),
         None => None,
@@ -167,19 +125,23 @@ async fn quote(app: &App, call: &Call, input: Input, bound: Option<Bound>) -> Re
     if !app.checkout_on().await.map_err(store)? {
         return Err(call.fail(Code::CheckoutDisabled, "checkout is switched off; nothing was begun"));
     }
+    // What the call says of the budget counts before what an earlier one said.
+    let said_before = || from.as_ref().and_then(|from| from.workflow.budget);
+    let budget = input.budget.map(|budget| Money::new(budget, currency)).or_else(said_before);
+    if let Some(budget) = budget.filter(|budget| budget.currency != currency) {
+        return Err(in_another_currency(call, budget, currency));
+    }
     let urgency = call.urgency(app);
     let quote = app
         .caller()
-        .quote(&items, input.currency, input.promo_code.as_deref(), &call.correlation, urgency)
+        .quote(&items, currency, input.promo_code.as_deref(), &call.correlation, urgency)
         .await
         .map_err(|failed| call.catalog_failed(failed))?;
     let amount = quote.amount();
-    // What the call says of the budget counts before what an earlier one said.
-    let said_before = || from.as_ref().and_then(|from| from.workflow.budget);
-    let budget = input.budget.map(|budget| Money::new(budget, input.currency)).or_else(said_before);
-    if let Some(budget) = budget.filter(|budget| budget.currency == amount.currency)
-        && amount.minor_units > budget.minor_units
-    {
+    if amount.minor_units == 0 {
+        return Err(free(call));
+    }
+    if let Some(budget) = budget.filter(|budget| amount.minor_units > budget.minor_units) {
         return Err(
             call.fail(Code::BudgetTooSmall, format!("the items cost {amount}, more than the budget of {budget}"))
         );
@@ -205,6 +167,29 @@ async fn quote(app: &App, call: &Call, input: Input, bound: Option<Bound>) -> Re
     };
     keep(app, call, session, bound, &output, from).await?;
     Ok(output)
+}
+
+/// The budget that was named before is in another currency than the purchase: an amount in one says nothing of the other.
+fn in_another_currency(call: &Call, budget: Money, currency: Currency) -> Box<ToolError> {
+    let its = budget.currency;
+    let message = format!(
+        "the budget of {budget} cannot be held to prices in {currency}; pay in {its}, or name a budget in {currency}"
+    );
+    let expected = format!("{its}, the currency of the workflow's budget; or this currency with a `budget` in it");
+    let mut violation = call.at("/currency", "not_accepted", &expected).meaning(Some(json!(its)));
+    violation.allowed_values = vec![json!(its)];
+    call.fail_at(Code::BudgetCurrency, message, violation)
+}
+
+/// A promotion takes the whole price off: nothing can be charged 0.
+fn free(call: &Call) -> Box<ToolError> {
+    let message = "a promotion takes off the whole price, and nothing can be charged 0; buy without it";
+    if call.arguments.get("promo_code").is_some_and(Value::is_string) {
+        let expected = "a promo code that leaves something to pay, or no such field";
+        call.fail_at(Code::PromoInvalid, message, call.at("/promo_code", "not_accepted", expected))
+    } else {
+        call.fail(Code::PromoInvalid, message)
+    }
 }
 
 /// A product that is listed more than once: what is meant may be the sum or a slip, so it is asked for once.
@@ -255,22 +240,20 @@ async fn keep(
     /// Lost races before the store is called unavailable: nobody changes one workflow that often at once.
     const RACES_MAX: u32 = 8;
     let store = |error| App::store_error(&error, &call.correlation);
-    let now = app.now();
     let (session_id, gift) = (session.id.clone(), session.items.first().map(|item| item.sku.clone()));
     let mut fixed = Batch::default().put(None, Record::Session(session));
-    if let Some(Bound { key, parameters, version }) = bound {
-        let reply = SavedReply { structured: json!(output), is_error: false };
-        let drop_after = Some(crate::time::add(now, app.policy().entry_retention));
-        let entry = Entry { key, parameters, state: EntryState::Done { reply, ended_at: now }, drop_after };
-        fixed = fixed.put(version, Record::Entry(entry));
+    if let Some(bound) = &bound {
+        fixed = bound.bind(app, fixed, output);
     }
     for _ in 0..RACES_MAX {
         let mut batch = fixed.clone();
         let (version, mut workflow) = match from.take() {
             Some(InStep { version, workflow, session, .. }) => {
-                if let Some((version, earlier)) = session.filter(|(_, earlier)| earlier.state == SessionState::Open) {
-                    batch = batch
-                        .put(Some(version), Record::Session(Session { state: SessionState::Abandoned, ..earlier }));
+                if let Some((version, earlier)) = session {
+                    let state = earlier.state.left();
+                    if state != earlier.state {
+                        batch = batch.put(Some(version), Record::Session(Session { state, ..earlier }));
+                    }
                 }
                 (Some(version), workflow)
             }

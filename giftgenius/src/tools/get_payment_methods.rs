@@ -45,7 +45,7 @@ async fn list(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
                 Failure::Refused(_) => {
                     call.fail(Code::PaymentRefused, "the payment provider refused to list the methods")
                 }
-                Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => {
+                Failure::NotNow { .. } | Failure::Denied | Failure::NotSent | Failure::Unclear { .. } => {
                     call.fail(Code::PaymentUnavailable, "the payment provider did not answer").retry_after(retry_after)
                 }
             })

@@ -9,6 +9,8 @@ pub mod create_order;
 pub mod get_order;
 pub mod get_payment_methods;
 pub mod get_workflow;
+mod keyed;
+mod nothing_fits;
 pub mod search_products;
 pub mod suggest_gifts;
 pub mod user_navigated_to_step;
@@ -30,9 +32,10 @@ use crate::checkout::session::Session;
 use crate::error::{Code, ToolError};
 use crate::ids::{CorrelationId, UserId, WorkflowId};
 use crate::journal::Version;
+use crate::money::Currency;
 use crate::ports::BoxFuture;
 use crate::retry::{CallFailed, Failure, Urgency};
-use crate::validate::{Violation, violations, with_whole_numbers};
+use crate::validate::{Violation, is_harmless, violations, with_whole_numbers};
 use crate::workflow::{Step, Workflow};
 
 /// A call whose arguments have been validated.
@@ -83,7 +86,15 @@ impl Call {
     /// There is no such workflow, or it is somebody else's.
     fn unknown_workflow(&self, id: &str) -> Box<ToolError> {
         let from = "suggest_gifts or create_checkout_session";
-        ToolError::unknown_id(Code::WorkflowNotFound, "/workflow_id", id, from, &self.correlation)
+        let mut error = ToolError::unknown_id(Code::WorkflowNotFound, "/workflow_id", id, from, &self.correlation);
+        if matches!(self.tool, "suggest_gifts" | "create_checkout_session") {
+            // These two begin one; the others need one.
+            error.message.push_str(", or leave the field out to begin a new workflow");
+            for violation in &mut error.violations {
+                violation.expected.push_str(", or no such field, which begins a new workflow");
+            }
+        }
+        error
     }
 
     /// The workflow that a call names, if this tool may act at its step (F10). A foreign one is as unknown as any.
@@ -110,7 +121,10 @@ impl Call {
         let items = self.arguments.get("items").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let index = |sku: &str| items.iter().position(|item| item.get("sku").and_then(Value::as_str) == Some(sku));
         match sku.and_then(|sku| index(&sku).map(|index| (sku, index))) {
-            Some((sku, index)) => (sku, format!("/items/{index}/sku")),
+            Some((sku, index)) => {
+                let named = if is_harmless(&sku) { sku } else { String::from("one of the products") };
+                (named, format!("/items/{index}/sku"))
+            }
             None => (String::from("one of the products"), String::from("/items")),
         }
     }
@@ -122,6 +136,17 @@ impl Call {
             Some(value) => violation.received(value),
             None => violation,
         }
+    }
+
+    /// A currency that prices can be told in. A code that ISO 4217 does not know has no decimals, so that nobody could say
+    /// how much an amount in it is.
+    fn known_currency(&self, currency: Currency) -> Result<Currency, Box<ToolError>> {
+        if currency.exponent().is_some() {
+            return Ok(currency);
+        }
+        let violation = self.at("/currency", "not_accepted", "a currency code of ISO 4217; EUR always works");
+        let message = format!("{currency} is no currency of ISO 4217; EUR always works");
+        Err(self.fail_at(Code::CurrencyUnsupported, message, violation.meaning(Some(Value::from("EUR")))))
     }
 
     /// What a failed catalog call means to the caller.
@@ -160,7 +185,7 @@ impl Call {
                 ),
                 _ => self.fail(Code::CatalogRefused, "the catalog refused the request"),
             },
-            Failure::NotNow { .. } | Failure::NotSent | Failure::Unclear { .. } => {
+            Failure::NotNow { .. } | Failure::Denied | Failure::NotSent | Failure::Unclear { .. } => {
                 self.fail(Code::CatalogUnavailable, "the catalog did not answer").retry_after(retry_after)
             }
         }

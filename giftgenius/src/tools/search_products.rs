@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::nothing_fits::NothingFits;
 use super::{About, Call, Tool, reply};
 use crate::app::{Annotations, App};
 use crate::error::ToolError;
@@ -22,7 +23,7 @@ struct Input {
     #[serde(default)]
     #[schemars(length(min = 1, max = 60))]
     category: Option<String>,
-    /// The most it may cost, in minor units of `currency` (5000 = 50.00).
+    /// The most it may cost, in minor units of `currency` (5000 is 50.00 EUR, and 5000 JPY).
     #[serde(default)]
     #[schemars(range(min = 1, max = 100_000_000))]
     budget: Option<i64>,
@@ -45,6 +46,9 @@ pub(super) fn default_limit() -> u32 {
 pub(super) struct Output {
     /// The products.
     products: Vec<Product>,
+    /// Why there are none, and what comes nearest; only where nothing fits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nothing_fits: Option<NothingFits>,
 }
 
 pub(super) fn tool() -> Tool {
@@ -61,6 +65,7 @@ pub(super) fn tool() -> Tool {
 
 async fn search(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
     let input: Input = call.input()?;
+    let currency = call.known_currency(input.currency)?;
     let search = Search {
         text: Some(&input.query),
         category: input.category.as_deref(),
@@ -69,6 +74,9 @@ async fn search(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
         ..Search::default()
     };
     let urgency = call.urgency(&app);
-    let products = app.caller().search(&search, input.currency, &call.correlation, urgency).await;
-    Ok(Output { products: products.map_err(|failed| call.catalog_failed(failed))? })
+    let products = app.caller().search(&search, currency, &call.correlation, urgency).await;
+    let products = products.map_err(|failed| call.catalog_failed(failed))?;
+    let nothing_fits =
+        if products.is_empty() { Some(NothingFits::find(&app, &call, &search, currency).await) } else { None };
+    Ok(Output { products, nothing_fits })
 }

@@ -6,8 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{About, Call, InStep, Tool, reply};
+use super::keyed::{Bound, under_key};
+use super::nothing_fits::NothingFits;
+use super::{About, Call, InStep, Tool};
 use crate::app::{Annotations, App};
+use crate::checkout::answer::failed_reply;
+use crate::checkout::entry::SavedReply;
 use crate::error::ToolError;
 use crate::ids::WorkflowId;
 use crate::money::{Currency, Money};
@@ -29,7 +33,7 @@ struct Input {
     #[serde(default)]
     #[schemars(length(max = 10), inner(length(min = 1, max = 60)))]
     interests: Vec<String>,
-    /// The most it may cost, in minor units of `currency` (5000 = 50.00).
+    /// The most it may cost, in minor units of `currency` (5000 is 50.00 EUR, and 5000 JPY).
     #[serde(default)]
     #[schemars(range(min = 1, max = 100_000_000))]
     budget: Option<i64>,
@@ -45,6 +49,10 @@ struct Input {
     #[serde(default)]
     #[schemars(length(min = 1, max = 80))]
     workflow_id: Option<String>,
+    /// Makes a repeat of this call answer the same ideas, and begin no second workflow.
+    #[serde(default)]
+    #[schemars(length(min = 8, max = 128))]
+    idempotency_key: Option<String>,
 }
 
 fn default_ideas() -> u32 {
@@ -59,6 +67,9 @@ struct Output {
     workflow_id: WorkflowId,
     /// The ideas; none if nothing fits.
     ideas: Vec<Product>,
+    /// Why there are none, and what comes nearest; only where nothing fits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nothing_fits: Option<NothingFits>,
 }
 
 pub(super) fn tool() -> Tool {
@@ -70,16 +81,25 @@ pub(super) fn tool() -> Tool {
         annotations: Annotations { read_only: false, destructive: false, idempotent: false, open_world: true },
         example: json!({"occasion": "birthday", "recipient": "friend", "budget": 5000}),
     };
-    super::tool::<Input, Output>(about, |app, call| Box::pin(async move { reply(suggest(app, call).await) }))
+    super::tool::<Input, Output>(about, |app, call| Box::pin(keyed(app, call)))
 }
 
 /// How many products are looked at to choose from.
 const POOL: u32 = 50;
 
-async fn suggest(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
-    let input: Input = call.input()?;
+async fn keyed(app: Arc<App>, call: Call) -> SavedReply {
+    let input: Input = match call.input() {
+        Ok(input) => input,
+        Err(error) => return failed_reply(&error),
+    };
+    let key = input.idempotency_key.as_deref();
+    under_key(&app, &call, key, async |bound| suggest(&app, &call, &input, bound).await).await
+}
+
+async fn suggest(app: &App, call: &Call, input: &Input, bound: Option<Bound>) -> Result<Output, Box<ToolError>> {
+    let currency = call.known_currency(input.currency)?;
     let from = match &input.workflow_id {
-        Some(id) => Some(call.in_step(&app, id).await?),
+        Some(id) => Some(call.in_step(app, id).await?),
         None => None,
     };
     let search = Search {
@@ -89,8 +109,8 @@ async fn suggest(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
         limit: POOL,
         ..Search::default()
     };
-    let urgency = call.urgency(&app);
-    let found = app.caller().search(&search, input.currency, &call.correlation, urgency).await;
+    let urgency = call.urgency(app);
+    let found = app.caller().search(&search, currency, &call.correlation, urgency).await;
     let mut ideas = found.map_err(|failed| call.catalog_failed(failed))?;
     let interests: Vec<String> = input.interests.iter().map(|interest| interest.to_lowercase()).collect();
     let score = |product: &Product| {
@@ -103,9 +123,14 @@ async fn suggest(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
     // What is in stock and fits more interests comes first; the catalog's own order decides the rest.
     ideas.sort_by_key(|product| (std::cmp::Reverse(product.in_stock), std::cmp::Reverse(score(product))));
     ideas.truncate(usize::try_from(input.limit).unwrap_or(usize::MAX));
-    let budget = input.budget.map(|budget| Money::new(budget, input.currency));
-    let workflow_id = note_ideas(&app, &call, from, budget).await?;
-    Ok(Output { workflow_id, ideas })
+    let nothing_fits =
+        if ideas.is_empty() { Some(NothingFits::find(app, call, &search, currency).await) } else { None };
+    let workflow_id =
+        from.as_ref().map_or_else(|| WorkflowId::from(app.ports().new_id("wf_")), |from| from.workflow.id.clone());
+    let output = Output { workflow_id, ideas, nothing_fits };
+    let budget = input.budget.map(|budget| Money::new(budget, currency));
+    note_ideas(app, call, from, budget, &output, bound).await?;
+    Ok(output)
 }
 
 /// Moves the workflow to the step where ideas are on the table, or begins one there.
@@ -114,28 +139,33 @@ async fn note_ideas(
     call: &Call,
     from: Option<InStep>,
     budget: Option<Money>,
-) -> Result<WorkflowId, Box<ToolError>> {
-    let id = from.as_ref().map_or_else(|| WorkflowId::from(app.ports().new_id("wf_")), |from| from.workflow.id.clone());
-    let moved = app
-        .change_workflow(&id, &call.correlation, |found| {
-            let mut workflow = match (found, &from) {
-                (Some(workflow), None) => workflow,
-                (Some(workflow), Some(from)) => {
-                    // Somebody moved it while the catalog was asked: what was allowed then may not be now.
-                    if (workflow.step, &workflow.session) != (from.workflow.step, &from.workflow.session)
-                        && !workflow.step.allows(call.tool)
-                    {
-                        return Err(ToolError::out_of_step(call.tool, workflow.step, "", &call.correlation));
-                    }
-                    Workflow { step: from.step, ..workflow }
+    output: &Output,
+    bound: Option<Bound>,
+) -> Result<(), Box<ToolError>> {
+    let id = &output.workflow_id;
+    let with_key = |batch| match &bound {
+        Some(bound) => bound.bind(app, batch, output),
+        None => batch,
+    };
+    app.change_workflow(id, &call.correlation, with_key, |found| {
+        let mut workflow = match (found, &from) {
+            (Some(workflow), None) => workflow,
+            (Some(workflow), Some(from)) => {
+                // Somebody moved it while the catalog was asked: what was allowed then may not be now.
+                if (workflow.step, &workflow.session) != (from.workflow.step, &from.workflow.session)
+                    && !workflow.step.allows(call.tool)
+                {
+                    return Err(ToolError::out_of_step(call.tool, workflow.step, "", &call.correlation));
                 }
-                (None, None) => Workflow::begin(id.clone(), call.user.clone()),
-                (None, Some(_)) => return Err(call.unknown_workflow(id.as_str())),
-            };
-            workflow.step = workflow.step.max(Step::GenerateIdeas);
-            workflow.budget = budget.or(workflow.budget);
-            Ok(workflow)
-        })
-        .await?;
-    Ok(moved.id)
+                Workflow { step: from.step, ..workflow }
+            }
+            (None, None) => Workflow::begin(id.clone(), call.user.clone()),
+            (None, Some(_)) => return Err(call.unknown_workflow(id.as_str())),
+        };
+        workflow.step = workflow.step.max(Step::GenerateIdeas);
+        workflow.budget = budget.or(workflow.budget);
+        Ok(workflow)
+    })
+    .await
+    .map(drop)
 }

@@ -5,16 +5,20 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::get_workflow::Output;
-use super::{About, Call, Tool, reply};
+use super::keyed::{Bound, under_key};
+use super::{About, Call, Tool};
 use crate::app::{Annotations, App};
-use crate::checkout::answer::{Standing, standing};
+use crate::checkout::answer::{Standing, failed_reply, standing};
 use crate::checkout::cancel::leave;
+use crate::checkout::entry::SavedReply;
+use crate::checkout::order::Order;
 use crate::checkout::session::{Session, SessionState};
-use crate::error::{Code, ToolError};
+use crate::error::{Code, Effects, ToolError};
 use crate::ids::{OrderId, WorkflowId};
-use crate::journal::{Batch, CommitError, JournalError, Record};
+use crate::journal::{Batch, CommitError, JournalError, Key, Record};
 use crate::workflow::{Step, Workflow};
 
 #[derive(Deserialize, JsonSchema)]
@@ -25,6 +29,10 @@ struct Input {
     workflow_id: String,
     /// Where the person moved to.
     step: Step,
+    /// Makes a repeat of this call answer the same, and move nothing again.
+    #[serde(default)]
+    #[schemars(length(min = 8, max = 128))]
+    idempotency_key: Option<String>,
 }
 
 pub(super) fn tool() -> Tool {
@@ -38,24 +46,44 @@ pub(super) fn tool() -> Tool {
         annotations: Annotations { read_only: false, destructive: false, idempotent: true, open_world: false },
         example: json!({"workflow_id": "the workflow_id of an earlier answer", "step": "generate_ideas"}),
     };
-    super::tool::<Input, Output>(about, |app, call| Box::pin(async move { reply(navigate(app, call).await) }))
+    super::tool::<Input, Output>(about, |app, call| Box::pin(navigate(app, call)))
 }
 
 /// How often a lost race is run again.
 const RACES_MAX: u32 = 8;
 
-async fn navigate(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
-    let input: Input = call.input()?;
-    for _ in 0..RACES_MAX {
-        if let Some(output) = attempt(&app, &call, &input).await? {
-            return Ok(output);
+async fn navigate(app: Arc<App>, call: Call) -> SavedReply {
+    let input: Input = match call.input() {
+        Ok(input) => input,
+        Err(error) => return failed_reply(&error),
+    };
+    let make = async |bound: Option<Bound>| {
+        let mut seen = Seen::default();
+        for _ in 0..RACES_MAX {
+            if let Some(output) = attempt(&app, &call, &input, bound.as_ref(), &mut seen).await? {
+                return Ok(output);
+            }
         }
-    }
-    Err(App::store_error(&JournalError::Busy, &call.correlation))
+        Err(App::store_error(&JournalError::Busy, &call.correlation))
+    };
+    under_key(&app, &call, input.idempotency_key.as_deref(), make).await
+}
+
+/// What a move has seen of its sale so far.
+#[derive(Default)]
+struct Seen {
+    /// A price that was not paid, and the move leaves it.
+    leaves_unpaid: bool,
 }
 
 /// Moves the workflow, together with what hangs on its step; `None` if somebody else changed any of it meanwhile.
-async fn attempt(app: &Arc<App>, call: &Call, input: &Input) -> Result<Option<Output>, Box<ToolError>> {
+async fn attempt(
+    app: &Arc<App>,
+    call: &Call,
+    input: &Input,
+    bound: Option<&Bound>,
+    seen: &mut Seen,
+) -> Result<Option<Output>, Box<ToolError>> {
     let store = |error| App::store_error(&error, &call.correlation);
     let found = app.workflow(&WorkflowId::from(input.workflow_id.as_str())).await.map_err(store)?;
     let Some((version, workflow)) = found.filter(|(_, workflow)| workflow.user == call.user) else {
@@ -65,40 +93,58 @@ async fn attempt(app: &Arc<App>, call: &Call, input: &Input) -> Result<Option<Ou
         Some(session) => app.session(session).await.map_err(store)?,
         None => None,
     };
-    let mut order_id = None;
-    if let Some((_, Session { state: SessionState::Taken(order) | SessionState::Closed(order), .. })) = &session {
-        order_id = Some(order.clone());
-        match settled(app, call, order).await? {
+    let order_id = session.as_ref().and_then(|(_, session)| session.state.order().cloned());
+    let leaves = !input.step.is_paying();
+    match &order_id {
+        Some(order) => match settled(app, call, order, leaves, seen).await? {
             Settled::Yes => {}
             // The order went back for this; what it left of its session is read anew.
             Settled::ByThis => return Ok(None),
-        }
+        },
+        None => seen.leaves_unpaid |= leaves && session.is_some(),
     }
     let step = workflow.standing_step(session.as_ref().map(|(_, session)| session), app.now());
     if input.step == step && input.step == workflow.step {
-        return Ok(Some(Output::of(workflow, step, order_id)));
+        let output = Output::of(workflow, step, order_id);
+        return match bound {
+            Some(bound) => keep(app, call, bound.bind(app, Batch::default(), &output), output).await,
+            None => Ok(Some(output)),
+        };
     }
-    let open = session.filter(|(_, session)| session.state == SessionState::Open);
-    let payable = open.as_ref().is_some_and(|(_, session)| session.expires_at > app.now());
-    if input.step.is_paying() && !payable {
+    let is_payable = |session: &Session| session.state == SessionState::Open && session.expires_at > app.now();
+    if input.step.is_paying() && !session.as_ref().is_some_and(|(_, session)| is_payable(session)) {
         let why = " and there is no price to pay; create_checkout_session freezes one";
         return Err(ToolError::out_of_step(call.tool, step, why, &call.correlation));
     }
     let mut batch = Batch::default();
-    if let Some((version, session)) = open {
-        let session = if input.step.is_paying() {
+    if let Some((version, session)) = session {
+        let left = if input.step.is_paying() {
             // The person has been there, and chose to look at the checkout again.
-            Session { declined: input.step == Step::ChoosePaymentMethod, ..session }
+            Session { declined: input.step == Step::ChoosePaymentMethod, ..session.clone() }
         } else {
-            Session { state: SessionState::Abandoned, ..session }
+            Session { state: session.state.left(), ..session.clone() }
         };
-        batch = batch.put(Some(version), Record::Session(session));
+        if left != session {
+            batch = batch.put(Some(version), Record::Session(left));
+        }
     }
     let moved = Workflow { step: input.step, ..workflow };
-    match app.ports().journal.commit(batch.put(Some(version), Record::Workflow(moved.clone()))).await {
-        Ok(()) => Ok(Some(Output::of(moved, input.step, order_id))),
+    batch = batch.put(Some(version), Record::Workflow(moved.clone()));
+    let output = Output::of(moved, input.step, order_id);
+    if let Some(bound) = bound {
+        batch = bound.bind(app, batch, &output);
+    }
+    keep(app, call, batch, output).await
+}
+
+/// Journals what the move changes; `None` if somebody else changed any of it meanwhile.
+async fn keep(app: &App, call: &Call, batch: Batch, output: Output) -> Result<Option<Output>, Box<ToolError>> {
+    match app.ports().journal.commit(batch).await {
+        Ok(()) => Ok(Some(output)),
+        // A concurrent call under the same key was faster, and has its answer.
+        Err(CommitError::Conflict(Key::Entry(_))) => Err(App::store_error(&JournalError::Busy, &call.correlation)),
         Err(CommitError::Conflict(_)) => Ok(None),
-        Err(CommitError::Store(error)) => Err(store(error)),
+        Err(CommitError::Store(error)) => Err(App::store_error(&error, &call.correlation)),
     }
 }
 
@@ -110,12 +156,23 @@ enum Settled {
     ByThis,
 }
 
-/// An order whose charge was not sent goes back; one that is not settled keeps the workflow where it is (F9).
-async fn settled(app: &Arc<App>, call: &Call, id: &OrderId) -> Result<Settled, Box<ToolError>> {
+/// An order whose charge was not sent goes back; one that is not settled keeps the workflow where it is (F9), and so does
+/// one that was paid while the person moved.
+async fn settled(
+    app: &Arc<App>,
+    call: &Call,
+    id: &OrderId,
+    leaves: bool,
+    seen: &mut Seen,
+) -> Result<Settled, Box<ToolError>> {
     let store = |error| App::store_error(&error, &call.correlation);
     let Some((version, order)) = app.order(id).await.map_err(store)? else { return Ok(Settled::Yes) };
-    if !matches!(standing(&order), Standing::Pending(..)) {
-        return Ok(Settled::Yes);
+    match standing(&order) {
+        Standing::Success if seen.leaves_unpaid || (leaves && is_paid_since(app, call, &order)) => {
+            return Err(paid_meanwhile(call, &order));
+        }
+        Standing::Success | Standing::Failed(_) | Standing::Cancelled => return Ok(Settled::Yes),
+        Standing::Pending(..) => seen.leaves_unpaid |= leaves,
     }
     let Some(order) = leave(app, version, order, call.deadline).await.map_err(store)? else {
         return Ok(Settled::ByThis);
@@ -125,6 +182,25 @@ async fn settled(app: &Arc<App>, call: &Call, id: &OrderId) -> Result<Settled, B
             let message = "the payment is not settled yet, so the step cannot be left now; nothing was changed";
             Err(call.fail(Code::OrderInProgress, message).about(&order.id, effects))
         }
+        Standing::Success if leaves => Err(paid_meanwhile(call, &order)),
         Standing::Success | Standing::Failed(_) | Standing::Cancelled => Ok(Settled::ByThis),
     }
+}
+
+/// Whether an order was paid after this call began, by the calendar; one that was set back tells nothing.
+fn is_paid_since(app: &App, call: &Call, order: &Order) -> bool {
+    let Some(ago) = order.paid_at.and_then(|paid| app.now().duration_since(paid).try_into().ok()) else { return false };
+    let left = call.deadline.saturating_duration_since(Instant::now());
+    app.policy().tool_deadline.saturating_sub(left) > ago
+}
+
+/// The person moved from a price that was not paid, and it was paid before the move was taken in: what they see is not
+/// what they left. A move from there is another one.
+fn paid_meanwhile(call: &Call, order: &Order) -> Box<ToolError> {
+    let message = format!(
+        "order {} was paid in the meantime, so the step was not left; cancel_order takes it back, and the same move \
+         again leaves the paid gift as it is",
+        order.id
+    );
+    call.fail(Code::OrderPaid, message).about(&order.id, Effects::Charged)
 }

@@ -64,6 +64,7 @@ fn listed(value: &Value, rule: &Value) -> Option<Value> {
     let fitting = |value: &Value| wanted.iter().any(|kind| fits(value, kind));
     match value {
         Value::Array(items) => Some(Value::Array(items.clone())),
+        Value::Object(members) if is_numbered(members) => Some(numbered(members)),
         Value::Object(members) if members.len() == 1 && members.values().all(Value::is_array) => {
             members.values().next().cloned()
         }
@@ -74,6 +75,18 @@ fn listed(value: &Value, rule: &Value) -> Option<Value> {
         one if fitting(one) => Some(Value::Array(vec![one.clone()])),
         _ => None,
     }
+}
+
+/// Whether an object's keys count from 0 or 1: a list as some languages write it.
+fn is_numbered(members: &Map<String, Value>) -> bool {
+    let counts_from = |first: usize| (0..members.len()).all(|n| members.contains_key(&(n + first).to_string()));
+    !members.is_empty() && (counts_from(0) || counts_from(1))
+}
+
+/// The list that a numbered object stands for.
+fn numbered(members: &Map<String, Value>) -> Value {
+    let first = usize::from(!members.contains_key("0"));
+    (0..members.len()).filter_map(|n| members.get(&(n + first).to_string()).cloned()).collect()
 }
 
 fn fits(value: &Value, kind: &str) -> bool {

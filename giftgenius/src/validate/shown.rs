@@ -39,6 +39,11 @@ pub(super) fn may_be_shown(value: &Value) -> bool {
     scrubbed(&text) == text
 }
 
+/// Whether a provider's text holds nothing that would be scrubbed.
+pub(crate) fn is_harmless(text: &str) -> bool {
+    scrubbed(text) == text
+}
+
 fn counted(what: &str, count: usize, of: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{what} of {count} {of}{plural}")

@@ -65,6 +65,7 @@ fn a_checkout_is_where_its_session_is() {
         (Some(declined.clone()), before, Step::ChoosePaymentMethod),
         (Some(declined), after, Step::ChooseGift),
         (Some(session(SessionState::Taken(order()))), after, Step::Checkout),
+        (Some(session(SessionState::Left(order()))), before, Step::ChooseGift),
         (Some(session(SessionState::Closed(order()))), before, Step::ChooseGift),
         (Some(session(SessionState::Abandoned)), before, Step::ChooseGift),
         (None, before, Step::ChooseGift),

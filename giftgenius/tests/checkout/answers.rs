@@ -144,7 +144,7 @@ async fn provoke(stage: Stage, class: ErrorType) -> Option<Seen> {
     let quote = ("create_checkout_session", json!({"items": [{"sku": "tea-set", "quantity": 1}], "currency": "EUR"}));
     let unknown = ("get_order", json!({"order_id": "ord_unknown"}));
     let step = ("user_navigated_to_step", json!({"workflow_id": "wf_unknown", "step": "checkout"}));
-    let declined = [Fault::Status(402, "insufficient_funds", None)];
+    let declined = [Fault::Status(402, "card_declined", None)];
     Some(match (stage, class) {
         (Stage::Browse, Technical) => failing("catalog.search", &down(FAILING), search).await,
         (Stage::Browse, Logical) => failing("catalog.search", &[], ("search_products", json!({"q": "tea"}))).await,
@@ -175,7 +175,7 @@ async fn provoke(stage: Stage, class: ErrorType) -> Option<Seen> {
         (Stage::Commit, Interrupted) => leaving("inventory.commit", false).await,
         (Stage::Undo, Technical) => cancelling("payment.refund", &down(FAILING)).await,
         (Stage::Undo, Business) => {
-            cancelling("payment.refund", &vec![Fault::Status(400, "refund_refused", None); FAILING]).await
+            cancelling("payment.refund", &vec![Fault::Status(400, "invalid_request", None); FAILING]).await
         }
         (Stage::Undo, Interrupted) => leaving("payment.refund", true).await,
         (Stage::Ask, Technical) => storeless(("get_workflow", json!({"workflow_id": "wf_1"}))).await,

@@ -124,7 +124,7 @@ async fn a_session_that_fails_while_its_twin_succeeds_is_the_twins() {
     let life = world.start();
     world.shop.script(
         "catalog.quote",
-        &[Fault::Fine, Fault::Status(503, "down", None), Fault::Status(400, "out_of_stock", None)],
+        &[Fault::Fine, Fault::Status(503, "down", None), Fault::Status(409, "out_of_stock", None)],
     );
     let calls = (
         life.calling("create_checkout_session", session("key-0001", None, 9000)),

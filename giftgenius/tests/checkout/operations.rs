@@ -22,7 +22,7 @@ async fn a_provider_is_unknown_then_ok_then_down_then_ok() {
     assert_eq!(catalog().await, "down");
     assert_eq!(health(&life.app).await.status, Status::Degraded);
     assert_eq!(health(&life.app).await.providers.payment, "unknown", "each for itself");
-    world.shop.script("catalog.search", &[Fault::Status(429, "slow_down", None)]);
+    world.shop.script("catalog.search", &[Fault::Status(429, "rate_limited", None)]);
     search().await;
     assert_eq!(catalog().await, "ok", "a provider that says not now is there");
 }

@@ -57,11 +57,21 @@ async fn no_fault_of_the_charge_charges_twice_or_tells_an_untruth() {
         Fault::LostReply,
         Fault::LostRequest,
         Fault::Status(500, "internal", None),
-        Fault::Status(429, "slow_down", Some("3")),
+        Fault::Status(429, "rate_limited", Some("3")),
         Fault::Status(408, "too_slow", None),
         Fault::Status(409, "in_flight", Some("1")),
-        Fault::Status(400, "invalid", None),
+        Fault::Status(400, "invalid_request", None),
         Fault::Status(402, "card_declined", None),
+        Fault::Status(401, "unauthorized", None),
+        Fault::Status(503, "unavailable", Some("0")),
+        Fault::Between(499, ""),
+        Fault::Between(403, "<html>Forbidden</html>"),
+        Fault::Between(409, r#"{"error":{"code":"conflict"}}"#),
+        Fault::Between(429, "slow down"),
+        Fault::Between(503, r#"{"error":"no upstream"}"#),
+        Fault::Between(308, ""),
+        Fault::Between(200, "<html>Welcome</html>"),
+        Fault::Between(520, "<html>"),
         Fault::Silence,
         Fault::Twice,
         Fault::Amount(PRICE + 1),
@@ -103,7 +113,7 @@ async fn a_commit_that_was_booked_and_then_refused_is_taken_back_whole() {
     let world = World::new(Stripe);
     let life = world.start();
     let session = life.session().await;
-    world.shop.script("inventory.commit", &[Fault::LostReply, Fault::Status(400, "invalid", None)]);
+    world.shop.script("inventory.commit", &[Fault::LostReply, Fault::Status(400, "invalid_request", None)]);
     let sale = life.buy(&session, "key-0001").await;
     assert_eq!((said(&sale).as_str(), effects(&sale).as_str()), ("INVENTORY_REFUSED", "none"));
     life.rest().await;
@@ -157,6 +167,37 @@ async fn a_read_is_answered_at_the_deadline_even_in_the_middle_of_an_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reservation_that_something_in_between_refused_is_released() {
+    for between in [Fault::Between(499, ""), Fault::Between(409, r#"{"error":{"code":"conflict"}}"#)] {
+        let world = World::new(Stripe);
+        let life = world.start();
+        let session = life.session().await;
+        world.shop.script("inventory.reserve", &vec![between; 4]);
+        let sale = life.buy(&session, "key-0001").await;
+        assert_eq!(
+            (said(&sale).as_str(), &sale.structured["error"]["retryable"]),
+            ("INVENTORY_UNAVAILABLE", &json!(true))
+        );
+        life.rest().await;
+        assert_eq!(world.shop.stock(), (0, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_not_accepted_is_a_page_at_once_and_no_refusal() {
+    let world = World::new(Stripe);
+    let life = world.start();
+    let session = life.session().await;
+    world.shop.script("payment.charge", &[Fault::Status(401, "unauthorized", None)]);
+    let sale = life.buy(&session, "key-0001").await;
+    assert_eq!((said(&sale).as_str(), world.shop.count("payment.charge")), ("PAYMENT_UNAVAILABLE", 1));
+    assert_eq!(world.alerts(), [AlertKind::ProviderDown]);
+    assert!(world.log_text().contains("API key"));
+    life.rest().await;
+    assert_eq!((world.shop.money(), world.shop.stock()), (0, (0, 0)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_provider_says_beyond_its_codes_is_told_to_nobody() {
     let world = World::new(Stripe);
     let life = world.start();
@@ -186,7 +227,7 @@ async fn a_late_copy_that_cannot_be_given_back_parks_the_order_and_takes_no_word
     let life = world.start();
     let session = life.session().await;
     world.shop.script("payment.charge", &[Fault::Twice]);
-    world.shop.script("payment.refund", &[Fault::Status(400, "not_allowed", None)]);
+    world.shop.script("payment.refund", &[Fault::Status(400, "invalid_request", None)]);
     let sale = life.buy(&session, "key-0001").await;
     assert_eq!(said(&sale), "success");
     life.rest().await;
@@ -206,7 +247,7 @@ async fn a_provider_that_asks_for_more_time_than_there_is_ends_the_sale_with_tha
         let world = World::new(Stripe);
         let life = world.start();
         let session = life.session().await;
-        world.shop.script(operation, &[Fault::Status(429, "slow_down", Some("60"))]);
+        world.shop.script(operation, &[Fault::Status(429, "rate_limited", Some("60"))]);
         let sale = life.buy(&session, "key-0001").await;
         assert_eq!((said(&sale).as_str(), effects(&sale).as_str()), (code, "none"));
         assert_eq!(sale.structured["error"]["retry_after_ms"], 60_000);

@@ -28,6 +28,8 @@ pub(crate) enum Fault {
     LostRequest,
     /// It is not applied and answered with this status, code and Retry-After.
     Status(u16, &'static str, Option<&'static str>),
+    /// It is applied, and what stands in between answers this status and body.
+    Between(u16, &'static str),
     /// It is applied, and never answered.
     Silence,
     /// It is applied twice, whatever the key.
@@ -306,6 +308,10 @@ impl Transport for Shop {
                 Fault::Status(status, code, retry_after) => {
                     let body = refused(status, code).1.to_string().into_bytes().into();
                     Ok(Response { status, date: None, retry_after: retry_after.map(str::to_owned), body })
+                }
+                Fault::Between(status, body) => {
+                    self.apply(&request, None);
+                    Ok(Response { status, date: None, retry_after: None, body: body.into() })
                 }
                 Fault::Silence => {
                     self.apply(&request, None);

@@ -81,7 +81,7 @@ async fn a_parked_order_is_alerted_once_even_if_its_last_commit_is_written_and_r
         let life = world.start_on(Arc::new(Store::failing(world.journal.clone(), number, true)));
         let session = life.session().await;
         world.shop.script("payment.charge", &[Fault::Status(402, "card_declined", None)]);
-        world.shop.script("inventory.release", &[Fault::Status(400, "not_allowed", None)]);
+        world.shop.script("inventory.release", &[Fault::Status(400, "invalid_request", None)]);
         life.buy(&session, "key-0001").await;
         life.rest().await;
         // The commit that begins the sale leaves it to whoever comes next.

@@ -300,7 +300,7 @@ async fn a_late_charge_whose_refund_is_refused_is_parked_as_it_stands() {
     let world = World::new(Stripe);
     let (life, _, order) = declined(&world).await;
     world.shop.charge_by_itself(&order);
-    world.shop.script("payment.refund", &[Fault::Status(400, "too_old", None)]);
+    world.shop.script("payment.refund", &[Fault::Status(400, "invalid_request", None)]);
     assert_eq!(life.webhook(&world.event("evt_1", CAPTURED, &order)).await, Answer::Accepted);
     life.rest().await;
     let asked = life.call("get_order", json!({"order_id": order})).await;

@@ -129,7 +129,7 @@ async fn going_back_while_the_charge_is_unsettled_is_refused_and_moves_nothing()
 #[tokio::test(start_paused = true)]
 async fn a_decline_leads_to_choosing_a_payment_method() {
     let world = World::new(Stripe);
-    world.shop.script("payment.charge", &[Fault::Status(402, "insufficient_funds", None)]);
+    world.shop.script("payment.charge", &[Fault::Status(402, "card_declined", None)]);
     let life = world.start();
     let workflow = ideas(&life).await;
     let session = text(&checkout(&life, &workflow).await, "/checkout_session_id");
@@ -168,7 +168,7 @@ async fn what_was_said_of_the_budget_holds_until_something_else_is_said() {
 #[tokio::test(start_paused = true)]
 async fn the_fourth_identical_purchase_with_a_card_that_is_declined_is_not_tried() {
     let world = World::new(Stripe);
-    world.shop.script("payment.charge", &vec![Fault::Status(402, "insufficient_funds", None); 9]);
+    world.shop.script("payment.charge", &vec![Fault::Status(402, "card_declined", None); 9]);
     let life = world.start();
     let session = life.session().await;
     for key in ["key-0001", "key-0002", "key-0003"] {
@@ -181,4 +181,55 @@ async fn the_fourth_identical_purchase_with_a_card_that_is_declined_is_not_tried
     let mut other_card = purchase(&session, "key-0005");
     other_card["payment_method_id"] = json!("pm_other");
     assert_eq!(said(&life.call("create_order", other_card).await), "PAYMENT_DECLINED", "another call");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeat_under_one_key_begins_no_second_workflow_and_moves_nothing_again() {
+    let world = World::new(Stripe);
+    let life = world.start();
+    let ask = json!({"occasion": "birthday", "budget": 5000, "idempotency_key": "ideas-01"});
+    let first = life.call("suggest_gifts", ask.clone()).await;
+    let again = life.call("suggest_gifts", ask.clone()).await;
+    assert_eq!(first.structured, again.structured);
+    let mut other = ask;
+    other["budget"] = json!(6000);
+    assert_eq!(said(&life.call("suggest_gifts", other).await), "IDEMPOTENCY_KEY_CONFLICT");
+
+    let workflow = text(&first, "/workflow_id");
+    checkout(&life, &workflow).await;
+    let back = json!({"workflow_id": workflow, "step": "generate_ideas", "idempotency_key": "go-back-1"});
+    let moved = life.call("user_navigated_to_step", back.clone()).await;
+    checkout(&life, &workflow).await;
+    assert_eq!(life.call("user_navigated_to_step", back).await.structured, moved.structured);
+    assert_eq!(step(&life, &workflow).await, "checkout", "a late copy of the move moves nothing");
+
+    let still = json!({"workflow_id": workflow, "step": "checkout", "idempotency_key": "stay-here"});
+    assert_eq!(text(&life.call("user_navigated_to_step", still).await, "/step"), "checkout");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_calls_at_once_under_one_key_begin_one_workflow() {
+    let world = World::new(Stripe);
+    let life = world.start();
+    let ask = json!({"occasion": "birthday", "idempotency_key": "ideas-02"});
+    let calls = [life.calling("suggest_gifts", ask.clone()), life.calling("suggest_gifts", ask)];
+    let [one, other] = calls;
+    assert_eq!(one.await.unwrap().structured, other.await.unwrap().structured);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_is_held_to_prices_in_its_own_currency_only() {
+    let world = World::new(Stripe);
+    let life = world.start();
+    let workflow = ideas(&life).await;
+    let buy = |budget: Value| {
+        let items = json!([{"sku": "tea-set", "quantity": 1}]);
+        json!({"items": items, "currency": "USD", "workflow_id": workflow, "budget": budget})
+    };
+    let reply = life.call("create_checkout_session", buy(Value::Null)).await;
+    assert_eq!(said(&reply), "BUDGET_CURRENCY");
+    let violation = &error(&reply, "violations")[0];
+    assert_eq!((&violation["field"], &violation["suggestion"]), (&json!("/currency"), &json!("EUR")));
+    assert_eq!(world.shop.count("catalog.quote"), 0, "the catalog is not asked for what cannot be compared");
+    assert_ne!(said(&life.call("create_checkout_session", buy(json!(9000))).await), "BUDGET_CURRENCY");
 }

@@ -35,7 +35,10 @@ fn due(line: &[u8]) -> (Due, Option<RequestId>) {
     }
     let value: Value = match serde_json::from_slice(whole) {
         Ok(value) => value,
-        Err(error) if error.to_string().contains("recursion") => return (Due::Unknown, None),
+        // A number beyond a double is JSON, which this reader cannot read.
+        Err(error) if ["recursion", "out of range"].iter().any(|known| error.to_string().contains(known)) => {
+            return (Due::Unknown, None);
+        }
         Err(_) => return (Due::SomeAnswer(None), None),
     };
     let Some(object) = value.as_object() else { return (Due::SomeAnswer(None), None) };

@@ -7,7 +7,7 @@ use giftgenius::ports::{Method, Request, TransportError};
 use serde_json::{Value, json};
 use smol_str::format_smolstr;
 
-use super::parts::{Network, Sent, field, made_up};
+use super::parts::{INVALID, Network, Sent, field, made_up};
 use super::{Defect, each_life, on};
 use crate::system::wiring::Wired;
 
@@ -30,7 +30,25 @@ pub static SERVER_ERROR_TAKEN_FOR_REFUSAL: Defect = Defect {
         each_life(|wired| {
             wired.sending(|next, request| async move {
                 match next.send(request).await {
-                    Ok(response) if response.status >= 500 => Ok(made_up(400, "")),
+                    Ok(response) if response.status >= 500 => Ok(made_up(400, INVALID)),
+                    other => other,
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static FOREIGN_REFUSAL_BELIEVED: Defect = Defect {
+    id: "foreign_refusal_believed",
+    about: "a 4xx of a proxy in between is taken for the provider's no, although the request may have been done",
+    caught_by: "all-or-nothing",
+    hunted_on: &[on("unknown/a_proxy_gives_up_on_the_charge")],
+    wiring: || {
+        each_life(|wired| {
+            wired.sending(|next, request| async move {
+                match next.send(request).await {
+                    Ok(response) if matches!(response.status, 400..=499) => Ok(made_up(400, INVALID)),
                     other => other,
                 }
             })
@@ -86,7 +104,7 @@ pub(super) fn patience(wired: &Wired) -> Duration {
 fn refuse_at_the_timeout(wired: Wired) -> Wired {
     let patience = patience(&wired);
     wired.sending(move |next, request| async move {
-        tokio::time::timeout(patience, next.send(request)).await.unwrap_or_else(|_| Ok(made_up(400, "")))
+        tokio::time::timeout(patience, next.send(request)).await.unwrap_or_else(|_| Ok(made_up(400, INVALID)))
     })
 }
 

@@ -4,6 +4,7 @@
 //! through one door, so a defect is a decorator around one of these ([`parts`], [`door`]): production code runs, and one
 //! thing around it lies. Each file holds the defects of one kind; [`ALL`] is the table. Who hunts them is `prove`.
 
+pub mod asked;
 pub mod door;
 pub mod hints;
 pub mod keys;
@@ -92,6 +93,8 @@ pub static ALL: &[&Defect] = &[
     &keys::KEY_SHARED_BETWEEN_USERS,
     &keys::KEY_LOST_AT_RESTART,
     &keys::FAILURE_CACHED_FOR_EVER,
+    &keys::JOINED_KEY_KEEPS_THE_FAILURE,
+    &keys::JOINED_CANCELLATION_BINDS_NO_KEY,
     &sessions::SESSION_PAID_ONCE_A_KEY,
     &provider_keys::KEY_NOT_SENT_TO_PROVIDER,
     &provider_keys::FRESH_PROVIDER_KEY_ON_EACH_ATTEMPT,
@@ -108,12 +111,19 @@ pub static ALL: &[&Defect] = &[
     &retries::DEADLINE_IGNORED,
     &misread::TIMEOUT_TAKEN_FOR_REFUSAL,
     &misread::SERVER_ERROR_TAKEN_FOR_REFUSAL,
+    &misread::FOREIGN_REFUSAL_BELIEVED,
     &misread::GARBLED_REPLY_TAKEN_FOR_REFUSAL,
     &misread::LOOK_UP_MISS_TAKEN_FOR_PROOF,
     &money::AMBIGUOUS_CHARGE_CHARGED_AGAIN,
     &money::BLIND_CHARGE_HIDDEN_BY_DEDUPLICATION,
     &money::STALE_PRICE_CHARGED,
     &money::WRONG_AMOUNT_ACCEPTED,
+    &asked::SEARCH_REPLY_PASSED_ON,
+    &asked::CARD_NUMBER_PASSED_ON,
+    &asked::FREE_TOTAL_CHARGED,
+    &asked::BUDGET_IN_ANOTHER_CURRENCY_DROPPED,
+    &asked::EMPTY_LIST_WITHOUT_A_REASON,
+    &asked::SUCCESS_OFF_ITS_SCHEMA,
     &undo::NO_COMPENSATION,
     &undo::COMPENSATION_IN_FORWARD_ORDER,
     &undo::COMPENSATION_NOT_REPEATED,
@@ -153,6 +163,9 @@ pub static ALL: &[&Defect] = &[
     &log::PARKED_WITHOUT_AN_ALERT,
     &sessions::REFUND_NOT_BOOKED,
     &sessions::ORDER_VISIBLE_TO_ANOTHER_USER,
+    &sessions::CHARGE_WITHOUT_THE_CUSTOMER,
+    &sessions::CUSTOMER_TAKEN_FROM_THE_METHOD,
+    &sessions::FOREIGN_METHOD_TOLD_APART,
     &sessions::DEGRADED_MODE_THAT_STILL_CHARGES,
     &webhooks::DUPLICATE_WEBHOOK_APPLIED_TWICE,
     &webhooks::LATE_WEBHOOK_APPLIED_AFTER_THE_REFUND,
@@ -161,6 +174,8 @@ pub static ALL: &[&Defect] = &[
     &steps::STEP_MOVED_BY_A_REFUSED_CALL,
     &steps::STALE_PRICE_AFTER_GOING_BACK,
     &steps::PAID_WORKFLOW_SOLD_AGAIN,
+    &steps::DECLINED_PRICE_OPEN_AGAIN,
+    &steps::LEFT_ALTHOUGH_PAID_MEANWHILE,
     &steps::NAVIGATION_WHILE_THE_CHARGE_IS_UNSETTLED,
     &steps::EXPIRED_PRICE_AFTER_RESUMING,
     &steps::WORKFLOW_VISIBLE_TO_ANOTHER_USER,

@@ -121,6 +121,9 @@ pub(super) fn made_up(status: u16, body: impl Into<bytes::Bytes>) -> Response {
     Response { status, retry_after: None, date: None, body: body.into() }
 }
 
+/// The body of a refusal that every operation can have.
+pub(super) const INVALID: &str = r#"{"error":{"code":"invalid_request"}}"#;
+
 /// A field of a request's JSON body.
 pub(super) fn field(request: &Request, name: &str) -> Option<String> {
     let body: serde_json::Value = serde_json::from_slice(&request.body).ok()?;

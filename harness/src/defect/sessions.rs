@@ -7,10 +7,13 @@ use giftgenius::checkout::order::Order;
 use giftgenius::checkout::state::Charge;
 use giftgenius::ids::OrderId;
 use giftgenius::journal::{Key, Record, Stored};
+use giftgenius::ports::Request;
+use serde_json::{Map, Value};
 
 use super::door::calling;
 use super::keys::always_open;
 use super::{Defect, each_life, on};
+use crate::provider::payment::holder;
 use crate::system::wiring::Wired;
 
 /// See `about`.
@@ -51,6 +54,72 @@ pub static ORDER_VISIBLE_TO_ANOTHER_USER: Defect = Defect {
         })
     },
 };
+
+/// See `about`.
+pub static CHARGE_WITHOUT_THE_CUSTOMER: Defect = Defect {
+    id: "charge_without_the_customer",
+    about: "the charge does not say whose payment method it is, so that the provider cannot hold it to anybody",
+    caught_by: "isolated",
+    hunted_on: &[on("checkout/happy_path")],
+    wiring: || {
+        each_life(|wired| {
+            wired.sending(|next, request| async move {
+                next.send(with_customer(request, |body| drop(body.remove("customer")))).await
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static CUSTOMER_TAKEN_FROM_THE_METHOD: Defect = Defect {
+    id: "customer_taken_from_the_method",
+    about: "the charge names the customer that the payment method belongs to, instead of the one who pays",
+    caught_by: "isolated",
+    hunted_on: &[on("isolation/somebody_elses_card")],
+    wiring: || {
+        each_life(|wired| {
+            wired.sending(|next, request| async move {
+                let with_holder = |body: &mut Map<String, Value>| {
+                    let method = body.get("payment_method").and_then(Value::as_str);
+                    if let Some(holder) = method.and_then(holder) {
+                        body.insert(String::from("customer"), Value::from(holder));
+                    }
+                };
+                next.send(with_customer(request, with_holder)).await
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static FOREIGN_METHOD_TOLD_APART: Defect = Defect {
+    id: "foreign_method_told_apart",
+    about: "another customer's payment method is refused in other words than one that there is not",
+    caught_by: "isolated",
+    hunted_on: &[on("isolation/somebody_elses_card")],
+    wiring: || {
+        each_life(|wired| {
+            wired.answering(|call, reply| {
+                let method = call.arguments.get("payment_method_id").and_then(Value::as_str);
+                let is_foreign = method.and_then(holder).is_some_and(|holder| holder != call.user.as_str());
+                if let Some(message) = reply.structured.pointer_mut("/error/message").filter(|_| is_foreign) {
+                    *message = Value::from("this payment method belongs to another customer");
+                }
+            })
+        })
+    },
+};
+
+/// A charge whose body names its customer otherwise.
+fn with_customer(mut request: Request, change: impl FnOnce(&mut Map<String, Value>)) -> Request {
+    if request.operation == "payment.charge"
+        && let Ok(mut body) = serde_json::from_slice(&request.body)
+    {
+        change(&mut body);
+        request.body = serde_json::to_vec(&body).expect("a changed body is JSON").into();
+    }
+    request
+}
 
 /// See `about`.
 pub static REFUND_NOT_BOOKED: Defect = Defect {

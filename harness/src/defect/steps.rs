@@ -91,6 +91,52 @@ pub static PAID_WORKFLOW_SOLD_AGAIN: Defect = Defect {
 };
 
 /// See `about`.
+pub static DECLINED_PRICE_OPEN_AGAIN: Defect = Defect {
+    id: "declined_price_open_again",
+    about: "a price that was left while its order had it is open again once that order has failed",
+    caught_by: "in-step",
+    hunted_on: &[on("steps/a_declined_price_is_left"), on("steps/a_decline_that_is_not_certain_yet")],
+    wiring: || {
+        each_life(|wired| {
+            wired.mapping(
+                |_, stored| Some(stored),
+                |mut batch| {
+                    for write in &mut batch.writes {
+                        if let Record::Session(session) = &*write.record
+                            && let SessionState::Left(order) = &session.state
+                        {
+                            let session = Session { state: SessionState::Taken(order.clone()), ..session.clone() };
+                            write.record = Arc::new(Record::Session(session));
+                        }
+                    }
+                    batch
+                },
+            )
+        })
+    },
+};
+
+/// See `about`.
+pub static LEFT_ALTHOUGH_PAID_MEANWHILE: Defect = Defect {
+    id: "left_although_paid_meanwhile",
+    about: "a move that finds its sale paid meanwhile is made all the same, and the person buys again",
+    caught_by: "no-blind-charge",
+    hunted_on: &[on("steps/paid_while_the_person_goes_back"), on("steps/going_back_before_the_charge")],
+    wiring: || {
+        each_life(|wired| {
+            wired.taking(|app, call| async move {
+                let reply = app.call_tool(call.clone()).await?;
+                match reply.structured.pointer("/error/code").and_then(Value::as_str) {
+                    // Another move is the person's own.
+                    Some("ORDER_PAID") => app.call_tool(call).await,
+                    _ => Ok(reply),
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
 pub static NAVIGATION_WHILE_THE_CHARGE_IS_UNSETTLED: Defect = Defect {
     id: "navigation_while_the_charge_is_unsettled",
     about: "the person can leave the checkout at any time, whatever their payment is doing",

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use smol_str::format_smolstr;
 
 use super::misread::patience;
-use super::parts::{Sent, field, made_up, succeeded, unclear};
+use super::parts::{INVALID, Sent, field, made_up, succeeded, unclear};
 use super::retries::with_policy;
 use super::{Defect, each_life, on};
 use crate::system::wiring::Wired;
@@ -64,7 +64,7 @@ pub static COMPENSATION_NOT_REPEATED: Defect = Defect {
                 let undoes = done(&request).is_some();
                 match tokio::time::timeout(patience, next.send(request)).await {
                     Ok(sent) if succeeded(&sent) || !undoes => sent,
-                    Ok(_) | Err(_) if undoes => Ok(made_up(400, "")),
+                    Ok(_) | Err(_) if undoes => Ok(made_up(400, INVALID)),
                     Ok(sent) => sent,
                     Err(_) => std::future::pending().await,
                 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Circumstance, CrashPoint, Fault, Forgery, RetryAfter};
+use super::{Circumstance, CrashPoint, Fault, Forgery, RetryAfter, Unasked};
 
 /// When a request is applied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,8 +23,10 @@ pub enum Reply {
         /// What is done to the body.
         mangle: Option<Mangle>,
     },
-    /// A status of its own, with an error body.
+    /// A status of the provider's own, with the contract's error body where the contract has one for it.
     Status(u16, Option<RetryAfter>),
+    /// A status of something in between, with a body that is not the contract's.
+    Foreign(u16, Option<RetryAfter>),
     /// Nothing, ever.
     Silence,
     /// The connection is reset.
@@ -54,6 +56,8 @@ pub enum Mangle {
     WrongAmount,
     /// It is about another subject than the request.
     OtherReply,
+    /// It holds what was not asked for.
+    Unasked(Unasked),
 }
 
 /// A decided delivery.
@@ -95,7 +99,8 @@ pub fn decide(fault: Option<&Fault>) -> Delivery {
         Some(Fault::Reset) => Delivery::new(NEVER, Reply::Reset),
         Some(Fault::Stall) => Delivery::new(&[When::Late], Reply::Silence),
         Some(Fault::LostReply) => Delivery::new(ONCE, Reply::Silence),
-        Some(Fault::StatusAfter(status, retry_after)) => Delivery::new(ONCE, Reply::Status(*status, *retry_after)),
+        // A provider that did the work does not say otherwise: something in between answers.
+        Some(Fault::StatusAfter(status, retry_after)) => Delivery::new(ONCE, Reply::Foreign(*status, *retry_after)),
         Some(Fault::ResetAfter) => Delivery::new(ONCE, Reply::Reset),
         Some(Fault::Delay(delay)) => Delivery::new(ONCE, Reply::Pass { delay: *delay, mangle: None }),
         Some(Fault::Cut) => Delivery::new(ONCE, Reply::Cut),
@@ -107,6 +112,7 @@ pub fn decide(fault: Option<&Fault>) -> Delivery {
         Some(Fault::MissingField(field)) => mangled(Mangle::MissingField(field.clone())),
         Some(Fault::WrongType(field)) => mangled(Mangle::WrongType(field.clone())),
         Some(Fault::WrongAmount) => mangled(Mangle::WrongAmount),
+        Some(Fault::Unasked(what)) => mangled(Mangle::Unasked(*what)),
         Some(Fault::Duplicate) => {
             Delivery::new(&[When::Now, When::Now], Reply::Pass { delay: Duration::ZERO, mangle: None })
         }

@@ -37,7 +37,7 @@ pub static ALL: &[Explained] = &[
         "status",
         Moment::Before,
         "payment.charge#1: status(503, retry_after=2)",
-        "Not applied; the provider answers this status (400 to 599), and says when to come back if `retry_after` (seconds) or `retry_after_date` (seconds from then, sent as a date) is given.",
+        "Not applied; the provider answers this status (200 to 599; with the contract's own body for 400, 401, 403, 408, 421, 425, 429, 500, 502, 503 and 504), and says when to come back if `retry_after` (seconds) or `retry_after_date` (seconds from then, sent as a date) is given.",
     ),
     explained(
         "reset",
@@ -128,6 +128,12 @@ pub static ALL: &[Explained] = &[
         Moment::Reply,
         "payment.charge#1: wrong_amount",
         "The request is applied for the right amount and the reply tells another one. Look up what was really taken before undoing anything.",
+    ),
+    explained(
+        "unasked",
+        Moment::Reply,
+        "catalog.search#1: unasked(more)",
+        "The request is applied; the reply is whole and of the right shape, and holds what nobody asked for: a search that finds far more than its limit (more), what is over its budget (dearer), in another currency (currency) or below nothing (worthless), a promotion that takes the whole price off (free), a whole card number in place of its last four digits (card_number).",
     ),
     explained(
         "duplicate",
@@ -446,6 +452,7 @@ mod tests {
             Fault::Yield,
             Fault::Busy,
             Fault::Full,
+            Fault::Unasked(crate::fault::Unasked::More),
             Fault::Slow(Duration::ZERO),
             Fault::Corrupt,
             Fault::Jump(crate::fault::Expiry::Lease),

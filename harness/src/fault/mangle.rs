@@ -11,9 +11,9 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::{Value, json};
 
-use super::RetryAfter;
 use super::decide::Mangle;
-use crate::canary::{INTERNAL_ADDRESS, Internal, RAW_BODY, SECRET, STACK_FRAME};
+use super::{RetryAfter, Unasked};
+use crate::canary::{CARD_NUMBER, INTERNAL_ADDRESS, Internal, RAW_BODY, SECRET, STACK_FRAME};
 use crate::provider::OperationSpec;
 
 /// By how many minor units a wrong amount is told too high: a whole unit.
@@ -56,6 +56,7 @@ pub fn mangle(body: &[u8], how: &Mangle, operation: &OperationSpec) -> Vec<u8> {
             }
         }),
         Mangle::OtherReply => edited(body, |reply| make_others(reply, operation)),
+        Mangle::Unasked(what) => edited(body, |reply| add_unasked(reply, *what)),
     }
 }
 
@@ -104,10 +105,54 @@ fn make_others(reply: &mut Value, operation: &OperationSpec) {
     }
 }
 
+/// How many products a search finds that does not keep to its limit.
+const FAR_MORE: usize = 200;
+/// A price that no budget reaches, in minor units.
+const FAR_DEARER: i64 = 99_999_900;
+
+/// Puts into a reply what was not asked for. What is added to a search stands in front, where it is taken first; a reply
+/// without products gets one.
+fn add_unasked(reply: &mut Value, what: Unasked) {
+    let product = |amount: i64, currency: &str| {
+        json!({
+            "sku": OTHER_SKU, "title": "A Gift", "description": "Not what was asked for.", "category": "home", "tags": [],
+            "amount": amount, "currency": currency, "in_stock": true,
+        })
+    };
+    let first = reply.pointer("/products/0").cloned();
+    let currency = first.as_ref().and_then(|first| first["currency"].as_str()).unwrap_or("EUR");
+    let unasked = match what {
+        Unasked::More => vec![first.clone().unwrap_or_else(|| product(4200, "EUR")); FAR_MORE],
+        Unasked::Dearer => vec![product(FAR_DEARER, currency)],
+        Unasked::Currency => vec![product(4200, if currency == "CHF" { "USD" } else { "CHF" })],
+        Unasked::Worthless => vec![product(-5, currency)],
+        Unasked::Free => {
+            if let Some((total, discount)) = reply["total"].as_i64().zip(reply["discount"].as_i64()) {
+                reply["discount"] = json!(discount + total);
+                reply["total"] = json!(0);
+            }
+            return;
+        }
+        Unasked::CardNumber => {
+            for method in reply["payment_methods"].as_array_mut().into_iter().flatten() {
+                method["last4"] = json!(CARD_NUMBER);
+            }
+            return;
+        }
+    };
+    if let Some(products) = reply["products"].as_array_mut() {
+        products.splice(0..0, unasked);
+    }
+}
+
 /// The codes of the statuses that a fault makes; the last stands for every other.
-const CODES: [(u16, &str); 8] = [
+const CODES: [(u16, &str); 12] = [
     (400, "invalid_request"),
+    (401, "unauthorized"),
+    (403, "forbidden"),
     (408, "request_timeout"),
+    (421, "misdirected"),
+    (425, "too_early"),
     (429, "rate_limited"),
     (500, "internal_error"),
     (502, "bad_gateway"),
@@ -130,6 +175,21 @@ pub fn error_body(status: u16) -> Bytes {
     });
     let place = CODES.iter().position(|(known, _)| *known == status);
     BODIES[place.unwrap_or(CODES.len() - 1)].clone()
+}
+
+/// Whether the contract has an error body for a status, whatever was asked.
+pub fn is_of_the_contract(status: u16) -> bool {
+    CODES.iter().any(|(known, _)| *known == status)
+}
+
+/// The body of a status that something in between answers: JSON of another shape than the contract's.
+pub fn foreign_body(status: u16) -> Bytes {
+    let body = json!({
+        "message": format!("{RAW_BODY}: upstream {INTERNAL_ADDRESS} failed {STACK_FRAME}"),
+        "status": status,
+        "internal": Internal::PLANTED,
+    });
+    body.to_string().into()
 }
 
 /// The value of a `Retry-After` header (RFC 9110, 10.2.3). A date has whole seconds: it is rounded up, so that who waits
@@ -168,8 +228,10 @@ fn edited(body: &[u8], edit: impl FnOnce(&mut Value)) -> Vec<u8> {
     let Ok(mut reply) = serde_json::from_slice::<Value>(body) else {
         return body.to_vec();
     };
+    let was = reply.clone();
     edit(&mut reply);
-    reply.to_string().into_bytes()
+    // Not written anew where nothing has changed: such a reply is the provider's own.
+    if reply == was { body.to_vec() } else { reply.to_string().into_bytes() }
 }
 
 fn take_out(reply: &mut Value, pointer: &str) {

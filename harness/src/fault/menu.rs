@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::plan::DELAY_MAX;
 use super::site::Place;
-use super::{Circumstance, CrashPoint, Expiry, Fault, Forgery, HostFault, Moment, RetryAfter};
+use super::{Circumstance, CrashPoint, Expiry, Fault, Forgery, HostFault, Moment, RetryAfter, Unasked};
 use crate::malform::Class;
 use crate::provider::OperationSpec;
 use crate::provider::operations::{self, Refusal};
@@ -51,6 +51,16 @@ pub enum Impossible {
         /// The operation's label.
         operation: &'static str,
     },
+    /// The reply has no place for it.
+    #[error("a reply of `{operation}` cannot hold `{what}`, but one of `{instead}` can")]
+    NotAsked {
+        /// What would be in it.
+        what: &'static str,
+        /// The operation's label.
+        operation: &'static str,
+        /// The operation whose reply can hold it.
+        instead: &'static str,
+    },
     /// The reply names nothing that it is about.
     #[error("a reply of `{operation}` does not say what it is about, so nobody could know it for another request's")]
     NoSubject {
@@ -77,8 +87,8 @@ pub enum Impossible {
         /// Where it can.
         instead: &'static str,
     },
-    /// The status is not an error.
-    #[error("a fault's status is from 400 to 599, not {0}")]
+    /// The status is none that a whole reply has.
+    #[error("a fault's status is from 200 to 599, not {0}")]
     Status(u16),
     /// The delay is none, too long, or not whole.
     #[error("a delay is from 1 to {} ms, in whole milliseconds", DELAY_MAX.as_millis())]
@@ -211,6 +221,10 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
                 known: known.by_ref().collect::<Vec<_>>().join(", "),
             })
         }
+        Fault::Unasked(what) if what.operation() == label => Ok(()),
+        Fault::Unasked(what) => {
+            Err(Impossible::NotAsked { what: what.name(), operation: label, instead: what.operation() })
+        }
         Fault::WrongAmount => match operation.amount_field {
             Some(_) => Ok(()),
             None => Err(Impossible::NoAmount { operation: label }),
@@ -255,7 +269,7 @@ fn effectful(operation: &OperationSpec, fault: &Fault, instead: &'static str) ->
 pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
     match fault {
         Fault::Status(status, _) | Fault::StatusAfter(status, _) => {
-            if (400..=599).contains(status) {
+            if (200..=599).contains(status) {
                 Ok(())
             } else {
                 Err(Impossible::Status(*status))
@@ -296,6 +310,7 @@ pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
         | Fault::MissingField(_)
         | Fault::WrongType(_)
         | Fault::WrongAmount
+        | Fault::Unasked(_)
         | Fault::Duplicate
         | Fault::LateDuplicate
         | Fault::Crash(_)
@@ -372,6 +387,8 @@ fn full_menu(operation: &OperationSpec) -> Vec<Fault> {
     if operation.amount_field.is_some() {
         menu.push(Fault::WrongAmount);
     }
+    let unasked = Unasked::ALL.into_iter().filter(|what| what.operation() == operation.label);
+    menu.extend(unasked.map(Fault::Unasked));
     if operation.effectful {
         menu.extend([Fault::Duplicate, Fault::LateDuplicate]);
     }
@@ -412,7 +429,8 @@ fn core_menu(operation: &OperationSpec) -> Vec<Fault> {
     let mut menu = vec![
         Fault::Refuse,
         Fault::LostRequest,
-        Fault::Status(503, None),
+        // One that proves nothing and one that proves that nothing was done.
+        Fault::Status(500, None),
         Fault::Status(429, Some(RetryAfter::Seconds(1))),
         Fault::Status(400, None),
     ];

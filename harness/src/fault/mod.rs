@@ -68,6 +68,8 @@ pub enum Fault {
     WrongType(String),
     /// Applied; the reply tells another amount than was moved.
     WrongAmount,
+    /// Applied; the reply is good JSON of the right shape and holds what was not asked for.
+    Unasked(Unasked),
     /// Applied twice at once; the reply is the first one's.
     Duplicate,
     /// Applied, and again later, even after an undo.
@@ -106,6 +108,50 @@ pub enum Fault {
     Host(HostFault),
     /// The host's call is malformed in this way, and mended from the error that answers it.
     Malformed(Label),
+}
+
+/// What a provider answers without having been asked for it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Unasked {
+    /// A search finds far more products than its limit.
+    More,
+    /// A search finds a product far over its budget.
+    Dearer,
+    /// A search finds a product in another currency.
+    Currency,
+    /// A search finds a product that costs less than nothing.
+    Worthless,
+    /// A promotion takes a quote's whole price off.
+    Free,
+    /// A payment method's last four digits are its whole card number.
+    CardNumber,
+}
+
+impl Unasked {
+    /// Every kind, in the order in which they are shown.
+    pub const ALL: [Self; 6] =
+        [Self::More, Self::Dearer, Self::Currency, Self::Worthless, Self::Free, Self::CardNumber];
+
+    /// The word in a plan.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::More => "more",
+            Self::Dearer => "dearer",
+            Self::Currency => "currency",
+            Self::Worthless => "worthless",
+            Self::Free => "free",
+            Self::CardNumber => "card_number",
+        }
+    }
+
+    /// The label of the operation whose reply can hold it.
+    pub const fn operation(self) -> &'static str {
+        match self {
+            Self::More | Self::Dearer | Self::Currency | Self::Worthless => "catalog.search",
+            Self::Free => "catalog.quote",
+            Self::CardNumber => "payment.methods",
+        }
+    }
 }
 
 /// What somebody who does not know the secret can send.
@@ -263,6 +309,7 @@ impl Fault {
             Self::MissingField(_) => "missing_field",
             Self::WrongType(_) => "wrong_type",
             Self::WrongAmount => "wrong_amount",
+            Self::Unasked(_) => "unasked",
             Self::Duplicate => "duplicate",
             Self::LateDuplicate => "late_duplicate",
             Self::Circumstance(circumstance) => circumstance.name(),
@@ -315,7 +362,8 @@ impl Fault {
             | Self::OtherReply
             | Self::MissingField(_)
             | Self::WrongType(_)
-            | Self::WrongAmount => Moment::Reply,
+            | Self::WrongAmount
+            | Self::Unasked(_) => Moment::Reply,
             Self::Duplicate | Self::LateDuplicate => Moment::Repetition,
             Self::Circumstance(_) => Moment::Circumstance,
             Self::Crash(_)

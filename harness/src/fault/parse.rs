@@ -13,7 +13,7 @@ use giftgenius::ports::Provider;
 use super::menu::{self, Impossible};
 use super::plan::{Address, Plan, Planned};
 use super::site::Place;
-use super::{Circumstance, CrashPoint, Expiry, Fault, Forgery, HostFault, ProviderFault};
+use super::{Circumstance, CrashPoint, Expiry, Fault, Forgery, HostFault, ProviderFault, Unasked};
 use crate::malform::BadLabel;
 use crate::provider::operations;
 use crate::suggest::nearest;
@@ -44,7 +44,7 @@ pub enum Target {
 }
 
 /// Every fault's name, for suggestions.
-const FAULTS: [&str; 47] = [
+const FAULTS: [&str; 48] = [
     "refuse",
     "lost_request",
     "status",
@@ -63,6 +63,7 @@ const FAULTS: [&str; 47] = [
     "missing_field",
     "wrong_type",
     "wrong_amount",
+    "unasked",
     "duplicate",
     "late_duplicate",
     "declined",
@@ -294,6 +295,7 @@ impl<'a> Reader<'a> {
             | Impossible::NoAmount { .. }
             | Impossible::NoRefusal { .. }
             | Impossible::NoSubject { .. }
+            | Impossible::NotAsked { .. }
             | Impossible::Elsewhere { .. }
             | Impossible::Status(_)
             | Impossible::Delay
@@ -327,6 +329,9 @@ impl<'a> Reader<'a> {
             "missing_field" => Fault::MissingField(call.value("missing_field(id)")?.to_owned()),
             "wrong_type" => Fault::WrongType(call.value("wrong_type(id)")?.to_owned()),
             "wrong_amount" => Fault::WrongAmount,
+            "unasked" => {
+                Fault::Unasked(call.word("unasked(more)", "thing to answer unasked", &Unasked::ALL, Unasked::name)?)
+            }
             "duplicate" => Fault::Duplicate,
             "late_duplicate" => Fault::LateDuplicate,
             "declined" => {

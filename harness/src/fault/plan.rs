@@ -100,6 +100,7 @@ impl fmt::Display for Fault {
             Self::Delay(delay) | Self::Slow(delay) => write!(f, "(ms={})", delay.as_millis()),
             Self::Crash(point) => write!(f, "({})", point.name()),
             Self::Jump(expiry) => write!(f, "({})", expiry.name()),
+            Self::Unasked(what) => write!(f, "({})", what.name()),
             Self::Forged(forgery) => write!(f, "({})", forgery.name()),
             Self::Malformed(label) => write!(f, "({label})"),
             Self::MissingField(field) | Self::WrongType(field) => write!(f, "({field})"),

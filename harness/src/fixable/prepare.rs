@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::house::House;
 use crate::malform::Stranger;
 use crate::provider::ledger::{EffectKind, Ledger};
+use crate::provider::payment;
 use crate::trace::HostReply;
 
 /// Whom the calls are made for, and who has things of their own.
@@ -123,7 +124,7 @@ fn valid(tool: &str, made: &Made, mark: &str) -> Value {
         }),
         "suggest_gifts" => json!({
             "occasion": "new-baby", "recipient": "baby", "interests": ["fashion", "tea"], "budget": 2_500,
-            "currency": "EUR", "limit": 7, "workflow_id": made.workflow,
+            "currency": "EUR", "limit": 7, "workflow_id": made.workflow, "idempotency_key": format!("ideas-for-ada{mark}"),
         }),
         "create_checkout_session" => json!({
             "items": [{"sku": "tea-set", "quantity": 2}], "currency": "EUR", "promo_code": "WELCOME10",
@@ -135,7 +136,9 @@ fn valid(tool: &str, made: &Made, mark: &str) -> Value {
         }),
         "get_order" => json!({ "order_id": made.order }),
         "cancel_order" => json!({ "order_id": made.order, "idempotency_key": format!("a-change-of-mind{mark}") }),
-        "user_navigated_to_step" => json!({ "workflow_id": made.workflow, "step": "generate_ideas" }),
+        "user_navigated_to_step" => json!({
+            "workflow_id": made.workflow, "step": "generate_ideas", "idempotency_key": format!("a-step-back{mark}"),
+        }),
         "get_workflow" => json!({ "workflow_id": made.workflow }),
         // Without fields; or a tool that nobody has described here yet: what it publishes as an example is tried.
         _ => example(tool).unwrap_or_else(|| json!({})),
@@ -190,7 +193,7 @@ fn make(calls: &dyn Calls, user: &str, needs: Needs, mark: &str) -> Result<Made,
     }
     if needs.order {
         let pay = json!({
-            "checkout_session_id": made.session, "payment_method_id": "pm_visa",
+            "checkout_session_id": made.session, "payment_method_id": payment::visa_of(user),
             "idempotency_key": format!("first-{user}{mark}"),
         });
         made.order = told(&must(calls, user, "create_order", pay)?, "order_id");

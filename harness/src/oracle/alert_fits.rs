@@ -108,8 +108,11 @@ fn is_called_for(evidence: &Evidence<'_>, alert: &Alert, incarnation: u32) -> bo
                 || mangled(evidence, order)
         }),
         AlertKind::ProviderDown => Provider::ALL.into_iter().any(|provider| {
-            let own = attempts(evidence, provider, incarnation);
-            own.filter(|exchange| !reached(exchange)).count() >= IN_A_ROW
+            let own = || attempts(evidence, provider, incarnation);
+            let denied = |exchange: &&ExchangeView<'_>| {
+                matches!(exchange.answer, Some((_, _, Seen::Reply { status: 401 | 403, intact: true, .. })))
+            };
+            own().any(|exchange| denied(&exchange)) || own().filter(|exchange| !reached(exchange)).count() >= IN_A_ROW
         }),
         AlertKind::UnknownPayment => evidence.trace.webhooks().next().is_some(),
         AlertKind::WebhooksMissing => {
@@ -168,12 +171,14 @@ fn attempts<'e, 'a>(
 /// Whether the provider was there, as far as the system could see in time.
 fn reached(exchange: &ExchangeView<'_>) -> bool {
     match exchange.answer {
-        Some((_, _, Seen::Reply { status, retry_after, .. })) => match status {
+        Some((_, _, Seen::Reply { status: 200..=299, .. })) => true,
+        Some((_, _, Seen::Reply { status, retry_after, intact: true })) => match status {
             408 => false,
             409 => retry_after.is_none(),
-            status => *status < 500,
+            status => *status < 500 || *status == 501,
         },
-        Some((_, _, Seen::Silence | Seen::Broken | Seen::Cut | Seen::Refused)) | None => false,
+        // What is not in the provider's own words does not show that it is there.
+        Some((_, _, Seen::Reply { .. } | Seen::Silence | Seen::Broken | Seen::Cut | Seen::Refused)) | None => false,
     }
 }
 

@@ -9,7 +9,8 @@ use crate::provider::operations::CHARGE;
 /// The rule.
 pub static AMOUNT_AGREED: Oracle = Oracle {
     id: "amount-agreed",
-    rule: "The quote, the amount asked for, the amount charged and every amount told are one, currency included.",
+    rule: "The quote, the amount asked for, the amount charged and every amount told are one, currency included, and a \
+           charge asks for more than 0.",
     explanation: "A checkout session freezes a quote; from then on the amount never changes, whatever a provider \
                   answers. A provider that took another amount has it given back in full. A breach names the two \
                   amounts that differ and where each comes from.",
@@ -75,10 +76,11 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
 fn asked(evidence: &Evidence<'_>, order: &OrderView<'_>, quote: (i64, &str), findings: &mut Findings) {
     for index in &order.exchanges {
         let exchange = &evidence.exchanges[*index];
-        if let Some(amount) = exchange.sent.amount
-            && exchange.is(&CHARGE)
-            && amount != quote.0
-        {
+        let Some(amount) = exchange.sent.amount.filter(|_| exchange.is(&CHARGE)) else { continue };
+        if amount <= 0 {
+            let message = format!("{} asked for {} for order {}", exchange.sent.site, money(amount, quote.1), order.id);
+            findings.add(message, [exchange.sent_event]);
+        } else if amount != quote.0 {
             let message = format!(
                 "{} asked for {} for order {}, but {} was quoted",
                 exchange.sent.site,

@@ -198,7 +198,7 @@ fn judge_pair(
         (series.foreground + 1..policy.retry.attempts_max).take(if compound { usize::MAX } else { 1 }).find(|repeat| {
             let delay = foreground_delay(policy, *repeat);
             let latest = retry_after.map_or(delay, |(_, asked)| asked.max(delay)) + on_top;
-            gap + slack >= asked.unwrap_or(delay) && gap <= latest
+            gap + slack >= asked.map_or(delay, |asked| asked.max(delay)) && gap <= latest
         });
     let round = background_delay(policy, if earlier.is(&CANCEL) { 1 } else { series.background + 1 });
     let not_asked_off = asked.is_none_or(|asked| gap + slack >= asked);

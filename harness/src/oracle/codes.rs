@@ -21,11 +21,13 @@ pub(super) const fn before_the_claim(code: Code) -> bool {
         | Code::KeyConflict
         | Code::PromoInvalid
         | Code::BudgetTooSmall
+        | Code::BudgetCurrency
         | Code::CurrencyUnsupported
         | Code::CatalogRefused
         | Code::CatalogUnavailable
         | Code::CheckoutDisabled
         | Code::OutOfStep
+        | Code::OrderPaid
         | Code::RepeatedCall
         | Code::StoreUnavailable => true,
         Code::OrderInProgress

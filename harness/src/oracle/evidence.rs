@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use giftgenius::money::Money;
 use giftgenius::policy::Policy;
 use giftgenius::step_log::LogLine;
 
@@ -86,18 +87,25 @@ impl ExchangeView<'_> {
         matches!(self.answer, Some((_, _, Seen::Reply { status: 200..=299, intact: true, .. })))
     }
 
-    /// The status of a refusal that forbids to repeat the request: 4xx, but not 408, 429, or a 409 that says when to
-    /// ask again (in flight).
+    /// The status of a refusal that forbids to repeat the request: the contract's 4xx or 501, but not one that turns
+    /// it away for now, nor a 409 that says when to ask again (in flight).
     pub fn refusal(&self) -> Option<u16> {
-        let (_, _, Seen::Reply { status, retry_after, .. }) = self.answer? else {
+        // What is not in the provider's own words proves nothing.
+        let (_, _, Seen::Reply { status, retry_after, intact: true }) = self.answer? else {
             return None;
         };
         match status {
-            408 | 429 => None,
+            401 | 403 | 408 | 421 | 425 | 429 => None,
             409 if retry_after.is_some() => None,
-            400..=499 => Some(*status),
+            400..=499 | 501 => Some(*status),
             _ => None,
         }
+    }
+
+    /// Whether the provider's own reply says that this request was turned away before anything was done, to be asked
+    /// again later, or once our API key is good.
+    pub fn turned_away(&self) -> bool {
+        matches!(self.answer, Some((_, _, Seen::Reply { status: 401 | 403 | 421 | 425 | 429 | 503, intact: true, .. })))
     }
 }
 
@@ -355,7 +363,8 @@ impl<'a> Evidence<'a> {
 
 /// An amount for messages: `42.00 EUR`.
 pub(super) fn money(minor_units: i64, currency: &str) -> String {
-    let sign = if minor_units < 0 { "-" } else { "" };
-    let minor = minor_units.unsigned_abs();
-    format!("{sign}{}.{:02} {currency}", minor / 100, minor % 100)
+    match currency.parse() {
+        Ok(currency) => Money::new(minor_units, currency).to_string(),
+        Err(_) => format!("{minor_units} minor units of {currency}"),
+    }
 }

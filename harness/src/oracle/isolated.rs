@@ -6,18 +6,23 @@ use serde_json::Value;
 use super::evidence::{CallView, Evidence};
 use super::json::{KEY, any_string};
 use super::keyed::{acted, sent_for};
+use super::told::ToldStatus;
 use super::{Findings, Oracle, Verdict, codes};
+use crate::provider::operations::CHARGE;
+use crate::provider::payment::holder;
 use crate::trace::HostReply;
 
 /// The rule.
 pub static ISOLATED: Oracle = Oracle {
     id: "isolated",
     rule: "A call about somebody else's session, order or workflow answers exactly as one about an unknown id, and \
-           causes nothing; no answer names what belongs to somebody else.",
+           causes nothing; no answer names what belongs to somebody else. A charge names the order's own user as its \
+           customer, and another customer's payment method answers as an unknown one.",
     explanation: "Who the user is comes from the connection, never from an argument. An answer that differs for a \
                   foreign id and an unknown one already tells that the foreign one exists. Where the run also asks \
                   about an unknown id, the two answers are compared word for word, the ids and the correlation id \
-                  apart.",
+                  apart. A payment method belongs to one customer, and only the provider knows whose it is: a charge \
+                  that names no customer, or another one, lets anybody pay with anybody's card.",
     requirements: &["F4", "F11"],
     check,
 };
@@ -29,14 +34,21 @@ const OWNED: [(&str, Code); 3] = [
     ("workflow_id", Code::WorkflowNotFound),
 ];
 
+/// The argument that names a payment method.
+const METHOD: &str = "payment_method_id";
+
 fn check(evidence: &Evidence<'_>) -> Verdict {
     let mut findings = Findings::of(ISOLATED.id);
     let Some(first) = evidence.calls.first() else {
         return Verdict::Kept;
     };
-    // One user alone has nobody to be isolated from.
+    customers(evidence, &mut findings);
+    for call in evidence.calls.iter().filter(|call| call.is("create_order")) {
+        foreign_method(evidence, call, &mut findings);
+    }
+    // One user alone has no other user to be isolated from.
     if evidence.calls.iter().all(|call| call.started.user == first.started.user) {
-        return Verdict::Kept;
+        return findings.verdict();
     }
     let owners = owners(evidence);
     for call in &evidence.calls {
@@ -50,6 +62,63 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         tells(call, &owners, &mut findings);
     }
     findings.verdict()
+}
+
+/// Every charge request names the user whose order it is.
+fn customers(evidence: &Evidence<'_>, findings: &mut Findings) {
+    for order in &evidence.orders {
+        let Some(user) = order.begun_by.map(|call| &evidence.calls[call].started.user) else { continue };
+        for exchange in order.exchanges.iter().map(|index| &evidence.exchanges[*index]) {
+            if exchange.is(&CHARGE) && exchange.sent.customer.as_ref() != Some(user) {
+                let named = match &exchange.sent.customer {
+                    Some(customer) => format!("the customer {customer}"),
+                    None => String::from("no customer"),
+                };
+                let message = format!("{} named {named} for order {}, which is {user}'s", exchange.sent.site, order.id);
+                findings.add(message, [exchange.sent_event]);
+            }
+        }
+    }
+}
+
+/// A purchase with another customer's payment method is answered as one with a method that there is not.
+fn foreign_method(evidence: &Evidence<'_>, call: &CallView<'_>, findings: &mut Findings) {
+    let Some(method) = call.text(METHOD) else { return };
+    let is_foreign = |call: &CallView<'_>, method| holder(method).is_some_and(|holder| holder != &*call.started.user);
+    if !is_foreign(call, method) {
+        return;
+    }
+    let (Some(HostReply::Tool { structured, is_error }), Some((end, _))) = (call.reply, call.end) else { return };
+    let user = &call.started.user;
+    let events = [call.start_event, end];
+    if !is_error && call.told.as_ref().is_some_and(|told| told.status == ToldStatus::Success) {
+        // A session that was paid before is told whatever the method: only what this call began counts.
+        let begun = call
+            .order
+            .is_some_and(|order| evidence.orders[order].begun_by == evidence.call_of(&call.started.correlation));
+        if begun {
+            findings.add(format!("{user} paid with {method}, which is another customer's"), events);
+        }
+        return;
+    }
+    if call.told.as_ref().and_then(|told| told.code) != Some(Code::PaymentMethodNotFound.as_str()) {
+        return;
+    }
+    let unknown = evidence.calls.iter().find_map(|other| {
+        let other_method = other.text(METHOD).filter(|method| holder(method).is_none())?;
+        let Some(HostReply::Tool { structured, is_error: true }) = other.reply else { return None };
+        let is_unknown = other.told.as_ref()?.code == Some(Code::PaymentMethodNotFound.as_str());
+        (other.is("create_order") && is_unknown).then_some((other, other_method, structured))
+    });
+    if let Some((other, other_method, answer)) = unknown
+        && !alike(structured, method, answer, other_method)
+    {
+        let message = format!(
+            "{user} called create_order with {method}, which is another customer's, and the answer differs from the one \
+             about the unknown {other_method} in more than the id"
+        );
+        findings.add(message, events.into_iter().chain(other.end.map(|(event, _)| event)));
+    }
 }
 
 /// Whose each session, order and workflow is: its maker's, as answers and requests show.
@@ -155,7 +224,8 @@ fn alike(left: &Value, left_id: &str, right: &Value, right_id: &str) -> bool {
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()
                 && left.iter().all(|(name, left)| {
-                    name == "correlation_id"
+                    // Two purchases are two orders.
+                    matches!(name.as_str(), "correlation_id" | "order_id")
                         || right.get(name).is_some_and(|right| alike(left, left_id, right, right_id))
                 })
         }
@@ -192,7 +262,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::oracle::testing::{Run, order_answer};
+    use crate::oracle::testing::{Run, order_answer, order_arguments};
+    use crate::trace::EventKind;
 
     /// Ada buys; from now on Bob calls.
     fn bob() -> Run {
@@ -274,6 +345,51 @@ mod tests {
         let call = run.create_order("cs_9", "b1");
         run.fail_with(call, Code::OrderInProgress, Some(("ord_1", Effects::Unknown)));
         run.broken(&ISOLATED);
+    }
+
+    #[test]
+    fn a_charge_names_the_orders_own_user() {
+        for customer in [None, Some("ada")] {
+            let mut run = Run::sale();
+            run.kept(&ISOLATED);
+            run.user = "bob";
+            run.session("cs_2");
+            run.create_order("cs_2", "k2");
+            run.charge("ord_2");
+            run.kept(&ISOLATED);
+            let sent = run.record.trace.events.iter_mut().rev().find_map(|event| match &mut event.kind {
+                EventKind::Sent(sent) => Some(sent),
+                _ => None,
+            });
+            sent.expect("a charge").customer = customer.map(Into::into);
+            assert!(run.broken(&ISOLATED).contains("for order ord_2, which is bob's"));
+        }
+    }
+
+    #[test]
+    fn a_foreign_payment_method_answers_as_an_unknown_one() {
+        let refused = |run: &mut Run, method: &str, message: &str| {
+            let mut arguments = order_arguments("cs_2", "k2");
+            arguments["payment_method_id"] = json!(method);
+            let call = run.call("create_order", arguments);
+            let mut error = run.error(Code::PaymentMethodNotFound, None);
+            error["error"]["message"] = json!(message);
+            run.fail(call, error);
+        };
+        let mut run = bob();
+        run.session("cs_2");
+        refused(&mut run, "pm_gold", "pm_gold is not on file");
+        refused(&mut run, "pm_visa", "pm_visa is not on file");
+        run.kept(&ISOLATED);
+        refused(&mut run, "pm_visa", "pm_visa is not yours");
+        assert!(run.broken(&ISOLATED).contains("in more than the id"));
+
+        let mut run = bob();
+        run.session("cs_2");
+        let call = run.create_order("cs_2", "k2");
+        run.charge("ord_2");
+        run.tell_success(call, "cs_2", "ord_2");
+        assert!(run.broken(&ISOLATED).contains("paid with pm_visa"));
     }
 
     #[test]

@@ -10,6 +10,8 @@ mod acts;
 pub mod alert_fits;
 pub mod all_or_nothing;
 pub mod amount_agreed;
+mod answer_shape;
+pub mod as_asked;
 pub mod backoff;
 pub mod bounded;
 pub mod bounds;
@@ -36,6 +38,7 @@ pub mod needles;
 pub mod no_blind_charge;
 pub mod nothing_leaked;
 pub mod one_effect;
+pub mod output_schema;
 pub mod parked_minimal;
 pub mod same_answer;
 pub mod settled;
@@ -94,6 +97,7 @@ pub static ALL: &[&Oracle] = &[
     &no_blind_charge::NO_BLIND_CHARGE,
     &all_or_nothing::ALL_OR_NOTHING,
     &amount_agreed::AMOUNT_AGREED,
+    &as_asked::AS_ASKED,
     &told_monotone::TOLD_MONOTONE,
     &conserved::CONSERVED,
     &same_answer::SAME_ANSWER,
@@ -108,6 +112,7 @@ pub static ALL: &[&Oracle] = &[
     &error_shape::ERROR_SHAPE,
     &error_honest::ERROR_HONEST,
     &error_fixable::ERROR_FIXABLE,
+    &output_schema::OUTPUT_SCHEMA,
     &nothing_leaked::NOTHING_LEAKED,
     &isolated::ISOLATED,
     &logged::LOGGED,

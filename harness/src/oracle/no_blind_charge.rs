@@ -96,7 +96,9 @@ fn how(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &ExchangeView
     match evidence.policy.payment_profile {
         PaymentProfile::Stripe if same_request => None,
         PaymentProfile::Acp if same_request => match earlier.answer {
-            Some((answered, _, Seen::Reply { status: 500.., .. })) if answered < later.sent_event => {
+            Some((answered, _, Seen::Reply { status: 500.., .. }))
+                if answered < later.sent_event && !earlier.turned_away() =>
+            {
                 let looked =
                     later.order.is_some_and(|order| looked_up_between(evidence, order, answered, later.sent_event));
                 (!looked).then_some("under the same key, which the provider runs afresh after a server error, without a look-up in between,")

@@ -10,11 +10,12 @@ use crate::trace::HostReply;
 /// The rule.
 pub static NOTHING_LEAKED: Oracle = Oracle {
     id: "nothing-leaked",
-    rule: "No planted secret (token, card number, internal address, stack frame, raw provider body) appears in an \
-           answer or in the log.",
+    rule: "No planted secret (token, card number, internal address, stack frame, raw provider body), and no number that \
+           a card can have, appears in an answer or in the log.",
     explanation: "Neither the model nor the person ever gets a stack trace, a token, a card number or an internal \
                   address, and neither does the log. Secrets are planted where they come close: in configuration, in \
-                  arguments, in providers' error bodies. A breach names the place, never the secret.",
+                  arguments, in providers' error bodies. A card number is known by its form wherever it comes from: 13 to 19 \
+                  digits that pass the Luhn check. A breach names the place, never the secret.",
     requirements: &["F11"],
     check,
 };
@@ -24,7 +25,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         return Verdict::NoVerdict(String::from("nothing was planted that could leak"));
     };
     let mut findings = Findings::of(NOTHING_LEAKED.id);
-    let leaks = |text: &str| secrets.found_in(text);
+    let leaks = |text: &str| secrets.found_in(text) || holds_a_card_number(text);
     for call in &evidence.calls {
         let leaked = match call.reply {
             Some(HostReply::Tool { structured, .. }) => any_string(structured, &mut |text| leaks(text)),
@@ -42,6 +43,64 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         }
     }
     findings.verdict()
+}
+
+/// The fewest digits of a card's number, and the most (ISO/IEC 7812).
+const DIGITS_MIN: usize = 13;
+const DIGITS_MAX: usize = 19;
+
+/// Whether a text holds a number that a card can have: 13 to 19 digits, spaces and hyphens between them apart, that pass the
+/// Luhn check. Digits that are part of a word are those of an identifier. Only every 13th byte is looked at where no number
+/// is: most texts hold none.
+fn holds_a_card_number(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let may_be_of_one = |byte: &u8| matches!(byte, b'0'..=b'9' | b' ' | b'-');
+    let mut at = DIGITS_MIN - 1;
+    while at < bytes.len() {
+        if !may_be_of_one(&bytes[at]) {
+            at += DIGITS_MIN;
+            continue;
+        }
+        let start = bytes[..at].iter().rposition(|byte| !may_be_of_one(byte)).map_or(0, |before| before + 1);
+        let end = bytes[at..].iter().position(|byte| !may_be_of_one(byte)).map_or(bytes.len(), |length| at + length);
+        let is_digit = |place: &usize| bytes[*place].is_ascii_digit();
+        if let (Some(first), Some(last)) = ((start..end).find(is_digit), (start..end).rfind(is_digit))
+            && (is_card_number(bytes, first, last + 1) || any_group_is_one(bytes, start, end))
+        {
+            return true;
+        }
+        at = end + DIGITS_MIN;
+    }
+    false
+}
+
+/// Whether digits that stand together, without what is around them, are a card's number.
+fn any_group_is_one(bytes: &[u8], start: usize, end: usize) -> bool {
+    let mut rest = start;
+    while let Some(first) = (rest..end).find(|place| bytes[*place].is_ascii_digit()) {
+        let last = (first..end).find(|place| !bytes[*place].is_ascii_digit()).unwrap_or(end);
+        if is_card_number(bytes, first, last) {
+            return true;
+        }
+        rest = last;
+    }
+    false
+}
+
+fn is_card_number(bytes: &[u8], start: usize, end: usize) -> bool {
+    let of_a_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let alone = !of_a_word(start.checked_sub(1).and_then(|before| bytes.get(before))) && !of_a_word(bytes.get(end));
+    let digits = bytes[start..end].iter().filter(|byte| byte.is_ascii_digit()).count();
+    alone && (DIGITS_MIN..=DIGITS_MAX).contains(&digits) && passes_luhn(&bytes[start..end])
+}
+
+fn passes_luhn(number: &[u8]) -> bool {
+    let digits = number.iter().rev().filter(|byte| byte.is_ascii_digit()).map(|byte| u32::from(byte - b'0'));
+    let sum: u32 = digits
+        .enumerate()
+        .map(|(place, digit)| if place % 2 == 0 { digit } else { digit * 2 / 10 + digit * 2 % 10 })
+        .sum();
+    sum.is_multiple_of(10)
 }
 
 /// The kind of log line, if one of its texts leaks.
@@ -120,6 +179,30 @@ mod tests {
         let mut run = planted();
         let call = run.call("nope", json!({}));
         run.reply(call, HostReply::Protocol { code: -32601, message: SECRET.to_owned() });
+        run.broken(&NOTHING_LEAKED);
+    }
+
+    #[test]
+    fn a_card_number_is_known_by_its_form() {
+        for (text, card) in [
+            ("4111111111111111", true),
+            ("paid with 4111 1111 1111 1111.", true),
+            ("5500-0000-0000-0004", true),
+            ("378282246310005", true),
+            ("charged 2 x 4111111111111111", true),
+            ("a word of some length, and 4111111111111111 after it", true),
+            ("4111111111111112", false),
+            ("411111111111111", false),
+            ("ord_4111111111111111", false),
+            ("4111111111111111ab", false),
+            ("2026-01-01T00:00:00Z", false),
+            ("4242", false),
+        ] {
+            assert_eq!(holds_a_card_number(text), card, "{text}");
+        }
+        let mut run = planted();
+        let call = run.call("get_payment_methods", json!({}));
+        run.answer(call, json!({"payment_methods": [{"id": "pm_1", "last4": "5500000000000004"}]}));
         run.broken(&NOTHING_LEAKED);
     }
 

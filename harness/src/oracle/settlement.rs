@@ -17,9 +17,7 @@ fn answered_before(exchange: &ExchangeView<'_>, event: usize) -> bool {
 /// Whether a charge request was settled just before `event`.
 pub(super) fn settled_before(evidence: &Evidence<'_>, charge: &ExchangeView<'_>, event: usize) -> bool {
     let refused = matches!(charge.answer, Some((_, _, Seen::Refused)));
-    // 429 says that this request was turned away (RFC 6585 §4); a provider that did the work says something else.
-    let turned_away = matches!(charge.answer, Some((_, _, Seen::Reply { status: 429, .. })));
-    let told = refused || turned_away || charge.succeeded() || charge.refusal().is_some();
+    let told = refused || charge.turned_away() || charge.succeeded() || charge.refusal().is_some();
     if answered_before(charge, event) && told {
         return true;
     }

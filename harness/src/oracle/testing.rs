@@ -221,6 +221,8 @@ impl Run {
             step: crate::world::stage::step_of(&self.correlation),
             reference: reference.map(Into::into),
             amount: (operation.label == CHARGE.label).then_some(PRICE),
+            currency: (operation.label == CHARGE.label).then_some(Currency::EUR),
+            customer: (operation.label == CHARGE.label).then(|| self.user.into()),
             fault,
         };
         self.push(EventKind::Sent(Box::new(sent)));
@@ -536,7 +538,8 @@ impl Run {
     #[track_caller]
     pub(super) fn kept_by_all(&mut self) {
         self.canaries = vec!["sk_live_4242", "4242424242424242"];
-        for oracle in super::ALL {
+        // Answers written by hand hold what the rules look at, and not all that a tool publishes.
+        for oracle in super::ALL.iter().filter(|oracle| oracle.id != super::output_schema::OUTPUT_SCHEMA.id) {
             self.kept(oracle);
         }
     }

@@ -78,6 +78,8 @@ fn sent(exchange: ExchangeId, site: Site, call: u32, order: &str) -> Sent {
         step: Some(1),
         reference: Some(order.into()),
         amount: None,
+        currency: None,
+        customer: None,
         fault: None,
     }
 }

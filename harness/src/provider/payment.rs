@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{Hash as _, Hasher};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use giftgenius::money::Money;
@@ -24,19 +24,19 @@ use crate::provider::Circumstance;
 use crate::trace::Record;
 
 mod later;
+mod methods;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
+pub use methods::{holder, visa_of};
+
 use later::{Due, Later};
 use wire::{
-    ChargeReply, ChargeRequest, ChargeStatus, CloseReply, CloseRequest, ListReply, ListedCharge, METHODS, MethodsReply,
+    ChargeReply, ChargeRequest, ChargeStatus, CloseReply, CloseRequest, ListReply, ListedCharge, MethodsReply,
     RefundReply, RefundRequest, RefundStatus,
 };
-
-/// The one payment method that is always declined.
-const ALWAYS_DECLINED: &str = "pm_declined";
 
 /// Where a charge stands.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -216,7 +216,7 @@ impl Payment {
             return reply;
         }
         let reply = match request.operation.label {
-            "payment.methods" => methods(request),
+            "payment.methods" => list_methods(request),
             "payment.charge" => self.charge(request, circumstance, now, record),
             "payment.look_up" => Ok(self.look_up(request, circumstance, now)),
             "payment.refund" => self.refund(request, circumstance, now, record),
@@ -246,15 +246,16 @@ impl Payment {
         if asked.amount <= 0 || asked.reference.is_empty() {
             return Err(http::invalid("A charge has an amount above 0 and a reference."));
         }
-        if !METHODS.iter().any(|method| method.id == asked.payment_method) {
+        // Another customer's is refused as one that there is not: the difference would tell that it exists.
+        let Some(card) = methods::card(&asked.customer, &asked.payment_method) else {
             let refused = Refused::new("unknown_payment_method", "There is no such payment method.");
             return Err(refused.reply(404));
-        }
+        };
         if self.references.get(&*asked.reference).is_some_and(|reference| reference.closed) {
             let refused = Refused::new("reference_closed", "The reference takes no more charges.");
             return Err(refused.reply(409));
         }
-        let turn = Turn::of(circumstance, &asked.payment_method);
+        let turn = Turn::of(circumstance, card);
         let taken = match turn {
             Turn::Declined(code) => {
                 let declined = Money::new(asked.amount, asked.currency);
@@ -410,12 +411,11 @@ impl Payment {
     }
 }
 
-/// The payment methods: the same for every customer, so they are written once.
-fn methods(request: &ProviderRequest) -> Result<ProviderReply, ProviderReply> {
-    static REPLY: LazyLock<ProviderReply> = LazyLock::new(|| http::reply(200, &MethodsReply::ALL));
+/// A customer's payment methods.
+fn list_methods(request: &ProviderRequest) -> Result<ProviderReply, ProviderReply> {
     http::query(&request.path)
-        .any(|(name, customer)| name == "customer" && !customer.is_empty())
-        .then(|| REPLY.clone())
+        .find(|(name, customer)| *name == "customer" && !customer.is_empty())
+        .map(|(_, customer)| http::reply(200, &MethodsReply::of(&customer)))
         .ok_or_else(|| http::invalid("Payment methods are a customer's."))
 }
 
@@ -433,10 +433,10 @@ enum Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
-    fn of(circumstance: Option<&'a Circumstance>, payment_method: &str) -> Self {
+    fn of(circumstance: Option<&'a Circumstance>, card: &methods::Card) -> Self {
         match circumstance {
             Some(Circumstance::Declined(code)) => Self::Declined(code),
-            _ if payment_method == ALWAYS_DECLINED => Self::Declined("insufficient_funds"),
+            _ if card.is_declined => Self::Declined("insufficient_funds"),
             Some(Circumstance::Processing) => Self::Pending(Pending::Processing),
             Some(Circumstance::RequiresAction) => Self::Pending(Pending::Action),
             Some(Circumstance::WrongAmountCharged) => Self::AnotherAmount,

@@ -81,7 +81,7 @@ impl Shop {
     }
 
     pub(super) fn charge(&mut self, key: &str, reference: &str, amount: i64) -> (u16, Value) {
-        let body = json!({"reference": reference, "amount": amount, "currency": "EUR", "payment_method": "pm_visa"});
+        let body = json!({"reference": reference, "amount": amount, "currency": "EUR", "customer": "ada", "payment_method": "pm_visa"});
         self.post(&CHARGE, key, &body)
     }
 

@@ -79,6 +79,8 @@ fn record() -> Record {
             step: Some(2),
             reference: Some("ord_77a0".into()),
             amount: Some(4200),
+            currency: Some(Currency::EUR),
+            customer: None,
             fault: Some(Fault::LostReply),
         })),
     );

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use giftgenius::money::{Currency, Money};
 use giftgenius::step_log::{LogLine, StepStatus, WebhookStatus};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -245,10 +246,18 @@ fn started(call: &CallStarted) -> String {
 
 fn request(sent: &Sent) -> String {
     let reference = sent.reference.as_deref().unwrap_or_default();
-    let amount = sent.amount.map_or_else(String::new, |minor| format!(" {}.{:02}", minor / 100, minor % 100));
+    let amount = sent.amount.map_or_else(String::new, |amount| format!(" {}", in_units(amount, sent.currency)));
     let gap = if reference.is_empty() { "" } else { " " };
     let fault = sent.fault.as_ref().map_or_else(String::new, |fault| format!(" ✗{fault}"));
     format!("{}{gap}{reference}{amount} ─▶{fault}", sent.site)
+}
+
+/// An amount with the decimals of its currency, which itself stands with the effect.
+fn in_units(minor_units: i64, currency: Option<Currency>) -> String {
+    let money =
+        currency.filter(|currency| currency.exponent().is_some()).map(|it| Money::new(minor_units, it).to_string());
+    let number = money.as_deref().and_then(|money| money.rsplit_once(' '));
+    number.map_or_else(|| minor_units.to_string(), |(number, _)| number.to_owned())
 }
 
 fn took_hold(effect: &Effect) -> String {

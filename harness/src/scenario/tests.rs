@@ -122,7 +122,7 @@ fn each_bad_input_is_named_with_what_to_do() {
         ),
         format!("{SESSION}[faults]\n\"payment.charge#1\" = \"lost_replay\"\n\"payment.chrage#1\" = \"lost_reply\"\n"),
         format!("{SESSION}[faults]\n\"payment.look_up#1\" = \"duplicate\"\n\"payment.charge@7#1\" = \"reset\"\n"),
-        format!("{SESSION}[faults]\n\"payment.charge#1\" = \"status(200)\"\n\"payment.charge\" = 5\n"),
+        format!("{SESSION}[faults]\n\"payment.charge#1\" = \"status(199)\"\n\"payment.charge\" = 5\n"),
         format!("{SESSION}[faults]\npayment.charge = \"reset\"\n\"provider.paymnt\" = \"outage(from=1, calls=2)\"\n"),
         format!(
             "{SESSION}[faults]\n\"provider.payment\" = [\"outage(from=1, calls=2)\", \"outage(from=2, calls=2)\"]\n"

@@ -9,7 +9,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 
 use crate::fault::RetryAfter;
 use crate::fault::decide::Mangle;
-use crate::fault::mangle::{error_body, http_date, mangle, padded, retry_after_text};
+use crate::fault::mangle::{error_body, foreign_body, http_date, is_of_the_contract, mangle, padded, retry_after_text};
 use crate::provider::{OperationSpec, ProviderReply};
 use crate::trace::Seen;
 use crate::world::stage::UnknownOperation;
@@ -38,15 +38,25 @@ pub fn passed(operation: &OperationSpec, reply: ProviderReply, how: Option<&Mang
     let status = match how {
         // What stands between is sure of itself, whatever the provider said.
         Some(Mangle::Garbage | Mangle::HtmlPage) => 200,
-        None | Some(Mangle::MissingField(_) | Mangle::WrongType(_) | Mangle::WrongAmount | Mangle::OtherReply) => {
-            reply.status
-        }
+        None
+        | Some(
+            Mangle::MissingField(_)
+            | Mangle::WrongType(_)
+            | Mangle::WrongAmount
+            | Mangle::OtherReply
+            | Mangle::Unasked(_),
+        ) => reply.status,
     };
     let content_type = match how {
         Some(Mangle::HtmlPage) => "text/html",
         None
         | Some(
-            Mangle::Garbage | Mangle::MissingField(_) | Mangle::WrongType(_) | Mangle::WrongAmount | Mangle::OtherReply,
+            Mangle::Garbage
+            | Mangle::MissingField(_)
+            | Mangle::WrongType(_)
+            | Mangle::WrongAmount
+            | Mangle::OtherReply
+            | Mangle::Unasked(_),
         ) => JSON,
     };
     let (body, intact) = match how {
@@ -83,7 +93,15 @@ pub fn huge(reply: &ProviderReply) -> Outgoing {
     }
 }
 
-/// A status that the provider did not mean: a proxy's, or a server that fails on its way out. A whole, readable reply.
+/// A status that something between the system and the provider answers: a whole reply that proves nothing.
+pub fn foreign(status: u16, retry_after: Option<RetryAfter>, utc: Timestamp) -> Outgoing {
+    let outgoing = imposed(status, retry_after, utc);
+    let Seen::Reply { status, retry_after, .. } = outgoing.seen else { unreachable!("a status is a reply") };
+    Outgoing { body: foreign_body(status), seen: Seen::Reply { status, retry_after, intact: false }, ..outgoing }
+}
+
+/// A status that the provider answers instead of doing what it was asked. It is the contract's where that has a body for
+/// it, whatever was asked.
 pub fn imposed(status: u16, retry_after: Option<RetryAfter>, utc: Timestamp) -> Outgoing {
     let span = |after| match after {
         RetryAfter::Seconds(seconds) => Duration::from_secs(seconds.into()),
@@ -97,7 +115,7 @@ pub fn imposed(status: u16, retry_after: Option<RetryAfter>, utc: Timestamp) -> 
         date: matches!(retry_after, Some(RetryAfter::Date(_))).then(|| http_date(utc)),
         content_type: JSON,
         body: error_body(status),
-        seen: Seen::Reply { status, retry_after: retry_after.map(span), intact: true },
+        seen: Seen::Reply { status, retry_after: retry_after.map(span), intact: is_of_the_contract(status) },
     }
 }
 

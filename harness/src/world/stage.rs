@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
+use giftgenius::money::Currency;
 use giftgenius::policy::Policy;
 use giftgenius::ports::{Clock, Method, Provider};
 use serde::Deserialize;
@@ -142,7 +143,7 @@ impl Stage {
             return Err(UnknownOperation { provider: arrival.provider, method, path: arrival.path });
         };
         let step = step_of(&arrival.correlation);
-        let (reference, amount) = subject(operation, &arrival);
+        let Subject { reference, amount, currency, customer } = Subject::of(operation, &arrival);
         let mut inner = self.inner();
         let site = inner.choices.arrive(operation, step);
         let fault = inner.choices.at(site);
@@ -159,6 +160,8 @@ impl Stage {
             step,
             reference,
             amount,
+            currency,
+            customer,
             fault,
         };
         let incarnation = arrival.incarnation.unwrap_or(record.incarnation);
@@ -306,27 +309,47 @@ impl Inner {
     }
 }
 
-/// The merchant or reservation reference and the amount of a request.
-fn subject(operation: &OperationSpec, arrival: &Arrival) -> (Option<SmolStr>, Option<i64>) {
-    #[derive(Deserialize)]
-    struct Subject<'a> {
-        #[serde(borrow)]
-        reference: Option<Cow<'a, str>>,
-        amount: Option<i64>,
+/// What a request is about.
+#[derive(Default)]
+struct Subject {
+    /// The merchant or reservation reference.
+    reference: Option<SmolStr>,
+    /// In minor units.
+    amount: Option<i64>,
+    currency: Option<Currency>,
+    customer: Option<SmolStr>,
+}
+
+impl Subject {
+    fn of(operation: &OperationSpec, arrival: &Arrival) -> Self {
+        #[derive(Deserialize)]
+        struct Body<'a> {
+            #[serde(borrow)]
+            reference: Option<Cow<'a, str>>,
+            amount: Option<i64>,
+            #[serde(borrow)]
+            currency: Option<Cow<'a, str>>,
+            #[serde(borrow)]
+            customer: Option<Cow<'a, str>>,
+        }
+        // A price is asked for nobody yet.
+        if operation.provider == Provider::Catalog {
+            return Self::default();
+        }
+        if arrival.body.is_empty() {
+            let reference = arrival
+                .path
+                .split_once("reference=")
+                .map(|(_, rest)| rest.split_once('&').map_or(rest, |(reference, _)| reference).into());
+            return Self { reference, ..Self::default() };
+        }
+        // Looked at once as a whole, instead of text by text.
+        let body = str::from_utf8(&arrival.body).ok().and_then(|body| serde_json::from_str::<Body<'_>>(body).ok());
+        body.map_or_else(Self::default, |Body { reference, amount, currency, customer }| Self {
+            reference: reference.map(SmolStr::from),
+            amount,
+            currency: currency.and_then(|currency| currency.parse().ok()),
+            customer: customer.map(SmolStr::from),
+        })
     }
-    // A price is asked for nobody yet.
-    if operation.provider == Provider::Catalog {
-        return (None, None);
-    }
-    if arrival.body.is_empty() {
-        let reference = arrival
-            .path
-            .split_once("reference=")
-            .map(|(_, rest)| rest.split_once('&').map_or(rest, |(reference, _)| reference).into());
-        return (reference, None);
-    }
-    // Looked at once as a whole, instead of text by text.
-    let Ok(body) = str::from_utf8(&arrival.body) else { return (None, None) };
-    serde_json::from_str::<Subject<'_>>(body)
-        .map_or((None, None), |subject| (subject.reference.map(SmolStr::from), subject.amount))
 }

@@ -30,6 +30,7 @@ pub(crate) fn order(saga: Saga) -> Order {
         created_at: at,
         pay_by: at,
         saga,
+        paid_at: None,
         background_rounds: 0,
         lease_until: at,
         alerted: false,

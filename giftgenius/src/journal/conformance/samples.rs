@@ -50,6 +50,7 @@ pub(in crate::journal) fn order(id: &str, saga: Saga) -> Record {
         created_at: second(0),
         pay_by: second(1800),
         saga,
+        paid_at: None,
         background_rounds: 0,
         lease_until: second(30),
         alerted: false,

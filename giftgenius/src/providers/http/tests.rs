@@ -238,6 +238,9 @@ async fn retry_after_is_handed_on_as_sent() {
         let response = transport(address).send(charge()).await.unwrap();
         assert_eq!((response.status, response.retry_after.as_deref()), (503, Some(value)));
     }
+    let (address, _) = serve(Act::Reply(reply("503 Wait\r\nretry-after: 2\r\nretry-after: 5", ""))).await;
+    let response = transport(address).send(charge()).await.unwrap();
+    assert_eq!(response.retry_after.as_deref(), Some("2, 5"));
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ const ERRORS: &[(&str, &str, &str)] = &[
     ("payment.charge#1: status", "`status` needs more: write it like `status(503)`", "status"),
     ("payment.charge#1: status()", "a value is missing in `status()`", ""),
     ("payment.charge#1: status(ok)", "a status is a number, not `ok`", "ok"),
-    ("payment.charge#1: status(200)", "from 400 to 599, not 200", "status(200)"),
+    ("payment.charge#1: status(199)", "from 200 to 599, not 199", "status(199)"),
     ("payment.charge#1: status(503", "the parenthesis is not closed", "status(503"),
     ("payment.charge#1: status(503) cut", "`;` begins another fault", " cut"),
     ("payment.charge#1: status(503, 504)", "`status` takes no `504`", "504"),

@@ -39,8 +39,8 @@ fn a_key_with_other_parameters_is_refused_where_the_profile_deduplicates() {
 #[test]
 fn the_order_of_a_bodys_fields_is_no_other_parameter() {
     let mut shop = Shop::new(Stripe);
-    let one = br#"{"reference":"ord_1","amount":1,"currency":"EUR","payment_method":"pm_visa"}"#;
-    let other = br#"{"amount": 1, "payment_method":"pm_visa","currency":"EUR","reference":"ord_1"}"#;
+    let one = br#"{"reference":"ord_1","amount":1,"currency":"EUR","customer":"ada","payment_method":"pm_visa"}"#;
+    let other = br#"{"amount": 1, "customer":"ada","payment_method":"pm_visa","currency":"EUR","reference":"ord_1"}"#;
     let first = shop.raw(&CHARGE, "", "k", one);
     assert_eq!(first, shop.raw(&CHARGE, "", "k", other));
     assert_eq!(shop.effects(), [Charge]);
@@ -82,10 +82,10 @@ fn malformed_bodies_are_refused_without_an_effect() {
         &b""[..],
         b"[]",
         b"{\"reference\":",
-        br#"{"reference":"o","amount":"1","currency":"EUR","payment_method":"pm_visa"}"#,
-        br#"{"reference":"o","amount":1,"currency":"euro","payment_method":"pm_visa"}"#,
-        br#"{"reference":"","amount":1,"currency":"EUR","payment_method":"pm_visa"}"#,
-        br#"{"reference":"o","amount":-1,"currency":"EUR","payment_method":"pm_visa"}"#,
+        br#"{"reference":"o","amount":"1","currency":"EUR","customer":"ada","payment_method":"pm_visa"}"#,
+        br#"{"reference":"o","amount":1,"currency":"euro","customer":"ada","payment_method":"pm_visa"}"#,
+        br#"{"reference":"","amount":1,"currency":"EUR","customer":"ada","payment_method":"pm_visa"}"#,
+        br#"{"reference":"o","amount":-1,"currency":"EUR","customer":"ada","payment_method":"pm_visa"}"#,
         b"\xff\xfe",
     ] {
         assert_eq!(shop.raw(&CHARGE, "", "k", body).status, 400);
@@ -96,13 +96,19 @@ fn malformed_bodies_are_refused_without_an_effect() {
 #[test]
 fn payment_methods_decide_who_can_pay() {
     let mut shop = Shop::new(Stripe);
-    let mut charge = |method: &str| {
-        let body = json!({"reference": "ord_1", "amount": 1, "currency": "EUR", "payment_method": method});
-        shop.post(&CHARGE, method, &body)
+    let mut charge = |customer: &str, method: &str| {
+        let body = json!({
+            "reference": "ord_1", "customer": customer, "amount": 1, "currency": "EUR", "payment_method": method,
+        });
+        shop.post(&CHARGE, &format!("{customer} {method}"), &body)
     };
-    assert_eq!(charge("pm_mastercard").0, 200);
-    assert_eq!(code(&charge("pm_nobodys")), (404, "unknown_payment_method"));
-    let declined = charge("pm_declined");
+    assert_eq!(charge("ada", "pm_mastercard").0, 200);
+    assert_eq!(charge("ben", "pm_ben_mastercard").0, 200);
+    let unknown = charge("ada", "pm_nobodys");
+    assert_eq!(code(&unknown), (404, "unknown_payment_method"));
+    assert_eq!(charge("ben", "pm_mastercard"), unknown, "a method of another customer's is as good as none");
+    assert_eq!(charge("ada", "pm_ben_mastercard"), unknown);
+    let declined = charge("ada", "pm_declined");
     assert_eq!(code(&declined), (402, "card_declined"));
     assert_eq!(declined.1["error"]["decline_code"], "insufficient_funds");
 }
@@ -114,6 +120,8 @@ fn payment_methods_and_errors_carry_canaries() {
     assert_eq!(status, 200);
     assert_eq!(methods["payment_methods"][0]["id"], "pm_visa");
     assert_eq!(methods["payment_methods"][0]["last4"], "4242");
+    let (_, bens) = shop.get(&PAYMENT_METHODS, "?customer=ben");
+    assert_eq!(bens["payment_methods"][0]["id"], "pm_ben_visa");
     // The secret of the events is in no body: it is what only a signature knows.
     for canary in CANARIES.iter().filter(|canary| **canary != WEBHOOK_SECRET) {
         assert!(methods.to_string().contains(canary), "{canary}");

@@ -12,6 +12,8 @@ use crate::canary::{CARD_NUMBER, Internal};
 pub(super) struct ChargeRequest<'a> {
     #[serde(borrow)]
     pub(super) reference: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) customer: Cow<'a, str>,
     pub(super) amount: i64,
     pub(super) currency: Currency,
     #[serde(borrow)]
@@ -37,27 +39,29 @@ pub(super) struct CloseRequest<'a> {
 /// A payment method. `card_number` is what a careful client leaves out.
 #[derive(Debug, Serialize)]
 pub(super) struct Method {
-    pub(super) id: &'static str,
+    id: SmolStr,
     brand: &'static str,
     last4: &'static str,
     card_number: &'static str,
 }
 
-/// Every customer has these.
-pub(super) const METHODS: &[Method] = &[
-    Method { id: "pm_visa", brand: "visa", last4: "4242", card_number: CARD_NUMBER },
-    Method { id: "pm_mastercard", brand: "mastercard", last4: "4444", card_number: CARD_NUMBER },
-    Method { id: super::ALWAYS_DECLINED, brand: "visa", last4: "9995", card_number: CARD_NUMBER },
-];
-
 #[derive(Debug, Serialize)]
 pub(super) struct MethodsReply {
-    payment_methods: &'static [Method],
+    payment_methods: Vec<Method>,
     internal: Internal,
 }
 
 impl MethodsReply {
-    pub(super) const ALL: Self = Self { payment_methods: METHODS, internal: Internal::PLANTED };
+    /// What a customer can pay with.
+    pub(super) fn of(customer: &str) -> Self {
+        let method = |card: &super::methods::Card| Method {
+            id: card.of(customer),
+            brand: card.brand,
+            last4: card.last4,
+            card_number: CARD_NUMBER,
+        };
+        Self { payment_methods: super::methods::CARDS.iter().map(method).collect(), internal: Internal::PLANTED }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]

@@ -18,7 +18,7 @@ use crate::fault::decide::{Delivery, Reply, When};
 use crate::fault::mangle::HUGE_BODY_BYTES;
 use crate::provider::{ProviderReply, ProviderRequest};
 use crate::trace::{ExchangeId, Seen};
-use crate::world::outgoing::{Outgoing, imposed, passed, unknown_operation};
+use crate::world::outgoing::{Outgoing, foreign, imposed, passed, unknown_operation};
 use crate::world::print::Print;
 use crate::world::stage::Arrival;
 use crate::world::{late_by, post};
@@ -165,6 +165,11 @@ impl Transport for SimTransport {
                 }
                 (Reply::Status(status, retry_after), _) => {
                     let (response, seen) = response(imposed(*status, *retry_after, stage.utc()));
+                    saw(seen);
+                    Ok(response)
+                }
+                (Reply::Foreign(status, retry_after), _) => {
+                    let (response, seen) = response(foreign(*status, *retry_after, stage.utc()));
                     saw(seen);
                     Ok(response)
                 }

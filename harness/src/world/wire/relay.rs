@@ -217,6 +217,11 @@ async fn realise(desk: &Arc<Desk>, decided: &Decided) -> Answer {
             saw(outgoing.seen.clone());
             Ok(respond(&outgoing))
         }
+        Reply::Foreign(status, retry_after) => {
+            let outgoing = outgoing::foreign(*status, *retry_after, desk.stage().utc());
+            saw(outgoing.seen.clone());
+            Ok(respond(&outgoing))
+        }
         Reply::Silence => {
             saw(Seen::Silence);
             match pending::<Infallible>().await {}

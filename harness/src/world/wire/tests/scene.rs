@@ -26,7 +26,8 @@ use crate::world::stage::Stage;
 pub(super) const LATE_BY: Duration = Duration::from_millis(80);
 /// Long enough that what was to come would have come.
 pub(super) const A_WHILE: Duration = Duration::from_millis(100);
-pub(super) const CHARGE: &str = r#"{"reference":"ord_1","amount":4200,"currency":"EUR","payment_method":"pm_visa"}"#;
+pub(super) const CHARGE: &str =
+    r#"{"reference":"ord_1","amount":4200,"currency":"EUR","customer":"ada","payment_method":"pm_visa"}"#;
 
 /// A payment provider that ignores keys, behind its relay.
 pub(super) struct Scene {
