@@ -110,6 +110,11 @@ refused! {
     random_plans_in_shards: [], ["explore", "checkout/happy_path", "--random", "--shard", "1/2"];
     a_merge_of_what_is_not_there: [], ["merge", "nowhere.json"];
     a_merge_of_something_else: ["report.json" => "{}"], ["merge", "report.json"];
+    providers_under_a_plan_that_is_not_theirs: [],
+        ["providers", "--plan", "payment.charge@2#1: reset; journal.write#1: busy; webhook.event#1: never"];
+    providers_under_every_profile: [], ["providers", "--profile", "all"];
+    providers_without_three_ports: [], ["providers", "--port", "65534"];
+    providers_of_a_shop_that_is_not_there: [], ["providers", "--fixtures", "nowhere"];
     a_replay_under_every_profile: [], ["replay", "checkout/happy_path", "--profile", "all"];
 }
 

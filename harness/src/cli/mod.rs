@@ -15,6 +15,7 @@ mod malform;
 mod merge;
 mod progress;
 mod prove;
+mod providers;
 mod replay;
 mod run;
 mod schema;
@@ -73,6 +74,8 @@ enum Command {
     Errors(errors::Arguments),
     /// Lists the malformed calls of a tool, each with the answer that it is owed.
     Malform(malform::Arguments),
+    /// Starts the mock payment provider, catalog and inventory on loopback, for a server that you start.
+    Providers(providers::Arguments),
     /// Lists scenarios; or faults, oracles, operations, planted bugs.
     List(list::Arguments),
     /// Explains an oracle, a fault, an operation, an error code, a requirement or a planted bug.
@@ -273,6 +276,7 @@ fn carry_out(words: impl IntoIterator<Item = OsString>, runner: Runner<'_>, cons
         Command::Prove(arguments) => prove::run(&arguments, console),
         Command::Errors(arguments) => errors::run(&arguments, console),
         Command::Malform(arguments) => malform::run(&arguments, console),
+        Command::Providers(arguments) => providers::run(&arguments, console),
         Command::List(arguments) => list::run(&arguments, console),
         Command::Explain(arguments) => explain::run(&arguments, console),
         Command::Schema(arguments) => Ok(schema::run(&arguments, console)),

@@ -217,7 +217,7 @@ pub fn replay(scenario: &Scenario, world: WorldKind, plan: &Plan, seed: u64) -> 
 }
 
 /// A word as a shell takes it.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |letter: char| letter.is_alphanumeric() || "_-./:@%+=,".contains(letter);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -10,6 +10,7 @@ pub mod exploration;
 pub mod files;
 pub mod json;
 pub mod junit;
+pub mod live;
 pub mod markdown;
 pub mod normalise;
 pub mod snapshot;

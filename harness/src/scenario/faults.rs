@@ -8,8 +8,10 @@ use toml::de::DeValue;
 use super::fields::{Field, quoting};
 use super::mistake::{Mistakes, ScenarioError};
 use super::model::{Scenario, Step};
+use crate::fault::Fault;
 use crate::fault::parse::{ParseError, Target, parse_address, parse_planned};
-use crate::fault::plan::{Plan, Planned};
+use crate::fault::plan::{Address, Plan, Planned};
+use crate::fault::site::Place;
 
 /// What a plan has to fit.
 pub(super) struct Frame {
@@ -97,6 +99,36 @@ fn mistake(error: &ParseError, text: &str, span: &Range<usize>, mistakes: &mut M
 
 /// A plan that is given for a scenario on the command line.
 pub fn plan_for(scenario: &Scenario, text: &str) -> Result<Plan, ScenarioError> {
+    let calls: Vec<_> = scenario.script.iter().map(|step| matches!(step, Step::Call(_))).collect();
+    given(text, |planned| match planned {
+        Planned::At(address, _) => out_of_reach(&Target::At(*address), &calls),
+        Planned::Over(..) => None,
+    })
+}
+
+/// A plan that is given for the providers alone, which have no script, no host and no hand in the system's process.
+/// `events` says whether the payment provider posts any.
+pub fn plan_for_providers(text: &str, events: bool) -> Result<Plan, ScenarioError> {
+    given(text, |planned| {
+        let Planned::At(address, fault) = planned else {
+            return None;
+        };
+        let Address { place, step, number } = *address;
+        let what = match place {
+            Place::JournalRead | Place::JournalWrite | Place::HostCall => format!("`{address}`"),
+            Place::Webhook if !events => return Some(format!("`{address}` never comes; give --webhooks ADDRESS")),
+            Place::Request(_) if matches!(fault, Fault::Crash(_) | Fault::HangUp) => format!("`{fault}`"),
+            Place::Request(_) | Place::Webhook if step.is_some() => {
+                return Some(format!("`{address}` names a step of a script; write `{}#{number}`", place.label()));
+            }
+            Place::Request(_) | Place::Webhook => return None,
+        };
+        Some(format!("{what} is not the providers' to bring about; `misrule replay` has the rest"))
+    })
+}
+
+/// A plan of the command line; `wrong` says what is wrong with one of its faults.
+fn given(text: &str, wrong: impl Fn(&Planned) -> Option<String>) -> Result<Plan, ScenarioError> {
     let mut mistakes = Mistakes::default();
     let plan = match text.parse::<Plan>() {
         Ok(plan) => plan,
@@ -105,13 +137,12 @@ pub fn plan_for(scenario: &Scenario, text: &str) -> Result<Plan, ScenarioError> 
             Plan::default()
         }
     };
-    let calls: Vec<_> = scenario.script.iter().map(|step| matches!(step, Step::Call(_))).collect();
     for planned in &plan.faults {
-        if let Planned::At(address, _) = planned
-            && let Some(why) = out_of_reach(&Target::At(*address), &calls)
-        {
-            mistakes.add(&(0..text.len()), why);
-        }
+        let Some(why) = wrong(planned) else { continue };
+        // Where it is written as plans are printed; else the whole.
+        let written = planned.to_string();
+        let place = text.find(&written).map_or(0..text.len(), |at| at..at + written.len());
+        mistakes.add(&place, why);
     }
     if mistakes.is_empty() {
         return Ok(plan);

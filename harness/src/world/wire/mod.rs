@@ -4,7 +4,7 @@
 //! goes wrong with it, the system connects to the provider's [`relay`] (or, refused, to a port where nobody listens), and
 //! the relay applies it at the [`upstream`] and realises the reply on the socket. The [`client`] is the host's side.
 //! [`lives`] holds the system's processes, [`life`] decides what becomes of one of them and its store, [`vigil`] notices
-//! what nobody works on.
+//! what nobody works on. [`standalone`] is the providers' side alone, for a system that misrule did not start.
 
 pub mod client;
 pub mod desk;
@@ -15,6 +15,7 @@ mod lives;
 pub mod raw;
 pub mod relay;
 mod rpc;
+pub mod standalone;
 pub mod upstream;
 mod vigil;
 

@@ -7,7 +7,7 @@
 use std::convert::Infallible;
 use std::error::Error as _;
 use std::future::{Future, pending, poll_fn};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,9 +44,13 @@ pub struct Relay {
 impl Relay {
     /// Opens one on a free loopback port.
     pub async fn open(provider: Provider, desk: Arc<Desk>) -> Result<Self, RunError> {
-        let failed =
-            |source| RunError::Listen { role: "a provider's relay", address: String::from("127.0.0.1:0"), source };
-        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+        Self::open_at(provider, desk, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
+    }
+
+    /// Opens one at an address.
+    pub async fn open_at(provider: Provider, desk: Arc<Desk>, at: SocketAddr) -> Result<Self, RunError> {
+        let failed = |source| RunError::Listen { role: "a provider's relay", address: at.to_string(), source };
+        let listener = TcpListener::bind(at).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let mut task = JoinSet::new();
         task.spawn(accept(listener, provider, desk));

@@ -1,0 +1,239 @@
+//! `misrule providers` and `giftgenius serve`, both as real processes: what README promises to a person who tries them.
+#![cfg(unix)]
+
+mod support;
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::{command, folder};
+use tempfile::TempDir;
+
+/// A test that waits longer than this has failed; nothing waits for it to pass.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// GiftGenius's own binary: beside misrule's, where a test of the workspace has put it, and built if it is not there.
+fn giftgenius() -> PathBuf {
+    let misrule = PathBuf::from(env!("CARGO_BIN_EXE_misrule"));
+    let binary = misrule.with_file_name("giftgenius");
+    if !binary.exists() {
+        let profile = misrule.parent().expect("a folder");
+        let target = profile.parent().expect("a folder");
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--offline", "-p", "giftgenius", "-p", "misrule", "--target-dir"]).arg(target);
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo starts").success(), "giftgenius could not be built");
+    }
+    binary
+}
+
+/// What is written there, line by line; it is read whether or not anyone asks, so that the writer never blocks.
+fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+/// A process; killed when dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Running {
+    fn signal(&self, name: &str) {
+        let pid = self.0.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().expect("kill starts").success());
+    }
+}
+
+/// The mock providers, with the settings that they printed.
+struct Shop {
+    process: Running,
+    lines: Receiver<String>,
+    settings: Vec<(String, String)>,
+    /// The words of the printed command after the program's name.
+    serve: Vec<String>,
+}
+
+impl Shop {
+    fn start(folder: &TempDir, words: &[&str]) -> Self {
+        let words = [&["providers", "--port", "0"], words].concat();
+        let mut process = Running(command(folder.path(), &words).stdout(Stdio::piped()).spawn().expect("it starts"));
+        let stdout: ChildStdout = process.0.stdout.take().expect("stdout is piped");
+        let lines = lines(stdout);
+        let (mut settings, mut serve) = (Vec::new(), Vec::new());
+        loop {
+            let line = lines.recv_timeout(PATIENCE).expect("it prints its settings");
+            if let Some((name, value)) = line.trim().strip_prefix("export ").and_then(|set| set.split_once('=')) {
+                settings.push((name.to_owned(), value.to_owned()));
+            } else if let Some((_, words)) = line.split_once(" serve ") {
+                serve = words.split(' ').map(str::to_owned).collect();
+            } else if line.contains("Ctrl-C") {
+                return Self { process, lines, settings, serve };
+            }
+        }
+    }
+
+    /// Ctrl-C; gives the exit code and all that was said since the settings.
+    fn end(mut self) -> (Option<i32>, String) {
+        self.process.signal("-INT");
+        let status = self.process.0.wait().expect("it ends");
+        (status.code(), self.lines.iter().collect::<Vec<_>>().join("\n"))
+    }
+}
+
+/// GiftGenius as the printed settings say, but for its port.
+struct Server {
+    _process: Running,
+    address: String,
+    token: String,
+    _log: Receiver<String>,
+}
+
+impl Server {
+    fn start(folder: &TempDir, shop: &Shop) -> Self {
+        assert_eq!(shop.serve, ["--http", "127.0.0.1:8080"]);
+        let mut command = Command::new(giftgenius());
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GIFTGENIUS_")) {
+            command.env_remove(name);
+        }
+        command.args(["serve", "--http", "127.0.0.1:0"]).envs(shop.settings.iter().cloned()).current_dir(folder.path());
+        let mut process = Running(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts"));
+        let log = lines(process.0.stderr.take().expect("stderr is piped"));
+        let address = loop {
+            let line = log.recv_timeout(PATIENCE).expect("it begins to listen");
+            let line: Value = serde_json::from_str(&line).expect("a line of the log is JSON");
+            if line["event"] == "listening" {
+                break line["address"].as_str().expect("an address").to_owned();
+            }
+        };
+        let users = shop.settings.iter().find(|(name, _)| name == "GIFTGENIUS_USERS").expect("users are set");
+        let token = users.1.strip_prefix("ann=").expect("ann's token").to_owned();
+        Self { _process: process, address, token, _log: log }
+    }
+
+    /// A tool call as README makes it by curl.
+    fn call(&self, tool: &str, arguments: &str) -> Value {
+        let arguments: Value = serde_json::from_str(arguments).expect("arguments are JSON");
+        let params = json!({ "name": tool, "arguments": arguments });
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }).to_string();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let reply = runtime.block_on(async {
+            let sent = reqwest::Client::builder().no_proxy().build().expect("a client");
+            let sent = sent.post(format!("http://{}/mcp", self.address)).bearer_auth(&self.token);
+            let sent = sent.header("content-type", "application/json");
+            let sent = sent.header("accept", "application/json, text/event-stream").body(body);
+            sent.send().await.expect("it answers").text().await.expect("a body")
+        });
+        let reply: Value = serde_json::from_str(&reply).expect("the reply is JSON");
+        reply["result"]["structuredContent"].clone()
+    }
+}
+
+/// The calls of README's example: tool and arguments, in its order.
+fn calls_of_readme() -> Vec<(String, String)> {
+    let readme = include_str!("../../README.md");
+    let mut calls = Vec::new();
+    for line in readme.lines() {
+        let Some((_, rest)) = line.split_once("call ") else { continue };
+        let Some((tool, rest)) = rest.split_once(" '") else { continue };
+        let Some((arguments, _)) = rest.rsplit_once('\'') else { continue };
+        calls.push((tool.to_owned(), arguments.to_owned()));
+    }
+    calls
+}
+
+#[test]
+fn a_person_buys_a_gift_from_the_printed_settings_alone() {
+    let folder = folder(&[]);
+    let shop = Shop::start(&folder, &["--plan", "payment.charge#1: lost_reply; payment.charge#9: reset"]);
+    let server = Server::start(&folder, &shop);
+    let calls = calls_of_readme();
+    let tools: Vec<_> = calls.iter().map(|(tool, _)| tool.as_str()).collect();
+    assert_eq!(tools, ["search_products", "create_checkout_session", "create_order"], "README's example");
+    let found = server.call(&calls[0].0, &calls[0].1);
+    assert!(found["products"].as_array().is_some_and(|products| !products.is_empty()), "{found}");
+    let session = server.call(&calls[1].0, &calls[1].1);
+    let session = session["checkout_session_id"].as_str().expect("a session").to_owned();
+    let arguments = calls[2].1.replace("'\"$session\"'", &session).replace("'$session'", &session);
+    let bought = server.call(&calls[2].0, &arguments);
+    assert_eq!(bought["status"], "success", "{bought}");
+    let order = bought["order_id"].as_str().expect("an order").to_owned();
+    drop(server);
+    let (code, said) = shop.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("catalog.quote#1"), "{said}");
+    assert!(said.contains("✗lost_reply") && said.contains("✔ charged ch_1 42.00 EUR"), "{said}");
+    let books = said.split("in the books: ").nth(1).expect("the books").replace('\n', " ");
+    assert!(books.starts_with(&format!("charge ch_1 of 42.00 EUR for {order}")), "{books}");
+    assert!(books.contains("commit rsv_1 of 1 tea-set"), "{books}");
+    assert!(books.contains("never struck: payment.charge#9: reset"), "{books}");
+}
+
+#[test]
+fn events_are_posted_where_they_are_asked_for() {
+    let folder = folder(&[]);
+    // The port of a listener that takes one request and answers well.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let shop = Shop::start(&folder, &["--webhooks", &address, "--plan", "webhook.event#1: twice"]);
+    assert_eq!(shop.serve, ["--http", &address]);
+    assert!(shop.settings.iter().any(|(name, _)| name == "GIFTGENIUS_PAYMENT_WEBHOOK_SECRET"));
+    let payment = &shop.settings.iter().find(|(name, _)| name == "GIFTGENIUS_PAYMENT_URL").expect("a URL").1;
+    let body = json!({ "reference": "ord_x", "amount": 4200, "currency": "EUR", "customer": "ann",
+        "payment_method": "pm_ann_visa" });
+    let url = format!("{payment}/v1/charges");
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+            let sent = client.post(url).header("idempotency-key", "k-1").body(body.to_string()).send().await;
+            assert_eq!(sent.expect("an answer").status(), 201);
+        });
+    });
+    for _ in 0..2 {
+        let (mut stream, _) = listener.accept().expect("an event comes");
+        let mut request = [0; 4096];
+        let read = stream.read(&mut request).expect("a request");
+        let request = String::from_utf8_lossy(&request[..read]).into_owned();
+        assert!(request.starts_with("POST /webhooks/payment"), "{request}");
+        assert!(request.contains("payment-signature: t="), "{request}");
+        std::io::Write::write_all(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            .expect("the answer goes out");
+    }
+    let (code, said) = shop.end();
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn a_port_that_is_taken_ends_with_exit_code_4() {
+    let folder = folder(&[]);
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = holder.local_addr().expect("an address").port().to_string();
+    let Output { status, stdout, stderr } = support::misrule(folder.path(), &["providers", "--port", &port]);
+    let said = support::text(&stderr);
+    // The two ports after it may be beyond the last one.
+    if port.parse::<u16>().expect("a port") < u16::MAX - 1 {
+        assert_eq!(status.code(), Some(4), "{said}");
+        assert!(said.contains(&format!("cannot listen on 127.0.0.1:{port}: the port is taken")), "{said}");
+        assert_eq!(support::text(&stdout), "", "no settings are printed that nothing serves");
+    }
+}
