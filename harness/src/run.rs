@@ -1,13 +1,18 @@
 //! One scenario, one plan, one seed → one outcome. The one place where worlds, host and oracles come together.
 
+use std::cell::Cell;
+use std::future::poll_fn;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use giftgenius::adapters::SystemClock;
 use smol_str::SmolStr;
+use tokio::task::coop;
 
 use crate::canary::CANARIES;
 use crate::choice::{Asked, Choices};
@@ -96,8 +101,13 @@ pub fn simulate_together(
         }
         Ok((play_out(scenario, &world).await?, world.stage().print()))
     };
-    let played: Vec<Result<_, RunError>> =
-        runtime.block_on(plans.iter().map(one).collect::<FuturesOrdered<_>>().collect());
+    let round = Cell::new(0);
+    let mut runs = plans.iter().map(|plan| SideBySide::new(one(plan), &round)).collect::<FuturesOrdered<_>>().collect();
+    let rounds = poll_fn(|context| {
+        round.set(round.get() + 1);
+        Pin::new(&mut runs).poll(context)
+    });
+    let played: Vec<Result<_, RunError>> = runtime.block_on(rounds);
     drop(runtime);
     // One after the other, with nothing else in between: the oracles of one run find the code of the last one's at hand.
     let judge = |(plan, played): (&Plan, Result<(Played, Option<Print>), RunError>)| {
@@ -105,6 +115,36 @@ pub fn simulate_together(
         Ok((judged(scenario, WorldKind::Sim, plan, seed, played, began), print))
     };
     plans.iter().zip(played).map(judge).collect()
+}
+
+/// A run among others, which goes on exactly when it would if it were alone.
+struct SideBySide<'a, F> {
+    run: coop::Unconstrained<Pin<Box<F>>>,
+    /// How often the tasks of all runs have come to a halt.
+    round: &'a Cell<u64>,
+    /// The round in which this one went on last.
+    last: u64,
+}
+
+impl<'a, F: Future> SideBySide<'a, F> {
+    /// Tokio's budget is that of all runs together: a run that finds it spent would go on later than it does alone.
+    fn new(run: F, round: &'a Cell<u64>) -> Self {
+        Self { run: coop::unconstrained(Box::pin(run)), round, last: 0 }
+    }
+}
+
+impl<F: Future> Future for SideBySide<'_, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        // One that woke itself waits until its tasks have come to a halt, as it does alone.
+        if self.last == self.round.get() {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.last = self.round.get();
+        Pin::new(&mut self.run).poll(context)
+    }
 }
 
 /// So many plans are best given to [`simulate_together`]: with more, what the runs remember outgrows a core's cache.

@@ -7,9 +7,24 @@ use serde_json::{Value, json};
 use super::*;
 
 /// How a sentence begins that says what to do.
-const ORDERS: [&str; 16] = [
-    "add", "ask", "buy", "change", "check", "choose", "do not", "go", "leave", "pay", "pick", "say", "start", "use",
-    "wait", "you can",
+const ORDERS: [&str; 17] = [
+    "add",
+    "ask",
+    "buy",
+    "change",
+    "check",
+    "choose",
+    "do not",
+    "go",
+    "leave",
+    "pay",
+    "pick",
+    "say",
+    "start",
+    "try other",
+    "use",
+    "wait",
+    "you can",
 ];
 
 #[test]

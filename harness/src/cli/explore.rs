@@ -27,6 +27,9 @@ use crate::scenario::policy::PROFILES;
 /// The folder for the scenarios that findings leave behind.
 const FAILURES: &str = "failures";
 
+/// The reports of an exploration.
+const REPORTS: [&str; 3] = ["exploration.json", "exploration.xml", "exploration.md"];
+
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Arguments {
@@ -164,7 +167,7 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
     if spaces.iter().all(Space::is_empty) {
         return Err(Refusal::unusable(&nothing_can_go_wrong(arguments, &scenarios)));
     }
-    let usable = files::prepare(&failures).and_then(|()| files::clear(&failures, "toml"));
+    let usable = files::make_ready(&arguments.out, &failures, &REPORTS);
     usable.map_err(|error| Refusal::unusable(&format!("{error}; name another folder with --out")))?;
 
     let settings = settings(arguments, scenarios.len());
@@ -254,9 +257,8 @@ fn leave_behind(report: &mut Exploration, folder: &Path) -> Result<(), FileError
 }
 
 fn write_all(report: &Exploration, out: &Path) -> Result<(), FileError> {
-    files::write(&out.join("exploration.json"), exploration::json(report).as_bytes())?;
-    files::write(&out.join("exploration.xml"), junit::write(report).as_bytes())?;
-    files::write(&out.join("exploration.md"), markdown::write(report).as_bytes())
+    let texts = [exploration::json(report), junit::write(report), markdown::write(report)];
+    REPORTS.iter().zip(texts).try_for_each(|(name, text)| files::write(&out.join(name), text.as_bytes()))
 }
 
 /// What is to be tried, as the command line says it.

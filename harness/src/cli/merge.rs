@@ -35,7 +35,8 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     }
     let mut whole = merge(shards).map_err(|error| refused(&error.to_string()))?;
     let failures = arguments.out.join("failures");
-    let usable = files::prepare(&failures).and_then(|()| files::clear(&failures, "toml"));
+    // The reports that are merged may lie there: none is removed before the merged one replaces it.
+    let usable = files::make_ready(&arguments.out, &failures, &[]);
     usable.map_err(|error| refused(&format!("{error}; name another folder with --out")))?;
     explore::conclude(&mut whole, &arguments.out, &arguments.common, console)
 }

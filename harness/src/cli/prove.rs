@@ -18,6 +18,9 @@ use crate::suggest;
 /// The folder for the scenarios that show what was caught.
 const SHOWN: &str = "prove";
 
+/// The reports of a proof.
+const REPORTS: [&str; 2] = ["prove.json", "prove.md"];
+
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
     /// Defects by name; all unless named.
@@ -54,7 +57,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     let unusable = |error: CannotProve| Refusal::unusable(&error.to_string());
     check(&defects, &scenarios).map_err(unusable)?;
     let folder = arguments.out.join(SHOWN);
-    let usable = files::prepare(&folder).and_then(|()| files::clear(&folder, "toml"));
+    let usable = files::make_ready(&arguments.out, &folder, &REPORTS);
     usable.map_err(|error| Refusal::unusable(&format!("{error}; name another folder with --out")))?;
     let progress = Progress::start(defects.len() + 1, console.progress);
     let done = |what: &str, well: bool| progress.done(what, !well);
@@ -112,6 +115,6 @@ fn leave_behind(proved: &mut Proved, folder: &Path) -> Result<(), FileError> {
 }
 
 fn write_all(proof: &Proof, arguments: &Arguments) -> Result<(), FileError> {
-    files::write(&arguments.out.join("prove.json"), proof.to_json().as_bytes())?;
-    files::write(&arguments.out.join("prove.md"), markdown::write(proof).as_bytes())
+    let texts = [proof.to_json(), markdown::write(proof)];
+    REPORTS.iter().zip(texts).try_for_each(|(name, text)| files::write(&arguments.out.join(name), text.as_bytes()))
 }

@@ -54,9 +54,7 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
         )));
     }
     let failures = arguments.out.join(FAILURES);
-    let usable = files::prepare(&failures)
-        .and_then(|()| files::clear(&failures, "toml"))
-        .and_then(|()| files::remove(&arguments.out, &REPORTS));
+    let usable = files::make_ready(&arguments.out, &failures, &REPORTS);
     usable.map_err(|error| Refusal::unusable(&format!("{error}; name another folder with --out")))?;
 
     let began = Instant::now();

@@ -60,7 +60,11 @@ fn runs_made_side_by_side_come_to_what_they_come_to_alone() {
         for plans in mixed.chunks(200) {
             for (together, plan) in made(&scenario, plans).iter().zip(plans) {
                 let alone = made(&scenario, std::slice::from_ref(plan));
-                assert!(shown(together) == shown(&alone[0]), "{name} under {plan}");
+                let (one, other) = (shown(together), shown(&alone[0]));
+                let at = one.bytes().zip(other.bytes()).position(|(one, other)| one != other);
+                let near =
+                    |text: &str| at.map(|at| text.chars().skip(at.saturating_sub(400)).take(800).collect::<String>());
+                assert!(one == other, "{name} under {plan}\ntogether: {:?}\nalone: {:?}", near(&one), near(&other));
             }
         }
     }

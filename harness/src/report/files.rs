@@ -38,7 +38,7 @@ pub enum FileError {
 }
 
 /// Makes a folder and tries it out, so that it is known before a run whether its report can be kept.
-pub fn prepare(folder: &Path) -> Result<(), FileError> {
+fn prepare(folder: &Path) -> Result<(), FileError> {
     let failed = |cause| FileError::Folder { path: folder.to_owned(), cause };
     fs::create_dir_all(folder).map_err(failed)?;
     NamedTempFile::new_in(folder).map(drop).map_err(failed)
@@ -72,8 +72,17 @@ fn readable(_file: &fs::File) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes a folder of reports ready before a run: that it can be written to, and that no report of an earlier run lies
+/// there, which would be taken for this run's if it is interrupted. `kept` is the folder within it for the scenarios that
+/// the run leaves behind, `names` are the reports it will write.
+pub fn make_ready(folder: &Path, kept: &Path, names: &[&str]) -> Result<(), FileError> {
+    prepare(kept)?;
+    clear(kept, "toml")?;
+    remove(folder, names)
+}
+
 /// Removes reports of an earlier run, so that they are not taken for those of a run that is interrupted.
-pub fn remove(folder: &Path, names: &[&str]) -> Result<(), FileError> {
+fn remove(folder: &Path, names: &[&str]) -> Result<(), FileError> {
     for path in names.iter().map(|name| folder.join(name)) {
         match fs::remove_file(&path) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(FileError::Folder { path, cause }),
@@ -89,7 +98,7 @@ const LEFT_BEHIND: &str = "# Left behind by ";
 /// Removes from a folder what earlier runs left behind there, so that it is not taken for this one's. What a person
 /// keeps there stays: only a file with the first words and the kind of name that misrule gives is misrule's own, so a
 /// renamed copy is not.
-pub fn clear(folder: &Path, ending: &str) -> Result<(), FileError> {
+fn clear(folder: &Path, ending: &str) -> Result<(), FileError> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Ok(());
     };
