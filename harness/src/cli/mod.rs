@@ -74,7 +74,7 @@ enum Command {
     Errors(errors::Arguments),
     /// Lists the malformed calls of a tool, each with the answer that it is owed.
     Malform(malform::Arguments),
-    /// Starts the mock payment provider, catalog and inventory on loopback, for a server that you start.
+    /// Starts the mock providers on loopback, for a server that you start yourself.
     Providers(providers::Arguments),
     /// Lists scenarios; or faults, oracles, operations, planted bugs.
     List(list::Arguments),
