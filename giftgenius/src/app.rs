@@ -9,6 +9,7 @@ use smol_str::SmolStr;
 use tokio::time::Instant;
 
 use crate::checkout::answer::error_code;
+use crate::checkout::begun::Begun;
 use crate::checkout::entry::SavedReply;
 use crate::checkout::order::Order;
 use crate::checkout::recovery;
@@ -113,6 +114,8 @@ pub struct App {
     caller: Caller,
     /// Calls that keep failing for good.
     pub(crate) loops: Loops,
+    /// Which sales were begun in this process.
+    pub(crate) begun: Begun,
     /// Who waits for an order in this process.
     pub(crate) waiters: Waiters,
     /// Under which the payment provider signs its webhooks; without it none is taken in.
@@ -131,6 +134,7 @@ impl App {
         Arc::new(Self {
             caller: Caller { ports, policy, budgets, alerts: Alerts::default() },
             loops: Loops::default(),
+            begun: Begun::default(),
             waiters: Waiters::default(),
             webhook_secret,
         })

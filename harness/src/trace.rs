@@ -179,6 +179,8 @@ pub struct Sent {
     pub currency: Option<Currency>,
     /// The customer that the body names, where it names one.
     pub customer: Option<SmolStr>,
+    /// What a request without a reference asks, as a hash of its path and body: two that differ are no attempts of one.
+    pub question: u64,
     /// The fault that was chosen for it.
     pub fault: Option<Fault>,
 }

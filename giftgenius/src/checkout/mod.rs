@@ -6,6 +6,7 @@
 //! earlier life left; [`answer`] says how a sale is told. [`entry`], [`session`] and [`order`] are the records.
 
 pub mod answer;
+pub mod begun;
 pub mod buy;
 pub mod cancel;
 pub mod cause;

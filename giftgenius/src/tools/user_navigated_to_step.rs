@@ -168,8 +168,8 @@ async fn settled(
     let store = |error| App::store_error(&error, &call.correlation);
     let Some((version, order)) = app.order(id).await.map_err(store)? else { return Ok(Settled::Yes) };
     match standing(&order) {
-        Standing::Success if seen.leaves_unpaid || (leaves && is_paid_since(app, call, &order)) => {
-            return Err(paid_meanwhile(call, &order));
+        Standing::Success if leaves && (seen.leaves_unpaid || may_have_begun_unpaid(app, call, &order)) => {
+            return Err(paid_meanwhile(app, call, &order));
         }
         Standing::Success | Standing::Failed(_) | Standing::Cancelled => return Ok(Settled::Yes),
         Standing::Pending(..) => seen.leaves_unpaid |= leaves,
@@ -182,9 +182,15 @@ async fn settled(
             let message = "the payment is not settled yet, so the step cannot be left now; nothing was changed";
             Err(call.fail(Code::OrderInProgress, message).about(&order.id, effects))
         }
-        Standing::Success if leaves => Err(paid_meanwhile(call, &order)),
+        Standing::Success if leaves => Err(paid_meanwhile(app, call, &order)),
         Standing::Success | Standing::Failed(_) | Standing::Cancelled => Ok(Settled::ByThis),
     }
+}
+
+/// Whether a move may have begun before its sale was paid: this call did, or a process that began the sale may have died
+/// over it, and its platform repeats it.
+fn may_have_begun_unpaid(app: &App, call: &Call, order: &Order) -> bool {
+    is_paid_since(app, call, order) || !app.begun.has(&order.id)
 }
 
 /// Whether an order was paid after this call began, by the calendar; one that was set back tells nothing.
@@ -196,7 +202,8 @@ fn is_paid_since(app: &App, call: &Call, order: &Order) -> bool {
 
 /// The person moved from a price that was not paid, and it was paid before the move was taken in: what they see is not
 /// what they left. A move from there is another one.
-fn paid_meanwhile(call: &Call, order: &Order) -> Box<ToolError> {
+fn paid_meanwhile(app: &App, call: &Call, order: &Order) -> Box<ToolError> {
+    app.begun.note(&order.id);
     let message = format!(
         "order {} was paid in the meantime, so the step was not left; cancel_order takes it back, and the same move \
          again leaves the paid gift as it is",

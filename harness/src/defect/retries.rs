@@ -76,6 +76,23 @@ pub static NO_BACKOFF_IN_ONE_REPLICA: Defect = Defect {
 };
 
 /// See `about`.
+pub static SEARCH_REPEATED_AT_ONCE: Defect = Defect {
+    id: "search_repeated_at_once",
+    about: "a search that failed is sent again at once, as if it were the next question",
+    caught_by: "backoff",
+    hunted_on: &[on("checkout/nothing_fits")],
+    wiring: || {
+        each_life(|wired| {
+            wired.sending(|next, request| async move {
+                let sent = next.send(request.clone()).await;
+                let failed = sent.as_ref().map_or(true, |response| response.status >= 500);
+                if failed && request.operation == "catalog.search" { next.send(request).await } else { sent }
+            })
+        })
+    },
+};
+
+/// See `about`.
 pub static NO_JITTER: Defect = Defect {
     id: "no_jitter",
     about: "all clients that failed together come back together",

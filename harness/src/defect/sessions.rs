@@ -110,6 +110,29 @@ pub static FOREIGN_METHOD_TOLD_APART: Defect = Defect {
     },
 };
 
+/// See `about`.
+pub static FOREIGN_METHOD_TOLD_APART_IN_A_REPLAY: Defect = Defect {
+    id: "foreign_method_told_apart_in_a_replay",
+    about: "the answer that is told again says whose the refused payment method is, and the first one did not",
+    caught_by: "isolated",
+    hunted_on: &[on("isolation/somebody_elses_card")],
+    wiring: || {
+        each_life(|wired| {
+            wired.answering(|call, reply| {
+                let method = call.arguments.get("payment_method_id").and_then(Value::as_str);
+                let is_foreign = method.and_then(holder).is_some_and(|holder| holder != call.user.as_str());
+                let is_replayed = reply.structured.to_string().contains("\"replayed\":true");
+                if is_foreign
+                    && is_replayed
+                    && let Some(message) = reply.structured.pointer_mut("/error/message")
+                {
+                    *message = Value::from("this payment method belongs to another customer");
+                }
+            })
+        })
+    },
+};
+
 /// A charge whose body names its customer otherwise.
 fn with_customer(mut request: Request, change: impl FnOnce(&mut Map<String, Value>)) -> Request {
     if request.operation == "payment.charge"

@@ -1,6 +1,7 @@
 //! Defects of the workflow: steps that nobody is held to, and prices that outlive them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use giftgenius::app::{App, ToolCall};
@@ -12,6 +13,7 @@ use serde_json::Value;
 
 use super::door::calling;
 use super::{Defect, each_life, on};
+use crate::system::wiring::{Answer, Wired};
 
 /// See `about`.
 pub static GATING_ONLY_IN_THE_DESCRIPTION: Defect = Defect {
@@ -117,23 +119,62 @@ pub static DECLINED_PRICE_OPEN_AGAIN: Defect = Defect {
 };
 
 /// See `about`.
+pub static CARD_NOT_ON_FILE_LEAVES_THE_CHECKOUT: Defect = Defect {
+    id: "card_not_on_file_leaves_the_checkout",
+    about: "a sale whose payment method is not on file is over, and the checkout says nothing of another one",
+    caught_by: "in-step",
+    hunted_on: &[on("steps/another_card_after_one_that_is_not_on_file")],
+    wiring: || {
+        each_life(|wired| {
+            wired.mapping(
+                |_, stored| Some(stored),
+                |mut batch| {
+                    for write in &mut batch.writes {
+                        if let Record::Session(session) = &*write.record
+                            && session.declined
+                        {
+                            let session = Session { declined: false, ..session.clone() };
+                            write.record = Arc::new(Record::Session(session));
+                        }
+                    }
+                    batch
+                },
+            )
+        })
+    },
+};
+
+/// See `about`.
+pub static REPEATED_MOVE_TAKEN_FOR_A_NEW_ONE: Defect = Defect {
+    id: "repeated_move_taken_for_a_new_one",
+    about: "a move that its platform repeats after the process died is made, because the repeat began after the payment",
+    caught_by: "no-blind-charge",
+    hunted_on: &[on("steps/paid_as_the_process_dies_under_a_move")],
+    wiring: || {
+        let lives = AtomicU32::new(0);
+        Arc::new(move |wired: Wired| match lives.fetch_add(1, Ordering::Relaxed) {
+            0 => wired,
+            _ => wired.taking(left_all_the_same),
+        })
+    },
+};
+
+/// Makes a move again that was refused because its price was paid: another move is the person's own.
+async fn left_all_the_same(app: Arc<App>, call: ToolCall) -> Answer {
+    let reply = app.call_tool(call.clone()).await?;
+    match reply.structured.pointer("/error/code").and_then(Value::as_str) {
+        Some("ORDER_PAID") => app.call_tool(call).await,
+        _ => Ok(reply),
+    }
+}
+
+/// See `about`.
 pub static LEFT_ALTHOUGH_PAID_MEANWHILE: Defect = Defect {
     id: "left_although_paid_meanwhile",
     about: "a move that finds its sale paid meanwhile is made all the same, and the person buys again",
     caught_by: "no-blind-charge",
     hunted_on: &[on("steps/paid_while_the_person_goes_back"), on("steps/going_back_before_the_charge")],
-    wiring: || {
-        each_life(|wired| {
-            wired.taking(|app, call| async move {
-                let reply = app.call_tool(call.clone()).await?;
-                match reply.structured.pointer("/error/code").and_then(Value::as_str) {
-                    // Another move is the person's own.
-                    Some("ORDER_PAID") => app.call_tool(call).await,
-                    _ => Ok(reply),
-                }
-            })
-        })
-    },
+    wiring: || each_life(|wired| wired.taking(left_all_the_same)),
 };
 
 /// See `about`.

@@ -29,7 +29,7 @@ pub static BACKOFF: Oracle = Oracle {
     explanation: "A provider that is struggling needs fewer requests, not the same again at once. A breach names the \
                   two attempts, the gap between them and what the policy allows. A gap may be of the foreground's \
                   kind or of the background's; one that is neither came from a retry that the policy does not know. \
-                  Each process is judged by its own attempts. On the wire a repeat may be 250 ms late, 1 ms early, and 250 ms early after a time-out. Look-ups are \
+                  Each process is judged by its own attempts, and a search for something else is no repeat. On the wire a repeat may be 250 ms late, 1 ms early, and 250 ms early after a time-out. Look-ups are \
                   not judged: they are asked between attempts and by several actions in a row.",
     requirements: &["F2"],
     check,
@@ -49,11 +49,11 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         if group.len() < 2 || evidence.exchanges[group[0]].is(&LOOK_UP) {
             continue;
         }
-        let mut processes: Vec<u32> = group.iter().map(|index| evidence.exchanges[*index].incarnation).collect();
-        processes.sort_unstable();
-        processes.dedup();
-        for process in processes {
-            judge_series(evidence, group, process, &mut jitter, &mut findings);
+        let mut series: Vec<(u32, u64)> = group.iter().map(|index| asked(&evidence.exchanges[*index])).collect();
+        series.sort_unstable();
+        series.dedup();
+        for series in series {
+            judge_series(evidence, group, series, &mut jitter, &mut findings);
         }
     }
     jitter.judge(evidence, &mut findings);
@@ -63,10 +63,22 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
     findings.verdict()
 }
 
-/// The attempts of one process: each waits by its own clock, and knows nothing of what another one sends.
-fn judge_series(evidence: &Evidence<'_>, group: &[usize], process: u32, jitter: &mut Jitter, findings: &mut Findings) {
+/// Which process asked, and what.
+const fn asked(exchange: &ExchangeView<'_>) -> (u32, u64) {
+    (exchange.incarnation, exchange.sent.question)
+}
+
+/// The attempts of one process at one question: each process waits by its own clock, and knows nothing of what another one
+/// sends; and another question of the same call is no repeat.
+fn judge_series(
+    evidence: &Evidence<'_>,
+    group: &[usize],
+    (process, question): (u32, u64),
+    jitter: &mut Jitter,
+    findings: &mut Findings,
+) {
     let mut series = Series::default();
-    let mut own = group.iter().map(|index| &evidence.exchanges[*index]).filter(|it| it.incarnation == process);
+    let mut own = group.iter().map(|index| &evidence.exchanges[*index]).filter(|it| asked(it) == (process, question));
     let Some(mut earlier) = own.next() else { return };
     for later in own {
         if lost_a_write(evidence, process, earlier.sent_event, later.sent_event) {

@@ -207,7 +207,8 @@ fn after(evidence: &Evidence<'_>, index: usize, standing: Standing) -> Standing 
     };
     if let Some(code) = code {
         let begun = evidence.orders.iter().any(|order| order.begun_by == Some(index));
-        let declined = code == Code::PaymentDeclined && begun;
+        // What was begun and failed at the payment method asks for another one.
+        let declined = matches!(code, Code::PaymentDeclined | Code::PaymentMethodNotFound) && begun;
         return match standing {
             // What was taken all the same was given back, and the session is kept until that is certain.
             Standing::Price(..) if declined && is_looked_after(evidence, call) => Standing::Unknown,
@@ -511,15 +512,17 @@ mod tests {
     }
 
     #[test]
-    fn a_decline_leads_to_another_card() {
-        let mut run = at_checkout();
-        let call = run.create_order("cs_1", "k1");
-        run.reserve("ord_1");
-        run.tell_failure(call, "cs_1", "ord_1", Code::PaymentDeclined);
-        told(&mut run, "choose_payment_method");
-        run.kept(&IN_STEP);
-        told(&mut run, "checkout");
-        run.broken(&IN_STEP);
+    fn a_decline_leads_to_another_card_and_so_does_one_that_is_not_on_file() {
+        for code in [Code::PaymentDeclined, Code::PaymentMethodNotFound] {
+            let mut run = at_checkout();
+            let call = run.create_order("cs_1", "k1");
+            run.reserve("ord_1");
+            run.tell_failure(call, "cs_1", "ord_1", code);
+            told(&mut run, "choose_payment_method");
+            run.kept(&IN_STEP);
+            told(&mut run, "checkout");
+            run.broken(&IN_STEP);
+        }
     }
 
     #[test]

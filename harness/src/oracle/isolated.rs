@@ -1,7 +1,7 @@
 //! `isolated`: what belongs to somebody else answers as if it did not exist.
 
 use giftgenius::error::Code;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::evidence::{CallView, Evidence};
 use super::json::{KEY, any_string};
@@ -211,6 +211,12 @@ fn foreign(
     }
 }
 
+/// Whether a field speaks of the call and not of what it names: two purchases are two orders, and a key that comes again
+/// is told what it was told.
+fn is_of_the_call(field: &str) -> bool {
+    matches!(field, "correlation_id" | "order_id" | "replayed" | "as_of")
+}
+
 /// Whether two answers are one, each with its own id in place of the other's, correlation ids apart.
 fn alike(left: &Value, left_id: &str, right: &Value, right_id: &str) -> bool {
     match (left, right) {
@@ -222,12 +228,12 @@ fn alike(left: &Value, left_id: &str, right: &Value, right_id: &str) -> bool {
                 && left.iter().zip(right).all(|(left, right)| alike(left, left_id, right, right_id))
         }
         (Value::Object(left), Value::Object(right)) => {
-            left.len() == right.len()
-                && left.iter().all(|(name, left)| {
-                    // Two purchases are two orders.
-                    matches!(name.as_str(), "correlation_id" | "order_id")
-                        || right.get(name).is_some_and(|right| alike(left, left_id, right, right_id))
-                })
+            let count = |object: &Map<String, Value>| object.keys().filter(|name| !is_of_the_call(name)).count();
+            count(left) == count(right)
+                && left
+                    .iter()
+                    .filter(|(name, _)| !is_of_the_call(name))
+                    .all(|(name, left)| right.get(name).is_some_and(|right| alike(left, left_id, right, right_id)))
         }
         (left, right) => left == right,
     }
@@ -381,6 +387,24 @@ mod tests {
         refused(&mut run, "pm_gold", "pm_gold is not on file");
         refused(&mut run, "pm_visa", "pm_visa is not on file");
         run.kept(&ISOLATED);
+        // The same key again is told what it was told.
+        let again = |run: &mut Run, message: &str| {
+            let mut arguments = order_arguments("cs_2", "k2");
+            arguments["payment_method_id"] = json!("pm_visa");
+            let call = run.call("create_order", arguments);
+            let mut error = run.error(Code::PaymentMethodNotFound, None);
+            error["error"]["message"] = json!(message);
+            error["replayed"] = json!(true);
+            error["as_of"] = json!("2026-01-01T00:00:00Z");
+            run.fail(call, error);
+        };
+        again(&mut run, "pm_visa is not on file");
+        run.kept(&ISOLATED);
+        let mut run_again = bob();
+        run_again.session("cs_2");
+        refused(&mut run_again, "pm_gold", "pm_gold is not on file");
+        again(&mut run_again, "pm_visa is not yours");
+        assert!(run_again.broken(&ISOLATED).contains("in more than the id"));
         refused(&mut run, "pm_visa", "pm_visa is not yours");
         assert!(run.broken(&ISOLATED).contains("in more than the id"));
 

@@ -45,6 +45,8 @@ pub(super) struct Run {
     pub(super) correlation: String,
     pub(super) user: &'static str,
     pub(super) intent: Option<&'static str>,
+    /// What requests ask from now on.
+    pub(super) question: u64,
     /// The process that acts from now on.
     pub(super) process: u32,
     /// How many processes share the journal, and how far their clocks are apart.
@@ -68,6 +70,7 @@ impl Run {
             correlation: String::new(),
             user: "ada",
             intent: Some("gift"),
+            question: 0,
             process: 1,
             replicas: Replicas::default(),
         }
@@ -223,6 +226,7 @@ impl Run {
             amount: (operation.label == CHARGE.label).then_some(PRICE),
             currency: (operation.label == CHARGE.label).then_some(Currency::EUR),
             customer: (operation.label == CHARGE.label).then(|| self.user.into()),
+            question: self.question,
             fault,
         };
         self.push(EventKind::Sent(Box::new(sent)));

@@ -80,6 +80,7 @@ fn sent(exchange: ExchangeId, site: Site, call: u32, order: &str) -> Sent {
         amount: None,
         currency: None,
         customer: None,
+        question: 0,
         fault: None,
     }
 }

@@ -81,6 +81,7 @@ fn record() -> Record {
             amount: Some(4200),
             currency: Some(Currency::EUR),
             customer: None,
+            question: 0,
             fault: Some(Fault::LostReply),
         })),
     );

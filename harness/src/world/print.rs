@@ -179,16 +179,28 @@ fn reply(ink: &mut Ink, reply: &HostReply) {
 /// A request without its site and its fault, but for what an oracle asks of the fault: whether there was one, whether it
 /// named a date, and whether its key was forgotten.
 fn sent(ink: &mut Ink, sent: &Sent) {
-    let Sent { exchange, site: _, operation, key, correlation, step, reference, amount, currency, customer, fault } =
-        sent;
+    let Sent {
+        exchange,
+        site: _,
+        operation,
+        key,
+        correlation,
+        step,
+        reference,
+        amount,
+        currency,
+        customer,
+        question,
+        fault,
+    } = sent;
     let by_date = matches!(
         fault,
         Some(Fault::Status(_, Some(RetryAfter::Date(_))) | Fault::StatusAfter(_, Some(RetryAfter::Date(_))))
     );
     let struck = fault.is_some();
     let forgotten = matches!(fault, Some(Fault::Circumstance(Circumstance::KeyExpired)));
-    (exchange, operation, key, correlation, step, reference, amount, currency, customer, struck, by_date, forgotten)
-        .hash(ink);
+    (exchange, operation, key, correlation, step, reference, amount, currency, customer).hash(ink);
+    (question, struck, by_date, forgotten).hash(ink);
 }
 
 /// Writes what of a plan still lies ahead: what goes wrong over time, and what has not fired.

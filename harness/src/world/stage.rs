@@ -2,7 +2,7 @@
 //! providers handle deliveries, and writes all of it down. It knows nothing of sockets or of virtual time.
 
 use std::borrow::Cow;
-use std::hash::Hash as _;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -144,6 +144,7 @@ impl Stage {
         };
         let step = step_of(&arrival.correlation);
         let Subject { reference, amount, currency, customer } = Subject::of(operation, &arrival);
+        let question = if reference.is_none() { question(&arrival) } else { 0 };
         let mut inner = self.inner();
         let site = inner.choices.arrive(operation, step);
         let fault = inner.choices.at(site);
@@ -162,6 +163,7 @@ impl Stage {
             amount,
             currency,
             customer,
+            question,
             fault,
         };
         let incarnation = arrival.incarnation.unwrap_or(record.incarnation);
@@ -307,6 +309,13 @@ impl Inner {
             self.printing.strike(self.choices.last_has_fired(), fault, exchange);
         }
     }
+}
+
+/// What a request asks, as a number that is the same in every run.
+fn question(arrival: &Arrival) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&arrival.path, &arrival.body).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What a request is about.

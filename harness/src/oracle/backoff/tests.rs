@@ -304,6 +304,24 @@ fn another_search_after_one_that_failed_is_no_retry() {
 }
 
 #[test]
+fn a_search_for_something_else_is_no_retry() {
+    for (question, broken) in [(0, true), (1, false)] {
+        let mut run = Run::new();
+        run.call("suggest_gifts", serde_json::json!({}));
+        let search = run.send(&crate::provider::operations::SEARCH, None, None);
+        // More was answered than was asked for, which is left out.
+        run.see(search, Seen::Reply { status: 200, retry_after: None, intact: false });
+        run.question = question;
+        run.send(&crate::provider::operations::SEARCH, None, None);
+        if broken {
+            assert!(run.broken(&BACKOFF).contains("catalog.search#2 was sent 0 ms after catalog.search#1 had ended"));
+        } else {
+            run.kept(&BACKOFF);
+        }
+    }
+}
+
+#[test]
 fn the_wire_has_a_tolerance() {
     let mut run = releases(&[0, 600]);
     run.broken(&BACKOFF);
