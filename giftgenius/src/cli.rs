@@ -141,7 +141,7 @@ async fn serve(config: ServeConfig) -> Result<(), Failure> {
             tracing::info!("serving on stdio");
             tokio::select! {
                 biased;
-                served = serve_stdio(app, user, signals.stop()) => served?,
+                served = serve_stdio(app, user, stop(&signals)) => served?,
                 () = signals.stop_now() => {}
             }
         }
@@ -154,7 +154,7 @@ async fn serve(config: ServeConfig) -> Result<(), Failure> {
             tracing::info!(%address, "listening");
             tokio::select! {
                 biased;
-                () = serve_http(app, listener, access, signals.stop()) => {}
+                () = serve_http(app, listener, access, stop(&signals)) => {}
                 () = signals.stop_now() => {}
             }
         }
@@ -171,6 +171,15 @@ async fn serve(config: ServeConfig) -> Result<(), Failure> {
         tracing::warn!(%error, "the journal's log was not taken into its file; keep both together");
     }
     Ok(())
+}
+
+/// Ends when the process is asked to end.
+fn stop(signals: &Signals) -> impl Future<Output = ()> + Send + 'static {
+    let stop = signals.stop();
+    async move {
+        stop.await;
+        tracing::info!("stopping");
+    }
 }
 
 async fn recover(app: &Arc<App>) -> Result<(), Failure> {

@@ -14,10 +14,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use self::setting::{
     ALLOWED_HOSTS, CATALOG_API_KEY, CATALOG_URL, INVENTORY_API_KEY, INVENTORY_URL, JOURNAL, PAYMENT_API_KEY,
-    PAYMENT_PROFILE, PAYMENT_URL, TOOL_DEADLINE, USER, USERS, WEBHOOK_SECRET,
+    PAYMENT_PROFILE, PAYMENT_URL, TOOL_DEADLINE, TRUSTED_PROXIES, USER, USERS, WEBHOOK_SECRET,
 };
 pub use self::setting::{ConfigError, Setting};
 use crate::ids::UserId;
+use crate::networks::{NetworkError, Networks};
 use crate::policy::{PaymentProfile, Policy};
 use crate::providers::http::{BaseUrlError, Endpoint, Endpoints};
 use crate::serve::Access;
@@ -105,6 +106,9 @@ pub struct ServeArgs {
     /// Origins of web pages that may call over HTTP, separated by commas; by default none.
     #[arg(long, env = "GIFTGENIUS_ALLOWED_ORIGINS", value_name = "LIST", value_delimiter = ',')]
     allowed_origins: Vec<String>,
+    /// Addresses or networks of proxies in front of the server, separated by commas; theirs are not strangers' connections.
+    #[arg(long, env = TRUSTED_PROXIES.env, value_name = "LIST", value_delimiter = ',')]
+    trusted_proxies: Vec<String>,
     /// Whose calls the client on stdio makes.
     #[arg(long, env = USER.env, value_name = "USER")]
     user: Option<String>,
@@ -232,8 +236,9 @@ impl ServeArgs {
                     let why = "holds `*`, which matches no name; list each name under which clients reach this server";
                     errors.0.push(wrong(ALLOWED_HOSTS, why));
                 }
-                let access = errors.take(users(self.users)).map(|users| {
-                    let mut access = Access::local(users);
+                let proxies = errors.take(networks(&self.trusted_proxies));
+                let access = errors.take(users(self.users)).zip(proxies).map(|(users, trusted_proxies)| {
+                    let mut access = Access { trusted_proxies, ..Access::local(users) };
                     let named = |list: Vec<String>| list.into_iter().filter(|name| !name.is_empty());
                     access.allowed_hosts.extend(named(self.allowed_hosts));
                     access.allowed_origins.extend(named(self.allowed_origins));
@@ -304,6 +309,12 @@ fn webhook_secret(secret: Option<SecretString>) -> Result<Option<WebhookSecret>,
 fn users(list: Option<SecretString>) -> Result<Users, ConfigError> {
     let list = list.filter(|list| !list.expose_secret().trim().is_empty()).ok_or(ConfigError::Missing(USERS))?;
     Users::parse(&list).map_err(|error| wrong(USERS, error.to_string()))
+}
+
+fn networks(list: &[String]) -> Result<Networks, ConfigError> {
+    let given = list.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
+    let networks: Result<_, NetworkError> = given.map(str::parse).collect();
+    networks.map(Networks).map_err(|error| wrong(TRUSTED_PROXIES, error.to_string()))
 }
 
 fn profile(text: &str) -> Result<PaymentProfile, ConfigError> {

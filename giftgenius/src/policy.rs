@@ -83,8 +83,16 @@ pub struct WebhookPolicy {
 pub struct HttpPolicy {
     /// How long a client may take over the headers of a request, and be silent between two: then it is hung up on.
     pub headers_timeout: Duration,
-    /// Connections that are served at once; further ones wait until one ends.
+    /// How long a client may take nothing of what is written to it: then it is hung up on.
+    pub write_timeout: Duration,
+    /// Connections of known clients (those that have carried an authorised request) that are served at once.
     pub connections_max: u32,
+    /// Connections of others that are served at once: a further one takes the place of the oldest.
+    pub strangers_max: u32,
+    /// Requests a minute without a known token that are refused at once; the answers to further ones are held back.
+    pub refusals_at_once: u32,
+    /// For so long.
+    pub refusal_delay: Duration,
 }
 
 /// The whole policy; the defaults are production's.
@@ -157,7 +165,9 @@ pub enum Disagreement {
     #[error("without a single attempt, in the foreground and in the background, nothing is ever asked")]
     NoAttempts,
     /// Nobody would ever be served.
-    #[error("without a connection, and without time to send headers in, nobody is ever served over HTTP")]
+    #[error(
+        "without a connection, and without time to send headers and to take an answer, nobody is ever served over HTTP"
+    )]
     NoConnections,
 }
 
@@ -185,7 +195,8 @@ impl Policy {
         if self.retry.attempts_max == 0 || self.background.attempts_max == 0 {
             return Err(Disagreement::NoAttempts);
         }
-        if self.http.connections_max == 0 || self.http.headers_timeout.is_zero() {
+        let HttpPolicy { headers_timeout, write_timeout, connections_max, strangers_max, .. } = self.http;
+        if connections_max == 0 || strangers_max == 0 || headers_timeout.is_zero() || write_timeout.is_zero() {
             return Err(Disagreement::NoConnections);
         }
         Ok(())
@@ -220,8 +231,16 @@ impl Default for Policy {
                 tolerance: Duration::from_secs(5 * 60),
                 event_retention: Duration::from_secs(7 * 24 * 60 * 60),
             },
-            // A body of a megabyte each at most is half a gigabyte.
-            http: HttpPolicy { headers_timeout: Duration::from_secs(30), connections_max: 512 },
+            http: HttpPolicy {
+                headers_timeout: Duration::from_secs(30),
+                write_timeout: Duration::from_secs(30),
+                // A body of a megabyte each at most is half a gigabyte.
+                connections_max: 512,
+                // Bodies of strangers are not read, but for those of events.
+                strangers_max: 128,
+                refusals_at_once: 20,
+                refusal_delay: Duration::from_secs(1),
+            },
         }
     }
 }
@@ -239,13 +258,15 @@ mod tests {
     fn numbers_that_do_not_go_together_are_told_apart() {
         type Change = fn(&mut Policy, Duration);
         let second = Duration::from_secs(1);
-        let cases: [(Change, &str); 6] = [
+        let cases: [(Change, &str); 8] = [
             (|policy, second| policy.tool_deadline = 26 * second, "a lease of 30s is too short"),
             (|policy, second| policy.lease = policy.tool_deadline + 4 * second, "for calls of up to 25s"),
             (|policy, second| policy.reservation_ttl = 145 * second, "a reservation of 145s is too short"),
             (|policy, second| policy.late_max = 3600 * second, "can still take effect"),
             (|policy, second| policy.quote_ttl = 25 * second, "expires within one call of 25s"),
             (|policy, _| policy.background.attempts_max = 0, "nothing is ever asked"),
+            (|policy, _| policy.http.strangers_max = 0, "nobody is ever served over HTTP"),
+            (|policy, _| policy.http.write_timeout = Duration::ZERO, "nobody is ever served over HTTP"),
         ];
         for (change, expected) in cases {
             let mut policy = Policy::default();

@@ -4,7 +4,8 @@
 //! session would tie a client to a process and could be replayed by another user. Who is calling comes from the bearer
 //! token and travels to the tools among the request's extensions.
 //!
-//! Shutting down ends the listening at once and lets calls in flight answer, at most for one tool deadline.
+//! Shutting down ends the listening and every connection without a call in flight at once, and lets calls in flight
+//! answer, at most for one tool deadline.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -25,13 +26,15 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::connections;
+use crate::connections::{self, Connection};
 use crate::frame;
 use crate::frame::http::BODY_TIME_MAX;
 use crate::frame::stdio::GuardedLines;
 use crate::ids::UserId;
 use crate::mcp::{McpFace, Principal};
+use crate::networks::Networks;
 use crate::operations::health::health;
+use crate::refusals::Refusals;
 use crate::users::Users;
 use crate::webhooks;
 
@@ -47,13 +50,15 @@ pub struct Access {
     pub allowed_hosts: Vec<String>,
     /// Origins of the web pages that may call (`https://host:port`); programs send no origin and are not concerned.
     pub allowed_origins: Vec<String>,
+    /// Where a proxy in front of this server connects from: its connections are not limited as strangers' are.
+    pub trusted_proxies: Networks,
 }
 
 impl Access {
     /// Access for `users` from this machine, and for no web page.
     pub fn local(users: Users) -> Self {
         let allowed_hosts = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
-        Self { users, allowed_hosts, allowed_origins: Vec::new() }
+        Self { users, allowed_hosts, allowed_origins: Vec::new(), trusted_proxies: Networks::default() }
     }
 }
 
@@ -68,7 +73,8 @@ pub async fn serve_http(
     let (grace, http) = (policy.tool_deadline + WRITING, policy.http.clone());
     let stopping = CancellationToken::new();
     let stop = stopping.clone();
-    let server = connections::serve(listener, router(app, access), &http, async move {
+    let proxies = access.trusted_proxies.clone();
+    let server = connections::serve(listener, router(app, access), &http, &proxies, async move {
         shutdown.await;
         stop.cancel();
     });
@@ -90,13 +96,15 @@ fn router(app: Arc<App>, access: Access) -> Router {
         .with_allowed_hosts(access.allowed_hosts)
         .with_allowed_origins(access.allowed_origins)
         .enforce_origin_validation();
+    let door = Door { users: access.users, refusals: Refusals::new(&app.policy().http) };
     let face = McpFace::new(Arc::clone(&app), Principal::Authenticated);
     let mcp = StreamableHttpService::new(move || Ok(face.clone()), Arc::new(NeverSessionManager::default()), config);
     Router::new()
         .route_service("/mcp", mcp)
+        .route_layer(from_fn(connections::in_flight))
         .route_layer(from_fn(frame::http::guard))
-        .route_layer(from_fn_with_state(Arc::new(access.users), authenticate))
-        .route("/api/health", get(health_page))
+        .route_layer(from_fn_with_state(Arc::new(door), authenticate))
+        .route("/api/health", get(health_page).layer(from_fn(connections::in_flight)))
         // Not behind the users' tokens: the provider's signature says who is calling.
         .route("/webhooks/payment", post(payment_webhook).layer(DefaultBodyLimit::max(webhooks::BODY_BYTES_MAX)))
         .with_state(app)
@@ -105,15 +113,28 @@ fn router(app: Arc<App>, access: Access) -> Router {
         })
 }
 
+/// Who is let through, and who was not.
+struct Door {
+    users: Users,
+    refusals: Refusals,
+}
+
 /// Lets known users through, with their name among the request's extensions.
-async fn authenticate(State(users): State<Arc<Users>>, mut request: Request, next: Next) -> Response<Body> {
-    let Some(user) = bearer_token(request.headers()).and_then(|token| users.of_token(token)).cloned() else {
+async fn authenticate(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response<Body> {
+    let Some(user) = bearer_token(request.headers()).and_then(|token| door.users.of_token(token)).cloned() else {
+        let peer = request.extensions().get::<Arc<Connection>>().map(|connection| connection.peer());
+        if let Some(delay) = door.refusals.note(peer, request.uri().path()) {
+            tokio::time::sleep(delay).await;
+        }
         let message = "send the header `authorization: Bearer <token>` with a token that this server knows";
         let mut response = problem(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message);
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         return response;
     };
     request.extensions_mut().insert::<UserId>(user);
+    if let Some(connection) = request.extensions().get::<Arc<Connection>>() {
+        connection.authorised();
+    }
     welcome_plain_clients(request.headers_mut());
     next.run(request).await
 }
@@ -143,6 +164,7 @@ async fn health_page(State(app): State<Arc<App>>) -> Response<Body> {
 
 /// The body is taken as it came: the signature is of its bytes.
 async fn payment_webhook(State(app): State<Arc<App>>, headers: HeaderMap, request: Request) -> Response<Body> {
+    let connection = request.extensions().get::<Arc<Connection>>().cloned();
     let body = match event_body(request).await {
         Ok(body) => body,
         Err(refused) => return refused,
@@ -150,13 +172,21 @@ async fn payment_webhook(State(app): State<Arc<App>>, headers: HeaderMap, reques
     // Two headers would leave open which of them counts.
     let mut signatures = headers.get_all(webhooks::SIGNATURE_HEADER).iter();
     let signature = signatures.next().filter(|_| signatures.next().is_none()).and_then(|value| value.to_str().ok());
+    let call = connection.as_ref().map(Connection::call);
     let answer = app.payment_webhook(signature, &body).await;
+    drop(call);
     let status = StatusCode::from_u16(answer.http_status()).expect("answers are status codes");
     match answer {
         webhooks::Answer::Accepted
         | webhooks::Answer::Duplicate
         | webhooks::Answer::Ignored
-        | webhooks::Answer::Parked => json(status, &serde_json::json!({ "status": answer.status() })),
+        | webhooks::Answer::Parked => {
+            // The signature says who is calling, as a token does.
+            if let Some(connection) = connection {
+                connection.authorised();
+            }
+            json(status, &serde_json::json!({ "status": answer.status() }))
+        }
         webhooks::Answer::Refused(error) => problem(status, "REFUSED", &error.to_string()),
         webhooks::Answer::Malformed => problem(status, "MALFORMED", "the body is no event"),
         webhooks::Answer::NotSetUp => {

@@ -12,6 +12,9 @@ use crate::ids::UserId;
 
 type TokenDigest = [u8; 32];
 
+/// A random token of so many hexadecimal digits has 64 bits, more than can be tried over a network.
+pub const TOKEN_BYTES_MIN: usize = 16;
+
 /// Why a list of users cannot be used; each message continues "the list of users …" and shows no token.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum UsersError {
@@ -29,6 +32,14 @@ pub enum UsersError {
         "has a token in entry {entry} that an HTTP header cannot carry; use visible ASCII without spaces or commas"
     )]
     Token {
+        /// Counted from 1.
+        entry: usize,
+    },
+    /// A token that could be guessed.
+    #[error(
+        "has a token in entry {entry} of fewer than {TOKEN_BYTES_MIN} characters, which can be guessed; make one with `openssl rand -hex 24`"
+    )]
+    Short {
         /// Counted from 1.
         entry: usize,
     },
@@ -63,6 +74,9 @@ impl Users {
             }
             if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err(UsersError::Token { entry });
+            }
+            if token.len() < TOKEN_BYTES_MIN {
+                return Err(UsersError::Short { entry });
             }
             let digest = digest(token);
             if let Some(first) = users.iter().position(|(known, _)| *known == digest) {
@@ -107,28 +121,31 @@ mod tests {
 
     #[test]
     fn a_token_says_who_is_calling() {
-        let users = parse("ann=t0ken=, bob = b , ann=old").unwrap();
-        assert_eq!(users.of_token("t0ken="), Some(&"ann".into()));
-        assert_eq!(users.of_token("old"), Some(&"ann".into()));
-        assert_eq!(users.of_token("b"), Some(&"bob".into()));
-        for stranger in ["", "t0ken", "B", "ann"] {
+        let users = parse("ann=t0ken-of-ann-00=, bob = t0ken-of-bob-000 , ann=older-t0ken-of-ann").unwrap();
+        assert_eq!(users.of_token("t0ken-of-ann-00="), Some(&"ann".into()));
+        assert_eq!(users.of_token("older-t0ken-of-ann"), Some(&"ann".into()));
+        assert_eq!(users.of_token("t0ken-of-bob-000"), Some(&"bob".into()));
+        for stranger in ["", "t0ken-of-ann-00", "T0KEN-OF-BOB-000", "ann"] {
             assert_eq!(users.of_token(stranger), None, "{stranger}");
         }
     }
 
     #[test]
     fn a_wrong_list_is_refused_without_showing_a_token() {
+        const LONG: &str = "s3cret-s3cret-16";
         let cases = [
-            (" ", UsersError::Empty),
-            ("s3cret", UsersError::Entry { entry: 1 }),
-            ("ann=s3cret,", UsersError::Entry { entry: 2 }),
-            ("=s3cret", UsersError::Entry { entry: 1 }),
-            ("ann=", UsersError::Entry { entry: 1 }),
-            ("ann=s3 cret", UsersError::Token { entry: 1 }),
-            ("ann=s3cret,bob=x,eve=s3cret", UsersError::Ambiguous { first: 1, second: 3 }),
+            (" ".to_owned(), UsersError::Empty),
+            ("s3cret".to_owned(), UsersError::Entry { entry: 1 }),
+            (format!("ann={LONG},"), UsersError::Entry { entry: 2 }),
+            ("=s3cret".to_owned(), UsersError::Entry { entry: 1 }),
+            ("ann=".to_owned(), UsersError::Entry { entry: 1 }),
+            ("ann=s3 cret".to_owned(), UsersError::Token { entry: 1 }),
+            ("ann=s".to_owned(), UsersError::Short { entry: 1 }),
+            (format!("ann={LONG},bob={}", &LONG[1..]), UsersError::Short { entry: 2 }),
+            (format!("ann={LONG},bob=t0ken-of-bob-000,eve={LONG}"), UsersError::Ambiguous { first: 1, second: 3 }),
         ];
         for (list, expected) in cases {
-            let error = parse(list).unwrap_err();
+            let error = parse(&list).unwrap_err();
             assert!(!error.to_string().contains("s3"), "{error}");
             assert_eq!(error, expected, "{list}");
         }
@@ -136,6 +153,6 @@ mod tests {
 
     #[test]
     fn tokens_do_not_show() {
-        assert_eq!(format!("{:?}", parse("ann=s3cret").unwrap()), "[\"ann\"]");
+        assert_eq!(format!("{:?}", parse("ann=s3cret-s3cret-16").unwrap()), "[\"ann\"]");
     }
 }

@@ -80,7 +80,7 @@ fn a_plain_client_that_takes_json_or_does_not_say_is_served() {
 
 #[test]
 fn nobody_gets_in_without_a_known_token() {
-    let server = HttpServer::start();
+    let mut server = HttpServer::start();
     let wrong = format!("Bearer {ANN}x");
     let basic = format!("Basic {ANN}");
     for headers in [&[][..], &[("authorization", wrong.as_str())], &[("authorization", basic.as_str())]] {
@@ -88,6 +88,9 @@ fn nobody_gets_in_without_a_known_token() {
         assert_eq!(reply.status, 401, "{reply:?}");
         assert!(reply.head.contains("www-authenticate: bearer"), "{reply:?}");
         assert_eq!(reply.json()["error"]["code"], "UNAUTHORIZED");
+        let line = server.server.event("a request without a known token was refused");
+        assert_eq!((&line["level"], &line["peer"]), (&json!("warn"), &json!("127.0.0.1")), "{line}");
+        assert!(!line.to_string().contains(ANN), "{line}");
     }
 }
 

@@ -240,7 +240,7 @@ fn settings(folder: &Path) -> Settings {
         providers: [nobody; 3],
         nobody,
         folder: folder.to_owned(),
-        users: vec![User { name: String::from("ada"), token: String::from("t") }],
+        users: vec![User { name: String::from("ada"), token: String::from("misrule-token-of-ada") }],
         seed: 1,
         incarnation: 1,
         webhook_secret: None,

@@ -1,7 +1,8 @@
 //! Background work on tokio, counted, so that a shutdown can wait for what is about to end.
 //!
 //! Nothing is lost by not waiting: whatever is still open is in the journal and is taken up at the next start. Waiting
-//! spares the person a `pending` that would have been a `success` a second later.
+//! spares the person a `pending` that would have been a `success` a second later. Work that only waits to look at something
+//! again is not waited for.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -10,26 +11,29 @@ use futures_util::FutureExt as _;
 use tokio_util::task::TaskTracker;
 
 use crate::ports::{BoxFuture, Tasks};
+use crate::resting::Busy;
 
 /// Background work on the running tokio runtime.
 #[derive(Clone, Debug, Default)]
 pub struct TokioTasks {
     tracker: TaskTracker,
+    busy: Busy,
 }
 
 impl TokioTasks {
-    /// Waits up to `grace` until no work is left; answers how many pieces are still running. Work may still be begun
-    /// meanwhile, by work that is running.
+    /// Waits up to `grace` until all work has ended or rests; answers how many pieces have not ended. Work may still be
+    /// begun meanwhile, by work that is running.
     pub async fn drain(&self, grace: Duration) -> usize {
         self.tracker.close();
         // Whether the time ran out shows in the count.
-        let _ = tokio::time::timeout(grace, self.tracker.wait()).await;
+        let _ = tokio::time::timeout(grace, self.busy.none()).await;
         self.tracker.len()
     }
 }
 
 impl Tasks for TokioTasks {
     fn spawn(&self, name: &'static str, work: BoxFuture<'static, ()>) {
+        let work = self.busy.during(work);
         self.tracker.spawn(async move {
             // The panic hook has logged what and where; this says which work it took down.
             if AssertUnwindSafe(work).catch_unwind().await.is_err() {
@@ -55,6 +59,26 @@ mod tests {
         let tasks = TokioTasks::default();
         tasks.spawn("long", Box::pin(tokio::time::sleep(Duration::from_secs(60))));
         assert_eq!(tasks.drain(Duration::from_secs(5)).await, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drain_does_not_wait_for_work_that_waits_to_look_again() {
+        let tasks = TokioTasks::default();
+        let begun = tokio::time::Instant::now();
+        tasks.spawn("resting", Box::pin(crate::resting::rest_for(Duration::from_secs(60))));
+        tasks.spawn("short", Box::pin(tokio::time::sleep(Duration::from_secs(1))));
+        assert_eq!(tasks.drain(Duration::from_secs(5)).await, 1);
+        assert_eq!(begun.elapsed(), Duration::from_secs(1));
+        tasks.spawn(
+            "rested",
+            Box::pin(async {
+                crate::resting::rest_for(Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            }),
+        );
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(tasks.drain(Duration::from_secs(5)).await, 2);
+        assert_eq!(begun.elapsed(), Duration::from_secs(7), "what has rested works again");
     }
 
     #[tokio::test(start_paused = true)]

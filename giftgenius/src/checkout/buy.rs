@@ -137,7 +137,7 @@ async fn begin(
         state: EntryState::InProgress { order: order_id.clone() },
         drop_after: None,
     };
-    let mut batch = Batch::default().put(entry_version, Record::Entry(entry));
+    let mut batch = Batch::default().put(entry_version, Record::Entry(entry)).until(purchase.deadline);
     let written = if joined.is_none() {
         app.begun.note(&order_id);
         let order = new_order(app, purchase, &session, order_id.clone());

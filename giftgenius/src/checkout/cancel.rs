@@ -112,7 +112,8 @@ async fn keep(
         state: EntryState::Done { reply: reply.clone(), ended_at: now },
         drop_after: Some(crate::time::add(now, app.policy().entry_retention)),
     };
-    match app.ports().journal.commit(Batch::default().put(entry_version, Record::Entry(entry))).await {
+    let batch = Batch::default().put(entry_version, Record::Entry(entry)).until(cancellation.deadline);
+    match app.ports().journal.commit(batch).await {
         Ok(()) => Ok(Some(reply)),
         Err(CommitError::Conflict(_)) => Ok(None),
         Err(CommitError::Store(error)) => Err(error),
@@ -135,7 +136,8 @@ pub async fn leave(
         let tool = "user_navigated_to_step".into();
         let mut asked = order.to_order();
         asked.cancel_entry = Some(EntryKey { user: order.user.clone(), tool, key: order.id.as_str().into() });
-        match app.ports().journal.commit(Batch::default().put(Some(version), Record::Order(asked))).await {
+        let batch = Batch::default().put(Some(version), Record::Order(asked)).until(deadline);
+        match app.ports().journal.commit(batch).await {
             Ok(()) => {}
             Err(CommitError::Conflict(_)) => return Ok(None),
             Err(CommitError::Store(error)) => return Err(error),
@@ -213,7 +215,8 @@ async fn join(
     entry_version: Option<Version>,
     order: &OrderId,
 ) -> Result<Option<SavedReply>, JournalError> {
-    let entry = Batch::default().put(entry_version, Record::Entry(in_progress_entry(cancellation, order)));
+    let entry = Record::Entry(in_progress_entry(cancellation, order));
+    let entry = Batch::default().put(entry_version, entry).until(cancellation.deadline);
     match app.ports().journal.commit(entry).await {
         Ok(()) => tell(app, order, cancellation).await.map(Some),
         Err(CommitError::Conflict(_)) => Ok(None),
@@ -224,7 +227,8 @@ async fn join(
 /// Binds the key and changes the order, in one batch.
 fn bind(cancellation: &Cancellation, entry_version: Option<Version>, version: Version, order: &Order) -> Batch {
     let entry = in_progress_entry(cancellation, &order.id);
-    Batch::default().put(entry_version, Record::Entry(entry)).put(Some(version), Record::Order(order.clone()))
+    let batch = Batch::default().put(entry_version, Record::Entry(entry));
+    batch.put(Some(version), Record::Order(order.clone())).until(cancellation.deadline)
 }
 
 fn in_progress_entry(cancellation: &Cancellation, order: &OrderId) -> Entry {

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::ids::OrderId;
 use crate::journal::{Batch, CommitError, JournalError, Record, RecordState, Version};
 use crate::operations::parked::call_people;
+use crate::resting::rest_for;
 use crate::time;
 
 /// Takes up all open orders, each when its lease has run out; answers how many there are. Whoever has to look at parked
@@ -49,14 +50,14 @@ async fn take_up(app: Arc<App>, id: OrderId) {
     loop {
         match look(&app, &id).await {
             Ok(None) => return,
-            Ok(Some(wait)) => tokio::time::sleep(wait).await,
+            Ok(Some(wait)) => rest_for(wait).await,
             Err(error) => {
                 tracing::error!(%error, order = %id, "recovery could not take an order up");
                 failures += 1;
                 if failures > app.policy().background.attempts_max {
                     return;
                 }
-                tokio::time::sleep(background_delay(app.policy(), failures, None)).await;
+                rest_for(background_delay(app.policy(), failures, None)).await;
             }
         }
     }

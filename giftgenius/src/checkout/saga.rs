@@ -16,6 +16,7 @@ use super::waiters::{Driver, Phase};
 use crate::app::App;
 use crate::journal::{Batch, CommitError, JournalError, Key, Record, Version};
 use crate::operations::parked;
+use crate::resting::{rest, rest_for};
 use crate::retry::Urgency;
 use crate::step_log::{AlertKind, Level, StepStatus};
 
@@ -91,7 +92,7 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
                     driver.tell(Phase::Background);
                     return;
                 }
-                tokio::time::sleep(background_delay(app.policy(), store_failures, None)).await;
+                rest_for(background_delay(app.policy(), store_failures, None)).await;
                 continue;
             }
         }
@@ -246,17 +247,20 @@ async fn pause(
     }
     driver.tell(Phase::Background);
     if !may_be_hastened {
-        tokio::time::sleep(delay).await;
+        rest_for(delay).await;
         return Paused::Through;
     }
     if held.order.heard > heard {
         return Paused::Hastened;
     }
-    tokio::select! {
-        biased;
-        () = woken => Paused::Hastened,
-        () = tokio::time::sleep(delay) => Paused::Through,
-    }
+    let round = async {
+        tokio::select! {
+            biased;
+            () = woken => Paused::Hastened,
+            () = tokio::time::sleep(delay) => Paused::Through,
+        }
+    };
+    rest(round).await
 }
 
 /// Whether an action has looked at the charges, and so at what any event tells of that was heard before it began.

@@ -30,6 +30,7 @@ settings! {
     WEBHOOK_SECRET = "--payment-webhook-secret", "GIFTGENIUS_PAYMENT_WEBHOOK_SECRET", "the webhook secret", "whsec_…";
     USERS = "--users", "GIFTGENIUS_USERS", "the list of users", "ann=<token>,bob=<token>";
     ALLOWED_HOSTS = "--allowed-hosts", "GIFTGENIUS_ALLOWED_HOSTS", "the allowed hosts", "shop.example";
+    TRUSTED_PROXIES = "--trusted-proxies", "GIFTGENIUS_TRUSTED_PROXIES", "the trusted proxies", "10.0.0.0/8";
     USER = "--user", "GIFTGENIUS_USER", "the user on stdio", "ann";
 }
 

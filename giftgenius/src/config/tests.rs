@@ -48,8 +48,8 @@ fn every_setting_names_a_flag_and_a_variable_that_exist() {
 #[test]
 fn a_pattern_among_the_allowed_hosts_is_refused() {
     for hosts in ["*", "shop.example,*.example"] {
-        let errors =
-            whole_and(&["--http", "127.0.0.1:0", "--users", "ann=s3cret", "--allowed-hosts", hosts]).unwrap_err();
+        let errors = whole_and(&["--http", "127.0.0.1:0", "--users", "ann=s3cret-s3cret-16", "--allowed-hosts", hosts])
+            .unwrap_err();
         assert!(
             errors.len() == 1 && errors[0].contains("--allowed-hosts") && errors[0].contains("list each name"),
             "{errors:?}"
@@ -76,7 +76,7 @@ fn everything_that_is_missing_is_told_at_once() {
 fn each_wrong_setting_is_one_sentence() {
     let cases: [(&[&str], &str); 10] = [
         (
-            &["--http", "localhost", "--users", "ann=x"],
+            &["--http", "localhost", "--users", "ann=s3cret-s3cret-16"],
             "--http `localhost` is not an address such as 127.0.0.1:8080; give an IP address and a port",
         ),
         (
@@ -130,7 +130,14 @@ fn an_https_provider_is_told_the_way_out() {
 
 #[test]
 fn a_whole_configuration_is_taken() {
-    let flags = ["--http", "127.0.0.1:0", "--users", "ann=s3cret", "--allowed-hosts", "shop.example,shop.example:8443"];
+    let flags = [
+        "--http",
+        "127.0.0.1:0",
+        "--users",
+        "ann=s3cret-s3cret-16",
+        "--allowed-hosts",
+        "shop.example,shop.example:8443",
+    ];
     let config =
         whole_and(&[&flags[..], &["--tool-deadline", "2m", "--payment-profile", "keyless_no_cancel"]].concat())
             .unwrap();

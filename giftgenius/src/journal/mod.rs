@@ -15,6 +15,7 @@ mod conformance;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 pub use record::{Key, Record, RecordState};
 
@@ -48,6 +49,9 @@ pub struct Write {
 pub struct Batch {
     /// In the order in which they were added; a key stands at most once.
     pub writes: Vec<Write>,
+    /// A store that has not begun to write by then refuses, with [`JournalError::Busy`] and nothing written; `None`: it
+    /// never does. Whoever waits for the answer sets it; the owner of a saga, who has to write in any case, does not.
+    pub until: Option<Instant>,
 }
 
 impl Batch {
@@ -57,6 +61,12 @@ impl Batch {
         let record = record.into();
         self.writes.push(Write { key: record.key(), expected, record });
         self
+    }
+
+    /// The same batch, refused where it has not been begun by `until`.
+    #[must_use]
+    pub fn until(self, until: Instant) -> Self {
+        Self { until: Some(until), ..self }
     }
 
     /// Refuses a batch that no caller means: one that writes a key twice (which of the two would stand?), or a record

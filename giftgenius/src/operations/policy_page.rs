@@ -124,8 +124,22 @@ fn numbers(out: &mut String, policy: &Policy) {
         (
             "over HTTP",
             format!(
-                "{} connections at once; headers and silence of {:?} at most",
-                policy.http.connections_max, policy.http.headers_timeout
+                "{} connections of known clients, {} of others",
+                policy.http.connections_max, policy.http.strangers_max
+            ),
+        ),
+        (
+            "a client may take",
+            format!(
+                "{:?} over headers and silence, {:?} to take of its answer",
+                policy.http.headers_timeout, policy.http.write_timeout
+            ),
+        ),
+        (
+            "without a known token",
+            format!(
+                "{} refusals a minute at once, further ones after {:?}",
+                policy.http.refusals_at_once, policy.http.refusal_delay
             ),
         ),
         (

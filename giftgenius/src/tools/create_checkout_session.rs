@@ -241,7 +241,7 @@ async fn keep(
     const RACES_MAX: u32 = 8;
     let store = |error| App::store_error(&error, &call.correlation);
     let (session_id, gift) = (session.id.clone(), session.items.first().map(|item| item.sku.clone()));
-    let mut fixed = Batch::default().put(None, Record::Session(session));
+    let mut fixed = Batch::default().put(None, Record::Session(session)).until(call.deadline);
     if let Some(bound) = &bound {
         fixed = bound.bind(app, fixed, output);
     }

@@ -14,6 +14,7 @@ use crate::checkout::answer::failed_reply;
 use crate::checkout::entry::SavedReply;
 use crate::error::ToolError;
 use crate::ids::WorkflowId;
+use crate::journal::Batch;
 use crate::money::{Currency, Money};
 use crate::providers::catalog::{Product, Search};
 use crate::workflow::{Step, Workflow};
@@ -143,9 +144,9 @@ async fn note_ideas(
     bound: Option<Bound>,
 ) -> Result<(), Box<ToolError>> {
     let id = &output.workflow_id;
-    let with_key = |batch| match &bound {
-        Some(bound) => bound.bind(app, batch, output),
-        None => batch,
+    let with_key = |batch: Batch| match &bound {
+        Some(bound) => bound.bind(app, batch.until(call.deadline), output),
+        None => batch.until(call.deadline),
     };
     app.change_workflow(id, &call.correlation, with_key, |found| {
         let mut workflow = match (found, &from) {

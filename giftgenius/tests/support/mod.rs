@@ -4,13 +4,16 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![expect(clippy::needless_pass_by_value, reason = "a call with json!(…) in place reads better")]
 
+pub(crate) mod catalog;
+
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -18,8 +21,8 @@ use tempfile::TempDir;
 /// A test that waits longer than this has failed; nothing waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(crate) const ANN: &str = "ann-t0ken";
-pub(crate) const BOB: &str = "bob-t0ken";
+pub(crate) const ANN: &str = "ann-t0ken-of-20-byte";
+pub(crate) const BOB: &str = "bob-t0ken-of-20-byte";
 
 /// The binary, with nothing of the caller's own settings.
 pub(crate) fn giftgenius(args: &[&str]) -> Command {
@@ -68,7 +71,8 @@ fn lines_of(output: impl std::io::Read + Send + 'static) -> Receiver<String> {
 /// A running server; killed when dropped.
 pub(crate) struct Server {
     child: Child,
-    log: Receiver<String>,
+    /// A receiver alone could not be shared among threads that call.
+    log: Mutex<Receiver<String>>,
     pub(crate) log_seen: Vec<String>,
     pub(crate) journal: PathBuf,
     _dir: TempDir,
@@ -86,13 +90,13 @@ impl Server {
             .spawn()
             .expect("the binary starts");
         let log = lines_of(child.stderr.take().expect("stderr is piped"));
-        Self { child, log, log_seen: Vec::new(), journal, _dir: dir }
+        Self { child, log: Mutex::new(log), log_seen: Vec::new(), journal, _dir: dir }
     }
 
     /// Waits for a log line of this event.
     pub(crate) fn event(&mut self, event: &str) -> Value {
         loop {
-            let line = match self.log.recv_timeout(PATIENCE) {
+            let line = match self.log.get_mut().expect("no reader panics").recv_timeout(PATIENCE) {
                 Ok(line) => line,
                 Err(error) => panic!("no event {event} ({error}); seen: {:#?}", self.log_seen),
             };
@@ -106,8 +110,15 @@ impl Server {
 
     /// Waits for the end; the log is read to its end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        let status = self.child.wait().expect("the child can be waited for");
-        self.log_seen.extend(self.log.iter());
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("the child can be waited for") {
+                break status;
+            }
+            assert!(began.elapsed() < PATIENCE, "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        self.log_seen.extend(self.log.get_mut().expect("no reader panics").iter());
         status
     }
 
@@ -153,7 +164,8 @@ impl HttpServer {
 
     /// The same with further settings, as environment variables.
     pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
-        let mut server = Server::start(&["serve", "--http", "127.0.0.1:0"], settings, Stdio::null(), Stdio::null());
+        let arguments = ["serve", "--http", "127.0.0.1:0"];
+        let mut server = Server::start(&arguments, settings, Stdio::null(), Stdio::null());
         let address = server.event("listening")["address"].as_str().expect("an address").to_owned();
         Self { server, address }
     }

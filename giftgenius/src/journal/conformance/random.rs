@@ -105,7 +105,7 @@ proptest! {
 
     #[test]
     fn memory_and_sqlite_answer_the_same(operations in prop::collection::vec(operation(), 1..30)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let (memory, sqlite) = runtime.block_on(async {
             (history(&Memory::default(), &operations).await, history(&Sqlite::default(), &operations).await)
         });

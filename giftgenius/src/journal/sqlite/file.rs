@@ -5,16 +5,30 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, Transaction, TransactionBehavior};
 
-use super::rows;
+use super::{log, rows};
 use crate::journal::JournalError;
 
 /// "GIFT": marks the file as ours (`PRAGMA application_id`).
-const APPLICATION_ID: i32 = 0x4749_4654;
+pub(super) const APPLICATION_ID: i32 = 0x4749_4654;
 
 /// Rises with each change of [`SCHEMA`] (`PRAGMA user_version`).
 pub(super) const SCHEMA_VERSION: i32 = 1;
+
+/// Beside the schema's version: what was written last may be in the write-ahead log only.
+const MARK: i32 = 1 << 16;
+
+/// Whether a `user_version` carries the mark.
+pub(super) const fn is_marked(user_version: i32) -> bool {
+    user_version & MARK != 0
+}
+
+/// The `user_version` of a journal with or without the mark.
+pub(super) const fn user_version(marked: bool) -> i32 {
+    if marked { SCHEMA_VERSION | MARK } else { SCHEMA_VERSION }
+}
 
 /// How often entering the write-ahead log is tried while others enter it too; in races of eight, two were enough.
 const WAL_ATTEMPTS_MAX: u32 = 50;
@@ -40,8 +54,8 @@ enum Contents {
     Journal,
 }
 
-/// Opens a connection that is ready for use.
-pub(super) fn open(path: &Path, busy_wait: Duration) -> Result<Connection, JournalError> {
+/// Opens two connections that are ready for use: one to write, one to read.
+pub(super) fn open(path: &Path, busy_wait: Duration) -> Result<(Connection, Connection), JournalError> {
     let refuse = |why: &str| JournalError::Other(format!("{}: {why}", path.display()));
     let because = |error: rusqlite::Error| match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => refuse("the file is not a journal"),
@@ -50,14 +64,20 @@ pub(super) fn open(path: &Path, busy_wait: Duration) -> Result<Connection, Journ
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull) => rows::store_error(&error),
         _ => refuse(&error.to_string()),
     };
-    check_place(path).map_err(|why| refuse(&why))?;
+    check_place(path).and_then(|()| log::check(path)).map_err(|why| refuse(&why))?;
 
     make_private(path);
 
     // Without SQLITE_OPEN_URI: a path is a path, whatever it starts with.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(because)?;
-    connection.busy_timeout(busy_wait).map_err(because)?;
+    let connect = |flags| {
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(busy_wait)?;
+        // SQLite would remove the log as the last to leave, and with it what tells that nothing is missing (`rows::leave`).
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        Ok(connection)
+    };
+    let mut connection = connect(flags).map_err(because)?;
     // SQLite opens a write-protected file for reading without a word.
     if connection.is_readonly(MAIN_DB).map_err(because)? {
         return Err(refuse("the file or its directory is write-protected"));
@@ -75,16 +95,20 @@ pub(super) fn open(path: &Path, busy_wait: Duration) -> Result<Connection, Journ
 
     // Looked at again under the write lock: another process may be setting the file up at this moment.
     let setup = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(because)?;
-    match contents(&setup).map_err(because)?.map_err(|why| refuse(&why))? {
+    let found = contents(&setup).map_err(because)?.map_err(|why| refuse(&why))?;
+    match found {
         Contents::Journal => {}
         Contents::Nothing => {
             setup.execute_batch(SCHEMA).map_err(because)?;
             setup.pragma_update(None, "application_id", APPLICATION_ID).map_err(because)?;
-            setup.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(because)?;
+            setup.pragma_update(None, "user_version", user_version(false)).map_err(because)?;
         }
     }
     setup.commit().map_err(because)?;
-    Ok(connection)
+
+    let reading = connect(flags & !OpenFlags::SQLITE_OPEN_CREATE).map_err(because)?;
+    reading.pragma_update(None, "query_only", true).map_err(because)?;
+    Ok((connection, reading))
 }
 
 /// Makes a new file that only its owner can read: a journal holds orders and who made them. SQLite gives the files beside
@@ -135,10 +159,10 @@ fn contents(transaction: &Transaction<'_>) -> rusqlite::Result<Result<Contents, 
     let application: i32 = transaction.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let objects: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    Ok(match (application, version, objects) {
+    Ok(match (application, version & !MARK, objects) {
         (0, 0, 0) => Ok(Contents::Nothing),
         (APPLICATION_ID, SCHEMA_VERSION, _) => Ok(Contents::Journal),
-        (APPLICATION_ID, _, _) => Err(format!(
+        (APPLICATION_ID, version, _) => Err(format!(
             "the journal has schema {version}, this version of giftgenius knows {SCHEMA_VERSION}; run the version that wrote it"
         )),
         _ => Err(String::from("the file is a database of another program")),

@@ -2,9 +2,13 @@
 //!
 //! A row is believed only if all its columns agree with its body; anything else is corrupt and named.
 
-use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, TransactionBehavior, params};
+use std::time::Duration;
 
+use jiff::Timestamp;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+
+use super::file;
 use crate::journal::{Batch, JournalError, Key, Record, RecordState, Stored, Version};
 
 const GET: &str = "SELECT kind, id, version, state, body FROM records WHERE kind = ?1 AND id = ?2";
@@ -16,6 +20,9 @@ const INSERT: &str = "INSERT INTO records (kind, id, version, state, expires_at,
 const UPDATE: &str = "UPDATE records SET version = version + 1, state = ?3, expires_at = ?4, body = ?5
     WHERE kind = ?1 AND id = ?2 AND version = ?6";
 pub(super) const DROP_EXPIRED: &str = "DELETE FROM records WHERE expires_at < ?1 AND state = 'quiet'";
+
+/// How long a new mark waits for those who read what was before it; what is written is durable by then.
+const READERS_WAIT_MAX: Duration = Duration::from_millis(100);
 
 /// Reads one record.
 pub(super) fn get(connection: &Connection, key: &Key) -> Result<Option<Stored>, JournalError> {
@@ -39,6 +46,7 @@ pub(super) fn commit(connection: &mut Connection, batch: &Batch) -> Result<Optio
     let failed = |error| store_error(&error);
     // The write lock first, waited for: one that looked and then asked for it would be refused if anybody else wrote.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let marks = mark(&transaction).map_err(failed)?;
     for write in &batch.writes {
         let record = &*write.record;
         let (kind, id, state) = (write.key.kind(), write.key.id(), record.state().name());
@@ -57,20 +65,82 @@ pub(super) fn commit(connection: &mut Connection, batch: &Batch) -> Result<Optio
         }
     }
     transaction.commit().map_err(failed)?;
+    if marks {
+        carry(connection);
+    }
     Ok(None)
 }
 
 /// Drops what has expired.
-pub(super) fn drop_expired(connection: &Connection, now: Timestamp) -> Result<usize, JournalError> {
-    connection.execute(DROP_EXPIRED, [now.as_second()]).map_err(|error| store_error(&error))
+pub(super) fn drop_expired(connection: &mut Connection, now: Timestamp) -> Result<usize, JournalError> {
+    let failed = |error| store_error(&error);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let dropped = transaction.execute(DROP_EXPIRED, [now.as_second()]).map_err(failed)?;
+    let marks = dropped > 0 && mark(&transaction).map_err(failed)?;
+    transaction.commit().map_err(failed)?;
+    if marks {
+        carry(connection);
+    }
+    Ok(dropped)
 }
 
-/// Takes the write-ahead log into the file and empties it.
-pub(super) fn checkpoint(connection: &Connection) -> Result<(), JournalError> {
-    let busy: bool = connection
-        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-        .map_err(|error| store_error(&error))?;
+/// Whether the journal carries the mark that its log is needed.
+fn marked(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0)).map(file::is_marked)
+}
+
+/// Marks the journal, with what a transaction writes; whether it was not marked before.
+fn mark(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
+    if marked(transaction)? {
+        return Ok(false);
+    }
+    transaction.pragma_update(None, "user_version", file::user_version(true))?;
+    Ok(true)
+}
+
+/// Carries a new mark from the log, where it would be lost with the rest, into the file. Where another process is in the
+/// way, the next checkpoint does so.
+fn carry(connection: &Connection) {
+    let carried = connection
+        .busy_timeout(READERS_WAIT_MAX)
+        .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(())));
+    if let Err(error) = carried {
+        tracing::warn!(%error, "the journal's log was not taken into its file");
+    }
+}
+
+/// Takes the write-ahead log into the file and empties it; the file is whole by itself then, and says so. Whoever writes
+/// next marks it again.
+pub(super) fn close(connection: &mut Connection) -> Result<(), JournalError> {
+    let failed = |error| store_error(&error);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    if marked(&transaction).map_err(failed)? {
+        transaction.pragma_update(None, "user_version", file::user_version(false)).map_err(failed)?;
+    }
+    transaction.commit().map_err(failed)?;
+    let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(failed)?;
+    if marked(connection).map_err(failed)? {
+        // Another process wrote before the log was emptied: it must not be empty while the mark stands.
+        connection.pragma_update(None, "user_version", file::user_version(true)).map_err(failed)?;
+    }
     if busy { Err(JournalError::Busy) } else { Ok(()) }
+}
+
+/// The last act of a connection. One that only read leaves the files as they are.
+pub(super) fn leave(connection: &mut Connection, busy_wait: Duration) {
+    let left = connection.busy_timeout(busy_wait).map_err(|error| store_error(&error)).and_then(|()| {
+        if connection.total_changes() > 0 {
+            close(connection)?;
+        }
+        if !marked(connection).map_err(|error| store_error(&error))? {
+            // Nothing is in the log that is not in the file: the last to leave may remove it.
+            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
+        }
+        Ok(())
+    });
+    if let Err(error) = left {
+        tracing::warn!(%error, "the journal's log was not taken into its file; keep both together");
+    }
 }
 
 /// Reads the columns of [`GET`] and [`LIST`].

@@ -1,5 +1,8 @@
 //! What only a file can do: be somebody else's, be locked, be full, be damaged.
 
+mod locks;
+mod logs;
+
 use std::path::PathBuf;
 
 use rusqlite::{Connection, params};
@@ -11,7 +14,7 @@ use crate::journal::Record;
 use crate::journal::conformance::samples::{order, workflow};
 
 /// A place for a journal that is gone with the test.
-struct Place(TempDir);
+pub(super) struct Place(TempDir);
 
 impl Place {
     fn new() -> Self {
@@ -41,7 +44,7 @@ async fn put(journal: &SqliteJournal, record: Record) -> Result<(), CommitError>
 }
 
 async fn ask<T: rusqlite::types::FromSql + Send + 'static>(journal: &SqliteJournal, sql: &'static str) -> T {
-    let row = journal.run(move |connection| {
+    let row = journal.write(Begin::Whenever, move |connection| {
         connection.query_row(sql, [], |row| row.get(0)).map_err(|error| rows::store_error(&error))
     });
     row.await.unwrap()
@@ -102,7 +105,7 @@ async fn lists_and_expiry_use_their_indexes() {
     let place = Place::new();
     let journal = place.journal();
     for (index, sql) in [("records_listed", rows::LIST), ("records_expiring", rows::DROP_EXPIRED)] {
-        let plan = journal.run(move |connection| {
+        let plan = journal.write(Begin::Whenever, move |connection| {
             let explained = format!("EXPLAIN QUERY PLAN {sql}");
             Ok(connection.query_row(&explained, [params![0][0]], |row| row.get::<_, String>(3)).unwrap())
         });

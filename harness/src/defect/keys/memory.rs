@@ -41,16 +41,17 @@ impl Journal for EntriesInMemory {
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), CommitError>> {
         Box::pin(async move {
+            let Batch { writes, until } = batch;
             let (entries, others): (Vec<_>, Vec<_>) =
-                batch.writes.into_iter().partition(|write| matches!(write.key, Key::Entry(_)));
+                writes.into_iter().partition(|write| matches!(write.key, Key::Entry(_)));
             for write in &entries {
                 let known = self.entries.get(&write.key).await?.map(|stored| stored.version);
                 if known != write.expected {
                     return Err(CommitError::Conflict(write.key.clone()));
                 }
             }
-            self.next.commit(Batch { writes: others }).await?;
-            self.entries.commit(Batch { writes: entries }).await
+            self.next.commit(Batch { writes: others, until }).await?;
+            self.entries.commit(Batch { writes: entries, until }).await
         })
     }
 

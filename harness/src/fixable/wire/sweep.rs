@@ -1,5 +1,7 @@
 //! Every frame of every tool, over both transports; and one of them, from its bytes to its end.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::held::{Changed, answer, wrong};
@@ -219,7 +221,20 @@ fn taken_for_another(valid: &Value, before: &HostReply, again: &HostReply, chang
     if changed.effects {
         return Some(String::from("it was taken for another request than the one before, under the same key"));
     }
-    (before != again).then(|| String::from("it was answered otherwise than the one before, under the same key"))
+    (as_first_told(before) != as_first_told(again))
+        .then(|| String::from("it was answered otherwise than the one before, under the same key"))
+}
+
+/// An answer without what tells that it is a replay, and of when.
+fn as_first_told(reply: &HostReply) -> HostReply {
+    let mut reply = reply.clone();
+    if let HostReply::Tool { structured, .. } = &mut reply
+        && let Some(members) = Arc::make_mut(structured).as_object_mut()
+    {
+        members.remove("replayed");
+        members.remove("as_of");
+    }
+    reply
 }
 
 impl Outcome {
