@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
 use smol_str::SmolStr;
 use tokio::time::Instant;
 
+use crate::attempts::{Counts, millis};
 use crate::checkout::answer::error_code;
 use crate::checkout::begun::Begun;
 use crate::checkout::entry::SavedReply;
@@ -25,7 +27,7 @@ use crate::ports::Ports;
 use crate::printed::echoed;
 use crate::providers::Caller;
 use crate::retry::Budgets;
-use crate::step_log::{AlertKind, Level, LogLine, StepLine, StepStatus};
+use crate::step_log::{AlertKind, CallLine, Level, LogLine, StepLine, StepStatus};
 use crate::tools::{self, Call};
 use crate::validate::nearest;
 use crate::webhooks::WebhookSecret;
@@ -100,6 +102,17 @@ pub struct ToolSpec {
     pub annotations: Annotations,
 }
 
+/// What a step of a sale took.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Took {
+    /// This round of it.
+    pub duration: Duration,
+    /// How many requests were sent in it.
+    pub attempts: u32,
+    /// How long until the next round, where one follows.
+    pub wait: Option<Duration>,
+}
+
 /// How the sagas stand, for the health page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SagaCounts {
@@ -132,7 +145,7 @@ impl App {
     pub fn with_webhooks(ports: Ports, policy: Policy, webhook_secret: Option<WebhookSecret>) -> Arc<Self> {
         let budgets = Budgets::new(policy.budget);
         Arc::new(Self {
-            caller: Caller { ports, policy, budgets, alerts: Alerts::default() },
+            caller: Caller { ports, policy, budgets, alerts: Alerts::default(), counts: Counts::default() },
             loops: Loops::default(),
             begun: Begun::default(),
             waiters: Waiters::default(),
@@ -172,7 +185,8 @@ impl App {
 
     /// Calls a tool. Answers within the policy's tool deadline; dropping the future aborts no sale.
     pub async fn call_tool(self: &Arc<Self>, call: ToolCall) -> Result<ToolReply, UnknownTool> {
-        let deadline = Instant::now() + self.policy().tool_deadline;
+        let begun = Instant::now();
+        let deadline = begun + self.policy().tool_deadline;
         let Some(tool) = tools::table().iter().find(|tool| tool.spec.name == call.name) else {
             let names: Vec<String> = self.tools().map(|spec| spec.name.to_owned()).collect();
             let name = echoed(&call.name);
@@ -197,11 +211,17 @@ impl App {
             }
         }
         let key = arguments.get("idempotency_key").and_then(Value::as_str).map(SmolStr::from);
-        let user = call.user;
-        let call =
-            Call { tool: tool.spec.name, user: user.clone(), correlation: correlation.clone(), arguments, deadline };
+        let call = Call {
+            tool: tool.spec.name,
+            user: call.user,
+            correlation: correlation.clone(),
+            arguments,
+            begun,
+            deadline,
+            asked: None,
+            notes: Arc::default(),
+        };
         let reply = tool.call(self, call).await;
-        self.log_call(tool.spec.name, user, key.clone(), &correlation, &reply);
         Ok(ToolReply {
             structured: reply.structured,
             is_error: reply.is_error,
@@ -270,61 +290,77 @@ impl App {
         ToolError::new(Code::StoreUnavailable, "the order store did not answer", correlation)
     }
 
-    /// Logs how a tool call went.
-    fn log_call(
-        &self,
-        tool: &'static str,
-        user: UserId,
-        key: Option<SmolStr>,
-        correlation: &CorrelationId,
-        reply: &SavedReply,
-    ) {
-        let (event, status, level) = if reply.is_error {
-            ("workflow_step_failed", StepStatus::Failed, Level::Error)
-        } else {
-            ("workflow_step_succeeded", StepStatus::Success, Level::Info)
-        };
-        let told = if reply.is_error { reply.structured.get("error") } else { Some(&reply.structured) };
-        let (mut order_id, mut workflow_id) = (None, None);
-        for (name, value) in told.and_then(Value::as_object).into_iter().flatten() {
-            match name.as_str() {
-                "order_id" => order_id = value.as_str().map(OrderId::from),
-                "workflow_id" => workflow_id = value.as_str().map(WorkflowId::from),
-                _ => {}
-            }
-        }
-        self.ports().log.record(LogLine::Step(StepLine {
-            event: Cow::Borrowed(event),
-            level,
-            user_id: user,
-            workflow_id,
-            step_id: Cow::Borrowed(tool),
-            status,
-            error_code: error_code(reply),
-            idempotency_key: key,
-            correlation_id: correlation.clone(),
-            order_id,
+    /// Logs that a tool call begins.
+    pub(crate) fn log_begin(&self, call: &Call) {
+        self.ports().log.record(LogLine::Call(CallLine {
+            event: Cow::Borrowed("tool_call_begun"),
+            level: Level::Info,
+            user_id: call.user.clone(),
+            step_id: Cow::Borrowed(call.tool),
+            idempotency_key: call.key(),
+            correlation_id: call.correlation.clone(),
+            asked: call.asked.clone().unwrap_or_default(),
             time: self.now(),
         }));
     }
 
-    /// Logs a step of an order's saga.
+    /// Logs how a tool call went.
+    pub(crate) fn log_call(&self, call: &Call, attempts: u32, reply: &SavedReply) {
+        let error_code = error_code(reply);
+        let (status, level) = if reply.is_error {
+            (StepStatus::Failed, error_code.map_or(Level::Error, Level::of))
+        } else {
+            (StepStatus::Success, Level::Info)
+        };
+        let told = if reply.is_error { reply.structured.get("error") } else { Some(&reply.structured) };
+        let (mut order_id, mut workflow_id, mut found) = (None, None, None);
+        for (name, value) in told.and_then(Value::as_object).into_iter().flatten() {
+            match name.as_str() {
+                "order_id" => order_id = value.as_str().map(OrderId::from),
+                "workflow_id" => workflow_id = value.as_str().map(WorkflowId::from),
+                // What a search tells.
+                "ideas" | "products" => found = value.as_array().and_then(|found| u32::try_from(found.len()).ok()),
+                _ => {}
+            }
+        }
+        let asked = || call.asked.as_ref().and_then(|asked| asked.workflow_id.clone());
+        self.ports().log.record(LogLine::Step(StepLine {
+            event: Cow::Borrowed(status.event()),
+            level,
+            user_id: call.user.clone(),
+            workflow_id: workflow_id.or_else(|| call.notes.workflow().cloned()).or_else(asked),
+            step_id: Cow::Borrowed(call.tool),
+            status,
+            error_code,
+            idempotency_key: call.key(),
+            correlation_id: call.correlation.clone(),
+            order_id,
+            duration_ms: millis(call.begun.elapsed()),
+            attempts,
+            wait_ms: None,
+            found,
+            asked: call.asked.clone(),
+            time: self.now(),
+        }));
+    }
+
+    /// Logs a step of an order's saga, with what it took.
     pub(crate) fn log_step(
         &self,
         order: &Order,
         step: &'static str,
         status: StepStatus,
-        level: Level,
         code: Option<Code>,
+        took: Took,
     ) {
-        let event = match status {
-            StepStatus::Success => "workflow_step_succeeded",
-            StepStatus::Failed => "workflow_step_failed",
-            StepStatus::Retry => "workflow_step_retried",
-            StepStatus::RolledBack => "workflow_step_rolled_back",
+        let level = match (status, code) {
+            (StepStatus::Started | StepStatus::Success, _) => Level::Info,
+            (StepStatus::Retry, _) | (StepStatus::RolledBack, None) => Level::Warn,
+            (StepStatus::Failed | StepStatus::RolledBack, Some(code)) => Level::of(code),
+            (StepStatus::Failed, None) => Level::Error,
         };
         self.ports().log.record(LogLine::Step(StepLine {
-            event: Cow::Borrowed(event),
+            event: Cow::Borrowed(status.event()),
             level,
             user_id: order.user.clone(),
             workflow_id: order.workflow_id.clone(),
@@ -334,6 +370,11 @@ impl App {
             idempotency_key: Some(order.entry.key.clone()),
             correlation_id: order.correlation_id.clone(),
             order_id: Some(order.id.clone()),
+            duration_ms: millis(took.duration),
+            attempts: took.attempts,
+            wait_ms: took.wait.map(millis),
+            found: None,
+            asked: None,
             time: self.now(),
         }));
     }

@@ -8,6 +8,7 @@
 pub mod adapters;
 pub mod answers;
 pub mod app;
+pub mod attempts;
 pub mod checkout;
 pub mod cli;
 pub mod config;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::attempts;
 use crate::policy::{BudgetPolicy, RetryPolicy};
 use crate::ports::{Ports, Provider, Purpose, Response, TransportError};
 use crate::providers::contract::{self, Says};
@@ -196,6 +197,7 @@ impl<'a> Retry<'a> {
         urgency: Urgency,
     ) -> Self {
         budgets.count_call(provider);
+        attempts::urgent(urgency);
         Self { ports, policy, budgets, provider, urgency, attempts: 1, maybe_applied: false }
     }
 
@@ -234,6 +236,7 @@ impl<'a> Retry<'a> {
         if !may_go_on {
             return Err(self.failed(failure));
         }
+        attempts::waits(delay);
         tokio::time::sleep(delay).await;
         self.attempts += 1;
         Ok(())

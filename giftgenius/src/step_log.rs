@@ -1,20 +1,35 @@
-//! The structured log (F15): one line a step, one `checkout_result` a told sale, one alert a thing a person must see.
+//! The structured log (F15): a line when a tool call begins and one when it is answered, one an attempt at a provider, one a
+//! step of a sale, one `checkout_result` a told sale, one an alert, one an event of the service itself.
 //!
-//! The lines are typed, so that what production prints as JSON on stderr and what a test reads are the same.
+//! The lines are typed, so that what production prints as JSON on stderr and what a test reads are the same. Every line has
+//! `log` (its kind), `event`, `level` and `time`; durations are in whole milliseconds. `docs/log.md` describes every field.
+
+mod attempt;
+mod call;
+mod service;
 
 use std::borrow::Cow;
+use std::sync::Arc;
+
+pub use attempt::{AttemptLine, AttemptOutcome, AttemptUrgency};
+pub use call::{Asked, AskedItem, CallLine, Notes};
+pub use service::{ServiceEvent, ServiceLine};
 
 use serde::{Deserialize, Serialize};
-use smol_str::SmolStr;
+use smol_str::{SmolStr, format_smolstr};
 
-use crate::error::Code;
+use crate::error::{Code, ErrorType};
 use crate::ids::{CorrelationId, EventId, OrderId, SessionId, UserId, WorkflowId};
+use crate::money::Money;
+use crate::ports::BoxFuture;
 use crate::webhooks::event::EventType;
 
 /// How a step went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepStatus {
+    /// Begun; another line says how it ended.
+    Started,
     /// Done.
     Success,
     /// Failed for good.
@@ -23,6 +38,19 @@ pub enum StepStatus {
     Retry,
     /// What it had done was undone.
     RolledBack,
+}
+
+impl StepStatus {
+    /// The event's name in the log.
+    pub const fn event(self) -> &'static str {
+        match self {
+            Self::Started => "workflow_step_started",
+            Self::Success => "workflow_step_succeeded",
+            Self::Failed => "workflow_step_failed",
+            Self::Retry => "workflow_step_retried",
+            Self::RolledBack => "workflow_step_rolled_back",
+        }
+    }
 }
 
 /// How loud a line is.
@@ -37,10 +65,22 @@ pub enum Level {
     Error,
 }
 
+impl Level {
+    /// How loud a failure is: only what is technical is a failure of this system. What the caller got wrong is worth a look
+    /// in numbers, and a business that says no is business as usual.
+    pub const fn of(code: Code) -> Self {
+        match code.kind() {
+            ErrorType::Technical => Self::Error,
+            ErrorType::Logical => Self::Warn,
+            ErrorType::Business | ErrorType::Interrupted => Self::Info,
+        }
+    }
+}
+
 /// One step of a workflow or saga.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct StepLine {
-    /// `workflow_step_succeeded`, `workflow_step_failed`, `workflow_step_retried` or `workflow_step_rolled_back`.
+    /// As [`StepStatus::event`] names it.
     pub event: Cow<'static, str>,
     /// How loud.
     pub level: Level,
@@ -64,6 +104,19 @@ pub struct StepLine {
     /// The order, where there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub order_id: Option<OrderId>,
+    /// How long it took: a call until its answer, a step of a sale this round of it.
+    pub duration_ms: u64,
+    /// How many requests were sent to providers for it meanwhile.
+    pub attempts: u32,
+    /// Of a step that will be tried again: how long until then.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub wait_ms: Option<u64>,
+    /// Of a search: how many products fit. 0 is a success without a match.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub found: Option<u32>,
+    /// Of a tool call: what it asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub asked: Option<Arc<Asked>>,
     /// When, in UTC.
     pub time: jiff::Timestamp,
 }
@@ -78,11 +131,17 @@ pub enum CheckoutStatus {
     Failed,
     /// Not settled yet.
     Pending,
+    /// It was paid and has been taken back.
+    Cancelled,
 }
 
 /// One `checkout_result` event (I1): written whenever `create_order` answers.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CheckoutResult {
+    /// `checkout_result`.
+    pub event: Cow<'static, str>,
+    /// How loud: as the code of a failure is.
+    pub level: Level,
     /// The call that was answered.
     pub request_id: CorrelationId,
     /// Whose.
@@ -94,6 +153,20 @@ pub struct CheckoutResult {
     /// Why not success.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error_code: Option<Code>,
+    /// The order, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub order_id: Option<OrderId>,
+    /// In which workflow, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub workflow_id: Option<WorkflowId>,
+    /// What is paid, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub amount: Option<Money>,
+    /// Whether an earlier call under this key was answered the same: the sale counts once.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub replayed: bool,
+    /// How long the call took.
+    pub duration_ms: u64,
     /// When, in UTC.
     pub time: jiff::Timestamp,
 }
@@ -114,13 +187,68 @@ pub enum AlertKind {
     UnknownPayment,
     /// Cards are charged, and the payment provider tells nothing of it.
     WebhooksMissing,
+    /// One step keeps failing for technical reasons.
+    StepFailing,
+    /// Attempts at a provider keep running into their time-out.
+    TimeOuts,
+    /// The own store has refused every write for a while.
+    StoreDown,
+}
+
+impl AlertKind {
+    /// The kind's name, as in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OrderParked => "order_parked",
+            Self::AmountMismatch => "amount_mismatch",
+            Self::DoubleCharge => "double_charge",
+            Self::ProviderDown => "provider_down",
+            Self::UnknownPayment => "unknown_payment",
+            Self::WebhooksMissing => "webhooks_missing",
+            Self::StepFailing => "step_failing",
+            Self::TimeOuts => "time_outs",
+            Self::StoreDown => "store_down",
+        }
+    }
+
+    /// How soon a person must see it. What waits for a person without losing anything meanwhile is a ticket.
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::OrderParked | Self::UnknownPayment => Severity::Ticket,
+            Self::AmountMismatch
+            | Self::DoubleCharge
+            | Self::ProviderDown
+            | Self::WebhooksMissing
+            | Self::StepFailing
+            | Self::TimeOuts
+            | Self::StoreDown => Severity::Page,
+        }
+    }
+}
+
+/// How soon a person must see an alert.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Now.
+    Page,
+    /// In working hours.
+    Ticket,
 }
 
 /// One alert.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Alert {
+    /// `alert`.
+    pub event: Cow<'static, str>,
+    /// `error` for a page, `warn` for a ticket.
+    pub level: Level,
     /// What.
     pub kind: AlertKind,
+    /// How soon a person must see it.
+    pub severity: Severity,
+    /// The same for all alerts of one cause, whichever process sends them: kind and order, provider or step.
+    pub dedup_key: SmolStr,
     /// About which order, where there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub order_id: Option<OrderId>,
@@ -130,6 +258,40 @@ pub struct Alert {
     pub correlation_id: CorrelationId,
     /// When, in UTC.
     pub time: jiff::Timestamp,
+}
+
+impl Alert {
+    /// An alert of a kind about something: alerts of one kind about one thing are one cause.
+    pub fn new(
+        kind: AlertKind,
+        about: &str,
+        message: impl Into<String>,
+        correlation_id: &CorrelationId,
+        time: jiff::Timestamp,
+    ) -> Self {
+        let severity = kind.severity();
+        let name = kind.name();
+        Self {
+            event: Cow::Borrowed("alert"),
+            level: match severity {
+                Severity::Page => Level::Error,
+                Severity::Ticket => Level::Warn,
+            },
+            kind,
+            severity,
+            dedup_key: if about.is_empty() { name.into() } else { format_smolstr!("{name}:{about}") },
+            order_id: None,
+            message: message.into(),
+            correlation_id: correlation_id.clone(),
+            time,
+        }
+    }
+
+    /// The alert, of an order.
+    #[must_use]
+    pub fn of_order(self, order_id: Option<&OrderId>) -> Self {
+        Self { order_id: order_id.cloned(), ..self }
+    }
 }
 
 /// What became of a webhook delivery.
@@ -195,10 +357,44 @@ pub enum LogLine {
     Alert(Alert),
     /// A webhook.
     Webhook(WebhookLine),
+    /// A tool call begins.
+    Call(CallLine),
+    /// An attempt at a provider.
+    Attempt(AttemptLine),
+    /// An event of the service.
+    Service(ServiceLine),
+}
+
+impl LogLine {
+    /// How loud.
+    pub const fn level(&self) -> Level {
+        match self {
+            Self::Step(line) => line.level,
+            Self::CheckoutResult(line) => line.level,
+            Self::Alert(line) => line.level,
+            Self::Webhook(line) => line.level,
+            Self::Call(line) => line.level,
+            Self::Attempt(line) => line.level,
+            Self::Service(line) => line.level,
+        }
+    }
+
+    /// Whether it must not be dropped, however long nobody reads the log.
+    pub const fn is_kept(&self) -> bool {
+        match self {
+            Self::CheckoutResult(_) | Self::Alert(_) => true,
+            Self::Step(_) | Self::Webhook(_) | Self::Call(_) | Self::Attempt(_) | Self::Service(_) => false,
+        }
+    }
 }
 
 /// Where log lines go.
 pub trait StepLog: Send + Sync {
     /// Takes one line; never fails and never waits.
     fn record(&self, line: LogLine);
+
+    /// Ends once every line that must not be dropped and was recorded so far has been written.
+    fn written(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }

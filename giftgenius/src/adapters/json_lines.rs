@@ -34,12 +34,7 @@ pub struct TracingStepLog;
 
 impl StepLog for TracingStepLog {
     fn record(&self, line: LogLine) {
-        let level = match &line {
-            LogLine::Step(step) => step.level,
-            LogLine::CheckoutResult(_) => Level::Info,
-            LogLine::Alert(_) => Level::Error,
-            LogLine::Webhook(webhook) => webhook.level,
-        };
+        let level = line.level();
         let line = serde_json::to_string(&line).expect("a log line holds nothing that JSON cannot");
         match level {
             Level::Info => tracing::info!(target: STEP_LOG, line),
@@ -191,13 +186,9 @@ mod tests {
     }
 
     fn alert() -> LogLine {
-        LogLine::Alert(Alert {
-            kind: AlertKind::OrderParked,
-            order_id: Some("ord_1".into()),
-            message: "a charge may stand:\n\"look\"".into(),
-            correlation_id: "c1".into(),
-            time: "2026-01-02T03:04:05Z".parse().unwrap(),
-        })
+        let time = "2026-01-02T03:04:05Z".parse().unwrap();
+        let message = "a charge may stand:\n\"look\"";
+        LogLine::Alert(Alert::new(AlertKind::OrderParked, "ord_1", message, &"c1".into(), time))
     }
 
     #[test]

@@ -353,8 +353,7 @@ pub fn told(reply: &SavedReply) -> (CheckoutStatus, Option<Code>) {
     }
     match reply.structured.get("status").and_then(Value::as_str) {
         Some("pending") => (CheckoutStatus::Pending, None),
-        // A replay of a purchase that was taken back since.
-        Some("cancelled") => (CheckoutStatus::Failed, Some(Code::OrderCancelled)),
+        Some("cancelled") => (CheckoutStatus::Cancelled, None),
         _ => (CheckoutStatus::Success, None),
     }
 }

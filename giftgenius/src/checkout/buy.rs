@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::error::{Code, Effects, ToolError};
 use crate::ids::{CorrelationId, OrderId, SessionId, UserId};
 use crate::journal::{Batch, CommitError, JournalError, Key, Record, Stored, Version};
+use crate::step_log::Notes;
 use crate::workflow::Step;
 
 /// What a caller asks to buy.
@@ -39,6 +40,8 @@ pub struct Purchase {
     pub correlation: CorrelationId,
     /// When the call must have been answered.
     pub deadline: Instant,
+    /// What the call's line is to say.
+    pub notes: Arc<Notes>,
     /// With what the identical purchase has failed too often to be tried again (F14).
     pub exhausted: Option<Code>,
 }
@@ -64,7 +67,7 @@ async fn attempt(app: &Arc<App>, purchase: &Purchase) -> Result<Option<SavedRepl
     let expected = stored.as_ref().map(|(version, _)| *version);
     match claim(stored.as_ref().map(|(_, entry)| entry), &purchase.parameters, app.now()) {
         Claim::Conflict => Ok(Some(failed_reply(&key_conflict(&purchase.correlation)))),
-        Claim::Replay(reply) => replay(app, reply).await.map(Some),
+        Claim::Replay(reply) => replay(app, reply, &purchase.notes).await.map(Some),
         Claim::Joined(order) if failed_clean(app, &order, purchase).await? => begin(app, purchase, expected).await,
         Claim::Joined(order) => match tell(app, &order, purchase).await? {
             Some(reply) => Ok(Some(reply)),
@@ -103,6 +106,7 @@ async fn begin(
             ToolError::unknown_id(Code::SessionNotFound, "/checkout_session_id", id, from, &purchase.correlation);
         return Ok(Some(failed_reply(&error)));
     };
+    purchase.notes.in_workflow(session.workflow_id.as_ref());
     let joined = match &session.state {
         SessionState::Open => None,
         // What is paid, or being paid, is told; what failed is over with the price that was left.
@@ -197,7 +201,9 @@ fn new_order(app: &App, purchase: &Purchase, session: &Session, id: OrderId) -> 
 /// Waits for an order as long as the caller can, then says how it stands; `None` if it is over and left the session to
 /// whoever pays otherwise.
 async fn tell(app: &Arc<App>, order: &OrderId, purchase: &Purchase) -> Result<Option<SavedReply>, JournalError> {
-    match wait(app, order, app.answer_by(purchase.deadline)).await? {
+    let found = wait(app, order, app.answer_by(purchase.deadline)).await?;
+    purchase.notes.in_workflow(found.as_ref().and_then(|order| order.workflow_id.as_ref()));
+    match found {
         Some(found) if found.is_open() => Ok(Some(open_reply(app, &found, purchase))),
         // One that a person has to look at may keep the session.
         Some(found) if failed_otherwise(&found, purchase) && !keeps_session(app, &found).await? => Ok(None),
@@ -231,10 +237,13 @@ fn open_reply(app: &App, order: &Order, purchase: &Purchase) -> SavedReply {
 
 /// The answer of a key that has been answered for good: what it was told of which order, and how that stands now.
 /// Nothing is begun, sent or changed for it, and the call is not judged anew.
-async fn replay(app: &App, saved: SavedReply) -> Result<SavedReply, JournalError> {
+async fn replay(app: &App, saved: SavedReply, notes: &Notes) -> Result<SavedReply, JournalError> {
     let Some(id) = order_of(&saved) else { return Ok(saved) };
     let asked = app.asked();
-    let reply = app.order(&id).await?.map_or(saved, |(_, order)| sale_reply(&order, asked));
+    let reply = app.order(&id).await?.map_or(saved, |(_, order)| {
+        notes.in_workflow(order.workflow_id.as_ref());
+        sale_reply(&order, asked)
+    });
     Ok(replayed(reply, asked.at))
 }
 

@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::error::{Code, Effects, ToolError};
 use crate::ids::{CorrelationId, OrderId, UserId};
 use crate::journal::{Batch, CommitError, JournalError, Record, Version};
+use crate::step_log::Notes;
 
 /// What a caller asks to take back.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct Cancellation {
     pub order: OrderId,
     /// Of the call.
     pub correlation: CorrelationId,
+    /// What the call's line is to say.
+    pub notes: Arc<Notes>,
     /// When the call must have been answered.
     pub deadline: Instant,
 }
@@ -57,7 +60,7 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
     let entry_version = stored.as_ref().map(|(version, _)| *version);
     match claim(stored.as_ref().map(|(_, entry)| entry), &cancellation.parameters, app.now()) {
         Claim::Conflict => return Ok(Some(failed_reply(&key_conflict(&cancellation.correlation)))),
-        Claim::Replay(reply) => return replay(app, reply).await.map(Some),
+        Claim::Replay(reply) => return replay(app, reply, &cancellation.notes).await.map(Some),
         Claim::Joined(order) => return tell(app, &order, cancellation).await.map(Some),
         Claim::Free => {}
     }
@@ -69,6 +72,7 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
             ToolError::unknown_id(Code::OrderNotFound, "/order_id", id, "create_order", &cancellation.correlation);
         return Ok(Some(failed_reply(&error)));
     };
+    cancellation.notes.in_workflow(order.workflow_id.as_ref());
     match standing(&order) {
         // Nothing stands: there is nothing to take back, and saying so is the answer.
         Standing::Failed(_) | Standing::Cancelled => {
@@ -245,6 +249,7 @@ async fn tell(app: &Arc<App>, order: &OrderId, cancellation: &Cancellation) -> R
     let Some(order) = wait(app, order, app.answer_by(cancellation.deadline)).await? else {
         return Ok(failed_reply(&record_gone(&cancellation.correlation)));
     };
+    cancellation.notes.in_workflow(order.workflow_id.as_ref());
     // The key of the cancellation itself was bound together with the order's ending.
     if !order.is_open()
         && order.cancel_entry.as_ref() != Some(&cancellation.entry)
@@ -265,9 +270,12 @@ async fn tell(app: &Arc<App>, order: &OrderId, cancellation: &Cancellation) -> R
 }
 
 /// The answer of a key that has been answered for good: what it was told of which order, and how that stands now.
-async fn replay(app: &App, saved: SavedReply) -> Result<SavedReply, JournalError> {
+async fn replay(app: &App, saved: SavedReply, notes: &Notes) -> Result<SavedReply, JournalError> {
     let Some(id) = order_of(&saved) else { return Ok(saved) };
     let asked = app.asked();
-    let reply = app.order(&id).await?.map_or(saved, |(_, order)| cancel_reply(&order, asked));
+    let reply = app.order(&id).await?.map_or(saved, |(_, order)| {
+        notes.in_workflow(order.workflow_id.as_ref());
+        cancel_reply(&order, asked)
+    });
     Ok(replayed(reply, asked.at))
 }

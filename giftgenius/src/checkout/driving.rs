@@ -15,10 +15,10 @@ use super::order::KeptOrder;
 use super::recovery::take_over;
 use super::saga::{Held, drive};
 use super::waiters::Phase;
-use crate::app::App;
+use crate::app::{App, Took};
 use crate::ids::OrderId;
 use crate::journal::{Batch, CommitError, JournalError};
-use crate::step_log::{Level, StepStatus};
+use crate::step_log::StepStatus;
 
 /// Writes the batch that gives this process an order, and drives the order in a task of its own from there. Answers once
 /// the batch is written. `held` is the order as it then stands.
@@ -40,7 +40,7 @@ pub async fn begin_driving(
         let driver = app.waiters.begin(&held.order.id);
         let is_new = held.version == 1;
         if is_new {
-            app.log_step(&held.order, "order", StepStatus::Success, Level::Info, None);
+            app.log_step(&held.order, "order", StepStatus::Started, None, Took::default());
         }
         let _ = told.send(Ok(()));
         drive(&app, held, deadline, &driver).await;

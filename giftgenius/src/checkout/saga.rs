@@ -13,12 +13,13 @@ use super::order::Order;
 use super::state::{Action, Cause, Charge, Commit, Direction, Ending, Outcome, Reserve};
 use super::steps::{Round, RoundContext, background_delay, perform};
 use super::waiters::{Driver, Phase};
-use crate::app::App;
+use crate::app::{App, Took};
+use crate::error::Code;
 use crate::journal::{Batch, CommitError, JournalError, Key, Record, Version};
 use crate::operations::parked;
 use crate::resting::{rest, rest_for};
 use crate::retry::Urgency;
-use crate::step_log::{AlertKind, Level, StepStatus};
+use crate::step_log::{AlertKind, StepStatus};
 
 /// An order in the hands of its owner.
 pub struct Held {
@@ -48,6 +49,7 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
     let mut stopped = None;
     // An order that has ended is driven again when an event asks for a look at its charges; its ending is told once.
     let mut told = held.order.saga.ending.clone();
+    let sent = app.caller().counts.watch(&held.order.correlation_id);
     loop {
         let order = &mut held.order;
         turn_back(order, app.now());
@@ -99,7 +101,7 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
         let order = &mut held.order;
         if let Action::End(_) = action {
             if let Some(ending) = ending {
-                log_ending(app, order, &ending);
+                log_ending(app, order, &ending, sent.sent());
                 told = Some(ending);
             }
             driver.tell(Phase::Ended);
@@ -113,7 +115,9 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
             return;
         }
         let context = RoundContext { urgency, quiet_since, repeated, noticed: order.is_due() };
+        let (begun, sent_before) = (Instant::now(), sent.sent());
         let round = perform(app.caller(), order, &action, context).await;
+        let cost = Took { duration: begun.elapsed(), attempts: sent.sent() - sent_before, wait: None };
         // Requests of this round that moved money may have left as late as now.
         let gave_back = matches!(round, Round::Came(Outcome::GivenBack { .. }));
         if action == Action::Charge || gave_back {
@@ -122,7 +126,7 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
         if let Round::CameAsking(_, asked) = &round {
             order.retry_after_ms = u64::try_from(crate::retry::told(*asked).as_millis()).ok();
         }
-        match took(app, &mut held, driver, &action, round).await {
+        match took(app, &mut held, driver, &action, round, cost).await {
             Next::Now(ending) => stopped = ending,
             Next::Background => background = true,
             Next::Lost => return,
@@ -141,11 +145,11 @@ enum Next {
 }
 
 /// Takes what a round came to, and waits where another one is due.
-async fn took(app: &App, held: &mut Held, driver: &Driver, action: &Action, round: Round) -> Next {
+async fn took(app: &App, held: &mut Held, driver: &Driver, action: &Action, round: Round, cost: Took) -> Next {
     let order = &mut held.order;
     match round {
         Round::Came(outcome) | Round::CameAsking(outcome, _) => {
-            log_outcome(app, order, action, &outcome);
+            log_outcome(app, order, action, &outcome, cost);
             order.background_rounds = 0;
             if outcome == Outcome::Committed {
                 order.paid_at = Some(app.now());
@@ -161,12 +165,13 @@ async fn took(app: &App, held: &mut Held, driver: &Driver, action: &Action, roun
         }
         Round::NotYet(asked) => {
             order.background_rounds += 1;
-            app.log_step(order, step_id(action), StepStatus::Retry, Level::Warn, None);
             if order.background_rounds > app.policy().background.attempts_max {
+                app.log_step(order, step_id(action), StepStatus::Failed, Some(Code::OrderNeedsAttention), cost);
                 order.background_rounds = 0;
                 return Next::Now(taken(order, action, given_up(action)));
             }
             let delay = background_delay(app.policy(), order.background_rounds, asked);
+            app.log_step(order, step_id(action), StepStatus::Retry, None, Took { wait: Some(delay), ..cost });
             // A look is hastened by an event, unless the provider asked to be left alone; a repeated undo is not.
             let hastened = *action == Action::Settle && asked.is_none();
             match pause(app, held, driver, delay, hastened).await {
@@ -180,12 +185,12 @@ async fn took(app: &App, held: &mut Held, driver: &Driver, action: &Action, roun
             }
         }
         Round::TooEarly { wait, looked } => {
-            app.log_step(order, step_id(action), StepStatus::Retry, Level::Warn, None);
             order.background_rounds = 0;
             if looked {
                 order.looked = order.heard;
             }
             let delay = background_delay(app.policy(), 1, Some(wait));
+            app.log_step(order, step_id(action), StepStatus::Retry, None, Took { wait: Some(delay), ..cost });
             match pause(app, held, driver, delay, true).await {
                 Paused::Through | Paused::Hastened => Next::Background,
                 Paused::Lost => Next::Lost,
@@ -379,28 +384,24 @@ const fn step_id(action: &Action) -> &'static str {
     }
 }
 
-fn log_outcome(app: &App, order: &Order, action: &Action, outcome: &Outcome) {
-    let (status, level, code) = match outcome {
-        Outcome::Held | Outcome::Captured { .. } | Outcome::Committed | Outcome::Swept => {
-            (StepStatus::Success, Level::Info, None)
-        }
-        Outcome::Undone | Outcome::GivenBack { .. } | Outcome::SweptInPart { .. } => {
-            (StepStatus::RolledBack, Level::Warn, None)
-        }
-        Outcome::Unsettled | Outcome::CloseRefused | Outcome::RefundFailed => (StepStatus::Retry, Level::Warn, None),
-        Outcome::ReservationGone => (StepStatus::Retry, Level::Warn, Some(crate::error::Code::ReservationLost)),
-        Outcome::WrongAmount { .. } => (StepStatus::Failed, Level::Error, Some(crate::error::Code::AmountMismatch)),
+fn log_outcome(app: &App, order: &Order, action: &Action, outcome: &Outcome, cost: Took) {
+    let (status, code) = match outcome {
+        Outcome::Held | Outcome::Captured { .. } | Outcome::Committed | Outcome::Swept => (StepStatus::Success, None),
+        Outcome::Undone | Outcome::GivenBack { .. } | Outcome::SweptInPart { .. } => (StepStatus::RolledBack, None),
+        Outcome::Unsettled | Outcome::CloseRefused | Outcome::RefundFailed => (StepStatus::Retry, None),
+        Outcome::ReservationGone => (StepStatus::Retry, Some(Code::ReservationLost)),
+        Outcome::WrongAmount { .. } => (StepStatus::Failed, Some(Code::AmountMismatch)),
         Outcome::NotHeld(cause)
         | Outcome::HoldUnknown(cause)
         | Outcome::NotCaptured(cause)
         | Outcome::UnsettledGoBack(cause)
         | Outcome::CommitRefused(cause)
-        | Outcome::CommitUnclear(cause) => (StepStatus::Failed, Level::Error, Some(cause.code())),
+        | Outcome::CommitUnclear(cause) => (StepStatus::Failed, Some(cause.code())),
         Outcome::GaveUp | Outcome::LostTrack | Outcome::Overtaken(_) => {
-            (StepStatus::Failed, Level::Error, Some(crate::error::Code::OrderNeedsAttention))
+            (StepStatus::Failed, Some(Code::OrderNeedsAttention))
         }
     };
-    app.log_step(order, step_id(action), status, level, code);
+    app.log_step(order, step_id(action), status, code, cost);
     if matches!(outcome, Outcome::Captured { .. }) && app.webhook_secret().is_some() {
         app.caller().expect_event(&order.correlation_id);
     }
@@ -411,24 +412,20 @@ fn log_outcome(app: &App, order: &Order, action: &Action, outcome: &Outcome) {
     }
 }
 
-fn log_ending(app: &App, order: &Order, ending: &Ending) {
+fn log_ending(app: &App, order: &Order, ending: &Ending, attempts: u32) {
+    // By the calendar: the sale may have begun in another process.
+    let cost = Took { duration: crate::time::until(order.created_at, app.now()), attempts, wait: None };
     match ending {
-        Ending::Paid => app.log_step(order, "order", StepStatus::Success, Level::Info, None),
+        Ending::Paid => app.log_step(order, "order", StepStatus::Success, None, cost),
         Ending::Cancelled => {
             let code = match answer::standing(order) {
                 answer::Standing::Failed(cause) => Some(cause.code()),
                 answer::Standing::Success | answer::Standing::Cancelled | answer::Standing::Pending(..) => None,
             };
-            app.log_step(order, "order", StepStatus::RolledBack, Level::Warn, code);
+            app.log_step(order, "order", StepStatus::RolledBack, code, cost);
         }
         Ending::Parked { .. } => {
-            app.log_step(
-                order,
-                "order",
-                StepStatus::Failed,
-                Level::Error,
-                Some(crate::error::Code::OrderNeedsAttention),
-            );
+            app.log_step(order, "order", StepStatus::Failed, Some(Code::OrderNeedsAttention), cost);
         }
     }
 }

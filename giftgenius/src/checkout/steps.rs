@@ -52,6 +52,11 @@ pub async fn perform(caller: &Caller, order: &Order, action: &Action, context: R
         Urgency::Caller { deadline } => Urgency::Undo { until: deadline },
         other @ (Urgency::Undo { .. } | Urgency::Round) => other,
     };
+    let round = act(caller, order, action, context, undo);
+    crate::attempts::span(&caller.ports, context.urgency, round).await
+}
+
+async fn act(caller: &Caller, order: &Order, action: &Action, context: RoundContext, undo: Urgency) -> Round {
     match action {
         Action::Reserve { epoch } => {
             let reserved = caller.reserve(order, *epoch, caller.policy.reservation_ttl, context.urgency).await;

@@ -46,20 +46,28 @@ impl Caller {
         correlation_id: &CorrelationId,
         message: impl Into<String>,
     ) {
-        self.ports.log.record(LogLine::Alert(Alert {
-            kind,
-            order_id: order_id.cloned(),
-            message: message.into(),
-            correlation_id: correlation_id.clone(),
-            time: self.ports.clock.now(),
-        }));
+        let about = order_id.map_or("", OrderId::as_str);
+        self.alert_about(kind, about, order_id, correlation_id, message);
+    }
+
+    /// Calls a person; alerts of one kind about one thing are one cause.
+    fn alert_about(
+        &self,
+        kind: AlertKind,
+        about: &str,
+        order_id: Option<&OrderId>,
+        correlation_id: &CorrelationId,
+        message: impl Into<String>,
+    ) {
+        let alert = Alert::new(kind, about, message, correlation_id, self.ports.clock.now());
+        self.ports.log.record(LogLine::Alert(alert.of_order(order_id)));
     }
 
     /// Calls a person when the attempts at a provider have failed often enough in a row; not again before it answers.
     pub fn alert_of_failures(&self, provider: Provider, failures: u32, correlation: &CorrelationId) {
         if failures == PROVIDER_DOWN_FAILURES {
             let message = format!("{failures} attempts at the {} provider failed in a row", provider.name());
-            self.alert(AlertKind::ProviderDown, None, correlation, message);
+            self.alert_about(AlertKind::ProviderDown, provider.name(), None, correlation, message);
         }
     }
 

@@ -13,12 +13,15 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use smol_str::SmolStr;
+use tokio::time::error::Elapsed;
 
+use crate::attempts::{self, Counts};
 use crate::ids::CorrelationId;
 use crate::operations::alerts::Alerts;
 use crate::policy::Policy;
 use crate::ports::{Method, Ports, Provider, Request, Response, TransportError};
 use crate::retry::{Budgets, CallFailed, Failure, Retry, Urgency, classify};
+use crate::step_log::AttemptOutcome;
 
 /// Sends requests to providers.
 pub struct Caller {
@@ -30,6 +33,8 @@ pub struct Caller {
     pub budgets: Budgets,
     /// What a person has been called for.
     pub alerts: Alerts,
+    /// How many requests were sent for what is under way.
+    pub counts: Counts,
 }
 
 /// What a request is, apart from its body.
@@ -70,11 +75,13 @@ impl Caller {
             correlation_id: call.correlation.clone(),
             body,
         };
+        attempts::begin(call);
+        self.counts.count(call.correlation);
         let sending = self.ports.transport.send(request);
+        let reply = tokio::time::timeout(self.policy.retry.attempt_timeout, sending).await;
+        let (outcome, status) = seen(&reply);
         // A time-out says nothing about whether the request was applied, like a connection that breaks.
-        let reply = tokio::time::timeout(self.policy.retry.attempt_timeout, sending)
-            .await
-            .unwrap_or(Err(TransportError::Broken));
+        let reply = reply.unwrap_or(Err(TransportError::Broken));
         let is_unavailable = matches!(reply, Ok(Response { status: 500.., .. }));
         let result = classify(call.operation, reply, self.ports.clock.now());
         let reachable = match &result {
@@ -85,7 +92,21 @@ impl Caller {
         self.alert_of_key(call.provider, matches!(result, Err(Failure::Denied)), reachable, call.correlation);
         let failures = self.budgets.note(call.provider, reachable);
         self.alert_of_failures(call.provider, failures, call.correlation);
-        read_body(&result?.body).map_err(|_| Failure::Unclear { retry_after: None })
+        let read = result.map(|response| read_body(&response.body));
+        match read {
+            Ok(Ok(reply)) => {
+                attempts::ended(outcome, status, None);
+                Ok(reply)
+            }
+            Ok(Err(_)) => {
+                attempts::ended(AttemptOutcome::Unreadable, status, None);
+                Err(Failure::Unclear { retry_after: None })
+            }
+            Err(failure) => {
+                attempts::ended(outcome, status, Some(&failure));
+                Err(failure)
+            }
+        }
     }
 
     /// The pace of a call.
@@ -122,15 +143,33 @@ impl Caller {
         urgency: Urgency,
         accept: impl Fn(&T) -> bool + Send,
     ) -> Result<T, CallFailed> {
-        let mut retry = self.retry(call.provider, urgency);
-        loop {
-            let failure = match self.once::<T>(call, body).await {
-                Ok(reply) if accept(&reply) => return Ok(reply),
-                Ok(_) => Failure::Unclear { retry_after: None },
-                Err(failure) => failure,
-            };
-            retry.again(failure).await?;
-        }
+        let repeating = async {
+            let mut retry = self.retry(call.provider, urgency);
+            loop {
+                let failure = match self.once::<T>(call, body).await {
+                    Ok(reply) if accept(&reply) => return Ok(reply),
+                    Ok(_) => {
+                        attempts::contradicts();
+                        Failure::Unclear { retry_after: None }
+                    }
+                    Err(failure) => failure,
+                };
+                retry.again(failure).await?;
+            }
+        };
+        attempts::span(&self.ports, urgency, repeating).await
+    }
+}
+
+/// What an attempt came to, as far as can be told before its body is read.
+const fn seen(reply: &Result<Result<Response, TransportError>, Elapsed>) -> (AttemptOutcome, Option<u16>) {
+    match reply {
+        Ok(Ok(Response { status: status @ 200..=299, .. })) => (AttemptOutcome::Ok, Some(*status)),
+        Ok(Ok(Response { status, .. })) => (AttemptOutcome::Status, Some(*status)),
+        Ok(Err(TransportError::NotSent)) => (AttemptOutcome::NotSent, None),
+        Ok(Err(TransportError::Broken)) => (AttemptOutcome::Broken, None),
+        Ok(Err(TransportError::Cut)) => (AttemptOutcome::Cut, None),
+        Err(_) => (AttemptOutcome::TimedOut, None),
     }
 }
 

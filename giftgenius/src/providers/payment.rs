@@ -116,10 +116,16 @@ impl ChargeRecord {
     }
 }
 
+/// A reply that contradicts the request or itself proves nothing.
+fn contradiction() -> Failure {
+    crate::attempts::contradicts();
+    Failure::Unclear { retry_after: None }
+}
+
 /// A listing that is the order's; a reply to somebody else's request says nothing about it.
 fn of_order(order: &OrderId, charges: Vec<ChargeRecord>) -> Result<Vec<ChargeRecord>, Failure> {
     let ours = charges.iter().all(|charge| charge.reference == order.as_str());
-    if ours { Ok(charges) } else { Err(Failure::Unclear { retry_after: None }) }
+    if ours { Ok(charges) } else { Err(contradiction()) }
 }
 
 #[derive(Deserialize)]
@@ -221,7 +227,7 @@ impl Caller {
         let body = ChargeRequest { reference: order, customer, amount, currency, payment_method };
         let reply: ChargeReply = self.once(&call, Some(&body)).await?;
         if reply.reference != order.as_str() {
-            return Err(Failure::Unclear { retry_after: None });
+            return Err(contradiction());
         }
         match reply.status {
             ChargeStatus::Captured => {
@@ -233,7 +239,7 @@ impl Caller {
             ChargeStatus::PartiallyRefunded
             | ChargeStatus::Refunded
             | ChargeStatus::Disputed
-            | ChargeStatus::Cancelled => Err(Failure::Unclear { retry_after: None }),
+            | ChargeStatus::Cancelled => Err(contradiction()),
         }
     }
 
@@ -267,7 +273,7 @@ impl Caller {
         let reply: CancelReply = self.once(&call, Some(&CancelRequest { reference: order })).await?;
         match reply.status {
             CancelStatus::Closed if reply.reference == order.as_str() => of_order(order, reply.charges),
-            CancelStatus::Closed => Err(Failure::Unclear { retry_after: None }),
+            CancelStatus::Closed => Err(contradiction()),
         }
     }
 
@@ -290,7 +296,7 @@ impl Caller {
         let body = RefundRequest { charge, reference: order, amount: amount.minor_units, currency: amount.currency };
         let reply: RefundReply = self.once(&call, Some(&body)).await?;
         let is_ours = reply.charge == charge && reply.amount == amount.minor_units;
-        if is_ours { Ok(reply.status) } else { Err(Failure::Unclear { retry_after: None }) }
+        if is_ours { Ok(reply.status) } else { Err(contradiction()) }
     }
 
     /// A person's payment methods.

@@ -11,7 +11,6 @@ use crate::app::{Annotations, App};
 use crate::checkout::answer::{SaleAnswer, failed_reply};
 use crate::checkout::cancel::{Cancellation, cancel};
 use crate::checkout::entry::{CANCEL_ORDER, EntryKey, SavedReply};
-use crate::checkout::idempotency::canonical_hash;
 use crate::ids::OrderId;
 
 #[derive(Deserialize, JsonSchema)]
@@ -45,9 +44,10 @@ async fn take_back(app: Arc<App>, call: Call) -> SavedReply {
     let cancellation = Cancellation {
         user: call.user.clone(),
         entry: EntryKey { user: call.user.clone(), tool: call.tool.into(), key: input.idempotency_key.into() },
-        parameters: canonical_hash(&call.arguments),
+        parameters: call.parameters(),
         order: OrderId::from(input.order_id),
         correlation: call.correlation.clone(),
+        notes: Arc::clone(&call.notes),
         deadline: call.deadline,
     };
     cancel(&app, &cancellation).await

@@ -1,5 +1,6 @@
 //! `create_order`: pays a checkout session, once, whatever happens (F4–F7).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -8,12 +9,13 @@ use serde_json::{Value, json};
 
 use super::{About, Call, Tool};
 use crate::app::{Annotations, App};
+use crate::attempts::millis;
 use crate::checkout::answer::{SaleAnswer, failed_reply, told};
 use crate::checkout::buy::{Purchase, buy};
 use crate::checkout::entry::{EntryKey, SavedReply};
-use crate::checkout::idempotency::canonical_hash;
-use crate::ids::SessionId;
-use crate::step_log::{CheckoutResult, LogLine};
+use crate::ids::{OrderId, SessionId};
+use crate::money::Money;
+use crate::step_log::{CheckoutResult, Level, LogLine};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -55,10 +57,11 @@ async fn create(app: Arc<App>, call: Call) -> SavedReply {
     let purchase = Purchase {
         user: call.user.clone(),
         entry: EntryKey { user: call.user.clone(), tool: call.tool.into(), key: input.idempotency_key.into() },
-        parameters: canonical_hash(&call.arguments),
+        parameters: call.parameters(),
         session: SessionId::from(input.checkout_session_id),
         payment_method_id: input.payment_method_id.into(),
         correlation: call.correlation.clone(),
+        notes: Arc::clone(&call.notes),
         deadline: call.deadline,
         exhausted: app.loops.exhausted(&call.user, call.tool, &call.arguments),
     };
@@ -69,12 +72,21 @@ async fn create(app: Arc<App>, call: Call) -> SavedReply {
 fn log_result(app: &App, call: &Call, reply: &SavedReply) {
     let session = call.arguments.get("checkout_session_id").and_then(Value::as_str).unwrap_or_default();
     let (status, error_code) = told(reply);
+    let answer = if reply.is_error { reply.structured.get("error") } else { Some(&reply.structured) };
+    let field = |name: &str| answer.and_then(|answer| answer.get(name));
     app.ports().log.record(LogLine::CheckoutResult(CheckoutResult {
+        event: Cow::Borrowed("checkout_result"),
+        level: error_code.map_or(Level::Info, Level::of),
         request_id: call.correlation.clone(),
         user_id: call.user.clone(),
         checkout_session_id: SessionId::from(session),
         status,
         error_code,
+        order_id: field("order_id").and_then(Value::as_str).map(OrderId::from),
+        workflow_id: call.notes.workflow().cloned(),
+        amount: field("amount").and_then(|amount| Money::deserialize(amount).ok()),
+        replayed: field("replayed").and_then(Value::as_bool).unwrap_or(false),
+        duration_ms: millis(call.begun.elapsed()),
         time: app.now(),
     }));
 }

@@ -73,7 +73,10 @@ async fn get(app: Arc<App>, call: Call) -> Result<Output, Box<ToolError>> {
     let id = OrderId::from(input.order_id);
     let found = app.order(&id).await.map_err(|error| outcome_unread(&error, &call.correlation))?;
     match found {
-        Some((_, order)) if order.user == call.user => Ok(describe(&app, &order)),
+        Some((_, order)) if order.user == call.user => {
+            call.notes.in_workflow(order.workflow_id.as_ref());
+            Ok(describe(&app, &order))
+        }
         _ => {
             Err(ToolError::unknown_id(Code::OrderNotFound, "/order_id", id.as_str(), "create_order", &call.correlation))
         }

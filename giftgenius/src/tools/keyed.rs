@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::checkout::answer::failed_reply;
 use crate::checkout::buy::{in_progress, key_conflict};
 use crate::checkout::entry::{Entry, EntryKey, EntryState, SavedReply};
-use crate::checkout::idempotency::{Claim, canonical_hash, claim};
+use crate::checkout::idempotency::{Claim, claim};
 use crate::error::{Effects, ToolError};
 use crate::journal::{Batch, Record, Version};
 
@@ -47,7 +47,7 @@ pub(super) async fn under_key<Output: Serialize>(
 ) -> SavedReply {
     let Some(key) = key else { return super::reply(make(None).await) };
     let key = EntryKey { user: call.user.clone(), tool: call.tool.into(), key: key.into() };
-    let parameters = canonical_hash(&call.arguments);
+    let parameters = call.parameters();
     let version = match look(app, call, &key, &parameters).await {
         Look::Answered(reply) => return reply,
         Look::Free(version) => version,

@@ -23,11 +23,13 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use smol_str::SmolStr;
 use tokio::time::Instant;
 
 use crate::app::{Annotations, App, ToolSpec};
 use crate::checkout::answer::failed_reply;
 use crate::checkout::entry::SavedReply;
+use crate::checkout::idempotency::canonical_hash;
 use crate::checkout::session::Session;
 use crate::error::{Code, ToolError};
 use crate::ids::{CorrelationId, UserId, WorkflowId};
@@ -35,6 +37,7 @@ use crate::journal::Version;
 use crate::money::Currency;
 use crate::ports::BoxFuture;
 use crate::retry::{CallFailed, Failure, Urgency};
+use crate::step_log::{Asked, Notes};
 use crate::validate::{Violation, is_harmless, violations, with_whole_numbers};
 use crate::workflow::{Step, Workflow};
 
@@ -49,8 +52,14 @@ pub struct Call {
     pub correlation: CorrelationId,
     /// The arguments.
     pub arguments: Arc<Value>,
+    /// When it began.
+    pub begun: Instant,
     /// When it must have been answered.
     pub deadline: Instant,
+    /// What it asks for, once its arguments were validated.
+    pub asked: Option<Arc<Asked>>,
+    /// What its line is to say.
+    pub notes: Arc<Notes>,
 }
 
 impl Call {
@@ -59,6 +68,16 @@ impl Call {
         T::deserialize(&*self.arguments).map_err(|_| {
             ToolError::new(Code::InvalidArguments, "the arguments do not fit the tool's schema", &self.correlation)
         })
+    }
+
+    /// The caller's key, where it sent one.
+    pub(crate) fn key(&self) -> Option<SmolStr> {
+        self.arguments.get("idempotency_key").and_then(Value::as_str).map(SmolStr::from)
+    }
+
+    /// The hash of the arguments as canonical JSON.
+    fn parameters(&self) -> SmolStr {
+        self.asked.as_ref().map_or_else(|| canonical_hash(&self.arguments), |asked| asked.arguments_hash.clone())
     }
 
     /// The arguments are refused for a reason that no schema can state.
@@ -219,14 +238,23 @@ impl Tool {
     /// Calls the tool with raw arguments.
     pub async fn call(&self, app: &Arc<App>, mut call: Call) -> SavedReply {
         if let Some(reply) = self.refused(&call) {
-            return guarded(app, &call, reply);
+            let arguments_hash = canonical_hash(&call.arguments);
+            call.asked = Some(Arc::new(Asked { arguments_hash, ..Asked::default() }));
+            app.log_begin(&call);
+            let reply = guarded(app, &call, reply);
+            app.log_call(&call, 0, &reply);
+            return reply;
         }
         with_whole_numbers(&mut call.arguments);
+        call.asked = Some(Arc::new(Asked::of(&call.arguments, canonical_hash(&call.arguments))));
+        app.log_begin(&call);
+        let watch = app.caller().counts.watch(&call.correlation);
         // For the loop guard and the log, which ask once the handler has taken the call.
         let asked = call.clone();
         let reply = (self.handler)(app.clone(), call).await;
         let reply = guarded(app, &asked, reply);
         (self.told)(app, &asked, &reply);
+        app.log_call(&asked, watch.sent(), &reply);
         reply
     }
 

@@ -119,7 +119,7 @@ impl World {
         let lines = self.log.0.lock().unwrap();
         let webhooks = lines.iter().filter_map(|line| match line {
             LogLine::Webhook(webhook) => Some(webhook.status),
-            LogLine::Step(_) | LogLine::CheckoutResult(_) | LogLine::Alert(_) => None,
+            _ => None,
         });
         webhooks.collect()
     }
@@ -134,7 +134,7 @@ impl World {
         let lines = self.log.0.lock().unwrap();
         let alerts = lines.iter().filter_map(|line| match line {
             LogLine::Alert(alert) => Some(alert.kind),
-            LogLine::Step(_) | LogLine::CheckoutResult(_) | LogLine::Webhook(_) => None,
+            _ => None,
         });
         alerts.collect()
     }

@@ -117,13 +117,9 @@ pub static ALERT_FOR_A_DECLINED_CARD: Defect = Defect {
                 let reply = app.call_tool(call).await?;
                 let code = reply.structured.pointer("/error/code").and_then(Value::as_str);
                 if code == Some(Code::PaymentDeclined.as_str()) {
-                    app.ports().log.record(LogLine::Alert(Alert {
-                        kind: AlertKind::ProviderDown,
-                        order_id: None,
-                        message: String::from("a payment failed"),
-                        correlation_id: reply.correlation_id.clone(),
-                        time: app.now(),
-                    }));
+                    let about = (AlertKind::ProviderDown, "payment");
+                    let alert = Alert::new(about.0, about.1, "a payment failed", &reply.correlation_id, app.now());
+                    app.ports().log.record(LogLine::Alert(alert));
                 }
                 Ok(reply)
             })

@@ -109,6 +109,14 @@ impl Wired {
         self
     }
 
+    /// A log that changes lines.
+    pub(super) fn altering(self, change: fn(&mut LogLine)) -> Self {
+        self.logging(move |mut line| {
+            change(&mut line);
+            Some(line)
+        })
+    }
+
     /// A log that changes or drops lines.
     pub(super) fn logging(mut self, line: impl Fn(LogLine) -> Option<LogLine> + Send + Sync + 'static) -> Self {
         self.ports.log = Arc::new(Logging { next: self.ports.log, line: Box::new(line) });

@@ -8,6 +8,7 @@ use giftgenius::step_log::{Alert, AlertKind, LogLine};
 
 use super::evidence::{Evidence, ExchangeView, OrderView};
 use super::{Findings, Oracle, Verdict, codes};
+use crate::fault::site::Place;
 use crate::fault::{Circumstance, Fault, Moment};
 use crate::provider::ledger::EffectKind;
 use crate::provider::operations::LOOK_UP;
@@ -37,7 +38,12 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         .iter()
         .filter_map(|(index, line)| match line {
             LogLine::Alert(alert) => Some((*index, evidence.trace.events[*index].incarnation, alert)),
-            LogLine::Step(_) | LogLine::CheckoutResult(_) | LogLine::Webhook(_) => None,
+            LogLine::Step(_)
+            | LogLine::CheckoutResult(_)
+            | LogLine::Webhook(_)
+            | LogLine::Call(_)
+            | LogLine::Attempt(_)
+            | LogLine::Service(_) => None,
         })
         .collect();
     for (index, incarnation, alert) in &alerts {
@@ -91,6 +97,9 @@ const fn kind(kind: AlertKind) -> &'static str {
         AlertKind::ProviderDown => "a provider is lost",
         AlertKind::UnknownPayment => "a payment that is no order's",
         AlertKind::WebhooksMissing => "cards are charged and no event comes",
+        AlertKind::StepFailing => "one step keeps failing",
+        AlertKind::TimeOuts => "attempts keep timing out",
+        AlertKind::StoreDown => "the own store refuses every write",
     }
 }
 
@@ -115,6 +124,21 @@ fn is_called_for(evidence: &Evidence<'_>, alert: &Alert, incarnation: u32) -> bo
             own().any(|exchange| denied(&exchange)) || own().filter(|exchange| !reached(exchange)).count() >= IN_A_ROW
         }),
         AlertKind::UnknownPayment => evidence.trace.webhooks().next().is_some(),
+        AlertKind::StepFailing => {
+            evidence.calls.iter().any(|call| {
+                let code = call.told.as_ref().and_then(|told| codes::parse(told.code?));
+                code.is_some_and(|code| code.kind() == ErrorType::Technical)
+            }) || evidence.exchanges.iter().any(|exchange| !reached(exchange))
+        }
+        AlertKind::TimeOuts => {
+            let silent = |exchange: &&ExchangeView<'_>| matches!(exchange.answer, Some((_, _, Seen::Silence)) | None);
+            evidence.exchanges.iter().filter(silent).count() >= IN_A_ROW
+        }
+        AlertKind::StoreDown => evidence
+            .trace
+            .events
+            .iter()
+            .any(|event| matches!(&event.kind, EventKind::Struck { site, .. } if site.place == Place::JournalWrite)),
         AlertKind::WebhooksMissing => {
             let charged =
                 |order: &OrderView<'_>| evidence.effects_of(order).any(|(_, effect)| effect.kind == EffectKind::Charge);

@@ -1,28 +1,28 @@
 //! `logged`: the step log is complete and says what was told.
 
+use std::time::Duration;
+
 use giftgenius::error::Code;
-use giftgenius::step_log::{CheckoutResult, CheckoutStatus, LogLine, StepLine, StepStatus};
+use giftgenius::step_log::{CheckoutResult, CheckoutStatus, Level, LogLine, StepLine, StepStatus};
 
 use super::evidence::{CallView, Evidence};
 use super::told::{Told, ToldStatus};
-use super::{Findings, Oracle, Verdict, codes};
+use super::{Findings, Oracle, Verdict, attempts_logged, codes};
+use crate::scenario::model::WorldKind;
 use crate::trace::HostReply;
 
 /// The rule.
 pub static LOGGED: Oracle = Oracle {
     id: "logged",
-    rule: "Every answered call that changes something has its step line, every told sale one checkout_result line, \
-           and every successful sale the lines of its steps; all fields are there, agree with what was told, and lead \
-           back to the call.",
+    rule: "Every call has one line when it begins and one when it is answered, every attempt at a provider one, every told \
+           sale one checkout_result line, and every successful sale the lines of its steps and its success once; all fields \
+           are there, durations, counts, outcomes and levels are true, and they lead back to the call.",
     explanation: "Conversion, error codes and the share of retries are counted from these lines alone, and an incident \
                   is read from them at night. A line that is missing, says something else than the person was told, \
                   or carries a correlation id that leads nowhere makes the indicators lie.",
     requirements: &["F15", "I1"],
     check,
 };
-
-/// The tools whose calls must leave a line.
-const CHANGING: [&str; 3] = ["create_order", "cancel_order", "create_checkout_session"];
 
 /// The steps of a sale, as bits: what `success` needs a line for. A charge may be proved by settling it.
 const STEPS: [(&str, u8); 4] = [("reserve", 1), ("charge", 2), ("settle", 2), ("commit", 4)];
@@ -31,6 +31,8 @@ const WHOLE_SALE: u8 = 7;
 /// What the log says of one call.
 #[derive(Clone, Copy, Default)]
 struct OfCall<'a> {
+    begun: u32,
+    steps: u32,
     step: Option<&'a StepLine>,
     result: Option<&'a CheckoutResult>,
     results: u32,
@@ -42,6 +44,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
     let mut findings = Findings::of(LOGGED.id);
     let mut calls = vec![OfCall::default(); evidence.calls.len()];
     let mut steps = vec![0_u8; evidence.orders.len()];
+    let mut sold = vec![0_u32; evidence.orders.len()];
     for &(index, line) in &evidence.lines {
         match line {
             LogLine::Step(line) => {
@@ -54,6 +57,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
                     findings.add(message, [index]);
                 }
                 if *line.step_id == *evidence.calls[call].started.tool {
+                    calls[call].steps += 1;
                     calls[call].step = Some(line);
                     calls[call].event = Some(index);
                 }
@@ -64,7 +68,23 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
                 {
                     steps[order] |= bit;
                 }
+                if line.status == StepStatus::Success
+                    && line.step_id == "order"
+                    && let Some(order) = line.order_id.as_ref().and_then(|id| evidence.order_of(id.as_str()))
+                {
+                    sold[order] += 1;
+                    if sold[order] > 1 && evidence.deaths.is_empty() {
+                        findings.add(
+                            format!("the success of order {} is logged twice", evidence.orders[order].id),
+                            [index],
+                        );
+                    }
+                }
             }
+            LogLine::Call(line) => match evidence.call_of(line.correlation_id.as_str()) {
+                Some(call) if *line.step_id == *evidence.calls[call].started.tool => calls[call].begun += 1,
+                Some(_) | None => astray(line.correlation_id.as_str(), "a call that begins", index, &mut findings),
+            },
             LogLine::CheckoutResult(line) => match evidence.call_of(line.request_id.as_str()) {
                 Some(call) if evidence.calls[call].is("create_order") => {
                     calls[call].result = Some(line);
@@ -75,12 +95,18 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
                     astray(line.request_id.as_str(), "checkout_result", index, &mut findings);
                 }
             },
-            LogLine::Alert(_) | LogLine::Webhook(_) => {}
+            LogLine::Alert(line) => {
+                if line.event != "alert" || line.severity != line.kind.severity() || line.dedup_key.is_empty() {
+                    findings.add("an alert lacks its event, severity or dedup_key".to_owned(), [index]);
+                }
+            }
+            LogLine::Webhook(_) | LogLine::Attempt(_) | LogLine::Service(_) => {}
         }
     }
     for (call, of_call) in evidence.calls.iter().zip(&calls) {
         judge_call(evidence, call, of_call, &steps, &mut findings);
     }
+    attempts_logged::judge(evidence, &mut findings);
     findings.verdict()
 }
 
@@ -91,12 +117,7 @@ fn astray(correlation: &str, what: &str, event: usize, findings: &mut Findings) 
 
 /// What a step line lacks.
 fn incomplete(line: &StepLine) -> Option<String> {
-    let event = match line.status {
-        StepStatus::Success => "workflow_step_succeeded",
-        StepStatus::Failed => "workflow_step_failed",
-        StepStatus::Retry => "workflow_step_retried",
-        StepStatus::RolledBack => "workflow_step_rolled_back",
-    };
+    let event = line.status.event();
     if line.event != event {
         return Some(format!("says `{}` for a status that is `{event}`", line.event));
     }
@@ -106,8 +127,13 @@ fn incomplete(line: &StepLine) -> Option<String> {
     if line.step_id.is_empty() {
         return Some(String::from("names no step"));
     }
-    (line.status == StepStatus::Failed && line.error_code.is_none())
-        .then(|| String::from("failed without an error code"))
+    if line.status == StepStatus::Failed {
+        let Some(code) = line.error_code else { return Some(String::from("failed without an error code")) };
+        if line.level != Level::of(code) {
+            return Some(format!("failed with {} at level {:?}", code.as_str(), line.level));
+        }
+    }
+    None
 }
 
 fn judge_call(
@@ -120,13 +146,12 @@ fn judge_call(
     let (Some(HostReply::Tool { is_error, .. }), Some((end, _))) = (call.reply, call.end) else {
         return;
     };
-    if !CHANGING.contains(&&*call.started.tool) {
-        return;
-    }
     let code = call.told.as_ref().and_then(|told| told.code).and_then(codes::parse);
     let wrong = match of_call.step {
         None => Some(String::from("left no line in the step log")),
-        Some(line) => wrong_step(call, line, *is_error, code),
+        Some(_) if of_call.steps > 1 => Some(format!("left {} lines of its answer", of_call.steps)),
+        Some(_) if of_call.begun != 1 => Some(format!("left {} lines when it began", of_call.begun)),
+        Some(line) => wrong_step(call, line, *is_error, code).or_else(|| wrong_measure(evidence, call, line, code)),
     };
     let wrong = wrong.or_else(|| {
         let told = call.told.as_ref().filter(|_| call.is("create_order"))?;
@@ -155,6 +180,8 @@ fn wrong_step(call: &CallView<'_>, line: &StepLine, is_error: bool, code: Option
         StepStatus::Failed => is_error,
         // A retryable error, or a sale that is not settled yet.
         StepStatus::Retry => is_error || call.told.as_ref().is_some_and(|told| told.status == ToldStatus::Pending),
+        // An answer begins nothing.
+        StepStatus::Started => false,
     };
     if !agrees {
         return Some(format!(
@@ -185,6 +212,51 @@ fn wrong_step(call: &CallView<'_>, line: &StepLine, is_error: bool, code: Option
     })
 }
 
+/// What of a tool's own line was measured wrong, or is missing.
+fn wrong_measure(evidence: &Evidence<'_>, call: &CallView<'_>, line: &StepLine, code: Option<Code>) -> Option<String> {
+    let (end, at) = call.end?;
+    let took = at.saturating_sub(call.start);
+    let logged = Duration::from_millis(line.duration_ms);
+    // The host's clock runs a little longer than the system's on the wire, and never shorter.
+    let slack = evidence.tolerance(Duration::from_millis(100));
+    if logged > took + slack || (logged + slack < took && is_plain(evidence)) {
+        return Some(format!("took {} ms, but is logged with {}", took.as_millis(), line.duration_ms));
+    }
+    let sent = evidence.exchanges.iter().filter(|exchange| {
+        exchange.sent.correlation == call.started.correlation && (call.start_event..end).contains(&exchange.sent_event)
+    });
+    let sent = sent.count();
+    if sent != line.attempts as usize && is_plain(evidence) && evidence.replicas.count <= 1 {
+        return Some(format!("sent {sent} requests, but is logged with {} attempts", line.attempts));
+    }
+    let asked = line.asked.as_ref();
+    if asked.is_none() {
+        return Some(String::from("is logged without what it asked for"));
+    }
+    // A call whose arguments or store failed may not know its workflow.
+    let unknown = [Code::InvalidArguments, Code::StoreUnavailable, Code::KeyConflict, Code::Internal];
+    let named = call.workflow.or_else(|| call.text("workflow_id"));
+    let workflow = named.or_else(|| workflow_of(evidence, call.text("checkout_session_id")?));
+    if let Some(workflow) = workflow
+        && line.workflow_id.is_none()
+        && !code.is_some_and(|code| unknown.contains(&code))
+    {
+        return Some(format!("is in workflow {workflow}, but is logged without one"));
+    }
+    None
+}
+
+/// Whether nothing ended a process or cut a call short, so that what was measured is exact.
+fn is_plain(evidence: &Evidence<'_>) -> bool {
+    evidence.deaths.is_empty() && evidence.world == WorldKind::Sim
+}
+
+/// The workflow of a session, as the call that opened it was told.
+fn workflow_of<'a>(evidence: &Evidence<'a>, session: &str) -> Option<&'a str> {
+    let session = evidence.sessions.iter().find(|known| known.id == session)?;
+    evidence.calls[session.call].workflow
+}
+
 /// How the `checkout_result` line disagrees with what was told.
 fn wrong_result(
     evidence: &Evidence<'_>,
@@ -202,12 +274,15 @@ fn wrong_result(
     let Some(line) = of_call.result else {
         return needed.then(|| String::from("left no checkout_result line"));
     };
+    if line.event != "checkout_result" || line.error_code.is_some_and(|code| line.level != Level::of(code)) {
+        return Some(format!("left a checkout_result line of event `{}` at level {:?}", line.event, line.level));
+    }
     let open = code.is_some_and(codes::leaves_the_sale_open);
     let agrees = match line.status {
         CheckoutStatus::Success => told.status == ToldStatus::Success,
         CheckoutStatus::Pending => told.status == ToldStatus::Pending || open,
-        // A replay of a purchase that was taken back is no error, and no sale either.
-        CheckoutStatus::Failed => told.is_error || told.status == ToldStatus::Cancelled,
+        CheckoutStatus::Failed => told.is_error,
+        CheckoutStatus::Cancelled => !told.is_error && told.status != ToldStatus::Success,
     };
     if !agrees {
         return Some(format!("was told `{}`, but its checkout_result says {:?}", told.status.name(), line.status));

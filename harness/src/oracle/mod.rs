@@ -12,6 +12,7 @@ pub mod all_or_nothing;
 pub mod amount_agreed;
 mod answer_shape;
 pub mod as_asked;
+mod attempts_logged;
 pub mod backoff;
 pub mod bounded;
 pub mod bounds;

@@ -1,6 +1,6 @@
 //! `nothing-leaked`: what was planted as secret never comes out.
 
-use giftgenius::step_log::LogLine;
+use giftgenius::step_log::{Asked, LogLine};
 
 use super::evidence::Evidence;
 use super::json::any_string;
@@ -113,7 +113,8 @@ fn leaked_by(line: &LogLine, leaks: impl Fn(&str) -> bool) -> Option<String> {
                 || leaks(line.correlation_id.as_str())
                 || line.workflow_id.as_ref().is_some_and(|id| leaks(id.as_str()))
                 || line.order_id.as_ref().is_some_and(|id| leaks(id.as_str()))
-                || line.idempotency_key.as_deref().is_some_and(&leaks);
+                || line.idempotency_key.as_deref().is_some_and(&leaks)
+                || line.asked.as_ref().is_some_and(|asked| asked_leaks(asked, &leaks));
             leaked.then(|| format!("the log line of step {}", line.step_id))
         }
         LogLine::CheckoutResult(line) => {
@@ -134,7 +135,35 @@ fn leaked_by(line: &LogLine, leaks: impl Fn(&str) -> bool) -> Option<String> {
                 || line.order_id.as_ref().is_some_and(|id| leaks(id.as_str()));
             leaked.then(|| String::from("the log line of a webhook"))
         }
+        LogLine::Call(line) => {
+            let leaked = leaks(line.user_id.as_str())
+                || leaks(&line.step_id)
+                || leaks(line.correlation_id.as_str())
+                || line.idempotency_key.as_deref().is_some_and(&leaks)
+                || asked_leaks(&line.asked, &leaks);
+            leaked.then(|| String::from("the line of a call that begins"))
+        }
+        LogLine::Attempt(line) => {
+            let leaked = leaks(&line.operation)
+                || leaks(line.correlation_id.as_str())
+                || line.provider_key.as_deref().is_some_and(&leaks);
+            leaked.then(|| format!("the line of an attempt at {}", line.operation))
+        }
+        LogLine::Service(line) => {
+            line.error.as_deref().is_some_and(&leaks).then(|| String::from("a line of the service"))
+        }
     }
+}
+
+/// What a call asked for: every text of it.
+fn asked_leaks(asked: &Asked, leaks: impl Fn(&str) -> bool) -> bool {
+    let texts = [asked.currency.as_deref(), asked.method.as_deref(), asked.step.as_deref()];
+    let ids = [
+        asked.checkout_session_id.as_ref().map(giftgenius::ids::SessionId::as_str),
+        asked.order_id.as_ref().map(giftgenius::ids::OrderId::as_str),
+        asked.workflow_id.as_ref().map(giftgenius::ids::WorkflowId::as_str),
+    ];
+    texts.into_iter().chain(ids).flatten().any(&leaks) || asked.items.iter().any(|item| leaks(&item.sku))
 }
 
 #[cfg(test)]

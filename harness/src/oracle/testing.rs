@@ -11,7 +11,10 @@ use giftgenius::error::{Code, Effects, ToolError};
 use giftgenius::ids::{CorrelationId, OrderId};
 use giftgenius::money::{Currency, Money};
 use giftgenius::policy::{PaymentProfile, Policy};
-use giftgenius::step_log::{Alert, AlertKind, CheckoutResult, CheckoutStatus, Level, LogLine, StepLine, StepStatus};
+use giftgenius::step_log::{
+    Alert, AlertKind, AttemptLine, AttemptOutcome, AttemptUrgency, CallLine, CheckoutResult, CheckoutStatus, Level,
+    LogLine, StepLine, StepStatus,
+};
 use serde_json::{Value, json};
 use smol_str::{SmolStr, format_smolstr};
 
@@ -41,6 +44,8 @@ pub(super) struct Run {
     pub(super) checkout_on: bool,
     pub(super) now: Duration,
     calls: u32,
+    /// When the last call was made.
+    called: Duration,
     /// The correlation id that requests and log lines carry from now on.
     pub(super) correlation: String,
     pub(super) user: &'static str,
@@ -67,6 +72,7 @@ impl Run {
             checkout_on: true,
             now: Duration::ZERO,
             calls: 0,
+            called: Duration::ZERO,
             correlation: String::new(),
             user: "ada",
             intent: Some("gift"),
@@ -112,7 +118,24 @@ impl Run {
             intent: self.intent.map(Into::into),
             malformed: None,
         })));
+        self.called = self.now;
+        self.begun(tool);
         call
+    }
+
+    /// The line with which a call begins.
+    fn begun(&mut self, tool: &str) {
+        let line = CallLine {
+            event: "tool_call_begun".into(),
+            level: Level::Info,
+            user_id: self.user.into(),
+            step_id: tool.to_owned().into(),
+            idempotency_key: self.line(tool, StepStatus::Success, None).idempotency_key,
+            correlation_id: self.correlation.as_str().into(),
+            asked: Arc::default(),
+            time: jiff::Timestamp::UNIX_EPOCH,
+        };
+        self.log(LogLine::Call(line));
     }
 
     pub(super) fn reply(&mut self, call: CallId, reply: HostReply) {
@@ -239,7 +262,33 @@ impl Run {
     }
 
     pub(super) fn see(&mut self, exchange: ExchangeId, seen: Seen) {
+        let sent = self.record.trace.sent().find(|(_, _, sent)| sent.exchange == exchange);
+        let (operation, correlation) =
+            sent.map(|(_, _, sent)| (sent.operation.label, sent.correlation.clone())).expect("it was sent");
+        let (outcome, status) = match &seen {
+            Seen::Reply { status: status @ 200..=299, .. } => (AttemptOutcome::Ok, Some(*status)),
+            Seen::Reply { status, .. } => (AttemptOutcome::Status, Some(*status)),
+            Seen::Silence => (AttemptOutcome::TimedOut, None),
+            Seen::Broken => (AttemptOutcome::Broken, None),
+            Seen::Cut => (AttemptOutcome::Cut, None),
+            Seen::Refused => (AttemptOutcome::NotSent, None),
+        };
         self.push(EventKind::Answered { exchange, seen });
+        self.log(LogLine::Attempt(AttemptLine {
+            event: "provider_attempt".into(),
+            level: if outcome == AttemptOutcome::Ok { Level::Info } else { Level::Warn },
+            operation: operation.into(),
+            number: 1,
+            urgency: AttemptUrgency::Caller,
+            outcome,
+            status,
+            duration_ms: 0,
+            retry_after_ms: None,
+            wait_ms: None,
+            provider_key: None,
+            correlation_id: correlation.as_str().into(),
+            time: jiff::Timestamp::UNIX_EPOCH,
+        }));
     }
 
     /// Delivered, and a whole 200 seen.
@@ -363,7 +412,9 @@ impl Run {
             StepStatus::Failed => ("workflow_step_failed", Level::Error),
             StepStatus::Retry => ("workflow_step_retried", Level::Warn),
             StepStatus::RolledBack => ("workflow_step_rolled_back", Level::Info),
+            StepStatus::Started => ("workflow_step_started", Level::Info),
         };
+        let level = code.map_or(level, Level::of);
         let key = self.record.trace.events.iter().find_map(|event| match &event.kind {
             EventKind::CallStarted(started) if *started.correlation == self.correlation => started.key.clone(),
             _ => None,
@@ -379,8 +430,18 @@ impl Run {
             idempotency_key: key,
             correlation_id: self.correlation.as_str().into(),
             order_id: None,
+            duration_ms: u64::try_from((self.now - self.called).as_millis()).expect("short"),
+            attempts: self.sent_since_the_call(),
+            wait_ms: None,
+            found: None,
+            asked: Some(Arc::default()),
             time: jiff::Timestamp::UNIX_EPOCH,
         }
+    }
+
+    fn sent_since_the_call(&self) -> u32 {
+        let sent = self.record.trace.sent().filter(|(_, _, sent)| *sent.correlation == self.correlation).count();
+        u32::try_from(sent).expect("a handful of requests")
     }
 
     pub(super) fn step(&mut self, step: &str, status: StepStatus, code: Option<Code>) {
@@ -396,6 +457,13 @@ impl Run {
 
     pub(super) fn result(&mut self, session: &str, status: CheckoutStatus, code: Option<Code>) {
         let line = CheckoutResult {
+            event: "checkout_result".into(),
+            level: code.map_or(Level::Info, Level::of),
+            order_id: None,
+            workflow_id: None,
+            amount: None,
+            replayed: false,
+            duration_ms: 0,
             request_id: self.correlation.as_str().into(),
             user_id: self.user.into(),
             checkout_session_id: session.into(),
@@ -407,14 +475,9 @@ impl Run {
     }
 
     pub(super) fn alert(&mut self, kind: AlertKind, order: &str) {
-        let line = Alert {
-            kind,
-            order_id: Some(order.into()),
-            message: String::from("look at it"),
-            correlation_id: self.correlation.as_str().into(),
-            time: jiff::Timestamp::UNIX_EPOCH,
-        };
-        self.log(LogLine::Alert(line));
+        let correlation = CorrelationId::from(self.correlation.as_str());
+        let line = Alert::new(kind, order, "look at it", &correlation, jiff::Timestamp::UNIX_EPOCH);
+        self.log(LogLine::Alert(line.of_order(Some(&order.into()))));
     }
 
     // ---- the store

@@ -181,7 +181,10 @@ fn seen_text(seen: &Seen) -> String {
 fn write_log(out: &mut String, line: &LogLine) -> fmt::Result {
     let mut fields = log_value(line);
     if let Some(fields) = fields.as_object_mut() {
-        fields.remove("time");
+        // What is measured differs by world.
+        for measured in ["time", "duration_ms", "wait_ms", "retry_after_ms"] {
+            fields.remove(measured);
+        }
     }
     writeln!(out, "{fields}")
 }

@@ -153,6 +153,8 @@ impl<'a> Run<'a> {
                         run.exchanges.entry(exchange).or_default().push(event);
                     }
                 }
+                // What happens to the service itself differs by world: only a process is started.
+                EventKind::Log(line) if matches!(**line, LogLine::Service(_)) => {}
                 EventKind::Log(line) => run.log.push((event, line)),
                 EventKind::Struck { .. }
                 | EventKind::Webhook(_)
@@ -267,7 +269,12 @@ impl<'a> Run<'a> {
         // What became of an event belongs to no call; two deliveries at once are logged in either order.
         let webhook = |event: &'a Event, line: &LogLine| match line {
             LogLine::Webhook(_) => self.nameless(&channels::text([event])),
-            LogLine::Step(_) | LogLine::CheckoutResult(_) | LogLine::Alert(_) => String::new(),
+            LogLine::Step(_)
+            | LogLine::CheckoutResult(_)
+            | LogLine::Alert(_)
+            | LogLine::Call(_)
+            | LogLine::Attempt(_)
+            | LogLine::Service(_) => String::new(),
         };
         lines.sort_by_cached_key(|(event, line)| (place(correlation_of(line)), webhook(event, line)));
         lines.into_iter().map(|(event, _)| event).collect()
@@ -287,6 +294,8 @@ fn correlation_of(line: &LogLine) -> &str {
         LogLine::Step(step) => step.correlation_id.as_str(),
         LogLine::CheckoutResult(result) => result.request_id.as_str(),
         LogLine::Alert(alert) => alert.correlation_id.as_str(),
-        LogLine::Webhook(_) => "",
+        LogLine::Call(line) => line.correlation_id.as_str(),
+        LogLine::Attempt(line) => line.correlation_id.as_str(),
+        LogLine::Webhook(_) | LogLine::Service(_) => "",
     }
 }

@@ -187,6 +187,7 @@ impl<'a> Table<'a> {
             LogLine::Alert(alert) => Some(format!("alert: {}", alert.message)),
             LogLine::Step(step) => {
                 let word = match step.status {
+                    StepStatus::Started => "started",
                     StepStatus::Success => "succeeded",
                     StepStatus::Failed => "failed",
                     StepStatus::Retry => "will be retried",
@@ -200,6 +201,7 @@ impl<'a> Table<'a> {
                     giftgenius::step_log::CheckoutStatus::Success => "success",
                     giftgenius::step_log::CheckoutStatus::Failed => "failed",
                     giftgenius::step_log::CheckoutStatus::Pending => "pending",
+                    giftgenius::step_log::CheckoutStatus::Cancelled => "cancelled",
                 };
                 let code = result.error_code.map_or_else(String::new, |code| format!(" {}", code.as_str()));
                 (self.detail == Detail::Full).then(|| format!("log: checkout {status}{code}"))
@@ -214,6 +216,14 @@ impl<'a> Table<'a> {
                     WebhookStatus::Failed => "not taken in",
                 };
                 (self.detail == Detail::Full).then(|| format!("log: webhook {status}"))
+            }
+            // The call and the exchange are rows of their own, and `logged` holds these lines to them.
+            LogLine::Call(_) | LogLine::Attempt(_) => None,
+            LogLine::Service(line) => {
+                let what = serde_json::to_value(line.event).ok()?;
+                let error = line.error.as_deref().map_or_else(String::new, |error| format!(": {error}"));
+                (self.detail == Detail::Full)
+                    .then(|| format!("log: {}{error}", what.as_str().unwrap_or_default().replace('_', " ")))
             }
         }
     }

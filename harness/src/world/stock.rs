@@ -105,6 +105,8 @@ fn order_of_line(line: &LogLine) -> Option<&str> {
         LogLine::Step(step) => step.order_id.as_ref().map(OrderId::as_str),
         LogLine::Alert(alert) => alert.order_id.as_ref().map(OrderId::as_str),
         LogLine::Webhook(webhook) => webhook.order_id.as_ref().map(OrderId::as_str),
-        LogLine::CheckoutResult(_) => None,
+        LogLine::CheckoutResult(line) => line.order_id.as_ref().map(OrderId::as_str),
+        LogLine::Call(_) | LogLine::Attempt(_) => None,
+        LogLine::Service(line) => line.order_id.as_ref().map(OrderId::as_str),
     }
 }

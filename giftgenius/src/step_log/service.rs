@@ -1,0 +1,94 @@
+//! What happens to the service itself: its start and end, its switches, its store, and who was turned away.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+use super::Level;
+use crate::ids::{CorrelationId, OrderId};
+
+/// What happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceEvent {
+    /// The process is up: version, payment profile and policy numbers.
+    ServiceStarted,
+    /// The process was asked to end.
+    ServiceStopping,
+    /// It has ended in good order; `count` orders are left to recovery.
+    ServiceStopped,
+    /// The checkout switch was turned.
+    CheckoutSwitched,
+    /// A request without a known token was turned away (401).
+    Unauthorised,
+    /// The store failed.
+    StoreFailed,
+    /// No further connection is served; `count` are open.
+    ConnectionsFull,
+    /// `count` lines were dropped because the log was not read.
+    LogLinesDropped,
+}
+
+/// One event of the service.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ServiceLine {
+    /// What happened.
+    pub event: ServiceEvent,
+    /// How loud.
+    pub level: Level,
+    /// Of this program, at its start.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub version: Option<Cow<'static, str>>,
+    /// The payment provider's guarantees, at the start.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub payment_profile: Option<SmolStr>,
+    /// Every number of the policy, at the start, as `giftgenius policy --json` prints them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub policy: Option<Arc<serde_json::Value>>,
+    /// How the switch is now.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub checkout: Option<SmolStr>,
+    /// What failed: our own words, never a secret.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
+    /// The call, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub correlation_id: Option<CorrelationId>,
+    /// The order, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub order_id: Option<OrderId>,
+    /// How many.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub count: Option<u64>,
+    /// When, in UTC.
+    pub time: jiff::Timestamp,
+}
+
+impl ServiceLine {
+    /// A line of an event, at its own level.
+    pub const fn new(event: ServiceEvent, time: jiff::Timestamp) -> Self {
+        let level = match event {
+            ServiceEvent::ServiceStarted | ServiceEvent::ServiceStopping | ServiceEvent::ServiceStopped => Level::Info,
+            ServiceEvent::CheckoutSwitched
+            | ServiceEvent::Unauthorised
+            | ServiceEvent::ConnectionsFull
+            | ServiceEvent::LogLinesDropped => Level::Warn,
+            ServiceEvent::StoreFailed => Level::Error,
+        };
+        Self {
+            event,
+            level,
+            version: None,
+            payment_profile: None,
+            policy: None,
+            checkout: None,
+            error: None,
+            correlation_id: None,
+            order_id: None,
+            count: None,
+            time,
+        }
+    }
+}
