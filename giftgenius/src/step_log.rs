@@ -2,7 +2,7 @@
 //! step of a sale, one `checkout_result` a told sale, one an alert, one an event of the service itself.
 //!
 //! The lines are typed, so that what production prints as JSON on stderr and what a test reads are the same. Every line has
-//! `log` (its kind), `event`, `level` and `time`; durations are in whole milliseconds. `docs/log.md` describes every field.
+//! `log` (its kind), `event`, `level` and `time`; durations are in whole milliseconds.
 
 mod attempt;
 mod call;

@@ -56,11 +56,6 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Findings) {
                 findings.add(message, [pair[0].0, pair[1].0]);
             }
         }
-        for (exchange, (index, line)) in exchanges.iter().zip(lines) {
-            if line.provider_key != exchange.sent.key {
-                findings.add(format!("the attempt {} is logged with another key", exchange.sent.site), [*index]);
-            }
-        }
     }
     for (key, lines) in &lines {
         if !sent.contains_key(key) {

@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_was_not_answered_and_a_reading_need_no_line() {
+    fn a_call_that_was_not_answered_needs_no_line_of_an_answer() {
         let mut run = Run::new();
         let call = run.create_order("cs_1", "k1");
         run.reply(call, HostReply::Cancelled);

@@ -208,6 +208,7 @@ impl Run {
 
     pub(super) fn get_order(&mut self, order: &str, status: &str) -> CallId {
         let call = self.call("get_order", json!({"order_id": order}));
+        self.step("get_order", StepStatus::Success, None);
         self.answer(call, order_answer(order, status));
         call
     }

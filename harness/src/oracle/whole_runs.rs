@@ -209,7 +209,7 @@ fn a_paid_order_that_is_cancelled() {
     }
     run.get_order("ord_1", "cancelled");
     let call = run.create_order("cs_1", "k1");
-    run.result("cs_1", CheckoutStatus::Failed, Some(Code::OrderCancelled));
+    run.result("cs_1", CheckoutStatus::Cancelled, None);
     run.step("create_order", StepStatus::Success, None);
     let mut replay = success("cs_1", "ord_1");
     replay["status"] = json!("cancelled");
