@@ -9,8 +9,11 @@ use super::evidence::{Evidence, ExchangeView};
 use crate::scenario::model::WorldKind;
 use crate::trace::Seen;
 
-/// The lines of one operation under one correlation id.
+/// The lines of one operation under one correlation id in one process.
 type Lines<'a> = Vec<(usize, &'a AttemptLine)>;
+
+/// Process, correlation id, operation.
+type Series<'a> = (u32, &'a str, &'a str);
 
 /// Holds the lines of attempts to the exchanges. A process that dies takes the line of what it was waiting for with it,
 /// and on the wire the log is another channel than the requests, so only runs that lost nothing are counted.
@@ -18,22 +21,24 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Findings) {
     if !evidence.deaths.is_empty() || evidence.world == WorldKind::Wire {
         return;
     }
-    let mut lines: BTreeMap<(&str, &str), Lines<'_>> = BTreeMap::new();
+    let mut lines: BTreeMap<Series<'_>, Lines<'_>> = BTreeMap::new();
     for &(index, line) in &evidence.lines {
         if let LogLine::Attempt(line) = line {
-            lines.entry((line.correlation_id.as_str(), &line.operation)).or_default().push((index, line));
+            let process = evidence.trace.events[index].incarnation;
+            lines.entry((process, line.correlation_id.as_str(), &line.operation)).or_default().push((index, line));
         }
     }
-    let mut sent: BTreeMap<(&str, &str), Vec<&ExchangeView<'_>>> = BTreeMap::new();
+    let mut sent: BTreeMap<Series<'_>, Vec<&ExchangeView<'_>>> = BTreeMap::new();
     for exchange in &evidence.exchanges {
-        sent.entry((&exchange.sent.correlation, exchange.sent.operation.label)).or_default().push(exchange);
+        let series = (exchange.incarnation, &*exchange.sent.correlation, exchange.sent.operation.label);
+        sent.entry(series).or_default().push(exchange);
     }
     let none = Lines::new();
     for (key, exchanges) in &sent {
         let lines = lines.get(key).unwrap_or(&none);
         if lines.len() != exchanges.len() {
             let message =
-                format!("{} was sent {} times, and the log has {} lines of it", key.1, exchanges.len(), lines.len());
+                format!("{} was sent {} times, and the log has {} lines of it", key.2, exchanges.len(), lines.len());
             findings
                 .add(message, exchanges.iter().map(|exchange| exchange.sent_event).chain(lines.iter().map(|it| it.0)));
             continue;
@@ -52,7 +57,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Findings) {
                 && first.outcome != AttemptOutcome::Ok
                 && first.wait_ms.is_none()
             {
-                let message = format!("{} was repeated, and the log does not say after what wait", key.1);
+                let message = format!("{} was repeated, and the log does not say after what wait", key.2);
                 findings.add(message, [pair[0].0, pair[1].0]);
             }
         }
@@ -60,7 +65,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Findings) {
     for (key, lines) in &lines {
         if !sent.contains_key(key) {
             findings
-                .add(format!("the log has an attempt at {} that was never made", key.1), lines.iter().map(|it| it.0));
+                .add(format!("the log has an attempt at {} that was never made", key.2), lines.iter().map(|it| it.0));
         }
     }
 }

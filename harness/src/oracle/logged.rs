@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use giftgenius::error::Code;
-use giftgenius::step_log::{CheckoutResult, CheckoutStatus, Level, LogLine, StepLine, StepStatus};
+use giftgenius::step_log::{Asked, CheckoutResult, CheckoutStatus, Level, LogLine, StepLine, StepStatus};
 
 use super::evidence::{CallView, Evidence};
 use super::told::{Told, ToldStatus};
@@ -229,17 +229,18 @@ fn wrong_measure(evidence: &Evidence<'_>, call: &CallView<'_>, line: &StepLine, 
     if sent != line.attempts as usize && is_plain(evidence) && evidence.replicas.count <= 1 {
         return Some(format!("sent {sent} requests, but is logged with {} attempts", line.attempts));
     }
-    let asked = line.asked.as_ref();
-    if asked.is_none() {
+    let Some(asked) = &line.asked else {
         return Some(String::from("is logged without what it asked for"));
-    }
+    };
     // A call whose arguments or store failed may not know its workflow.
     let unknown = [Code::InvalidArguments, Code::StoreUnavailable, Code::KeyConflict, Code::Internal];
+    if code.is_some_and(|code| unknown.contains(&code)) || (code == Some(Code::RepeatedCall) && is_unread(asked)) {
+        return None;
+    }
     let named = call.workflow.or_else(|| call.text("workflow_id"));
-    let workflow = named.or_else(|| workflow_of(evidence, call.text("checkout_session_id")?));
+    let workflow = named.or_else(|| workflow_of(evidence, call, call.text("checkout_session_id")?));
     if let Some(workflow) = workflow
         && line.workflow_id.is_none()
-        && !code.is_some_and(|code| unknown.contains(&code))
     {
         return Some(format!("is in workflow {workflow}, but is logged without one"));
     }
@@ -251,10 +252,16 @@ fn is_plain(evidence: &Evidence<'_>) -> bool {
     evidence.deaths.is_empty() && evidence.world == WorldKind::Sim
 }
 
-/// The workflow of a session, as the call that opened it was told.
-fn workflow_of<'a>(evidence: &Evidence<'a>, session: &str) -> Option<&'a str> {
+/// Whether only the hash of the arguments was kept: the schema did not admit them.
+fn is_unread(asked: &Asked) -> bool {
+    *asked == Asked { arguments_hash: asked.arguments_hash.clone(), ..Asked::default() }
+}
+
+/// The workflow of a session, as the call that opened it was told; to another user it is unknown.
+fn workflow_of<'a>(evidence: &Evidence<'a>, call: &CallView<'_>, session: &str) -> Option<&'a str> {
     let session = evidence.sessions.iter().find(|known| known.id == session)?;
-    evidence.calls[session.call].workflow
+    let opened = &evidence.calls[session.call];
+    (opened.started.user == call.started.user).then_some(opened.workflow).flatten()
 }
 
 /// How the `checkout_result` line disagrees with what was told.

@@ -1,5 +1,5 @@
 //! The hunt for one defect: its scenarios under their own plans, then with one fault more, then with two; the first run
-//! that breaks a rule ends it, so that its plan is a smallest one. The exploring itself is `explore`'s.
+//! that breaks its rule ends it, so that its plan is a smallest one. The exploring itself is `explore`'s.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::explore::{Budget, First, Runs, Simulated, Space, first_finding};
 use crate::fault::menu::Breadth;
 use crate::fault::plan::Plan;
 use crate::fault::site::Place;
-use crate::oracle::{self, Verdict};
+use crate::oracle::{self, Oracle, Verdict};
 use crate::outcome::Outcome;
 use crate::run::{Printable, Printed, simulate};
 use crate::scenario::model::{Narrowing, Scenario};
@@ -99,30 +99,55 @@ pub struct Hunted {
     pub elapsed: Duration,
 }
 
-/// Hunts a defect over its grounds, breadth first.
+/// Hunts a defect over its grounds, breadth first, until its own rule breaks; where that never does, until any rule does.
+/// A bug often breaks a second rule first: a log that tells of other requests than were made is one of them.
 pub fn hunt(defect: &Defect, grounds: &[Ground], menu: Breadth, pool: &ThreadPool) -> Hunted {
     let began = Instant::now();
-    let runner = Broken(defect);
+    let is_own = |rule: &str| rule == defect.caught_by;
     let is_oracle = |rule: &str| oracle::by_id(rule).is_some();
-    // How many plans have been tried on each ground; a deeper search begins with them again.
-    let mut runs = vec![0; grounds.len()];
+    let mut runs = 0;
     let mut not_run = None;
     let mut caught = None;
-    'hunt: for depth in 0..=DEPTH {
-        for (ground, runs) in grounds.iter().zip(&mut runs) {
-            let First { runs: made, found, not_run: why } =
-                first_finding(&ground.space(menu), &runner, Budget::of(depth), &is_oracle, pool);
-            *runs = made;
-            not_run = not_run.or(why);
-            if let Some((plan, oracles)) = found {
-                let message = message(defect, ground, &plan, &oracles);
-                caught = Some(Caught { ground: ground.clone(), plan, depth, oracles, message });
-                break 'hunt;
-            }
+    for counts in [&is_own as Counts<'_>, &is_oracle] {
+        if caught.is_none() {
+            let hunted = hunt_for(defect, grounds, menu, counts, pool);
+            (caught, runs) = (hunted.0, hunted.1);
+            not_run = not_run.or(hunted.2);
         }
     }
     let grounds = grounds.iter().map(Ground::name).collect();
-    Hunted { caught, grounds, runs: runs.iter().sum(), not_run, elapsed: began.elapsed() }
+    Hunted { caught, grounds, runs, not_run, elapsed: began.elapsed() }
+}
+
+/// Which rules end a hunt.
+type Counts<'a> = &'a (dyn Fn(&str) -> bool + Sync);
+
+/// Hunts a defect until a rule breaks that `counts`: what gave it away, how many runs that took, and what was not run.
+fn hunt_for(
+    defect: &Defect,
+    grounds: &[Ground],
+    menu: Breadth,
+    counts: Counts<'_>,
+    pool: &ThreadPool,
+) -> (Option<Caught>, u64, Option<String>) {
+    let runner = Broken(defect);
+    // How many plans have been tried on each ground; a deeper search begins with them again.
+    let mut runs = vec![0; grounds.len()];
+    let mut not_run = None;
+    for depth in 0..=DEPTH {
+        for (place, ground) in grounds.iter().enumerate() {
+            let First { runs: made, found, not_run: why } =
+                first_finding(&ground.space(menu), &runner, Budget::of(depth), counts, pool);
+            runs[place] = made;
+            not_run = not_run.or(why);
+            if let Some((plan, found)) = found {
+                let (oracles, message) = said(defect, ground, &plan, found);
+                let caught = Caught { ground: ground.clone(), plan, depth, oracles, message };
+                return (Some(caught), runs.iter().sum(), not_run);
+            }
+        }
+    }
+    (None, runs.iter().sum(), not_run)
 }
 
 /// Runs with the defect wired in, less what the same runs of GiftGenius as it is break too. One that GiftGenius as it
@@ -161,14 +186,16 @@ impl Runs for Broken<'_> {
     }
 }
 
-fn message(defect: &Defect, ground: &Ground, plan: &Plan, oracles: &[&'static str]) -> String {
+/// Every oracle that a run breaks, and what the one that was meant to break says, or else the first.
+fn said(defect: &Defect, ground: &Ground, plan: &Plan, found: Vec<&'static str>) -> (Vec<&'static str>, String) {
+    let Ok(outcome) = Broken(defect).run(&ground.scenario, plan, ground.scenario.seed) else {
+        return (found, String::new());
+    };
+    let broken =
+        |(oracle, verdict): &(&'static Oracle, Verdict)| matches!(verdict, Verdict::Broken(_)).then_some(oracle.id);
+    let oracles: Vec<_> = outcome.verdicts.iter().filter_map(broken).collect();
     let meant = oracles.iter().find(|oracle| **oracle == defect.caught_by).or(oracles.first());
-    let outcome = Broken(defect).run(&ground.scenario, plan, ground.scenario.seed);
-    let said = outcome.ok().and_then(|outcome| {
-        outcome
-            .violations()
-            .find(|violation| Some(&violation.oracle) == meant)
-            .map(|violation| violation.message.clone())
-    });
-    said.unwrap_or_default()
+    let message = outcome.violations().find(|violation| Some(&violation.oracle) == meant);
+    let message = message.map(|violation| violation.message.clone()).unwrap_or_default();
+    (oracles, message)
 }
