@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use giftgenius::adapters::SystemClock;
+use giftgenius::attempts::Counts;
 use giftgenius::ids::CorrelationId;
 use giftgenius::journal::memory::MemoryJournal;
 use giftgenius::operations::alerts::Alerts;
@@ -54,7 +55,7 @@ fn caller() -> Caller {
         tasks: Arc::new(Nothing),
         log: Arc::new(Nothing),
     };
-    Caller { ports, budgets: Budgets::new(policy.budget), policy, alerts: Alerts::default() }
+    Caller { ports, budgets: Budgets::new(policy.budget), policy, alerts: Alerts::default(), counts: Counts::default() }
 }
 
 async fn bare(caller: &Caller, correlation: &CorrelationId) -> serde_json::Value {

@@ -46,7 +46,7 @@ pub static LOG_WITHOUT_DURATIONS: Defect = Defect {
         each_life(|wired| {
             wired.altering(|line| {
                 if let LogLine::Step(step) = line {
-                    step.duration_ms = 0
+                    step.duration_ms = 0;
                 }
             })
         })
@@ -98,7 +98,7 @@ pub static WAIT_NOT_LOGGED: Defect = Defect {
         each_life(|wired| {
             wired.altering(|line| {
                 if let LogLine::Attempt(attempt) = line {
-                    attempt.wait_ms = None
+                    attempt.wait_ms = None;
                 }
             })
         })
@@ -170,7 +170,7 @@ pub static ATTEMPT_OUTCOME_UNTRUE: Defect = Defect {
         each_life(|wired| {
             wired.altering(|line| {
                 if let LogLine::Attempt(attempt) = line {
-                    attempt.outcome = AttemptOutcome::Ok
+                    attempt.outcome = AttemptOutcome::Ok;
                 }
             })
         })

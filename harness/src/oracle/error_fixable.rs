@@ -151,13 +151,12 @@ mod tests {
     /// A turn of a call that should have been [`meant`], answered so.
     fn turn(run: &mut Run, turn: u32, sent: Value, answer: Result<(), Value>) {
         let call = run.call("create_checkout_session", sent);
-        let events = run.record.trace.events.iter_mut().rev();
+        let mut events = run.record.trace.events.iter_mut().rev();
         let started = events
-            .filter_map(|event| match &mut event.kind {
+            .find_map(|event| match &mut event.kind {
                 EventKind::CallStarted(started) => Some(started),
                 _ => None,
             })
-            .next()
             .expect("a call was begun");
         started.step = 1;
         started.malformed = Some(Arc::new(Malformed {

@@ -431,7 +431,7 @@ impl Run {
             idempotency_key: key,
             correlation_id: self.correlation.as_str().into(),
             order_id: None,
-            duration_ms: u64::try_from((self.now - self.called).as_millis()).expect("short"),
+            duration_ms: u64::try_from(self.now.saturating_sub(self.called).as_millis()).expect("short"),
             attempts: self.sent_since_the_call(),
             wait_ms: None,
             found: None,
