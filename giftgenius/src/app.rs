@@ -19,6 +19,7 @@ use crate::checkout::waiters::Waiters;
 use crate::error::{Code, ToolError};
 use crate::ids::{CorrelationId, OrderId, UserId, WorkflowId};
 use crate::journal::{Batch, CommitError, JournalError, Key, Record, RecordState};
+use crate::limits::Limits;
 use crate::loops::Loops;
 use crate::operations::alerts::Alerts;
 use crate::operations::switches;
@@ -129,6 +130,8 @@ pub struct App {
     pub(crate) loops: Loops,
     /// Which sales were begun in this process.
     pub(crate) begun: Begun,
+    /// What each user has had of late.
+    pub(crate) limits: Limits,
     /// Who waits for an order in this process.
     pub(crate) waiters: Waiters,
     /// Under which the payment provider signs its webhooks; without it none is taken in.
@@ -147,6 +150,7 @@ impl App {
         Arc::new(Self {
             caller: Caller { ports, policy, budgets, alerts: Alerts::default(), counts: Counts::default() },
             loops: Loops::default(),
+            limits: Limits::default(),
             begun: Begun::default(),
             waiters: Waiters::default(),
             webhook_secret,
@@ -258,6 +262,11 @@ impl App {
         Ok(Some(workflow.standing_step(session.as_ref().map(|(_, session)| session), self.now())))
     }
 
+    /// When a workflow that is written now may be dropped.
+    pub(crate) fn dropped_after(&self) -> Timestamp {
+        self.ports().after(self.policy().retention)
+    }
+
     /// Changes a workflow by compare-and-set: `change` sees the record as it is then, `along` says what is written with it.
     pub(crate) async fn change_workflow(
         &self,
@@ -271,7 +280,7 @@ impl App {
         for _ in 0..RACES_MAX {
             let found = self.workflow(id).await.map_err(|error| Self::store_error(&error, correlation))?;
             let (version, found) = found.map_or((None, None), |(version, found)| (Some(version), Some(found)));
-            let changed = change(found)?;
+            let changed = Workflow { drop_after: Some(self.dropped_after()), ..change(found)? };
             let batch = along(Batch::default().put(version, Record::Workflow(changed.clone())));
             match self.ports().journal.commit(batch).await {
                 Ok(()) => return Ok(changed),

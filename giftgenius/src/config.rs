@@ -13,13 +13,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use self::setting::{
-    ALLOWED_HOSTS, CATALOG_API_KEY, CATALOG_URL, INVENTORY_API_KEY, INVENTORY_URL, JOURNAL, PAYMENT_API_KEY,
-    PAYMENT_PROFILE, PAYMENT_URL, TOOL_DEADLINE, TRUSTED_PROXIES, USER, USERS, WEBHOOK_SECRET,
+    ALLOWED_HOSTS, CALLS_PER_MINUTE, CATALOG_API_KEY, CATALOG_URL, INVENTORY_API_KEY, INVENTORY_URL, JOURNAL,
+    OPEN_SESSIONS, PAYMENT_API_KEY, PAYMENT_PROFILE, PAYMENT_URL, TOOL_DEADLINE, TRUSTED_PROXIES, USER, USERS,
+    WEBHOOK_SECRET,
 };
 pub use self::setting::{ConfigError, Setting};
 use crate::ids::UserId;
 use crate::networks::{NetworkError, Networks};
-use crate::policy::{PaymentProfile, Policy};
+use crate::policy::{PaymentProfile, Policy, UserPolicy};
 use crate::providers::http::{BaseUrlError, Endpoint, Endpoints};
 use crate::serve::Access;
 use crate::users::Users;
@@ -97,6 +98,12 @@ pub struct ServeArgs {
     /// Each tool call answers within this time.
     #[arg(long, env = TOOL_DEADLINE.env, default_value = "25s", value_name = "TIME")]
     tool_deadline: String,
+    /// Calls of one user that are taken within a minute.
+    #[arg(long, env = CALLS_PER_MINUTE.env, default_value = "60", value_name = "NUMBER")]
+    calls_per_minute: String,
+    /// Checkout sessions of one user that may be open at the same time.
+    #[arg(long, env = OPEN_SESSIONS.env, default_value = "20", value_name = "NUMBER")]
+    open_sessions: String,
     /// Who may call over HTTP: user=token, separated by commas.
     #[arg(long, env = USERS.env, hide_env_values = true, value_name = "LIST", value_parser = secret)]
     users: Option<SecretString>,
@@ -223,8 +230,15 @@ impl ServeArgs {
         let inventory =
             errors.take(endpoint(INVENTORY_URL, self.inventory_url, INVENTORY_API_KEY, self.inventory_api_key));
         let payment_profile = errors.take(profile(&self.payment_profile));
-        let policy = errors.take(deadline(&self.tool_deadline)).and_then(|tool_deadline| {
-            let policy = Policy::for_calls_of(tool_deadline);
+        let calls_max = errors.take(number(CALLS_PER_MINUTE, &self.calls_per_minute));
+        let sessions_max = errors.take(number(OPEN_SESSIONS, &self.open_sessions));
+        let users_policy = calls_max.zip(sessions_max).map(|(calls_max, sessions_max)| UserPolicy {
+            calls_max,
+            calls_window: Duration::from_secs(60),
+            sessions_max,
+        });
+        let policy = errors.take(deadline(&self.tool_deadline)).zip(users_policy).and_then(|(tool_deadline, users)| {
+            let policy = Policy { users, ..Policy::for_calls_of(tool_deadline) };
             errors.take(policy.check().map(|()| policy).map_err(ConfigError::Policy))
         });
         let webhook_secret = errors.take(webhook_secret(self.payment_webhook_secret));
@@ -337,6 +351,11 @@ fn deadline(text: &str) -> Result<Duration, ConfigError> {
     } else {
         Err(wrong(TOOL_DEADLINE, format!("is `{text}`; it can be 100ms to 5m")))
     }
+}
+
+fn number(setting: Setting, text: &str) -> Result<u32, ConfigError> {
+    let number = text.trim().parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| wrong(setting, format!("is `{text}`; it can be 1 to {}", u32::MAX)))
 }
 
 /// A whole number and its unit: `ms`, `s` or `m`.

@@ -177,6 +177,8 @@ codes! {
         "Buying is switched off for the moment; you can go on looking for gifts, and nothing was charged.";
     StoreUnavailable = "STORE_UNAVAILABLE", Technical, true, [SameKeyAgain],
         "The shop cannot reach its order book at the moment; you can try again in a while.";
+    LimitReached = "LIMIT_REACHED", Technical, true, [SameKeyAgain],
+        "That was more at once than the shop takes from one person; wait a moment before you try again.";
     OutOfStep = "OUT_OF_STEP", Logical, false, [NavigateFirst, AskPerson],
         "That does not fit where you are in your purchase and nothing was changed; go to the step you want first.";
     RepeatedCall = "REPEATED_CALL", Logical, false, [FixArguments, AskPerson, GiveUp],

@@ -17,6 +17,7 @@ pub mod error;
 pub mod frame;
 pub mod ids;
 pub mod journal;
+pub mod limits;
 pub mod loops;
 pub mod mcp;
 pub mod money;

@@ -95,6 +95,17 @@ pub struct HttpPolicy {
     pub refusal_delay: Duration,
 }
 
+/// What one user may have of this server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct UserPolicy {
+    /// Calls within the window.
+    pub calls_max: u32,
+    /// The window.
+    pub calls_window: Duration,
+    /// Checkout sessions that are open at the same time.
+    pub sessions_max: u32,
+}
+
 /// The whole policy; the defaults are production's.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Policy {
@@ -114,6 +125,9 @@ pub struct Policy {
     pub reservation_ttl: Duration,
     /// How long an idempotency entry is kept after its terminal state.
     pub entry_retention: Duration,
+    /// How long a session is kept after its quote expired, and a workflow after it was last moved, where no order that
+    /// hangs on them is open or parked. Orders are kept.
+    pub retention: Duration,
     /// The payment provider's declared bound on how late a request can still take effect.
     pub late_max: Duration,
     /// What the payment provider promises.
@@ -122,6 +136,8 @@ pub struct Policy {
     pub webhooks: WebhookPolicy,
     /// What clients over HTTP may hold.
     pub http: HttpPolicy,
+    /// What one user may have.
+    pub users: UserPolicy,
 }
 
 /// Two numbers of a policy that do not go together; each message is a whole sentence.
@@ -161,9 +177,23 @@ pub enum Disagreement {
         /// How long a call may take.
         tool_deadline: Duration,
     },
+    /// A session could be gone while a saved answer still names it.
+    #[error(
+        "sessions and workflows that are kept for {retention:?} can be gone before the keys that lead to them, which are \
+         kept for {entry_retention:?}"
+    )]
+    Retention {
+        /// How long sessions and workflows are kept.
+        retention: Duration,
+        /// How long keys are kept.
+        entry_retention: Duration,
+    },
     /// Nothing would ever be asked.
     #[error("without a single attempt, in the foreground and in the background, nothing is ever asked")]
     NoAttempts,
+    /// Nobody could buy anything.
+    #[error("without a single call and a single open checkout session a user can buy nothing")]
+    NoUse,
     /// Nobody would ever be served.
     #[error(
         "without a connection, and without time to send headers and to take an answer, nobody is ever served over HTTP"
@@ -192,8 +222,15 @@ impl Policy {
         if quote_ttl <= tool_deadline {
             return Err(Disagreement::Quote { quote_ttl, tool_deadline });
         }
+        let Self { retention, entry_retention, .. } = *self;
+        if retention < entry_retention {
+            return Err(Disagreement::Retention { retention, entry_retention });
+        }
         if self.retry.attempts_max == 0 || self.background.attempts_max == 0 {
             return Err(Disagreement::NoAttempts);
+        }
+        if self.users.calls_max == 0 || self.users.sessions_max == 0 {
+            return Err(Disagreement::NoUse);
         }
         let HttpPolicy { headers_timeout, write_timeout, connections_max, strangers_max, .. } = self.http;
         if connections_max == 0 || strangers_max == 0 || headers_timeout.is_zero() || write_timeout.is_zero() {
@@ -225,6 +262,7 @@ impl Default for Policy {
             quote_ttl: Duration::from_secs(30 * 60),
             reservation_ttl: Duration::from_secs(60 * 60),
             entry_retention: Duration::from_secs(24 * 60 * 60),
+            retention: Duration::from_secs(30 * 24 * 60 * 60),
             late_max: Duration::from_secs(120),
             payment_profile: PaymentProfile::Stripe,
             webhooks: WebhookPolicy {
@@ -241,6 +279,7 @@ impl Default for Policy {
                 refusals_at_once: 20,
                 refusal_delay: Duration::from_secs(1),
             },
+            users: UserPolicy { calls_max: 60, calls_window: Duration::from_secs(60), sessions_max: 20 },
         }
     }
 }
@@ -258,13 +297,15 @@ mod tests {
     fn numbers_that_do_not_go_together_are_told_apart() {
         type Change = fn(&mut Policy, Duration);
         let second = Duration::from_secs(1);
-        let cases: [(Change, &str); 8] = [
+        let cases: [(Change, &str); 10] = [
             (|policy, second| policy.tool_deadline = 26 * second, "a lease of 30s is too short"),
             (|policy, second| policy.lease = policy.tool_deadline + 4 * second, "for calls of up to 25s"),
             (|policy, second| policy.reservation_ttl = 145 * second, "a reservation of 145s is too short"),
             (|policy, second| policy.late_max = 3600 * second, "can still take effect"),
             (|policy, second| policy.quote_ttl = 25 * second, "expires within one call of 25s"),
             (|policy, _| policy.background.attempts_max = 0, "nothing is ever asked"),
+            (|policy, second| policy.retention = 3600 * second, "can be gone before the keys"),
+            (|policy, _| policy.users.sessions_max = 0, "can buy nothing"),
             (|policy, _| policy.http.strangers_max = 0, "nobody is ever served over HTTP"),
             (|policy, _| policy.http.write_timeout = Duration::ZERO, "nobody is ever served over HTTP"),
         ];

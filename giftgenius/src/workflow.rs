@@ -85,12 +85,24 @@ pub struct Workflow {
     pub selected_gift: Option<SmolStr>,
     /// The checkout session that is open.
     pub session: Option<SessionId>,
+    /// When the record may be dropped, where nothing moves it until then; put off while an order that hangs on it is open or
+    /// parked. `None`: never.
+    #[serde(default)]
+    pub drop_after: Option<Timestamp>,
 }
 
 impl Workflow {
     /// A new workflow, at its first step.
     pub const fn begin(id: WorkflowId, user: UserId) -> Self {
-        Self { id, user, step: Step::GatherInformation, budget: None, selected_gift: None, session: None }
+        Self {
+            id,
+            user,
+            step: Step::GatherInformation,
+            budget: None,
+            selected_gift: None,
+            session: None,
+            drop_after: None,
+        }
     }
 
     /// Where the workflow is now, its open session considered: what was quoted may have expired, or its card declined.

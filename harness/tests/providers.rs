@@ -3,102 +3,14 @@
 
 mod support;
 
-use std::io::{BufRead as _, BufReader, Read};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::io::Read as _;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::Receiver;
 
 use serde_json::{Value, json};
-use support::{command, folder};
+use support::folder;
+use support::real::{PATIENCE, Running, Shop, giftgenius, lines};
 use tempfile::TempDir;
-
-/// A test that waits longer than this has failed; nothing waits for it to pass.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// GiftGenius's own binary: beside misrule's, where a test of the workspace has put it, and built if it is not there.
-fn giftgenius() -> PathBuf {
-    let misrule = PathBuf::from(env!("CARGO_BIN_EXE_misrule"));
-    let binary = misrule.with_file_name("giftgenius");
-    if !binary.exists() {
-        let profile = misrule.parent().expect("a folder");
-        let target = profile.parent().expect("a folder");
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--offline", "-p", "giftgenius", "-p", "misrule", "--target-dir"]).arg(target);
-        if profile.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().expect("cargo starts").success(), "giftgenius could not be built");
-    }
-    binary
-}
-
-/// What is written there, line by line; it is read whether or not anyone asks, so that the writer never blocks.
-fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, lines) = channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    lines
-}
-
-/// A process; killed when dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Running {
-    fn signal(&self, name: &str) {
-        let pid = self.0.id().to_string();
-        assert!(Command::new("kill").args([name, &pid]).status().expect("kill starts").success());
-    }
-}
-
-/// The mock providers, with the settings that they printed.
-struct Shop {
-    process: Running,
-    lines: Receiver<String>,
-    settings: Vec<(String, String)>,
-    /// The words of the printed command after the program's name.
-    serve: Vec<String>,
-}
-
-impl Shop {
-    fn start(folder: &TempDir, words: &[&str]) -> Self {
-        let words = [&["providers", "--port", "0"], words].concat();
-        let mut process = Running(command(folder.path(), &words).stdout(Stdio::piped()).spawn().expect("it starts"));
-        let stdout: ChildStdout = process.0.stdout.take().expect("stdout is piped");
-        let lines = lines(stdout);
-        let (mut settings, mut serve) = (Vec::new(), Vec::new());
-        loop {
-            let line = lines.recv_timeout(PATIENCE).expect("it prints its settings");
-            if let Some((name, value)) = line.trim().strip_prefix("export ").and_then(|set| set.split_once('=')) {
-                settings.push((name.to_owned(), value.to_owned()));
-            } else if let Some((_, words)) = line.split_once(" serve ") {
-                serve = words.split(' ').map(str::to_owned).collect();
-            } else if line.contains("Ctrl-C") {
-                return Self { process, lines, settings, serve };
-            }
-        }
-    }
-
-    /// Ctrl-C; gives the exit code and all that was said since the settings.
-    fn end(mut self) -> (Option<i32>, String) {
-        self.process.signal("-INT");
-        let status = self.process.0.wait().expect("it ends");
-        (status.code(), self.lines.iter().collect::<Vec<_>>().join("\n"))
-    }
-}
 
 /// GiftGenius as the printed settings say, but for its port.
 struct Server {

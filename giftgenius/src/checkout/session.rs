@@ -83,4 +83,7 @@ pub struct Session {
     /// Whether the last attempt to pay it failed at the payment method: another one is to be chosen.
     #[serde(default)]
     pub declined: bool,
+    /// When the record may be dropped; put off while an order that hangs on it is open or parked. `None`: never.
+    #[serde(default)]
+    pub drop_after: Option<Timestamp>,
 }

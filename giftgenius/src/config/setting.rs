@@ -28,6 +28,8 @@ settings! {
     PAYMENT_PROFILE = "--payment-profile", "GIFTGENIUS_PAYMENT_PROFILE", "the payment profile", "stripe";
     TOOL_DEADLINE = "--tool-deadline", "GIFTGENIUS_TOOL_DEADLINE", "the tool deadline", "25s";
     WEBHOOK_SECRET = "--payment-webhook-secret", "GIFTGENIUS_PAYMENT_WEBHOOK_SECRET", "the webhook secret", "whsec_…";
+    CALLS_PER_MINUTE = "--calls-per-minute", "GIFTGENIUS_CALLS_PER_MINUTE", "the calls of a user a minute", "60";
+    OPEN_SESSIONS = "--open-sessions", "GIFTGENIUS_OPEN_SESSIONS", "the open sessions of a user", "20";
     USERS = "--users", "GIFTGENIUS_USERS", "the list of users", "ann=<token>,bob=<token>";
     ALLOWED_HOSTS = "--allowed-hosts", "GIFTGENIUS_ALLOWED_HOSTS", "the allowed hosts", "shop.example";
     TRUSTED_PROXIES = "--trusted-proxies", "GIFTGENIUS_TRUSTED_PROXIES", "the trusted proxies", "10.0.0.0/8";

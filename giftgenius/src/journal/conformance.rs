@@ -4,7 +4,7 @@
 //! implementation is a new [`Subject`] and one more line in [`conforms`]. Random sequences are in `random`.
 
 mod random;
-pub(super) mod samples;
+pub(crate) mod samples;
 
 use std::sync::Arc;
 

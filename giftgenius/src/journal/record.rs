@@ -176,12 +176,9 @@ impl Record {
         match self {
             Self::Entry(entry) if !matches!(entry.state, EntryState::InProgress { .. }) => entry.expires_at(),
             Self::Event(event) => Some(event.drop_after),
-            Self::Entry(_)
-            | Self::Session(_)
-            | Self::Order(_)
-            | Self::Workflow(_)
-            | Self::Switches(_)
-            | Self::Payment(_) => None,
+            Self::Session(session) => session.drop_after,
+            Self::Workflow(workflow) => workflow.drop_after,
+            Self::Entry(_) | Self::Order(_) | Self::Switches(_) | Self::Payment(_) => None,
         }
     }
 }

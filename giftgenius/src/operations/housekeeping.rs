@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::app::App;
 use crate::checkout::recovery::take_up_abandoned;
 use crate::ids::CorrelationId;
+use crate::operations::retention;
 
 /// How often orders are looked through; an order is abandoned for a lease before it counts as such.
 const EVERY: Duration = Duration::from_secs(60);
@@ -19,7 +20,7 @@ const DROP_ROUNDS: u32 = 60;
 pub async fn housekeeping(app: Arc<App>) {
     for round in (0..DROP_ROUNDS).cycle() {
         if round == 0 {
-            match app.ports().journal.drop_expired(app.ports().clock.now()).await {
+            match retention::drop_expired(&app).await {
                 Ok(0) => {}
                 Ok(records) => tracing::info!(records, "dropped expired records"),
                 Err(error) => tracing::warn!(%error, "expired records were not dropped"),

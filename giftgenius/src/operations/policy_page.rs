@@ -120,7 +120,21 @@ fn numbers(out: &mut String, policy: &Policy) {
         ),
         ("a quote holds", format!("{:?}; stock is reserved for {:?}", policy.quote_ttl, policy.reservation_ttl)),
         ("a key is kept", format!("{:?}; an owner may be silent for {:?}", policy.entry_retention, policy.lease)),
+        (
+            "sessions, workflows",
+            format!(
+                "are kept for {} days, longer while an order is open or parked",
+                policy.retention.as_secs() / 86_400
+            ),
+        ),
         ("a charge can be late by", format!("{:?}, as the payment provider declares", policy.late_max)),
+        (
+            "a user may make",
+            format!(
+                "{} calls within {:?}, and have {} prices open",
+                policy.users.calls_max, policy.users.calls_window, policy.users.sessions_max
+            ),
+        ),
         (
             "over HTTP",
             format!(

@@ -19,6 +19,7 @@ use crate::checkout::session::{Session, SessionState};
 use crate::error::{Code, ToolError};
 use crate::ids::{SessionId, WorkflowId};
 use crate::journal::{Batch, CommitError, JournalError, Key, Record};
+use crate::limits::place_for_session;
 use crate::money::{Currency, Money};
 use crate::providers::catalog::QuoteLine;
 use crate::validate::Violation;
@@ -131,6 +132,13 @@ async fn quote(app: &App, call: &Call, input: Input, bound: Option<Bound>) -> Re
     if let Some(budget) = budget.filter(|budget| budget.currency != currency) {
         return Err(in_another_currency(call, budget, currency));
     }
+    if let Some((_, Session { id, state: SessionState::Open, .. })) =
+        from.as_ref().and_then(|from| from.session.as_ref())
+    {
+        // The new price takes its place.
+        app.limits.forget(&call.user, id);
+    }
+    let place = place_for_session(app, &call.user, &call.correlation).await?;
     let urgency = call.urgency(app);
     let quote = app
         .caller()
@@ -156,6 +164,7 @@ async fn quote(app: &App, call: &Call, input: Input, bound: Option<Bound>) -> Re
         expires_at: app.ports().after(app.policy().quote_ttl),
         state: SessionState::Open,
         declined: false,
+        drop_after: Some(app.ports().after(app.policy().quote_ttl + app.policy().retention)),
     };
     let output = Output {
         checkout_session_id: session.id.clone(),
@@ -166,6 +175,7 @@ async fn quote(app: &App, call: &Call, input: Input, bound: Option<Bound>) -> Re
         expires_at: session.expires_at,
     };
     keep(app, call, session, bound, &output, from).await?;
+    place.taken_by(output.checkout_session_id.clone(), output.expires_at);
     Ok(output)
 }
 
@@ -261,6 +271,7 @@ async fn keep(
         };
         workflow.step = Step::Checkout;
         workflow.session = Some(session_id.clone());
+        workflow.drop_after = Some(app.dropped_after());
         workflow.selected_gift.clone_from(&gift);
         match app.ports().journal.commit(batch.put(version, Record::Workflow(workflow))).await {
             Ok(()) => return Ok(()),

@@ -31,9 +31,10 @@ use crate::checkout::answer::failed_reply;
 use crate::checkout::entry::SavedReply;
 use crate::checkout::idempotency::canonical_hash;
 use crate::checkout::session::Session;
-use crate::error::{Code, ToolError};
+use crate::error::{Code, Effects, ToolError};
 use crate::ids::{CorrelationId, UserId, WorkflowId};
 use crate::journal::Version;
+use crate::limits::too_many_calls;
 use crate::money::Currency;
 use crate::ports::BoxFuture;
 use crate::retry::{CallFailed, Failure, Urgency};
@@ -237,11 +238,12 @@ pub struct Tool {
 impl Tool {
     /// Calls the tool with raw arguments.
     pub async fn call(&self, app: &Arc<App>, mut call: Call) -> SavedReply {
-        if let Some(reply) = self.refused(&call) {
+        // A call that is not taken is none that the loop guard has to know of.
+        let untaken = self.over_the_limit(app, &call);
+        if let Some(reply) = untaken.or_else(|| Some(guarded(app, &call, self.refused(&call)?))) {
             let arguments_hash = canonical_hash(&call.arguments);
             call.asked = Some(Arc::new(Asked { arguments_hash, ..Asked::default() }));
             app.log_begin(&call);
-            let reply = guarded(app, &call, reply);
             app.log_call(&call, 0, &reply);
             return reply;
         }
@@ -256,6 +258,18 @@ impl Tool {
         (self.told)(app, &asked, &reply);
         app.log_call(&asked, watch.sent(), &reply);
         reply
+    }
+
+    /// What a user is answered who has made too many calls of late; `None` if this one is taken.
+    fn over_the_limit(&self, app: &App, call: &Call) -> Option<SavedReply> {
+        let policy = app.policy().users;
+        let wait = app.limits.admit(&call.user, policy).err()?;
+        let mut error = too_many_calls(policy, wait, &call.correlation);
+        if self.spec.annotations.destructive {
+            // An earlier call under the same key may have bought; this one has not looked.
+            error.effects = Effects::Unknown;
+        }
+        Some(failed_reply(&error))
     }
 
     /// What the tool answers to arguments that its schema does not admit; `None` if it does.

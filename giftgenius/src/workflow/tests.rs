@@ -8,6 +8,7 @@ use crate::money::{Currency, Money};
 
 fn session(state: SessionState) -> Session {
     Session {
+        drop_after: None,
         id: "cs_1".into(),
         user: "anna".into(),
         workflow_id: Some("wf_1".into()),

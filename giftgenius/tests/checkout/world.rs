@@ -9,7 +9,7 @@ use giftgenius::checkout::order::Order;
 use giftgenius::checkout::state::Ending;
 use giftgenius::error::ToolError;
 use giftgenius::journal::memory::MemoryJournal;
-use giftgenius::policy::{PaymentProfile, Policy};
+use giftgenius::policy::{PaymentProfile, Policy, UserPolicy};
 use giftgenius::ports::{BoxFuture, Clock, Entropy, Journal, Ports, Purpose, Tasks};
 use giftgenius::step_log::{AlertKind, LogLine, StepLog, WebhookStatus};
 use giftgenius::tools;
@@ -82,7 +82,11 @@ impl World {
             shop: Arc::new(Shop::new(payment_profile.deduplicates(), journal.clone(), fuse.clone())),
             journal,
             fuse,
-            policy: Policy { payment_profile, ..Policy::default() },
+            policy: Policy {
+                payment_profile,
+                users: UserPolicy { calls_max: u32::MAX, ..Policy::default().users },
+                ..Policy::default()
+            },
             clock: Arc::new(VirtualClock(Instant::now(), AtomicU64::new(0))),
             entropy: Arc::default(),
             log: Arc::default(),

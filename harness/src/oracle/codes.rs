@@ -26,6 +26,7 @@ pub(super) const fn before_the_claim(code: Code) -> bool {
         | Code::CatalogRefused
         | Code::CatalogUnavailable
         | Code::CheckoutDisabled
+        | Code::LimitReached
         | Code::OutOfStep
         | Code::OrderPaid
         | Code::RepeatedCall

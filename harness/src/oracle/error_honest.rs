@@ -86,7 +86,10 @@ fn contradicts(
     let Some(HostReply::Tool { is_error, .. }) = later.reply else { return None };
     if error.retryable {
         // What is not settled yet takes its time, and whoever turned checkout off turns it on again.
-        let waits = codes::leaves_the_sale_open(error.code) || error.code == Code::CheckoutDisabled;
+        // A limit is reached again by what the same user calls meanwhile.
+        let waits = codes::leaves_the_sale_open(error.code)
+            || error.code == Code::CheckoutDisabled
+            || (error.code == Code::LimitReached && calls_between(evidence, since, later));
         let code = later.told.as_ref().filter(|told| told.is_error).and_then(|told| told.code);
         let same = code == Some(error.name);
         let anew = code.is_some_and(fails_technically) && !tells_an_earlier_order(evidence, error, later, since);
@@ -115,11 +118,21 @@ fn tells_an_earlier_order(evidence: &Evidence<'_>, error: &Promise<'_>, call: &C
     order.is_some_and(begun_before)
 }
 
-/// Whether a code is of a failure that nobody asked for, and not of a sale that takes its time.
+/// Whether a code is of a failure that nobody asked for: neither of a sale that takes its time, nor of the user's own calls.
 fn fails_technically(code: &str) -> bool {
     codes::parse(code).is_some_and(|code| {
-        code.kind() == ErrorType::Technical && !codes::leaves_the_sale_open(code) && code != Code::CheckoutDisabled
+        code.kind() == ErrorType::Technical
+            && !codes::leaves_the_sale_open(code)
+            && !matches!(code, Code::CheckoutDisabled | Code::LimitReached)
     })
+}
+
+/// Whether the user called anything else between an error and a later call.
+fn calls_between(evidence: &Evidence<'_>, since: usize, later: &CallView<'_>) -> bool {
+    evidence
+        .calls
+        .iter()
+        .any(|call| call.started.user == later.started.user && (since..later.start_event).contains(&call.start_event))
 }
 
 /// Whether a call followed an error at once, with nothing done between them that could have mended what was wrong.
@@ -209,6 +222,20 @@ mod tests {
         failed(&mut run, Code::PaymentUnavailable, true);
         failed(&mut run, Code::InventoryUnavailable, true);
         assert!(run.broken(&ERROR_HONEST).contains("failed technically again"));
+    }
+
+    #[test]
+    fn a_limit_is_reached_again_by_what_is_called_meanwhile_and_by_nothing_else() {
+        let mut run = run();
+        failed(&mut run, Code::PaymentUnavailable, true);
+        failed(&mut run, Code::LimitReached, true);
+        run.kept(&ERROR_HONEST);
+        let other = run.call("get_workflow", json!({"workflow_id": "wf_1"}));
+        run.answer(other, json!({"workflow_id": "wf_1", "step": "checkout"}));
+        failed(&mut run, Code::LimitReached, true);
+        run.kept(&ERROR_HONEST);
+        failed(&mut run, Code::LimitReached, true);
+        assert!(run.broken(&ERROR_HONEST).contains("in the same way"));
     }
 
     #[test]

@@ -177,6 +177,7 @@ fn foreign(
             code,
             Code::InvalidArguments
                 | Code::KeyConflict
+                | Code::LimitReached
                 | Code::CheckoutDisabled
                 | Code::StoreUnavailable
                 | Code::RepeatedCall

@@ -75,9 +75,12 @@ settings! {
     ms "quote_ttl_ms" 1 "How long a quote can be paid." [quote_ttl];
     ms "reservation_ttl_ms" 1 "How long a reservation of stock is asked for." [reservation_ttl];
     ms "late_max_ms" 0 "The payment provider's bound on how late a request can still take effect." [late_max];
+    ms "calls_window_ms" 1 "In what time a user's calls are counted." [users.calls_window];
     count "attempts_max" 1 20 "Attempts in all, the first included." [retry.attempts_max];
     count "background_attempts_max" 1 50 "Rounds of background work before an order is parked." [background.attempts_max];
     count "budget_retries_min" 0 1000 "Retries a provider may always cost." [budget.retries_min];
+    count "calls_max" 1 1000 "Calls of one user in that time." [users.calls_max];
+    count "sessions_max" 1 1000 "Checkout sessions of one user that are open at the same time." [users.sessions_max];
 }
 
 /// The keys of `[policy]`.

@@ -99,6 +99,8 @@ impl StdioSystem {
             .env("GIFTGENIUS_PAYMENT_URL", payment)
             .env("GIFTGENIUS_CATALOG_URL", catalog)
             .env("GIFTGENIUS_INVENTORY_URL", inventory)
+            .env("GIFTGENIUS_CALLS_PER_MINUTE", u32::MAX.to_string())
+            .env("GIFTGENIUS_OPEN_SESSIONS", u32::MAX.to_string())
             .env("GIFTGENIUS_USER", user);
         let mut child = Leash::start(program, command)?;
         let (stdin, stdout, stderr) = child.pipes();

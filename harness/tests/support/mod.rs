@@ -1,5 +1,10 @@
 //! A folder with a good scenario, and the real binary in it.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+#[cfg(unix)]
+pub(crate) mod real;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};

@@ -15,26 +15,26 @@ use crate::webhooks::record::{SeenEvent, UnknownPayment};
 use crate::workflow::{Step, Workflow};
 
 /// `seconds` after 1970.
-pub(in crate::journal) fn second(seconds: i64) -> Timestamp {
+pub(crate) fn second(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap()
 }
 
 /// A saga with work left.
-pub(in crate::journal) fn open() -> Saga {
+pub(crate) fn open() -> Saga {
     Saga::new()
 }
 
 /// A saga that waits for a person.
-pub(in crate::journal) fn parked() -> Saga {
+pub(crate) fn parked() -> Saga {
     Saga { ending: Some(Ending::Parked { note: String::from("a charge may stand; look it up") }), ..Saga::new() }
 }
 
 /// A saga that is over.
-pub(in crate::journal) fn paid() -> Saga {
+pub(crate) fn paid() -> Saga {
     Saga { ending: Some(Ending::Paid), ..Saga::new() }
 }
 
-pub(in crate::journal) fn order(id: &str, saga: Saga) -> Record {
+pub(crate) fn order(id: &str, saga: Saga) -> Record {
     Record::Order(Order {
         id: id.into(),
         session_id: "cs_1".into(),
@@ -60,8 +60,9 @@ pub(in crate::journal) fn order(id: &str, saga: Saga) -> Record {
     })
 }
 
-pub(in crate::journal) fn workflow(id: &str, payload: u64) -> Record {
+pub(crate) fn workflow(id: &str, payload: u64) -> Record {
     Record::Workflow(Workflow {
+        drop_after: None,
         id: id.into(),
         user: "ann".into(),
         step: Step::ChooseGift,
@@ -72,13 +73,13 @@ pub(in crate::journal) fn workflow(id: &str, payload: u64) -> Record {
 }
 
 /// A payment that belongs to no order.
-pub(in crate::journal) fn payment(reference: &str) -> Record {
+pub(crate) fn payment(reference: &str) -> Record {
     let note = String::from("a charge stands; find out whose it is");
     Record::Payment(UnknownPayment { reference: reference.into(), since: second(0), note, alerted: false })
 }
 
 /// An event that expires at the second `expires`.
-pub(in crate::journal) fn event(id: &str, expires: i64) -> Record {
+pub(crate) fn event(id: &str, expires: i64) -> Record {
     Record::Event(SeenEvent {
         id: id.into(),
         kind: EventType::ChargeCaptured,
@@ -97,20 +98,20 @@ fn entry(key: EntryKey, state: EntryState, drop_after: Option<Timestamp>) -> Rec
 }
 
 /// A finished entry that expires at the second `expires`.
-pub(in crate::journal) fn entry_done(user: &str, tool: &str, key: &str, expires: i64) -> Record {
+pub(crate) fn entry_done(user: &str, tool: &str, key: &str, expires: i64) -> Record {
     let reply = SavedReply { structured: json!({ "user": user, "key": key }), is_error: false };
     let state = EntryState::Done { reply, ended_at: second(0) };
     entry(entry_key(user, tool, key), state, Some(second(expires)))
 }
 
 /// An entry somebody works on; `expires` only to see that it does not count.
-pub(in crate::journal) fn entry_in_progress(user: &str, tool: &str, key: &str, expires: Option<i64>) -> Record {
+pub(crate) fn entry_in_progress(user: &str, tool: &str, key: &str, expires: Option<i64>) -> Record {
     let state = EntryState::InProgress { order: "ord_1".into() };
     entry(entry_key(user, tool, key), state, expires.map(second))
 }
 
 /// One record of each kind, with values that a careless encoding would change.
-pub(in crate::journal) fn every_kind() -> Vec<Record> {
+pub(crate) fn every_kind() -> Vec<Record> {
     let fine = Timestamp::new(1_700_000_000, 123_456_789).unwrap();
     let reply = SavedReply {
         structured: json!({
@@ -124,6 +125,7 @@ pub(in crate::journal) fn every_kind() -> Vec<Record> {
     let charge = Charge::Captured { charge_id: "ch_ü".into(), minor_units: i64::MAX };
     vec![
         Record::Session(Session {
+            drop_after: None,
             id: "cs_1".into(),
             user: "ann".into(),
             workflow_id: Some("wf_1".into()),

@@ -36,7 +36,8 @@ pub(super) fn check(path: &Path) -> Result<(), String> {
         None => Ok(()),
         Some(Wrong::Lost) => Err(format!(
             "what was written last was in its write-ahead log, and {} is missing or empty; put the log back beside the \
-             file, or restore a backup of both. To go on without it: sqlite3 '{}' 'PRAGMA user_version = {}'",
+             file, or restore a backup of both. To go on without it, or with a \
+             backup that SQLite itself made, which needs none: sqlite3 '{}' 'PRAGMA user_version = {}'",
             beside(path, "-wal").display(),
             path.display(),
             user_version(false)
