@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,6 +19,7 @@ use crate::checkout::recovery;
 use crate::checkout::waiters::Waiters;
 use crate::error::{Code, ToolError};
 use crate::ids::{CorrelationId, OrderId, UserId, WorkflowId};
+use crate::journal::watched::{StoreWatch, Watched};
 use crate::journal::{Batch, CommitError, JournalError, Key, Record, RecordState};
 use crate::limits::Limits;
 use crate::loops::Loops;
@@ -28,7 +30,7 @@ use crate::ports::Ports;
 use crate::printed::echoed;
 use crate::providers::Caller;
 use crate::retry::Budgets;
-use crate::step_log::{AlertKind, CallLine, Level, LogLine, StepLine, StepStatus};
+use crate::step_log::{AlertKind, CallLine, Level, LogLine, ServiceEvent, ServiceLine, StepLine, StepStatus};
 use crate::tools::{self, Call};
 use crate::validate::nearest;
 use crate::webhooks::WebhookSecret;
@@ -136,6 +138,10 @@ pub struct App {
     pub(crate) waiters: Waiters,
     /// Under which the payment provider signs its webhooks; without it none is taken in.
     webhook_secret: Option<WebhookSecret>,
+    /// How the store does.
+    store: Arc<StoreWatch>,
+    /// Whether sales were allowed when that was last read.
+    checkout_was_on: AtomicBool,
 }
 
 impl App {
@@ -145,7 +151,9 @@ impl App {
     }
 
     /// Wires the application; with a secret it takes the payment provider's webhooks in.
-    pub fn with_webhooks(ports: Ports, policy: Policy, webhook_secret: Option<WebhookSecret>) -> Arc<Self> {
+    pub fn with_webhooks(mut ports: Ports, policy: Policy, webhook_secret: Option<WebhookSecret>) -> Arc<Self> {
+        let (journal, store) = Watched::new(ports.journal, Arc::clone(&ports.log), Arc::clone(&ports.clock));
+        ports.journal = Arc::new(journal);
         let budgets = Budgets::new(policy.budget);
         Arc::new(Self {
             caller: Caller { ports, policy, budgets, alerts: Alerts::default(), counts: Counts::default() },
@@ -154,6 +162,8 @@ impl App {
             begun: Begun::default(),
             waiters: Waiters::default(),
             webhook_secret,
+            store,
+            checkout_was_on: AtomicBool::new(true),
         })
     }
 
@@ -248,7 +258,26 @@ impl App {
 
     /// Whether sales may begin.
     pub(crate) async fn checkout_on(&self) -> Result<bool, JournalError> {
-        Ok(switches::read(&*self.ports().journal).await?.checkout)
+        let on = switches::read(&*self.ports().journal).await?.checkout;
+        if self.checkout_was_on.swap(on, Ordering::Relaxed) != on {
+            self.log_service(ServiceLine::switched(on, self.now()));
+        }
+        Ok(on)
+    }
+
+    /// How the store does, as far as this process has used it.
+    pub fn store(&self) -> &StoreWatch {
+        &self.store
+    }
+
+    /// Logs what happened to the service itself.
+    pub fn log_service(&self, line: ServiceLine) {
+        self.ports().log.record(LogLine::Service(line));
+    }
+
+    /// Logs an event of the service that has a count, or none.
+    pub fn log_event(&self, event: ServiceEvent, count: Option<u64>) {
+        self.log_service(ServiceLine { count, ..ServiceLine::new(event, self.now()) });
     }
 
     /// At which step a workflow is now, its session considered.
@@ -316,6 +345,11 @@ impl App {
     /// Logs how a tool call went.
     pub(crate) fn log_call(&self, call: &Call, attempts: u32, reply: &SavedReply) {
         let error_code = error_code(reply);
+        // A sale that is not settled yet has neither failed nor gone well.
+        let open = reply.structured.get("status").and_then(Value::as_str) == Some("pending");
+        if !(open && call.tool == "create_order") {
+            self.caller.note_call(call.tool, error_code, &call.correlation);
+        }
         let (status, level) = if reply.is_error {
             (StepStatus::Failed, error_code.map_or(Level::Error, Level::of))
         } else {

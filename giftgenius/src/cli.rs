@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-use crate::adapters::{OsEntropy, Signals, SystemClock, TokioTasks, TracingStepLog};
+use crate::adapters::{OsEntropy, Signals, SystemClock, TokioTasks};
 use crate::app::App;
 use crate::config::{Cli, Command, ConfigError, Face, OrdersArgs, PolicyArgs, ServeConfig, SwitchArgs, SwitchTo};
 use crate::journal::sqlite::SqliteJournal;
@@ -21,6 +21,7 @@ use crate::ports::Ports;
 use crate::printed::escaped;
 use crate::providers::http::{HttpTransport, SetUpError};
 use crate::serve::{StdioError, serve_http, serve_stdio};
+use crate::step_log::{ServiceEvent, ServiceLine, StepLog};
 use crate::webhooks::record::UnknownPayment;
 
 /// Why a command failed.
@@ -97,10 +98,10 @@ impl Failure {
     }
 }
 
-/// Runs a command; what it has to say goes to `out`, the log to tracing.
-pub async fn run(cli: Cli, out: &mut (dyn io::Write + Send)) -> Result<(), Failure> {
+/// Runs a command; what it has to say goes to `out`, the structured log to `log`, other events to tracing.
+pub async fn run(cli: Cli, out: &mut (dyn io::Write + Send), log: Arc<dyn StepLog>) -> Result<(), Failure> {
     match cli.command {
-        Command::Serve(args) => serve(args.check().map_err(Failure::Config)?).await,
+        Command::Serve(args) => serve(args.check().map_err(Failure::Config)?, log).await,
         Command::Orders(args) => say(out, &orders(args).await?),
         Command::Switch(args) => say(out, &switch(args).await?),
         Command::Policy(args) => say(out, &policy(&args)),
@@ -117,7 +118,7 @@ fn say(out: &mut (dyn io::Write + Send), text: &str) -> Result<(), Failure> {
 }
 
 /// Serves until the client leaves or the process is told to end.
-async fn serve(config: ServeConfig) -> Result<(), Failure> {
+async fn serve(config: ServeConfig, log: Arc<dyn StepLog>) -> Result<(), Failure> {
     let signals = Signals::listen().map_err(Failure::Signals)?;
     let tasks = TokioTasks::default();
     let tool_deadline = config.policy.tool_deadline;
@@ -129,11 +130,12 @@ async fn serve(config: ServeConfig) -> Result<(), Failure> {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy::new().map_err(Failure::Entropy)?),
             tasks: Arc::new(tasks.clone()),
-            log: Arc::new(TracingStepLog),
+            log,
         },
         config.policy,
         config.webhook_secret,
     );
+    app.log_service(ServiceLine::started(app.policy(), app.now()));
     let keeping = tokio::spawn(housekeeping(Arc::clone(&app)));
     match config.face {
         Face::Stdio(user) => {
@@ -141,7 +143,7 @@ async fn serve(config: ServeConfig) -> Result<(), Failure> {
             tracing::info!("serving on stdio");
             tokio::select! {
                 biased;
-                served = serve_stdio(app, user, stop(&signals)) => served?,
+                served = serve_stdio(Arc::clone(&app), user, stop(&signals, &app)) => served?,
                 () = signals.stop_now() => {}
             }
         }
@@ -154,18 +156,19 @@ async fn serve(config: ServeConfig) -> Result<(), Failure> {
             tracing::info!(%address, "listening");
             tokio::select! {
                 biased;
-                () = serve_http(app, listener, access, stop(&signals)) => {}
+                () = serve_http(Arc::clone(&app), listener, access, stop(&signals, &app)) => {}
                 () = signals.stop_now() => {}
             }
         }
     }
     keeping.abort();
     // Whoever asks a second time does not want to wait.
-    tokio::select! {
+    let left = tokio::select! {
         biased;
-        left = tasks.drain(tool_deadline) => tracing::info!(left_to_recovery = left, "stopped"),
-        () = signals.stop_now() => tracing::info!("stopped at once; open work is left to recovery"),
-    }
+        left = tasks.drain(tool_deadline) => left,
+        () = signals.stop_now() => tasks.left(),
+    };
+    app.log_event(ServiceEvent::ServiceStopped, u64::try_from(left).ok());
     // Work that is left may still hold the journal, so its file is made whole here and not when the last of it is gone.
     if let Err(error) = journal.checkpoint().await {
         tracing::warn!(%error, "the journal's log was not taken into its file; keep both together");
@@ -174,11 +177,11 @@ async fn serve(config: ServeConfig) -> Result<(), Failure> {
 }
 
 /// Ends when the process is asked to end.
-fn stop(signals: &Signals) -> impl Future<Output = ()> + Send + 'static {
-    let stop = signals.stop();
+fn stop(signals: &Signals, app: &Arc<App>) -> impl Future<Output = ()> + Send + 'static {
+    let (stop, app) = (signals.stop(), Arc::clone(app));
     async move {
         stop.await;
-        tracing::info!("stopping");
+        app.log_event(ServiceEvent::ServiceStopping, None);
     }
 }
 

@@ -29,7 +29,7 @@ pub fn escaped(text: &str) -> String {
 
 /// Controls of both blocks, separators that some readers take for a line's end, marks of direction (Unicode's bidi
 /// control characters) and the byte order mark.
-fn is_harmful(c: char) -> bool {
+pub(crate) fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}')
         || matches!(c, '\u{2060}'..='\u{206F}' | '\u{FEFF}')

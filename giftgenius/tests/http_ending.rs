@@ -50,12 +50,12 @@ fn a_call_in_flight_gets_its_answer_and_nothing_else_is_waited_for() {
     let mut half = TcpStream::connect(&server.address).expect("the server listens");
     half.write_all(b"POST /mcp HTTP/1.1\r\nhost: x\r\nx-more: ").expect("it can be written");
     server.server.terminate();
-    server.server.event("stopping");
+    server.server.event("service_stopping");
     assert_eq!(heard(&mut half), "", "hung up on before the call has its answer");
     catalog.answer.send(SENTENCE).expect("the catalog listens");
     let answer = search.join().expect("it does not panic");
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("CATALOG_"), "{answer}");
-    server.server.event("stopped");
+    server.server.event("service_stopped");
     assert_eq!(server.server.wait().code(), Some(0));
 }
 
@@ -67,7 +67,7 @@ fn a_second_signal_ends_it_without_the_answers() {
     let search = search(&server);
     catalog.asked.recv().expect("the catalog is asked");
     server.server.terminate();
-    server.server.event("stopping");
+    server.server.event("service_stopping");
     server.server.terminate();
     assert_eq!(server.server.wait().code(), Some(0));
     assert_eq!(search.join().expect("it does not panic"), "", "its answer was hours away");

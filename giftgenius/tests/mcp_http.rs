@@ -107,8 +107,8 @@ fn a_foreign_host_or_a_web_page_is_refused() {
 
 #[test]
 fn the_health_page_needs_no_token_and_follows_the_switch() {
-    let server = HttpServer::start();
-    let journal = &server.server.journal;
+    let mut server = HttpServer::start();
+    let journal = &server.server.journal.clone();
     let health = server.send("GET", "/api/health", &[], "");
     assert_eq!(health.status, 200);
     let document = health.json();
@@ -124,6 +124,7 @@ fn the_health_page_needs_no_token_and_follows_the_switch() {
     assert_eq!(switch("status").1, "checkout is off\n");
     let document = server.send("GET", "/api/health", &[], "").json();
     assert_eq!((&document["status"], &document["checkout"]), (&json!("degraded"), &json!("off")));
+    assert_eq!(server.server.event("checkout_switched")["checkout"], "off");
     assert_eq!(switch("on").1, "checkout is on\n");
 
     let orders = |args: &[&str]| output(configured(args, journal));
@@ -139,12 +140,23 @@ fn elsewhere_there_is_nothing_and_it_says_where_to_look() {
     assert!(reply.json()["error"]["message"].as_str().is_some_and(|text| text.contains("/mcp")), "{reply:?}");
 }
 
+#[test]
+fn the_log_says_what_was_started_with_which_numbers() {
+    let server = HttpServer::start();
+    let started: Vec<Value> = server.server.log_seen.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let started = started.iter().find(|line| line["event"] == "service_started").expect("it says that it started");
+    assert_eq!(started["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(started["payment_profile"], "stripe");
+    assert!(started["policy"]["retry"]["attempts_max"].is_u64(), "{started}");
+}
+
 #[cfg(unix)]
 #[test]
 fn sigterm_ends_the_server_in_good_order() {
     let mut server = HttpServer::start();
     server.server.terminate();
-    assert_eq!(server.server.event("stopped")["left_to_recovery"], 0);
+    assert_eq!(server.server.event("service_stopping")["log"], "service");
+    assert_eq!(server.server.event("service_stopped")["count"], 0);
     assert_eq!(server.server.wait().code(), Some(0));
     for line in &server.server.log_seen {
         assert!(serde_json::from_str::<Value>(line).is_ok_and(|line| line.is_object()), "{line}");

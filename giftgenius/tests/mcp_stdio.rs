@@ -46,7 +46,7 @@ fn closing_stdin_ends_the_server_in_good_order_after_the_last_answer() {
     server.send(&request(2, "tools/list", &json!({})));
     server.close_stdin();
     assert_eq!(server.receive()["id"], 2);
-    assert_eq!(server.server.event("stopped")["left_to_recovery"], 0);
+    assert_eq!(server.server.event("service_stopped")["count"], 0);
     assert_eq!(server.server.wait().code(), Some(0));
 }
 
@@ -62,6 +62,22 @@ fn a_client_that_leaves_before_it_said_anything_is_no_failure() {
 fn sigterm_ends_the_server_in_good_order() {
     let mut server = StdioServer::start();
     server.rpc(1, "initialize", initialize_2025());
+    server.server.terminate();
+    assert_eq!(server.server.wait().code(), Some(0));
+}
+
+/// A host that starts a server and never reads its stderr: the pipe fills after some two hundred calls.
+#[cfg(unix)]
+#[test]
+fn a_host_that_does_not_read_the_log_stops_neither_calls_nor_the_end() {
+    let mut server = StdioServer::start_unread();
+    server.rpc(1, "initialize", initialize_2025());
+    server.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+    for id in 2..1_000 {
+        let call = json!({ "name": "get_order", "arguments": { "order_id": format!("ord_{id:016x}") } });
+        let reply = server.rpc(id, "tools/call", call);
+        assert_eq!(reply["result"]["isError"], true, "{reply}");
+    }
     server.server.terminate();
     assert_eq!(server.server.wait().code(), Some(0));
 }

@@ -4,10 +4,14 @@
 //! as a `LogLine`; it is told by its `log` field. Every other event is an object with `event`, `level`, `target`,
 //! `time` and the event's own fields beside them, and never has a field named `log`.
 //!
-//! Lines are written synchronously: a line that was recorded has left the process before what follows it happens,
-//! which is what makes the log evidence after a crash. A reader that stops reading stderr therefore stops the server.
+//! Characters that move a terminal's cursor, end a line for some readers or set a direction are escaped as JSON escapes
+//! them, whoever put them there.
+//!
+//! Where the lines go is a [`Sink`]: the server's is a [`LogWriter`](super::LogWriter), which waits for nobody.
+//! [`init_stderr`] writes at once, for a process whose reader is known to read: there a line that was recorded has left
+//! before what follows it happens.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 
 use serde_json::{Map, Value};
@@ -16,10 +20,10 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::printed::is_harmful;
 use crate::step_log::{Level, LogLine, StepLog};
 
 /// The tracing target of structured log lines.
@@ -35,7 +39,7 @@ pub struct TracingStepLog;
 impl StepLog for TracingStepLog {
     fn record(&self, line: LogLine) {
         let level = line.level();
-        let line = serde_json::to_string(&line).expect("a log line holds nothing that JSON cannot");
+        let line = line_of(&line);
         match level {
             Level::Info => tracing::info!(target: STEP_LOG, line),
             Level::Warn => tracing::warn!(target: STEP_LOG, line),
@@ -44,34 +48,69 @@ impl StepLog for TracingStepLog {
     }
 }
 
-/// A tracing layer that writes each event as one JSON object on one line.
-#[derive(Debug)]
-pub struct JsonLines<W> {
-    make_writer: W,
+/// Where lines go.
+pub trait Sink: Send + Sync {
+    /// Takes a line without its end; `kept`: it must not be dropped.
+    fn take(&self, line: String, kept: bool);
 }
 
-impl<W> JsonLines<W> {
-    /// Writes to what `make_writer` makes; each line is one `write_all`.
-    pub const fn new(make_writer: W) -> Self {
-        Self { make_writer }
-    }
-}
+/// Writes at once, and waits for who reads.
+struct AtOnce;
 
-impl<S, W> Layer<S> for JsonLines<W>
-where
-    S: Subscriber,
-    W: for<'writer> MakeWriter<'writer> + 'static,
-{
-    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        let mut line = line_of(event);
+impl Sink for AtOnce {
+    fn take(&self, mut line: String, _kept: bool) {
         line.push('\n');
         // There is nowhere left to say that the log cannot be written.
-        let _ = self.make_writer.make_writer().write_all(line.as_bytes());
+        let _ = io::stderr().write_all(line.as_bytes());
     }
+}
+
+/// A tracing layer that makes each event one JSON object on one line.
+#[derive(Debug)]
+pub struct JsonLines<S> {
+    sink: S,
+}
+
+impl<S: Sink + 'static> JsonLines<S> {
+    /// Hands each line to `sink`.
+    pub const fn new(sink: S) -> Self {
+        Self { sink }
+    }
+}
+
+impl<S: Subscriber, K: Sink + 'static> Layer<S> for JsonLines<K> {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        self.sink.take(line_of_event(event), false);
+    }
+}
+
+/// A line of the structured log as it is printed.
+pub(super) fn line_of(line: &LogLine) -> String {
+    harmless(serde_json::to_string(line).expect("a log line holds nothing that JSON cannot"))
+}
+
+/// JSON text with what moves a cursor or turns a line escaped. Outside of its strings JSON has no such character.
+fn harmless(json: String) -> String {
+    // Nearly every line is plain ASCII.
+    if json.is_ascii() && !json.contains('\u{7F}') {
+        return json;
+    }
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_harmful(c) {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                write!(out, "\\u{unit:04x}").expect("a String takes everything");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// The event as one JSON object.
-fn line_of(event: &Event<'_>) -> String {
+fn line_of_event(event: &Event<'_>) -> String {
     let mut fields = Fields::default();
     event.record(&mut fields);
     let meta = event.metadata();
@@ -85,7 +124,7 @@ fn line_of(event: &Event<'_>) -> String {
     object.insert("level".into(), meta.level().as_str().to_ascii_lowercase().into());
     object.insert("target".into(), meta.target().into());
     object.insert("time".into(), jiff::Timestamp::now().to_string().into());
-    Value::Object(object).to_string()
+    harmless(Value::Object(object).to_string())
 }
 
 /// Collects an event's fields.
@@ -140,9 +179,14 @@ fn targets() -> Targets {
         .with_target("giftgenius", LevelFilter::INFO)
 }
 
-/// Sends the log to stderr, panics included, for the rest of the process. A log that is already set stays.
+/// Writes the log to stderr at once, panics included, for the rest of the process. A log that is already set stays.
 pub fn init_stderr() {
-    let layer = JsonLines::new(io::stderr).with_filter(targets());
+    init(AtOnce);
+}
+
+/// Sends the log to `sink`, panics included, for the rest of the process. A log that is already set stays.
+pub fn init(sink: impl Sink + 'static) {
+    let layer = JsonLines::new(sink).with_filter(targets());
     if tracing_subscriber::registry().with(layer).try_init().is_ok() {
         // The default hook prints several lines of text and, when asked to, a stack trace.
         std::panic::set_hook(Box::new(|panic| {
@@ -163,26 +207,21 @@ mod tests {
     use crate::step_log::{Alert, AlertKind};
 
     #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
+    struct Page(Arc<Mutex<Vec<String>>>);
 
-    impl io::Write for Page {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
+    impl Sink for Page {
+        fn take(&self, line: String, _kept: bool) {
+            self.0.lock().unwrap().push(line);
         }
     }
 
     /// The lines that `work` logs.
     fn lines(work: impl FnOnce()) -> Vec<Value> {
         let page = Page::default();
-        let writer = page.clone();
-        let layer = JsonLines::new(move || writer.clone()).with_filter(targets());
+        let layer = JsonLines::new(page.clone()).with_filter(targets());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
-        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let lines = page.0.lock().unwrap();
+        lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     fn alert() -> LogLine {
@@ -213,6 +252,24 @@ mod tests {
         assert_eq!(lines[0].get("log"), None);
         assert_eq!(lines[0]["_log"], "step");
         assert_eq!(lines[0]["event"], "real");
+    }
+
+    #[test]
+    fn no_line_moves_a_cursor_or_turns_what_stands_beside_it() {
+        let odd = "a\u{7f}\u{9b}2J\u{2028}\u{2029}\u{202e}\u{2066}\u{feff}é茶🎁";
+        let page = Page::default();
+        let layer = JsonLines::new(page.clone()).with_filter(targets());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            tracing::warn!(odd, "{odd}");
+            let LogLine::Alert(alert) = alert() else { unreachable!("it is one") };
+            TracingStepLog.record(LogLine::Alert(Alert { message: odd.to_owned(), ..alert }));
+        });
+        for line in &*page.0.lock().unwrap() {
+            assert!(line.chars().all(|c| !is_harmful(c)), "{line}");
+            assert!(line.contains("é茶🎁"), "{line}");
+            let read: Value = serde_json::from_str(line).unwrap();
+            assert!(read["message"] == odd || read["event"] == odd, "{line}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod entropy;
 pub mod json_lines;
+mod log_writer;
 mod signals;
 mod tasks;
 
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 
 pub use entropy::OsEntropy;
 pub use json_lines::TracingStepLog;
+pub use log_writer::LogWriter;
 pub use signals::Signals;
 pub use tasks::TokioTasks;
 

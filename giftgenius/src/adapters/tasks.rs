@@ -27,6 +27,11 @@ impl TokioTasks {
         self.tracker.close();
         // Whether the time ran out shows in the count.
         let _ = tokio::time::timeout(grace, self.busy.none()).await;
+        self.left()
+    }
+
+    /// How many pieces of work have not ended.
+    pub fn left(&self) -> usize {
         self.tracker.len()
     }
 }

@@ -8,6 +8,7 @@
 pub mod memory;
 pub mod record;
 pub mod sqlite;
+pub mod watched;
 
 #[cfg(test)]
 pub(crate) mod conformance;

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::rates::{self, Mass, Rate};
 use crate::checkout::order::Order;
+use crate::error::{Code, ErrorType};
 use crate::ids::{CorrelationId, OrderId};
 use crate::ports::Provider;
 use crate::providers::Caller;
@@ -19,6 +21,9 @@ const PROVIDER_DOWN_FAILURES: u32 = 5;
 
 /// So long may cards be charged without a word from the payment provider; providers tell within seconds.
 pub const WEBHOOK_SILENCE_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// So long may an alert take to leave the process before it counts as not sent.
+const ALERT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Since when the payment provider owes an event.
 #[derive(Debug, Default)]
@@ -35,6 +40,19 @@ pub struct Alerts {
     charged_twice: Mutex<BTreeSet<OrderId>>,
     /// Which providers do not accept our API key.
     key_denied: [AtomicBool; 3],
+    /// How the calls of each tool go.
+    tools: Mutex<Vec<(&'static str, Box<Rate>)>>,
+    /// How the attempts at each provider go, as to their time-outs.
+    time_outs: Mutex<[Option<Box<Rate>>; 3]>,
+}
+
+/// Where a provider stands in a list of all of them.
+const fn place(provider: Provider) -> usize {
+    match provider {
+        Provider::Payment => 0,
+        Provider::Catalog => 1,
+        Provider::Inventory => 2,
+    }
 }
 
 impl Caller {
@@ -63,6 +81,11 @@ impl Caller {
         self.ports.log.record(LogLine::Alert(alert.of_order(order_id)));
     }
 
+    /// Whether every alert so far has left the process. A log that nobody reads is not waited for long.
+    pub async fn alerts_are_written(&self) -> bool {
+        tokio::time::timeout(ALERT_PATIENCE, self.ports.log.written()).await.is_ok()
+    }
+
     /// Calls a person when the attempts at a provider have failed often enough in a row; not again before it answers.
     pub fn alert_of_failures(&self, provider: Provider, failures: u32, correlation: &CorrelationId) {
         if failures == PROVIDER_DOWN_FAILURES {
@@ -74,22 +97,63 @@ impl Caller {
     /// Calls a person at once when a provider does not accept our API key: no attempt will succeed before somebody has
     /// seen to it. Not again before the provider has answered otherwise.
     pub fn alert_of_key(&self, provider: Provider, denied: bool, answered: bool, correlation: &CorrelationId) {
-        let place = match provider {
-            Provider::Payment => 0,
-            Provider::Catalog => 1,
-            Provider::Inventory => 2,
-        };
-        let known = &self.alerts.key_denied[place];
+        let known = &self.alerts.key_denied[place(provider)];
         if denied {
             if !known.swap(true, Ordering::Relaxed) {
                 let message = format!(
                     "the {} provider does not accept our API key; give the configuration a valid one",
                     provider.name()
                 );
-                self.alert(AlertKind::ProviderDown, None, correlation, message);
+                self.alert_about(AlertKind::ProviderDown, provider.name(), None, correlation, message);
             }
         } else if answered {
             known.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes note of how a tool's call ended, and calls a person when too many fail for technical reasons. What the
+    /// business refused, the caller got wrong or is not settled yet says nothing about that.
+    pub fn note_call(&self, tool: &'static str, code: Option<Code>, correlation: &CorrelationId) {
+        let bad = match code {
+            None => false,
+            // Switched off, more than a user may have, or another call is at it: an answer, and no failure.
+            Some(Code::CheckoutDisabled | Code::OrderInProgress | Code::LimitReached) => return,
+            Some(code) if code.kind() == ErrorType::Technical => true,
+            Some(_) => return,
+        };
+        let mass = {
+            let mut tools = self.alerts.tools.lock().expect("no holder of the rates panics");
+            let known = tools.iter().position(|(name, _)| *name == tool);
+            let place = known.unwrap_or_else(|| {
+                tools.push((tool, Box::default()));
+                tools.len() - 1
+            });
+            tools[place].1.note(bad, true)
+        };
+        if let Some(Mass { valid, bad, in_a_row }) = mass {
+            let message = format!(
+                "{bad} of {valid} calls of {tool} in {} minutes failed for technical reasons, {in_a_row} in a row; look at \
+                 the lines of its attempts",
+                rates::WINDOW.as_secs() / 60
+            );
+            self.alert_about(AlertKind::StepFailing, tool, None, correlation, message);
+        }
+    }
+
+    /// Takes note of whether an attempt ran into its time-out, and calls a person when too many do. Five in a row are a
+    /// lost provider, which is an alert of its own.
+    pub fn note_attempt(&self, provider: Provider, timed_out: bool, correlation: &CorrelationId) {
+        let mass = {
+            let mut rates = self.alerts.time_outs.lock().expect("no holder of the rates panics");
+            rates[place(provider)].get_or_insert_default().note(timed_out, false)
+        };
+        if let Some(Mass { valid, bad, .. }) = mass {
+            let message = format!(
+                "{bad} of {valid} attempts at the {} provider in {} minutes ran into their time-out",
+                provider.name(),
+                rates::WINDOW.as_secs() / 60
+            );
+            self.alert_about(AlertKind::TimeOuts, provider.name(), None, correlation, message);
         }
     }
 

@@ -6,7 +6,6 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::switches;
 use crate::app::App;
 use crate::journal::JournalError;
 use crate::ports::Provider;
@@ -131,7 +130,6 @@ pub async fn health(app: &App) -> Health {
 
 async fn of_store(app: &App) -> Result<(Sagas, Checkout), JournalError> {
     let counts = app.saga_counts().await?;
-    let switches = switches::read(&*app.ports().journal).await?;
-    let checkout = if switches.checkout { Checkout::On } else { Checkout::Off };
+    let checkout = if app.checkout_on().await? { Checkout::On } else { Checkout::Off };
     Ok((Sagas { open: counts.open, parked: counts.parked }, checkout))
 }

@@ -5,6 +5,7 @@ pub mod health;
 pub mod housekeeping;
 pub mod parked;
 pub mod policy_page;
+pub mod rates;
 pub mod retention;
 pub mod switches;
 

@@ -33,6 +33,10 @@ pub struct ParkedOrder {
 pub async fn call_a_person(app: &App, version: Version, order: &Order) {
     let Some(Ending::Parked { note }) = &order.saga.ending else { return };
     app.alert(AlertKind::OrderParked, order, note.clone());
+    if !app.caller().alerts_are_written().await {
+        tracing::warn!(order = %order.id, "the log is not read; a person is called to a parked order again later");
+        return;
+    }
     let called = Order { alerted: true, ..order.clone() };
     let batch = Batch::default().put(Some(version), Record::Order(called));
     if let Err(error) = app.ports().journal.commit(batch).await {
@@ -64,6 +68,9 @@ pub async fn call_to_a_payment(app: &App, version: Version, payment: &UnknownPay
     let UnknownPayment { reference, note, .. } = payment;
     let correlation = CorrelationId::from(reference.as_str());
     app.caller().alert(AlertKind::UnknownPayment, Some(reference), &correlation, note.clone());
+    if !app.caller().alerts_are_written().await {
+        return;
+    }
     let called = UnknownPayment { alerted: true, ..payment.clone() };
     let batch = Batch::default().put(Some(version), Record::Payment(called));
     if let Err(error) = app.ports().journal.commit(batch).await {

@@ -90,6 +90,7 @@ impl Caller {
             Err(Failure::NotSent | Failure::Unclear { .. }) => false,
         };
         self.alert_of_key(call.provider, matches!(result, Err(Failure::Denied)), reachable, call.correlation);
+        self.note_attempt(call.provider, outcome == AttemptOutcome::TimedOut, call.correlation);
         let failures = self.budgets.note(call.provider, reachable);
         self.alert_of_failures(call.provider, failures, call.correlation);
         let read = result.map(|response| read_body(&response.body));

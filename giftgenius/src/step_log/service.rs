@@ -1,4 +1,4 @@
-//! What happens to the service itself: its start and end, its switches, its store, and who was turned away.
+//! What happens to the service itself: its start and end, its switch, its store and its log.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use smol_str::SmolStr;
 
 use super::Level;
 use crate::ids::{CorrelationId, OrderId};
+use crate::policy::{PaymentProfile, Policy};
 
 /// What happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -21,12 +22,8 @@ pub enum ServiceEvent {
     ServiceStopped,
     /// The checkout switch was turned.
     CheckoutSwitched,
-    /// A request without a known token was turned away (401).
-    Unauthorised,
     /// The store failed.
     StoreFailed,
-    /// No further connection is served; `count` are open.
-    ConnectionsFull,
     /// `count` lines were dropped because the log was not read.
     LogLinesDropped,
 }
@@ -43,10 +40,10 @@ pub struct ServiceLine {
     pub version: Option<Cow<'static, str>>,
     /// The payment provider's guarantees, at the start.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub payment_profile: Option<SmolStr>,
+    pub payment_profile: Option<PaymentProfile>,
     /// Every number of the policy, at the start, as `giftgenius policy --json` prints them.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub policy: Option<Arc<serde_json::Value>>,
+    pub policy: Option<Arc<Policy>>,
     /// How the switch is now.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub checkout: Option<SmolStr>,
@@ -71,10 +68,7 @@ impl ServiceLine {
     pub const fn new(event: ServiceEvent, time: jiff::Timestamp) -> Self {
         let level = match event {
             ServiceEvent::ServiceStarted | ServiceEvent::ServiceStopping | ServiceEvent::ServiceStopped => Level::Info,
-            ServiceEvent::CheckoutSwitched
-            | ServiceEvent::Unauthorised
-            | ServiceEvent::ConnectionsFull
-            | ServiceEvent::LogLinesDropped => Level::Warn,
+            ServiceEvent::CheckoutSwitched | ServiceEvent::LogLinesDropped => Level::Warn,
             ServiceEvent::StoreFailed => Level::Error,
         };
         Self {
@@ -90,5 +84,21 @@ impl ServiceLine {
             count: None,
             time,
         }
+    }
+
+    /// The line of a process that is up.
+    pub fn started(policy: &Policy, time: jiff::Timestamp) -> Self {
+        Self {
+            version: Some(Cow::Borrowed(env!("CARGO_PKG_VERSION"))),
+            payment_profile: Some(policy.payment_profile),
+            policy: Some(Arc::new(policy.clone())),
+            ..Self::new(ServiceEvent::ServiceStarted, time)
+        }
+    }
+
+    /// The line of a checkout switch that stands otherwise than before.
+    pub fn switched(on: bool, time: jiff::Timestamp) -> Self {
+        let checkout = SmolStr::new_static(if on { "on" } else { "off" });
+        Self { checkout: Some(checkout), ..Self::new(ServiceEvent::CheckoutSwitched, time) }
     }
 }

@@ -80,17 +80,23 @@ pub(crate) struct Server {
 
 impl Server {
     fn start(args: &[&str], settings: &[(&str, &str)], stdin: Stdio, stdout: Stdio) -> Self {
+        let mut server = Self::start_unread(args, settings, stdin, stdout);
+        server.log = Mutex::new(lines_of(server.child.stderr.take().expect("stderr is piped")));
+        server
+    }
+
+    /// The same, and nobody reads what it writes to stderr.
+    fn start_unread(args: &[&str], settings: &[(&str, &str)], stdin: Stdio, stdout: Stdio) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
         let journal = dir.path().join("journal.db");
-        let mut child = configured(args, &journal)
+        let child = configured(args, &journal)
             .envs(settings.iter().copied())
             .stdin(stdin)
             .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary starts");
-        let log = lines_of(child.stderr.take().expect("stderr is piped"));
-        Self { child, log: Mutex::new(log), log_seen: Vec::new(), journal, _dir: dir }
+        Self { child, log: Mutex::new(channel().1), log_seen: Vec::new(), journal, _dir: dir }
     }
 
     /// Waits for a log line of this event.
@@ -244,7 +250,15 @@ impl StdioServer {
     /// With these further arguments.
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let arguments: Vec<&str> = ["serve", "--stdio"].iter().chain(arguments).copied().collect();
-        let mut server = Server::start(&arguments, &[], Stdio::piped(), Stdio::piped());
+        Self::of(Server::start(&arguments, &[], Stdio::piped(), Stdio::piped()))
+    }
+
+    /// Nobody reads its log.
+    pub(crate) fn start_unread() -> Self {
+        Self::of(Server::start_unread(&["serve", "--stdio"], &[], Stdio::piped(), Stdio::piped()))
+    }
+
+    fn of(mut server: Server) -> Self {
         let lines = lines_of(server.child.stdout.take().expect("stdout is piped"));
         Self { server, lines }
     }

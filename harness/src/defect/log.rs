@@ -1,8 +1,9 @@
 //! Defects of the log: lines that are missing when somebody reads it at night.
 
-use giftgenius::step_log::{AlertKind, AttemptOutcome, Level, LogLine, StepStatus};
+use giftgenius::step_log::{AlertKind, AttemptOutcome, Level, LogLine, ServiceEvent, StepStatus};
 
 use super::{Defect, each_life, on};
+use crate::system::wiring::Wired;
 
 /// See `about`.
 pub static LOG_LINE_MISSING: Defect = Defect {
@@ -176,3 +177,28 @@ pub static ATTEMPT_OUTCOME_UNTRUE: Defect = Defect {
         })
     },
 };
+
+/// See `about`.
+pub static STORE_FAILURE_NOT_LOGGED: Defect = Defect {
+    id: "store_failure_not_logged",
+    about: "the store refuses a write, the caller is told to come back, and the log says nothing of it",
+    caught_by: "logged",
+    hunted_on: &[on("store/busy_when_the_sale_begins")],
+    wiring: || each_life(|wired| without_service(wired, ServiceEvent::StoreFailed)),
+};
+
+/// See `about`.
+pub static SWITCH_NOT_LOGGED: Defect = Defect {
+    id: "switch_not_logged",
+    about: "checkout is switched off, and nobody can see in the log when",
+    caught_by: "logged",
+    hunted_on: &[on("degraded/checkout_is_off")],
+    wiring: || each_life(|wired| without_service(wired, ServiceEvent::CheckoutSwitched)),
+};
+
+fn without_service(wired: Wired, event: ServiceEvent) -> Wired {
+    wired.logging(move |line| match &line {
+        LogLine::Service(service) if service.event == event => None,
+        _ => Some(line),
+    })
+}

@@ -4,6 +4,7 @@
 //! through one door, so a defect is a decorator around one of these ([`parts`], [`door`]): production code runs, and one
 //! thing around it lies. Each file holds the defects of one kind; [`ALL`] is the table. Who hunts them is `prove`.
 
+pub mod alerts;
 pub mod asked;
 pub mod door;
 pub mod hints;
@@ -169,6 +170,8 @@ pub static ALL: &[&Defect] = &[
     &log::SUCCESS_LOGGED_TWICE,
     &log::BUSINESS_LOGGED_AS_ERROR,
     &log::ATTEMPT_OUTCOME_UNTRUE,
+    &log::STORE_FAILURE_NOT_LOGGED,
+    &log::SWITCH_NOT_LOGGED,
     &log::PARKED_WITHOUT_AN_ALERT,
     &sessions::REFUND_NOT_BOOKED,
     &sessions::ORDER_VISIBLE_TO_ANOTHER_USER,
@@ -201,6 +204,13 @@ pub static ALL: &[&Defect] = &[
     &hints::LOST_PROVIDER_WITHOUT_AN_ALERT,
     &hints::LOST_PROVIDER_WITHOUT_AN_ALERT_IN_ONE_REPLICA,
     &hints::ALERT_FOR_A_DECLINED_CARD,
+    &alerts::FAILING_STEP_WITHOUT_AN_ALERT,
+    &alerts::ALERT_AT_EVERY_FAILURE,
+    &alerts::TIME_OUTS_WITHOUT_AN_ALERT,
+    &alerts::LOST_STORE_WITHOUT_AN_ALERT,
+    &alerts::MISSING_WEBHOOKS_WITHOUT_AN_ALERT,
+    &alerts::WRONG_AMOUNT_WITHOUT_AN_ALERT,
+    &alerts::DOUBLE_CHARGE_WITHOUT_AN_ALERT,
 ];
 
 /// The defect of an id.

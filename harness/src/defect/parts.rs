@@ -81,6 +81,10 @@ impl StepLog for Logging {
             self.next.record(line);
         }
     }
+
+    fn written(&self) -> BoxFuture<'_, ()> {
+        self.next.written()
+    }
 }
 
 impl Wired {

@@ -7,8 +7,7 @@ use giftgenius::ports::Provider;
 use giftgenius::step_log::{Alert, AlertKind, LogLine};
 
 use super::evidence::{Evidence, ExchangeView, OrderView};
-use super::{Findings, Oracle, Verdict, codes};
-use crate::fault::site::Place;
+use super::{Findings, Oracle, Verdict, alerts_owed, codes};
 use crate::fault::{Circumstance, Fault, Moment};
 use crate::provider::ledger::EffectKind;
 use crate::provider::operations::LOOK_UP;
@@ -17,9 +16,10 @@ use crate::trace::{EventKind, Seen};
 /// The rule.
 pub static ALERT_FITS: Oracle = Oracle {
     id: "alert-fits",
-    rule: "What is critical calls a person: a provider that fails five attempts in a row, an order left to a person, money \
-           taken twice or in another amount; business as usual (declined, sold out, promo invalid, nothing found, \
-           interrupted) never does.",
+    rule: "What is critical calls a person, once: a provider that fails five attempts in a row, a tool whose calls keep \
+           failing, attempts that keep timing out, a store that takes no write for ten seconds, webhooks that do not come, \
+           an order left to a person, money taken twice or in another amount; business as usual (declined, sold out, promo \
+           invalid, nothing found, interrupted) never does.",
     explanation: "Whoever is on call stops reading alerts that cry wolf, and cannot help where none comes. A breach is an \
                   alert for which nothing in the run speaks, or a critical failure without one. Each process counts for \
                   itself, replicas too, and one that dies may take the count of failures with it, so each is judged by \
@@ -86,6 +86,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             findings.add(message, [seen]);
         }
     }
+    alerts_owed::judge(evidence, &alerts, &mut findings);
     findings.verdict()
 }
 
@@ -124,21 +125,9 @@ fn is_called_for(evidence: &Evidence<'_>, alert: &Alert, incarnation: u32) -> bo
             own().any(|exchange| denied(&exchange)) || own().filter(|exchange| !reached(exchange)).count() >= IN_A_ROW
         }),
         AlertKind::UnknownPayment => evidence.trace.webhooks().next().is_some(),
-        AlertKind::StepFailing => {
-            evidence.calls.iter().any(|call| {
-                let code = call.told.as_ref().and_then(|told| codes::parse(told.code?));
-                code.is_some_and(|code| code.kind() == ErrorType::Technical)
-            }) || evidence.exchanges.iter().any(|exchange| !reached(exchange))
-        }
-        AlertKind::TimeOuts => {
-            let silent = |exchange: &&ExchangeView<'_>| matches!(exchange.answer, Some((_, _, Seen::Silence)) | None);
-            evidence.exchanges.iter().filter(silent).count() >= IN_A_ROW
-        }
-        AlertKind::StoreDown => evidence
-            .trace
-            .events
-            .iter()
-            .any(|event| matches!(&event.kind, EventKind::Struck { site, .. } if site.place == Place::JournalWrite)),
+        AlertKind::StepFailing => alerts_owed::step_was_failing(evidence, incarnation, alert),
+        AlertKind::TimeOuts => alerts_owed::attempts_timed_out(evidence, incarnation, alert),
+        AlertKind::StoreDown => alerts_owed::store_was_down(evidence, incarnation),
         AlertKind::WebhooksMissing => {
             let charged =
                 |order: &OrderView<'_>| evidence.effects_of(order).any(|(_, effect)| effect.kind == EffectKind::Charge);

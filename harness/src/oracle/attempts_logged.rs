@@ -1,16 +1,11 @@
 //! A part of `logged`: every attempt at a provider has one line, and it says what came of it.
 
-use std::collections::BTreeMap;
-
 use giftgenius::step_log::{AttemptLine, AttemptOutcome, LogLine};
 
 use super::Findings;
 use super::evidence::{Evidence, ExchangeView};
 use crate::scenario::model::WorldKind;
 use crate::trace::Seen;
-
-/// The lines of one operation under one correlation id in one process.
-type Lines<'a> = Vec<(usize, &'a AttemptLine)>;
 
 /// Process, correlation id, operation.
 type Series<'a> = (u32, &'a str, &'a str);
@@ -21,52 +16,64 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Findings) {
     if !evidence.deaths.is_empty() || evidence.world == WorldKind::Wire {
         return;
     }
-    let mut lines: BTreeMap<Series<'_>, Lines<'_>> = BTreeMap::new();
+    // Nearly all runs have a handful of attempts: two sorted lists are cheaper than maps of lists.
+    let mut lines: Vec<(Series<'_>, usize, &AttemptLine)> = Vec::new();
     for &(index, line) in &evidence.lines {
         if let LogLine::Attempt(line) = line {
             let process = evidence.trace.events[index].incarnation;
-            lines.entry((process, line.correlation_id.as_str(), &line.operation)).or_default().push((index, line));
+            lines.push(((process, line.correlation_id.as_str(), &line.operation), index, line));
         }
     }
-    let mut sent: BTreeMap<Series<'_>, Vec<&ExchangeView<'_>>> = BTreeMap::new();
-    for exchange in &evidence.exchanges {
-        let series = (exchange.incarnation, &*exchange.sent.correlation, exchange.sent.operation.label);
-        sent.entry(series).or_default().push(exchange);
-    }
-    let none = Lines::new();
-    for (key, exchanges) in &sent {
-        let lines = lines.get(key).unwrap_or(&none);
+    lines.sort_by_key(|(series, index, _)| (*series, *index));
+    let mut sent: Vec<&ExchangeView<'_>> = evidence.exchanges.iter().collect();
+    sent.sort_by_key(|exchange| (series(exchange), exchange.sent_event));
+    let mut rest = &lines[..];
+    for exchanges in sent.chunk_by(|one, next| series(one) == series(next)) {
+        let key = series(exchanges[0]);
+        // What comes before is of no exchange.
+        let unknown = rest.partition_point(|(series, ..)| *series < key);
+        never_made(&rest[..unknown], findings);
+        let own = rest[unknown..].partition_point(|(series, ..)| *series == key);
+        let lines = &rest[unknown..unknown + own];
+        rest = &rest[unknown + own..];
         if lines.len() != exchanges.len() {
             let message =
                 format!("{} was sent {} times, and the log has {} lines of it", key.2, exchanges.len(), lines.len());
             findings
-                .add(message, exchanges.iter().map(|exchange| exchange.sent_event).chain(lines.iter().map(|it| it.0)));
+                .add(message, exchanges.iter().map(|exchange| exchange.sent_event).chain(lines.iter().map(|it| it.1)));
             continue;
         }
         // Overlapping attempts are logged as they end.
-        if let [exchange] = &exchanges[..]
-            && let [(index, line)] = lines[..]
+        if let [exchange] = exchanges
+            && let [(_, index, line)] = lines[..]
             && let Some(wrong) = wrong(exchange, line)
         {
             findings.add(format!("the attempt {} {wrong}", exchange.sent.site), [exchange.sent_event, index]);
         }
         for pair in lines.windows(2) {
-            let (first, next) = (pair[0].1, pair[1].1);
+            let (first, next) = (pair[0].2, pair[1].2);
             if next.number == first.number + 1
                 && next.number > 1
                 && first.outcome != AttemptOutcome::Ok
                 && first.wait_ms.is_none()
             {
                 let message = format!("{} was repeated, and the log does not say after what wait", key.2);
-                findings.add(message, [pair[0].0, pair[1].0]);
+                findings.add(message, [pair[0].1, pair[1].1]);
             }
         }
     }
-    for (key, lines) in &lines {
-        if !sent.contains_key(key) {
-            findings
-                .add(format!("the log has an attempt at {} that was never made", key.2), lines.iter().map(|it| it.0));
-        }
+    never_made(rest, findings);
+}
+
+fn series<'a>(exchange: &ExchangeView<'a>) -> Series<'a> {
+    (exchange.incarnation, &exchange.sent.correlation, exchange.sent.operation.label)
+}
+
+/// Lines of attempts that there were none of.
+fn never_made(lines: &[(Series<'_>, usize, &AttemptLine)], findings: &mut Findings) {
+    for of_it in lines.chunk_by(|one, next| one.0 == next.0) {
+        let message = format!("the log has an attempt at {} that was never made", of_it[0].0.2);
+        findings.add(message, of_it.iter().map(|it| it.1));
     }
 }
 

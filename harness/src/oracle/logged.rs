@@ -7,7 +7,7 @@ use giftgenius::step_log::{Asked, CheckoutResult, CheckoutStatus, Level, LogLine
 
 use super::evidence::{CallView, Evidence};
 use super::told::{Told, ToldStatus};
-use super::{Findings, Oracle, Verdict, attempts_logged, codes};
+use super::{Findings, Oracle, Verdict, attempts_logged, codes, service_logged};
 use crate::scenario::model::WorldKind;
 use crate::trace::HostReply;
 
@@ -15,7 +15,8 @@ use crate::trace::HostReply;
 pub static LOGGED: Oracle = Oracle {
     id: "logged",
     rule: "Every call has one line when it begins and one when it is answered, every attempt at a provider one, every told \
-           sale one checkout_result line, and every successful sale the lines of its steps and its success once; all fields \
+           sale one checkout_result line, every successful sale the lines of its steps and its success once, a store that \
+           fails and a switch that is turned one each; all fields \
            are there, durations, counts, outcomes and levels are true, and they lead back to the call.",
     explanation: "Conversion, error codes and the share of retries are counted from these lines alone, and an incident \
                   is read from them at night. A line that is missing, says something else than the person was told, \
@@ -107,6 +108,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         judge_call(evidence, call, of_call, &steps, &mut findings);
     }
     attempts_logged::judge(evidence, &mut findings);
+    service_logged::judge(evidence, &mut findings);
     findings.verdict()
 }
 

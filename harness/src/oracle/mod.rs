@@ -8,6 +8,7 @@
 
 mod acts;
 pub mod alert_fits;
+mod alerts_owed;
 pub mod all_or_nothing;
 pub mod amount_agreed;
 mod answer_shape;
@@ -42,6 +43,7 @@ pub mod one_effect;
 pub mod output_schema;
 pub mod parked_minimal;
 pub mod same_answer;
+mod service_logged;
 pub mod settled;
 mod settlement;
 #[cfg(test)]

@@ -8,10 +8,11 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
-use giftgenius::adapters::json_lines;
+use giftgenius::adapters::{TracingStepLog, json_lines};
 use giftgenius::cli;
 use giftgenius::config::Cli;
 use tokio::io::{AsyncWriteExt as _, BufReader};
@@ -46,7 +47,7 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start: {error}"), COULD_NOT_RUN),
     };
-    let result = runtime.block_on(cli::run(command, &mut std::io::stdout()));
+    let result = runtime.block_on(cli::run(command, &mut std::io::stdout(), Arc::new(TracingStepLog)));
     // Not dropped: a thread that waits for stdin would keep the process until the next line.
     runtime.shutdown_background();
     match result {
