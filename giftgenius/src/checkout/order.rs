@@ -61,6 +61,9 @@ pub struct Order {
     pub saga: Saga,
     /// Rounds that the current action has had in the background.
     pub background_rounds: u32,
+    /// Rounds that the release had before a look at the money came between.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub release_rounds: u32,
     /// Until when its owner may be silent.
     pub lease_until: Timestamp,
     /// Whether a person has been called to it, where it is parked.
@@ -103,7 +106,25 @@ impl Order {
 
     /// What to do next. An ending stays what it is: what an event may have brought is undone beside it.
     pub fn next(&self, profile: PaymentProfile) -> Action {
-        if !self.is_open() && self.has_work() { Action::Recheck } else { self.saga.next(profile) }
+        if !self.is_open() && self.has_work() {
+            Action::Recheck
+        } else if self.is_due() && self.saga.is_releasing() {
+            // What was heard may be that the refund has failed: the stock is not given away beside it.
+            Action::ConfirmRefund
+        } else {
+            self.saga.next(profile)
+        }
+    }
+
+    /// Goes on counting the rounds of an action; those of a release are kept while the money is looked at in between.
+    pub(super) fn count_rounds_of(&mut self, action: &Action) {
+        if *action == Action::ConfirmRefund && self.saga.is_releasing() {
+            self.release_rounds = self.release_rounds.max(self.background_rounds);
+            self.background_rounds = 0;
+        } else if matches!(action, Action::Release { .. }) {
+            self.background_rounds = self.background_rounds.max(self.release_rounds);
+            self.release_rounds = 0;
+        }
     }
 
     /// Whether the person has taken it back after it was paid and booked, while copies of its charge are still looked for.

@@ -21,6 +21,8 @@ pub enum Outcome {
         minor_units: i64,
         /// Whether no other charge stands beside it, or can.
         alone: bool,
+        /// Whether the charge's own reply told of it.
+        told: bool,
     },
     /// The money stands, but not in the agreed amount: go back.
     WrongAmount {
@@ -57,6 +59,15 @@ pub enum Outcome {
         /// Whether every refund is done and no copy of the charge can come any more.
         done: bool,
     },
+    /// A charge was found that nothing was known of, and that is to be given back.
+    Found {
+        /// The provider's id.
+        charge_id: SmolStr,
+        /// What was taken.
+        minor_units: i64,
+    },
+    /// It was looked at before its time, and nothing of it stands again.
+    StillBack,
     /// What was given back stands (again), or a copy of it.
     RefundFailed,
     /// The provider refuses to close the reference; looking up and giving back remain.

@@ -5,7 +5,11 @@
 //! late copy has landed, every refund has failed that will, and every listing shows it. A refund that failed is asked
 //! for again under the next epoch: its key's answer is the old one's.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+use smol_str::SmolStr;
+use tokio::time::Instant;
 
 use super::order::Order;
 use super::settle::{close, look_up};
@@ -18,27 +22,40 @@ use crate::providers::{Caller, provider_key};
 use crate::retry::{CallFailed, Failure, Refusal, Urgency};
 
 /// Makes sure that no money stands: closes the reference where that can be done, and gives back what is under it.
-pub async fn undo_charge(caller: &Caller, order: &Order, context: RoundContext, urgency: Urgency) -> Round {
+pub async fn undo_charge(caller: &Caller, order: &Order, context: RoundContext<'_>, urgency: Urgency) -> Round {
     let closing = caller.policy.payment_profile.can_close_reference() && !order.saga.close_refused;
     let mut retry = caller.retry(Provider::Payment, urgency);
-    // A closing that is repeated under its key may be answered with the listing of its first time.
-    let mut listing_is_old = false;
+    let mut asking = Asking::new(context);
+    let mut closes = closing;
     loop {
-        let closes = closing && !listing_is_old;
+        asking.listed_at = Instant::now();
         let listed = if closes { close(caller, order).await } else { look_up(caller, order).await };
+        let refused_to_close = closes && matches!(listed, Err(Failure::Refused(_)));
+        let is_closed = closes && listed.is_ok();
+        closes &= !is_closed;
+        // A closing that is repeated under its key is answered with the listing of its first time.
+        let listed = if is_closed && context.refunded_before { look_up(caller, order).await } else { listed };
         let failure = match sure(caller, order, listed).await {
             Ok(records) if is_disputed(&records) => return overtaken(Overtaken::Disputed),
-            Ok(records) => match give_back(caller, order, &records).await {
-                Err(Failure::Refused(refusal)) if is_less_left(&refusal) && !listing_is_old => {
-                    listing_is_old = true;
-                    continue;
-                }
-                Ok(given) => return undone(caller, order, context, &records, &given, closing),
-                Err(Failure::Refused(_)) => return refund_refused(caller, order, context).await,
-                Err(failure) => failure,
+            Ok(records) if asking.misses(&records) => Failure::Unclear { retry_after: None },
+            Ok(records) => match found(order, &records) {
+                // Journalled before it is given back, so that no listing without it is believed afterwards.
+                Some(found) => return Round::Came(found),
+                None => match give_back(caller, order, &records, &mut asking).await {
+                    Ok(Given { waits: Some(wait), .. }) => return Round::NotYet(Some(wait)),
+                    Ok(given) if given.unproven => match looked_again(caller, order, context, &given, closing).await {
+                        Ok(round) => return round,
+                        Err(failure) => failure,
+                    },
+                    Ok(given) => return undone(caller, order, context, &records, &given, closing),
+                    Err(Failure::Refused(refusal)) => {
+                        return refund_refused(caller, order, context, &refusal, &records, &asking).await;
+                    }
+                    Err(failure) => failure,
+                },
             },
             // Not to be asked again; looking up and giving back remain, and time proves the rest.
-            Err(Failure::Refused(_)) if closes => return Round::Came(Outcome::CloseRefused),
+            Err(Failure::Refused(_)) if refused_to_close => return Round::Came(Outcome::CloseRefused),
             // A look-up changes nothing: a later round may ask anew.
             Err(Failure::Refused(_)) => return Round::NotYet(None),
             Err(failure) => failure,
@@ -49,11 +66,37 @@ pub async fn undo_charge(caller: &Caller, order: &Order, context: RoundContext, 
     }
 }
 
+/// The first charge that is to be given back, where none of the order is known yet.
+fn found(order: &Order, records: &[ChargeRecord]) -> Option<Outcome> {
+    let record = first_standing(order, records).filter(|_| order.saga.known.is_none())?;
+    Some(Outcome::Found { charge_id: record.id.clone(), minor_units: record.amount })
+}
+
+/// The reply to a refund that may have been asked for before proves nothing: it may be the first one's, and that refund may
+/// have failed since. What a listing shows decides, at once where nothing stands, else once it cannot be an old one.
+async fn looked_again(
+    caller: &Caller,
+    order: &Order,
+    context: RoundContext<'_>,
+    given: &Given,
+    closing: bool,
+) -> Result<Round, Failure> {
+    let listed = look_up(caller, order).await;
+    Ok(match sure(caller, order, listed).await {
+        Ok(records) if is_disputed(&records) => overtaken(Overtaken::Disputed),
+        Ok(records) if first_standing(order, &records).is_none() => {
+            undone(caller, order, context, &records, given, closing)
+        }
+        Ok(_) | Err(Failure::Refused(_)) => Round::Came(Outcome::GivenBack { done: false }),
+        Err(failure) => return Err(failure),
+    })
+}
+
 /// What it means that nothing of these charges stands any more.
 fn undone(
     caller: &Caller,
     order: &Order,
-    context: RoundContext,
+    context: RoundContext<'_>,
     records: &[ChargeRecord],
     given: &Given,
     closing: bool,
@@ -74,21 +117,32 @@ fn undone(
     }
 }
 
-/// A refund that is refused is not asked for again; but an earlier request for it may have been done.
-async fn refund_refused(caller: &Caller, order: &Order, context: RoundContext) -> Round {
+/// A refund that is refused is not asked for again under its key; but an earlier request for it may have been done. A
+/// listing that does not have the charge, or tells of more than is left of it, is an old one: another is due.
+async fn refund_refused(
+    caller: &Caller,
+    order: &Order,
+    context: RoundContext<'_>,
+    refusal: &Refusal,
+    told: &[ChargeRecord],
+    asking: &Asking<'_>,
+) -> Round {
+    let spent = || Round::Spent(asking.until_fresh(caller).unwrap_or_default());
     let listed = look_up(caller, order).await;
     match sure(caller, order, listed).await {
         Ok(records) if is_disputed(&records) => overtaken(Overtaken::Disputed),
+        Ok(records) if told.iter().any(|told| records.iter().all(|record| record.id != told.id)) => spent(),
         Ok(records) if first_standing(order, &records).is_none() => {
             undone(caller, order, context, &records, &Given::default(), false)
         }
+        Ok(_) | Err(_) if is_less_left(refusal) => spent(),
         Ok(_) => Round::Came(Outcome::GaveUp),
         Err(_) => Round::Came(Outcome::LostTrack),
     }
 }
 
 /// Looks once a refund can have failed, and every late copy of the charge has landed, whether nothing stands.
-pub async fn confirm(caller: &Caller, order: &Order, context: RoundContext, urgency: Urgency) -> Round {
+pub async fn confirm(caller: &Caller, order: &Order, context: RoundContext<'_>, urgency: Urgency) -> Round {
     if let Some(wait) = still_late(caller, context) {
         return early(caller, order, context, wait).await;
     }
@@ -150,56 +204,74 @@ fn in_part(order: &Order, records: &[ChargeRecord]) -> i64 {
 
 /// Looks for copies of the charge, and gives them back: late ones, where the provider does not deduplicate, and any that
 /// was seen.
-pub async fn sweep(caller: &Caller, order: &Order, context: RoundContext, urgency: Urgency) -> Round {
+pub async fn sweep(caller: &Caller, order: &Order, context: RoundContext<'_>, urgency: Urgency) -> Round {
     match still_late(caller, context) {
         Some(wait) => early(caller, order, context, wait).await,
-        None => search(caller, order, urgency).await,
+        None => search(caller, order, context, urgency).await,
     }
 }
 
 /// Gives back what came after an order had ended: every charge but the one that a paid order keeps.
-pub async fn recheck(caller: &Caller, order: &Order, context: RoundContext, urgency: Urgency) -> Round {
+pub async fn recheck(caller: &Caller, order: &Order, context: RoundContext<'_>, urgency: Urgency) -> Round {
     match still_late(caller, context) {
         // What was given back is confirmed like any other refund.
         Some(wait) if order.saga.copies == Copies::GivenBack => early(caller, order, context, wait).await,
-        Some(_) | None => search(caller, order, urgency).await,
+        Some(_) | None => search(caller, order, context, urgency).await,
     }
 }
 
 /// Before the last look is due nothing is done, unless an event asks for a look: what stands by then is given back now,
 /// under the key that it has, so that it does not matter whether the listing is an old one. The last look decides.
-async fn early(caller: &Caller, order: &Order, context: RoundContext, wait: Duration) -> Round {
+async fn early(caller: &Caller, order: &Order, context: RoundContext<'_>, wait: Duration) -> Round {
     if !context.noticed {
         return Round::TooEarly { wait, looked: false };
     }
+    let mut asking = Asking::new(context);
+    let gave_back =
+        matches!(order.saga.charge, Charge::GivenBack { .. }) || matches!(order.saga.copies, Copies::GivenBack);
+    // What was given back a moment ago may still be listed as standing; what came since is given back all the same.
+    let stale = asking.until_fresh(caller).filter(|_| gave_back);
     let listed = look_up(caller, order).await;
     let failure = match sure(caller, order, listed).await {
         Ok(records) if act_of_the_provider(order, &records).is_some() => {
             return confirmed(order, &records, Outcome::Swept);
         }
-        Ok(records) => match give_back(caller, order, &records).await {
-            Ok(Given { refunds: 0, .. }) => return Round::TooEarly { wait, looked: true },
-            Ok(_) => return Round::Came(Outcome::GivenBack { done: false }),
-            Err(Failure::Refused(refusal)) if is_less_left(&refusal) => return Round::TooEarly { wait, looked: true },
-            Err(Failure::Refused(_)) => return Round::Came(Outcome::GaveUp),
-            Err(failure) => failure,
-        },
+        Ok(mut records) => {
+            records.retain(|record| stale.is_none() || !is_known(order, record));
+            match give_back(caller, order, &records, &mut asking).await {
+                Ok(Given { waits: Some(wait), .. }) => return Round::TooEarly { wait, looked: false },
+                Ok(Given { refunds: 0, .. }) if stale.is_some() => {
+                    return Round::TooEarly { wait: stale.unwrap_or(wait), looked: false };
+                }
+                Ok(Given { refunds: 0, .. }) if order.saga.is_releasing() => return Round::Came(Outcome::StillBack),
+                Ok(Given { refunds: 0, .. }) => return Round::TooEarly { wait, looked: true },
+                Ok(_) => return Round::Came(Outcome::GivenBack { done: false }),
+                Err(Failure::Refused(refusal)) if is_less_left(&refusal) => {
+                    return Round::Spent(asking.until_fresh(caller).unwrap_or_default());
+                }
+                Err(Failure::Refused(_)) => return Round::Came(Outcome::GaveUp),
+                Err(failure) => failure,
+            }
+        }
         Err(failure) => failure,
     };
     not_yet(caller, &CallFailed { last: failure, maybe_applied: true })
 }
 
 /// Looks for charges that should not stand.
-async fn search(caller: &Caller, order: &Order, urgency: Urgency) -> Round {
+async fn search(caller: &Caller, order: &Order, context: RoundContext<'_>, urgency: Urgency) -> Round {
     let mut retry = caller.retry(Provider::Payment, urgency);
+    let mut asking = Asking::new(context);
     loop {
+        asking.listed_at = Instant::now();
         let listed = look_up(caller, order).await;
         let failure = match sure(caller, order, listed).await {
             Ok(records) if order.saga.copies == Copies::GivenBack => return confirmed(order, &records, Outcome::Swept),
             Ok(records) if act_of_the_provider(order, &records).is_some() => {
                 return confirmed(order, &records, Outcome::Swept);
             }
-            Ok(records) => match give_back(caller, order, &records).await {
+            Ok(records) => match give_back(caller, order, &records, &mut asking).await {
+                Ok(Given { waits: Some(wait), .. }) => return Round::NotYet(Some(wait)),
                 Ok(Given { refunds: 0, .. }) => {
                     return Round::Came(match in_part(order, &records) {
                         0 => Outcome::Swept,
@@ -229,9 +301,9 @@ const fn cannot_come_late(caller: &Caller, order: &Order) -> bool {
 }
 
 /// How long it takes until all that was sent has taken effect and shows; `None` once it has.
-fn still_late(caller: &Caller, context: RoundContext) -> Option<Duration> {
+fn still_late(caller: &Caller, context: RoundContext<'_>) -> Option<Duration> {
     let settled_at = context.quiet_since + caller.policy.late_max;
-    let wait = settled_at.saturating_duration_since(tokio::time::Instant::now());
+    let wait = settled_at.saturating_duration_since(Instant::now());
     (!wait.is_zero()).then_some(wait)
 }
 
@@ -244,14 +316,19 @@ async fn sure(
     listed: Result<Vec<ChargeRecord>, Failure>,
 ) -> Result<Vec<ChargeRecord>, Failure> {
     let records = listed?;
-    if misses(order, &records) {
+    if misses(order, &records) || records.iter().any(|record| contradicts(order, record)) {
         return Err(Failure::Unclear { retry_after: None });
     }
     if !records.iter().any(|record| is_odd(order, record)) {
         return Ok(records);
     }
     let later = look_up(caller, order).await?;
-    if bears_out(order, &records, &later) { Ok(later) } else { Err(Failure::Unclear { retry_after: None }) }
+    let is_garbled = later.iter().any(|record| contradicts(order, record));
+    if !is_garbled && bears_out(order, &records, &later) {
+        Ok(later)
+    } else {
+        Err(Failure::Unclear { retry_after: None })
+    }
 }
 
 /// Whether a second listing tells the same: every charge of the first in its amount, and nothing odd that the first did
@@ -284,24 +361,33 @@ fn bears_out(order: &Order, first: &[ChargeRecord], later: &[ChargeRecord]) -> b
 
 /// Whether a listing does not have the charge that is known to have been made: it is older than that.
 fn misses(order: &Order, records: &[ChargeRecord]) -> bool {
-    match &order.saga.charge {
-        Charge::Captured { charge_id, .. } => records.iter().all(|record| record.id != *charge_id),
-        Charge::GivenBack { .. } | Charge::NotSent | Charge::Sending | Charge::Void | Charge::Stuck { .. } => false,
-    }
+    order.saga.known.as_ref().is_some_and(|known| records.iter().all(|record| record.id != known.id))
+}
+
+/// Whether a listing tells another amount than the charge's own reply did: it is garbled, however often it is repeated.
+fn contradicts(order: &Order, record: &ChargeRecord) -> bool {
+    let known = order.saga.known.as_ref().filter(|known| known.told && known.id == record.id);
+    known.is_some_and(|known| record_amount(record) != Money::new(known.minor_units, order.amount.currency))
+}
+
+const fn record_amount(record: &ChargeRecord) -> Money {
+    Money::new(record.amount, record.currency)
+}
+
+/// Whether it is the order's own charge.
+fn is_known(order: &Order, record: &ChargeRecord) -> bool {
+    order.saga.known.as_ref().is_some_and(|known| known.id == record.id)
+}
+
+/// What a charge should have taken: what is known of it, else what was agreed.
+fn expected(order: &Order, record: &ChargeRecord) -> i64 {
+    let known = order.saga.known.as_ref().filter(|known| known.id == record.id);
+    known.map_or(order.amount.minor_units, |known| known.minor_units)
 }
 
 fn is_odd(order: &Order, record: &ChargeRecord) -> bool {
-    let known = match &order.saga.charge {
-        Charge::Captured { charge_id, minor_units } if *charge_id == record.id => *minor_units,
-        Charge::Captured { .. }
-        | Charge::GivenBack { .. }
-        | Charge::NotSent
-        | Charge::Sending
-        | Charge::Void
-        | Charge::Stuck { .. } => order.amount.minor_units,
-    };
     let back = record.refunded + record.refunding;
-    Money::new(record.amount, record.currency) != Money::new(known, order.amount.currency)
+    record_amount(record) != Money::new(expected(order, record), order.amount.currency)
         || (back != 0 && back != record.amount)
 }
 
@@ -328,26 +414,83 @@ struct Given {
     refunds: u32,
     /// Whether one of them is done only later.
     processing: bool,
+    /// Whether one of the replies may be that of an earlier request.
+    unproven: bool,
+    /// How long to wait before another amount may be given back than was asked for before; nothing was asked for then.
+    waits: Option<Duration>,
 }
+
+/// What may have been asked for so far.
+struct Asking<'a> {
+    context: RoundContext<'a>,
+    /// When the latest listing was asked for.
+    listed_at: Instant,
+    /// The refunds of this round, and when the last of them was asked for.
+    own: Vec<(SmolStr, i64)>,
+    last: Option<Instant>,
+}
+
+impl<'a> Asking<'a> {
+    fn new(context: RoundContext<'a>) -> Self {
+        Self { context, listed_at: Instant::now(), own: Vec::new(), last: None }
+    }
+
+    /// From when on a listing cannot be older than the last refund that was asked for.
+    fn fresh_from(&self, caller: &Caller) -> Instant {
+        self.last.unwrap_or(self.context.quiet_since) + caller.policy.late_max / LISTING_LAG
+    }
+
+    /// How long it takes until a listing cannot be older than the last refund that was asked for; `None` once that is so.
+    fn until_fresh(&self, caller: &Caller) -> Option<Duration> {
+        let wait = self.fresh_from(caller).saturating_duration_since(Instant::now());
+        (!wait.is_zero()).then_some(wait)
+    }
+
+    /// Whether a listing lacks a charge for which a refund was asked in this round.
+    fn misses(&self, records: &[ChargeRecord]) -> bool {
+        self.own.iter().any(|(id, _)| records.iter().all(|record| record.id != *id))
+    }
+
+    /// Whether this very refund may have been asked for before.
+    fn may_have_asked(&self, charge: &str, minor_units: i64) -> bool {
+        self.context.repeated || self.own.iter().any(|(id, asked)| (id.as_str(), *asked) == (charge, minor_units))
+    }
+
+    /// Whether a refund has to wait: another one of the charge may have been asked for, of which nothing certain was heard,
+    /// and the listing that tells another amount may be an old one.
+    fn has_to_wait(&self, caller: &Caller, charge: &str, minor_units: i64, expected: i64) -> Option<Duration> {
+        let last = self.own.iter().rev().find(|(id, _)| id == charge).map(|(_, asked)| *asked);
+        let before = last.or_else(|| self.context.repeated.then_some(expected));
+        let is_other = before.is_some_and(|before| before != minor_units);
+        (is_other && self.listed_at < self.fresh_from(caller)).then(|| self.until_fresh(caller).unwrap_or_default())
+    }
+}
+
+/// A listing lags at most this part of the provider's bound on late effects behind.
+const LISTING_LAG: u32 = 10;
 
 /// Refunds what stands of each charge but the one that is to stay. Every refund's key names charge and amount, so that a
 /// repeat is one.
-async fn give_back(caller: &Caller, order: &Order, records: &[ChargeRecord]) -> Result<Given, Failure> {
+async fn give_back(
+    caller: &Caller,
+    order: &Order,
+    records: &[ChargeRecord],
+    asking: &mut Asking<'_>,
+) -> Result<Given, Failure> {
     let mut given = Given::default();
     let is_owed = |record: &&ChargeRecord| record.standing() > 0 && !stays(order, record) && !record.is_disputed();
     for record in records.iter().filter(is_owed) {
-        let standing = match &order.saga.charge {
-            // Never more than was taken, whatever this listing tells of it.
-            Charge::Captured { charge_id, minor_units } if *charge_id == record.id => {
-                record.standing().min(*minor_units)
-            }
-            Charge::Captured { .. }
-            | Charge::GivenBack { .. }
-            | Charge::NotSent
-            | Charge::Sending
-            | Charge::Void
-            | Charge::Stuck { .. } => record.standing(),
-        };
+        let expected = expected(order, record);
+        // Never more than was taken, whatever this listing tells of it.
+        let standing = if is_known(order, record) { record.standing().min(expected) } else { record.standing() };
+        if let Some(wait) = asking.has_to_wait(caller, &record.id, standing, expected) {
+            given.waits = Some(wait);
+            return Ok(given);
+        }
+        let is_repeat = asking.may_have_asked(&record.id, standing);
+        asking.context.asks.store(true, Ordering::Relaxed);
+        asking.last = Some(Instant::now());
+        asking.own.push((record.id.clone(), standing));
         let amount = Money::new(standing, record.currency);
         let step = format!("payment.refund/{}/{}", record.id, amount.minor_units);
         let key = provider_key(order.id.as_str(), &step, order.saga.refund_epoch);
@@ -355,6 +498,7 @@ async fn give_back(caller: &Caller, order: &Order, records: &[ChargeRecord]) -> 
             Ok(status) => {
                 given.refunds += 1;
                 given.processing |= status == RefundStatus::Processing;
+                given.unproven |= is_repeat;
             }
             Err(failure) => return Err(failure),
         }

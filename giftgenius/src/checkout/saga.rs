@@ -5,6 +5,7 @@
 //! been asked to cancel it, and looks again before it sends anything.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokio::time::Instant;
 
@@ -47,6 +48,8 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
     // Whoever had the order before has been silent for its lease: nothing that it sent left later than now.
     let mut quiet_since = Instant::now();
     let mut stopped = None;
+    // Whether a refund may have been asked for, in this life or before.
+    let mut refunded = held.order.saga.refund_begun > 0;
     // An order that has ended is driven again when an event asks for a look at its charges; its ending is told once.
     let mut told = held.order.saga.ending.clone();
     let sent = app.caller().counts.watch(&held.order.correlation_id);
@@ -58,12 +61,12 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
         let repeated = match &action {
             Action::Reserve { .. } => matches!(order.saga.reserve, Reserve::Sending { .. }),
             Action::Commit { .. } => order.saga.commit == Commit::Sending,
+            Action::UndoCharge => refunded && order.saga.refund_begun == order.saga.refund_epoch,
             Action::Charge
             | Action::Settle
             | Action::Sweep
             | Action::Recheck
             | Action::Restock { .. }
-            | Action::UndoCharge
             | Action::Release { .. }
             | Action::ConfirmRefund
             | Action::End(_) => false,
@@ -72,6 +75,7 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
             Some(deadline) if !background => Urgency::Caller { deadline },
             _ => Urgency::Round,
         };
+        order.count_rounds_of(&action);
         order.saga.begin(&action);
         order.lease_until = app.ports().after(app.policy().lease);
         let ending = match &action {
@@ -114,13 +118,17 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
             }
             return;
         }
-        let context = RoundContext { urgency, quiet_since, repeated, noticed: order.is_due() };
+        let asks = AtomicBool::new(false);
+        let (noticed, refunded_before) = (order.is_due(), refunded);
+        let context = RoundContext { urgency, quiet_since, repeated, refunded_before, asks: &asks, noticed };
         let (begun, sent_before) = (Instant::now(), sent.sent());
         let round = perform(app.caller(), order, &action, context).await;
         let cost = Took { duration: begun.elapsed(), attempts: sent.sent() - sent_before, wait: None };
         // Requests of this round that moved money may have left as late as now.
         let gave_back = matches!(round, Round::Came(Outcome::GivenBack { .. }));
-        if action == Action::Charge || gave_back {
+        let asked_back = asks.into_inner();
+        refunded |= asked_back;
+        if action == Action::Charge || gave_back || asked_back {
             quiet_since = Instant::now();
         }
         if let Round::CameAsking(_, asked) = &round {
@@ -163,7 +171,20 @@ async fn took(app: &App, held: &mut Held, driver: &Driver, action: &Action, roun
             }
             Next::Now(taken(order, action, outcome))
         }
-        Round::NotYet(asked) => {
+        Round::Spent(_) if !order.saga.spend_refund_key() => {
+            log_outcome(app, order, action, &Outcome::GaveUp, cost);
+            order.background_rounds = 0;
+            Next::Now(taken(order, action, Outcome::GaveUp))
+        }
+        Round::NotYet(_) | Round::Spent(_) => {
+            let asked = match round {
+                Round::Spent(wait) => {
+                    order.looked = order.heard;
+                    Some(wait)
+                }
+                Round::NotYet(asked) => asked,
+                Round::Came(_) | Round::CameAsking(..) | Round::TooEarly { .. } => None,
+            };
             order.background_rounds += 1;
             if order.background_rounds > app.policy().background.attempts_max {
                 app.log_step(order, step_id(action), StepStatus::Failed, Some(Code::OrderNeedsAttention), cost);
@@ -387,8 +408,12 @@ const fn step_id(action: &Action) -> &'static str {
 fn log_outcome(app: &App, order: &Order, action: &Action, outcome: &Outcome, cost: Took) {
     let (status, code) = match outcome {
         Outcome::Held | Outcome::Captured { .. } | Outcome::Committed | Outcome::Swept => (StepStatus::Success, None),
-        Outcome::Undone | Outcome::GivenBack { .. } | Outcome::SweptInPart { .. } => (StepStatus::RolledBack, None),
-        Outcome::Unsettled | Outcome::CloseRefused | Outcome::RefundFailed => (StepStatus::Retry, None),
+        Outcome::Undone | Outcome::StillBack | Outcome::GivenBack { .. } | Outcome::SweptInPart { .. } => {
+            (StepStatus::RolledBack, None)
+        }
+        Outcome::Unsettled | Outcome::CloseRefused | Outcome::Found { .. } | Outcome::RefundFailed => {
+            (StepStatus::Retry, None)
+        }
         Outcome::ReservationGone => (StepStatus::Retry, Some(Code::ReservationLost)),
         Outcome::WrongAmount { .. } => (StepStatus::Failed, Some(Code::AmountMismatch)),
         Outcome::NotHeld(cause)

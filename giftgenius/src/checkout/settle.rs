@@ -41,7 +41,7 @@ fn standing(order: &Order, records: &[ChargeRecord]) -> Option<Outcome> {
     let record = standing.next()?;
     let (charge_id, minor_units) = (record.id.clone(), record.amount);
     Some(if Money::new(record.amount, record.currency) == order.amount {
-        Outcome::Captured { charge_id, minor_units, alone: standing.next().is_none() }
+        Outcome::Captured { charge_id, minor_units, alone: standing.next().is_none(), told: false }
     } else {
         Outcome::WrongAmount { charge_id, minor_units }
     })
@@ -78,7 +78,7 @@ pub(super) async fn close(caller: &Caller, order: &Order) -> Result<Vec<ChargeRe
 }
 
 /// Charges for the first time.
-pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Round {
+pub async fn charge(caller: &Caller, order: &Order, context: RoundContext<'_>) -> Round {
     let key = charge_key(order);
     let mut retry = caller.retry(Provider::Payment, context.urgency);
     loop {
@@ -114,7 +114,12 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext) -> Ro
             Ok(Charged::Captured { charge_id, amount }) if amount == order.amount => {
                 // A key protects only while it is remembered: an earlier request may have taken the money too.
                 let alone = !retry.maybe_applied();
-                return Round::Came(Outcome::Captured { charge_id, minor_units: amount.minor_units, alone });
+                return Round::Came(Outcome::Captured {
+                    charge_id,
+                    minor_units: amount.minor_units,
+                    alone,
+                    told: true,
+                });
             }
             // Not the agreed amount, if the reply is to be believed, or none yet: the look-up tells.
             Ok(Charged::Captured { .. } | Charged::Processing) => return Round::Came(Outcome::Unsettled),
@@ -160,7 +165,7 @@ async fn confirmed(caller: &Caller, order: &Order, found: Outcome) -> Option<Out
 
 /// Finds out whether the money was taken. Nothing is ever charged here: what has not landed by now is called off, unless
 /// the provider says that it is working on it.
-pub async fn settle(caller: &Caller, order: &Order, context: RoundContext) -> Round {
+pub async fn settle(caller: &Caller, order: &Order, context: RoundContext<'_>) -> Round {
     let mut retry = caller.retry(Provider::Payment, context.urgency);
     let records = loop {
         match look_up(caller, order).await {

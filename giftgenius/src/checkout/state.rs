@@ -140,6 +140,12 @@ pub struct Saga {
     pub copies: Copies,
     /// Which refund of a charge the next one is: it rises only when one that was accepted has failed.
     pub refund_epoch: u32,
+    /// Which refund a round was last begun for, so that it may have been asked for; 0 before the first.
+    #[serde(default, skip_serializing_if = "is_never")]
+    pub refund_begun: u32,
+    /// The order's own charge, from when it is known to have been made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<KnownCharge>,
     /// Whether the provider refused to close the reference: it is not asked again (F2).
     pub close_refused: bool,
     /// What the payment provider did to the charge on its own, where a person has to look at that.
@@ -150,6 +156,22 @@ pub struct Saga {
     pub refunded: i64,
     /// How it ended; `None` while there is work left.
     pub ending: Option<Ending>,
+}
+
+/// A charge that was made: its amount does not change any more, whatever becomes of the money.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KnownCharge {
+    /// The provider's id.
+    pub id: SmolStr,
+    /// What was taken, in minor units of the order's currency.
+    pub minor_units: i64,
+    /// Whether the charge's own reply told of it: a listing that tells another amount is garbled then.
+    pub told: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+const fn is_never(epoch: &u32) -> bool {
+    *epoch == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
@@ -217,6 +239,8 @@ impl Saga {
             commit: Commit::NotSent,
             copies: Copies::Unseen,
             refund_epoch: 1,
+            refund_begun: 0,
+            known: None,
             close_refused: false,
             overtaken: None,
             refunded: 0,
@@ -312,20 +336,31 @@ impl Saga {
             Action::Reserve { epoch } => self.reserve = Reserve::Sending { epoch: *epoch },
             Action::Charge => self.charge = Charge::Sending,
             Action::Commit { .. } => self.commit = Commit::Sending,
+            Action::UndoCharge => self.refund_begun = self.refund_epoch,
             Action::End(ending) => self.ending = Some(ending.clone()),
             // These repeat safely from the state they start in.
             Action::Settle
             | Action::Sweep
             | Action::Recheck
             | Action::Restock { .. }
-            | Action::UndoCharge
             | Action::Release { .. }
             | Action::ConfirmRefund => {}
         }
     }
 
+    /// Gives up the key of a refund that was refused, which would be answered with the refusal for ever; `false` where it
+    /// was the last one.
+    pub const fn spend_refund_key(&mut self) -> bool {
+        let is_left = self.refund_epoch < REFUNDS_MAX;
+        if is_left {
+            self.refund_epoch += 1;
+        }
+        is_left
+    }
+
     /// Takes the outcome of an action that [`Self::begin`] marked.
     pub fn apply(&mut self, action: &Action, outcome: Outcome) -> Result<(), IllegalTransition> {
+        self.know(&outcome);
         match (action, outcome) {
             (Action::Sweep | Action::Recheck, Outcome::SweptInPart { refunded }) => {
                 self.copies = Copies::Swept;
@@ -346,9 +381,22 @@ impl Saga {
                 self.charge = Charge::Stuck { captured: true };
                 self.direction = Direction::Back(Cause::GivenBack);
             }
+            (Action::ConfirmRefund, Outcome::StillBack) | (Action::UndoCharge, Outcome::Found { .. }) => {}
             (action, outcome) => return self.apply_own(action, outcome),
         }
         Ok(())
+    }
+
+    /// Notes the charge that an outcome tells of.
+    fn know(&mut self, outcome: &Outcome) {
+        let (charge_id, minor_units, told) = match outcome {
+            Outcome::Captured { charge_id, minor_units, told, .. } => (charge_id, minor_units, *told),
+            Outcome::WrongAmount { charge_id, minor_units } | Outcome::Found { charge_id, minor_units } => {
+                (charge_id, minor_units, false)
+            }
+            _ => return,
+        };
+        self.known = Some(KnownCharge { id: charge_id.clone(), minor_units: *minor_units, told });
     }
 
     /// The same of an outcome that the provider did not bring about on its own.
@@ -364,7 +412,7 @@ impl Saga {
             (Action::Reserve { epoch }, Outcome::HoldUnknown(cause)) => {
                 self.direction = back(if *epoch > 1 { Cause::ReservationLost } else { cause });
             }
-            (Action::Charge | Action::Settle, Outcome::Captured { charge_id, minor_units, alone }) => {
+            (Action::Charge | Action::Settle, Outcome::Captured { charge_id, minor_units, alone, .. }) => {
                 self.charge = Charge::Captured { charge_id, minor_units };
                 if !alone {
                     self.copies = Copies::Suspected;
@@ -464,6 +512,14 @@ impl Saga {
     /// Whether the money's fate is open: neither going back nor cancelling may be promised now.
     pub const fn is_unsettled(&self) -> bool {
         matches!(self.charge, Charge::Sending | Charge::Stuck { captured: false })
+    }
+
+    /// Whether the stock goes back, the money having gone back before it.
+    pub const fn is_releasing(&self) -> bool {
+        matches!(self.direction, Direction::Back(_))
+            && matches!(self.charge, Charge::GivenBack { done: true })
+            && matches!(self.reserve, Reserve::Sending { .. } | Reserve::Held { .. })
+            && !matches!(self.commit, Commit::Done | Commit::Sending)
     }
 
     /// Whether all is undone, and only a refund that fails could change that.

@@ -3,6 +3,7 @@
 //! Every function makes one round: a paced loop of attempts while a caller waits or for an undo, a single attempt in the
 //! background. Charges have their own rules in [`super::settle`], refunds in [`super::refund`].
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::order::Order;
@@ -23,6 +24,9 @@ pub enum Round {
     CameAsking(Outcome, Duration),
     /// Not yet: another round is due, not before this long if the provider says so.
     NotYet(Option<Duration>),
+    /// A refund was refused, and its key would be answered with the refusal for ever: the next one has another, not before
+    /// a listing made after this long shows that it is due.
+    Spent(Duration),
     /// Nothing failed, and it is too early to be sure: the last look is due after this long.
     TooEarly {
         /// How long.
@@ -34,20 +38,25 @@ pub enum Round {
 
 /// Which of the saga's own facts a round may lean on.
 #[derive(Clone, Copy, Debug)]
-pub struct RoundContext {
+pub struct RoundContext<'a> {
     /// How urgent the forward steps are.
     pub urgency: Urgency,
     /// Since when no request of the order that moves money can have left: this driver sent the last one then, or took the
     /// order up from one that had been silent for its lease. On the clock that nobody can set.
     pub quiet_since: tokio::time::Instant,
-    /// Whether this action may have been sent by an earlier round or life.
+    /// Whether this action may have been sent by an earlier round or life; of an undo of the charge, its refund.
     pub repeated: bool,
+    /// Whether any refund may have been asked for by an earlier round or life: a closing that is repeated under its key is
+    /// answered with the listing of the time before.
+    pub refunded_before: bool,
+    /// Set once a refund is asked for in this round.
+    pub asks: &'a AtomicBool,
     /// Whether an event asks for a look at the charges now, even where it is too early for the last one.
     pub noticed: bool,
 }
 
 /// Carries out one round of an action.
-pub async fn perform(caller: &Caller, order: &Order, action: &Action, context: RoundContext) -> Round {
+pub async fn perform(caller: &Caller, order: &Order, action: &Action, context: RoundContext<'_>) -> Round {
     let undo = match context.urgency {
         Urgency::Caller { deadline } => Urgency::Undo { until: deadline },
         other @ (Urgency::Undo { .. } | Urgency::Round) => other,
@@ -56,7 +65,7 @@ pub async fn perform(caller: &Caller, order: &Order, action: &Action, context: R
     crate::attempts::span(&caller.ports, context.urgency, round).await
 }
 
-async fn act(caller: &Caller, order: &Order, action: &Action, context: RoundContext, undo: Urgency) -> Round {
+async fn act(caller: &Caller, order: &Order, action: &Action, context: RoundContext<'_>, undo: Urgency) -> Round {
     match action {
         Action::Reserve { epoch } => {
             let reserved = caller.reserve(order, *epoch, caller.policy.reservation_ttl, context.urgency).await;

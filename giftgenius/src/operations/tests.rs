@@ -34,6 +34,7 @@ fn order(id: &str, created_at: i64, ending: Option<Ending>) -> Record {
         saga: Saga { ending, ..Saga::new() },
         paid_at: None,
         background_rounds: 0,
+        release_rounds: 0,
         lease_until: jiff::Timestamp::from_second(created_at + 30).unwrap(),
         alerted: false,
         fence: 1,

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use giftgenius::checkout::order::Order;
+use giftgenius::journal::{Record, Stored};
 use giftgenius::ports::{Method, Provider, Request};
 use giftgenius::providers::provider_key;
 use serde_json::{Value, json};
@@ -31,6 +33,47 @@ pub static NO_COMPENSATION: Defect = Defect {
         })
     },
 };
+
+/// See `about`.
+pub static REPLAYED_REFUND_BELIEVED: Defect = Defect {
+    id: "replayed_refund_believed",
+    about: "after a restart the saved reply to a refund is taken for the refund, which has failed meanwhile",
+    caught_by: "all-or-nothing",
+    hunted_on: &[on("saga/a_refund_fails_before_it_is_noted")],
+    wiring: || each_life(|wired| wired.reading(|_, stored| Some(as_if(stored, |order| order.saga.refund_begun = 0)))),
+};
+
+/// See `about`.
+pub static LISTING_BELIEVED_AGAINST_THE_CHARGE: Defect = Defect {
+    id: "listing_believed_against_the_charge",
+    about: "a listing that tells another amount than the charge's own reply is believed when it is repeated",
+    caught_by: "key-carried",
+    hunted_on: &[on("webhooks/a_refunded_charge_in_another_amount")],
+    wiring: || each_life(|wired| wired.reading(|_, stored| Some(as_if(stored, |order| order.saga.known = None)))),
+};
+
+/// See `about`.
+pub static FAILED_REFUND_UNHEARD_WHILE_RELEASING: Defect = Defect {
+    id: "failed_refund_unheard_while_releasing",
+    about: "the stock goes on being given back, whatever is heard of the money",
+    caught_by: "undo-order",
+    hunted_on: &[on("webhooks/a_refund_fails_while_the_stock_goes_back")],
+    wiring: || each_life(|wired| wired.reading(|_, stored| Some(as_if(stored, unheard)))),
+};
+
+fn unheard(order: &mut Order) {
+    if order.saga.is_releasing() {
+        order.heard = order.looked;
+    }
+}
+
+/// An order as if it were recorded otherwise.
+fn as_if(stored: Stored, change: impl FnOnce(&mut Order)) -> Stored {
+    let Record::Order(order) = &*stored.record else { return stored };
+    let mut order = order.clone();
+    change(&mut order);
+    Stored { version: stored.version, record: Arc::new(Record::Order(order)) }
+}
 
 /// See `about`.
 pub static COMPENSATION_IN_FORWARD_ORDER: Defect = Defect {
@@ -119,7 +162,7 @@ pub static REFUND_TWICE: Defect = Defect {
     id: "refund_twice",
     about: "a refund is sent by two handlers, each under a key of its own",
     caught_by: "key-carried",
-    hunted_on: &[on("saga/cancelled_after_it_was_paid")],
+    hunted_on: &[on("degraded/a_paid_gift_can_still_be_taken_back")],
     wiring: || {
         each_life(|wired| {
             wired.sending(|next, request| async move {

@@ -82,7 +82,8 @@ fn judge_series(
     let Some(mut earlier) = own.next() else { return };
     for later in own {
         if lost_a_write(evidence, process, earlier.sent_event, later.sent_event) {
-            series = Series::default();
+            // It may have been another one's, so that the series goes on.
+            series.may_begin_anew = true;
         } else {
             judge_pair(evidence, earlier, later, (&mut series, jitter), findings);
         }
@@ -135,6 +136,8 @@ struct Series {
     foreground: u32,
     /// Rounds in the background so far.
     background: u32,
+    /// Whether it may have begun anew, so that the next attempt may be any of those.
+    may_begin_anew: bool,
 }
 
 /// Whether delays are spread.
@@ -206,13 +209,15 @@ fn judge_pair(
     // An attempt may be of several requests, of which an earlier one failed before this one's turn came: then its
     // second request belongs to a later attempt.
     let compound = earlier.is(&REFUND) || earlier.is(&CANCEL);
+    let begins_anew = std::mem::take(&mut series.may_begin_anew);
+    let first = if begins_anew { 1 } else { series.foreground + 1 };
     let repeat =
-        (series.foreground + 1..policy.retry.attempts_max).take(if compound { usize::MAX } else { 1 }).find(|repeat| {
+        (first..policy.retry.attempts_max).take(if compound || begins_anew { usize::MAX } else { 1 }).find(|repeat| {
             let delay = foreground_delay(policy, *repeat);
             let latest = retry_after.map_or(delay, |(_, asked)| asked.max(delay)) + on_top;
             gap + slack >= asked.map_or(delay, |asked| asked.max(delay)) && gap <= latest
         });
-    let round = background_delay(policy, if earlier.is(&CANCEL) { 1 } else { series.background + 1 });
+    let round = background_delay(policy, if earlier.is(&CANCEL) || begins_anew { 1 } else { series.background + 1 });
     let not_asked_off = asked.is_none_or(|asked| gap + slack >= asked);
     if let Some(repeat) = repeat {
         if retry_after.is_none() && end.unsure.is_zero() && between(evidence, earlier, later).is_zero() {

@@ -3,7 +3,7 @@
 use super::evidence::{Evidence, ExchangeView};
 use super::{Findings, Oracle, Verdict};
 use crate::provider::ledger::EffectKind;
-use crate::provider::operations::{CANCEL, REFUND};
+use crate::provider::operations::{CANCEL, LOOK_UP, REFUND};
 
 /// The rule.
 pub static KEY_CARRIED: Oracle = Oracle {
@@ -13,7 +13,8 @@ pub static KEY_CARRIED: Oracle = Oracle {
     explanation: "A provider can only recognise a repeated request by its key, so a missing or a fresh key on a retry \
                   switches the provider's protection off, and one key for two different requests makes the second one \
                   get the first one's answer. A new key for the same thing is allowed only after the request under \
-                  the old one was refused for good, or the refund under it failed after it was done. Refunds of several charges of one order have a key each; closing \
+                  the old one was refused for good, or the refund under it failed after it was done, or a look-up that cannot be older than it has shown what is still \
+                  due. Refunds of several charges of one order have a key each; closing \
                   a reference is harmless and may carry any.",
     requirements: &["F4"],
     check,
@@ -81,6 +82,9 @@ fn changed(evidence: &Evidence<'_>, one: &ExchangeView<'_>, other: &ExchangeView
     if older.is(&REFUND) && (charges(evidence, older) > 1 || has_failed(evidence, older, newer)) {
         return;
     }
+    if older.is(&REFUND) && looked_later(evidence, older, newer) {
+        return;
+    }
     let under_older = || {
         evidence.exchanges.iter().filter(|exchange| {
             same_subject(exchange, older)
@@ -113,6 +117,25 @@ fn has_failed(evidence: &Evidence<'_>, older: &ExchangeView<'_>, newer: &Exchang
     })
 }
 
+/// Whether a listing that cannot be older than the last request under the older key was seen before the newer one was used:
+/// it decides what is still due.
+fn looked_later(evidence: &Evidence<'_>, older: &ExchangeView<'_>, newer: &ExchangeView<'_>) -> bool {
+    let requests = || {
+        let own = older.order.map(|place| evidence.orders[place].exchanges.as_slice()).unwrap_or_default();
+        own.iter().map(|index| &evidence.exchanges[*index]).filter(|it| it.sent_event < newer.sent_event)
+    };
+    let last =
+        requests().filter(|it| same_subject(it, older) && it.sent.key == older.sent.key).map(|it| it.start).max();
+    let Some(fresh_from) = last.map(|last| last + evidence.policy.late_max / LISTING_LAG) else { return false };
+    requests().any(|it| {
+        let seen = it.answer.is_some_and(|(event, _, _)| event < newer.sent_event);
+        it.is(&LOOK_UP) && it.succeeded() && seen && it.start >= fresh_from
+    })
+}
+
+/// A listing lags at most this part of the provider's bound on late effects behind.
+const LISTING_LAG: u32 = 10;
+
 fn charges(evidence: &Evidence<'_>, refund: &ExchangeView<'_>) -> usize {
     refund.order.map_or(0, |order| {
         evidence.effects_of(&evidence.orders[order]).filter(|(_, effect)| effect.kind == EffectKind::Charge).count()
@@ -123,7 +146,7 @@ fn charges(evidence: &Evidence<'_>, refund: &ExchangeView<'_>) -> usize {
 mod tests {
     use super::*;
     use crate::oracle::testing::Run;
-    use crate::provider::operations::{CHARGE, LOOK_UP, RESERVE};
+    use crate::provider::operations::{CHARGE, RESERVE};
     use crate::trace::Seen;
 
     #[test]
@@ -187,6 +210,29 @@ mod tests {
             }
             run.send(&REFUND, Some("ord_1"), Some("b"));
             if failed {
+                run.kept(&KEY_CARRIED);
+            } else {
+                assert!(run.broken(&KEY_CARRIED).contains("another key"));
+            }
+        }
+    }
+
+    #[test]
+    fn after_an_unclear_refund_a_listing_that_cannot_be_older_lets_the_key_change() {
+        let fresh_ms = u64::try_from(Run::new().policy.late_max.as_millis() / 10).expect("a short time");
+        for (wait_ms, looks, kept) in [(fresh_ms, true, true), (fresh_ms - 1, true, false), (fresh_ms, false, false)] {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            run.charge("ord_1");
+            let refund = run.send(&REFUND, Some("ord_1"), Some("a"));
+            run.status(refund, 502);
+            run.wait_ms(wait_ms);
+            if looks {
+                let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+                run.ok(look_up);
+            }
+            run.send(&REFUND, Some("ord_1"), Some("b"));
+            if kept {
                 run.kept(&KEY_CARRIED);
             } else {
                 assert!(run.broken(&KEY_CARRIED).contains("another key"));

@@ -105,6 +105,24 @@ fn what_could_not_be_written_down_ends_the_series_of_its_own_process_only() {
 }
 
 #[test]
+fn a_lost_write_may_be_anothers_and_then_the_series_goes_on() {
+    for (gap_ms, broken) in [(400, false), (200, false), (100, true)] {
+        let mut run = releases(&[0]);
+        run.lost_write();
+        for gap in [200, gap_ms] {
+            run.wait_ms(gap);
+            let release = run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+            run.status(release, 500);
+        }
+        if broken {
+            run.broken(&BACKOFF);
+        } else {
+            run.kept(&BACKOFF);
+        }
+    }
+}
+
+#[test]
 fn background_rounds_keep_their_own_delays() {
     releases(&[0, 200, 401, 800, 5_000, 10_000, 20_000]).kept(&BACKOFF);
     releases(&[0, 5_000, 10_000]).kept(&BACKOFF);
