@@ -110,6 +110,23 @@ impl ChargeRecord {
         matches!(self.status, ChargeStatus::Refunded) && self.refunded >= self.amount && !self.is_disputed()
     }
 
+    /// Whether its figures can be true together. A charge that contradicts itself says nothing: money is not moved by it.
+    fn can_be(&self) -> bool {
+        let sums = [self.refunding, self.disputed].iter().try_fold(self.refunded, |sum, more| sum.checked_add(*more));
+        let in_range = [self.refunded, self.refunding, self.disputed].iter().all(|figure| *figure >= 0)
+            && self.amount > 0
+            && sums.is_some_and(|back| back <= self.amount);
+        let nothing_moved = self.refunded == 0 && self.refunding == 0 && self.disputed == 0;
+        in_range
+            && match self.status {
+                ChargeStatus::Processing | ChargeStatus::RequiresAction | ChargeStatus::Cancelled => nothing_moved,
+                ChargeStatus::Captured => self.refunded == 0,
+                ChargeStatus::PartiallyRefunded => self.refunded > 0 && self.refunded < self.amount,
+                ChargeStatus::Refunded => self.refunded == self.amount,
+                ChargeStatus::Disputed => true,
+            }
+    }
+
     /// Whether it may be captured later.
     pub const fn is_pending(&self) -> bool {
         matches!(self.status, ChargeStatus::Processing | ChargeStatus::RequiresAction)
@@ -122,10 +139,15 @@ fn contradiction() -> Failure {
     Failure::Unclear { retry_after: None }
 }
 
-/// A listing that is the order's; a reply to somebody else's request says nothing about it.
+/// A listing that is the order's and can be true; a reply to somebody else's request, or one that contradicts itself, says
+/// nothing about it.
 fn of_order(order: &OrderId, charges: Vec<ChargeRecord>) -> Result<Vec<ChargeRecord>, Failure> {
-    let ours = charges.iter().all(|charge| charge.reference == order.as_str());
-    if ours { Ok(charges) } else { Err(contradiction()) }
+    let counts = |(index, charge): (usize, &ChargeRecord)| {
+        charge.reference == order.as_str()
+            && charge.can_be()
+            && charges[..index].iter().all(|earlier| earlier.id != charge.id)
+    };
+    if charges.iter().enumerate().all(counts) { Ok(charges) } else { Err(contradiction()) }
 }
 
 #[derive(Deserialize)]
@@ -313,5 +335,70 @@ impl Caller {
         // A method that is named by what may be a card's number is not told, and so not paid with.
         payment_methods.retain(|method| is_harmless(&method.id) && is_harmless(&method.brand));
         Ok(payment_methods)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn listed(changes: &[(&str, Value)]) -> bool {
+        let mut charge =
+            json!({"id": "ch_1", "reference": "ord_1", "amount": 4200, "currency": "EUR", "status": "captured"});
+        for (field, value) in changes {
+            charge[*field] = value.clone();
+        }
+        let charges = vec![serde_json::from_value(charge).unwrap()];
+        of_order(&OrderId::from("ord_1"), charges).is_ok()
+    }
+
+    #[test]
+    fn a_listing_that_can_be_is_believed() {
+        for changes in [
+            vec![],
+            vec![("refunding", json!(4200))],
+            vec![("status", json!("partially_refunded")), ("refunded", json!(1)), ("refunding", json!(4199))],
+            vec![("status", json!("refunded")), ("refunded", json!(4200))],
+            vec![("status", json!("disputed")), ("disputed", json!(4200))],
+            vec![("status", json!("processing"))],
+            vec![("status", json!("cancelled"))],
+        ] {
+            assert!(listed(&changes), "{changes:?}");
+        }
+    }
+
+    #[test]
+    fn a_listing_that_contradicts_itself_says_nothing() {
+        for changes in [
+            vec![("refunded", json!(-4200))],
+            vec![("refunding", json!(-1))],
+            vec![("disputed", json!(-1))],
+            vec![("amount", json!(0))],
+            vec![("amount", json!(-4200)), ("refunded", json!(-4200))],
+            vec![("refunded", json!(4200))],
+            vec![("refunding", json!(4201))],
+            vec![("refunding", json!(i64::MAX)), ("disputed", json!(i64::MAX))],
+            vec![("status", json!("refunded"))],
+            vec![("status", json!("refunded")), ("refunded", json!(4199))],
+            vec![("status", json!("refunded")), ("refunded", json!(4300))],
+            vec![("status", json!("partially_refunded"))],
+            vec![("status", json!("partially_refunded")), ("refunded", json!(4200))],
+            vec![("status", json!("partially_refunded")), ("refunded", json!(4000)), ("refunding", json!(201))],
+            vec![("status", json!("processing")), ("refunding", json!(1))],
+            vec![("status", json!("cancelled")), ("refunded", json!(4200))],
+            vec![("reference", json!("ord_2"))],
+        ] {
+            assert!(!listed(&changes), "{changes:?}");
+        }
+    }
+
+    #[test]
+    fn one_charge_is_listed_once() {
+        let charge =
+            json!({"id": "ch_1", "reference": "ord_1", "amount": 4200, "currency": "EUR", "status": "captured"});
+        let charge: ChargeRecord = serde_json::from_value(charge).unwrap();
+        assert!(of_order(&OrderId::from("ord_1"), vec![charge.clone(), charge]).is_err());
     }
 }
