@@ -1,5 +1,5 @@
-//! What the gate does beyond its scenarios, when everything is run: it explores the scenarios that ask for it
-//! (`gate_depth` of `[explore]`), makes every malformed call and mends it from its error, and proves on planted bugs
+//! What the gate does beyond its scenarios, when everything is run: it tries every fault alone in every scenario, explores
+//! the scenarios that ask for more (`gate_depth` of `[explore]`), makes every malformed call and mends it from its error, and proves on planted bugs
 //! that it would notice one, where the scenarios for that are there.
 
 use std::sync::Arc;
@@ -10,7 +10,9 @@ use super::explore::cores;
 use super::program;
 use super::progress::Progress;
 use crate::defect;
-use crate::explore::{Control, Settings, Simulated, Space, Telling, explore, tell, threads};
+use crate::explore::{
+    Control, Profiles, Settings, Simulated, Space, Spaces, Telling, Wanted, explore, spaces, tell, threads,
+};
 use crate::fault::menu::Breadth;
 use crate::fixable::{self, Errors, Measuring, Wire, measure};
 use crate::prove::document::Proof;
@@ -18,11 +20,15 @@ use crate::prove::{self, Means, prove};
 use crate::report::document::{Beyond, BeyondFinding, Word};
 use crate::report::exploration::document::SpaceReport;
 use crate::report::units;
-use crate::scenario::model::Scenario;
+use crate::scenario::model::{Narrowing, Scenario};
 
 /// What is done, in order, and what came of it.
 pub(super) fn beyond(scenarios: &[Arc<Scenario>], progress: &Progress) -> Vec<(Beyond, Duration)> {
     let mut done = Vec::new();
+    progress.begin("every fault alone in every scenario");
+    done.push(timed("explored", || alone(scenarios, Profiles::Own, Breadth::All)));
+    progress.begin("every scenario under the other payment profiles");
+    done.push(timed("explored", || alone(scenarios, Profiles::Others, Breadth::Core)));
     for scenario in scenarios.iter().filter(|scenario| scenario.explore.gate_depth > 0) {
         progress.begin(&format!("every combination of faults in {}", scenario.name));
         done.push(timed("explored", || explored(scenario)));
@@ -47,6 +53,45 @@ fn timed(what: &str, act: impl FnOnce() -> Result<Beyond, String>) -> (Beyond, D
     (done, began.elapsed())
 }
 
+/// Every scenario under every single fault of a menu.
+fn alone(scenarios: &[Arc<Scenario>], profiles: Profiles, menu: Breadth) -> Result<Beyond, String> {
+    let narrowing = Narrowing { menu: Some(menu), ..Narrowing::default() };
+    let pool = threads(cores())?;
+    let simulated = Simulated::default();
+    let Spaces { spaces, left_out } = spaces(scenarios, &Wanted { profiles, narrowing, seed: None }, &simulated, &pool);
+    let settings = Settings { depth: 1, draw: None, time: None, shard: None, reduction: true, findings_max: None };
+    let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {} };
+    let explored = explore(&spaces, &simulated, &settings, &pool, &control);
+    let telling = Telling { runner: &simulated, confirm: None };
+    let told: Vec<_> = spaces.iter().zip(&explored).map(|(space, explored)| tell(space, explored, &telling)).collect();
+    let plans: u64 = told.iter().flat_map(|report| &report.levels).map(|level| level.plans).sum();
+    let findings: Vec<_> = told.iter().flat_map(of_space).collect();
+    let (where_, left_out) = match profiles {
+        Profiles::Own => ("", String::new()),
+        Profiles::Only(_) | Profiles::All | Profiles::Others => {
+            (" and other payment profile", format!("; {} left out, where its own faults never strike", left_out.len()))
+        }
+    };
+    Ok(Beyond {
+        what: "explored".to_owned(),
+        verdict: told.iter().map(|report| report.verdict).max().unwrap_or(Word::Ok),
+        said: format!(
+            "every scenario{where_} under every fault alone, {} menu: {} plans, {}{left_out}",
+            menu.name(),
+            units::grouped(plans),
+            found(findings.len()),
+        ),
+        findings,
+    })
+}
+
+fn found(findings: usize) -> String {
+    match findings {
+        0 => "nothing broken".to_owned(),
+        found => units::count(found, "finding"),
+    }
+}
+
 fn explored(scenario: &Arc<Scenario>) -> Result<Beyond, String> {
     let space = Space::new(scenario.clone(), None, scenario.seed);
     let depth = scenario.explore.gate_depth.into();
@@ -56,10 +101,7 @@ fn explored(scenario: &Arc<Scenario>) -> Result<Beyond, String> {
     let explored = explore(std::slice::from_ref(&space), &simulated, &settings, &threads(cores())?, &control).remove(0);
     let report = tell(&space, &explored, &Telling { runner: &simulated, confirm: None });
     let plans: u64 = report.levels.iter().map(|level| level.plans).sum();
-    let found = match report.findings.len() {
-        0 => "nothing broken".to_owned(),
-        found => units::count(found, "finding"),
-    };
+    let found = found(report.findings.len());
     Ok(Beyond {
         what: "explored".to_owned(),
         verdict: report.verdict,
