@@ -103,7 +103,9 @@ pub(super) struct Arguments {
 /// A menu, as it is written.
 #[derive(ValueEnum, Clone, Copy, Debug)]
 pub(super) enum Menu {
-    /// Every fault.
+    /// Every variant of every fault: for one fault at a time.
+    All,
+    /// One fault for each class that a client can tell apart.
     Full,
     /// One fault for each moment and each way in which a client can take it.
     Core,
@@ -116,6 +118,7 @@ pub(super) enum Menu {
 impl Menu {
     pub(super) const fn breadth(self) -> Breadth {
         match self {
+            Self::All => Breadth::All,
             Self::Full => Breadth::Full,
             Self::Core => Breadth::Core,
             Self::Host => Breadth::Host,

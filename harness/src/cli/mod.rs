@@ -78,7 +78,7 @@ enum Command {
     Providers(providers::Arguments),
     /// Lists scenarios; or faults, oracles, operations, planted bugs.
     List(list::Arguments),
-    /// Explains an oracle, a fault, an operation, an error code, a requirement or a planted bug.
+    /// Explains an oracle, fault, operation, error code, requirement, planted bug or term.
     Explain(explain::Arguments),
     /// Prints the JSON Schema of a file format.
     Schema(schema::Arguments),

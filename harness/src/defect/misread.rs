@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use giftgenius::policy::PaymentProfile;
-use giftgenius::ports::{Method, Request, TransportError};
+use giftgenius::ports::{Method, Request, Response, TransportError};
 use serde_json::{Value, json};
 use smol_str::format_smolstr;
 
@@ -75,6 +75,23 @@ pub static GARBLED_REPLY_TAKEN_FOR_REFUSAL: Defect = Defect {
 };
 
 /// See `about`.
+pub static STATUS_TAKEN_AT_ITS_WORD: Defect = Defect {
+    id: "status_taken_at_its_word",
+    about: "a charge that is called refunded is taken for given back, whatever its figures say",
+    caught_by: "all-or-nothing",
+    hunted_on: &[on("unknown/a_listing_beyond_its_sums")],
+    wiring: || {
+        each_life(|wired| {
+            wired.sending(|next, request| async move {
+                let is_listing = matches!(request.operation, "payment.look_up" | "payment.cancel");
+                let response = next.send(request).await?;
+                Ok(if is_listing { with_figures_that_fit(response) } else { response })
+            })
+        })
+    },
+};
+
+/// See `about`.
 pub static LOOK_UP_MISS_TAKEN_FOR_PROOF: Defect = Defect {
     id: "look_up_miss_taken_for_proof",
     about: "a charge that a look-up does not show is taken for one that will never come",
@@ -106,6 +123,19 @@ fn refuse_at_the_timeout(wired: Wired) -> Wired {
     wired.sending(move |next, request| async move {
         tokio::time::timeout(patience, next.send(request)).await.unwrap_or_else(|_| Ok(made_up(400, INVALID)))
     })
+}
+
+/// Makes the figures of a listing's charges fit what their status says.
+fn with_figures_that_fit(mut response: Response) -> Response {
+    if let Ok(mut listed) = serde_json::from_slice::<Value>(&response.body) {
+        for charge in listed.get_mut("charges").and_then(Value::as_array_mut).into_iter().flatten() {
+            if charge["status"] == "refunded" {
+                charge["refunded"] = charge["amount"].clone();
+            }
+        }
+        response.body = listed.to_string().into();
+    }
+    response
 }
 
 /// A reference is not closed but looked up, and called closed.

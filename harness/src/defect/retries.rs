@@ -119,6 +119,23 @@ pub static RETRY_AFTER_IGNORED: Defect = Defect {
 };
 
 /// See `about`.
+pub static ODD_RETRY_AFTER_IGNORED: Defect = Defect {
+    id: "odd_retry_after_ignored",
+    about: "of Retry-After only plain seconds and dates are read: a fraction is no wait at all",
+    caught_by: "backoff",
+    hunted_on: &[on("retries/retry_after_as_no_standard_knows_it")],
+    wiring: || {
+        each_life(|wired| {
+            wired.sending(|next, request| async move {
+                let mut response = next.send(request).await?;
+                response.retry_after = response.retry_after.filter(|text| !text.contains(['.', ',']) || is_date(text));
+                Ok(response)
+            })
+        })
+    },
+};
+
+/// See `about`.
 pub static RETRIES_NESTED_IN_TWO_LAYERS: Defect = Defect {
     id: "retries_nested_in_two_layers",
     about: "the HTTP client retries too, below the layer that does",
@@ -135,6 +152,10 @@ pub static DEADLINE_IGNORED: Defect = Defect {
     hunted_on: &[on("retries/retry_after_beyond_the_deadline")],
     wiring: || with_policy(|policy| policy.tool_deadline *= 4),
 };
+
+fn is_date(text: &str) -> bool {
+    text.ends_with("GMT")
+}
 
 const fn without_backoff(policy: &mut Policy) {
     policy.retry.delay_base = Duration::ZERO;

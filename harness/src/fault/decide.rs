@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Circumstance, CrashPoint, Fault, Forgery, RetryAfter, Unasked};
+use super::{Circumstance, Contradiction, CrashPoint, Encoding, Fault, ForeignBody, Forgery, RetryAfter, Unasked};
 
 /// When a request is applied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,7 +26,7 @@ pub enum Reply {
     /// A status of the provider's own, with the contract's error body where the contract has one for it.
     Status(u16, Option<RetryAfter>),
     /// A status of something in between, with a body that is not the contract's.
-    Foreign(u16, Option<RetryAfter>),
+    Foreign(u16, Option<RetryAfter>, ForeignBody),
     /// Nothing, ever.
     Silence,
     /// The connection is reset.
@@ -58,6 +58,10 @@ pub enum Mangle {
     OtherReply,
     /// It holds what was not asked for.
     Unasked(Unasked),
+    /// It is encoded in a way that nobody asked for.
+    Encoded(Encoding),
+    /// It contradicts itself.
+    Contradicting(Contradiction),
 }
 
 /// A decided delivery.
@@ -100,7 +104,9 @@ pub fn decide(fault: Option<&Fault>) -> Delivery {
         Some(Fault::Stall) => Delivery::new(&[When::Late], Reply::Silence),
         Some(Fault::LostReply) => Delivery::new(ONCE, Reply::Silence),
         // A provider that did the work does not say otherwise: something in between answers.
-        Some(Fault::StatusAfter(status, retry_after)) => Delivery::new(ONCE, Reply::Foreign(*status, *retry_after)),
+        Some(Fault::StatusAfter(status, retry_after, body)) => {
+            Delivery::new(ONCE, Reply::Foreign(*status, *retry_after, *body))
+        }
         Some(Fault::ResetAfter) => Delivery::new(ONCE, Reply::Reset),
         Some(Fault::Delay(delay)) => Delivery::new(ONCE, Reply::Pass { delay: *delay, mangle: None }),
         Some(Fault::Cut) => Delivery::new(ONCE, Reply::Cut),
@@ -113,6 +119,8 @@ pub fn decide(fault: Option<&Fault>) -> Delivery {
         Some(Fault::WrongType(field)) => mangled(Mangle::WrongType(field.clone())),
         Some(Fault::WrongAmount) => mangled(Mangle::WrongAmount),
         Some(Fault::Unasked(what)) => mangled(Mangle::Unasked(*what)),
+        Some(Fault::Encoded(encoding)) => mangled(Mangle::Encoded(*encoding)),
+        Some(Fault::Contradicting(how)) => mangled(Mangle::Contradicting(*how)),
         Some(Fault::Duplicate) => {
             Delivery::new(&[When::Now, When::Now], Reply::Pass { delay: Duration::ZERO, mangle: None })
         }

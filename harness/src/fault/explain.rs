@@ -37,7 +37,7 @@ pub static ALL: &[Explained] = &[
         "status",
         Moment::Before,
         "payment.charge#1: status(503, retry_after=2)",
-        "Not applied; the provider answers this status (200 to 599; with the contract's own body for 400, 401, 403, 408, 421, 425, 429, 500, 502, 503 and 504), and says when to come back if `retry_after` (seconds) or `retry_after_date` (seconds from then, sent as a date) is given.",
+        "Not applied; the provider answers this status (200 to 599; with the contract's own body for 400, 401, 403, 408, 421, 425, 429, 500, 502, 503 and 504), and says when to come back if `retry_after` (seconds) or `retry_after_date` (seconds from then, sent as a date) is given. What no standard knows comes too: `retry_after=fraction`, `negative`, `doubled`, `beyond` (64 bits) and `word`.",
     ),
     explained(
         "reset",
@@ -61,7 +61,7 @@ pub static ALL: &[Explained] = &[
         "status_after",
         Moment::After,
         "payment.charge#1: status_after(500)",
-        "The request is applied, but the provider answers an error. A 500 is not a refusal either.",
+        "The request is applied, and something in between answers this status (200 to 599) with a body of its own: JSON of another shape, or `body=html`, `text` or `empty`. A 500 is not a refusal, and neither is a 409 that the provider never said.",
     ),
     explained(
         "reset_after",
@@ -134,6 +134,18 @@ pub static ALL: &[Explained] = &[
         Moment::Reply,
         "catalog.search#1: unasked(more)",
         "The request is applied; the reply is whole and of the right shape, and holds what nobody asked for: a search that finds far more than its limit (more), what is over its budget (dearer), in another currency (currency) or below nothing (worthless), a promotion that takes the whole price off (free), a whole card number in place of its last four digits (card_number).",
+    ),
+    explained(
+        "encoded",
+        Moment::Reply,
+        "payment.charge#1: encoded(gzip)",
+        "The request is applied; the reply is the provider's own in an encoding that nobody asked for: with a byte order mark in front (bom), or compressed (gzip). Who cannot read it knows nothing of the effect.",
+    ),
+    explained(
+        "contradicting",
+        Moment::Reply,
+        "payment.look_up#1: contradicting(below_nothing)",
+        "The listing is whole, of the right shape, and cannot be: less than nothing was given back (below_nothing), more than was taken (beyond), it is refunded and nothing came back (nothing_back), or its sums fit in no 64 bits (overflow). Money that is moved by such a listing is moved wrongly.",
     ),
     explained(
         "duplicate",
@@ -236,6 +248,12 @@ pub static ALL: &[Explained] = &[
         Moment::OverTime,
         "provider.payment: flap(from=1, up=1, down=2, calls=9)",
         "For a window of its requests the provider is gone and back by turns: it refuses `down` connections, then takes `up`, and so on.",
+    ),
+    explained(
+        "maintenance",
+        Moment::OverTime,
+        "provider.payment: maintenance(from=1, calls=4, retry_after=5)",
+        "Every request of the window is turned away with 503 and Retry-After: the provider says when it will be back. Nothing was applied.",
     ),
     explained(
         "rate_limit",
@@ -432,7 +450,7 @@ mod tests {
             Fault::Reset,
             Fault::Stall,
             Fault::LostReply,
-            Fault::StatusAfter(500, None),
+            Fault::StatusAfter(500, None, crate::fault::ForeignBody::Json),
             Fault::ResetAfter,
             Fault::Delay(Duration::ZERO),
             Fault::Cut,
@@ -444,6 +462,8 @@ mod tests {
             Fault::MissingField(text()),
             Fault::WrongType(text()),
             Fault::WrongAmount,
+            Fault::Encoded(crate::fault::Encoding::Bom),
+            Fault::Contradicting(crate::fault::Contradiction::Beyond),
             Fault::Duplicate,
             Fault::LateDuplicate,
             Fault::Circumstance(Circumstance::Declined(text())),

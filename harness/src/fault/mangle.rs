@@ -4,15 +4,18 @@
 //! Nothing here is drawn: the same reply is mangled the same way in every run. Every body that a fault makes up carries
 //! canaries (see [`crate::canary`]), since a provider that fails is a provider that leaks.
 
+use std::io::Write as _;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::{Value, json};
 
 use super::decide::Mangle;
-use super::{RetryAfter, Unasked};
+use super::{Contradiction, Encoding, ForeignBody, RetryAfter, Unasked};
 use crate::canary::{CARD_NUMBER, INTERNAL_ADDRESS, Internal, RAW_BODY, SECRET, STACK_FRAME};
 use crate::provider::OperationSpec;
 
@@ -57,6 +60,9 @@ pub fn mangle(body: &[u8], how: &Mangle, operation: &OperationSpec) -> Vec<u8> {
         }),
         Mangle::OtherReply => edited(body, |reply| make_others(reply, operation)),
         Mangle::Unasked(what) => edited(body, |reply| add_unasked(reply, *what)),
+        Mangle::Encoded(Encoding::Bom) => [b"\xef\xbb\xbf", body].concat(),
+        Mangle::Encoded(Encoding::Gzip) => gzipped(body),
+        Mangle::Contradicting(how) => edited(body, |reply| contradict(reply, *how)),
     }
 }
 
@@ -102,6 +108,30 @@ fn make_others(reply: &mut Value, operation: &OperationSpec) {
             "/lines/0/sku" => json!(OTHER_SKU),
             _ => json!(OTHER_REFERENCE),
         };
+    }
+}
+
+fn gzipped(body: &[u8]) -> Vec<u8> {
+    let mut writer = GzEncoder::new(Vec::new(), Compression::fast());
+    writer.write_all(body).and_then(|()| writer.finish()).expect("writing to memory does not fail")
+}
+
+/// Makes every charge of a listing one that cannot be. A listing without any stays as it is.
+fn contradict(reply: &mut Value, how: Contradiction) {
+    for charge in reply.get_mut("charges").and_then(Value::as_array_mut).into_iter().flatten() {
+        let Some(amount) = charge["amount"].as_i64() else { continue };
+        match how {
+            Contradiction::BelowNothing => charge["refunded"] = json!(-amount),
+            Contradiction::Beyond => charge["refunded"] = json!(amount.saturating_add(WRONG_BY)),
+            Contradiction::NothingBack => {
+                charge["status"] = json!("refunded");
+                charge["refunded"] = json!(0);
+            }
+            Contradiction::Overflow => {
+                charge["refunded"] = json!(i64::MAX);
+                charge["refunding"] = json!(i64::MAX);
+            }
+        }
     }
 }
 
@@ -182,8 +212,17 @@ pub fn is_of_the_contract(status: u16) -> bool {
     CODES.iter().any(|(known, _)| *known == status)
 }
 
-/// The body of a status that something in between answers: JSON of another shape than the contract's.
-pub fn foreign_body(status: u16) -> Bytes {
+/// The body of a status that something in between answers; it is never the contract's.
+pub fn foreign_body(status: u16, body: ForeignBody) -> Bytes {
+    match body {
+        ForeignBody::Json => foreign_json(status),
+        ForeignBody::Html => html_page().into(),
+        ForeignBody::Text => format!("upstream {INTERNAL_ADDRESS} failed {STACK_FRAME} {RAW_BODY} {SECRET}\n").into(),
+        ForeignBody::Empty => Bytes::new(),
+    }
+}
+
+fn foreign_json(status: u16) -> Bytes {
     let body = json!({
         "message": format!("{RAW_BODY}: upstream {INTERNAL_ADDRESS} failed {STACK_FRAME}"),
         "status": status,
@@ -197,6 +236,7 @@ pub fn foreign_body(status: u16) -> Bytes {
 pub fn retry_after_text(retry_after: RetryAfter, now: Timestamp) -> String {
     match retry_after {
         RetryAfter::Seconds(seconds) => seconds.to_string(),
+        RetryAfter::Odd(odd) => odd.text().to_owned(),
         RetryAfter::Date(seconds) => {
             let then = now
                 .saturating_add(SignedDuration::from_secs(i64::from(seconds)))
@@ -283,6 +323,36 @@ mod tests {
         assert!(serde_json::from_slice::<Value>(&garbage).is_err());
         assert!(String::from_utf8(garbage).is_err());
         assert!(serde_json::from_slice::<Value>(&mangle(b"", &Mangle::Garbage, &LOOK_UP)).is_err());
+    }
+
+    #[test]
+    fn what_is_encoded_unasked_says_the_same_to_who_decodes_it() {
+        use std::io::Read as _;
+        let marked = mangle(REPLY, &Mangle::Encoded(Encoding::Bom), &LOOK_UP);
+        assert_eq!(marked.strip_prefix(b"\xef\xbb\xbf"), Some(REPLY));
+        let zipped = mangle(REPLY, &Mangle::Encoded(Encoding::Gzip), &LOOK_UP);
+        let mut read = Vec::new();
+        flate2::read::GzDecoder::new(&zipped[..]).read_to_end(&mut read).expect("gzip");
+        assert_eq!(read, REPLY);
+    }
+
+    #[test]
+    fn a_listing_contradicts_itself_and_keeps_its_shape() {
+        let listing = json!({"charges": [{"id": "ch_1", "amount": 4200, "status": "captured", "refunded": 0}]});
+        for (how, field, expected) in [
+            (Contradiction::BelowNothing, "refunded", json!(-4200)),
+            (Contradiction::Beyond, "refunded", json!(4300)),
+            (Contradiction::NothingBack, "status", json!("refunded")),
+            (Contradiction::Overflow, "refunding", json!(i64::MAX)),
+        ] {
+            let told = mangle(listing.to_string().as_bytes(), &Mangle::Contradicting(how), &LOOK_UP);
+            let told: Value = serde_json::from_slice(&told).expect("JSON");
+            assert_eq!(told["charges"][0][field], expected, "{}", how.name());
+        }
+        assert_eq!(
+            mangle(br#"{"charges":[]}"#, &Mangle::Contradicting(Contradiction::Beyond), &LOOK_UP),
+            br#"{"charges":[]}"#
+        );
     }
 
     #[test]
@@ -393,6 +463,7 @@ mod tests {
             (RetryAfter::Seconds(2), "2026-01-01T00:00:00.5Z", "2"),
             (RetryAfter::Date(2), "2026-01-01T00:00:00Z", "Thu, 01 Jan 2026 00:00:02 GMT"),
             (RetryAfter::Date(2), "2026-01-01T00:00:58.001Z", "Thu, 01 Jan 2026 00:01:01 GMT"),
+            (RetryAfter::Odd(super::super::OddRetryAfter::Doubled), "2026-01-01T00:00:00Z", "1, 5"),
         ] {
             let now = now.parse().expect("a time");
             assert_eq!(retry_after_text(retry_after, now), expected);

@@ -9,13 +9,17 @@ use std::time::Duration;
 
 use super::plan::DELAY_MAX;
 use super::site::Place;
-use super::{Circumstance, CrashPoint, Expiry, Fault, Forgery, HostFault, Moment, RetryAfter, Unasked};
+use super::{
+    Circumstance, Contradiction, CrashPoint, Encoding, Expiry, Fault, ForeignBody, Forgery, HostFault, Moment,
+    OddRetryAfter, RetryAfter, Unasked,
+};
 use crate::malform::Class;
 use crate::provider::OperationSpec;
 use crate::provider::operations::{self, Refusal};
 use crate::suggest::nearest;
 
 pub mod breadth;
+mod every;
 mod malformed;
 
 pub use breadth::{Breadth, over_time};
@@ -60,6 +64,14 @@ pub enum Impossible {
         operation: &'static str,
         /// The operation whose reply can hold it.
         instead: &'static str,
+    },
+    /// The reply lists no charges.
+    #[error(
+        "a reply of `{operation}` lists no charges, so it cannot contradict itself; one of `payment.look_up` or `payment.cancel` can"
+    )]
+    NoListing {
+        /// The operation's label.
+        operation: &'static str,
     },
     /// The reply names nothing that it is about.
     #[error("a reply of `{operation}` does not say what it is about, so nobody could know it for another request's")]
@@ -106,7 +118,7 @@ pub enum Impossible {
     DeclineCode,
 }
 
-/// Every fault that exploration tries at a place.
+/// One fault for each class that a client can tell apart, at most [`FULL_MAX`] at a request; [`all`] has every variant.
 pub fn full(place: impl Into<Place>) -> &'static [Fault] {
     static MENUS: LazyLock<Vec<Vec<Fault>>> = LazyLock::new(|| {
         let menu = |place| match place {
@@ -115,6 +127,21 @@ pub fn full(place: impl Into<Place>) -> &'static [Fault] {
             Place::JournalRead => vec![Fault::Yield, Fault::Busy, Fault::Corrupt],
             Place::JournalWrite => full_write_menu(),
             Place::Webhook => full_event_menu(),
+        };
+        Place::all().map(menu).collect()
+    });
+    &MENUS[place.into().index()]
+}
+
+/// How many entries the full menu of a request has at most: two faults at once are tried from it.
+pub const FULL_MAX: usize = 40;
+
+/// Every variant of every fault: for one fault at a time.
+pub fn all(place: impl Into<Place>) -> &'static [Fault] {
+    static MENUS: LazyLock<Vec<Vec<Fault>>> = LazyLock::new(|| {
+        let menu = |place: Place| match place {
+            Place::Request(operation) => every::menu(operation, full(place)),
+            Place::HostCall | Place::JournalRead | Place::JournalWrite | Place::Webhook => full(place).to_vec(),
         };
         Place::all().map(menu).collect()
     });
@@ -225,6 +252,8 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
         Fault::Unasked(what) => {
             Err(Impossible::NotAsked { what: what.name(), operation: label, instead: what.operation() })
         }
+        Fault::Contradicting(_) if lists_charges(operation) => Ok(()),
+        Fault::Contradicting(_) => Err(Impossible::NoListing { operation: label }),
         Fault::WrongAmount => match operation.amount_field {
             Some(_) => Ok(()),
             None => Err(Impossible::NoAmount { operation: label }),
@@ -254,8 +283,14 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
         | Fault::Garbage
         | Fault::HtmlPage
         | Fault::Trickle
-        | Fault::HugeBody => Ok(()),
+        | Fault::HugeBody
+        | Fault::Encoded(_) => Ok(()),
     }
+}
+
+/// Whether its replies list charges, in whose figures a contradiction can stand.
+fn lists_charges(operation: &OperationSpec) -> bool {
+    fields(operation).any(|field| field == "charges")
 }
 
 fn effectful(operation: &OperationSpec, fault: &Fault, instead: &'static str) -> Result<(), Impossible> {
@@ -268,7 +303,7 @@ fn effectful(operation: &OperationSpec, fault: &Fault, instead: &'static str) ->
 /// Whether a fault's parameters make sense, wherever it happens.
 pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
     match fault {
-        Fault::Status(status, _) | Fault::StatusAfter(status, _) => {
+        Fault::Status(status, _) | Fault::StatusAfter(status, _, _) => {
             if (200..=599).contains(status) {
                 Ok(())
             } else {
@@ -311,6 +346,8 @@ pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
         | Fault::WrongType(_)
         | Fault::WrongAmount
         | Fault::Unasked(_)
+        | Fault::Encoded(_)
+        | Fault::Contradicting(_)
         | Fault::Duplicate
         | Fault::LateDuplicate
         | Fault::Crash(_)
@@ -355,9 +392,7 @@ fn full_menu(operation: &OperationSpec) -> Vec<Fault> {
         Fault::Status(500, None),
         Fault::Status(503, None),
         Fault::Status(503, Some(RetryAfter::Seconds(2))),
-        Fault::Status(503, Some(RetryAfter::Date(2))),
         Fault::Status(429, Some(RetryAfter::Seconds(1))),
-        Fault::Status(408, None),
         Fault::Status(400, None),
         Fault::Reset,
     ];
@@ -365,8 +400,12 @@ fn full_menu(operation: &OperationSpec) -> Vec<Fault> {
         menu.extend([
             Fault::Stall,
             Fault::LostReply,
-            Fault::StatusAfter(500, None),
-            Fault::StatusAfter(503, None),
+            Fault::StatusAfter(500, None, ForeignBody::Json),
+            Fault::StatusAfter(503, None, ForeignBody::Html),
+            // A success, a redirect and a refusal that the provider never said.
+            Fault::StatusAfter(202, None, ForeignBody::Json),
+            Fault::StatusAfter(302, None, ForeignBody::Html),
+            Fault::StatusAfter(409, None, ForeignBody::Text),
             Fault::ResetAfter,
         ]);
     }
@@ -375,24 +414,25 @@ fn full_menu(operation: &OperationSpec) -> Vec<Fault> {
         Fault::Delay(Duration::from_secs(5)),
         Fault::Cut,
         Fault::Garbage,
-        Fault::HtmlPage,
         Fault::Trickle,
-        Fault::HugeBody,
     ]);
     if operation.subject_field.is_some() {
         menu.push(Fault::OtherReply);
     }
     menu.extend(fields(operation).map(|field| Fault::MissingField(field.to_owned())));
-    menu.extend(fields(operation).map(|field| Fault::WrongType(field.to_owned())));
+    menu.extend(fields(operation).take(1).map(|field| Fault::WrongType(field.to_owned())));
     if operation.amount_field.is_some() {
         menu.push(Fault::WrongAmount);
     }
     let unasked = Unasked::ALL.into_iter().filter(|what| what.operation() == operation.label);
     menu.extend(unasked.map(Fault::Unasked));
+    if lists_charges(operation) {
+        menu.extend([Contradiction::BelowNothing, Contradiction::NothingBack].map(Fault::Contradicting));
+    }
     if operation.effectful {
         menu.extend([Fault::Duplicate, Fault::LateDuplicate]);
     }
-    menu.extend(operation.refusals.iter().flat_map(|refusal| circumstances(*refusal)));
+    menu.extend(operation.refusals.iter().flat_map(|refusal| circumstances(*refusal).into_iter().take(1)));
     menu.push(Fault::Crash(CrashPoint::BeforeSend));
     if operation.effectful {
         menu.push(Fault::Crash(CrashPoint::AfterSend));
@@ -435,7 +475,7 @@ fn core_menu(operation: &OperationSpec) -> Vec<Fault> {
         Fault::Status(400, None),
     ];
     if operation.effectful {
-        menu.extend([Fault::LostReply, Fault::StatusAfter(500, None)]);
+        menu.extend([Fault::LostReply, Fault::StatusAfter(500, None, ForeignBody::Json)]);
     }
     menu.push(Fault::Garbage);
     if operation.amount_field.is_some() {

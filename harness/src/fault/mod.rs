@@ -5,6 +5,7 @@
 
 pub mod decide;
 pub mod explain;
+pub mod field;
 pub mod host;
 pub mod mangle;
 pub mod menu;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 pub use crate::malform::Label;
 pub use crate::provider::Circumstance;
+pub use field::{Contradiction, Encoding, ForeignBody, OddRetryAfter};
 pub use host::HostFault;
 pub use over_time::ProviderFault;
 
@@ -27,6 +29,8 @@ pub enum RetryAfter {
     Seconds(u32),
     /// `Retry-After: <HTTP date>`, this many seconds from the moment of the reply.
     Date(u32),
+    /// A value that the standard does not know, as it comes all the same.
+    Odd(OddRetryAfter),
 }
 
 /// Something that goes wrong at one request.
@@ -44,8 +48,8 @@ pub enum Fault {
     Stall,
     /// Applied; the reply is lost.
     LostReply,
-    /// Applied; answers this status instead of its reply.
-    StatusAfter(u16, Option<RetryAfter>),
+    /// Applied; something in between answers this status and a body of its own.
+    StatusAfter(u16, Option<RetryAfter>, ForeignBody),
     /// Applied; the connection is reset instead of a reply.
     ResetAfter,
     /// Applied; the reply comes this much later.
@@ -70,6 +74,10 @@ pub enum Fault {
     WrongAmount,
     /// Applied; the reply is good JSON of the right shape and holds what was not asked for.
     Unasked(Unasked),
+    /// Applied; the reply is encoded in a way that nobody asked for.
+    Encoded(Encoding),
+    /// Applied; the listing contradicts itself.
+    Contradicting(Contradiction),
     /// Applied twice at once; the reply is the first one's.
     Duplicate,
     /// Applied, and again later, even after an undo.
@@ -310,6 +318,8 @@ impl Fault {
             Self::WrongType(_) => "wrong_type",
             Self::WrongAmount => "wrong_amount",
             Self::Unasked(_) => "unasked",
+            Self::Encoded(_) => "encoded",
+            Self::Contradicting(_) => "contradicting",
             Self::Duplicate => "duplicate",
             Self::LateDuplicate => "late_duplicate",
             Self::Circumstance(circumstance) => circumstance.name(),
@@ -363,7 +373,9 @@ impl Fault {
             | Self::MissingField(_)
             | Self::WrongType(_)
             | Self::WrongAmount
-            | Self::Unasked(_) => Moment::Reply,
+            | Self::Unasked(_)
+            | Self::Encoded(_)
+            | Self::Contradicting(_) => Moment::Reply,
             Self::Duplicate | Self::LateDuplicate => Moment::Repetition,
             Self::Circumstance(_) => Moment::Circumstance,
             Self::Crash(_)

@@ -36,6 +36,15 @@ pub enum ProviderFault {
         /// How many there are.
         calls: u32,
     },
+    /// Every request is turned away with 503 and a Retry-After.
+    Maintenance {
+        /// The first request of the window.
+        from: u32,
+        /// How many there are.
+        calls: u32,
+        /// What Retry-After says, in seconds.
+        retry_after: u32,
+    },
     /// Every request is turned away with 429 and a Retry-After.
     RateLimit {
         /// The first request of the window.
@@ -55,6 +64,7 @@ impl ProviderFault {
             Self::Brownout { .. } => "brownout",
             Self::Flap { .. } => "flap",
             Self::RateLimit { .. } => "rate_limit",
+            Self::Maintenance { .. } => "maintenance",
         }
     }
 
@@ -64,7 +74,8 @@ impl ProviderFault {
             Self::Outage { from, calls }
             | Self::Brownout { from, calls, .. }
             | Self::Flap { from, calls, .. }
-            | Self::RateLimit { from, calls, .. } => (from, calls),
+            | Self::RateLimit { from, calls, .. }
+            | Self::Maintenance { from, calls, .. } => (from, calls),
         }
     }
 
@@ -90,6 +101,7 @@ impl ProviderFault {
                 (u64::from(place) % (u64::from(up) + u64::from(down)) < u64::from(down)).then_some(Fault::Refuse)
             }
             Self::RateLimit { retry_after, .. } => Some(Fault::Status(429, Some(RetryAfter::Seconds(retry_after)))),
+            Self::Maintenance { retry_after, .. } => Some(Fault::Status(503, Some(RetryAfter::Seconds(retry_after)))),
         }
     }
 }
@@ -116,6 +128,7 @@ mod tests {
             (ProviderFault::Flap { from: 1, up: 1, down: 2, calls: 9 }, "xx.xx.xx...."),
             (ProviderFault::Flap { from: 3, up: 2, down: 1, calls: 5 }, "..x..x......"),
             (ProviderFault::RateLimit { from: 2, calls: 4, retry_after: 1 }, ".xxxx......."),
+            (ProviderFault::Maintenance { from: 3, calls: 2, retry_after: 1 }, "..xx........"),
         ] {
             assert_eq!(line(&fault), expected, "{fault:?}");
         }
@@ -129,6 +142,8 @@ mod tests {
         assert_eq!(brownout.at(1), Some(Fault::Status(503, None)));
         let limit = ProviderFault::RateLimit { from: 1, calls: 1, retry_after: 7 };
         assert_eq!(limit.at(1), Some(Fault::Status(429, Some(RetryAfter::Seconds(7)))));
+        let maintenance = ProviderFault::Maintenance { from: 1, calls: 1, retry_after: 7 };
+        assert_eq!(maintenance.at(1), Some(Fault::Status(503, Some(RetryAfter::Seconds(7)))));
     }
 
     #[test]

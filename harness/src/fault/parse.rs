@@ -13,7 +13,9 @@ use giftgenius::ports::Provider;
 use super::menu::{self, Impossible};
 use super::plan::{Address, Plan, Planned};
 use super::site::Place;
-use super::{Circumstance, CrashPoint, Expiry, Fault, Forgery, HostFault, ProviderFault, Unasked};
+use super::{
+    Circumstance, Contradiction, CrashPoint, Encoding, Expiry, Fault, Forgery, HostFault, ProviderFault, Unasked,
+};
 use crate::malform::BadLabel;
 use crate::provider::operations;
 use crate::suggest::nearest;
@@ -44,7 +46,7 @@ pub enum Target {
 }
 
 /// Every fault's name, for suggestions.
-const FAULTS: [&str; 48] = [
+const FAULTS: [&str; 50] = [
     "refuse",
     "lost_request",
     "status",
@@ -64,6 +66,8 @@ const FAULTS: [&str; 48] = [
     "wrong_type",
     "wrong_amount",
     "unasked",
+    "encoded",
+    "contradicting",
     "duplicate",
     "late_duplicate",
     "declined",
@@ -96,7 +100,7 @@ const FAULTS: [&str; 48] = [
 ];
 
 /// The names of faults over time.
-const PROVIDER_FAULTS: [&str; 4] = ["outage", "brownout", "flap", "rate_limit"];
+const PROVIDER_FAULTS: [&str; 5] = ["outage", "brownout", "flap", "rate_limit", "maintenance"];
 
 impl FromStr for Plan {
     type Err = ParseError;
@@ -296,6 +300,7 @@ impl<'a> Reader<'a> {
             | Impossible::NoRefusal { .. }
             | Impossible::NoSubject { .. }
             | Impossible::NotAsked { .. }
+            | Impossible::NoListing { .. }
             | Impossible::Elsewhere { .. }
             | Impossible::Status(_)
             | Impossible::Delay
@@ -314,7 +319,7 @@ impl<'a> Reader<'a> {
             "reset" => Fault::Reset,
             "stall" => Fault::Stall,
             "lost_reply" => Fault::LostReply,
-            "status_after" => Fault::StatusAfter(call.status()?, call.retry_after()?),
+            "status_after" => Fault::StatusAfter(call.status()?, call.retry_after()?, call.body()?),
             "reset_after" => Fault::ResetAfter,
             "delay" => {
                 let millis = call.named("ms", "delay(ms=300)")?;
@@ -331,6 +336,11 @@ impl<'a> Reader<'a> {
             "wrong_amount" => Fault::WrongAmount,
             "unasked" => {
                 Fault::Unasked(call.word("unasked(more)", "thing to answer unasked", &Unasked::ALL, Unasked::name)?)
+            }
+            "encoded" => Fault::Encoded(call.word("encoded(gzip)", "encoding", &Encoding::ALL, Encoding::name)?),
+            "contradicting" => {
+                let example = "contradicting(below_nothing)";
+                Fault::Contradicting(call.word(example, "contradiction", &Contradiction::ALL, Contradiction::name)?)
             }
             "duplicate" => Fault::Duplicate,
             "late_duplicate" => Fault::LateDuplicate,
@@ -397,6 +407,11 @@ impl<'a> Reader<'a> {
                 let example = "rate_limit(from=2, calls=4, retry_after=1)";
                 let [from, calls, retry_after] = call.counts(["from", "calls", "retry_after"], example)?;
                 ProviderFault::RateLimit { from, calls, retry_after }
+            }
+            "maintenance" => {
+                let example = "maintenance(from=2, calls=4, retry_after=5)";
+                let [from, calls, retry_after] = call.counts(["from", "calls", "retry_after"], example)?;
+                ProviderFault::Maintenance { from, calls, retry_after }
             }
             unknown => return Err(self.unknown(unknown, "fault of a whole provider", PROVIDER_FAULTS)),
         };

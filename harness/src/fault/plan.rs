@@ -9,7 +9,7 @@ use std::time::Duration;
 use giftgenius::ports::Provider;
 
 use super::site::{Place, Site};
-use super::{Circumstance, Fault, ProviderFault, RetryAfter};
+use super::{Circumstance, Fault, ForeignBody, ProviderFault, RetryAfter};
 
 /// Where a planned fault strikes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,6 +85,7 @@ impl fmt::Display for RetryAfter {
         match self {
             Self::Seconds(seconds) => write!(f, "retry_after={seconds}"),
             Self::Date(seconds) => write!(f, "retry_after_date={seconds}"),
+            Self::Odd(odd) => write!(f, "retry_after={}", odd.name()),
         }
     }
 }
@@ -93,10 +94,18 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
         match self {
-            Self::Status(code, None) | Self::StatusAfter(code, None) => write!(f, "({code})"),
-            Self::Status(code, Some(after)) | Self::StatusAfter(code, Some(after)) => {
-                write!(f, "({code}, {after})")
+            Self::Status(code, None) => write!(f, "({code})"),
+            Self::Status(code, Some(after)) => write!(f, "({code}, {after})"),
+            Self::StatusAfter(code, after, body) => {
+                write!(f, "({code}")?;
+                after.iter().try_for_each(|after| write!(f, ", {after}"))?;
+                if *body != ForeignBody::Json {
+                    write!(f, ", body={}", body.name())?;
+                }
+                f.write_str(")")
             }
+            Self::Encoded(encoding) => write!(f, "({})", encoding.name()),
+            Self::Contradicting(how) => write!(f, "({})", how.name()),
             Self::Delay(delay) | Self::Slow(delay) => write!(f, "(ms={})", delay.as_millis()),
             Self::Crash(point) => write!(f, "({})", point.name()),
             Self::Jump(expiry) => write!(f, "({})", expiry.name()),
@@ -156,8 +165,8 @@ impl fmt::Display for ProviderFault {
                 write!(f, "brownout(percent={percent}, from={from}, calls={calls})")
             }
             Self::Flap { from, up, down, calls } => write!(f, "flap(from={from}, up={up}, down={down}, calls={calls})"),
-            Self::RateLimit { from, calls, retry_after } => {
-                write!(f, "rate_limit(from={from}, calls={calls}, retry_after={retry_after})")
+            Self::RateLimit { from, calls, retry_after } | Self::Maintenance { from, calls, retry_after } => {
+                write!(f, "{}(from={from}, calls={calls}, retry_after={retry_after})", self.name())
             }
         }
     }

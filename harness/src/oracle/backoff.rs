@@ -111,7 +111,7 @@ fn judge_told(evidence: &Evidence<'_>, index: usize, call: &CallView<'_>, findin
     };
     let deadline = call.start + evidence.policy.tool_deadline;
     let beyond = evidence.exchanges.iter().filter(own).find_map(|exchange| match exchange.answer {
-        Some((event, at, Seen::Reply { retry_after: Some(asked), .. })) if at + *asked > deadline => {
+        Some((event, at, Seen::Reply { retry_after: Some(asked), .. })) if at.saturating_add(*asked) > deadline => {
             Some((exchange, event, *asked))
         }
         _ => None,
@@ -290,7 +290,7 @@ fn retry_after(attempt: &ExchangeView<'_>, policy: &Policy) -> Option<(Duration,
     let asked = (*asked).min(policy.retry.retry_after_cap);
     let by_date = matches!(
         attempt.sent.fault,
-        Some(Fault::Status(_, Some(RetryAfter::Date(_))) | Fault::StatusAfter(_, Some(RetryAfter::Date(_))))
+        Some(Fault::Status(_, Some(RetryAfter::Date(_))) | Fault::StatusAfter(_, Some(RetryAfter::Date(_)), _))
     );
     let at_least = if by_date { asked.saturating_sub(Duration::from_secs(1)) } else { asked };
     // By the provider's own clock the date is up to a second further off: its `date` has whole seconds too.

@@ -18,8 +18,8 @@ pub static BOUNDED: Oracle = Oracle {
                   (attempts of one loop, plus one a background round); each event of the payment provider's about an \
                   order allows a look more, with its own rounds. A 4xx other than 408, 429 and a 409 in flight \
                   is an answer: asking again under the same key cannot help. What a process could not write \
-                  down, because it died or because its store refused, it or its successor may do once more: the round, \
-                  and the request that was refused.",
+                  down, because it died, because its store refused or because another process took the order over, \
+                  it or its successor may do once more: the round, and the request that was refused.",
     requirements: &["F2", "F3"],
     check,
 };
@@ -40,8 +40,9 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         }
         let first = &evidence.exchanges[group[0]];
         // A round that could not be noted, because the process died in it or the store refused, is had once more.
-        let unnoted = evidence.unnoted_between(first.sent_event, evidence.exchanges[group[group.len() - 1]].sent_event);
-        let bound = bound_of(evidence, &bounds, first) + u32::try_from(unnoted).unwrap_or(u32::MAX);
+        let last = &evidence.exchanges[group[group.len() - 1]];
+        let unnoted = u32::try_from(evidence.unnoted_between(first.sent_event, last.sent_event)).unwrap_or(u32::MAX);
+        let bound = bound_of(evidence, &bounds, first) + unnoted.max(taken_over(evidence, group));
         if group.len() > bound as usize {
             let message = format!(
                 "{} was asked {} times for {}; the policy bounds it at {bound}",
@@ -57,6 +58,15 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         }
     }
     findings.verdict()
+}
+
+/// How many processes took over from another one. The round in which its predecessor was is not noted: the order is no
+/// longer its own to write.
+fn taken_over(evidence: &Evidence<'_>, group: &[usize]) -> u32 {
+    let mut processes: Vec<_> = group.iter().map(|index| evidence.exchanges[*index].incarnation).collect();
+    processes.sort_unstable();
+    processes.dedup();
+    u32::try_from(processes.len()).unwrap_or(u32::MAX).saturating_sub(1)
 }
 
 fn bound_of(evidence: &Evidence<'_>, bounds: &Bounds, exchange: &ExchangeView<'_>) -> u32 {

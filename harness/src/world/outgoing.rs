@@ -7,9 +7,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 
-use crate::fault::RetryAfter;
 use crate::fault::decide::Mangle;
 use crate::fault::mangle::{error_body, foreign_body, http_date, is_of_the_contract, mangle, padded, retry_after_text};
+use crate::fault::{Encoding, ForeignBody, RetryAfter};
 use crate::provider::{OperationSpec, ProviderReply};
 use crate::trace::Seen;
 use crate::world::stage::UnknownOperation;
@@ -25,6 +25,8 @@ pub struct Outgoing {
     pub date: Option<String>,
     /// `content-type`.
     pub content_type: &'static str,
+    /// Whether `content-encoding` says that the body is compressed.
+    pub is_gzipped: bool,
     /// The whole body.
     pub body: Bytes,
     /// What the system sees once it has all of it.
@@ -44,7 +46,9 @@ pub fn passed(operation: &OperationSpec, reply: ProviderReply, how: Option<&Mang
             | Mangle::WrongType(_)
             | Mangle::WrongAmount
             | Mangle::OtherReply
-            | Mangle::Unasked(_),
+            | Mangle::Unasked(_)
+            | Mangle::Encoded(_)
+            | Mangle::Contradicting(_),
         ) => reply.status,
     };
     let content_type = match how {
@@ -56,7 +60,9 @@ pub fn passed(operation: &OperationSpec, reply: ProviderReply, how: Option<&Mang
             | Mangle::WrongType(_)
             | Mangle::WrongAmount
             | Mangle::OtherReply
-            | Mangle::Unasked(_),
+            | Mangle::Unasked(_)
+            | Mangle::Encoded(_)
+            | Mangle::Contradicting(_),
         ) => JSON,
     };
     let (body, intact) = match how {
@@ -72,6 +78,7 @@ pub fn passed(operation: &OperationSpec, reply: ProviderReply, how: Option<&Mang
         retry_after: reply.retry_after_s.map(|seconds| seconds.to_string()),
         date: None,
         content_type,
+        is_gzipped: matches!(how, Some(Mangle::Encoded(Encoding::Gzip))),
         seen: Seen::Reply {
             status,
             retry_after: reply.retry_after_s.map(|seconds| Duration::from_secs(seconds.into())),
@@ -88,34 +95,48 @@ pub fn huge(reply: &ProviderReply) -> Outgoing {
         retry_after: reply.retry_after_s.map(|seconds| seconds.to_string()),
         date: None,
         content_type: JSON,
+        is_gzipped: false,
         body: padded(&reply.body).into(),
         seen: Seen::Cut,
     }
 }
 
 /// A status that something between the system and the provider answers: a whole reply that proves nothing.
-pub fn foreign(status: u16, retry_after: Option<RetryAfter>, utc: Timestamp) -> Outgoing {
+pub fn foreign(status: u16, retry_after: Option<RetryAfter>, body: ForeignBody, utc: Timestamp) -> Outgoing {
     let outgoing = imposed(status, retry_after, utc);
     let Seen::Reply { status, retry_after, .. } = outgoing.seen else { unreachable!("a status is a reply") };
-    Outgoing { body: foreign_body(status), seen: Seen::Reply { status, retry_after, intact: false }, ..outgoing }
+    let content_type = match body {
+        ForeignBody::Json => JSON,
+        ForeignBody::Html => "text/html",
+        ForeignBody::Text | ForeignBody::Empty => "text/plain",
+    };
+    Outgoing {
+        content_type,
+        body: foreign_body(status, body),
+        seen: Seen::Reply { status, retry_after, intact: false },
+        ..outgoing
+    }
 }
 
 /// A status that the provider answers instead of doing what it was asked. It is the contract's where that has a body for
 /// it, whatever was asked.
 pub fn imposed(status: u16, retry_after: Option<RetryAfter>, utc: Timestamp) -> Outgoing {
     let span = |after| match after {
-        RetryAfter::Seconds(seconds) => Duration::from_secs(seconds.into()),
+        RetryAfter::Seconds(seconds) => Some(Duration::from_secs(seconds.into())),
+        RetryAfter::Odd(odd) => odd.read(),
         RetryAfter::Date(_) => DateTimeParser::new()
             .parse_timestamp(retry_after_text(after, utc))
-            .map_or(Duration::ZERO, |date| giftgenius::time::until(utc, date)),
+            .map(|date| giftgenius::time::until(utc, date))
+            .ok(),
     };
     Outgoing {
         status,
         retry_after: retry_after.map(|after| retry_after_text(after, utc)),
         date: matches!(retry_after, Some(RetryAfter::Date(_))).then(|| http_date(utc)),
         content_type: JSON,
+        is_gzipped: false,
         body: error_body(status),
-        seen: Seen::Reply { status, retry_after: retry_after.map(span), intact: is_of_the_contract(status) },
+        seen: Seen::Reply { status, retry_after: retry_after.and_then(span), intact: is_of_the_contract(status) },
     }
 }
 

@@ -195,7 +195,7 @@ fn sent(ink: &mut Ink, sent: &Sent) {
     } = sent;
     let by_date = matches!(
         fault,
-        Some(Fault::Status(_, Some(RetryAfter::Date(_))) | Fault::StatusAfter(_, Some(RetryAfter::Date(_))))
+        Some(Fault::Status(_, Some(RetryAfter::Date(_))) | Fault::StatusAfter(_, Some(RetryAfter::Date(_)), _))
     );
     let struck = fault.is_some();
     let forgotten = matches!(fault, Some(Fault::Circumstance(Circumstance::KeyExpired)));

@@ -1,13 +1,15 @@
 //! How much of each menu exploration tries, as scenario files and the command line say it.
 
-use super::{core, full, host, malformed};
+use super::{all, core, full, host, malformed};
 use crate::fault::site::Place;
 use crate::fault::{Fault, ProviderFault};
 
 /// One of the menus that every place has.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Breadth {
-    /// Every fault there is.
+    /// Every variant of every fault.
+    All,
+    /// One fault for each class that a client can tell apart.
     Full,
     /// One fault for each moment and each way in which a client can take it.
     Core,
@@ -19,11 +21,12 @@ pub enum Breadth {
 
 impl Breadth {
     /// Every one.
-    pub const ALL: [Self; 4] = [Self::Full, Self::Core, Self::Host, Self::Malformed];
+    pub const ALL: [Self; 5] = [Self::All, Self::Full, Self::Core, Self::Host, Self::Malformed];
 
     /// The word for files and the command line.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::All => "all",
             Self::Full => "full",
             Self::Core => "core",
             Self::Host => "host",
@@ -34,6 +37,7 @@ impl Breadth {
     /// What it has at a place.
     pub fn at(self, place: Place) -> &'static [Fault] {
         match self {
+            Self::All => all(place),
             Self::Full => full(place),
             Self::Core => core(place),
             Self::Host => host(place),
@@ -47,7 +51,7 @@ impl Breadth {
 pub const fn over_time(extent: Breadth) -> &'static [ProviderFault] {
     const FOR_GOOD: u32 = 1000;
     match extent {
-        Breadth::Full => &[
+        Breadth::All | Breadth::Full => &[
             ProviderFault::Outage { from: 1, calls: 1 },
             ProviderFault::Outage { from: 1, calls: 4 },
             ProviderFault::Outage { from: 2, calls: 3 },
@@ -57,6 +61,8 @@ pub const fn over_time(extent: Breadth) -> &'static [ProviderFault] {
             ProviderFault::Flap { from: 1, up: 1, down: 2, calls: 9 },
             ProviderFault::RateLimit { from: 1, calls: 4, retry_after: 1 },
             ProviderFault::RateLimit { from: 2, calls: 4, retry_after: 60 },
+            ProviderFault::Maintenance { from: 1, calls: 4, retry_after: 5 },
+            ProviderFault::Maintenance { from: 2, calls: FOR_GOOD, retry_after: 1 },
         ],
         Breadth::Core | Breadth::Malformed => &[
             ProviderFault::Outage { from: 1, calls: 4 },

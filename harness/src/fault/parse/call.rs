@@ -2,7 +2,7 @@
 //! takes is an error that says what there would have been.
 
 use super::{ParseError, Reader};
-use crate::fault::RetryAfter;
+use crate::fault::{ForeignBody, OddRetryAfter, RetryAfter};
 
 /// A word with arguments: `status(503, retry_after=2)`.
 pub(super) struct Call<'a> {
@@ -105,6 +105,12 @@ impl<'a> Call<'a> {
         let date = self.optional("retry_after_date");
         match (seconds, date) {
             (None, None) => Ok(None),
+            (Some(word), None) if word.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
+                let odd = OddRetryAfter::ALL.into_iter().find(|odd| odd.name() == word);
+                let unknown =
+                    || self.reader.unknown(word, "odd Retry-After", OddRetryAfter::ALL.map(OddRetryAfter::name));
+                odd.map(|odd| Some(RetryAfter::Odd(odd))).ok_or_else(unknown)
+            }
             (Some(seconds), None) => {
                 let seconds = self.reader.number(seconds, "`retry_after`")?;
                 Ok(Some(RetryAfter::Seconds(seconds)))
@@ -118,6 +124,13 @@ impl<'a> Call<'a> {
                 Err(self.reader.error(self.whole, message))
             }
         }
+    }
+
+    /// Takes the body that something in between answers; JSON where none is named.
+    pub(super) fn body(&mut self) -> Result<ForeignBody, ParseError> {
+        let Some(word) = self.optional("body") else { return Ok(ForeignBody::Json) };
+        let found = ForeignBody::ALL.into_iter().find(|body| body.name() == word);
+        found.ok_or_else(|| self.reader.unknown(word, "body", ForeignBody::ALL.map(ForeignBody::name)))
     }
 
     fn lacks(&self, example: &str) -> ParseError {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::fault::RetryAfter;
+use crate::fault::{ForeignBody, OddRetryAfter, RetryAfter};
 use crate::malform::{Class, Label};
 use crate::provider::OperationSpec;
 use crate::provider::operations::{ALL, CHARGE, LOOK_UP, Refusal};
@@ -186,22 +186,23 @@ fn retry_after() -> impl Strategy<Value = Option<RetryAfter>> {
         Just(None),
         any::<u32>().prop_map(|seconds| Some(RetryAfter::Seconds(seconds))),
         any::<u32>().prop_map(|seconds| Some(RetryAfter::Date(seconds))),
+        prop::sample::select(OddRetryAfter::ALL.to_vec()).prop_map(|odd| Some(RetryAfter::Odd(odd))),
     ]
 }
 
 fn fault(operation: &'static OperationSpec) -> impl Strategy<Value = Fault> {
     let after = if operation.effectful { 0.5 } else { 0.0 };
-    let status = (400..=599u16, retry_after(), prop::bool::weighted(after));
-    let mut faults =
-        vec![
-            prop::sample::select(menu::full(operation)).boxed(),
-            (1..=3_600_000u64).prop_map(|millis| Fault::Delay(Duration::from_millis(millis))).boxed(),
-            status
-                .prop_map(|(status, retry_after, after)| {
-                    if after { Fault::StatusAfter(status, retry_after) } else { Fault::Status(status, retry_after) }
-                })
-                .boxed(),
-        ];
+    let body = prop::sample::select(ForeignBody::ALL.to_vec());
+    let status = (200..=599u16, retry_after(), prop::bool::weighted(after), body);
+    let mut faults = vec![
+        prop::sample::select(menu::full(operation)).boxed(),
+        (1..=3_600_000u64).prop_map(|millis| Fault::Delay(Duration::from_millis(millis))).boxed(),
+        status
+            .prop_map(|(status, retry_after, after, body)| {
+                if after { Fault::StatusAfter(status, retry_after, body) } else { Fault::Status(status, retry_after) }
+            })
+            .boxed(),
+    ];
     if operation.refusals.contains(&Refusal::Declined) {
         let declined = |code| Fault::Circumstance(Circumstance::Declined(code));
         faults.push("[a-z0-9_]{1,64}".prop_map(declined).boxed());
@@ -223,6 +224,11 @@ fn provider_fault(number: std::ops::RangeInclusive<u32>) -> impl Strategy<Value 
             up,
             down,
             calls
+        }),
+        (some(), some(), some()).prop_map(|(from, calls, retry_after)| ProviderFault::Maintenance {
+            from,
+            calls,
+            retry_after
         }),
         (some(), some(), some()).prop_map(|(from, calls, retry_after)| ProviderFault::RateLimit {
             from,

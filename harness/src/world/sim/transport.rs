@@ -168,8 +168,8 @@ impl Transport for SimTransport {
                     saw(seen);
                     Ok(response)
                 }
-                (Reply::Foreign(status, retry_after), _) => {
-                    let (response, seen) = response(foreign(*status, *retry_after, stage.utc()));
+                (Reply::Foreign(status, retry_after, body), _) => {
+                    let (response, seen) = response(foreign(*status, *retry_after, *body, stage.utc()));
                     saw(seen);
                     Ok(response)
                 }
@@ -233,6 +233,6 @@ impl SimTransport {
 }
 
 fn response(outgoing: Outgoing) -> (Response, Seen) {
-    let Outgoing { status, retry_after, date, body, seen, content_type: _ } = outgoing;
+    let Outgoing { status, retry_after, date, body, seen, content_type: _, is_gzipped: _ } = outgoing;
     (Response { status, retry_after, date, body }, seen)
 }

@@ -221,8 +221,8 @@ async fn realise(desk: &Arc<Desk>, decided: &Decided) -> Answer {
             saw(outgoing.seen.clone());
             Ok(respond(&outgoing))
         }
-        Reply::Foreign(status, retry_after) => {
-            let outgoing = outgoing::foreign(*status, *retry_after, desk.stage().utc());
+        Reply::Foreign(status, retry_after, body) => {
+            let outgoing = outgoing::foreign(*status, *retry_after, *body, desk.stage().utc());
             saw(outgoing.seen.clone());
             Ok(respond(&outgoing))
         }
@@ -264,6 +264,9 @@ fn respond(outgoing: &Outgoing) -> Response<Full<Bytes>> {
     let mut builder = Response::builder().status(outgoing.status).header("content-type", outgoing.content_type);
     if let Some(retry_after) = &outgoing.retry_after {
         builder = builder.header("retry-after", retry_after);
+    }
+    if outgoing.is_gzipped {
+        builder = builder.header("content-encoding", "gzip");
     }
     builder
         .body(Full::new(outgoing.body.clone()))

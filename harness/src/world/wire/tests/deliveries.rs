@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::time::{Instant, timeout};
 
 use super::scene::{A_WHILE, LATE_BY, Scene, header, read_reply};
-use crate::fault::{Circumstance, Fault, RetryAfter};
+use crate::fault::{Circumstance, Fault, ForeignBody, RetryAfter};
 use crate::trace::{EventKind, Seen};
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn a_late_duplicate_is_applied_again_later_and_rest_waits_for_it() {
 async fn a_status_carries_its_retry_after() {
     let faults = [
         Fault::Status(503, Some(RetryAfter::Seconds(2))),
-        Fault::StatusAfter(500, None),
+        Fault::StatusAfter(500, None, ForeignBody::Json),
         Fault::Status(429, Some(RetryAfter::Date(3))),
     ];
     let scene = Scene::with(&faults).await;

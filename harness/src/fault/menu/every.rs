@@ -1,0 +1,49 @@
+//! The menu of every variant: what the full menu has one of, and what intermediaries and hurried providers really send.
+
+use super::{
+    Contradiction, Encoding, Fault, ForeignBody, OddRetryAfter, OperationSpec, RetryAfter, circumstances, fields,
+    lists_charges,
+};
+
+/// Statuses that a provider answers instead of doing what it was asked.
+const IMPOSED: [u16; 14] = [401, 403, 404, 408, 409, 410, 421, 422, 423, 425, 429, 501, 502, 504];
+
+/// Statuses that something in between answers although the provider did what it was asked: successes and redirects that
+/// nobody meant, refusals of gateways and firewalls, and what large content networks add to the 5xx.
+const FOREIGN: [u16; 40] = [
+    200, 201, 202, 204, 206, 301, 302, 303, 307, 308, 400, 401, 402, 403, 404, 405, 408, 409, 410, 413, 421, 423, 425,
+    429, 431, 444, 451, 460, 499, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527,
+];
+
+/// Everything on `full`, and the rest of each kind behind it.
+pub(super) fn menu(operation: &OperationSpec, full: &[Fault]) -> Vec<Fault> {
+    let mut menu = full.to_vec();
+    let mut add = |fault: Fault| {
+        if !menu.contains(&fault) {
+            menu.push(fault);
+        }
+    };
+    add(Fault::HtmlPage);
+    add(Fault::HugeBody);
+    Encoding::ALL.into_iter().map(Fault::Encoded).for_each(&mut add);
+    fields(operation).map(|field| Fault::WrongType(field.to_owned())).for_each(&mut add);
+    if lists_charges(operation) {
+        Contradiction::ALL.into_iter().map(Fault::Contradicting).for_each(&mut add);
+    }
+    operation.refusals.iter().flat_map(|refusal| circumstances(*refusal)).for_each(&mut add);
+    IMPOSED.into_iter().map(|status| Fault::Status(status, None)).for_each(&mut add);
+    add(Fault::Status(503, Some(RetryAfter::Date(2))));
+    for odd in OddRetryAfter::ALL {
+        add(Fault::Status(503, Some(RetryAfter::Odd(odd))));
+    }
+    if operation.effectful {
+        FOREIGN.into_iter().map(|status| Fault::StatusAfter(status, None, ForeignBody::Json)).for_each(&mut add);
+        for body in ForeignBody::ALL {
+            [200, 403, 409, 429, 503]
+                .map(|status| Fault::StatusAfter(status, None, body))
+                .into_iter()
+                .for_each(&mut add);
+        }
+    }
+    menu
+}
