@@ -344,14 +344,14 @@ mod tests {
 
     use super::*;
 
-    fn listed(changes: &[(&str, Value)]) -> bool {
+    fn is_believed(changes: &[(&str, Value)]) -> bool {
         let mut charge =
             json!({"id": "ch_1", "reference": "ord_1", "amount": 4200, "currency": "EUR", "status": "captured"});
         for (field, value) in changes {
             charge[*field] = value.clone();
         }
-        let charges = vec![serde_json::from_value(charge).unwrap()];
-        of_order(&OrderId::from("ord_1"), charges).is_ok()
+        let listing = vec![serde_json::from_value(charge).unwrap()];
+        of_order(&OrderId::from("ord_1"), listing).is_ok()
     }
 
     #[test]
@@ -365,7 +365,7 @@ mod tests {
             vec![("status", json!("processing"))],
             vec![("status", json!("cancelled"))],
         ] {
-            assert!(listed(&changes), "{changes:?}");
+            assert!(is_believed(&changes), "{changes:?}");
         }
     }
 
@@ -390,7 +390,7 @@ mod tests {
             vec![("status", json!("cancelled")), ("refunded", json!(4200))],
             vec![("reference", json!("ord_2"))],
         ] {
-            assert!(!listed(&changes), "{changes:?}");
+            assert!(!is_believed(&changes), "{changes:?}");
         }
     }
 
