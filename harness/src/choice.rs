@@ -92,7 +92,7 @@ impl Choices {
         chosen
     }
 
-    /// What was chosen at a site could not happen there after all: nothing went wrong.
+    /// What was chosen at a site could not happen there after all, or changed nothing: nothing went wrong.
     pub fn misfired(&mut self, site: Site) {
         for (planned, fired) in self.plan.faults.iter().zip(&mut self.fired) {
             if matches!(planned, Planned::At(address, _) if address.names(&site)) {

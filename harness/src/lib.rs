@@ -26,6 +26,7 @@ pub mod requirement;
 pub mod rest;
 pub mod run;
 pub mod scenario;
+pub mod screen;
 pub mod stopwatch;
 pub mod suggest;
 pub mod system;

@@ -85,6 +85,8 @@ impl Outcome {
         let unfired = self.unfired.iter().map(|planned| {
             let why = if matches!(planned, Planned::At(_, Fault::Malformed(_))) && self.came(planned) {
                 "the call has no field for this mistake"
+            } else if self.was_indifferent(planned) {
+                "it would have changed nothing about this request"
             } else if self.came(planned) {
                 "another fault of the plan strikes the same request"
             } else {
@@ -105,6 +107,16 @@ impl Outcome {
         match planned {
             Planned::At(address, _) => self.asked.iter().any(|asked| address.names(&asked.site)),
             Planned::Over(..) => false,
+        }
+    }
+
+    /// Whether a planned fault struck, and made no difference.
+    fn was_indifferent(&self, planned: &Planned) -> bool {
+        match planned {
+            Planned::At(address, Fault::Circumstance(_)) => {
+                self.asked.iter().any(|asked| address.names(&asked.site) && asked.chosen.is_none())
+            }
+            Planned::At(..) | Planned::Over(..) => false,
         }
     }
 

@@ -61,6 +61,8 @@ pub enum EventKind {
         exchange: ExchangeId,
         /// The status the provider answered, whatever the system got to see of it.
         status: u16,
+        /// The exchange whose saved reply was given again, because the request carried its key.
+        replay_of: Option<ExchangeId>,
     },
     /// A provider's books changed.
     Effect(Arc<Effect>),

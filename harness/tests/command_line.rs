@@ -292,3 +292,40 @@ fn a_planted_bug_shows_on_the_wire_too() {
     assert_eq!(door.status.code(), Some(4), "a broken door cannot be wired there");
     assert!(text(&door.stderr).contains("the door is production's own"), "{}", text(&door.stderr));
 }
+
+#[test]
+fn a_replayed_reply_names_the_request_that_used_its_key_first_and_a_planted_bug_stands_at_the_head() {
+    let folder = folder(&[]);
+    let plan = ["replay", "checkout/happy_path", "--plan", "inventory.commit#1: lost_reply"];
+    let shown = |more: &[&str]| text(&misrule(folder.path(), &[&plan, more].concat()).stdout);
+    let replayed = "200 (replayed: key of inventory.commit#1)";
+    let head = "\n  planted bug: fresh_provider_key_on_each_attempt (";
+    let well = shown(&[]);
+    assert!(well.contains(replayed) && !well.contains("planted bug"), "{well}");
+    let broken = shown(&["--defect", "fresh_provider_key_on_each_attempt"]);
+    assert!(!broken.contains(replayed) && broken.contains(head), "{broken}");
+    let key = |text: &str, site: &str| {
+        let line = text.lines().find(|line| line.contains(site)).expect("the request").to_owned();
+        line.split_whitespace().find(|word| word.starts_with("pkey_")).expect("its key").to_owned()
+    };
+    for (text, same) in [(&well, true), (&broken, false)] {
+        assert_eq!(key(text, "inventory.commit#1 ") == key(text, "inventory.commit#2 "), same, "{text}");
+    }
+}
+
+#[test]
+fn a_fault_that_changes_nothing_makes_a_run_inconclusive() {
+    let folder = folder(&[]);
+    for (plan, profile, code) in [
+        ("payment.charge#1: key_expired", "stripe", 3),
+        ("payment.charge#1: in_flight", "stripe", 0),
+        ("payment.charge#1: in_flight", "acp", 0),
+        ("payment.charge#1: in_flight", "keyless", 3),
+        ("payment.charge#1: lost_reply; payment.look_up#1: stale", "stripe", 0),
+    ] {
+        let output = misrule(folder.path(), &["replay", "checkout/happy_path", "--plan", plan, "--profile", profile]);
+        let said = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(code), "{plan} under {profile}\n{said}");
+        assert_eq!(said.contains("it would have changed nothing about this request"), code == 3, "{said}");
+    }
+}

@@ -15,8 +15,10 @@ pub mod search_products;
 pub mod suggest_gifts;
 pub mod user_navigated_to_step;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, LazyLock};
 
+use futures_util::FutureExt as _;
 use jsonschema::Validator;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -253,7 +255,10 @@ impl Tool {
         let watch = app.caller().counts.watch(&call.correlation);
         // For the loop guard and the log, which ask once the handler has taken the call.
         let asked = call.clone();
-        let reply = (self.handler)(app.clone(), call).await;
+        // A bug in a handler takes down its call, not the server. The panic hook logs what and where; the answer and the line of
+        // the call say which call it was.
+        let handled = AssertUnwindSafe((self.handler)(app.clone(), call)).catch_unwind().await;
+        let reply = handled.unwrap_or_else(|_panic| self.panicked(&asked.correlation));
         let reply = guarded(app, &asked, reply);
         (self.told)(app, &asked, &reply);
         app.log_call(&asked, watch.sent(), &reply);
@@ -270,6 +275,13 @@ impl Tool {
             error.effects = Effects::Unknown;
         }
         Some(failed_reply(&error))
+    }
+
+    /// The answer of a call whose handler panicked: what it had done by then is not known, unless it does nothing.
+    fn panicked(&self, correlation: &CorrelationId) -> SavedReply {
+        let mut error = ToolError::new(Code::Internal, "the server failed inside this call", correlation);
+        error.effects = if self.spec.annotations.read_only { Effects::None } else { Effects::Unknown };
+        failed_reply(&error)
     }
 
     /// What the tool answers to arguments that its schema does not admit; `None` if it does.

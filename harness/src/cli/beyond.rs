@@ -119,7 +119,11 @@ fn of_space(report: &SpaceReport) -> Vec<BeyondFinding> {
         let shown = finding.shown.as_ref();
         BeyondFinding {
             rule: finding.rule.clone(),
-            message: shown.map_or_else(|| finding.cause.join("; "), |shown| shown.messages.join(" ")),
+            message: shown.map_or_else(
+                || finding.cause.join("; "),
+                |shown| format!("{}: {}", shown.money, shown.messages.join(" ")),
+            ),
+            timeline: shown.map_or_else(Vec::new, |shown| shown.timeline.clone()),
             replay: shown.map_or_else(|| format!("misrule explore {}", report.scenario), |shown| shown.replay.clone()),
         }
     };
@@ -143,6 +147,7 @@ fn of_errors(errors: &Errors) -> Vec<BeyondFinding> {
         rule: "error-fixable".to_owned(),
         message: format!("{} {}: {} It was answered `{}`.", worst.tool, worst.label, worst.lacks, worst.answered),
         replay: format!("misrule malform {} {}", worst.tool, worst.label),
+        timeline: Vec::new(),
     });
     worst.collect()
 }
@@ -163,11 +168,13 @@ fn of_proof(proof: &Proof) -> Vec<BeyondFinding> {
         rule: "prove".to_owned(),
         message: format!("no oracle noticed the planted bug `{}`: {}", defect.id, defect.about),
         replay: format!("misrule prove {}", defect.id),
+        timeline: Vec::new(),
     });
     let accused = proof.unchanged.findings.iter().map(|finding| BeyondFinding {
         rule: finding.rules.first().cloned().unwrap_or_else(|| "not run".to_owned()),
         message: finding.message.clone(),
-        replay: format!("misrule replay {} --plan \"{}\"", finding.scenario, finding.plan),
+        replay: finding.replay.clone(),
+        timeline: finding.timeline.clone(),
     });
     escaped.chain(accused).collect()
 }

@@ -9,11 +9,11 @@ use giftgenius::policy::Policy;
 use super::{Common, Console, Ended, Refusal, load, words};
 use crate::fault::menu::{self, Breadth};
 use crate::fault::site::Place;
-use crate::fault::{Fault, explain};
+use crate::fault::{Fault, Moment, explain};
 use crate::oracle::bounded::BOUNDED;
 use crate::oracle::bounds::{self, Bounds};
 use crate::provider::{OperationSpec, operations};
-use crate::report::terminal::{WIDTH, wrap};
+use crate::report::terminal::{width, wrap};
 use crate::requirement::Built;
 use crate::{defect, oracle, requirement, suggest};
 
@@ -98,7 +98,7 @@ fn worst_case(out: &mut String) {
         ),
     );
     for part in bounds::parts(&policy) {
-        let text = wrap(&part.what, WIDTH - 10);
+        let text = wrap(&part.what, width() - 10);
         let mut lines = text.lines();
         writeln!(out, "    {:>4}  {}", part.requests, lines.next().unwrap_or_default())
             .expect("writing to a string does not fail");
@@ -116,7 +116,11 @@ fn fault(word: &str) -> Option<String> {
     let can = |place: &Place| {
         Breadth::ALL.iter().flat_map(|breadth| breadth.at(*place)).any(|possible| possible.name() == fault.name)
     };
-    let places: Vec<_> = Place::all().filter(can).map(Place::label).collect();
+    let mut places: Vec<_> = Place::all().filter(can).map(Place::label).collect();
+    // What stands on no menu is written where its example has it.
+    if places.is_empty() && fault.moment != Moment::OverTime {
+        places.extend(fault.example.split('#').next());
+    }
     let operations = Place::all().filter(|place| place.operation().is_some() && can(place)).count();
     let places = if places.is_empty() {
         "every provider, as `provider.NAME`".to_owned()
@@ -263,7 +267,7 @@ fn head(name: &str, what: &str) -> String {
 }
 
 fn paragraph(out: &mut String, text: &str) {
-    for line in wrap(text, WIDTH - 2).lines() {
+    for line in wrap(text, width() - 2).lines() {
         writeln!(out, "  {line}").expect("writing to a string does not fail");
     }
 }

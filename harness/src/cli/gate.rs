@@ -8,8 +8,10 @@ use std::thread;
 use super::Runner;
 use super::progress::Progress;
 use crate::explore::panicked;
+use crate::fault::plan::Plan;
 use crate::outcome::{Outcome, Status};
 use crate::report::Ran;
+use crate::report::build::{EXPECTATION, rules_broken};
 use crate::scenario::model::{Scenario, WorldKind};
 
 /// Each simulated scenario is run with its own seed and this many further ones: a verdict that hangs on the seed is none.
@@ -39,7 +41,7 @@ pub(super) fn play(work: &[(Arc<Scenario>, WorldKind)], runner: Runner<'_>, prog
     // Simulated runs first and one after the other, so that what is measured of them is undisturbed; and one before
     // them, so that what is set up once a process is not taken for the first scenario's time.
     if let Some((scenario, world)) = of(WorldKind::Sim).next().map(|index| &work[index]) {
-        drop(guarded(runner, scenario, *world, scenario.seed));
+        drop(guarded(runner, scenario, *world, &scenario.plan, scenario.seed));
     }
     for index in of(WorldKind::Sim) {
         slots[index] = Some(one(&work[index], runner, progress));
@@ -67,14 +69,46 @@ fn one((scenario, world): &(Arc<Scenario>, WorldKind), runner: Runner<'_>, progr
         WorldKind::Sim => FURTHER_SEEDS,
         WorldKind::Wire => 0,
     };
-    let outcomes: Result<Vec<_>, _> =
-        (0..=further).map(|further| guarded(runner, scenario, *world, scenario.seed.wrapping_add(further))).collect();
+    let outcomes: Result<Vec<_>, _> = (0..=further)
+        .map(|further| guarded(runner, scenario, *world, &scenario.plan, scenario.seed.wrapping_add(further)))
+        .collect();
     progress.done(&what, outcomes.iter().flatten().any(|outcome| outcome.status() == Status::Broken));
-    Ran { scenario: scenario.clone(), world: *world, outcomes }
+    let broken = outcomes.iter().flatten();
+    let smallest = broken.filter_map(|outcome| smallest(runner, scenario, outcome)).collect();
+    Ran { scenario: scenario.clone(), world: *world, outcomes, smallest }
 }
 
-/// A run of the scenario's own plan; a panic of the harness is told as what it is and ends this run only.
-fn guarded(runner: Runner<'_>, scenario: &Arc<Scenario>, world: WorldKind, seed: u64) -> Result<Outcome, String> {
-    let run = || runner(scenario, world, &scenario.plan, seed);
+/// A broken run again, with the smallest part of its plan that still breaks its first rule, if that is not all of it. What
+/// a file expects belongs to its whole plan.
+fn smallest(runner: Runner<'_>, scenario: &Arc<Scenario>, broken: &Outcome) -> Option<Outcome> {
+    let rule = rules_broken(broken).into_iter().find(|rule| *rule != EXPECTATION)?;
+    let mut smallest: Option<Outcome> = None;
+    let mut index = 0;
+    loop {
+        let plan = &smallest.as_ref().unwrap_or(broken).plan;
+        // From the last fault to the first: what came late hangs on what came early, and not the other way round.
+        let Some(place) = plan.faults.len().checked_sub(index + 1) else { return smallest };
+        let mut candidate = plan.clone();
+        candidate.faults.remove(place);
+        let made = guarded(runner, scenario, broken.world, &candidate, broken.seed).ok();
+        let breaks = |made: &Outcome| {
+            made.unfired.iter().all(|unfired| broken.unfired.contains(unfired)) && rules_broken(made).contains(&rule)
+        };
+        match made.filter(breaks) {
+            Some(made) => (smallest, index) = (Some(made), 0),
+            None => index += 1,
+        }
+    }
+}
+
+/// One run; a panic of the harness is told as what it is and ends this run only.
+fn guarded(
+    runner: Runner<'_>,
+    scenario: &Arc<Scenario>,
+    world: WorldKind,
+    plan: &Plan,
+    seed: u64,
+) -> Result<Outcome, String> {
+    let run = || runner(scenario, world, plan, seed);
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(panicked(&*panic)))
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::report::files;
-use crate::report::terminal::{WIDTH, with_exit, wrap};
+use crate::report::terminal::{width, with_exit, wrap};
 
 /// What a shell gives for a command that ended by SIGINT.
 const INTERRUPTED: u8 = 130;
@@ -21,8 +21,8 @@ pub(super) fn watch(said: impl FnOnce() -> String + Send + 'static) {
             return;
         }
         files::between_writes(|| {
-            let last = with_exit("no report was written", INTERRUPTED, WIDTH);
-            let _ = write!(io::stderr(), "\n{}{last}\n", wrap(&said(), WIDTH));
+            let last = with_exit("no report was written", INTERRUPTED, width());
+            let _ = write!(io::stderr(), "\n{}{last}\n", wrap(&said(), width()));
             process::exit(INTERRUPTED.into());
         });
     };

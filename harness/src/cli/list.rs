@@ -1,14 +1,12 @@
 //! `misrule list`: what there is to run, to break and to judge.
 
-use std::fmt::Write as _;
-
 use clap::Args;
 
 use super::{Common, Console, Ended, Refusal, load};
 use crate::fault::menu::{self, Breadth};
 use crate::fault::site::Place;
 use crate::fault::{Fault, ProviderFault, explain};
-use crate::report::terminal::{WIDTH, wrap};
+use crate::report::terminal::{beside, width, wrap};
 use crate::report::visible::visible;
 use crate::requirement::Built;
 use crate::{defect, oracle, requirement};
@@ -65,8 +63,8 @@ fn scenarios(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     for scenario in &scenarios {
         let worlds: Vec<_> = scenario.worlds.iter().map(|world| world.name()).collect();
         let line = format!("{:name$}  {:8}  {}", scenario.name, worlds.join(" "), scenario.covers.join(" "));
-        put(&mut out, line.trim_end());
-        put(&mut out, &format!("    {}", visible(&scenario.title)));
+        out.push_str(&beside("", line.trim_end(), width()));
+        out.push_str(&beside("    ", &visible(&scenario.title), width()));
     }
     console.say(&out);
     if mistaken.is_empty() { Ok(0) } else { Err(Refusal::unusable(&mistaken.concat())) }
@@ -80,7 +78,7 @@ fn faults() -> String {
             moment = Some(fault.moment);
             put(&mut out, fault.moment.name());
         }
-        put(&mut out, &format!("  {:20}  {}", fault.name, fault.example));
+        out.push_str(&beside(&format!("  {:20}  ", fault.name), fault.example, width()));
     }
     put(&mut out, "`misrule explain FAULT` says what each does");
     out
@@ -90,7 +88,7 @@ fn oracles() -> String {
     let mut out = String::new();
     for oracle in oracle::ALL {
         put(&mut out, oracle.id);
-        for line in wrap(oracle.rule, WIDTH - 4).lines() {
+        for line in wrap(oracle.rule, width() - 4).lines() {
             put(&mut out, &format!("    {line}"));
         }
     }
@@ -102,7 +100,7 @@ fn defects() -> String {
     let mut out = String::new();
     for defect in defect::ALL {
         put(&mut out, &format!("{}  ({})", defect.id, defect.caught_by));
-        for line in wrap(defect.about, WIDTH - 4).lines() {
+        for line in wrap(defect.about, width() - 4).lines() {
             put(&mut out, &format!("    {line}"));
         }
     }
@@ -119,7 +117,7 @@ fn requirements() -> String {
             Built::Nothing => "  (not built yet)".to_owned(),
         };
         put(&mut out, &format!("{}{built}", requirement.id));
-        for line in wrap(requirement.text, WIDTH - 4).lines() {
+        for line in wrap(requirement.text, width() - 4).lines() {
             put(&mut out, &format!("    {line}"));
         }
     }
@@ -150,11 +148,12 @@ fn place_with(out: &mut String, label: &str, names: impl Iterator<Item = &'stati
         }
     }
     put(out, label);
-    for line in wrap(&listed.join(", "), WIDTH - 4).lines() {
+    for line in wrap(&listed.join(", "), width() - 4).lines() {
         put(out, &format!("    {line}"));
     }
 }
 
 fn put(out: &mut String, line: &str) {
-    writeln!(out, "{line}").expect("writing to a string does not fail");
+    let set_in = line.len() - line.trim_start().len();
+    out.push_str(&beside(&line[..set_in], &line[set_in..], width()));
 }

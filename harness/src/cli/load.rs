@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Common, Refusal};
 use crate::provider::catalog::Shop;
-use crate::report::terminal::{WIDTH, wrap};
+use crate::report::terminal::{width, wrap};
 use crate::scenario::find::{find, load};
 use crate::scenario::model::Scenario;
 use crate::scenario::{Known, ScenarioError};
@@ -57,7 +57,7 @@ fn shown(error: &ScenarioError, colour: bool) -> String {
     match error {
         ScenarioError::Mistaken { .. } => error.render(colour),
         ScenarioError::Unreadable { .. } | ScenarioError::TooLarge { .. } | ScenarioError::NotText { .. } => {
-            wrap(error.render(colour).trim_end(), WIDTH)
+            wrap(error.render(colour).trim_end(), width())
         }
     }
 }

@@ -30,13 +30,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use terminal_size::terminal_size_of;
 
 use crate::fault::plan::Plan;
 use crate::outcome::Outcome;
 use crate::report::document::Word;
-use crate::report::terminal::{WIDTH, with_exit, wrap};
+use crate::report::terminal::{width, with_exit, wrap};
 use crate::scenario::find::ROOT;
 use crate::scenario::model::{Scenario, WorldKind};
+use crate::screen;
 
 /// Nothing was run, because of what was asked for.
 const UNUSABLE: u8 = 2;
@@ -142,8 +144,8 @@ impl Refusal {
     /// An error and a last line. What is laid out already begins with `error:`.
     fn saying(why: &str, last: &str, code: u8) -> Self {
         let why = why.trim_end();
-        let why = if why.starts_with("error:") { format!("{why}\n") } else { wrap(&format!("error: {why}"), WIDTH) };
-        Self { text: format!("{why}{}\n", with_exit(last, code, WIDTH)), code }
+        let why = if why.starts_with("error:") { format!("{why}\n") } else { wrap(&format!("error: {why}"), width()) };
+        Self { text: format!("{why}{}\n", with_exit(last, code, width())), code }
     }
 }
 
@@ -200,6 +202,9 @@ pub fn main() -> ExitCode {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     let terminal = io::stderr().is_terminal();
+    if let Some((columns, _)) = io::stdout().is_terminal().then(|| terminal_size_of(io::stdout())).flatten() {
+        screen::is_terminal(columns.0.into());
+    }
     let program = program();
     let folder = std::env::current_dir().unwrap_or_default();
     let mut console = Console {
@@ -260,7 +265,7 @@ fn carry_out(words: impl IntoIterator<Item = OsString>, runner: Runner<'_>, cons
             let text = error.render();
             let text = if console.colour { text.ansi().to_string() } else { text.to_string() };
             if error.use_stderr() {
-                let last = with_exit("nothing was run", UNUSABLE, WIDTH);
+                let last = with_exit("nothing was run", UNUSABLE, width());
                 console.warn(&format!("{text}{last}\n"));
             } else {
                 console.say(&text);

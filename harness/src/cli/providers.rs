@@ -27,7 +27,7 @@ use crate::provider::ledger::{Effect, EffectKind, Ledger};
 use crate::provider::{Now, Providers};
 use crate::report::build::quoted;
 use crate::report::live::{self, Live};
-use crate::report::terminal::{WIDTH, wrap};
+use crate::report::terminal::{width, wrap};
 use crate::scenario::faults;
 use crate::trace::Recorder;
 use crate::world::stage::Stage;
@@ -53,7 +53,7 @@ pub(super) struct Arguments {
     /// What the payment provider promises about repeated requests.
     #[arg(long, default_value = "stripe")]
     profile: Profile,
-    /// The port of the payment provider; catalog and inventory take the two after it. 0 takes free ones.
+    /// The payment provider's port; the others take the two after it. 0 takes free ones.
     #[arg(long, value_name = "PORT", default_value_t = PORT)]
     port: u16,
     /// Post the payment provider's events to the server at this address, such as 127.0.0.1:8080.
@@ -172,7 +172,7 @@ fn head(
     }
     if let Some(refused) = refuses(plan) {
         let note = format!("`{refused}` resets connections here: one that was accepted cannot be refused any more");
-        out.push_str(&wrap(&note, WIDTH));
+        out.push_str(&wrap(&note, width()));
     }
     out.push_str("\nStart GiftGenius against them in another terminal:\n\n");
     let mut set = |name: &str, value: &str| {
@@ -213,7 +213,7 @@ fn tail(stage: &Stage) -> String {
     for unfired in stage.with_choices(Choices::unfired) {
         writeln!(out, "never struck: {unfired}").expect("a String takes everything");
     }
-    wrap(&out, WIDTH)
+    wrap(&out, width())
 }
 
 /// An effect that stands, in a few words.

@@ -10,11 +10,12 @@ use super::{Common, Console, Ended, Refusal, Runner, World, load};
 use crate::error::RunError;
 use crate::explore::panicked;
 use crate::outcome::Status;
-use crate::report::terminal::{WIDTH, with_exit};
+use crate::report::terminal::{width, with_exit};
 use crate::report::{build, snapshot};
 use crate::run::run_broken;
 use crate::scenario::faults;
 use crate::scenario::model::{Scenario, WorldKind};
+use crate::screen;
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
@@ -77,13 +78,13 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
     let outcome = catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|panic| Err(panicked(&*panic)))
         .map_err(|why| Refusal::could_not_run(&why))?;
-    console.say(&snapshot::text(&outcome));
+    console.say(&snapshot::shown(&outcome, defect, screen::terminal()));
     let (text, code) = match outcome.status() {
         Status::Ok => ("all is well: every rule was kept".to_owned(), 0),
         Status::Broken => (format!("broken: {}", build::rules_broken(&outcome).join(", ")), 1),
         Status::Inconclusive => ("inconclusive: not everything was tried that should have been".to_owned(), 3),
     };
-    console.say(&format!("\n{}\n", with_exit(&text, code, WIDTH)));
+    console.say(&format!("\n{}\n", with_exit(&text, code, width())));
     Ok(code)
 }
 

@@ -56,7 +56,11 @@ fn runner(scenario: &Arc<Scenario>, world: WorldKind, plan: &Plan, seed: u64) ->
     match scenario.name.as_str() {
         "a/broken" => outcome.verdicts = vec![(&ORACLE, breach())],
         "a/broken_with_another_seed" if seed > 1 => outcome.verdicts = vec![(&ORACLE, breach())],
-        "a/ok" | "a/broken_with_another_seed" => {}
+        // One of three faults is enough.
+        "a/broken_by_one_of_three" if plan.to_string().contains("payment.charge#1: lost_reply") => {
+            outcome.verdicts = vec![(&ORACLE, breach())];
+        }
+        "a/ok" | "a/broken_with_another_seed" | "a/broken_by_one_of_three" => {}
         "a/unmet" => outcome.unmet.push("The last answer should be `success`.".to_owned()),
         "a/unfired" => outcome.unfired = outcome.plan.faults.clone(),
         "a/dead" => return Err("the system ended by itself".to_owned()),
@@ -93,7 +97,14 @@ fn misrule(names: &[&str], words: &[&str]) -> Ran {
     for name in names {
         let path = folder.path().join("scenarios").join(format!("{name}.toml"));
         fs::create_dir_all(path.parent().expect("a theme")).expect("a folder");
-        let faults = if *name == "a/unfired" { "[faults]\n\"payment.charge#9\" = \"reset\"\n" } else { "" };
+        let faults = match *name {
+            "a/unfired" => "[faults]\n\"payment.charge#9\" = \"reset\"\n",
+            "a/broken_by_one_of_three" => {
+                "[faults]\n\"inventory.reserve#1\" = \"cut\"\n\"payment.charge#1\" = \"lost_reply\"\n\
+                 \"inventory.commit#1\" = \"cut\"\n[expect]\nstanding = { charge = 7 }\n"
+            }
+            _ => "",
+        };
         fs::write(path, format!("{SCENARIO}{faults}")).expect("a file");
     }
     let (scenarios, out_folder) = (folder.path().join("scenarios"), folder.path().join("out"));
@@ -154,6 +165,38 @@ fn three_reports_are_left_and_each_finding_leaves_a_scenario_that_reads_back() {
 }
 
 #[test]
+fn of_a_broken_runs_plan_the_smallest_part_is_shown_and_left_behind() {
+    let ran = misrule(&["a/broken_by_one_of_three"], &[]);
+    assert_eq!(ran.code, 1);
+    let shrunk = "--plan \"payment.charge#1: lost_reply\" --seed 1\n";
+    assert!(ran.out.contains(shrunk), "{}", ran.out);
+    let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("the whole is inventory.reserve#1: cut; payment.charge#1: lost_reply;"), "{said}");
+    let path = ran.folder.path().join("out/failures/all-or-nothing-1.toml");
+    let text = fs::read_to_string(&path).expect("a scenario");
+    let scenario = parse(&text, "x", &path, &Known::of_giftgenius()).expect("a good file");
+    assert_eq!(scenario.plan.to_string(), "payment.charge#1: lost_reply");
+    assert!(!text.contains("[expect]\nstanding"), "what is expected belongs to the whole plan: {text}");
+    for report in ["report.json", "report.md", "junit.xml"] {
+        let report = fs::read_to_string(ran.folder.path().join("out").join(report)).expect("a report");
+        assert!(report.contains("inventory.commit#1: cut"), "the whole plan is told: {report}");
+    }
+}
+
+#[test]
+fn a_gate_of_one_world_says_what_it_leaves_out() {
+    let ran = misrule(&["a/ok"], &["--world", "sim"]);
+    assert_eq!(ran.code, 0);
+    let said = ran.out.replace('\n', " ");
+    assert!(
+        said.contains("--world sim leaves out 0 scenarios on the wire, and all that the whole gate does"),
+        "{said}"
+    );
+    assert!(said.contains("exploration, malformed calls and the proof on planted bugs"), "{said}");
+    assert!(!misrule(&["a/ok"], &[]).out.contains("leaves out"));
+}
+
+#[test]
 fn an_older_runs_findings_are_not_taken_for_this_ones() {
     let first = misrule(&["a/broken"], &[]);
     let out = first.folder.path().join("out");
@@ -208,7 +251,9 @@ fn every_word_is_explained_and_every_text_fits() {
     let words = words.chain(requirement::ALL.iter().map(|requirement| requirement.id));
     let words = words.chain(super::words::ALL.iter().map(|word| word.name));
     let explained = words.map(|word| vec!["explain", word]);
-    let helped = ["run", "replay", "explore", "merge", "list", "explain", "schema"].map(|name| vec![name, "--help"]);
+    let helped =
+        ["run", "replay", "explore", "merge", "prove", "errors", "malform", "providers", "list", "explain", "schema"]
+            .map(|name| vec![name, "--help"]);
     let listed = ["--faults", "--oracles", "--sites", "--requirements"].map(|what| vec!["list", what]);
     for words in explained.chain(helped).chain(listed).chain([vec!["--help"], vec!["-h"]]) {
         let (mut out, mut err) = (Vec::new(), Vec::new());

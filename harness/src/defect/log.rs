@@ -1,5 +1,6 @@
 //! Defects of the log: lines that are missing when somebody reads it at night.
 
+use giftgenius::error::Code;
 use giftgenius::step_log::{AlertKind, AttemptOutcome, Level, LogLine, ServiceEvent, StepStatus};
 
 use super::{Defect, each_life, on};
@@ -202,3 +203,19 @@ fn without_service(wired: Wired, event: ServiceEvent) -> Wired {
         _ => Some(line),
     })
 }
+
+/// See `about`.
+pub static PANIC_WITHOUT_A_LINE: Defect = Defect {
+    id: "panic_without_a_line",
+    about: "a call that a bug in its handler took down leaves no line, so that the bug is found by its victims",
+    caught_by: "logged",
+    hunted_on: &[on("errors/a_handler_panics")],
+    wiring: || {
+        each_life(|wired| {
+            wired.logging(|line| match &line {
+                LogLine::Step(step) if step.error_code == Some(Code::Internal) => None,
+                _ => Some(line),
+            })
+        })
+    },
+};

@@ -178,6 +178,7 @@ pub static ALL: &[&Defect] = &[
     &log::STORE_FAILURE_NOT_LOGGED,
     &log::SWITCH_NOT_LOGGED,
     &log::PARKED_WITHOUT_AN_ALERT,
+    &log::PANIC_WITHOUT_A_LINE,
     &sessions::REFUND_NOT_BOOKED,
     &sessions::ORDER_VISIBLE_TO_ANOTHER_USER,
     &sessions::CHARGE_WITHOUT_THE_CUSTOMER,

@@ -18,6 +18,7 @@ use crate::report::exploration::document::{
     Coverage, EndingWord, Finding, LevelReport, Next, NotRun, NotRunPlan, PlaceReport, RandomReport, SHOWN_MAX, Shown,
     SpaceReport,
 };
+use crate::report::money;
 use crate::scenario::model::{Scenario, WorldKind};
 use crate::scenario::policy::profile_name;
 use crate::scenario::write::write as write_scenario;
@@ -114,7 +115,8 @@ fn show(space: &Space, rule: &'static str, group: &Group, telling: &Telling<'_>)
     let (messages, timeline) = shown(&outcome, rule);
     let (scenario, plan) = (file(&outcome, &line), outcome.plan.to_string());
     let wire = telling.confirm.map(|confirm| super::confirm::confirm(confirm, &outcome, rule));
-    Some(Shown { plan, replay: line, messages, timeline, scenario, written_to: None, wire })
+    let money = money::said(&outcome.record.ledger);
+    Some(Shown { plan, replay: line, money, messages, timeline, scenario, written_to: None, wire })
 }
 
 /// The line that repeats a run.

@@ -146,6 +146,7 @@ pub fn decide(fault: Option<&Fault>) -> Delivery {
             | Fault::Full
             | Fault::Slow(_)
             | Fault::Corrupt
+            | Fault::Panic
             | Fault::Jump(_)
             | Fault::BeforeReply
             | Fault::Twice

@@ -229,7 +229,7 @@ pub static ALL: &[Explained] = &[
         "in_flight",
         Moment::Circumstance,
         "payment.charge#1: in_flight",
-        "An earlier copy of the request is still being worked on: the work is done, and this one is answered 409 in_flight with Retry-After (by the `acp` profile; others answer as ever). It is no refusal.",
+        "An earlier copy of the request is still being worked on: the work is done, and this one is answered 409 in_flight with Retry-After (by the profiles that honour keys). It is no refusal.",
     ),
     explained(
         "outage",
@@ -297,6 +297,12 @@ pub static ALL: &[Explained] = &[
         Moment::Own,
         "journal.read#3: corrupt",
         "The record that is read cannot be made out. It may be an order with money behind it, so nobody may take it for absent.",
+    ),
+    explained(
+        "panic",
+        Moment::Own,
+        "journal.read#2: panic",
+        "The code that reads the store has a bug and panics. A tool call that it takes down is answered INTERNAL, with a line in the log. It stands on no menu: a plan has to name it.",
     ),
     explained(
         "jump",
@@ -475,6 +481,7 @@ mod tests {
             Fault::Unasked(crate::fault::Unasked::More),
             Fault::Slow(Duration::ZERO),
             Fault::Corrupt,
+            Fault::Panic,
             Fault::Jump(crate::fault::Expiry::Lease),
             Fault::BeforeReply,
             Fault::Twice,

@@ -24,6 +24,9 @@ mod malformed;
 
 pub use breadth::{Breadth, over_time};
 
+/// The statuses that a whole reply can have.
+pub const STATUSES: std::ops::RangeInclusive<u16> = 200..=599;
+
 /// A fault that an operation cannot have, or that is out of range.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Impossible {
@@ -100,7 +103,7 @@ pub enum Impossible {
         instead: &'static str,
     },
     /// The status is none that a whole reply has.
-    #[error("a fault's status is from 200 to 599, not {0}")]
+    #[error("a fault's status is from {from} to {to}, not {0}", from = STATUSES.start(), to = STATUSES.end())]
     Status(u16),
     /// The delay is none, too long, or not whole.
     #[error("a delay is from 1 to {} ms, in whole milliseconds", DELAY_MAX.as_millis())]
@@ -191,7 +194,7 @@ fn at_own(place: Place, fault: &Fault) -> Result<(), Impossible> {
         Fault::Crash(CrashPoint::BeforeWrite | CrashPoint::AfterWrite) | Fault::Full | Fault::HangUp => {
             place == Place::JournalWrite
         }
-        Fault::Corrupt => place == Place::JournalRead,
+        Fault::Corrupt | Fault::Panic => place == Place::JournalRead,
         Fault::Busy | Fault::Slow(_) | Fault::Yield => matches!(place, Place::JournalRead | Place::JournalWrite),
         Fault::Jump(_) => matches!(place, Place::HostCall | Place::JournalWrite),
         _ => place == Place::Webhook && fault.moment() == Moment::Event,
@@ -203,7 +206,7 @@ fn elsewhere(place: Place, fault: &Fault) -> Impossible {
     let instead = match fault {
         Fault::Crash(CrashPoint::BeforeCall) | Fault::Host(_) | Fault::Malformed(_) => "`host.call`",
         Fault::Crash(CrashPoint::BeforeWrite | CrashPoint::AfterWrite) | Fault::Full => "`journal.write`",
-        Fault::Corrupt => "`journal.read`",
+        Fault::Corrupt | Fault::Panic => "`journal.read`",
         Fault::Busy | Fault::Slow(_) | Fault::Yield => "`journal.read` or `journal.write`",
         Fault::Jump(_) => "`host.call` or `journal.write`",
         Fault::HangUp => "a request or `journal.write`",
@@ -223,6 +226,7 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
         | Fault::Full
         | Fault::Slow(_)
         | Fault::Corrupt
+        | Fault::Panic
         | Fault::Jump(_)
         | Fault::BeforeReply
         | Fault::Twice
@@ -304,7 +308,7 @@ fn effectful(operation: &OperationSpec, fault: &Fault, instead: &'static str) ->
 pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
     match fault {
         Fault::Status(status, _) | Fault::StatusAfter(status, _, _) => {
-            if (200..=599).contains(status) {
+            if STATUSES.contains(status) {
                 Ok(())
             } else {
                 Err(Impossible::Status(*status))
@@ -356,6 +360,7 @@ pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
         | Fault::Busy
         | Fault::Full
         | Fault::Corrupt
+        | Fault::Panic
         | Fault::Jump(_)
         | Fault::BeforeReply
         | Fault::Twice

@@ -98,6 +98,8 @@ pub enum Fault {
     Slow(Duration),
     /// The record that is read cannot be made out.
     Corrupt,
+    /// The code that reads has a bug: it panics as it goes on.
+    Panic,
     /// The system's calendar clock jumps past an expiry. Durations and the providers' clocks are not concerned.
     Jump(Expiry),
     /// An event is delivered before the reply to the request that caused it.
@@ -330,6 +332,7 @@ impl Fault {
             Self::Full => "full",
             Self::Slow(_) => "slow",
             Self::Corrupt => "corrupt",
+            Self::Panic => "panic",
             Self::Jump(_) => "jump",
             Self::BeforeReply => "before_reply",
             Self::Twice => "twice",
@@ -385,6 +388,7 @@ impl Fault {
             | Self::Full
             | Self::Slow(_)
             | Self::Corrupt
+            | Self::Panic
             | Self::Jump(_)
             | Self::Host(_)
             | Self::Malformed(_) => Moment::Own,

@@ -4,14 +4,15 @@
 //! one, that one. What reads well here can happen: a fault that its operation cannot have is an error, and so is a plan
 //! that says two things of one request.
 
-use std::ops::Range;
+use std::fmt;
+use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 use std::time::Duration;
 
 use giftgenius::ports::Provider;
 
 use super::menu::{self, Impossible};
-use super::plan::{Address, Plan, Planned};
+use super::plan::{Address, DELAY_MAX, Plan, Planned};
 use super::site::Place;
 use super::{
     Circumstance, Contradiction, CrashPoint, Encoding, Expiry, Fault, Forgery, HostFault, ProviderFault, Unasked,
@@ -46,7 +47,7 @@ pub enum Target {
 }
 
 /// Every fault's name, for suggestions.
-const FAULTS: [&str; 50] = [
+const FAULTS: [&str; 51] = [
     "refuse",
     "lost_request",
     "status",
@@ -89,6 +90,7 @@ const FAULTS: [&str; 50] = [
     "full",
     "slow",
     "corrupt",
+    "panic",
     "jump",
     "before_reply",
     "twice",
@@ -211,19 +213,26 @@ impl<'a> Reader<'a> {
         ParseError { meant, ..self.error(part, format!("`{part}` is no {what}{there_are}")) }
     }
 
-    fn number<T: FromStr>(self, part: &str, what: &str) -> Result<T, ParseError> {
-        part.parse().ok().filter(|_| part.bytes().all(|byte| byte.is_ascii_digit())).ok_or_else(|| {
-            let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-            let why = if digits { "too large a number:" } else { "a number, not" };
-            self.error(part, format!("{what} is {why} `{part}`"))
+    /// A whole number in a range, which an error names.
+    fn number<T>(self, part: &str, what: &str, range: RangeInclusive<T>) -> Result<T, ParseError>
+    where
+        T: FromStr + PartialOrd + fmt::Display,
+    {
+        let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let number = part.parse().ok().filter(|number| digits && range.contains(number));
+        number.ok_or_else(|| {
+            let (from, to) = (range.start(), range.end());
+            self.error(part, format!("{what} is a whole number from {from} to {to}, not `{part}`"))
         })
     }
 
     fn counted(self, part: &str, what: &str) -> Result<u32, ParseError> {
-        match self.number(part, what)? {
-            0 => Err(self.error(part, format!("{what} is counted from 1"))),
-            number => Ok(number),
-        }
+        self.number(part, what, 1..=u32::MAX)
+    }
+
+    fn millis(self, part: &str) -> Result<Duration, ParseError> {
+        let most = u64::try_from(DELAY_MAX.as_millis()).unwrap_or(u64::MAX);
+        self.number(part, "`ms`", 1..=most).map(Duration::from_millis)
     }
 
     fn place(self, part: &'a str) -> Result<Target, ParseError> {
@@ -323,7 +332,7 @@ impl<'a> Reader<'a> {
             "reset_after" => Fault::ResetAfter,
             "delay" => {
                 let millis = call.named("ms", "delay(ms=300)")?;
-                Fault::Delay(Duration::from_millis(self.number(millis, "`ms`")?))
+                Fault::Delay(self.millis(millis)?)
             }
             "cut" => Fault::Cut,
             "garbage" => Fault::Garbage,
@@ -357,9 +366,10 @@ impl<'a> Reader<'a> {
             "full" => Fault::Full,
             "slow" => {
                 let millis = call.named("ms", "slow(ms=300)")?;
-                Fault::Slow(Duration::from_millis(self.number(millis, "`ms`")?))
+                Fault::Slow(self.millis(millis)?)
             }
             "corrupt" => Fault::Corrupt,
+            "panic" => Fault::Panic,
             "jump" => Fault::Jump(call.word("jump(lease)", "expiry", &Expiry::ALL, Expiry::name)?),
             "before_reply" => Fault::BeforeReply,
             "twice" => Fault::Twice,
@@ -395,7 +405,9 @@ impl<'a> Reader<'a> {
             }
             "brownout" => {
                 let example = "brownout(percent=50, from=1, calls=8)";
-                let [percent, from, calls] = call.counts(["percent", "from", "calls"], example)?;
+                let some = 1..=u32::MAX;
+                let wanted = [("percent", 1..=100), ("from", some.clone()), ("calls", some)];
+                let [percent, from, calls] = call.numbers(wanted, example)?;
                 ProviderFault::Brownout { percent, from, calls }
             }
             "flap" => {
@@ -405,7 +417,9 @@ impl<'a> Reader<'a> {
             }
             "rate_limit" => {
                 let example = "rate_limit(from=2, calls=4, retry_after=1)";
-                let [from, calls, retry_after] = call.counts(["from", "calls", "retry_after"], example)?;
+                let some = 1..=u32::MAX;
+                let wanted = [("from", some.clone()), ("calls", some), ("retry_after", 0..=u32::MAX)];
+                let [from, calls, retry_after] = call.numbers(wanted, example)?;
                 ProviderFault::RateLimit { from, calls, retry_after }
             }
             "maintenance" => {
@@ -416,9 +430,6 @@ impl<'a> Reader<'a> {
             unknown => return Err(self.unknown(unknown, "fault of a whole provider", PROVIDER_FAULTS)),
         };
         call.finish()?;
-        if let ProviderFault::Brownout { percent: 101.., .. } = fault {
-            return Err(self.error(part.trim(), "a share is from 1 to 100 percent"));
-        }
         Ok(fault)
     }
 }

@@ -134,6 +134,7 @@ impl fmt::Display for Fault {
             | Self::Busy
             | Self::Full
             | Self::Corrupt
+            | Self::Panic
             | Self::BeforeReply
             | Self::Twice
             | Self::Late

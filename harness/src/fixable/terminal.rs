@@ -8,7 +8,7 @@ use super::shown::Turn;
 use super::wire::Shown;
 use crate::malform::Class;
 use crate::report::document::Word;
-use crate::report::terminal::{WIDTH, with_exit, wrap};
+use crate::report::terminal::{beside, width, with_exit, wrap};
 use crate::report::units;
 
 /// Messages that are shown; the document has all.
@@ -27,7 +27,7 @@ pub fn write(errors: &Errors, called: &str) -> String {
             [("sent", &worst.sent), ("answer", &worst.answered), ("lacks", &worst.lacks), ("advice", &worst.advice)]
         {
             let text = format!("{what:8}{text}");
-            for (index, line) in wrap(&text, WIDTH - 12).lines().enumerate() {
+            for (index, line) in wrap(&text, width() - 12).lines().enumerate() {
                 put(&mut out, &format!("  {}{line}", if index == 0 { "" } else { "        " }));
             }
         }
@@ -44,12 +44,12 @@ pub fn write(errors: &Errors, called: &str) -> String {
             more => format!("; {more} more"),
         };
         let line = format!("{}: {} ({}{more})", units::count(beyond.cases.len(), "call"), beyond.why, shown.join("; "));
-        for (index, line) in wrap(&line, WIDTH - 4).lines().enumerate() {
+        for (index, line) in wrap(&line, width() - 4).lines().enumerate() {
             put(&mut out, &format!("{}{line}", if index == 0 { "  " } else { "    " }));
         }
     }
     put(&mut out, "");
-    for line in wrap(&summary(errors), WIDTH).lines() {
+    for line in wrap(&summary(errors), width()).lines() {
         put(&mut out, line);
     }
     let code = errors.verdict.exit_code();
@@ -57,7 +57,7 @@ pub fn write(errors: &Errors, called: &str) -> String {
         Word::Ok => "all is well: every error can be repaired from".to_owned(),
         _ => format!("next: mend the messages above, worst first; `{called} malform TOOL LABEL` shows one"),
     };
-    put(&mut out, &with_exit(&last, code, WIDTH));
+    put(&mut out, &with_exit(&last, code, width()));
     out
 }
 
@@ -184,40 +184,46 @@ pub fn counts(listings: &[Listing]) -> String {
             .filter(|class| listing.count(**class) > 0)
             .map(|class| format!("{} {}", class.name(), listing.count(*class)))
             .collect();
-        for line in wrap(&counts.join(", "), WIDTH - 4).lines() {
+        for line in wrap(&counts.join(", "), width() - 4).lines() {
             put(&mut out, &format!("    {line}"));
         }
     }
-    put(&mut out, "`misrule malform TOOL` lists them, `misrule errors` sends them");
+    out.push_str(&beside("", "`misrule malform TOOL` lists them, `misrule errors` sends them", width()));
     out
 }
 
-/// A table; the last column is cut at the width.
+/// The room that the last column of a table needs.
+const LAST: usize = 20;
+
+/// A table; what does not fit into the last column goes on below. Where a terminal is too narrow for the others, each row
+/// is two lines.
 fn lines<const N: usize>(out: &mut String, head: &[&str; N], rows: &[[String; N]], right: &[usize]) {
-    let width = |column: usize| {
+    let of = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([head[column].chars().count()]).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..N - 1).map(width).collect();
+    let widths: Vec<usize> = (0..N - 1).map(of).collect();
+    let narrow = widths.iter().map(|width| width + 2).sum::<usize>() + LAST > width();
     let line = |cells: Vec<&str>| {
-        let mut text = String::new();
-        for (index, cell) in cells.iter().enumerate() {
-            match widths.get(index) {
-                Some(width) if right.contains(&index) => write!(text, "{cell:>width$}  "),
-                Some(width) => write!(text, "{cell:width$}  "),
-                None => write!(text, "{cell}"),
+        let (mut first, mut text) = (String::new(), String::new());
+        for (index, (cell, width)) in cells.iter().zip(&widths).enumerate() {
+            if narrow && index == 1 {
+                first = std::mem::replace(&mut text, String::from("  "));
             }
-            .expect("writing to a string does not fail");
+            if right.contains(&index) { write!(text, "{cell:>width$}  ") } else { write!(text, "{cell:width$}  ") }
+                .expect("writing to a string does not fail");
         }
-        let text = text.trim_end();
-        match text.char_indices().nth(WIDTH - 1) {
-            Some((end, _)) if text.chars().count() > WIDTH => format!("{}…", &text[..end]),
-            _ => text.to_owned(),
+        let last = cells.last().copied().unwrap_or_default();
+        if narrow {
+            let before = format!("{}\n{}\n", first.trim_end(), text.trim_end());
+            format!("{before}{}", beside("    ", last, width()))
+        } else {
+            beside(&text, last, width())
         }
     };
-    put(out, &line(head.to_vec()));
+    out.push_str(&line(head.to_vec()));
     for row in rows {
-        put(out, &line(row.iter().map(String::as_str).collect()));
+        out.push_str(&line(row.iter().map(String::as_str).collect()));
     }
 }
 

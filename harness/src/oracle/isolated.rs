@@ -180,6 +180,7 @@ fn foreign(
                 | Code::LimitReached
                 | Code::CheckoutDisabled
                 | Code::StoreUnavailable
+                | Code::Internal
                 | Code::RepeatedCall
         )
     });

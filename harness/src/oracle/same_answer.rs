@@ -43,6 +43,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
                         && is_remembered(evidence, earlier, later)
                         && same_parameters(&earlier.started.arguments, &later.started.arguments)
                         && finished(evidence, earlier)
+                        && !taken_down(earlier)
                 })
                 .min_by_key(|earlier| earlier.end.map(|(end, _)| end));
             if let Some(saved) = saved {
@@ -58,6 +59,7 @@ fn compare(evidence: &Evidence<'_>, saved: &CallView<'_>, later: &CallView<'_>, 
     let ends = [saved.end, later.end].into_iter().flatten().map(|(event, _)| event);
     if let (Some(first), Some(second)) = (saved.reply, later.reply)
         && !store_failed(later)
+        && !taken_down(later)
     {
         if let Some(difference) = difference(evidence, saved, later, first, second) {
             let message = format!(
@@ -92,6 +94,12 @@ fn compare(evidence: &Evidence<'_>, saved: &CallView<'_>, later: &CallView<'_>, 
         );
         findings.add(message, requests.chain(ends));
     }
+}
+
+/// Whether a bug took the call down before it had an answer to save or to give again.
+fn taken_down(call: &CallView<'_>) -> bool {
+    let code = call.told.as_ref().and_then(|told| told.code);
+    code == Some(Code::Internal.as_str())
 }
 
 /// Whether the store could not be asked for the saved answer.

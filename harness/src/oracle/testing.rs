@@ -259,7 +259,7 @@ impl Run {
 
     /// The provider takes it in and says so.
     pub(super) fn deliver(&mut self, exchange: ExchangeId) {
-        self.push(EventKind::Delivered { exchange, status: 200 });
+        self.push(EventKind::Delivered { exchange, status: 200, replay_of: None });
     }
 
     pub(super) fn see(&mut self, exchange: ExchangeId, seen: Seen) {

@@ -14,6 +14,7 @@ use super::space::{Accusation, Unchanged};
 use crate::defect::Defect;
 use crate::fault::menu::Breadth;
 use crate::report::document::Word;
+use crate::report::timeline::Row;
 
 /// The version of this document's form; rises when a field changes its meaning or goes.
 pub const FORMAT: u32 = 1;
@@ -98,6 +99,10 @@ pub struct AccusationReport {
     pub rules: Vec<String>,
     /// What the first says, or why there was no run.
     pub message: String,
+    /// The line that repeats it.
+    pub replay: String,
+    /// What happened, with the rows that show the first breach marked; empty where a run could not be made.
+    pub timeline: Vec<Row>,
 }
 
 /// What was measured.
@@ -197,5 +202,7 @@ fn accusation(accusation: &Accusation) -> AccusationReport {
         plan: accusation.plan.to_string(),
         rules: accusation.rules.iter().map(|rule| (*rule).to_owned()).collect(),
         message: accusation.message.clone(),
+        replay: accusation.ground.replay(&accusation.plan),
+        timeline: accusation.timeline.clone(),
     }
 }

@@ -14,8 +14,9 @@ use crate::fault::plan::Plan;
 use crate::fault::site::Place;
 use crate::oracle::{self, Oracle, Verdict};
 use crate::outcome::Outcome;
+use crate::report::build;
 use crate::run::{Printable, Printed, simulate};
-use crate::scenario::model::{Narrowing, Scenario};
+use crate::scenario::model::{Narrowing, Scenario, WorldKind};
 use crate::scenario::policy::profile_name;
 
 /// A scenario under a payment profile, with the places that are struck: where something is hunted.
@@ -43,6 +44,12 @@ impl Ground {
         };
         changed.explore.faults.clear();
         Self { scenario: Arc::new(changed), profile: hunt.profile.map(profile_name), place: hunt.place }
+    }
+
+    /// The line that repeats a run there.
+    pub fn replay(&self, plan: &Plan) -> String {
+        let line = build::replay(&self.scenario, WorldKind::Sim, plan, self.scenario.seed);
+        self.profile.map_or(line.clone(), |profile| format!("{line} --profile {profile}"))
     }
 
     /// As it is told.

@@ -4,6 +4,10 @@ use std::fmt::{self, Write as _};
 
 use super::document::Proof;
 use super::terminal::summary;
+use crate::report::columns;
+
+/// The widest line of a timeline.
+const WIDTH: usize = 120;
 
 /// The document.
 pub fn write(proof: &Proof) -> String {
@@ -19,6 +23,10 @@ fn document(out: &mut String, proof: &Proof) -> fmt::Result {
         let rules = if finding.rules.is_empty() { "not run".to_owned() } else { finding.rules.join("`, `") };
         writeln!(out, "GiftGenius is accused: `{rules}` in `{}`, plan `{}`\n", finding.scenario, finding.plan)?;
         writeln!(out, "{}\n", escape(&finding.message))?;
+        writeln!(out, "```sh\n{}\n```\n", finding.replay)?;
+        if !finding.timeline.is_empty() {
+            writeln!(out, "```text\n{}```\n", columns::text(&finding.timeline, WIDTH))?;
+        }
     }
     writeln!(out, "| defect | which bug it is | caught by | runs | smallest plan | in |")?;
     writeln!(out, "|---|---|---|--:|---|---|")?;

@@ -7,6 +7,8 @@ use super::hunt::Ground;
 use crate::explore::{Budget, First, Runs, Simulated, first_finding};
 use crate::fault::menu::Breadth;
 use crate::fault::plan::Plan;
+use crate::report::build::shown;
+use crate::report::timeline::Row;
 
 /// The first thing that is said against GiftGenius as it is on one ground.
 #[derive(Clone, Debug)]
@@ -19,6 +21,8 @@ pub struct Accusation {
     pub rules: Vec<&'static str>,
     /// What the first says, or why there was no run.
     pub message: String,
+    /// What happened; empty where a run could not be made.
+    pub timeline: Vec<Row>,
 }
 
 /// What came of the unchanged system.
@@ -40,16 +44,14 @@ pub(super) fn try_unchanged(spaces: &[(Ground, usize)], menu: Breadth, pool: &Th
         unchanged.runs += runs;
         if let Some((plan, rules)) = found {
             let outcome = runner.run(&ground.scenario, &plan, ground.scenario.seed);
-            let said = outcome.ok().and_then(|outcome| {
-                let violation = outcome.violations().next().map(|violation| violation.message.clone());
-                violation.or_else(|| outcome.unmet.first().cloned())
-            });
-            let message = said.unwrap_or_default();
-            unchanged.findings.push(Accusation { ground: ground.clone(), plan, rules, message });
+            let shown = outcome.ok().zip(rules.first()).map(|(outcome, rule)| shown(&outcome, rule));
+            let (messages, timeline) = shown.unwrap_or_default();
+            let message = messages.into_iter().next().unwrap_or_default();
+            unchanged.findings.push(Accusation { ground: ground.clone(), plan, rules, message, timeline });
         }
         if let Some(message) = not_run {
-            let accusation = Accusation { ground: ground.clone(), plan: Plan::default(), rules: Vec::new(), message };
-            unchanged.findings.push(accusation);
+            let (plan, rules, timeline) = (Plan::default(), Vec::new(), Vec::new());
+            unchanged.findings.push(Accusation { ground: ground.clone(), plan, rules, message, timeline });
         }
     }
     unchanged

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::document::{DefectReport, Proof};
-use crate::report::terminal::{WIDTH, with_exit, wrap};
-use crate::report::units;
+use crate::report::terminal::{width, with_exit, wrap};
+use crate::report::{columns, units};
 
 /// How far the lines that belong to a defect's are set in.
 const INDENT: &str = "    ";
@@ -20,12 +20,12 @@ pub fn write(proof: &Proof, called: &str) -> String {
     for defect in proof.escaped() {
         escaped(&mut out, defect, proof);
     }
-    accusations(&mut out, proof);
+    accusations(&mut out, proof, called);
     let replay = proof.defects.iter().find_map(|defect| defect.caught.as_ref()?.replay.as_ref());
     if let Some(replay) = replay {
         put(&mut out, &format!("see one of them: {}", replay.replacen("misrule", called, 1)));
     }
-    put(&mut out, &with_exit(&last(proof), proof.verdict.exit_code(), WIDTH));
+    put(&mut out, &with_exit(&last(proof), proof.verdict.exit_code(), width()));
     out
 }
 
@@ -45,27 +45,29 @@ fn last(proof: &Proof) -> String {
 fn table(out: &mut String, proof: &Proof) {
     let id = proof.defects.iter().map(|defect| defect.id.len()).max().unwrap_or(0).max("defect".len());
     let by = proof.defects.iter().filter_map(Proof::caught_by).map(str::len).max().unwrap_or(0).max("caught by".len());
-    put(out, &format!("{:id$}  {:by$}  {:>6}  {:>6}  smallest plan", "defect", "caught by", "runs", "after"));
+    // Where a terminal is too narrow for all of it, every defect takes two lines.
+    let narrow = id + by + 32 > width();
+    let row = |defect: &str, caught: &str, runs: &str, after: &str| {
+        let rest = format!("{caught:by$}  {runs:>6}  {after:>6}  ");
+        if narrow { format!("{defect}\n{INDENT}{rest}") } else { format!("{defect:id$}  {rest}") }
+    };
+    put(out, &format!("{}smallest plan", row("defect", "caught by", "runs", "after")));
     for defect in &proof.defects {
         let after = Duration::from_micros(proof.measured.after_us.get(&defect.id).copied().unwrap_or_default());
-        let head = format!(
-            "{:id$}  {:by$}  {:>6}  {:>6}  ",
-            defect.id,
-            Proof::caught_by(defect).unwrap_or("ESCAPED"),
-            units::grouped(defect.runs),
-            units::span(after)
-        );
+        let caught = Proof::caught_by(defect).unwrap_or("ESCAPED");
+        let head = row(&defect.id, caught, &units::grouped(defect.runs), &units::span(after));
         let plan = match &defect.caught {
             None => "",
             Some(caught) if caught.plan.is_empty() => "(none)",
             Some(caught) => &caught.plan,
         };
         // A plan is whole, so that it can be copied: one that is too long has lines of its own.
-        if head.chars().count() + plan.chars().count() <= WIDTH {
+        let last = head.lines().last().map_or(0, |last| last.chars().count());
+        if last + plan.chars().count() <= width() {
             put(out, format!("{head}{plan}").trim_end());
         } else {
             put(out, head.trim_end());
-            for line in wrap(plan, WIDTH - INDENT.len()).lines() {
+            for line in wrap(plan, width() - INDENT.len()).lines() {
                 put(out, &format!("{INDENT}{line}"));
             }
         }
@@ -98,14 +100,19 @@ fn escaped(out: &mut String, defect: &DefectReport, proof: &Proof) {
     out.push('\n');
 }
 
-fn accusations(out: &mut String, proof: &Proof) {
+fn accusations(out: &mut String, proof: &Proof, called: &str) {
     let findings = &proof.unchanged.findings;
     for finding in findings.iter().take(ACCUSATIONS_MAX) {
         let rules = if finding.rules.is_empty() { "not run".to_owned() } else { finding.rules.join(", ") };
         put(out, &format!("ACCUSED {rules}  in {}", finding.scenario));
-        let plan = if finding.plan.is_empty() { "(none)" } else { &finding.plan };
-        put(out, &format!("  plan: {plan}"));
+        put(out, &format!("  replay: {}", finding.replay.replacen("misrule", called, 1)));
         indented(out, &finding.message);
+        if !finding.timeline.is_empty() {
+            out.push('\n');
+            for line in columns::text(&finding.timeline, width() - INDENT.len()).lines() {
+                put(out, &format!("{INDENT}{line}"));
+            }
+        }
         out.push('\n');
     }
     if findings.len() > ACCUSATIONS_MAX {
@@ -114,7 +121,7 @@ fn accusations(out: &mut String, proof: &Proof) {
 }
 
 fn indented(out: &mut String, text: &str) {
-    for line in wrap(text, WIDTH - 2).lines() {
+    for line in wrap(text, width() - 2).lines() {
         writeln!(out, "  {line}").expect("writing to a string does not fail");
     }
 }

@@ -45,6 +45,21 @@ impl Circumstance {
         Self::InFlight,
     ];
 
+    /// Whether a reply of this status can be one that it has made a difference to.
+    pub const fn shows_in(&self, status: u16) -> bool {
+        match self {
+            Self::Declined(_) => status == 402,
+            Self::OutOfStock => status == 409,
+            Self::ReservationExpired => status == 410,
+            Self::Processing
+            | Self::RequiresAction
+            | Self::WrongAmountCharged
+            | Self::RefundFailsLater
+            | Self::PartialReserve => status == 200,
+            Self::Stale | Self::PriceChanged | Self::KeyExpired | Self::InFlight => true,
+        }
+    }
+
     /// The word for the circumstance, without its parameters.
     pub const fn name(&self) -> &'static str {
         match self {

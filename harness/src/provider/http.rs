@@ -51,7 +51,7 @@ pub(super) fn reply(status: u16, body: &impl Serialize) -> ProviderReply {
     // Most replies fit, so that the buffer does not grow.
     let mut bytes = Vec::with_capacity(384);
     serde_json::to_writer(&mut bytes, body).expect("a reply holds only texts, numbers and lists");
-    ProviderReply { status, retry_after_s: None, body: Bytes::from(bytes) }
+    ProviderReply { status, retry_after_s: None, body: Bytes::from(bytes), replay_of: None, indifferent: false }
 }
 
 /// The request's body, borrowed where the text has no escapes; a 400 that says `invalid_request` if it is not one.

@@ -99,6 +99,12 @@ impl Inventory {
         self.stock.insert(sku.into(), quantity);
     }
 
+    /// Whether a circumstance changes nothing about a request, as things stand before it is handled: a key that was used
+    /// before has its answer, and of one that was not there is nothing to forget.
+    pub(super) fn is_indifferent(&self, request: &ProviderRequest, circumstance: &Circumstance) -> bool {
+        self.keys.know(request) != (*circumstance == Circumstance::KeyExpired)
+    }
+
     /// Takes one delivery of a request in: changes the books, answers.
     pub fn handle(
         &mut self,

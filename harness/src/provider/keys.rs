@@ -5,6 +5,7 @@
 //! fails validation is not saved, since nothing was begun.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -12,13 +13,24 @@ use smol_str::SmolStr;
 
 use super::http::Refused;
 use super::{OperationSpec, ProviderReply, ProviderRequest};
+use crate::trace::ExchangeId;
 
 /// One remembered request.
-#[derive(Hash, Debug)]
+#[derive(Debug)]
 struct Saved {
     operation: &'static OperationSpec,
     body: Bytes,
     reply: ProviderReply,
+    /// The first request under the key.
+    of: ExchangeId,
+}
+
+impl Hash for Saved {
+    /// Which request was the first is for reports; no reply hangs on it.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { operation, body, reply, of: _ } = self;
+        (operation, body, reply).hash(state);
+    }
 }
 
 /// All remembered requests. A request without a key is never remembered.
@@ -30,16 +42,22 @@ pub(super) struct Keys {
 impl Keys {
     /// The answer to a request whose key was used before for this operation: the saved reply, or 422 `key_mismatch`.
     pub(super) fn answer(&self, request: &ProviderRequest) -> Option<ProviderReply> {
-        let saved = self
-            .by_key
-            .get(request.key.as_deref()?)?
-            .iter()
-            .find(|saved| std::ptr::eq(saved.operation, request.operation))?;
+        let saved = self.saved(request)?;
         Some(if same_parameters(&saved.body, &request.body) {
-            saved.reply.clone()
+            ProviderReply { replay_of: Some(saved.of), ..saved.reply.clone() }
         } else {
             Refused::new("key_mismatch", "The key was used with other parameters.").reply(422)
         })
+    }
+
+    /// Whether a request's key was used before, for this operation.
+    pub(super) fn know(&self, request: &ProviderRequest) -> bool {
+        self.saved(request).is_some()
+    }
+
+    fn saved(&self, request: &ProviderRequest) -> Option<&Saved> {
+        let saved = self.by_key.get(request.key.as_deref()?)?;
+        saved.iter().find(|saved| std::ptr::eq(saved.operation, request.operation))
     }
 
     /// Forgets what it knows of a request's key, for this operation.
@@ -56,6 +74,7 @@ impl Keys {
                 operation: request.operation,
                 body: request.body.clone(),
                 reply: reply.clone(),
+                of: request.exchange,
             });
         }
     }

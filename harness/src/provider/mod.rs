@@ -58,6 +58,10 @@ pub struct ProviderReply {
     pub retry_after_s: Option<u32>,
     /// A JSON body.
     pub body: bytes::Bytes,
+    /// The exchange whose saved reply this is, where the request's key was used before.
+    pub replay_of: Option<ExchangeId>,
+    /// Whether the circumstance that was handed in made no difference: there was nothing to forget, to decline or to miss.
+    pub indifferent: bool,
 }
 
 /// When a request arrives: time since the run began, and calendar time.
@@ -137,14 +141,25 @@ impl Providers {
         record: &mut Record,
     ) -> ProviderReply {
         use giftgenius::ports::Provider;
-        let reply = match request.operation.provider {
+        let indifferent = circumstance.is_some_and(|circumstance| match request.operation.provider {
+            Provider::Payment => self.payment.is_indifferent(request, circumstance, now),
+            Provider::Catalog => false,
+            Provider::Inventory => self.inventory.is_indifferent(request, circumstance),
+        });
+        let mut reply = match request.operation.provider {
             Provider::Payment => self.payment.handle(request, circumstance, now, record),
             Provider::Catalog => self.catalog.handle(request, circumstance, now),
             Provider::Inventory => self.inventory.handle(request, circumstance, now, record),
         };
+        reply.indifferent =
+            indifferent || circumstance.is_some_and(|circumstance| !circumstance.shows_in(reply.status));
         record.push(
             now.since_start,
-            crate::trace::EventKind::Delivered { exchange: request.exchange, status: reply.status },
+            crate::trace::EventKind::Delivered {
+                exchange: request.exchange,
+                status: reply.status,
+                replay_of: reply.replay_of,
+            },
         );
         reply
     }

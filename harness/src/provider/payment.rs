@@ -199,6 +199,29 @@ impl Payment {
         reply
     }
 
+    /// Whether a circumstance changes nothing about a request, as things stand before it is handled.
+    pub(super) fn is_indifferent(&self, request: &ProviderRequest, circumstance: &Circumstance, now: Now) -> bool {
+        let keyed = self.promises.profile.deduplicates() && request.operation.effectful && request.key.is_some();
+        let known = keyed && self.keys.know(request);
+        match circumstance {
+            Circumstance::KeyExpired => !known,
+            Circumstance::InFlight => !keyed || known,
+            Circumstance::Stale => http::query(&request.path)
+                .find(|(name, _)| *name == "reference")
+                .is_none_or(|(_, reference)| self.missed(&reference, now).is_none()),
+            // What was answered before is answered again.
+            Circumstance::Declined(_)
+            | Circumstance::OutOfStock
+            | Circumstance::PartialReserve
+            | Circumstance::PriceChanged
+            | Circumstance::ReservationExpired
+            | Circumstance::Processing
+            | Circumstance::RequiresAction
+            | Circumstance::WrongAmountCharged
+            | Circumstance::RefundFailsLater => known,
+        }
+    }
+
     fn answer(
         &mut self,
         request: &ProviderRequest,
@@ -228,7 +251,7 @@ impl Payment {
             self.keys.save(request, &reply);
         }
         // What was just done is the earlier copy's work.
-        if circumstance == Some(&Circumstance::InFlight) && profile == PaymentProfile::Acp {
+        if circumstance == Some(&Circumstance::InFlight) && keyed && request.key.is_some() {
             in_flight()
         } else {
             reply
@@ -290,12 +313,15 @@ impl Payment {
             return http::invalid("A look-up names a reference.");
         };
         let stale = circumstance == Some(&Circumstance::Stale);
-        let missed = self.references.get(&*reference).and_then(|reference| reference.latest).filter(|(at, _)| {
-            // A listing lags behind for a tenth of the bound: what was sent shows within the whole of it.
-            stale && now.since_start < *at + self.promises.late_max / 10
-        });
-        let charges = self.listed(&reference, missed.map(|(_, latest)| latest));
+        let charges = self.listed(&reference, self.missed(&reference, now).filter(|_| stale));
         http::reply(200, &ListReply { charges })
+    }
+
+    /// The latest change to a reference, if a stale listing does not show it yet.
+    fn missed(&self, reference: &str, now: Now) -> Option<Latest> {
+        let (at, latest) = self.references.get(reference)?.latest?;
+        // A listing lags behind for a tenth of the bound: what was sent shows within the whole of it.
+        (now.since_start < at + self.promises.late_max / 10).then_some(latest)
     }
 
     /// The charges of a reference, as they were before a change that the listing misses.

@@ -11,6 +11,7 @@ use super::document::{
     Beyond, Coverage, Extent, FORMAT, Finding, Measured, MeasuredRun, OracleReport, OracleWord, Report, RunReport,
     ScenarioReport, Word, WorstCase, WorstCasePart,
 };
+use super::money;
 use super::normalise::Names;
 use super::timeline::{self, Detail, Row};
 use super::told;
@@ -34,6 +35,15 @@ pub struct Ran {
     pub world: WorldKind,
     /// The scenario's own seed first, then further ones; or why it could not run.
     pub outcomes: Result<Vec<Outcome>, String>,
+    /// Of broken runs, the same with the smallest part of the plan that still breaks the first rule; not all have one.
+    pub smallest: Vec<Outcome>,
+}
+
+impl Ran {
+    /// What is shown of a run: the same with a smaller plan, where there is one.
+    pub fn shown<'a>(&'a self, outcome: &'a Outcome) -> &'a Outcome {
+        self.smallest.iter().find(|smallest| smallest.seed == outcome.seed).unwrap_or(outcome)
+    }
 }
 
 /// The report of a gate run, in the order in which the scenarios are given.
@@ -58,9 +68,17 @@ pub fn build(ran: &[Ran], extent: Extent, elapsed: Duration) -> Report {
         extent,
         scenarios,
         beyond: Vec::new(),
+        left_out: Vec::new(),
         coverage: coverage(ran),
         worst_case: worst_case(&Policy::default()),
         measured: measured(ran, elapsed),
+    }
+}
+
+/// Holds a gate of the own scenarios to the error codes: one that no caller was told was not tried.
+pub fn hold_to_codes(report: &mut Report) {
+    if !report.coverage.codes_never.is_empty() {
+        report.verdict = worst([report.verdict, Word::Inconclusive].into_iter());
     }
 }
 
@@ -94,19 +112,13 @@ fn runs(ran: &Ran) -> Vec<RunReport> {
         Ok(outcomes) => outcomes,
         Err(why) => return vec![not_run(ran, why)],
     };
-    let mut reports: Vec<RunReport> = Vec::new();
-    for outcome in outcomes {
-        if reports.first().is_some_and(|first| same_verdict(first, outcome)) {
-            continue;
-        }
-        reports.push(run(outcome));
-    }
-    reports
+    let Some((first, further)) = outcomes.split_first() else { return Vec::new() };
+    let others = further.iter().filter(|outcome| !same_verdict(first, outcome));
+    [first].into_iter().chain(others).map(|outcome| run(outcome, ran.shown(outcome))).collect()
 }
 
-fn same_verdict(first: &RunReport, outcome: &Outcome) -> bool {
-    let rules: Vec<_> = first.findings.iter().map(|finding| &*finding.rule).collect();
-    first.verdict == word(outcome.status()) && rules == rules_broken(outcome)
+fn same_verdict(first: &Outcome, outcome: &Outcome) -> bool {
+    first.status() == outcome.status() && rules_broken(first) == rules_broken(outcome)
 }
 
 /// The rules that an outcome breaks, each once, in the order of the oracles; what was not met comes last.
@@ -137,8 +149,10 @@ fn not_run(ran: &Ran, why: &str) -> RunReport {
         world: ran.world.name().to_owned(),
         seed: scenario.seed,
         plan: scenario.plan.to_string(),
+        whole_plan: None,
         replay: replay(scenario, ran.world, &scenario.plan, scenario.seed),
         verdict: Word::NotRun,
+        money: String::new(),
         findings: Vec::new(),
         doubts: Vec::new(),
         not_run: Some(visible_lines(why)),
@@ -146,19 +160,22 @@ fn not_run(ran: &Ran, why: &str) -> RunReport {
     }
 }
 
-fn run(outcome: &Outcome) -> RunReport {
-    let names = Names::of(&outcome.record);
-    let findings = rules_broken(outcome).into_iter().map(|rule| finding(outcome, &names, rule)).collect();
+/// The report of a run, of which `shown` is what there is to see.
+fn run(outcome: &Outcome, shown: &Outcome) -> RunReport {
+    let names = Names::of(&shown.record);
+    let findings = rules_broken(shown).into_iter().map(|rule| finding(shown, &names, rule)).collect();
     RunReport {
         world: outcome.world.name().to_owned(),
         seed: outcome.seed,
-        plan: outcome.plan.to_string(),
-        replay: replay(&outcome.scenario, outcome.world, &outcome.plan, outcome.seed),
+        plan: shown.plan.to_string(),
+        whole_plan: (shown.plan != outcome.plan).then(|| outcome.plan.to_string()),
+        replay: replay(&shown.scenario, shown.world, &shown.plan, shown.seed),
         verdict: word(outcome.status()),
+        money: money::said(&shown.record.ledger),
         findings,
         doubts: outcome.doubts(),
         not_run: None,
-        oracles: oracles(outcome, &names),
+        oracles: oracles(shown, &names),
     }
 }
 

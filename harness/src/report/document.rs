@@ -63,6 +63,8 @@ pub struct Report {
     pub scenarios: Vec<ScenarioReport>,
     /// What was done beyond the scenarios, when everything is run.
     pub beyond: Vec<Beyond>,
+    /// What an option left out of the gate, a sentence each.
+    pub left_out: Vec<String>,
     /// What was reached.
     pub coverage: Coverage,
     /// The worst case of provider calls for one purchase under the default policy.
@@ -103,6 +105,8 @@ pub struct BeyondFinding {
     pub message: String,
     /// The line that shows it.
     pub replay: String,
+    /// What happened, with the rows that show the breach marked; empty where no run of a scenario shows it.
+    pub timeline: Vec<Row>,
 }
 
 /// What a scenario came to.
@@ -131,12 +135,16 @@ pub struct RunReport {
     pub world: String,
     /// The seed for identifiers and jitter.
     pub seed: u64,
-    /// The fault plan.
+    /// The fault plan: of a broken run the smallest part that still breaks the first rule.
     pub plan: String,
+    /// The scenario's own plan, where that is larger.
+    pub whole_plan: Option<String>,
     /// The line that repeats the run.
     pub replay: String,
     /// How it went.
     pub verdict: Word,
+    /// What stands charged at the end and what is sold for it, in a few words; empty if it was not run.
+    pub money: String,
     /// What was broken.
     pub findings: Vec<Finding>,
     /// Why it supports no verdict, one sentence each.

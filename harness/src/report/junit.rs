@@ -1,5 +1,6 @@
 //! `junit.xml`, for CI: a suite a theme, a case a scenario and world.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -35,7 +36,21 @@ pub fn write(report: &Report) -> String {
         suite.add_test_cases(report.beyond.iter().map(beyond));
         document.add_test_suite(suite);
     }
+    each_by_its_own_name(&mut document);
     document.to_string().expect("texts are cleared of what XML cannot hold")
+}
+
+/// Gives cases of the same name and class a number each, in their order: a CI that finds a name twice keeps the last one.
+pub fn each_by_its_own_name(document: &mut Document) {
+    let mut seen: BTreeMap<(Option<String>, String), u32> = BTreeMap::new();
+    for case in document.test_suites.iter_mut().flat_map(|suite| &mut suite.test_cases) {
+        let class = case.classname.as_ref().map(|class| class.as_str().to_owned());
+        let times = seen.entry((class, case.name.as_str().to_owned())).or_insert(0);
+        *times += 1;
+        if *times > 1 {
+            case.name = format!("{} ({times})", case.name.as_str()).into();
+        }
+    }
 }
 
 fn beyond(beyond: &Beyond) -> TestCase {
@@ -46,6 +61,9 @@ fn beyond(beyond: &Beyond) -> TestCase {
         for finding in &beyond.findings {
             writeln!(text, "{}: {}\nreplay: {}", finding.rule, finding.message, finding.replay)
                 .expect("writing to a string does not fail");
+            if !finding.timeline.is_empty() {
+                text.push_str(&columns::text(&finding.timeline, WIDTH));
+            }
         }
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
         status.set_type(beyond.verdict.as_str()).set_message(beyond.said.clone()).set_description(text);
@@ -88,11 +106,15 @@ fn seed_and_world(scenario: &ScenarioReport, run: &RunReport) -> String {
 }
 
 fn first_message(run: &RunReport) -> String {
-    run.findings.first().and_then(|finding| finding.messages.first()).cloned().unwrap_or_default()
+    let first = run.findings.first().and_then(|finding| finding.messages.first()).map_or("", String::as_str);
+    format!("{}: {first}", run.money)
 }
 
 fn description(run: &RunReport) -> String {
     let mut text = format!("replay: {}\n", run.replay);
+    if let Some(whole) = &run.whole_plan {
+        writeln!(text, "smallest part of the plan: {whole}").expect("writing to a string does not fail");
+    }
     for finding in &run.findings {
         text.push('\n');
         for message in &finding.messages {

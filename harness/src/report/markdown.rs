@@ -20,14 +20,17 @@ pub fn write(report: &Report) -> String {
 fn document(out: &mut String, report: &Report) -> fmt::Result {
     writeln!(out, "# misrule: {}\n", report.verdict.as_str())?;
     writeln!(out, "{}\n", summary(report))?;
-    for never in report.never_reached() {
-        writeln!(out, "{}\n", escape(&never))?;
+    for line in report.never_reached().iter().chain(&report.left_out) {
+        writeln!(out, "{}\n", escape(line))?;
     }
     for beyond in &report.beyond {
         writeln!(out, "{} {}\n", beyond.what, escape(&beyond.said))?;
         for finding in &beyond.findings {
             writeln!(out, "## BROKEN `{}` ({})\n\n{}\n", finding.rule, beyond.what, escape(&finding.message))?;
             writeln!(out, "```sh\n{}\n```\n", finding.replay)?;
+            if !finding.timeline.is_empty() {
+                writeln!(out, "```text\n{}```\n", columns::text(&finding.timeline, WIDTH))?;
+            }
         }
     }
     for scenario in &report.scenarios {
@@ -75,7 +78,7 @@ fn verdict(scenario: &ScenarioReport) -> String {
 fn failure(out: &mut String, scenario: &ScenarioReport, run: &RunReport) -> fmt::Result {
     let replay = |out: &mut String| writeln!(out, "```sh\n{}\n```\n", run.replay);
     if let Some((first, others)) = run.findings.split_first() {
-        writeln!(out, "## BROKEN `{}` in `{}` ({})\n", first.rule, scenario.name, run.world)?;
+        writeln!(out, "## BROKEN `{}` in `{}` ({}): {}\n", first.rule, scenario.name, run.world, escape(&run.money))?;
         for message in &first.messages {
             writeln!(out, "{}\n", escape(message))?;
         }
@@ -83,6 +86,9 @@ fn failure(out: &mut String, scenario: &ScenarioReport, run: &RunReport) -> fmt:
             writeln!(out, "`{rule}`: {}\n", escape(message))?;
         }
         replay(out)?;
+        if let Some(whole) = &run.whole_plan {
+            writeln!(out, "The smallest part of the scenario's plan that breaks the rule; the whole is `{whole}`.\n")?;
+        }
         let text = columns::text(&run.timeline(), WIDTH);
         writeln!(out, "```text\n{text}```\n")?;
         if let Some(path) = &first.written_to {

@@ -12,6 +12,7 @@ pub mod json;
 pub mod junit;
 pub mod live;
 pub mod markdown;
+pub mod money;
 pub mod normalise;
 pub mod snapshot;
 pub mod terminal;

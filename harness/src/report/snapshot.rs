@@ -5,35 +5,65 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::columns;
 use super::normalise::Names;
 use super::timeline::{self, Detail};
 use super::told::told;
 use super::units;
+use super::{columns, terminal};
+use crate::defect::Defect;
 use crate::oracle::Verdict;
 use crate::outcome::Outcome;
 use crate::provider::ledger::EffectKind;
 use crate::provider::operations;
 use crate::trace::{CallId, EventKind};
 
-/// The widest line.
-const WIDTH: usize = 120;
+/// How wide a timeline is where output goes to no terminal.
+pub const WIDTH: usize = 120;
 
 /// The text of a run.
 pub fn text(outcome: &Outcome) -> String {
     let names = Names::of(&outcome.record);
     let mut out = String::new();
-    write(&mut out, outcome, &names).expect("writing to a string does not fail");
+    write(&mut out, outcome, &names, Showing { defect: None, width: WIDTH })
+        .expect("writing to a string does not fail");
     out
 }
 
-fn write(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::Result {
-    head(out, outcome)?;
+/// The same for a person, on a terminal this wide; a planted bug is named at the head.
+pub fn shown(outcome: &Outcome, defect: Option<&Defect>, terminal: Option<usize>) -> String {
+    let names = Names::of(&outcome.record);
+    let mut out = String::new();
+    let width = terminal.unwrap_or(WIDTH);
+    write(&mut out, outcome, &names, Showing { defect, width }).expect("writing to a string does not fail");
+    if terminal.is_none() {
+        return out;
+    }
+    // Lines that are too long go on below, set in further.
+    let line = |line: &str| {
+        let set_in = line.len() - line.trim_start().len();
+        let (first, rest) = line.split_at(set_in);
+        let rest = terminal::wrap(rest, width.saturating_sub(set_in + 2).max(1));
+        rest.lines().enumerate().fold(String::new(), |text, (index, part)| {
+            format!("{text}{first}{}{part}\n", if index == 0 { "" } else { "  " })
+        })
+    };
+    out.lines().map(|text| if text.chars().count() <= width { format!("{text}\n") } else { line(text) }).collect()
+}
+
+/// How a run is shown.
+#[derive(Clone, Copy)]
+struct Showing<'a> {
+    defect: Option<&'a Defect>,
+    width: usize,
+}
+
+fn write(out: &mut String, outcome: &Outcome, names: &Names, showing: Showing<'_>) -> std::fmt::Result {
+    head(out, outcome, showing.defect)?;
     writeln!(out, "\ntold")?;
     write_told(out, outcome, names)?;
     writeln!(out, "\ntimeline")?;
     let rows = timeline::rows(&outcome.record, names, Detail::Full, &[]);
-    out.push_str(&columns::text(&rows, WIDTH));
+    out.push_str(&columns::text(&rows, showing.width));
     writeln!(out, "\nledger")?;
     ledger(out, outcome, names)?;
     writeln!(out, "\nat rest")?;
@@ -53,7 +83,7 @@ fn write(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::Result
     coverage(out, outcome)
 }
 
-fn head(out: &mut String, outcome: &Outcome) -> std::fmt::Result {
+fn head(out: &mut String, outcome: &Outcome, defect: Option<&Defect>) -> std::fmt::Result {
     let scenario = &outcome.scenario;
     writeln!(out, "{}", scenario.name)?;
     writeln!(out, "  {}", scenario.title)?;
@@ -63,6 +93,9 @@ fn head(out: &mut String, outcome: &Outcome) -> std::fmt::Result {
     }
     let plan = if outcome.plan.faults.is_empty() { "nothing goes wrong".to_owned() } else { outcome.plan.to_string() };
     writeln!(out, "  plan: {plan}")?;
+    if let Some(defect) = defect {
+        writeln!(out, "  planted bug: {} ({})", defect.id, defect.about)?;
+    }
     writeln!(out, "  world: {}, seed {}", outcome.world.name(), outcome.seed)?;
     writeln!(out, "  verdict: {}", outcome.status().name())?;
     for doubt in outcome.doubts() {

@@ -1,15 +1,15 @@
 //! The report as a person sees it: a line a scenario, then what broke, then what to do.
 //!
-//! The cause in the first line, the replay line in the second, evidence after; at most 100 columns but for lines that
+//! The cause in the first line, the replay line in the second, evidence after; as wide as the terminal, but for lines that
 //! must stay whole to be copied.
 
 use std::fmt::Write as _;
 
 use super::document::{Extent, Report, RunReport, ScenarioReport, Word};
+use super::timeline::Row;
 use super::{columns, units};
+pub use crate::screen::{WIDTH, width};
 
-/// The widest line.
-pub const WIDTH: usize = 100;
 /// How far a timeline is set in.
 const INDENT: &str = "    ";
 /// The width of `sim 41 µs` with its gap.
@@ -35,9 +35,9 @@ pub fn write(report: &Report, style: Style<'_>) -> String {
         line(&mut out, report, scenario, paint);
     }
     out.push('\n');
-    out.push_str(&wrap(&summary(report), WIDTH));
-    for never in report.never_reached() {
-        out.push_str(&wrap(&never, WIDTH));
+    out.push_str(&wrap(&summary(report), width()));
+    for line in report.never_reached().iter().chain(&report.left_out) {
+        out.push_str(&wrap(line, width()));
     }
     beyond(&mut out, report, style);
     for scenario in &report.scenarios {
@@ -55,7 +55,7 @@ pub fn write(report: &Report, style: Style<'_>) -> String {
     if !style.written.is_empty() {
         put(&mut out, &format!("report: {}", style.written));
     }
-    put(&mut out, &with_exit(&advice(report), report.verdict.exit_code(), WIDTH));
+    put(&mut out, &with_exit(&advice(report), report.verdict.exit_code(), width()));
     out
 }
 
@@ -66,11 +66,14 @@ const BEYOND_MAX: usize = 5;
 fn beyond(out: &mut String, report: &Report, style: Style<'_>) {
     for (beyond, took) in report.beyond.iter().zip(&report.measured.beyond_us) {
         let took = units::span(std::time::Duration::from_micros(*took));
-        out.push_str(&wrap(&format!("{} {} in {took}", beyond.what, beyond.said), WIDTH));
+        out.push_str(&wrap(&format!("{} {} in {took}", beyond.what, beyond.said), width()));
         for finding in beyond.findings.iter().take(BEYOND_MAX) {
             put(out, &format!("\n{}", Paint(style.colour).verdict(Word::Broken, &format!("BROKEN {}", finding.rule))));
             put(out, &format!("  replay: {}", finding.replay.replacen("misrule", style.called, 1)));
-            out.push_str(&wrap(&finding.message, WIDTH));
+            for line in wrap(&finding.message, width() - 2).lines() {
+                put(out, &format!("  {line}"));
+            }
+            timeline(out, &finding.timeline);
         }
         if beyond.findings.len() > BEYOND_MAX {
             put(out, &format!("and {} more; report.json has them all", beyond.findings.len() - BEYOND_MAX));
@@ -83,12 +86,28 @@ fn put(out: &mut String, text: &str) {
     out.push('\n');
 }
 
-/// A line with `exit N` at its end.
+/// A text with `exit N` at the end of its last line, or below it where there is no room.
 pub fn with_exit(text: &str, code: u8, width: usize) -> String {
     let exit = format!("exit {code}");
-    let used = text.chars().count() + exit.chars().count();
-    let gap = width.saturating_sub(used).max(2);
-    format!("{text}{}{exit}", " ".repeat(gap))
+    let text = wrap(text, width);
+    let text = text.trim_end();
+    let used = text.lines().last().map_or(0, |last| last.chars().count());
+    match width.checked_sub(used + exit.len()).filter(|gap| *gap >= 2) {
+        Some(gap) => format!("{text}{}{exit}", " ".repeat(gap)),
+        None => format!("{text}\n{exit:>width$}"),
+    }
+}
+
+/// A text beside a prefix; what does not fit goes on below, set in as far as the text is.
+pub fn beside(prefix: &str, text: &str, width: usize) -> String {
+    let indent = prefix.chars().count();
+    let lines = wrap(text, width.saturating_sub(indent).max(1));
+    let mut out = String::new();
+    for (index, line) in lines.lines().enumerate() {
+        let before = if index == 0 { prefix.to_owned() } else { " ".repeat(indent) };
+        put(&mut out, format!("{before}{line}").trim_end());
+    }
+    out
 }
 
 fn head(out: &mut String, report: &Report) {
@@ -104,25 +123,36 @@ fn head(out: &mut String, report: &Report) {
 }
 
 fn line(out: &mut String, report: &Report, scenario: &ScenarioReport, paint: Paint) {
+    /// The room that a verdict needs beside its scenario.
+    const VERDICT: usize = 14;
     let longest = |scenario: &ScenarioReport| scenario.name.chars().count();
     let name = report.scenarios.iter().map(longest).max().unwrap_or(0).min(50);
-    let mut text = format!("  {:name$}  ", scenario.name);
+    let mut cells = String::new();
     for world in ["sim", "wire"].into_iter().filter(|world| report.run_in(world) > 0) {
         let cell = report
             .measured
             .median(&scenario.name, world)
             .map_or_else(String::new, |median| format!("{world} {}", units::span(median)));
-        write!(text, "{cell:CELL$}").expect("writing to a string does not fail");
+        write!(cells, "{cell:CELL$}").expect("writing to a string does not fail");
     }
-    let verdict = match scenario.verdict {
-        Word::Ok => "ok".to_owned(),
-        Word::Inconclusive => "inconclusive".to_owned(),
-        Word::NotRun => "NOT RUN".to_owned(),
-        Word::Broken => format!("BROKEN  {}", rules(scenario)),
+    let (verdict, rules) = match scenario.verdict {
+        Word::Ok => ("ok", String::new()),
+        Word::Inconclusive => ("inconclusive", String::new()),
+        Word::NotRun => ("NOT RUN", String::new()),
+        Word::Broken => ("BROKEN", format!("  {}", rules(scenario))),
     };
-    let room = WIDTH.saturating_sub(text.chars().count()).max(8);
-    let verdict = cut(&verdict, room);
-    put(out, &format!("{text}{}", paint.verdict(scenario.verdict, &verdict)));
+    // Where a terminal is too narrow for all of it, every scenario takes two lines.
+    let whole = format!("  {:name$}  {cells}", scenario.name);
+    let before = if 2 + name + 2 + cells.chars().count() + VERDICT <= width() {
+        whole
+    } else {
+        put(out, &format!("  {}", scenario.name));
+        format!("    {cells}")
+    };
+    let line = beside(&before, &format!("{verdict}{rules}"), width());
+    let (before, after) = line.split_at(before.len());
+    out.push_str(before);
+    out.push_str(&after.replacen(verdict, &paint.verdict(scenario.verdict, verdict), 1));
 }
 
 fn rules(scenario: &ScenarioReport) -> String {
@@ -180,27 +210,36 @@ fn broken(out: &mut String, scenario: &ScenarioReport, run: &RunReport, earlier:
     let Some((first, others)) = run.findings.split_first() else { return };
     let place = place(run, earlier);
     out.push('\n');
-    put(
-        out,
-        &format!("{} {}  in {}{place}", Paint(style.colour).verdict(Word::Broken, "BROKEN"), first.rule, scenario.name),
-    );
+    let head = beside("", &format!("BROKEN {}  in {}{place}: {}", first.rule, scenario.name, run.money), width());
+    out.push_str(&head.replacen("BROKEN", &Paint(style.colour).verdict(Word::Broken, "BROKEN"), 1));
     put(out, &format!("  replay: {}", replay(run, style)));
     if earlier.is_some() {
         return;
     }
+    if let Some(whole) = &run.whole_plan {
+        let whole = format!("the smallest part of the scenario's plan that breaks the rule; the whole is {whole}");
+        out.push_str(&beside("  ", &whole, width()));
+    }
     let sentences = first.messages.iter().cloned();
     let more = others.iter().flat_map(|other| other.messages.iter().map(|said| format!("{}: {said}", other.rule)));
     for sentence in sentences.chain(more) {
-        for line in wrap(&sentence, WIDTH - 2).lines() {
+        for line in wrap(&sentence, width() - 2).lines() {
             put(out, &format!("  {line}"));
         }
     }
-    out.push('\n');
-    for line in columns::text(&run.timeline(), WIDTH - INDENT.len()).lines() {
-        put(out, &format!("{INDENT}{line}"));
-    }
+    timeline(out, &run.timeline());
     if let Some(path) = &first.written_to {
         put(out, &format!("  written to {path}"));
+    }
+}
+
+fn timeline(out: &mut String, rows: &[Row]) {
+    if rows.is_empty() {
+        return;
+    }
+    out.push('\n');
+    for line in columns::text(rows, width() - INDENT.len()).lines() {
+        put(out, &format!("{INDENT}{line}"));
     }
 }
 
@@ -235,7 +274,7 @@ fn doubtful(out: &mut String, scenario: &ScenarioReport, run: &RunReport, style:
     put(out, &format!("{word} {}{place}", scenario.name));
     put(out, &format!("  replay: {}", replay(run, style)));
     for reason in reasons {
-        for line in wrap(&reason, WIDTH - 2).lines() {
+        for line in wrap(&reason, width() - 2).lines() {
             put(out, &format!("  {line}"));
         }
     }
@@ -248,19 +287,12 @@ fn advice(report: &Report) -> String {
             format!("all is well: every rule was kept in {scenarios}")
         }
         Word::Broken => "next: repeat a run that broke with its replay line".to_owned(),
+        Word::Inconclusive if report.count(Word::Inconclusive) == 0 => {
+            "next: provoke the error codes that no caller was told; what is never told is not tried".to_owned()
+        }
         Word::Inconclusive => "next: mend the scenarios whose faults never fired; they prove nothing".to_owned(),
         Word::NotRun => "next: see above why a run could not be made".to_owned(),
     }
-}
-
-/// At most `most` characters.
-fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(most.saturating_sub(1)).collect();
-    short.push('…');
-    short
 }
 
 /// Lines of at most `width` characters, broken at spaces; a text that already has lines keeps them.

@@ -100,7 +100,7 @@ fn record() -> Record {
     });
     record.ledger.effects.push(effect.clone());
     record.push(ms(41), EventKind::Effect(effect));
-    record.push(ms(41), EventKind::Delivered { exchange, status: 200 });
+    record.push(ms(41), EventKind::Delivered { exchange, status: 200, replay_of: None });
     record.push(ms(2041), EventKind::Answered { exchange, seen: Seen::Silence });
     record.push(
         ms(2100),
@@ -151,11 +151,13 @@ fn report() -> Report {
         scenario: scenario(name),
         world: WorldKind::Sim,
         outcomes: Ok((1..=3).map(|seed| outcome(name, verdict.clone(), unfired.clone(), seed)).collect()),
+        smallest: Vec::new(),
     };
     let wire = Ran {
         scenario: scenario("checkout/happy_path"),
         world: WorldKind::Wire,
         outcomes: Err("GiftGenius ended before it spoke".to_owned()),
+        smallest: Vec::new(),
     };
     build(
         &[
@@ -255,6 +257,7 @@ fn a_further_seed_that_comes_to_something_else_is_told() {
         scenario: scenario("a/b"),
         world: WorldKind::Sim,
         outcomes: Ok(vec![outcome("a/b", Verdict::Kept, Vec::new(), 1), outcome("a/b", broken(), Vec::new(), 2)]),
+        smallest: Vec::new(),
     };
     let report = build(&[ran], Extent::Whole, Duration::ZERO);
     let seeds: Vec<_> = report.scenarios[0].runs.iter().map(|run| run.seed).collect();
@@ -268,6 +271,7 @@ fn the_head_says_where_it_ran_and_a_part_lacks_nothing() {
         scenario: scenario(name),
         world,
         outcomes: Ok(vec![Outcome { world, ..outcome(name, Verdict::Kept, Vec::new(), 1) }]),
+        smallest: Vec::new(),
     };
     let (sim, wire) = (|name| ran(name, WorldKind::Sim), |name| ran(name, WorldKind::Wire));
     for (runs, head) in [
@@ -322,4 +326,27 @@ fn only_the_terminal_says_how_misrule_is_called_here() {
     assert!(text.contains("  replay: cargo run -- replay scenarios/outage/payment_down.toml --plan"), "{text}");
     assert!(!text.contains("misrule replay"), "{text}");
     assert!(!markdown::write(&report).contains("cargo run"));
+}
+
+#[test]
+fn cases_of_a_name_are_told_apart_and_hold_nothing_measured() {
+    let mut report = report();
+    let explored = |said: &str| crate::report::document::Beyond {
+        what: "explored".to_owned(),
+        verdict: crate::report::document::Word::Ok,
+        said: said.to_owned(),
+        findings: Vec::new(),
+    };
+    report.beyond = vec![explored("one of 3 plans"), explored("another of 4 plans")];
+    let names = |report: &Report| {
+        let document = quick_junit::Report::deserialize_from_str(&junit::write(report)).expect("JUnit");
+        let cases = document.test_suites.iter().flat_map(|suite| &suite.test_cases);
+        cases.map(|case| format!("{:?} {}", case.classname, case.name.as_str())).collect::<Vec<_>>()
+    };
+    let first = names(&report);
+    assert_eq!(first.iter().collect::<std::collections::BTreeSet<_>>().len(), first.len(), "{first:?}");
+    report.measured.elapsed_us *= 7;
+    report.measured.runs.iter_mut().for_each(|run| run.median_us *= 7);
+    report.beyond[0].said = "one of 5 plans".to_owned();
+    assert_eq!(names(&report), first);
 }

@@ -110,8 +110,13 @@ impl<'a> Table<'a> {
                 self.push(index, at, system(request(sent)));
                 self.open = Some(Open { exchange: sent.exchange, since: at, status: None });
             }
-            EventKind::Delivered { exchange, status } => {
-                self.at_provider(index, at, Some(*exchange), &status.to_string());
+            EventKind::Delivered { exchange, status, replay_of } => {
+                let replayed = replay_of.map(|first| match self.sent.get(&first) {
+                    Some(sent) => format!(" (replayed: key of {})", sent.site),
+                    None => " (replayed)".to_owned(),
+                });
+                let text = format!("{status}{}", replayed.unwrap_or_default());
+                self.at_provider(index, at, Some(*exchange), &text);
                 if let Some(open) = &mut self.open {
                     open.status = Some(*status);
                 }
@@ -258,8 +263,9 @@ fn request(sent: &Sent) -> String {
     let reference = sent.reference.as_deref().unwrap_or_default();
     let amount = sent.amount.map_or_else(String::new, |amount| format!(" {}", in_units(amount, sent.currency)));
     let gap = if reference.is_empty() { "" } else { " " };
+    let key = sent.key.as_deref().map_or_else(String::new, |key| format!(" {key}"));
     let fault = sent.fault.as_ref().map_or_else(String::new, |fault| format!(" ✗{fault}"));
-    format!("{}{gap}{reference}{amount} ─▶{fault}", sent.site)
+    format!("{}{gap}{reference}{amount}{key} ─▶{fault}", sent.site)
 }
 
 /// An amount with the decimals of its currency, which itself stands with the effect.

@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::mistake::Mistakes;
+use super::{expect, explore, parse, policy, script};
 use crate::suggest;
 
 /// A table, opened.
@@ -58,10 +59,11 @@ impl<'t> Fields<'t> {
         let opened = Self::open(table, span);
         for field in &opened.fields {
             if !known.contains(&field.key) {
+                let hint = belongs(field.key).or_else(|| suggest::hint(field.key, known));
                 mistakes.suggest(
                     &field.key_span,
                     format!("unknown key `{}` in {what}", field.key),
-                    suggest::hint(field.key, known).or_else(|| Some(format!("known: {}", known.join(", ")))),
+                    hint.or_else(|| Some(format!("known: {}", known.join(", ")))),
                 );
             }
         }
@@ -196,6 +198,22 @@ impl<'t> Field<'t> {
                 .collect(),
         )
     }
+}
+
+/// Where a key belongs that stands where it is unknown.
+fn belongs(key: &str) -> Option<String> {
+    if parse::KEYS.contains(&key) {
+        return Some(format!("`{key}` belongs at the top of the file, before the first `[section]`"));
+    }
+    let sections: [(&str, &[&str]); 4] = [
+        ("[replicas]", &parse::REPLICAS_KEYS),
+        ("[expect]", &expect::EXPECT_KEYS),
+        ("[explore]", &explore::EXPLORE_KEYS),
+        ("[policy]", &policy::keys()),
+    ];
+    let section = sections.iter().find(|(_, keys)| keys.contains(&key)).map(|(section, _)| *section);
+    let section = section.or_else(|| script::CALL_KEYS.contains(&key).then_some("a `[[script]]` step with `call`"));
+    section.map(|section| format!("`{key}` belongs to {section}"))
 }
 
 fn a_type(value: &DeValue<'_>) -> &'static str {

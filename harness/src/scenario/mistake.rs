@@ -10,8 +10,7 @@ use miette::{
     SpanContents,
 };
 
-/// The widest line of a diagnostic.
-const WIDTH: usize = 100;
+use crate::screen::width;
 
 /// The longest line that is drawn, in bytes; a mistake in a longer one is told in words.
 const LINE_MAX: usize = 300;
@@ -115,7 +114,7 @@ impl ScenarioError {
             Self::Mistaken { path, text, mistakes } => {
                 let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
                 let handler = GraphicalReportHandler::new_themed(theme)
-                    .with_width(WIDTH)
+                    .with_width(width())
                     .with_context_lines(1)
                     .with_primary_span_start()
                     .with_links(false);
@@ -263,6 +262,6 @@ impl Shown<'_> {
         let column = text[line..end].chars().count();
         let length = self.mistake.suggestion.as_ref().map_or(0, |suggestion| suggestion.chars().count());
         let points_at_something = !matches!(text.as_bytes().get(start), None | Some(b'\n' | b'\r'));
-        points_at_something && column + length + MARGIN <= WIDTH
+        points_at_something && column + length + MARGIN <= width()
     }
 }

@@ -24,6 +24,8 @@ pub(super) const KEYS: [&str; 14] = [
     "title", "lesson", "covers", "worlds", "seed", "policy", "stock", "replicas", "webhooks", "script", "faults",
     "expect", "excused", "explore",
 ];
+/// The keys of `[replicas]`.
+pub(super) const REPLICAS_KEYS: [&str; 2] = ["count", "skew_ms"];
 /// The worlds.
 pub(super) const WORLDS: [WorldKind; 2] = [WorldKind::Sim, WorldKind::Wire];
 /// The largest count that a file may expect, and the largest stock.
@@ -141,7 +143,7 @@ const SKEW_MAX_MS: i64 = 24 * 60 * 60 * 1000;
 
 fn replicas(field: &Field<'_>, mistakes: &mut Mistakes) -> Replicas {
     let mut replicas = Replicas::default();
-    let Some(table) = field.table_of("[replicas]", &["count", "skew_ms"], mistakes) else {
+    let Some(table) = field.table_of("[replicas]", &REPLICAS_KEYS, mistakes) else {
         return replicas;
     };
     if let Some(count) = table.get("count").and_then(|field| field.integer(1..=REPLICAS_MAX.into(), mistakes)) {

@@ -11,7 +11,7 @@ use super::fields::{Field, Fields};
 use super::manner::{self, MANNERS};
 use super::mistake::Mistakes;
 use super::model::{Answer, CallStep, Manner, Step};
-use super::template::{Piece, TemplateKind, pieces};
+use super::template::{Piece, TemplateKind, pieces, slip};
 use crate::suggest;
 
 /// The tools that a script may call.
@@ -268,7 +268,16 @@ impl Reader {
             DeValue::String(text) => {
                 for piece in pieces(text) {
                     match piece {
-                        Piece::Text(_) => {}
+                        Piece::Text(text) => {
+                            if let Some(slip) = slip(text) {
+                                let kinds = TemplateKind::ALL.map(|kind| format!("`{{{}:NAME}}`", kind.name()));
+                                mistakes.suggest(
+                                    &field.span,
+                                    format!("`{slip}` is a placeholder without a name"),
+                                    Some(format!("{}, where NAME is letters, digits, `_` and `-`", kinds.join(", "))),
+                                );
+                            }
+                        }
                         Piece::Template(kind, name) => {
                             self.refer(kind, name, field, mistakes);
                         }

@@ -98,6 +98,17 @@ fn template(text: &str) -> Option<(&str, &str, usize)> {
     (word(kind) && word(name)).then_some((kind, name, inner.len() + 2))
 }
 
+/// The first part of a text that begins like a template and is none: `{key:}`, `{key}`, `{key:my pay}`, `{key:pay`.
+pub fn slip(text: &str) -> Option<&str> {
+    text.match_indices('{').find_map(|(open, _)| {
+        let rest = &text[open..];
+        let whole = rest.find('}').map_or(rest, |close| &rest[..=close]);
+        let kind = whole[1..].split([':', '}']).next().unwrap_or_default().trim();
+        let known = TemplateKind::ALL.iter().any(|known| known.name().eq_ignore_ascii_case(kind));
+        (known && template(whole).is_none()).then_some(whole)
+    })
+}
+
 /// Replaces each template by what `value` says of it; `None` if it knows nothing of one of them.
 pub fn fill(text: &str, mut value: impl FnMut(TemplateKind, &str) -> Option<SmolStr>) -> Option<String> {
     let mut pieces = pieces(text);
@@ -142,6 +153,23 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(pieces(text).collect::<Vec<_>>(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_begins_like_a_template_is_a_slip() {
+        for (text, expected) in [
+            ("{key:}", Some("{key:}")),
+            ("pay with {Key:}!", Some("{Key:}")),
+            ("{session}", Some("{session}")),
+            ("{order: gift}", Some("{order: gift}")),
+            ("{workflow:gift", Some("{workflow:gift")),
+            ("{\"a\": 1} {x} {", None),
+            ("{key:pay}", None),
+            ("{sesion:gift}", None),
+            ("{\"key\": 1}", None),
+        ] {
+            assert_eq!(slip(text), expected, "{text}");
         }
     }
 

@@ -114,6 +114,10 @@ fn each_bad_input_is_named_with_what_to_do() {
         format!("{SESSION}{}", ORDER.replace("gift", "gfit")),
         format!("{SESSION}[[script]]\ncall = \"get_order\"\nargs = {{ order_id = \"{{ordr:gift}}\" }}\n"),
         format!("{SESSION}[[script]]\ncall = \"get_order\"\nargs = {{ order_id = 2026-01-01 }}\n"),
+        format!("{SESSION}{}", ORDER.replace("pm_visa\"", "{key:}\"")),
+        format!("{SESSION}[[script]]\ncall = \"get_order\"\nargs = {{ order_id = \"{{Order: gift}} {{key}}\" }}\n"),
+        format!("{SESSION}[replicas]\nwebhooks = true\ncount = 2\n"),
+        format!("count = 2\n[policy]\ngate_depth = 2\nintent = \"gift\"\n{SESSION}"),
         format!("worlds = [\"sim\", \"wire\"]\n{SESSION}"),
         format!("worlds = [\"sim\", \"wire\"]\n[policy]\nattempt_timeout_ms = 200\n{SESSION}"),
         format!(

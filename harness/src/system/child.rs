@@ -6,11 +6,13 @@
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::io::{BufRead as _, Write as _};
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use giftgenius::adapters::{TokioTasks, TracingStepLog, json_lines};
 use giftgenius::app::App;
 use giftgenius::checkout::recovery::take_up_abandoned;
@@ -130,11 +132,17 @@ async fn serve(settings: Settings, wiring: Option<&dyn Wiring>) -> Result<(), Fa
 
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(Failure::of("no port could be opened"))?;
     let address = listener.local_addr().map_err(Failure::of("the port has no address"))?;
-    if settings.recovers
-        && let Err(error) = app.recover().await
-    {
-        channel.say(FromChild::NotBegun(error.to_string()));
-        return Ok(());
+    if settings.recovers {
+        // A process that panics as it begins ends, as one that cannot read its store.
+        let failed = match AssertUnwindSafe(app.recover()).catch_unwind().await {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_panic) => Some(String::from("it panicked")),
+        };
+        if let Some(failed) = failed {
+            channel.say(FromChild::NotBegun(failed));
+            return Ok(());
+        }
     }
     // Connections that come between this line and the accepting wait in the listener's queue.
     channel.say(FromChild::Listening(address));

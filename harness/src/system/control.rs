@@ -128,6 +128,8 @@ pub enum Grant {
     Full,
     /// What is read cannot be made out.
     Corrupt,
+    /// Whoever reads panics.
+    Panic,
 }
 
 /// What the system is started with.

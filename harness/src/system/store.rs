@@ -43,6 +43,8 @@ impl Announced {
             Grant::Busy => return Err(JournalError::Busy),
             Grant::Full => return Err(JournalError::Full),
             Grant::Corrupt => return Err(JournalError::Corrupt(what())),
+            // Without a word from the panic hook: it is planned.
+            Grant::Panic => std::panic::resume_unwind(Box::new("a bug in a handler, as the plan has it")),
         };
         let used = using.await;
         if hold {

@@ -164,7 +164,13 @@ mod tests {
 
     #[test]
     fn a_reply_that_is_passed_on_keeps_its_retry_after() {
-        let reply = ProviderReply { status: 409, retry_after_s: Some(1), body: Bytes::from_static(b"{}") };
+        let reply = ProviderReply {
+            status: 409,
+            retry_after_s: Some(1),
+            body: Bytes::from_static(b"{}"),
+            replay_of: None,
+            indifferent: false,
+        };
         let outgoing = passed(&operations::RESERVE, reply.clone(), None);
         assert_eq!(outgoing.retry_after.as_deref(), Some("1"));
         assert_eq!(outgoing.body, reply.body);

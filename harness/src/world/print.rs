@@ -139,7 +139,8 @@ fn event(ink: &mut Ink, event: &Event) {
             self::reply(ink, reply);
         }
         EventKind::Sent(sent) => self::sent(ink, sent),
-        EventKind::Delivered { exchange, status } => (exchange, status).hash(ink),
+        // Only what has an effect is answered from a key.
+        EventKind::Delivered { exchange, status, replay_of: _ } => (exchange, status).hash(ink),
         EventKind::Effect(effect) => effect.hash(ink),
         EventKind::Answered { exchange, seen } => (exchange, seen).hash(ink),
         EventKind::Log(line) => ink.json(line),

@@ -20,7 +20,7 @@ use crate::fault::site::{Place, Site};
 use crate::fault::{Circumstance, Fault};
 use crate::provider::event::ProviderEvent;
 use crate::provider::{Now, OperationSpec, ProviderReply, ProviderRequest, Providers, operations};
-use crate::trace::{EventKind, ExchangeId, Recorder, Seen, Sent, Write};
+use crate::trace::{Event, EventKind, ExchangeId, Recorder, Seen, Sent, Write};
 
 use super::print::{self, Ink, Print, Printing};
 
@@ -213,6 +213,13 @@ impl Stage {
         let Inner { providers, choices, emitted, printing } = &mut *inner;
         let mut record = self.recorder.lock();
         let reply = providers.handle(request, circumstance, now, &mut record);
+        if reply.indifferent {
+            let of_this =
+                |event: &&Event| matches!(&event.kind, EventKind::Sent(sent) if sent.exchange == request.exchange);
+            if let Some(Event { kind: EventKind::Sent(sent), .. }) = record.trace.events.iter().rev().find(of_this) {
+                choices.misfired(sent.site);
+            }
+        }
         for event in providers.payment.take_events() {
             let site = choices.arrive(Place::Webhook, step_of(&request.correlation));
             let fault = choices.at(site);

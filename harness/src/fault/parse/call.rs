@@ -1,8 +1,10 @@
 //! A word with arguments, as faults are written: `status(503, retry_after=2)`. Arguments are taken one by one; what nobody
 //! takes is an error that says what there would have been.
 
+use std::ops::RangeInclusive;
+
 use super::{ParseError, Reader};
-use crate::fault::{ForeignBody, OddRetryAfter, RetryAfter};
+use crate::fault::{ForeignBody, OddRetryAfter, RetryAfter, menu};
 
 /// A word with arguments: `status(503, retry_after=2)`.
 pub(super) struct Call<'a> {
@@ -65,14 +67,23 @@ impl<'a> Call<'a> {
         names: [&'static str; N],
         example: &str,
     ) -> Result<[u32; N], ParseError> {
-        let mut counts = [0; N];
-        let values = names.map(|name| self.optional(name));
-        for ((count, name), value) in counts.iter_mut().zip(names).zip(values) {
+        self.numbers(names.map(|name| (name, 1..=u32::MAX)), example)
+    }
+
+    /// Takes the values of names, each a number in a range.
+    pub(super) fn numbers<const N: usize>(
+        &mut self,
+        wanted: [(&'static str, RangeInclusive<u32>); N],
+        example: &str,
+    ) -> Result<[u32; N], ParseError> {
+        let mut numbers = [0; N];
+        let values = wanted.map(|(name, range)| (name, range, self.optional(name)));
+        for (number, (name, range, value)) in numbers.iter_mut().zip(values) {
             // A misspelt name says more than a missing one.
             let value = value.ok_or_else(|| self.leftover().unwrap_or_else(|| self.lacks(example)))?;
-            *count = self.reader.counted(value, &format!("`{name}`"))?;
+            *number = self.reader.number(value, &format!("`{name}`"), range)?;
         }
-        Ok(counts)
+        Ok(numbers)
     }
 
     /// Takes the first value that has no name.
@@ -97,7 +108,7 @@ impl<'a> Call<'a> {
 
     pub(super) fn status(&mut self) -> Result<u16, ParseError> {
         let status = self.value("status(503)")?;
-        self.reader.number(status, "a status")
+        self.reader.number(status, "a status", menu::STATUSES)
     }
 
     pub(super) fn retry_after(&mut self) -> Result<Option<RetryAfter>, ParseError> {
@@ -112,11 +123,11 @@ impl<'a> Call<'a> {
                 odd.map(|odd| Some(RetryAfter::Odd(odd))).ok_or_else(unknown)
             }
             (Some(seconds), None) => {
-                let seconds = self.reader.number(seconds, "`retry_after`")?;
+                let seconds = self.reader.number(seconds, "`retry_after` (in seconds)", 0..=u32::MAX)?;
                 Ok(Some(RetryAfter::Seconds(seconds)))
             }
             (None, Some(date)) => {
-                let seconds = self.reader.number(date, "`retry_after_date`")?;
+                let seconds = self.reader.number(date, "`retry_after_date` (in seconds)", 0..=u32::MAX)?;
                 Ok(Some(RetryAfter::Date(seconds)))
             }
             (Some(_), Some(_)) => {

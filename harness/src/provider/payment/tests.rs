@@ -42,7 +42,7 @@ fn the_order_of_a_bodys_fields_is_no_other_parameter() {
     let one = br#"{"reference":"ord_1","amount":1,"currency":"EUR","customer":"ada","payment_method":"pm_visa"}"#;
     let other = br#"{"amount": 1, "customer":"ada","payment_method":"pm_visa","currency":"EUR","reference":"ord_1"}"#;
     let first = shop.raw(&CHARGE, "", "k", one);
-    assert_eq!(first, shop.raw(&CHARGE, "", "k", other));
+    assert_eq!(first.body, shop.raw(&CHARGE, "", "k", other).body);
     assert_eq!(shop.effects(), [Charge]);
 }
 
@@ -413,8 +413,8 @@ fn a_forgotten_key_runs_afresh() {
 }
 
 #[test]
-fn only_acp_says_that_an_earlier_copy_is_at_work() {
-    for (profile, told) in [(Acp, 409), (Stripe, 200), (Keyless, 200)] {
+fn whoever_honours_keys_says_that_an_earlier_copy_is_at_work() {
+    for (profile, told) in [(Acp, 409), (Stripe, 409), (Keyless, 200)] {
         let mut shop = Shop::new(profile);
         let reply = shop.under(Circumstance::InFlight).charge("k1", "ord_1", 4200);
         assert_eq!((reply.0, shop.effects()), (told, vec![Charge]), "{profile:?}");
@@ -423,4 +423,50 @@ fn only_acp_says_that_an_earlier_copy_is_at_work() {
             assert_eq!(shop.charge("k1", "ord_1", 4200).0, 200, "it is done by now");
         }
     }
+}
+
+#[test]
+fn a_circumstance_that_makes_no_difference_says_so() {
+    use crate::provider::operations::{CHARGE, LOOK_UP};
+    let body = br#"{"reference":"ord_1","amount":4200,"currency":"EUR","customer":"ada","payment_method":"pm_visa"}"#;
+    let charge = |shop: &mut Shop, circumstance| shop.under(circumstance).raw(&CHARGE, "", "k1", body).indifferent;
+    let look_up =
+        |shop: &mut Shop| shop.under(Circumstance::Stale).raw(&LOOK_UP, "?reference=ord_1", "", b"").indifferent;
+    let declined = || Circumstance::Declined("expired_card".to_owned());
+    let mut shop = Shop::new(Stripe);
+    assert!(look_up(&mut shop), "nothing has changed that a listing could miss");
+    assert!(charge(&mut shop, Circumstance::KeyExpired), "a first request has no key to forget");
+    assert!(!look_up(&mut shop));
+    assert!(charge(&mut shop, declined()), "the saved reply is given again");
+    assert!(charge(&mut shop, Circumstance::InFlight), "the first request is done");
+    assert!(!charge(&mut shop, Circumstance::KeyExpired));
+    shop.wait(3600);
+    assert!(look_up(&mut shop), "every listing shows by now what was done an hour ago");
+    shop.cancel("k2", "ord_1");
+    let closed = shop.under(Circumstance::Processing).raw(&CHARGE, "", "k3", body);
+    assert!(closed.status == 409 && closed.indifferent, "a closed reference is charged neither now nor later");
+    for (profile, indifferent) in [(Stripe, false), (Acp, false), (Keyless, true)] {
+        let mut shop = Shop::new(profile);
+        assert_eq!(charge(&mut shop, Circumstance::InFlight), indifferent, "{profile:?}");
+        assert!(!charge(&mut Shop::new(profile), declined()));
+    }
+}
+
+#[test]
+fn a_saved_reply_names_the_request_that_it_was_first_given_to() {
+    let mut shop = Shop::new(Stripe);
+    shop.charge("k1", "ord_1", 4200);
+    shop.charge("k2", "ord_1", 4200);
+    shop.charge("k1", "ord_1", 4200);
+    let replays: Vec<_> = shop
+        .record
+        .trace
+        .events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            crate::trace::EventKind::Delivered { replay_of, .. } => Some(*replay_of),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(replays, [None, None, Some(crate::trace::ExchangeId(0))]);
 }

@@ -180,6 +180,8 @@ pub struct Shown {
     pub plan: String,
     /// The line that repeats it.
     pub replay: String,
+    /// What stands charged at the end and what is sold for it, in a few words.
+    pub money: String,
     /// What is wrong, one sentence each.
     pub messages: Vec<String>,
     /// What happened, with the rows that show the breach marked; empty where an earlier space shows the same finding.

@@ -8,6 +8,7 @@ use super::document::{Exploration, Finding, SpaceReport};
 use super::terminal::{plans, tried};
 use crate::report::columns;
 use crate::report::document::Word;
+use crate::report::junit::each_by_its_own_name;
 use crate::report::units::count;
 
 /// The widest line of a timeline.
@@ -28,6 +29,7 @@ pub fn write(report: &Exploration) -> String {
         }
         document.add_test_suite(suite);
     }
+    each_by_its_own_name(&mut document);
     document.to_string().expect("texts are cleared of what XML cannot hold")
 }
 
@@ -62,7 +64,8 @@ fn failure(finding: &Finding) -> TestCaseStatus {
             writeln!(text, "{message}").expect("writing to a string does not fail");
         }
         text.push_str(&columns::text(&shown.timeline, WIDTH));
-        status.set_message(shown.messages.first().cloned().unwrap_or_default()).set_description(text);
+        let first = shown.messages.first().map_or("", String::as_str);
+        status.set_message(format!("{}: {first}", shown.money)).set_description(text);
     }
     status
 }

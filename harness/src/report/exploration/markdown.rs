@@ -104,7 +104,8 @@ fn doubts(out: &mut String, space: &SpaceReport) -> fmt::Result {
 
 /// A finding, with the timeline of what is given at length.
 fn finding(out: &mut String, finding: &Finding, at_length: Option<&Shown>) -> fmt::Result {
-    writeln!(out, "### BROKEN `{}`\n", finding.rule)?;
+    let money = finding.shown.as_ref().map_or_else(String::new, |shown| format!(": {}", escape(&shown.money)));
+    writeln!(out, "### BROKEN `{}`{money}\n", finding.rule)?;
     if !finding.cause.is_empty() {
         writeln!(out, "By `{}`; {}.\n", finding.cause.join("` and `"), plans(finding))?;
     }

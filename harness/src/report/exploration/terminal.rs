@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::document::{Coverage, EndingWord, Exploration, Finding, PlaceReport, Shown, SpaceReport, Wire, WireWord};
 use super::several;
 use crate::report::document::Word;
-use crate::report::terminal::{Style, WIDTH, with_exit, wrap};
+use crate::report::terminal::{Style, width, with_exit, wrap};
 use crate::report::{columns, units};
 
 /// Findings of one space that are shown with their timeline.
@@ -52,14 +52,7 @@ pub fn write(report: &Exploration, style: Style<'_>) -> String {
         put(&mut out, &format!("report: {}", style.written));
     }
     let (text, code) = (next(report), exit_code(report));
-    // The last of its lines carries the exit code.
-    let text = wrap(&text, WIDTH - 10);
-    let (before, last) =
-        text.trim_end().rsplit_once('\n').map_or(("", text.trim_end()), |(before, last)| (before, last));
-    if !before.is_empty() {
-        put(&mut out, before);
-    }
-    put(&mut out, &with_exit(last, code, WIDTH));
+    put(&mut out, &with_exit(&text, code, width()));
     out
 }
 
@@ -68,7 +61,7 @@ fn together(out: &mut String, report: &Exploration, style: Style<'_>) {
     for line in several::tried(report).into_iter().chain(several::random(report)) {
         wrapped(out, "", &line);
     }
-    let found = wrap(&several::found(report), WIDTH);
+    let found = wrap(&several::found(report), width());
     put(out, &paint(style, report.verdict, found.trim_end()));
     wrapped(out, "", &speed(report));
     let coverage = report.coverage.iter().flat_map(reached);
@@ -84,7 +77,7 @@ fn together(out: &mut String, report: &Exploration, style: Style<'_>) {
     for space in &red {
         let rules = rules(space.findings.iter().map(|finding| &*finding.rule));
         let said = format!("{:name$}  {:profile$}  {}", space.scenario, space.profile, rules);
-        let lines = wrap(&said, WIDTH - 2);
+        let lines = wrap(&said, width() - 2);
         for (index, line) in lines.lines().enumerate() {
             put(out, &format!("  {}{line}", if index == 0 { "" } else { "  " }));
         }
@@ -134,7 +127,7 @@ fn one(out: &mut String, report: &Exploration, space: &SpaceReport, style: Style
             ),
         );
     }
-    let found = wrap(&found(space), WIDTH);
+    let found = wrap(&found(space), width());
     put(out, &paint(style, space.verdict, found.trim_end()));
     if report.spaces.len() == 1 {
         wrapped(out, "", &speed(report));
@@ -285,7 +278,8 @@ fn named(what: &str, names: &[String]) -> String {
 fn broken(out: &mut String, finding: &Finding, at_length: Option<&Shown>, style: Style<'_>) {
     let cause = if finding.cause.is_empty() { String::new() } else { format!("  by {}", finding.cause.join(" and ")) };
     out.push('\n');
-    let head = wrap(&format!("BROKEN {}{cause}", finding.rule), WIDTH);
+    let money = finding.shown.as_ref().map_or_else(String::new, |shown| format!(": {}", shown.money));
+    let head = wrap(&format!("BROKEN {}{money}{cause}", finding.rule), width());
     let head = head.trim_end().replacen("BROKEN", &paint(style, Word::Broken, "BROKEN"), 1);
     put(out, &head);
     let plans = plans(finding);
@@ -302,7 +296,7 @@ fn broken(out: &mut String, finding: &Finding, at_length: Option<&Shown>, style:
         if at_length.plan != shown.plan {
             put(out, &format!("  there: {}", called(&at_length.replay, style)));
         }
-        for line in columns::text(&at_length.timeline, WIDTH - 4).lines() {
+        for line in columns::text(&at_length.timeline, width() - 4).lines() {
             put(out, &format!("    {line}"));
         }
     }
@@ -397,7 +391,7 @@ fn paint(style: Style<'_>, word: Word, text: &str) -> String {
 }
 
 fn wrapped(out: &mut String, indent: &str, text: &str) {
-    for line in wrap(text, WIDTH - indent.len()).lines() {
+    for line in wrap(text, width() - indent.len()).lines() {
         put(out, &format!("{indent}{line}"));
     }
 }

@@ -32,6 +32,7 @@ impl SimJournal {
             None => Ok(()),
             Some(Fault::Busy) => Err(JournalError::Busy),
             Some(Fault::Corrupt) => Err(JournalError::Corrupt(what())),
+            Some(Fault::Panic) => panics(),
             Some(fault) => {
                 self.held_up(&fault).await;
                 Ok(())
@@ -56,6 +57,11 @@ impl SimJournal {
         self.house.crash(&self.pulse);
         std::future::pending().await
     }
+}
+
+/// Whoever reads panics, without a word from the panic hook: it is planned.
+pub(crate) fn panics() -> ! {
+    std::panic::resume_unwind(Box::new("a bug in a handler, as the plan has it"))
 }
 
 impl Journal for SimJournal {

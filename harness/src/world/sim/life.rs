@@ -5,11 +5,13 @@
 //! network outlive a crash; everything else is lost with the process.
 
 use std::hash::Hash as _;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use giftgenius::app::{App, ToolCall};
 use giftgenius::policy::Policy;
 use giftgenius::ports::{BoxFuture, Clock as _, Ports};
@@ -305,11 +307,12 @@ impl House {
             }
             let recovered = tokio::select! {
                 biased;
-                recovered = life.app.recover() => recovered,
+                // A process that panics as it begins ends, as one that cannot read its store.
+                recovered = AssertUnwindSafe(life.app.recover()).catch_unwind() => matches!(recovered, Ok(Ok(_))),
                 // It crashed while it recovered: another start is under way.
                 () = life.pulse.ended() => return,
             };
-            if recovered.is_ok() {
+            if recovered {
                 self.lives()[replica].up = true;
                 self.risen.notify_waiters();
                 return;

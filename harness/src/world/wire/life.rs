@@ -155,6 +155,7 @@ impl Decide for Fate {
             Some(Fault::Busy) => Some(Grant::Busy),
             Some(Fault::Full) => Some(Grant::Full),
             Some(Fault::Corrupt) => Some(Grant::Corrupt),
+            Some(Fault::Panic) => Some(Grant::Panic),
             Some(Fault::Slow(span)) => Some(Grant::Slow(in_ms(span))),
             Some(Fault::Jump(expiry)) => {
                 let span = expiry.span(&self.policy);

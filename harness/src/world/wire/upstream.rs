@@ -77,6 +77,9 @@ impl Upstream {
             status: reply.status().as_u16(),
             retry_after_s: reply.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok()),
             body: reply.bytes().await?,
+            // Both are the stage's, which has noted them.
+            replay_of: None,
+            indifferent: false,
         })
     }
 }
