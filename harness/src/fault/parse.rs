@@ -424,7 +424,9 @@ impl<'a> Reader<'a> {
             }
             "maintenance" => {
                 let example = "maintenance(from=2, calls=4, retry_after=5)";
-                let [from, calls, retry_after] = call.counts(["from", "calls", "retry_after"], example)?;
+                let some = 1..=u32::MAX;
+                let wanted = [("from", some.clone()), ("calls", some), ("retry_after", 0..=u32::MAX)];
+                let [from, calls, retry_after] = call.numbers(wanted, example)?;
                 ProviderFault::Maintenance { from, calls, retry_after }
             }
             unknown => return Err(self.unknown(unknown, "fault of a whole provider", PROVIDER_FAULTS)),
