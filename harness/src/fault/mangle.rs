@@ -50,14 +50,7 @@ pub fn mangle(body: &[u8], how: &Mangle, operation: &OperationSpec) -> Vec<u8> {
                 *value = of_another_type(value);
             }
         }),
-        Mangle::WrongAmount => edited(body, |reply| {
-            let amount = operation.amount_field.and_then(|field| reply.pointer_mut(field));
-            if let Some(amount) = amount
-                && let Some(minor_units) = amount.as_i64()
-            {
-                *amount = json!(minor_units.saturating_add(WRONG_BY));
-            }
-        }),
+        Mangle::WrongAmount => edited(body, |reply| tell_wrong_amount(reply, operation)),
         Mangle::OtherReply => edited(body, |reply| make_others(reply, operation)),
         Mangle::Unasked(what) => edited(body, |reply| add_unasked(reply, *what)),
         Mangle::Encoded(Encoding::Bom) => [b"\xef\xbb\xbf", body].concat(),
@@ -108,6 +101,18 @@ fn make_others(reply: &mut Value, operation: &OperationSpec) {
             "/lines/0/sku" => json!(OTHER_SKU),
             _ => json!(OTHER_REFERENCE),
         };
+    }
+}
+
+/// Tells a whole unit too much. What was given back in full is only a part of that: the reply agrees with
+/// itself.
+fn tell_wrong_amount(reply: &mut Value, operation: &OperationSpec) {
+    let Some((parent, name)) = operation.amount_field.and_then(|field| field.rsplit_once('/')) else { return };
+    let Some(told) = reply.pointer_mut(parent) else { return };
+    let Some(amount) = told.get(name).and_then(Value::as_i64) else { return };
+    told[name] = json!(amount.saturating_add(WRONG_BY));
+    if told.get("status").and_then(Value::as_str) == Some("refunded") {
+        told["status"] = json!("partially_refunded");
     }
 }
 
