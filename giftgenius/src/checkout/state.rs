@@ -169,6 +169,20 @@ pub struct KnownCharge {
     pub told: bool,
 }
 
+impl KnownCharge {
+    /// The charge that an outcome tells of, if it tells of one.
+    fn told_by(outcome: &Outcome) -> Option<Self> {
+        let (charge_id, minor_units, told) = match outcome {
+            Outcome::Captured { charge_id, minor_units, told, .. } => (charge_id, minor_units, *told),
+            Outcome::WrongAmount { charge_id, minor_units } | Outcome::Found { charge_id, minor_units } => {
+                (charge_id, minor_units, false)
+            }
+            _ => return None,
+        };
+        Some(Self { id: charge_id.clone(), minor_units: *minor_units, told })
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
 const fn is_never(epoch: &u32) -> bool {
     *epoch == 0
@@ -360,7 +374,16 @@ impl Saga {
 
     /// Takes the outcome of an action that [`Self::begin`] marked.
     pub fn apply(&mut self, action: &Action, outcome: Outcome) -> Result<(), IllegalTransition> {
-        self.know(&outcome);
+        let known = KnownCharge::told_by(&outcome);
+        self.apply_any(action, outcome)?;
+        // Only what was applied is noted: a refused outcome changes nothing.
+        if known.is_some() {
+            self.known = known;
+        }
+        Ok(())
+    }
+
+    fn apply_any(&mut self, action: &Action, outcome: Outcome) -> Result<(), IllegalTransition> {
         match (action, outcome) {
             (Action::Sweep | Action::Recheck, Outcome::SweptInPart { refunded }) => {
                 self.copies = Copies::Swept;
@@ -385,18 +408,6 @@ impl Saga {
             (action, outcome) => return self.apply_own(action, outcome),
         }
         Ok(())
-    }
-
-    /// Notes the charge that an outcome tells of.
-    fn know(&mut self, outcome: &Outcome) {
-        let (charge_id, minor_units, told) = match outcome {
-            Outcome::Captured { charge_id, minor_units, told, .. } => (charge_id, minor_units, *told),
-            Outcome::WrongAmount { charge_id, minor_units } | Outcome::Found { charge_id, minor_units } => {
-                (charge_id, minor_units, false)
-            }
-            _ => return,
-        };
-        self.known = Some(KnownCharge { id: charge_id.clone(), minor_units: *minor_units, told });
     }
 
     /// The same of an outcome that the provider did not bring about on its own.
