@@ -272,7 +272,7 @@ fn sites_and_faults_are_chosen_on_the_command_line() {
         (["--sites", "payment.chrge"], "unknown site `payment.chrge`; did you mean `payment.charge`?"),
         (["--sites", ""], "a word is missing"),
         (["--faults", "lost_replay"], "unknown fault `lost_replay`; did you mean `lost_reply`?"),
-        (["--faults", "status(99)"], "a fault's status is from"),
+        (["--faults", "status(99)"], "a status is a whole number from 200 to 599"),
         (["--faults", "yield"], "nothing can go wrong there: none of these faults is on the menu"),
         (["--scenarios", "empty"], "unknown scenario `a/sale`"),
     ] {

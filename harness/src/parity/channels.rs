@@ -185,6 +185,11 @@ fn write_log(out: &mut String, line: &LogLine) -> fmt::Result {
         for measured in ["time", "duration_ms", "wait_ms", "retry_after_ms"] {
             fields.remove(measured);
         }
+        // A call counts what was sent under its correlation id until it is answered. Whether a look that an event asked
+        // for comes before that is a matter of microseconds; the attempts themselves are lines of their own.
+        if fields.contains_key("asked") {
+            fields.remove("attempts");
+        }
     }
     writeln!(out, "{fields}")
 }
