@@ -104,6 +104,7 @@ pub static ALL: &[&Defect] = &[
     &retries::RETRY_OF_4XX,
     &retries::NO_BOUND,
     &retries::ONE_ROUND_TOO_MANY,
+    &retries::ROUNDS_WITHOUT_GROWING_DELAYS,
     &retries::NO_BACKOFF,
     &retries::NO_BACKOFF_IN_ONE_REPLICA,
     &retries::SEARCH_REPEATED_AT_ONCE,

@@ -53,6 +53,15 @@ pub static ONE_ROUND_TOO_MANY: Defect = Defect {
 };
 
 /// See `about`.
+pub static ROUNDS_WITHOUT_GROWING_DELAYS: Defect = Defect {
+    id: "rounds_without_growing_delays",
+    about: "the rounds in the background follow each other at the first delay for ever",
+    caught_by: "backoff",
+    hunted_on: &[on("saga/the_inventory_never_comes_back")],
+    wiring: || with_policy(|policy| policy.background.delay_cap = policy.background.delay_base),
+};
+
+/// See `about`.
 pub static NO_BACKOFF: Defect = Defect {
     id: "no_backoff",
     about: "a failed request is repeated at once",

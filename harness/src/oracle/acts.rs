@@ -4,8 +4,10 @@
 //! act. What it tells is judged against that, not against the books.
 
 use super::evidence::{Evidence, OrderView};
+use crate::provider::event::EventType;
 use crate::provider::ledger::{Effect, EffectKind};
-use crate::trace::EventKind;
+use crate::provider::operations::LOOK_UP;
+use crate::trace::{EventKind, Seen};
 
 /// Whether between two events something about an order's money was shown that had been done by the provider alone.
 pub(super) fn shown_an_act(evidence: &Evidence<'_>, order: &OrderView<'_>, from: usize, to: usize) -> bool {
@@ -19,6 +21,49 @@ pub(super) fn shown_an_act(evidence: &Evidence<'_>, order: &OrderView<'_>, from:
         .filter(|act| *act < to)
         .map(|act| act.max(from))
         .any(|since| is_looked_at(evidence, order, since, to) || is_told(evidence, order, since, to))
+}
+
+/// Whether the system had been shown before an event that a refund had failed: by an event that it took in, or by a look-up
+/// that was asked for after the failure. An answer that may be older shows nothing.
+pub(super) fn failure_was_shown(evidence: &Evidence<'_>, failure: usize, before: usize) -> bool {
+    let since = evidence.event_of(failure);
+    let reference = &evidence.ledger.effects[failure].reference;
+    let Some(order) = evidence.order_of(reference) else { return since <= before };
+    let looked_at = evidence.orders[order].exchanges.iter().map(|index| &evidence.exchanges[*index]).any(|exchange| {
+        exchange.is(&LOOK_UP)
+            && exchange.sent_event > since
+            && exchange.sent.fault.is_none()
+            && matches!(exchange.answer, Some((at, _, Seen::Reply { status: 200, intact: true, .. })) if at < before)
+    });
+    let told = || {
+        let within = evidence.trace.events.get(since..before.min(evidence.trace.events.len())).unwrap_or_default();
+        within.iter().any(|event| match &event.kind {
+            EventKind::Webhook(delivery) => {
+                delivery.kind == EventType::RefundFailed
+                    && delivery.reference == *reference
+                    && delivery.forged.is_none()
+                    && delivery.status == Some(200)
+            }
+            _ => false,
+        })
+    };
+    looked_at || told()
+}
+
+/// The money of an order as [`Evidence::money_at`] counts it, without the failures of refunds that the system had not been
+/// shown: those are the provider's, until it is.
+pub(super) fn money_known_at(evidence: &Evidence<'_>, order: &OrderView<'_>, event: usize) -> i64 {
+    let unknown: i64 = evidence
+        .effects_of(order)
+        .filter(|(index, effect)| {
+            effect.kind == EffectKind::RefundFailed
+                && evidence.event_of(*index) <= event
+                && !failure_was_shown(evidence, *index, event)
+        })
+        .filter_map(|(_, effect)| effect.amount)
+        .map(|amount| amount.minor_units)
+        .sum();
+    evidence.money_at(order, event) - unknown
 }
 
 /// Whether an effect is the provider's own act.

@@ -214,9 +214,14 @@ fn writes(evidence: &Evidence<'_>) -> BTreeMap<u32, Vec<Noted>> {
     for (event, it) in events.iter().enumerate() {
         if let EventKind::Struck { site, fault } = &it.kind
             && site.place == Place::JournalWrite
-            && matches!(**fault, Fault::Busy | Fault::Full)
         {
-            writes.entry(it.incarnation).or_default().push(Noted { event, at: it.at, bad: true });
+            // A write that was only made to wait, or that came at another time by the clock, went through.
+            let bad = match **fault {
+                Fault::Busy | Fault::Full => true,
+                Fault::Slow(_) | Fault::Yield | Fault::Jump(_) => false,
+                _ => continue,
+            };
+            writes.entry(it.incarnation).or_default().push(Noted { event, at: it.at, bad });
         }
     }
     for write in &evidence.trace.writes {

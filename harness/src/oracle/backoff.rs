@@ -228,7 +228,9 @@ fn judge_pair(
     }
     // What was asked for may be cut short by the round's own delay only upwards.
     if not_asked_off && gap + slack + end.unsure >= round {
-        series.background += 1;
+        // Left alone for longer than any failure asks for, the provider had its rest: what fails next is the first again.
+        let rested = gap > policy.background.delay_cap + policy.retry.jitter_max + between(evidence, earlier, later);
+        series.background = if rested { 0 } else { series.background + 1 };
         return;
     }
     let allowed = if series.foreground + 1 < policy.retry.attempts_max {

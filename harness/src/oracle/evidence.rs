@@ -9,6 +9,7 @@ use giftgenius::money::Money;
 use giftgenius::policy::Policy;
 use giftgenius::step_log::LogLine;
 
+use super::acts::failure_was_shown;
 use super::needles::Needles;
 use super::told::Told;
 use crate::fault::plan::Plan;
@@ -275,7 +276,8 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// Whether an effect that had taken place still stood just after an event.
+    /// Whether an effect that had taken place still stood just after an event, as far as the system could know: a refund that
+    /// has failed without a word gave the money back until somebody is shown.
     pub fn stands_at(&self, effect: usize, event: usize) -> bool {
         let it = &self.ledger.effects[effect];
         let undone: i64 = self
@@ -300,10 +302,13 @@ impl<'a> Evidence<'a> {
         undone < it.amount.map_or(1, |amount| amount.minor_units)
     }
 
-    /// Whether a refund had failed by an event.
+    /// Whether a refund had failed by an event, and the system had been shown that.
     fn has_failed(&self, refund: &Effect, event: usize) -> bool {
-        let effects = self.ledger.effects.iter().zip(&self.effect_events);
-        effects.filter(|(_, at)| **at <= event).any(|(other, _)| other.undoes == Some(refund.id))
+        self.ledger.effects.iter().enumerate().any(|(index, other)| {
+            other.undoes == Some(refund.id)
+                && self.effect_events[index] <= event
+                && failure_was_shown(self, index, event)
+        })
     }
 
     /// How many effects of a kind stand for an order at rest.

@@ -157,7 +157,7 @@ mod tests {
 
     use super::*;
     use crate::oracle::testing::{PRICE, Run};
-    use crate::provider::operations::{CHARGE, REFUND, RESERVE};
+    use crate::provider::operations::{CHARGE, LOOK_UP, REFUND, RESERVE};
 
     #[test]
     fn a_sale_has_one_effect_of_a_kind() {
@@ -251,6 +251,29 @@ mod tests {
         assert!(run.broken(&ONE_EFFECT).contains("for a time 2 charges"));
         run.policy.payment_profile = PaymentProfile::Keyless;
         run.kept(&ONE_EFFECT);
+    }
+
+    #[test]
+    fn a_charge_beside_one_whose_refund_failed_is_a_breach_once_the_failure_was_shown() {
+        for shown in [false, true] {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            run.reserve("ord_1");
+            let first = run.charge("ord_1");
+            let refund = run.done(&REFUND, EffectKind::Refund, "ord_1", Some(first));
+            run.effect(EffectKind::RefundFailed, "ord_1", None, Some(refund));
+            if shown {
+                let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+                run.ok(look_up);
+            }
+            run.charge("ord_1");
+            run.done(&REFUND, EffectKind::Refund, "ord_1", Some(first));
+            if shown {
+                assert!(run.broken(&ONE_EFFECT).contains("for a time 2 charges"));
+            } else {
+                run.kept(&ONE_EFFECT);
+            }
+        }
     }
 
     #[test]

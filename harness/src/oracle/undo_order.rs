@@ -1,5 +1,6 @@
 //! `undo-order`: what was done last is undone first, and each undo takes effect once.
 
+use super::acts::money_known_at;
 use super::evidence::{Evidence, ExchangeView, OrderView};
 use super::settlement::unsettled_charge;
 use super::{Findings, Oracle, Verdict};
@@ -87,7 +88,7 @@ fn released(evidence: &Evidence<'_>, release: usize, order: usize, findings: &mu
     let release = &evidence.exchanges[release];
     let event = release.sent_event;
     let view = &evidence.orders[order];
-    let taken = evidence.money_at(view, event);
+    let taken = money_known_at(evidence, view, event);
     // Where nothing can be closed, the undo of a charge begins by looking it up.
     let looks_up = !evidence.policy.payment_profile.can_close_reference();
     let refunds = |exchange: &ExchangeView<'_>| {
@@ -218,6 +219,28 @@ mod tests {
         assert!(run.broken(&UNDO_ORDER).contains("42.00 EUR still stands"));
         run.done(&REFUND, EffectKind::Refund, "ord_1", Some(charge));
         run.broken(&UNDO_ORDER);
+    }
+
+    #[test]
+    fn a_release_after_a_refund_that_failed_is_a_breach_once_the_failure_was_shown() {
+        for shown in [false, true] {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            let reserve = run.reserve("ord_1");
+            let charge = run.charge("ord_1");
+            let refund = run.done(&REFUND, EffectKind::Refund, "ord_1", Some(charge));
+            run.effect(EffectKind::RefundFailed, "ord_1", None, Some(refund));
+            if shown {
+                let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+                run.ok(look_up);
+            }
+            run.done(&RELEASE, EffectKind::Release, "ord_1/1", Some(reserve));
+            if shown {
+                assert!(run.broken(&UNDO_ORDER).contains("42.00 EUR still stands"));
+            } else {
+                run.kept(&UNDO_ORDER);
+            }
+        }
     }
 
     #[test]

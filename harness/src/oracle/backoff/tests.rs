@@ -130,6 +130,24 @@ fn background_rounds_keep_their_own_delays() {
 }
 
 #[test]
+fn a_pause_longer_than_any_delay_begins_the_count_again() {
+    for (gaps_ms, kept) in [
+        ([0, 20_500, 5_000], true),
+        ([0, 20_000, 5_000], false),
+        ([0, 5_000, 5_000], false),
+        ([0, 5_000, 10_000], true),
+    ] {
+        let mut run = releases(&gaps_ms);
+        run.policy.background.delay_cap = Duration::from_secs(20);
+        if kept {
+            run.kept(&BACKOFF);
+        } else {
+            run.broken(&BACKOFF);
+        }
+    }
+}
+
+#[test]
 fn a_time_out_ends_an_attempt() {
     let mut run = Run::new();
     run.create_order("cs_1", "k1");
