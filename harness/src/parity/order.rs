@@ -5,6 +5,8 @@
 //!   takes first is nobody's promise: over sockets it is a race. So they may change places: they are sorted by all that
 //!   became of them, whose own names left out, and numbered anew. That is a renaming, as that of identifiers is: two
 //!   runs that look the same in this order are the same run but for which of two like calls was called first.
+//!   A call that finds the other one's answer written is told that it is a replay, one that finds it at work waits for the same
+//!   answer: that, too, is a race, and `replayed` and `as_of` are left out of what calls that began at once are told.
 //! - *Requests* are sorted by the order they are for (by the call, where they are for none): for one order the system
 //!   does one thing after another, and that succession is kept; between two orders nothing is promised. Sites are counted
 //!   anew, so that `payment.charge#2` is the second in this order.
@@ -24,7 +26,7 @@ use super::channels;
 use crate::fault::site::{Place, Site};
 use crate::provider::ledger::{Effect, EffectId, Ledger, order_of_reference};
 use crate::report::normalise::Names;
-use crate::trace::{CallId, Event, EventKind, ExchangeId, Record, Sent};
+use crate::trace::{CallId, Event, EventKind, ExchangeId, HostReply, Record, Sent};
 use crate::world::stage::CORRELATION_PREFIX;
 
 /// A run in canonical order, and what its calls are called.
@@ -40,7 +42,9 @@ impl Canonical {
     /// Brings a run of so many replicas into its order.
     pub fn of(record: &Record, replicas: u32) -> Self {
         let run = Run::gather(record);
-        let calls = run.calls();
+        let groups = run.calls();
+        let raced: BTreeSet<CallId> = groups.iter().filter(|group| group.len() > 1).flatten().copied().collect();
+        let calls = groups.concat();
         let place = |correlation: &str| {
             calls.iter().position(|call| run.correlation(*call) == Some(correlation)).unwrap_or(usize::MAX)
         };
@@ -51,6 +55,8 @@ impl Canonical {
         let mut ordered = Record::default();
         ordered.trace.events = events.into_iter().cloned().collect();
         number_sites(&mut ordered);
+        let correlations = raced.iter().filter_map(|call| run.correlation(*call)).collect();
+        forget_replays(&mut ordered, &raced, &correlations);
         if replicas > 1 {
             ordered.trace.events.iter_mut().for_each(|event| event.incarnation = ANY_LIFE);
         }
@@ -69,6 +75,28 @@ impl Canonical {
 
 /// Stands for the life of the system where it is not told; the first is 1.
 pub const ANY_LIFE: u32 = 0;
+
+/// Leaves out whether an answer to one of these calls is a replay.
+fn forget_replays(record: &mut Record, calls: &BTreeSet<CallId>, correlations: &BTreeSet<&str>) {
+    for event in &mut record.trace.events {
+        match &mut event.kind {
+            EventKind::CallEnded { call, reply: HostReply::Tool { structured, .. } } if calls.contains(call) => {
+                if let Some(fields) = Arc::make_mut(structured).as_object_mut() {
+                    fields.remove("replayed");
+                    fields.remove("as_of");
+                }
+            }
+            EventKind::Log(line) => {
+                if let LogLine::CheckoutResult(result) = &mut **line
+                    && correlations.contains(result.request_id.as_str())
+                {
+                    result.replayed = false;
+                }
+            }
+            _ => {}
+        }
+    }
+}
 
 /// Counts arrivals anew, so that they follow this order.
 fn number_sites(record: &mut Record) {
@@ -173,8 +201,8 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// The calls: as they began, those that were open at once by what became of them.
-    fn calls(&self) -> Vec<CallId> {
+    /// The calls: as they began, those that were open at once as a group, by what became of them.
+    fn calls(&self) -> Vec<Vec<CallId>> {
         let mut groups: Vec<Vec<CallId>> = Vec::new();
         let mut open = BTreeSet::new();
         for event in &self.record.trace.events {
@@ -193,7 +221,7 @@ impl<'a> Run<'a> {
         for group in groups.iter_mut().filter(|group| group.len() > 1) {
             group.sort_by_cached_key(|call| self.fate(*call));
         }
-        groups.concat()
+        groups
     }
 
     /// All that became of a call, without the names of anybody. The busiest comes first: it is the one that the system

@@ -108,6 +108,31 @@ fn which_of_two_clicks_the_system_takes_first_is_no_difference() {
     assert!(one.contains("inventory.reserve#1 of call 1") && !one.contains("of call 2"), "{one}");
 }
 
+/// Two calls with one key, at once or one after the other, the second of which finds the answer written if it is a replay.
+fn asked_twice(at_once: bool, replayed: bool) -> String {
+    let mut run = Run::default();
+    let answer = json!({ "order_id": "ord_1a" });
+    let second =
+        if replayed { json!({ "order_id": "ord_1a", "replayed": true, "as_of": "<time>" }) } else { answer.clone() };
+    run.begin(0, "key-a");
+    if at_once {
+        run.begin(1, "key-a");
+    }
+    run.send(0, &CHARGE, "ord_1a");
+    run.end(0, answer);
+    if !at_once {
+        run.begin(1, "key-a");
+    }
+    run.end(1, second);
+    run.text()
+}
+
+#[test]
+fn whether_the_second_of_two_calls_at_once_waits_or_finds_the_answer_is_no_difference() {
+    assert_eq!(asked_twice(true, false), asked_twice(true, true));
+    assert_ne!(asked_twice(false, false), asked_twice(false, true));
+}
+
 /// A call that one life of the system answers.
 fn taken_by(life: u32) -> Run {
     let mut run = Run::default();
