@@ -198,6 +198,8 @@ pub struct WebhookDelivery {
     pub kind: EventType,
     /// The merchant reference that it names.
     pub reference: SmolStr,
+    /// The provider's id of the charge, refund or dispute that it names.
+    pub object: SmolStr,
     /// Which of the copies that are delivered at once, from 0.
     pub copy: u8,
     /// Which attempt to deliver it, from 1.

@@ -196,6 +196,7 @@ fn new_order(app: &App, purchase: &Purchase, session: &Session, id: OrderId) -> 
         fence: 1,
         heard: 0,
         looked: 0,
+        heard_of_money_back: false,
     }
 }
 

@@ -77,6 +77,10 @@ pub struct Order {
     /// How many of those a look answered that was begun after them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub looked: u32,
+    /// Whether one of those that no look has answered told of money that went back, or did not after all: a listing that
+    /// shows nothing of that may be an old one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub heard_of_money_back: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
@@ -90,7 +94,8 @@ impl Order {
         self.fence == held.fence
             && self.saga == held.saga
             && self.cancel_entry == held.cancel_entry
-            && (self.heard, self.looked) == (held.heard, held.looked)
+            && (self.heard, self.looked, self.heard_of_money_back)
+                == (held.heard, held.looked, held.heard_of_money_back)
     }
 
     /// Whether an event asks for a look at its charges that was not made yet.

@@ -273,6 +273,9 @@ async fn search(caller: &Caller, order: &Order, context: RoundContext<'_>, urgen
             Ok(records) => match give_back(caller, order, &records, &mut asking).await {
                 Ok(Given { waits: Some(wait), .. }) => return Round::NotYet(Some(wait)),
                 Ok(Given { refunds: 0, .. }) => {
+                    if let Some(wait) = may_be_old(caller, order, context, &records) {
+                        return Round::TooEarly { wait, looked: false };
+                    }
                     return Round::Came(match in_part(order, &records) {
                         0 => Outcome::Swept,
                         refunded => Outcome::SweptInPart { refunded },
@@ -293,6 +296,15 @@ async fn search(caller: &Caller, order: &Order, context: RoundContext<'_>, urgen
             return not_yet(caller, &failed);
         }
     }
+}
+
+/// How long it takes until a listing cannot be an old one, where an event has told of money that went back and this listing
+/// of a charge that stays shows nothing of that.
+fn may_be_old(caller: &Caller, order: &Order, context: RoundContext<'_>, records: &[ChargeRecord]) -> Option<Duration> {
+    let fresh_from = context.heard_at + caller.policy.late_max / LISTING_LAG;
+    let wait = fresh_from.saturating_duration_since(Instant::now());
+    let is_news = in_part(order, records) != order.saga.refunded;
+    (order.heard_of_money_back && !is_news && !wait.is_zero()).then_some(wait)
 }
 
 /// Whether no copy of the charge can still be on its way: its outcome is known, and a copy of it has no effect.

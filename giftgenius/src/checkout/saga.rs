@@ -52,6 +52,7 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
     let mut refunded = held.order.saga.refund_begun > 0;
     // An order that has ended is driven again when an event asks for a look at its charges; its ending is told once.
     let mut told = held.order.saga.ending.clone();
+    let (mut heard, mut heard_at) = (held.order.heard, Instant::now());
     let sent = app.caller().counts.watch(&held.order.correlation_id);
     loop {
         let order = &mut held.order;
@@ -118,9 +119,12 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
             }
             return;
         }
+        if order.heard != heard {
+            (heard, heard_at) = (order.heard, Instant::now());
+        }
         let asks = AtomicBool::new(false);
         let (noticed, refunded_before) = (order.is_due(), refunded);
-        let context = RoundContext { urgency, quiet_since, repeated, refunded_before, asks: &asks, noticed };
+        let context = RoundContext { urgency, quiet_since, repeated, refunded_before, asks: &asks, noticed, heard_at };
         let (begun, sent_before) = (Instant::now(), sent.sent());
         let round = perform(app.caller(), order, &action, context).await;
         let cost = Took { duration: begun.elapsed(), attempts: sent.sent() - sent_before, wait: None };
@@ -164,6 +168,7 @@ async fn took(app: &App, held: &mut Held, driver: &Driver, action: &Action, roun
             }
             if has_looked(action, &outcome) {
                 order.looked = order.heard;
+                order.heard_of_money_back = false;
             }
             if (action, &outcome) == (&Action::Recheck, &Outcome::RefundFailed) {
                 // Nobody tells of that but this look: what stands is given back anew.
@@ -352,6 +357,7 @@ async fn reload(app: &App, held: &mut Held) -> Written {
             held.version = version;
             held.order.cancel_entry.clone_from(&theirs.cancel_entry);
             held.order.heard = theirs.heard;
+            held.order.heard_of_money_back |= theirs.heard_of_money_back;
             Written::Again
         }
         Ok(_) => Written::Lost,

@@ -53,6 +53,8 @@ pub struct RoundContext<'a> {
     pub asks: &'a AtomicBool,
     /// Whether an event asks for a look at the charges now, even where it is too early for the last one.
     pub noticed: bool,
+    /// When the latest event was heard, or this driver took the order up. On the clock that nobody can set.
+    pub heard_at: tokio::time::Instant,
 }
 
 /// Carries out one round of an action.

@@ -40,6 +40,7 @@ fn order(id: &str, created_at: i64, ending: Option<Ending>) -> Record {
         fence: 1,
         heard: 0,
         looked: 0,
+        heard_of_money_back: false,
     })
 }
 

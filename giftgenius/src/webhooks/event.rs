@@ -31,6 +31,16 @@ pub enum EventType {
     Other,
 }
 
+impl EventType {
+    /// Whether it tells of money that went back, or did not after all.
+    pub const fn is_of_money_back(self) -> bool {
+        match self {
+            Self::ChargeRefunded | Self::ChargeDisputed | Self::RefundFailed => true,
+            Self::ChargeCaptured | Self::ChargeFailed | Self::Other => false,
+        }
+    }
+}
+
 /// An event, as far as it is read.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct Event {

@@ -172,6 +172,7 @@ async fn hear(app: &Arc<App>, event: &Event, version: Version, mut order: Order)
     }
     let driven = order.has_work();
     order.heard = order.heard.saturating_add(1);
+    order.heard_of_money_back |= event.kind.is_of_money_back();
     if !driven {
         // Ended, and nobody's: ours from here.
         order.fence += 1;

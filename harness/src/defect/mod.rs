@@ -4,6 +4,7 @@
 //! through one door, so a defect is a decorator around one of these ([`parts`], [`door`]): production code runs, and one
 //! thing around it lies. Each file holds the defects of one kind; [`ALL`] is the table. Who hunts them is `prove`.
 
+pub mod acts;
 pub mod alerts;
 pub mod asked;
 pub mod door;
@@ -190,6 +191,9 @@ pub static ALL: &[&Defect] = &[
     &webhooks::DUPLICATE_WEBHOOK_APPLIED_TWICE,
     &webhooks::LATE_WEBHOOK_APPLIED_AFTER_THE_REFUND,
     &webhooks::OLD_SIGNATURE_ACCEPTED,
+    &acts::REFUND_IN_THE_DASHBOARD_IGNORED,
+    &acts::EVENT_OF_AN_ACT_NOT_LOOKED_INTO,
+    &acts::OLD_LISTING_AFTER_AN_EVENT_BELIEVED,
     &steps::GATING_ONLY_IN_THE_DESCRIPTION,
     &steps::STEP_MOVED_BY_A_REFUSED_CALL,
     &steps::STALE_PRICE_AFTER_GOING_BACK,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Circumstance, Contradiction, CrashPoint, Encoding, Fault, ForeignBody, Forgery, RetryAfter, Unasked};
+use super::{
+    Acting, Circumstance, Contradiction, CrashPoint, Encoding, Fault, ForeignBody, Forgery, RetryAfter, Unasked,
+};
 
 /// When a request is applied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,6 +73,8 @@ pub struct Delivery {
     pub applied: &'static [When],
     /// The business's state meanwhile.
     pub circumstance: Option<Circumstance>,
+    /// What the provider does on its own beside it.
+    pub acts: Option<Acting>,
     /// What comes back.
     pub reply: Reply,
     /// When the system's process is killed, if it is.
@@ -81,7 +85,7 @@ pub struct Delivery {
 
 impl Delivery {
     const fn new(applied: &'static [When], reply: Reply) -> Self {
-        Self { applied, circumstance: None, reply, crash: None, hang_up: false }
+        Self { applied, circumstance: None, acts: None, reply, crash: None, hang_up: false }
     }
 
     /// Nothing goes wrong.
@@ -130,6 +134,7 @@ pub fn decide(fault: Option<&Fault>) -> Delivery {
         Some(Fault::Circumstance(circumstance)) => {
             Delivery { circumstance: Some(circumstance.clone()), ..Delivery::clean() }
         }
+        Some(Fault::Acts(acting)) => Delivery { acts: Some(*acting), ..Delivery::clean() },
         Some(Fault::Crash(point)) => {
             let delivery = match point {
                 CrashPoint::BeforeSend => Delivery::new(NEVER, Reply::Silence),

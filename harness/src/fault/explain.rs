@@ -232,6 +232,12 @@ pub static ALL: &[Explained] = &[
         "An earlier copy of the request is still being worked on: the work is done, and this one is answered 409 in_flight with Retry-After (by the profiles that honour keys). It is no refusal.",
     ),
     explained(
+        "acts",
+        Moment::Act,
+        "payment.charge#1: acts(refund)",
+        "A provider acts on its own: a person refunds the charge in the provider's dashboard, or its fraud check does (refund, or partial_refund for half of it), the person's bank takes it back until a dispute is decided (dispute), or the warehouse cancels a reservation (cancel_reservation). At a request it happens to what that is about, as soon as it has been handled, or just `before`; at `host.call`, to the latest that there is. An event tells of it where a scenario has webhooks, unless `event=none`: then the system learns of it when it looks the charge up, or never.",
+    ),
+    explained(
         "outage",
         Moment::OverTime,
         "provider.payment: outage(from=2, calls=3)",
@@ -489,6 +495,7 @@ mod tests {
             Fault::Reordered,
             Fault::Never,
             Fault::Forged(crate::fault::Forgery::Stale),
+            Fault::Acts(crate::fault::Acting::after(crate::fault::Act::Refund)),
             Fault::Malformed("name::extra_notes".parse().expect("a label")),
         ];
         let plain = Circumstance::PLAIN.map(Fault::Circumstance);

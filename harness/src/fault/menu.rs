@@ -10,9 +10,11 @@ use std::time::Duration;
 use super::plan::DELAY_MAX;
 use super::site::Place;
 use super::{
-    Circumstance, Contradiction, CrashPoint, Encoding, Expiry, Fault, ForeignBody, Forgery, HostFault, Moment,
-    OddRetryAfter, RetryAfter, Unasked,
+    Act, Acting, ActsWhen, Circumstance, Contradiction, CrashPoint, Encoding, Expiry, Fault, ForeignBody, Forgery,
+    HostFault, Moment, OddRetryAfter, RetryAfter, Unasked,
 };
+use giftgenius::ports::Provider;
+
 use crate::malform::Class;
 use crate::provider::OperationSpec;
 use crate::provider::operations::{self, Refusal};
@@ -116,6 +118,12 @@ pub enum Impossible {
         /// The class.
         class: &'static str,
     },
+    /// It has no event that could be left out.
+    #[error("`{act}` is told of by no event in any case; write `acts({act})`")]
+    NoEvent {
+        /// The act's name.
+        act: &'static str,
+    },
     /// The decline code cannot be written.
     #[error("a decline code is one to 64 of `a-z`, `0-9` and `_`, such as `insufficient_funds`")]
     DeclineCode,
@@ -144,7 +152,8 @@ pub fn all(place: impl Into<Place>) -> &'static [Fault] {
     static MENUS: LazyLock<Vec<Vec<Fault>>> = LazyLock::new(|| {
         let menu = |place: Place| match place {
             Place::Request(operation) => every::menu(operation, full(place)),
-            Place::HostCall | Place::JournalRead | Place::JournalWrite | Place::Webhook => full(place).to_vec(),
+            Place::HostCall => every::at_a_call(full(place)),
+            Place::JournalRead | Place::JournalWrite | Place::Webhook => full(place).to_vec(),
         };
         Place::all().map(menu).collect()
     });
@@ -162,7 +171,10 @@ pub fn core(place: impl Into<Place>) -> &'static [Fault] {
     static MENUS: LazyLock<Vec<Vec<Fault>>> = LazyLock::new(|| {
         let menu = |place| match place {
             Place::Request(operation) => core_menu(operation),
-            Place::HostCall => CORE_OF_THE_HOST.map(Fault::Host).to_vec(),
+            Place::HostCall => {
+                let host = CORE_OF_THE_HOST.map(Fault::Host).into_iter();
+                host.chain([Fault::Acts(Acting::after(Act::Refund))]).collect()
+            }
             Place::JournalRead => Vec::new(),
             Place::JournalWrite => vec![Fault::Busy, Fault::Crash(CrashPoint::AfterWrite), Fault::Jump(Expiry::Lease)],
             Place::Webhook => vec![Fault::Twice, Fault::Late, Fault::Never],
@@ -190,6 +202,7 @@ pub fn validate(place: impl Into<Place>, fault: &Fault) -> Result<(), Impossible
 /// Whether a fault can happen at a place of the system's own, or of the host's.
 fn at_own(place: Place, fault: &Fault) -> Result<(), Impossible> {
     let possible = match fault {
+        Fault::Acts(acting) => place == Place::HostCall && acting.when == ActsWhen::After,
         Fault::Crash(CrashPoint::BeforeCall) | Fault::Host(_) | Fault::Malformed(_) => place == Place::HostCall,
         Fault::Crash(CrashPoint::BeforeWrite | CrashPoint::AfterWrite) | Fault::Full | Fault::HangUp => {
             place == Place::JournalWrite
@@ -204,6 +217,12 @@ fn at_own(place: Place, fault: &Fault) -> Result<(), Impossible> {
 
 fn elsewhere(place: Place, fault: &Fault) -> Impossible {
     let instead = match fault {
+        Fault::Acts(acting) => match (acting.act, acting.when) {
+            (Act::CancelReservation, ActsWhen::After) => "a request of `inventory` or `host.call`",
+            (Act::CancelReservation, ActsWhen::Before) => "a request of `inventory`",
+            (_, ActsWhen::After) => "a request of `payment` for an order, or `host.call`",
+            (_, ActsWhen::Before) => "a request of `payment` for an order, such as `payment.look_up#1`",
+        },
         Fault::Crash(CrashPoint::BeforeCall) | Fault::Host(_) | Fault::Malformed(_) => "`host.call`",
         Fault::Crash(CrashPoint::BeforeWrite | CrashPoint::AfterWrite) | Fault::Full => "`journal.write`",
         Fault::Corrupt | Fault::Panic => "`journal.read`",
@@ -266,6 +285,13 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
             Some(_) => Ok(()),
             None => Err(Impossible::NoSubject { operation: label }),
         },
+        Fault::Acts(acting) => {
+            if acts_at(operation, acting.act) {
+                Ok(())
+            } else {
+                Err(elsewhere(Place::Request(operation), fault))
+            }
+        }
         Fault::Circumstance(circumstance) => {
             if operation.refusals.contains(&refusal(circumstance)) {
                 return Ok(());
@@ -289,6 +315,16 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
         | Fault::Trickle
         | Fault::HugeBody
         | Fault::Encoded(_) => Ok(()),
+    }
+}
+
+/// Whether a provider can act on what a request for an operation is about.
+fn acts_at(operation: &OperationSpec, act: Act) -> bool {
+    match act {
+        Act::Refund | Act::PartialRefund | Act::Dispute => {
+            operation.provider == Provider::Payment && operation.subject_field.is_some()
+        }
+        Act::CancelReservation => operation.provider == Provider::Inventory,
     }
 }
 
@@ -334,7 +370,11 @@ pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
             | Class::Tool
             | Class::Repeat => Ok(()),
         },
-        Fault::Refuse
+        Fault::Acts(Acting { act, told: false, .. }) if !act.has_event() => {
+            Err(Impossible::NoEvent { act: act.name() })
+        }
+        Fault::Acts(_)
+        | Fault::Refuse
         | Fault::LostRequest
         | Fault::Reset
         | Fault::Stall
@@ -395,7 +435,6 @@ fn full_menu(operation: &OperationSpec) -> Vec<Fault> {
         Fault::Refuse,
         Fault::LostRequest,
         Fault::Status(500, None),
-        Fault::Status(503, None),
         Fault::Status(503, Some(RetryAfter::Seconds(2))),
         Fault::Status(429, Some(RetryAfter::Seconds(1))),
         Fault::Status(400, None),
@@ -438,6 +477,7 @@ fn full_menu(operation: &OperationSpec) -> Vec<Fault> {
         menu.extend([Fault::Duplicate, Fault::LateDuplicate]);
     }
     menu.extend(operation.refusals.iter().flat_map(|refusal| circumstances(*refusal).into_iter().take(1)));
+    menu.extend(acts(operation).iter().copied().map(Fault::Acts));
     menu.push(Fault::Crash(CrashPoint::BeforeSend));
     if operation.effectful {
         menu.push(Fault::Crash(CrashPoint::AfterSend));
@@ -446,9 +486,26 @@ fn full_menu(operation: &OperationSpec) -> Vec<Fault> {
     menu
 }
 
+/// What a provider does on its own at an operation: to a charge once it is made, else before it is asked about.
+fn acts(operation: &OperationSpec) -> &'static [Acting] {
+    const ONCE_MADE: &[Acting] = &[Acting::after(Act::Refund)];
+    const BEFORE: &[Acting] = &[Acting::before(Act::Refund)];
+    match operation.label {
+        "payment.charge" => ONCE_MADE,
+        "payment.look_up" | "payment.refund" | "payment.cancel" => BEFORE,
+        _ => &[],
+    }
+}
+
 fn host_menu() -> Vec<Fault> {
     let jumps = Expiry::ALL.map(Fault::Jump);
-    [Fault::Crash(CrashPoint::BeforeCall)].into_iter().chain(jumps).chain(HostFault::ALL.map(Fault::Host)).collect()
+    let acts = [Acting::after(Act::Refund)].map(Fault::Acts);
+    [Fault::Crash(CrashPoint::BeforeCall)]
+        .into_iter()
+        .chain(acts)
+        .chain(jumps)
+        .chain(HostFault::ALL.map(Fault::Host))
+        .collect()
 }
 
 fn full_event_menu() -> Vec<Fault> {

@@ -3,6 +3,7 @@
 //! [`Fault`] is the choice's entry, [`plan`] its text form, [`site`] the place, [`menu`] what is possible where,
 //! [`decide`] the delivery it comes to. Worlds only realise deliveries.
 
+pub mod acting;
 pub mod decide;
 pub mod explain;
 pub mod field;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 pub use crate::malform::Label;
 pub use crate::provider::Circumstance;
+pub use acting::{Act, Acting, ActsWhen};
 pub use field::{Contradiction, Encoding, ForeignBody, OddRetryAfter};
 pub use host::HostFault;
 pub use over_time::ProviderFault;
@@ -84,6 +86,8 @@ pub enum Fault {
     LateDuplicate,
     /// A circumstance of the provider's business.
     Circumstance(Circumstance),
+    /// A provider acts on its own.
+    Acts(Acting),
     /// The system's process is killed.
     Crash(CrashPoint),
     /// The host cancels the calls in flight and hangs up.
@@ -279,6 +283,8 @@ pub enum Moment {
     Own,
     /// What the provider tells by itself.
     Event,
+    /// What a provider does on its own.
+    Act,
 }
 
 impl Moment {
@@ -293,6 +299,7 @@ impl Moment {
             Self::OverTime => "over time",
             Self::Own => "the system and its host",
             Self::Event => "webhooks",
+            Self::Act => "the provider's own act",
         }
     }
 }
@@ -325,6 +332,7 @@ impl Fault {
             Self::Duplicate => "duplicate",
             Self::LateDuplicate => "late_duplicate",
             Self::Circumstance(circumstance) => circumstance.name(),
+            Self::Acts(_) => "acts",
             Self::Crash(_) => "crash",
             Self::HangUp => "hang_up",
             Self::Yield => "yield",
@@ -381,6 +389,7 @@ impl Fault {
             | Self::Contradicting(_) => Moment::Reply,
             Self::Duplicate | Self::LateDuplicate => Moment::Repetition,
             Self::Circumstance(_) => Moment::Circumstance,
+            Self::Acts(_) => Moment::Act,
             Self::Crash(_)
             | Self::HangUp
             | Self::Yield

@@ -15,7 +15,8 @@ use super::menu::{self, Impossible};
 use super::plan::{Address, DELAY_MAX, Plan, Planned};
 use super::site::Place;
 use super::{
-    Circumstance, Contradiction, CrashPoint, Encoding, Expiry, Fault, Forgery, HostFault, ProviderFault, Unasked,
+    Act, Acting, ActsWhen, Circumstance, Contradiction, CrashPoint, Encoding, Expiry, Fault, Forgery, HostFault,
+    ProviderFault, Unasked,
 };
 use crate::malform::BadLabel;
 use crate::provider::operations;
@@ -47,7 +48,7 @@ pub enum Target {
 }
 
 /// Every fault's name, for suggestions.
-const FAULTS: [&str; 51] = [
+const FAULTS: [&str; 52] = [
     "refuse",
     "lost_request",
     "status",
@@ -83,6 +84,7 @@ const FAULTS: [&str; 51] = [
     "refund_fails_later",
     "key_expired",
     "in_flight",
+    "acts",
     "crash",
     "hang_up",
     "yield",
@@ -313,6 +315,7 @@ impl<'a> Reader<'a> {
             | Impossible::Elsewhere { .. }
             | Impossible::Status(_)
             | Impossible::Delay
+            | Impossible::NoEvent { .. }
             | Impossible::DeclineCode
             | Impossible::NotOfAHost { .. } => None,
         };
@@ -356,6 +359,12 @@ impl<'a> Reader<'a> {
             "declined" => {
                 let code = call.value("declined(insufficient_funds)")?.to_owned();
                 Fault::Circumstance(Circumstance::Declined(code))
+            }
+            "acts" => {
+                let act = call.word("acts(refund)", "act of a provider's", &Act::ALL, Act::name)?;
+                let (before, none) = (call.flag("before"), call.only("event", "none")?);
+                let when = if before { ActsWhen::Before } else { ActsWhen::After };
+                Fault::Acts(Acting { act, when, told: !none })
             }
             "crash" => {
                 Fault::Crash(call.word("crash(after_send)", "point of a crash", &CrashPoint::ALL, CrashPoint::name)?)

@@ -9,7 +9,7 @@ use std::time::Duration;
 use giftgenius::ports::Provider;
 
 use super::site::{Place, Site};
-use super::{Circumstance, Fault, ForeignBody, ProviderFault, RetryAfter};
+use super::{Acting, ActsWhen, Circumstance, Fault, ForeignBody, ProviderFault, RetryAfter};
 
 /// Where a planned fault strikes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,6 +103,11 @@ impl fmt::Display for Fault {
                     write!(f, ", body={}", body.name())?;
                 }
                 f.write_str(")")
+            }
+            Self::Acts(Acting { act, when, told }) => {
+                let before = if *when == ActsWhen::Before { ", before" } else { "" };
+                let untold = if *told { "" } else { ", event=none" };
+                write!(f, "({}{before}{untold})", act.name())
             }
             Self::Encoded(encoding) => write!(f, "({})", encoding.name()),
             Self::Contradicting(how) => write!(f, "({})", how.name()),

@@ -180,6 +180,9 @@ impl Host<'_> {
             stage.strike(site, fault);
             return None;
         }
+        if let Fault::Acts(acting) = fault {
+            return stage.act_before_a_call(site, acting).then_some(fault);
+        }
         stage.strike(site, fault.clone());
         Some(fault)
     }

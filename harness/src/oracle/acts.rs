@@ -3,11 +3,149 @@
 //! The system learns of such an act only from an event that it took in, or from a reply that the provider gave after the
 //! act. What it tells is judged against that, not against the books.
 
-use super::evidence::{Evidence, OrderView};
+use super::evidence::{Evidence, ExchangeView, OrderView};
+use crate::fault::site::Place;
+use crate::fault::{Circumstance, CrashPoint, Fault};
 use crate::provider::event::EventType;
 use crate::provider::ledger::{Effect, EffectKind};
-use crate::provider::operations::LOOK_UP;
+use crate::provider::operations::{CANCEL, LOOK_UP};
 use crate::trace::{EventKind, Seen};
+
+/// An act by which the provider gave or took a charge back on its own, and what the system saw of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct TakenBack {
+    /// Its place in the ledger.
+    pub(super) effect: usize,
+    /// From which event on the system may know of it: a listing has shown it. `None`: none ever did.
+    pub(super) shown_from: Option<usize>,
+    /// From which event on it is held to that: who saw the listing has written since, or has lived on.
+    pub(super) known_from: Option<usize>,
+}
+
+impl TakenBack {
+    /// Whether the system may know of it by an event; the end of time is rest.
+    pub(super) fn is_shown_by(&self, event: usize) -> bool {
+        self.shown_from.is_some_and(|from| from <= event)
+    }
+
+    /// Whether the system is held to it by an event.
+    pub(super) fn is_known_by(&self, event: usize) -> bool {
+        self.known_from.is_some_and(|from| from <= event)
+    }
+}
+
+/// The acts of a run by which the provider gave or took money back.
+pub(super) fn taken_back(evidence: &Evidence<'_>) -> Vec<TakenBack> {
+    let effects = evidence.ledger.effects.iter().enumerate();
+    let acts = effects.filter(|(_, effect)| takes_back(effect));
+    acts.map(|(effect, _)| seen_of(evidence, effect)).collect()
+}
+
+/// Whether the provider gave or took a charge back on its own.
+fn takes_back(effect: &Effect) -> bool {
+    effect.exchange.is_none() && matches!(effect.kind, EffectKind::Refund | EffectKind::Dispute)
+}
+
+fn seen_of(evidence: &Evidence<'_>, effect: usize) -> TakenBack {
+    let order = evidence.orders.iter().find(|order| order.effects.contains(&effect));
+    let exchanges = order.into_iter().flat_map(|order| &order.exchanges).map(|index| &evidence.exchanges[*index]);
+    let mut seen = TakenBack { effect, shown_from: None, known_from: None };
+    for (listing, (shown, ..)) in exchanges
+        .filter(|exchange| lists(evidence, exchange, effect))
+        .filter_map(|exchange| Some((exchange, exchange.answer?)))
+    {
+        let earlier = |known: Option<usize>, from: usize| Some(known.map_or(from, |known| known.min(from)));
+        seen.shown_from = earlier(seen.shown_from, shown);
+        if let Some(noted) = noted(evidence, listing.incarnation, shown) {
+            seen.known_from = earlier(seen.known_from, noted);
+        }
+    }
+    seen
+}
+
+/// Whether a whole listing that has an act was seen.
+fn lists(evidence: &Evidence<'_>, exchange: &ExchangeView<'_>, act: usize) -> bool {
+    (exchange.is(&LOOK_UP) || exchange.is(&CANCEL))
+        && exchange.succeeded()
+        && listed_at(evidence, exchange)
+            .is_some_and(|listed| evidence.event_of(act) < listed && !misses(evidence, exchange, act, listed))
+}
+
+/// Whether a listing is an old one that lacks an act, which was the latest change to its reference.
+fn misses(evidence: &Evidence<'_>, exchange: &ExchangeView<'_>, act: usize, listed: usize) -> bool {
+    let effect = &evidence.ledger.effects[act];
+    let lags = evidence.policy.late_max / 10;
+    let since = || {
+        let later =
+            evidence.ledger.effects[act + 1..].iter().enumerate().map(|(index, later)| (act + 1 + index, later));
+        later.filter(|(_, later)| {
+            later.reference == effect.reference
+                && matches!(later.kind, EffectKind::Charge | EffectKind::Refund | EffectKind::Dispute)
+        })
+    };
+    exchange.sent.fault == Some(Fault::Circumstance(Circumstance::Stale))
+        && evidence.trace.events[listed].at < effect.at + lags
+        && !since().any(|(later, _)| evidence.event_of(later) < listed)
+}
+
+/// When the listing in a reply was made: a closing that is repeated under its key is answered with that of its first time.
+fn listed_at(evidence: &Evidence<'_>, exchange: &ExchangeView<'_>) -> Option<usize> {
+    let delivered = exchange.delivered?;
+    let EventKind::Delivered { replay_of: Some(first), .. } = evidence.trace.events[delivered].kind else {
+        return Some(delivered);
+    };
+    evidence.exchanges.iter().find(|earlier| earlier.sent.exchange == first)?.delivered
+}
+
+/// When what a process saw was written down by it, or could have been.
+fn noted(evidence: &Evidence<'_>, process: u32, seen: usize) -> Option<usize> {
+    let writes = evidence.trace.writes.iter().filter(|write| write.at > seen && write.incarnation == process);
+    let later = || evidence.trace.events.iter().enumerate().skip(seen);
+    // A write that something else went wrong with, but that was made.
+    let struck = later().filter(|(_, event)| event.incarnation == process && is_write(&event.kind));
+    let written = writes.map(|write| write.at).chain(struck.map(|(index, _)| index)).min();
+    let is_end = |kind: &EventKind| matches!(kind, EventKind::Crashed | EventKind::Restarted);
+    written.or_else(|| (!later().any(|(_, event)| is_end(&event.kind))).then_some(seen))
+}
+
+/// Whether something went wrong with a write to the journal that was made all the same.
+fn is_write(kind: &EventKind) -> bool {
+    let EventKind::Struck { site, fault } = kind else { return false };
+    let lost = matches!(**fault, Fault::Busy | Fault::Full | Fault::Crash(CrashPoint::BeforeWrite));
+    site.place == Place::JournalWrite && !lost
+}
+
+/// Whether the provider's own acts had left nothing of a charge of an order by an event, as far as the system may know.
+pub(super) fn is_overtaken(evidence: &Evidence<'_>, order: &OrderView<'_>, event: usize) -> bool {
+    evidence.taken_back.iter().any(|act| {
+        let charge = evidence.ledger.effects[act.effect].undoes.map(|charge| charge.0 as usize);
+        act.is_shown_by(event)
+            && order.effects.contains(&act.effect)
+            && charge.is_some_and(|charge| !evidence.stands_at(charge, event))
+    })
+}
+
+/// The acts on an order that an event told of which the system took in: their places in the ledger, and the event.
+pub(super) fn told_acts(evidence: &Evidence<'_>, order: &OrderView<'_>) -> impl Iterator<Item = (TakenBack, usize)> {
+    let of_it = evidence.taken_back.iter().filter(|act| order.effects.contains(&act.effect));
+    of_it.filter_map(|act| {
+        let effect = &evidence.ledger.effects[act.effect];
+        let after = evidence.event_of(act.effect);
+        let told = evidence.trace.events.iter().enumerate().skip(after).find_map(|(index, event)| match &event.kind {
+            EventKind::Webhook(delivery)
+                if delivery.reference == *order.id
+                    && matches!(delivery.kind, EventType::ChargeRefunded | EventType::ChargeDisputed)
+                    && delivery.object == effect.subject
+                    && delivery.forged.is_none()
+                    && delivery.status == Some(200) =>
+            {
+                Some(index)
+            }
+            _ => None,
+        });
+        told.map(|event| (*act, event))
+    })
+}
 
 /// Whether between two events something about an order's money was shown that had been done by the provider alone.
 pub(super) fn shown_an_act(evidence: &Evidence<'_>, order: &OrderView<'_>, from: usize, to: usize) -> bool {
@@ -50,7 +188,7 @@ pub(super) fn failure_was_shown(evidence: &Evidence<'_>, failure: usize, before:
     looked_at || told()
 }
 
-/// The money of an order as [`Evidence::money_at`] counts it, without the failures of refunds that the system had not been
+/// The money of an order as [`Evidence::least_money_at`] counts it, without the failures of refunds that the system had not been
 /// shown: those are the provider's, until it is.
 pub(super) fn money_known_at(evidence: &Evidence<'_>, order: &OrderView<'_>, event: usize) -> i64 {
     let unknown: i64 = evidence
@@ -63,13 +201,13 @@ pub(super) fn money_known_at(evidence: &Evidence<'_>, order: &OrderView<'_>, eve
         .filter_map(|(_, effect)| effect.amount)
         .map(|amount| amount.minor_units)
         .sum();
-    evidence.money_at(order, event) - unknown
+    evidence.least_money_at(order, event) - unknown
 }
 
 /// Whether an effect is the provider's own act.
 pub(super) fn is_act(effect: &Effect) -> bool {
     match effect.kind {
-        EffectKind::RefundFailed => true,
+        EffectKind::RefundFailed | EffectKind::Dispute => true,
         EffectKind::Refund => effect.exchange.is_none(),
         EffectKind::Charge
         | EffectKind::Close

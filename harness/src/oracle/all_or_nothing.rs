@@ -96,7 +96,7 @@ fn failed<'a>(
     findings: &mut Findings,
 ) {
     let code = told.code.and_then(codes::parse);
-    let taken = evidence.money_at(order, end);
+    let taken = evidence.least_money_at(order, end);
     let mut events = vec![end];
     if taken > 0 {
         events.extend(charges(evidence, order));
@@ -130,7 +130,7 @@ fn failed<'a>(
         );
         return;
     }
-    let later = evidence.money_at(order, usize::MAX);
+    let later = evidence.least_money_at(order, usize::MAX);
     if later > 0 {
         events.extend(charges(evidence, order));
         findings.add(
@@ -165,8 +165,9 @@ fn at_rest(evidence: &Evidence<'_>, order: &OrderView<'_>, findings: &mut Findin
     if order.effects.is_empty() {
         return;
     }
-    let charged = evidence.money_at(order, usize::MAX);
     let sold = evidence.standing(order, EffectKind::Commit) > 0;
+    // What a process saw that died over it is nothing that the others must know, and nothing that they must not.
+    let charged = if sold { evidence.money_at(order, usize::MAX) } else { evidence.least_money_at(order, usize::MAX) };
     let held = evidence.standing(order, EffectKind::Reserve) > 0;
     let what = match (charged > 0, sold, held) {
         (true, true, _) | (false, false, false) => return,
@@ -206,7 +207,7 @@ fn as_parked(evidence: &Evidence<'_>, order: &OrderView<'_>, findings: &mut Find
     let charged = evidence.money_at(order, usize::MAX);
     let wrong = match record.money {
         "charged" => charged <= 0,
-        "none" => charged > 0,
+        "none" => evidence.least_money_at(order, usize::MAX) > 0,
         _ => false,
     };
     if wrong {
@@ -226,7 +227,7 @@ mod tests {
 
     use super::*;
     use crate::oracle::testing::{PRICE, Run, pending};
-    use crate::provider::operations::{CHARGE, REFUND, RELEASE, RESTOCK};
+    use crate::provider::operations::{CHARGE, LOOK_UP, REFUND, RELEASE, RESTOCK};
 
     #[test]
     fn a_sale_has_all_of_it() {
@@ -312,12 +313,32 @@ mod tests {
     }
 
     #[test]
+    fn what_the_provider_gave_back_on_its_own_counts_once_a_listing_has_shown_it() {
+        let mut run = Run::new();
+        let (charge, _) = run.buy();
+        run.effect(EffectKind::Refund, "ord_1", None, Some(charge));
+        let replayed = run.create_order("cs_1", "k1");
+        run.tell_success(replayed, "cs_1", "ord_1");
+        run.kept(&ALL_OR_NOTHING);
+        let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+        run.ok(look_up);
+        assert!(run.broken(&ALL_OR_NOTHING).contains("no charge stands"));
+        run.rest.orders.clear();
+        run.park("ord_1", "unknown");
+        run.kept(&ALL_OR_NOTHING);
+        let replayed = run.create_order("cs_1", "k1");
+        run.tell_success(replayed, "cs_1", "ord_1");
+        assert!(run.broken(&ALL_OR_NOTHING).contains("told `success` for order ord_1, but no charge stands"));
+    }
+
+    #[test]
     fn a_refund_that_stands_half_leaves_money() {
         let mut run = Run::new();
         run.session("cs_1");
         let call = run.create_order("cs_1", "k1");
         let charge = run.charge("ord_1");
-        run.effect_of(EffectKind::Refund, "ord_1", None, Some(charge), Some(PRICE - 100));
+        let refund = run.send(&REFUND, Some("ord_1"), Some("r"));
+        run.effect_of(EffectKind::Refund, "ord_1", Some(refund), Some(charge), Some(PRICE - 100));
         run.tell_failure(call, "cs_1", "ord_1", Code::ReservationLost);
         assert!(run.broken(&ALL_OR_NOTHING).contains("1.00 EUR"));
     }

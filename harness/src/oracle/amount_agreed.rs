@@ -52,7 +52,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             findings.add(message, [end]);
         }
         if told.status == ToldStatus::Success && order.cancelled_from.is_none() && order.parked.is_none() {
-            let stands = evidence.money_at(order, usize::MAX);
+            let stands = evidence.own_money(order);
             if stands != quote.0 && stands != 0 {
                 let message = format!(
                     "order {} was told to be paid, but at rest {} of the quoted {} stand",
@@ -121,6 +121,7 @@ mod tests {
 
     use super::*;
     use crate::oracle::testing::{PRICE, Run, order_answer};
+    use crate::provider::operations::REFUND;
     use crate::trace::EventKind;
 
     #[test]
@@ -170,10 +171,13 @@ mod tests {
     }
 
     #[test]
-    fn paid_with_half_of_it_refunded_is_a_breach() {
+    fn paid_with_half_of_it_refunded_is_a_breach_unless_the_provider_did_it_on_its_own() {
         let mut run = Run::new();
         let (charge, _) = run.buy();
         run.effect_of(EffectKind::Refund, "ord_1", None, Some(charge), Some(PRICE / 2));
+        run.kept(&AMOUNT_AGREED);
+        let refund = run.send(&REFUND, Some("ord_1"), Some("r"));
+        run.effect_of(EffectKind::Refund, "ord_1", Some(refund), Some(charge), Some(PRICE / 2));
         assert!(run.broken(&AMOUNT_AGREED).contains("21.00 EUR of the quoted 42.00 EUR"));
     }
 

@@ -194,6 +194,7 @@ mod tests {
                 id: id.into(),
                 kind: EventType::ChargeCaptured,
                 reference: reference.into(),
+                object: "charge_0".into(),
                 copy: 0,
                 attempt: 1,
                 forged: None,

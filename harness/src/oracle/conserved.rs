@@ -74,6 +74,7 @@ fn refunds(evidence: &Evidence<'_>, findings: &mut Findings) {
                 }
             }
             EffectKind::Charge
+            | EffectKind::Dispute
             | EffectKind::RefundFailed
             | EffectKind::Close
             | EffectKind::Reserve
@@ -150,7 +151,7 @@ fn recorded(evidence: &Evidence<'_>, order: &OrderView<'_>, findings: &mut Findi
     let wrong = match record.status {
         "paid" if charged <= 0 => "no charge stands",
         "paid" if !sold => "the sale is not booked in the inventory",
-        "cancelled" if charged > 0 => "a charge stands",
+        "cancelled" if evidence.least_money_at(order, usize::MAX) > 0 => "a charge stands",
         "cancelled" if sold => "the sale is booked in the inventory",
         "cancelled" if held => "stock is reserved",
         "paid" if record.money != "charged" => "its money is not recorded as charged",

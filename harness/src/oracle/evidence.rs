@@ -9,7 +9,7 @@ use giftgenius::money::Money;
 use giftgenius::policy::Policy;
 use giftgenius::step_log::LogLine;
 
-use super::acts::failure_was_shown;
+use super::acts::{TakenBack, failure_was_shown};
 use super::needles::Needles;
 use super::told::Told;
 use crate::fault::plan::Plan;
@@ -205,6 +205,8 @@ pub struct Evidence<'a> {
     /// For each effect of the ledger, what has been given back of it (a charge, in minor units, refunds that failed left
     /// out), or 1 if it has been undone or replaced.
     pub(super) undone: Vec<i64>,
+    /// What the payment provider gave or took back on its own.
+    pub(super) taken_back: Vec<TakenBack>,
     /// The requests with repeats side by side: sorted by operation, reference, key, correlation id, and then in order.
     pub(super) repeats: Vec<usize>,
     /// The calls by their correlation ids.
@@ -268,7 +270,8 @@ impl<'a> Evidence<'a> {
         match it.kind {
             EffectKind::Charge => it.amount.map_or(0, |amount| amount.minor_units) > self.undone[effect],
             EffectKind::Reserve | EffectKind::Commit | EffectKind::Refund => self.undone[effect] == 0,
-            EffectKind::RefundFailed
+            EffectKind::Dispute
+            | EffectKind::RefundFailed
             | EffectKind::Close
             | EffectKind::Release
             | EffectKind::Expire
@@ -276,19 +279,41 @@ impl<'a> Evidence<'a> {
         }
     }
 
+    /// Whether the system is held to an effect that had taken place: to what the payment provider gave or took back on its
+    /// own once it was shown that.
+    fn is_known(&self, effect: usize, event: usize) -> bool {
+        self.taken_back.iter().all(|act| act.effect != effect || act.is_known_by(event))
+    }
+
+    /// Whether the system may know of an effect that had taken place.
+    fn is_shown(&self, effect: usize, event: usize) -> bool {
+        self.taken_back.iter().all(|act| act.effect != effect || act.is_shown_by(event))
+    }
+
     /// Whether an effect that had taken place still stood just after an event, as far as the system could know: a refund that
     /// has failed without a word gave the money back until somebody is shown.
     pub fn stands_at(&self, effect: usize, event: usize) -> bool {
+        self.stands_but_for(effect, event, |_| true)
+    }
+
+    /// The same, but of what the payment provider gave or took back on its own only what the system is held to counts.
+    pub fn stands_as_known(&self, effect: usize, event: usize) -> bool {
+        self.stands_but_for(effect, event, |undo| self.is_known(undo, event))
+    }
+
+    fn stands_but_for(&self, effect: usize, event: usize, counts: impl Fn(usize) -> bool) -> bool {
         let it = &self.ledger.effects[effect];
         let undone: i64 = self
             .ledger
             .effects
             .iter()
             .enumerate()
-            .filter(|(index, other)| other.undoes == Some(it.id) && self.effect_events[*index] <= event)
+            .filter(|(index, other)| {
+                other.undoes == Some(it.id) && self.effect_events[*index] <= event && counts(*index)
+            })
             .map(|(_, other)| match other.kind {
                 EffectKind::Refund if self.has_failed(other, event) => 0,
-                EffectKind::Refund => other.amount.map_or(0, |amount| amount.minor_units),
+                EffectKind::Refund | EffectKind::Dispute => other.amount.map_or(0, |amount| amount.minor_units),
                 EffectKind::Charge
                 | EffectKind::RefundFailed
                 | EffectKind::Close
@@ -317,15 +342,29 @@ impl<'a> Evidence<'a> {
     }
 
     /// The money taken for an order and not given back, in minor units, as it stood just after an event;
-    /// `usize::MAX` for at rest.
+    /// `usize::MAX` for at rest. What the provider gave or took back on its own counts from when the system is held to it.
     pub fn money_at(&self, order: &OrderView<'a>, event: usize) -> i64 {
+        self.money_of(order, event, |effect| self.is_known(effect, event))
+    }
+
+    /// The same, but what the provider gave or took back on its own counts as soon as the system may know of it.
+    pub fn least_money_at(&self, order: &OrderView<'a>, event: usize) -> i64 {
+        self.money_of(order, event, |effect| self.is_shown(effect, event))
+    }
+
+    /// The money that the system's own requests have left of an order at rest, whatever the provider did on its own.
+    pub fn own_money(&self, order: &OrderView<'a>) -> i64 {
+        self.money_of(order, usize::MAX, |effect| self.taken_back.iter().all(|act| act.effect != effect))
+    }
+
+    fn money_of(&self, order: &OrderView<'a>, event: usize, counts: impl Fn(usize) -> bool) -> i64 {
         self.effects_of(order)
-            .filter(|(index, _)| self.effect_events[*index] <= event)
+            .filter(|(index, _)| self.effect_events[*index] <= event && counts(*index))
             .filter_map(|(_, effect)| {
                 let minor_units = effect.amount?.minor_units;
                 match effect.kind {
                     EffectKind::Charge | EffectKind::RefundFailed => Some(minor_units),
-                    EffectKind::Refund => Some(-minor_units),
+                    EffectKind::Refund | EffectKind::Dispute => Some(-minor_units),
                     EffectKind::Close
                     | EffectKind::Reserve
                     | EffectKind::Release

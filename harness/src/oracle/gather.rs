@@ -5,6 +5,7 @@ use std::time::Duration;
 use giftgenius::error::Code;
 use giftgenius::step_log::LogLine;
 
+use super::acts;
 use super::conversations::accepted;
 use super::evidence::{CallView, Evidence, ExchangeView, Names, OrderView, Rest, SessionView, Setting};
 use super::json::same_parameters;
@@ -39,6 +40,7 @@ impl<'a> Evidence<'a> {
             replicas: setting.replicas,
             effect_events: vec![usize::MAX; ledger.effects.len()],
             undone: vec![0; ledger.effects.len()],
+            taken_back: Vec::new(),
             repeats: Vec::new(),
             correlations: Names::default(),
             order_ids: Names::default(),
@@ -48,6 +50,7 @@ impl<'a> Evidence<'a> {
         }
         let ids = gathered.find_orders();
         gathered.tie_effects(&ids);
+        gathered.taken_back = acts::taken_back(&gathered);
         gathered.tie_calls(&ids);
         gathered.order_ids = ids;
         gathered.tie_purchases();
@@ -257,7 +260,7 @@ impl<'a> Evidence<'a> {
             };
             if let Some(place) = self.undone.get_mut(undone.0 as usize) {
                 *place += match (effect.kind, effect.amount) {
-                    (EffectKind::Refund, Some(amount)) => amount.minor_units,
+                    (EffectKind::Refund | EffectKind::Dispute, Some(amount)) => amount.minor_units,
                     _ => 1,
                 };
             }

@@ -88,7 +88,7 @@ fn stands_before(evidence: &Evidence<'_>, charge: &ExchangeView<'_>, event: usiz
         .effects
         .iter()
         .position(|effect| effect.kind == EffectKind::Charge && effect.exchange == Some(charge.sent.exchange));
-    seen && effect.is_some_and(|effect| evidence.event_of(effect) < event && evidence.stands_at(effect, event))
+    seen && effect.is_some_and(|effect| evidence.event_of(effect) < event && evidence.stands_as_known(effect, event))
 }
 
 fn how(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &ExchangeView<'_>) -> Option<&'static str> {
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
     use crate::oracle::testing::Run;
     use crate::provider::ledger::EffectKind;
-    use crate::provider::operations::{CANCEL, LOOK_UP};
+    use crate::provider::operations::{CANCEL, LOOK_UP, REFUND};
 
     /// A charge of `ord_1` under `k` whose reply is lost; it takes effect if `lands`.
     fn lost(profile: PaymentProfile, lands: bool) -> Run {
@@ -306,7 +306,7 @@ mod tests {
                 let effect = run.effect(EffectKind::Charge, "ord_1", Some(charge), None);
                 run.ok(charge);
                 if given_back {
-                    run.effect(EffectKind::Refund, "ord_1", None, Some(effect));
+                    run.done(&REFUND, EffectKind::Refund, "ord_1", Some(effect));
                 }
                 again(&mut run, "ord_1", key);
                 if blind && !given_back {

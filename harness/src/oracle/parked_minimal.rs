@@ -3,6 +3,7 @@
 use giftgenius::policy::PaymentProfile;
 use giftgenius::step_log::{AlertKind, LogLine};
 
+use super::acts::is_overtaken;
 use super::evidence::{Evidence, OrderView};
 use super::settlement::unsettled_charge;
 use super::{Findings, Oracle, Verdict};
@@ -16,7 +17,7 @@ use crate::trace::EventKind;
 pub static PARKED_MINIMAL: Oracle = Oracle {
     id: "parked-minimal",
     rule: "An order is parked only where a fault struck the operation that had to settle or undo it, after the \
-           background rounds were used up; it is listed with what stands and what to do, and alerted exactly once (again only where the process \
+           background rounds were used up, or where the payment provider took the money back on its own; it is listed with what stands and what to do, and alerted exactly once (again only where the process \
            died, or its store failed, in the act).",
     explanation: "Parking is the honest end of what cannot be settled, and the lazy end of what was not tried. A \
                   breach says which: no fault that explains it, too few attempts, no line in the list, no alert, or \
@@ -58,6 +59,9 @@ fn last_request(evidence: &Evidence<'_>, order: &OrderView<'_>) -> Option<usize>
 
 /// A fault explains the parking, and all rounds were had.
 fn justified(evidence: &Evidence<'_>, order: &OrderView<'_>, findings: &mut Findings) {
+    if is_overtaken(evidence, order, usize::MAX) {
+        return;
+    }
     let requests = || order.exchanges.iter().map(|index| &evidence.exchanges[*index]);
     let struck =
         requests().any(|exchange| exchange.sent.fault.is_some() && SETTLING.iter().any(|spec| exchange.is(spec)));

@@ -317,7 +317,7 @@ impl Run {
         undoes: Option<EffectId>,
     ) -> EffectId {
         let money = match kind {
-            EffectKind::Charge | EffectKind::Refund | EffectKind::RefundFailed => Some(PRICE),
+            EffectKind::Charge | EffectKind::Refund | EffectKind::Dispute | EffectKind::RefundFailed => Some(PRICE),
             EffectKind::Close
             | EffectKind::Reserve
             | EffectKind::Release
@@ -346,7 +346,11 @@ impl Run {
         });
         let (key, correlation) = sent.unwrap_or_default();
         let stock = match kind {
-            EffectKind::Charge | EffectKind::Refund | EffectKind::RefundFailed | EffectKind::Close => Vec::new(),
+            EffectKind::Charge
+            | EffectKind::Refund
+            | EffectKind::Dispute
+            | EffectKind::RefundFailed
+            | EffectKind::Close => Vec::new(),
             EffectKind::Reserve
             | EffectKind::Release
             | EffectKind::Expire

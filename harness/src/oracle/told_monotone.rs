@@ -1,5 +1,6 @@
 //! `told-monotone`: answers about an order agree with the books and never go back.
 
+use super::acts::is_overtaken;
 use super::evidence::{CallView, Evidence, OrderView};
 use super::told::{Told, ToldStatus};
 use super::{Findings, Oracle, Verdict, codes};
@@ -9,10 +10,12 @@ use crate::provider::ledger::EffectKind;
 pub static TOLD_MONOTONE: Oracle = Oracle {
     id: "told-monotone",
     rule: "What is told of an order agrees with the books at the time, and never goes back: from paid only to \
-           cancelled, through a cancel_order that was accepted; from failed never to paid.",
+           cancelled, through a cancel_order that was accepted, or to a person, where the provider took the money back \
+           on its own; from failed never to paid.",
     explanation: "`pending` sends the model to get_order, so get_order must be right, and two answers about one order \
                   must not contradict each other. Calls that overlap are not compared: either may have been decided \
-                  first. A breach shows both answers.",
+                  first. A breach shows both answers. What the payment provider gives or takes back on its own counts \
+                  from when a listing has shown it to the system.",
     requirements: &["F5", "F7"],
     check,
 };
@@ -40,7 +43,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         };
         let first = firsts[order];
         let order = &evidence.orders[order];
-        goes_back(call, told, order, first, end, &mut findings);
+        goes_back(evidence, call, told, order, first, end, &mut findings);
         if !call.is("create_order") {
             agrees(evidence, call, told, order, end, &mut findings);
         }
@@ -71,10 +74,11 @@ fn statement<'e, 'a>(call: &'e CallView<'a>) -> Option<(&'e Told<'a>, usize, usi
     Some((told, call.order?, call.end?.0))
 }
 
-fn goes_back(
-    call: &CallView<'_>,
-    told: &Told<'_>,
-    order: &OrderView<'_>,
+fn goes_back<'a>(
+    evidence: &Evidence<'a>,
+    call: &CallView<'a>,
+    told: &Told<'a>,
+    order: &OrderView<'a>,
     first: Firsts,
     end: usize,
     findings: &mut Findings,
@@ -83,6 +87,8 @@ fn goes_back(
     let before = |first: Option<(usize, ToldStatus)>| first.filter(|(at, _)| *at < call.start_event);
     let earlier = match told.status {
         ToldStatus::Success => before(first.dead),
+        // The provider took the money back on its own: a person has to look.
+        ToldStatus::Pending if is_overtaken(evidence, order, end) => None,
         ToldStatus::Pending | ToldStatus::Failed | ToldStatus::Cancelled if !cancelled => before(first.paid),
         ToldStatus::Failed if !told.is_error => before(first.paid),
         ToldStatus::Pending | ToldStatus::Failed | ToldStatus::Cancelled => None,
@@ -118,11 +124,15 @@ fn agrees<'a>(
         evidence
             .effects_of(order)
             .map(|(index, _)| evidence.event_of(index))
+            .chain(evidence.taken_back.iter().flat_map(|act| [act.shown_from, act.known_from]).flatten())
             .filter(|event| (call.start_event..end).contains(event))
             .chain([call.start_event])
     };
-    if !moments().any(|event| (evidence.money_at(order, event) > 0) == paid) {
-        let taken = evidence.money_at(order, end);
+    let taken_at = |event| {
+        if paid { evidence.money_at(order, event) } else { evidence.least_money_at(order, event) }
+    };
+    if !moments().any(|event| (taken_at(event) > 0) == paid) {
+        let taken = taken_at(end);
         let stands = if taken > 0 {
             format!("a charge of {} stands", evidence.money(order, taken))
         } else {
@@ -133,13 +143,14 @@ fn agrees<'a>(
         let charges = evidence
             .effects_of(order)
             .filter(|(_, effect)| {
-                matches!(effect.kind, EffectKind::Charge | EffectKind::Refund | EffectKind::RefundFailed)
+                use EffectKind::{Charge, Dispute, Refund, RefundFailed};
+                matches!(effect.kind, Charge | Refund | Dispute | RefundFailed)
             })
             .map(|(index, _)| evidence.event_of(index));
         findings.add(message, charges.chain([end]));
         return;
     }
-    let later = evidence.money_at(order, usize::MAX);
+    let later = taken_at(usize::MAX);
     if order.parked.is_some() || (later > 0) == paid {
         return;
     }

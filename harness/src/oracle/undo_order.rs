@@ -159,6 +159,7 @@ fn once(evidence: &Evidence<'_>, findings: &mut Findings) {
             EffectKind::Reserve | EffectKind::Commit => times > 1,
             EffectKind::Charge => effect.amount.is_some_and(|amount| times > amount.minor_units),
             EffectKind::Refund
+            | EffectKind::Dispute
             | EffectKind::RefundFailed
             | EffectKind::Close
             | EffectKind::Release

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use giftgenius::step_log::{LogLine, WebhookStatus};
 
+use super::acts::told_acts;
 use super::evidence::Evidence;
 use super::{Findings, Oracle, Verdict};
 use crate::fault::Forgery;
@@ -15,7 +16,8 @@ use crate::trace::{EventKind, WebhookDelivery};
 pub static WEBHOOK_SAFE: Oracle = Oracle {
     id: "webhook-safe",
     rule: "A delivery that the provider did not send is refused with a 4xx and leaves nothing behind; a valid one is \
-           answered 2xx in the end, and only once it is in the journal; no event is taken in twice.",
+           answered 2xx in the end, and only once it is in the journal; no event is taken in twice; what one tells of \
+           that the provider did on its own is looked up.",
     explanation: "Anybody can post to a webhook's address, networks repeat, and a process dies between any two lines. A \
                   forged event that is answered well was believed. An event that is answered well and is not in the \
                   journal at rest is lost: the provider will not send it again. One that is refused although it is \
@@ -42,6 +44,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             answered(evidence, &circumstances, deliveries, &mut findings);
         }
         taken_in_once(evidence, &mut findings);
+        looked_into(evidence, &mut findings);
     }
     findings.verdict()
 }
@@ -137,6 +140,21 @@ fn answered(
     }
 }
 
+/// What an event tells of that the provider did on its own is looked up; an order that a person has needs no further look.
+fn looked_into(evidence: &Evidence<'_>, findings: &mut Findings) {
+    let ours = evidence.orders.iter().filter(|order| order.at_rest.is_some() && order.parked.is_none());
+    for (order, (act, told)) in ours.flat_map(|order| told_acts(evidence, order).map(move |act| (order, act))) {
+        if act.shown_from.is_none() {
+            let effect = &evidence.ledger.effects[act.effect];
+            let message = format!(
+                "an event told of {} for order {}, and no listing has been seen since that shows it",
+                effect.subject, order.id
+            );
+            findings.add(message, [evidence.event_of(act.effect), told]);
+        }
+    }
+}
+
 /// The system itself says of each delivery what became of it.
 fn taken_in_once(evidence: &Evidence<'_>, findings: &mut Findings) {
     let mut taken: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -175,6 +193,7 @@ mod tests {
             id: id.into(),
             kind: EventType::ChargeCaptured,
             reference: "ord_1".into(),
+            object: "charge_0".into(),
             copy: 0,
             attempt,
             forged: None,

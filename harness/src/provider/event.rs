@@ -20,6 +20,8 @@ pub enum EventType {
     ChargeFailed,
     /// Money was given back.
     ChargeRefunded,
+    /// A charge was disputed.
+    ChargeDisputed,
     /// Giving money back failed after all.
     RefundFailed,
 }
@@ -31,6 +33,7 @@ impl EventType {
             Self::ChargeCaptured => "charge.captured",
             Self::ChargeFailed => "charge.failed",
             Self::ChargeRefunded => "charge.refunded",
+            Self::ChargeDisputed => "charge.disputed",
             Self::RefundFailed => "refund.failed",
         }
     }

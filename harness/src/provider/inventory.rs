@@ -167,6 +167,25 @@ impl Inventory {
         record.ledger.closing_stock = of(|shelf| shelf.free);
     }
 
+    /// The latest reservation that is held (or the one of this reference, if it is).
+    pub(super) fn held(&mut self, reference: Option<&str>, now: Now, record: &mut Record) -> Option<SmolStr> {
+        self.settle(now, record);
+        let held = self.reservations.iter().filter(|(known, reservation)| {
+            matches!(reservation.standing, Standing::Held { .. })
+                && reference.is_none_or(|reference| known.as_str() == reference)
+        });
+        held.max_by_key(|(_, reservation)| reservation.number).map(|(known, _)| known.clone())
+    }
+
+    /// The warehouse takes the stock of a reservation back.
+    pub(super) fn withdraw(&mut self, reference: &str, now: Now, record: &mut Record) {
+        let Some(reservation) = self.reservations.get_mut(reference) else { return };
+        let Standing::Held { effect, .. } = reservation.standing else { return };
+        reservation.standing = Standing::Released;
+        put_back(&mut self.shelves, &reservation.items);
+        books::enter(record, now, None, change(EffectKind::Release, reference, reservation, Some(effect)));
+    }
+
     fn reserve(
         &mut self,
         request: &ProviderRequest,

@@ -21,6 +21,8 @@ pub enum EffectKind {
     Charge,
     /// Money was given back; undoes a charge, wholly or in part.
     Refund,
+    /// The person's bank took a charge back, which they dispute; undoes a charge, as far as it stood.
+    Dispute,
     /// A refund failed after it was done: the money stands again; undoes a refund.
     RefundFailed,
     /// A merchant reference was closed against later charges.
@@ -43,6 +45,7 @@ impl EffectKind {
         match self {
             Self::Charge => "charge",
             Self::Refund => "refund",
+            Self::Dispute => "dispute",
             Self::RefundFailed => "refund_failed",
             Self::Close => "close",
             Self::Reserve => "reserve",
@@ -61,7 +64,7 @@ pub struct Effect {
     pub id: EffectId,
     /// When it took hold, since the run began.
     pub at: Duration,
-    /// The exchange that brought it; `None` for what happens by itself (an expiry).
+    /// The exchange that brought it; `None` for what a provider does on its own (an expiry, a refund in its dashboard).
     pub exchange: Option<ExchangeId>,
     /// What changed.
     pub kind: EffectKind,
@@ -115,7 +118,9 @@ impl Ledger {
         let refunded: i64 = self
             .effects
             .iter()
-            .filter(|effect| effect.kind == EffectKind::Refund && effect.undoes == Some(charge.id))
+            .filter(|effect| {
+                matches!(effect.kind, EffectKind::Refund | EffectKind::Dispute) && effect.undoes == Some(charge.id)
+            })
             .filter(|refund| self.stands_at(refund, at))
             .filter_map(|effect| effect.amount)
             .map(|amount| amount.minor_units)
@@ -133,7 +138,8 @@ impl Ledger {
             EffectKind::Reserve | EffectKind::Commit | EffectKind::Refund => {
                 !self.effects.iter().any(|other| other.undoes == Some(effect.id) && other.at <= at)
             }
-            EffectKind::RefundFailed
+            EffectKind::Dispute
+            | EffectKind::RefundFailed
             | EffectKind::Close
             | EffectKind::Release
             | EffectKind::Expire

@@ -4,6 +4,7 @@
 //! [`ledger`] the books, [`event`] what the payment provider tells by itself; `fixtures/providers.md` is the contract they keep. A circumstance (a card that is declined, a shelf that is empty) is a state of the provider's
 //! business, handed in from outside and honoured here.
 
+pub mod act;
 mod books;
 pub mod catalog;
 mod circumstance;
@@ -17,6 +18,7 @@ pub mod payment;
 #[cfg(test)]
 mod testkit;
 
+pub use act::Act;
 pub use circumstance::Circumstance;
 
 use std::hash::Hasher;
@@ -89,6 +91,15 @@ impl From<&Policy> for Promises {
     }
 }
 
+/// What a provider acts on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// A charge, by its index.
+    Charge(usize),
+    /// A reservation, by its reference.
+    Reservation(SmolStr),
+}
+
 /// All three providers.
 #[derive(Debug)]
 pub struct Providers {
@@ -130,6 +141,24 @@ impl Providers {
         self.payment.settle(now, record);
         self.inventory.settle(now, record);
         self.inventory.take_stock(record);
+    }
+
+    /// What a provider could do on its own now: to what stands under `reference`, or to the latest that there is.
+    pub fn target(&mut self, act: Act, reference: Option<&str>, now: Now, record: &mut Record) -> Option<Target> {
+        match act {
+            Act::Refund | Act::PartialRefund | Act::Dispute => {
+                self.payment.target(act, reference, now, record).map(Target::Charge)
+            }
+            Act::CancelReservation => self.inventory.held(reference, now, record).map(Target::Reservation),
+        }
+    }
+
+    /// A provider does something on its own, and tells of it if it tells of anything.
+    pub fn act(&mut self, act: Act, target: &Target, told: bool, now: Now, record: &mut Record) {
+        match target {
+            Target::Charge(charge) => self.payment.act(act, *charge, told, now, record),
+            Target::Reservation(reference) => self.inventory.withdraw(reference, now, record),
+        }
     }
 
     /// Takes one delivery of a request in: changes the books, records the delivery and its effects, answers.

@@ -23,6 +23,7 @@ use crate::fault::mangle::WRONG_BY;
 use crate::provider::Circumstance;
 use crate::trace::Record;
 
+mod acts;
 mod later;
 mod methods;
 mod wire;
@@ -65,16 +66,19 @@ struct Charge {
     amount: Money,
     refunded: i64,
     refunding: i64,
+    /// What the person's bank has taken back.
+    disputed: i64,
     standing: Standing,
 }
 
 impl Charge {
-    /// As it is told, with so much of it given back.
-    const fn status(&self, refunded: i64) -> ChargeStatus {
+    /// As it is told, with so much of it given back, and so much taken back.
+    const fn status(&self, refunded: i64, disputed: i64) -> ChargeStatus {
         match self.standing {
             Standing::Pending(Pending::Processing) => ChargeStatus::Processing,
             Standing::Pending(Pending::Action) => ChargeStatus::RequiresAction,
             Standing::Cancelled => ChargeStatus::Cancelled,
+            Standing::Captured { .. } if disputed > 0 => ChargeStatus::Disputed,
             Standing::Captured { .. } => ChargeStatus::of(self.amount.minor_units, refunded),
         }
     }
@@ -82,7 +86,9 @@ impl Charge {
     /// What can still be given back, with the charge in the books.
     const fn left(&self) -> Option<(EffectId, i64)> {
         match self.standing {
-            Standing::Captured { effect } => Some((effect, self.amount.minor_units - self.refunded - self.refunding)),
+            Standing::Captured { effect } => {
+                Some((effect, self.amount.minor_units - self.refunded - self.refunding - self.disputed))
+            }
             Standing::Pending(_) | Standing::Cancelled => None,
         }
     }
@@ -94,6 +100,7 @@ enum Latest {
     Charged { charge: usize },
     Refunded { charge: usize, minor_units: i64 },
     Refunding { charge: usize, minor_units: i64 },
+    Disputed { charge: usize, minor_units: i64 },
 }
 
 /// A merchant reference: its charges (indices into `Payment::charges`), whether it takes more, and its latest change.
@@ -112,6 +119,7 @@ pub struct Payment {
     charges: Vec<Charge>,
     references: BTreeMap<SmolStr, Reference>,
     refunds: u32,
+    disputes: u32,
     due: Vec<Due>,
     keys: Keys,
     /// Events that were not taken to the post yet; `None` for a provider that sends none.
@@ -127,6 +135,7 @@ impl Payment {
             charges: Vec::new(),
             references: BTreeMap::new(),
             refunds: 0,
+            disputes: 0,
             due: Vec::new(),
             keys: Keys::default(),
             events: None,
@@ -136,8 +145,8 @@ impl Payment {
 
     /// Writes all that it remembers; its promises are the scenario's.
     pub(super) fn write_state(&self, out: &mut impl Hasher) {
-        let Self { promises: _, charges, references, refunds, due, keys, events, events_sent } = self;
-        (charges, references, refunds, due, keys, events, events_sent).hash(out);
+        let Self { promises: _, charges, references, refunds, disputes, due, keys, events, events_sent } = self;
+        (charges, references, refunds, disputes, due, keys, events, events_sent).hash(out);
     }
 
     /// From now on there is an event for each thing that happens to a charge.
@@ -170,6 +179,7 @@ impl Payment {
                 EffectKind::Charge => EventType::ChargeCaptured,
                 EffectKind::Refund => EventType::ChargeRefunded,
                 EffectKind::RefundFailed => EventType::RefundFailed,
+                EffectKind::Dispute => EventType::ChargeDisputed,
                 EffectKind::Close
                 | EffectKind::Reserve
                 | EffectKind::Release
@@ -191,12 +201,22 @@ impl Payment {
         now: Now,
         record: &mut Record,
     ) -> ProviderReply {
+        self.told_of_what_follows(now, record, |this, now, record| this.answer(request, circumstance, now, record))
+    }
+
+    /// Does something, and tells of all that it brings about.
+    fn told_of_what_follows<T>(
+        &mut self,
+        now: Now,
+        record: &mut Record,
+        work: impl FnOnce(&mut Self, Now, &mut Record) -> T,
+    ) -> T {
         let known = record.ledger.effects.len();
-        let reply = self.answer(request, circumstance, now, record);
+        let done = work(self, now, record);
         if self.events.is_some() {
             self.tell_of(&record.ledger.effects[known..], now);
         }
-        reply
+        done
     }
 
     /// Whether a circumstance changes nothing about a request, as things stand before it is handled.
@@ -299,8 +319,9 @@ impl Payment {
             }
         };
         let reference = SmolStr::new(&asked.reference);
-        let charge = Charge { reference: reference.clone(), amount, refunded: 0, refunding: 0, standing };
-        let reply = http::reply(200, &ChargeReply::new(&wire::charge_id(index), &reference, amount, charge.status(0)));
+        let charge = Charge { reference: reference.clone(), amount, refunded: 0, refunding: 0, disputed: 0, standing };
+        let status = charge.status(0, 0);
+        let reply = http::reply(200, &ChargeReply::new(&wire::charge_id(index), &reference, amount, status));
         let known = self.references.entry(reference).or_default();
         known.charges.push(index);
         known.latest = Some((now.since_start, Latest::Charged { charge: index }));
@@ -330,21 +351,29 @@ impl Payment {
         let mut listed = Vec::with_capacity(charges.len());
         for &index in charges {
             let charge = &self.charges[index];
-            let (mut refunded, mut refunding) = (charge.refunded, charge.refunding);
+            let (mut refunded, mut refunding, mut disputed) = (charge.refunded, charge.refunding, charge.disputed);
             match missed {
                 Some(Latest::Charged { charge: missed }) if missed == index => continue,
                 Some(Latest::Refunded { charge: missed, minor_units }) if missed == index => refunded -= minor_units,
                 Some(Latest::Refunding { charge: missed, minor_units }) if missed == index => refunding -= minor_units,
-                None | Some(Latest::Charged { .. } | Latest::Refunded { .. } | Latest::Refunding { .. }) => {}
+                Some(Latest::Disputed { charge: missed, minor_units }) if missed == index => disputed -= minor_units,
+                None
+                | Some(
+                    Latest::Charged { .. }
+                    | Latest::Refunded { .. }
+                    | Latest::Refunding { .. }
+                    | Latest::Disputed { .. },
+                ) => {}
             }
             listed.push(ListedCharge {
                 id: wire::charge_id(index),
                 reference,
                 amount: charge.amount.minor_units,
                 currency: charge.amount.currency,
-                status: charge.status(refunded),
+                status: charge.status(refunded, disputed),
                 refunded,
                 refunding,
+                disputed,
             });
         }
         listed
@@ -388,7 +417,7 @@ impl Payment {
             self.later(Later::Refund { charge: index, id, amount: given_back }, request, now);
             return Ok(reply);
         }
-        let refund = give_back(record, now, request, &asked.reference, &id, given_back, effect);
+        let refund = give_back(record, now, Some(request), &asked.reference, &id, given_back, effect);
         if circumstance == Some(&Circumstance::RefundFailsLater) {
             self.later(Later::RefundFails { charge: index, id, amount: given_back, refund }, request, now);
         }
@@ -505,7 +534,7 @@ fn capture(
 fn give_back(
     record: &mut Record,
     now: Now,
-    request: &ProviderRequest,
+    request: Option<&ProviderRequest>,
     reference: &str,
     id: &SmolStr,
     amount: Money,
@@ -519,7 +548,7 @@ fn give_back(
         stock: Vec::new(),
         undoes: Some(undone),
     };
-    books::enter(record, now, Some(request), change)
+    books::enter(record, now, request, change)
 }
 
 fn in_flight() -> ProviderReply {

@@ -149,6 +149,7 @@ fn ledger(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::Resul
             EffectKind::Commit => format!(", takes the place of #{}", undone.0),
             EffectKind::Charge
             | EffectKind::Refund
+            | EffectKind::Dispute
             | EffectKind::RefundFailed
             | EffectKind::Close
             | EffectKind::Reserve

@@ -158,7 +158,7 @@ impl<'a> Table<'a> {
             return;
         }
         let sent = exchange.and_then(|exchange| self.sent.get(&exchange));
-        let of = sent.map_or_else(|| "by itself".to_owned(), |sent| sent.site.to_string());
+        let of = sent.map_or_else(|| "on its own".to_owned(), |sent| sent.site.to_string());
         self.push(index, at, Row { providers: format!("{text} ({of})"), ..Row::default() });
     }
 
@@ -280,6 +280,7 @@ fn took_hold(effect: &Effect) -> String {
     let done = match effect.kind {
         EffectKind::Charge => "charged",
         EffectKind::Refund => "refunded",
+        EffectKind::Dispute => "disputed",
         EffectKind::RefundFailed => "refund failed",
         EffectKind::Close => "closed",
         EffectKind::Reserve => "reserved",

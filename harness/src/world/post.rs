@@ -167,8 +167,8 @@ async fn knock<L: Letterbox>(letterbox: &Arc<L>, number: u32, signature: String,
 }
 
 fn delivery(emitted: &Emitted, status: Option<u16>) -> WebhookDelivery {
-    let ProviderEvent { id, kind, reference, .. } = emitted.event.clone();
-    WebhookDelivery { site: emitted.site, id, kind, reference, copy: 0, attempt: 1, forged: None, status }
+    let ProviderEvent { id, kind, reference, object, .. } = emitted.event.clone();
+    WebhookDelivery { site: emitted.site, id, kind, reference, object, copy: 0, attempt: 1, forged: None, status }
 }
 
 fn record(letterbox: &impl Letterbox, emitted: &Emitted, event: &ProviderEvent, delivery: WebhookDelivery) {

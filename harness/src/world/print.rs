@@ -178,7 +178,7 @@ fn reply(ink: &mut Ink, reply: &HostReply) {
 }
 
 /// A request without its site and its fault, but for what an oracle asks of the fault: whether there was one, whether it
-/// named a date, and whether its key was forgotten.
+/// named a date, whether its key was forgotten, and whether the listing was an old one.
 fn sent(ink: &mut Ink, sent: &Sent) {
     let Sent {
         exchange,
@@ -200,8 +200,9 @@ fn sent(ink: &mut Ink, sent: &Sent) {
     );
     let struck = fault.is_some();
     let forgotten = matches!(fault, Some(Fault::Circumstance(Circumstance::KeyExpired)));
+    let stale = matches!(fault, Some(Fault::Circumstance(Circumstance::Stale)));
     (exchange, operation, key, correlation, step, reference, amount, currency, customer).hash(ink);
-    (question, struck, by_date, forgotten).hash(ink);
+    (question, struck, by_date, forgotten, stale).hash(ink);
 }
 
 /// Writes what of a plan still lies ahead: what goes wrong over time, and what has not fired.

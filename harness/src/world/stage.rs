@@ -17,10 +17,10 @@ use smol_str::SmolStr;
 use crate::choice::{Asked, Choices};
 use crate::fault::decide::{Delivery, Posting, decide, decide_event};
 use crate::fault::site::{Place, Site};
-use crate::fault::{Circumstance, Fault};
+use crate::fault::{Acting, Circumstance, Fault};
 use crate::provider::event::ProviderEvent;
 use crate::provider::{Now, OperationSpec, ProviderReply, ProviderRequest, Providers, operations};
-use crate::trace::{Event, EventKind, ExchangeId, Recorder, Seen, Sent, Write};
+use crate::trace::{EventKind, ExchangeId, Record, Recorder, Seen, Sent, Write};
 
 use super::print::{self, Ink, Print, Printing};
 
@@ -75,8 +75,8 @@ pub struct Stage {
 struct Inner {
     providers: Providers,
     choices: Choices,
-    /// Events that were not taken to the post yet, with the exchange that caused each.
-    emitted: Vec<(ExchangeId, Emitted)>,
+    /// Events that were not taken to the post yet, with the exchange beside which each was caused, if it was one.
+    emitted: Vec<(Option<ExchangeId>, Emitted)>,
     printing: Printing,
 }
 
@@ -210,38 +210,60 @@ impl Stage {
     pub fn deliver(&self, request: &ProviderRequest, circumstance: Option<&Circumstance>) -> ProviderReply {
         let now = Now { since_start: self.recorder.now(), utc: self.utc() };
         let mut inner = self.inner();
-        let Inner { providers, choices, emitted, printing } = &mut *inner;
         let mut record = self.recorder.lock();
-        let reply = providers.handle(request, circumstance, now, &mut record);
-        if reply.indifferent {
-            let of_this =
-                |event: &&Event| matches!(&event.kind, EventKind::Sent(sent) if sent.exchange == request.exchange);
-            if let Some(Event { kind: EventKind::Sent(sent), .. }) = record.trace.events.iter().rev().find(of_this) {
-                choices.misfired(sent.site);
-            }
+        let reply = inner.providers.handle(request, circumstance, now, &mut record);
+        if reply.indifferent
+            && let Some(sent) = sent(&record, request.exchange)
+        {
+            inner.choices.misfired(sent.site);
         }
-        for event in providers.payment.take_events() {
-            let site = choices.arrive(Place::Webhook, step_of(&request.correlation));
-            let fault = choices.at(site);
-            let posting = decide_event(fault.as_ref());
-            if let Some(fault) = fault {
-                printing.strike(choices.last_has_fired(), &fault, None);
-                record.push(now.since_start, EventKind::Struck { site, fault: Box::new(fault) });
-            }
-            emitted.push((request.exchange, Emitted { site, event, posting }));
-        }
+        inner.emit(Some(request.exchange), step_of(&request.correlation), now, &mut record);
         reply
     }
 
-    /// The events that deliveries of an exchange have caused since the last time.
-    pub fn take_events(&self, exchange: ExchangeId) -> Vec<Emitted> {
+    /// A provider acts on its own beside a request, on what that is about.
+    pub fn act_beside(&self, request: &ProviderRequest, acting: Acting) {
+        let now = Now { since_start: self.recorder.now(), utc: self.utc() };
+        let mut inner = self.inner();
+        let mut record = self.recorder.lock();
+        let Some((site, reference)) = sent(&record, request.exchange).map(|sent| (sent.site, sent.reference.clone()))
+        else {
+            return;
+        };
+        let target = inner.providers.target(acting.act, reference.as_deref(), now, &mut record);
+        match target {
+            Some(target) => inner.providers.act(acting.act, &target, acting.told, now, &mut record),
+            None => inner.choices.misfired(site),
+        }
+        inner.emit(Some(request.exchange), step_of(&request.correlation), now, &mut record);
+    }
+
+    /// A provider acts on its own between two calls, on the latest that it can: whether there was anything. What it tells of
+    /// that is asked for with [`Self::take_events`].
+    pub fn act_before_a_call(&self, site: Site, acting: Acting) -> bool {
+        let now = Now { since_start: self.recorder.now(), utc: self.utc() };
+        let mut inner = self.inner();
+        let mut record = self.recorder.lock();
+        let target = inner.providers.target(acting.act, None, now, &mut record);
+        if let Some(target) = &target {
+            record.push(now.since_start, EventKind::Struck { site, fault: Box::new(Fault::Acts(acting)) });
+            inner.providers.act(acting.act, target, acting.told, now, &mut record);
+        } else {
+            inner.choices.misfired(site);
+        }
+        inner.emit(None, site.for_step.map(|(step, _)| step), now, &mut record);
+        target.is_some()
+    }
+
+    /// The events that were caused beside an exchange (or, without one, between calls) since the last time.
+    pub fn take_events(&self, exchange: Option<ExchangeId>) -> Vec<Emitted> {
         if !self.sends_events {
             return Vec::new();
         }
         let mut inner = self.inner();
         let (taken, left) = std::mem::take(&mut inner.emitted).into_iter().partition(|(of, _)| *of == exchange);
         inner.emitted = left;
-        let taken: Vec<(ExchangeId, Emitted)> = taken;
+        let taken: Vec<(Option<ExchangeId>, Emitted)> = taken;
         taken.into_iter().map(|(_, event)| event).collect()
     }
 
@@ -310,7 +332,29 @@ impl Stage {
     }
 }
 
+/// A request that was recorded.
+fn sent(record: &Record, exchange: ExchangeId) -> Option<&Sent> {
+    record.trace.events.iter().rev().find_map(|event| match &event.kind {
+        EventKind::Sent(sent) if sent.exchange == exchange => Some(&**sent),
+        _ => None,
+    })
+}
+
 impl Inner {
+    /// Decides how each event is delivered that the payment provider has since the last time.
+    fn emit(&mut self, exchange: Option<ExchangeId>, step: Option<u32>, now: Now, record: &mut Record) {
+        for event in self.providers.payment.take_events() {
+            let site = self.choices.arrive(Place::Webhook, step);
+            let fault = self.choices.at(site);
+            let posting = decide_event(fault.as_ref());
+            if let Some(fault) = fault {
+                self.printing.strike(self.choices.last_has_fired(), &fault, None);
+                record.push(now.since_start, EventKind::Struck { site, fault: Box::new(fault) });
+            }
+            self.emitted.push((exchange, Emitted { site, event, posting }));
+        }
+    }
+
     fn struck(&mut self, fault: Option<&Fault>, exchange: Option<ExchangeId>) {
         if let Some(fault) = fault {
             self.printing.strike(self.choices.last_has_fired(), fault, exchange);

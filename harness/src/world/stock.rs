@@ -50,6 +50,8 @@ fn order_at_rest(order: &Order) -> OrderAtRest {
         Some(Ending::Parked { .. }) => "parked",
     };
     let money = match order.saga.charge {
+        // The provider acted on its own: what stands is for a person to see, as callers are told.
+        _ if order.saga.overtaken.is_some() => "unknown",
         Charge::NotSent | Charge::Void => "none",
         Charge::Sending | Charge::GivenBack { .. } | Charge::Stuck { captured: false } => "unknown",
         Charge::Captured { .. } | Charge::Stuck { captured: true } => "charged",

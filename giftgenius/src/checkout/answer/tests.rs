@@ -38,6 +38,7 @@ pub(crate) fn order(saga: Saga) -> Order {
         fence: 1,
         heard: 0,
         looked: 0,
+        heard_of_money_back: false,
     }
 }
 

@@ -58,6 +58,7 @@ pub(crate) fn order(id: &str, saga: Saga) -> Record {
         fence: 1,
         heard: 0,
         looked: 0,
+        heard_of_money_back: false,
     })
 }
 

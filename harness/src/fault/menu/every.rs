@@ -1,12 +1,12 @@
 //! The menu of every variant: what the full menu has one of, and what intermediaries and hurried providers really send.
 
 use super::{
-    Contradiction, Encoding, Fault, ForeignBody, OddRetryAfter, OperationSpec, RetryAfter, circumstances, fields,
-    lists_charges,
+    Act, Acting, Contradiction, Encoding, Fault, ForeignBody, OddRetryAfter, OperationSpec, RetryAfter, acts_at,
+    circumstances, fields, lists_charges,
 };
 
 /// Statuses that a provider answers instead of doing what it was asked.
-const IMPOSED: [u16; 14] = [401, 403, 404, 408, 409, 410, 421, 422, 423, 425, 429, 501, 502, 504];
+const IMPOSED: [u16; 15] = [401, 403, 404, 408, 409, 410, 421, 422, 423, 425, 429, 501, 502, 503, 504];
 
 /// Statuses that something in between answers although the provider did what it was asked: successes and redirects that
 /// nobody meant, refusals of gateways and firewalls, and what large content networks add to the 5xx.
@@ -14,6 +14,13 @@ const FOREIGN: [u16; 40] = [
     200, 201, 202, 204, 206, 301, 302, 303, 307, 308, 400, 401, 402, 403, 404, 405, 408, 409, 410, 413, 421, 423, 425,
     429, 431, 444, 451, 460, 499, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527,
 ];
+
+/// What a provider does on its own at a request.
+const ACTS: [Acting; 3] =
+    [Acting::before(Act::Refund), Acting::after(Act::Refund), Acting::after(Act::Refund).untold()];
+
+/// The same between two calls.
+const ACTS_BETWEEN: [Acting; 1] = [Acting::after(Act::Refund).untold()];
 
 /// Everything on `full`, and the rest of each kind behind it.
 pub(super) fn menu(operation: &OperationSpec, full: &[Fault]) -> Vec<Fault> {
@@ -31,6 +38,7 @@ pub(super) fn menu(operation: &OperationSpec, full: &[Fault]) -> Vec<Fault> {
         Contradiction::ALL.into_iter().map(Fault::Contradicting).for_each(&mut add);
     }
     operation.refusals.iter().flat_map(|refusal| circumstances(*refusal)).for_each(&mut add);
+    ACTS.into_iter().filter(|acting| acts_at(operation, acting.act)).map(Fault::Acts).for_each(&mut add);
     IMPOSED.into_iter().map(|status| Fault::Status(status, None)).for_each(&mut add);
     add(Fault::Status(503, Some(RetryAfter::Date(2))));
     for odd in OddRetryAfter::ALL {
@@ -46,4 +54,9 @@ pub(super) fn menu(operation: &OperationSpec, full: &[Fault]) -> Vec<Fault> {
         }
     }
     menu
+}
+
+/// The same before a call.
+pub(super) fn at_a_call(full: &[Fault]) -> Vec<Fault> {
+    full.iter().cloned().chain(ACTS_BETWEEN.map(Fault::Acts)).collect()
 }

@@ -16,7 +16,6 @@ fn the_full_menu_of_a_charge() {
             "refuse",
             "lost_request",
             "status(500)",
-            "status(503)",
             "status(503, retry_after=2)",
             "status(429, retry_after=1)",
             "status(400)",
@@ -49,6 +48,7 @@ fn the_full_menu_of_a_charge() {
             "wrong_amount_charged",
             "key_expired",
             "in_flight",
+            "acts(refund)",
             "crash(before_send)",
             "crash(after_send)",
             "crash(after_reply)",
@@ -84,7 +84,7 @@ fn the_core_menu_of_a_charge() {
 
 #[test]
 fn the_core_menu_of_a_call() {
-    assert_eq!(written(core(Place::HostCall)), ["repeat", "double_click", "go_back"]);
+    assert_eq!(written(core(Place::HostCall)), ["repeat", "double_click", "go_back", "acts(refund)"]);
 }
 
 #[test]
@@ -154,6 +154,14 @@ fn what_cannot_be_is_refused_with_a_reason() {
         (Place::JournalWrite, Fault::Crash(CrashPoint::AfterSend), "`crash(after_send)` cannot happen at"),
         ((&CHARGE).into(), Fault::Crash(CrashPoint::AfterWrite), "but at `journal.write`"),
         ((&CHARGE).into(), Fault::Jump(Expiry::Key), "but at `host.call` or `journal.write`"),
+        (
+            Place::HostCall,
+            Fault::Acts(Acting::before(Act::Refund)),
+            "`acts(refund, before)` cannot happen at `host.call`",
+        ),
+        ((&RESERVE).into(), Fault::Acts(Acting::after(Act::Dispute)), "but at a request of `payment` for an order"),
+        ((&CHARGE).into(), Fault::Acts(Acting::after(Act::CancelReservation)), "but at a request of `inventory`"),
+        (Place::HostCall, Fault::Acts(Acting::after(Act::CancelReservation).untold()), "is told of by no event"),
         ((&CHARGE).into(), Fault::Late, "`late` cannot happen at `payment.charge`, but at `webhook.event`"),
         (Place::HostCall, Fault::Forged(Forgery::Stale), "but at `webhook.event`"),
         (Place::Webhook, Fault::LateDuplicate, "but at a request"),

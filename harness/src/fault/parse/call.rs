@@ -144,6 +144,21 @@ impl<'a> Call<'a> {
         found.ok_or_else(|| self.reader.unknown(word, "body", ForeignBody::ALL.map(ForeignBody::name)))
     }
 
+    /// Takes this word, where it stands.
+    pub(super) fn flag(&mut self, word: &'static str) -> bool {
+        let found = self.arguments.iter().position(|argument| *argument == (None, word));
+        found.map(|index| self.arguments.remove(index)).is_some()
+    }
+
+    /// Takes the value of a name that can have this one only; whether it is given.
+    pub(super) fn only(&mut self, name: &'static str, value: &'static str) -> Result<bool, ParseError> {
+        match self.optional(name) {
+            None => Ok(false),
+            Some(given) if given == value => Ok(true),
+            Some(given) => Err(self.reader.error(given, format!("`{name}` can only be `{value}`, not `{given}`"))),
+        }
+    }
+
     fn lacks(&self, example: &str) -> ParseError {
         let message = format!("`{}` needs more: write it like `{example}`", self.name);
         self.reader.error(self.whole, message)

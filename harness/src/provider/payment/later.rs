@@ -73,7 +73,7 @@ impl Payment {
                     if let Some((effect, _)) = charge.left() {
                         charge.refunding -= amount.minor_units;
                         charge.refunded += amount.minor_units;
-                        give_back(record, now, &request, &charge.reference, &id, amount, effect);
+                        give_back(record, now, Some(&request), &charge.reference, &id, amount, effect);
                     }
                 }
                 Later::RefundFails { charge, id, amount, refund } => {

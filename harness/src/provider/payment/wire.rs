@@ -73,6 +73,7 @@ pub(super) enum ChargeStatus {
     Captured,
     PartiallyRefunded,
     Refunded,
+    Disputed,
 }
 
 impl ChargeStatus {
@@ -122,6 +123,13 @@ pub(super) struct ListedCharge<'a> {
     pub(super) status: ChargeStatus,
     pub(super) refunded: i64,
     pub(super) refunding: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) disputed: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+const fn is_zero(minor_units: &i64) -> bool {
+    *minor_units == 0
 }
 
 #[derive(Debug, Serialize)]

@@ -180,6 +180,8 @@ impl World for SimWorld {
             match &call.fault {
                 None => {}
                 Some(Fault::Crash(_)) => house.crash_replica(replica),
+                // What was done is in the books; of what is told of it no call waits for the answer.
+                Some(Fault::Acts(_)) => drop(super::post::hand_over(&house, house.stage.take_events(None))),
                 Some(fault) => match fault.jumps() {
                     Some(expiry) => house.clocks.iter().for_each(|clock| clock.jump(expiry.span(&house.policy))),
                     None => {

@@ -13,9 +13,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::life::{House, Pulse};
-use crate::fault::CrashPoint;
 use crate::fault::decide::{Delivery, Reply, When};
 use crate::fault::mangle::HUGE_BODY_BYTES;
+use crate::fault::{ActsWhen, CrashPoint};
 use crate::provider::{ProviderReply, ProviderRequest};
 use crate::trace::{ExchangeId, Seen};
 use crate::world::outgoing::{Outgoing, foreign, imposed, passed, unknown_operation};
@@ -84,6 +84,12 @@ fn apply(
     delivery: &Delivery,
 ) -> (Option<ProviderReply>, Vec<JoinHandle<()>>) {
     let mut reply = None;
+    let acts = |now| {
+        if let Some(acting) = delivery.acts.filter(|acting| acting.when == now) {
+            house.stage.act_beside(request, acting);
+        }
+    };
+    acts(ActsWhen::Before);
     for when in delivery.applied {
         match when {
             When::Now => {
@@ -93,7 +99,8 @@ fn apply(
             When::Late => deliver_late(house, request.clone(), delivery),
         }
     }
-    (reply, post::hand_over(house, house.stage.take_events(request.exchange)))
+    acts(ActsWhen::After);
+    (reply, post::hand_over(house, house.stage.take_events(Some(request.exchange))))
 }
 
 fn deliver_late(house: &Arc<House>, request: ProviderRequest, delivery: &Delivery) {
@@ -104,7 +111,7 @@ fn deliver_late(house: &Arc<House>, request: ProviderRequest, delivery: &Deliver
     tokio::spawn(async move {
         tokio::time::sleep(after).await;
         house.stage.deliver(&request, circumstance.as_ref());
-        post::hand_over(&house, house.stage.take_events(request.exchange));
+        post::hand_over(&house, house.stage.take_events(Some(request.exchange)));
         house.late.fetch_sub(1, Ordering::Relaxed);
     });
 }

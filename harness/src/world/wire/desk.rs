@@ -16,7 +16,7 @@ use super::life::Life;
 use super::upstream::Upstream;
 use crate::error::RunError;
 use crate::fault::decide::{Delivery, Reply, When};
-use crate::fault::{Circumstance, CrashPoint};
+use crate::fault::{ActsWhen, Circumstance, CrashPoint};
 use crate::provider::{ProviderReply, ProviderRequest};
 use crate::trace::{ExchangeId, Seen, provider_index};
 use crate::world::post::{self, Letterbox, Sorted};
@@ -164,9 +164,15 @@ impl Desk {
     /// All of it happens even if whoever waits for the reply gives up.
     pub async fn apply(self: &Arc<Self>, request: &ProviderRequest, delivery: &Delivery) -> Option<ProviderReply> {
         let (desk, request) = (self.clone(), request.clone());
-        let (applied, circumstance) = (delivery.applied, delivery.circumstance.clone());
+        let (applied, circumstance, acts) = (delivery.applied, delivery.circumstance.clone(), delivery.acts);
         let applying = self.spawn_pending(async move {
             let mut first = None;
+            let act = |now| {
+                if let Some(acting) = acts.filter(|acting| acting.when == now) {
+                    desk.stage.act_beside(&request, acting);
+                }
+            };
+            act(ActsWhen::Before);
             for when in applied {
                 match when {
                     When::Now => {
@@ -176,7 +182,8 @@ impl Desk {
                     When::Late => desk.bring_late(request.clone(), circumstance.clone()),
                 }
             }
-            post::delivered(post::hand_over(&desk, desk.stage.take_events(request.exchange))).await;
+            act(ActsWhen::After);
+            post::delivered(post::hand_over(&desk, desk.stage.take_events(Some(request.exchange)))).await;
             first
         });
         applying.await.ok().flatten()
@@ -187,7 +194,7 @@ impl Desk {
         self.spawn_pending(async move {
             tokio::time::sleep(desk.late_by).await;
             desk.bring(&request, circumstance.as_ref()).await;
-            post::hand_over(&desk, desk.stage.take_events(request.exchange));
+            post::hand_over(&desk, desk.stage.take_events(Some(request.exchange)));
         });
     }
 

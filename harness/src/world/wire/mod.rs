@@ -212,6 +212,8 @@ impl World for WireWorld {
             match &call.fault {
                 None => {}
                 Some(Fault::Crash(_)) => lives.crash(replica),
+                // What was done is in the books; of what is told of it no call waits for the answer.
+                Some(Fault::Acts(_)) => drop(super::post::hand_over(&desk, desk.stage().take_events(None))),
                 Some(fault) => match fault.jumps() {
                     Some(expiry) => lives.jump(expiry.span(&policy)).await,
                     None => {
