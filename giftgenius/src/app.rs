@@ -8,7 +8,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 use smol_str::SmolStr;
-use tokio::time::Instant;
 
 use crate::attempts::{Counts, millis};
 use crate::checkout::answer::error_code;
@@ -199,7 +198,7 @@ impl App {
 
     /// Calls a tool. Answers within the policy's tool deadline; dropping the future aborts no sale.
     pub async fn call_tool(self: &Arc<Self>, call: ToolCall) -> Result<ToolReply, UnknownTool> {
-        let begun = Instant::now();
+        let begun = self.ports().clock.instant();
         let deadline = begun + self.policy().tool_deadline;
         let Some(tool) = tools::table().iter().find(|tool| tool.spec.name == call.name) else {
             let names: Vec<String> = self.tools().map(|spec| spec.name.to_owned()).collect();
@@ -344,11 +343,11 @@ impl App {
 
     /// Logs how a tool call went.
     pub(crate) fn log_call(&self, call: &Call, attempts: u32, reply: &SavedReply) {
-        let error_code = error_code(reply);
+        let (error_code, now) = (error_code(reply), self.ports().clock.instant());
         // A sale that is not settled yet has neither failed nor gone well.
-        let open = reply.structured.get("status").and_then(Value::as_str) == Some("pending");
-        if !(open && call.tool == "create_order") {
-            self.caller.note_call(call.tool, error_code, &call.correlation);
+        let is_open = || reply.structured.get("status").and_then(Value::as_str) == Some("pending");
+        if !(call.tool == "create_order" && is_open()) {
+            self.caller.note_call(call.tool, error_code, now, &call.correlation);
         }
         let (status, level) = if reply.is_error {
             (StepStatus::Failed, error_code.map_or(Level::Error, Level::of))
@@ -378,7 +377,7 @@ impl App {
             idempotency_key: call.key(),
             correlation_id: call.correlation.clone(),
             order_id,
-            duration_ms: millis(call.begun.elapsed()),
+            duration_ms: millis(now.duration_since(call.begun)),
             attempts,
             wait_ms: None,
             found,

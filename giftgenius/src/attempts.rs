@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,24 +28,23 @@ tokio::task_local! {
 
 /// One paced series of attempts. The line of the last attempt waits until its successor, a wait or the end is known.
 struct Span {
-    log: Arc<dyn StepLog>,
-    clock: Arc<dyn Clock>,
     urgency: AttemptUrgency,
     numbers: [(&'static str, u32); OPERATIONS_MAX],
-    pending: Option<Box<AttemptLine>>,
+    pending: Option<Box<Pending>>,
+}
+
+/// The line of an attempt, and where it goes. The span itself holds neither log nor clock: many a span is around another one
+/// and sends nothing.
+struct Pending {
+    line: AttemptLine,
     begun: Instant,
+    log: Arc<dyn StepLog>,
+    clock: Arc<dyn Clock>,
 }
 
 /// Runs `work` as one series of attempts: each attempt in it leaves one line, also where the work is dropped on its way.
-pub fn span<F: Future>(ports: &Ports, urgency: Urgency, work: F) -> impl Future<Output = F::Output> + use<F> {
-    let span = Span {
-        log: Arc::clone(&ports.log),
-        clock: Arc::clone(&ports.clock),
-        urgency: urgency.into(),
-        numbers: [("", 0); OPERATIONS_MAX],
-        pending: None,
-        begun: Instant::now(),
-    };
+pub fn span<F: Future>(urgency: Urgency, work: F) -> impl Future<Output = F::Output> + use<F> {
+    let span = Span { urgency: urgency.into(), numbers: [("", 0); OPERATIONS_MAX], pending: None };
     SPAN.scope(RefCell::new(span), work)
 }
 
@@ -54,21 +54,21 @@ pub fn urgent(urgency: Urgency) {
 }
 
 /// An attempt is made. Until [`ended`] it counts as abandoned: whoever waits for it may go away meanwhile.
-pub fn begin(call: &Call<'_>) {
-    with(|span| span.begin(call));
+pub fn begin(ports: &Ports, call: &Call<'_>, now: Instant) {
+    with(|span| span.begin(ports, call, now));
 }
 
 /// The attempt is over.
-pub fn ended(outcome: AttemptOutcome, status: Option<u16>, failure: Option<&Failure>) {
-    with(|span| span.ended(outcome, status, failure));
+pub fn ended(outcome: AttemptOutcome, status: Option<u16>, failure: Option<&Failure>, now: Instant) {
+    with(|span| span.ended(outcome, status, failure, now));
 }
 
 /// The reply of the last attempt contradicts the request or itself: it is believed in nothing.
 pub fn contradicts() {
     with(|span| {
-        if let Some(line) = &mut span.pending {
-            line.outcome = AttemptOutcome::Contradicts;
-            line.level = Level::Warn;
+        if let Some(pending) = &mut span.pending {
+            pending.line.outcome = AttemptOutcome::Contradicts;
+            pending.line.level = Level::Warn;
         }
     });
 }
@@ -94,10 +94,9 @@ impl From<Urgency> for AttemptUrgency {
 }
 
 impl Span {
-    fn begin(&mut self, call: &Call<'_>) {
+    fn begin(&mut self, ports: &Ports, call: &Call<'_>, now: Instant) {
         self.flush(None);
-        self.begun = Instant::now();
-        self.pending = Some(Box::new(AttemptLine {
+        let line = AttemptLine {
             event: Cow::Borrowed("provider_attempt"),
             level: Level::Warn,
             operation: Cow::Borrowed(call.operation),
@@ -111,7 +110,9 @@ impl Span {
             provider_key: call.key.cloned(),
             correlation_id: call.correlation.clone(),
             time: jiff::Timestamp::UNIX_EPOCH,
-        }));
+        };
+        let (log, clock) = (Arc::clone(&ports.log), Arc::clone(&ports.clock));
+        self.pending = Some(Box::new(Pending { line, begun: now, log, clock }));
     }
 
     fn number_of(&mut self, operation: &'static str) -> u32 {
@@ -121,30 +122,32 @@ impl Span {
         slot.1
     }
 
-    fn ended(&mut self, outcome: AttemptOutcome, status: Option<u16>, failure: Option<&Failure>) {
+    fn ended(&mut self, outcome: AttemptOutcome, status: Option<u16>, failure: Option<&Failure>, now: Instant) {
         let retry_after = match failure {
             Some(Failure::NotNow { retry_after } | Failure::Unclear { retry_after }) => *retry_after,
             Some(_) | None => None,
         };
-        if let Some(line) = &mut self.pending {
+        if let Some(pending) = &mut self.pending {
+            let line = &mut pending.line;
             line.level = if outcome == AttemptOutcome::Ok { Level::Info } else { Level::Warn };
             line.outcome = outcome;
             line.status = status;
-            line.duration_ms = millis(self.begun.elapsed());
+            line.duration_ms = millis(now.duration_since(pending.begun));
             line.retry_after_ms = retry_after.map(millis);
-            line.time = self.clock.now();
+            line.time = pending.clock.now();
         }
     }
 
     /// Writes the line of the last attempt, with how long is waited before the next.
     fn flush(&mut self, wait: Option<Duration>) {
-        if let Some(mut line) = self.pending.take() {
+        if let Some(pending) = self.pending.take() {
+            let Pending { mut line, begun, log, clock } = *pending;
             if line.outcome == AttemptOutcome::Abandoned {
-                line.duration_ms = millis(self.begun.elapsed());
-                line.time = self.clock.now();
+                line.duration_ms = millis(begun.elapsed());
+                line.time = clock.now();
             }
             line.wait_ms = wait.map(millis);
-            self.log.record(LogLine::Attempt(*line));
+            log.record(LogLine::Attempt(line));
         }
     }
 }
@@ -162,13 +165,13 @@ pub fn millis(span: Duration) -> u64 {
 
 /// How many requests were sent under the correlation ids of what is under way.
 #[derive(Debug, Default)]
-pub struct Counts(Mutex<HashMap<CorrelationId, Counted>>);
+pub struct Counts(Mutex<BTreeMap<CorrelationId, Counted>>);
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Counted {
     /// By how many calls and drivers.
     watched: u32,
-    sent: u32,
+    sent: Arc<AtomicU32>,
 }
 
 /// Counts the requests under one correlation id while it lives.
@@ -176,30 +179,34 @@ struct Counted {
 pub struct Watch<'a> {
     counts: &'a Counts,
     correlation: CorrelationId,
+    /// Shared, because it is asked several times a turn: asking takes neither the lock nor a look-up.
+    sent: Arc<AtomicU32>,
     before: u32,
 }
 
 impl Counts {
     /// Counts from now on.
     pub fn watch(&self, correlation: &CorrelationId) -> Watch<'_> {
-        let before = self.with(|counts| {
+        let sent = self.with(|counts| {
             let counted = counts.entry(correlation.clone()).or_default();
             counted.watched += 1;
-            counted.sent
+            Arc::clone(&counted.sent)
         });
-        Watch { counts: self, correlation: correlation.clone(), before }
+        let before = sent.load(Ordering::Relaxed);
+        Watch { counts: self, correlation: correlation.clone(), sent, before }
     }
 
     /// A request is sent.
     pub fn count(&self, correlation: &CorrelationId) {
         self.with(|counts| {
-            if let Some(counted) = counts.get_mut(correlation) {
-                counted.sent = counted.sent.saturating_add(1);
+            if let Some(counted) = counts.get(correlation) {
+                // Nobody else writes under the lock: a plain write will do.
+                counted.sent.store(counted.sent.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
             }
         });
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut HashMap<CorrelationId, Counted>) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut BTreeMap<CorrelationId, Counted>) -> T) -> T {
         act(&mut self.0.lock().expect("no holder of the counts panics"))
     }
 }
@@ -207,7 +214,7 @@ impl Counts {
 impl Watch<'_> {
     /// How many requests were sent since it began.
     pub fn sent(&self) -> u32 {
-        self.counts.with(|counts| counts.get(&self.correlation).map_or(0, |counted| counted.sent - self.before))
+        self.sent.load(Ordering::Relaxed).wrapping_sub(self.before)
     }
 }
 

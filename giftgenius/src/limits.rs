@@ -38,8 +38,7 @@ impl Limits {
     }
 
     /// Counts a call; else how long until the next one is taken.
-    pub fn admit(&self, user: &UserId, policy: UserPolicy) -> Result<(), Duration> {
-        let now = Instant::now();
+    pub fn admit(&self, user: &UserId, now: Instant, policy: UserPolicy) -> Result<(), Duration> {
         let mut users = self.users();
         if !users.contains_key(user) {
             users.insert(user.clone(), Usage::default());
@@ -156,24 +155,24 @@ mod tests {
         let limits = Limits::default();
         let (ann, bob) = (UserId::from("ann"), UserId::from("bob"));
         for _ in 0..3 {
-            assert_eq!(limits.admit(&ann, policy()), Ok(()));
+            assert_eq!(limits.admit(&ann, Instant::now(), policy()), Ok(()));
             tokio::time::advance(SECOND * 10).await;
         }
         for left in [30, 29] {
-            assert_eq!(limits.admit(&ann, policy()), Err(SECOND * left));
+            assert_eq!(limits.admit(&ann, Instant::now(), policy()), Err(SECOND * left));
             tokio::time::advance(SECOND).await;
         }
-        assert_eq!(limits.admit(&bob, policy()), Ok(()));
+        assert_eq!(limits.admit(&bob, Instant::now(), policy()), Ok(()));
         tokio::time::advance(SECOND * 28).await;
-        assert_eq!(limits.admit(&ann, policy()), Ok(()), "after as long as was told");
-        assert_eq!(limits.admit(&ann, policy()), Err(SECOND * 10));
+        assert_eq!(limits.admit(&ann, Instant::now(), policy()), Ok(()), "after as long as was told");
+        assert_eq!(limits.admit(&ann, Instant::now(), policy()), Err(SECOND * 10));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_kept_of_a_user_does_not_grow_with_the_calls() {
         let limits = Limits::default();
         for _ in 0..10_000 {
-            let _ = limits.admit(&"ann".into(), policy());
+            let _ = limits.admit(&"ann".into(), Instant::now(), policy());
             tokio::time::advance(SECOND).await;
         }
         assert!(limits.users()[&UserId::from("ann")].calls.len() <= 3);

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use smol_str::{SmolStr, format_smolstr};
+use tokio::time::Instant;
 
 use crate::ids::CorrelationId;
 pub use crate::journal::Journal;
@@ -109,10 +110,15 @@ pub trait Transport: Send + Sync {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>>;
 }
 
-/// Calendar time.
+/// Calendar time, and time that only goes forward.
 pub trait Clock: Send + Sync {
     /// Now, in UTC.
     fn now(&self) -> Timestamp;
+
+    /// Now on the clock that nobody can set, from which spans are measured.
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
 }
 
 /// What a random number is for; each purpose draws from a stream of its own, so that one more draw for one purpose

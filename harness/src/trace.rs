@@ -323,7 +323,9 @@ pub struct Recorder {
 }
 
 /// Room for the events of an ordinary sale, so that recording one moves nothing.
-const EVENTS_EXPECTED: usize = 32;
+const EVENTS_EXPECTED: usize = 48;
+/// The same of what it writes to its journal.
+const WRITES_EXPECTED: usize = 8;
 
 impl Recorder {
     /// A recorder whose run begins now.
@@ -333,7 +335,7 @@ impl Recorder {
 
     /// A recorder of a run that a stopwatch measures.
     pub fn with(stopwatch: Stopwatch) -> Self {
-        let trace = Trace { events: Vec::with_capacity(EVENTS_EXPECTED), writes: Vec::new() };
+        let trace = Trace { events: Vec::with_capacity(EVENTS_EXPECTED), writes: Vec::with_capacity(WRITES_EXPECTED) };
         let record = Record { incarnation: 1, trace, ..Record::default() };
         Self { record: Arc::new(Mutex::new(record)), stopwatch }
     }

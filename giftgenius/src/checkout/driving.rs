@@ -30,7 +30,7 @@ pub async fn begin_driving(
 ) -> Result<(), CommitError> {
     let (told, written) = oneshot::channel();
     let app_of_task = app.clone();
-    let work = async move {
+    let work = Box::pin(async move {
         let app = app_of_task;
         if let Err(error) = app.ports().journal.commit(batch).await {
             // A caller that is gone needs no answer, here and below.
@@ -44,8 +44,8 @@ pub async fn begin_driving(
         }
         let _ = told.send(Ok(()));
         drive(&app, held, deadline, &driver).await;
-    };
-    app.ports().tasks.spawn("saga", Box::pin(work));
+    });
+    app.ports().tasks.spawn("saga", work);
     written.await.unwrap_or_else(|_| Err(JournalError::Other(String::from("the writing task was stopped")).into()))
 }
 

@@ -28,19 +28,14 @@ const TAKES_ALL: &str = "a vector takes whatever is written to it";
 fn write_canonical(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Object(map) => {
-            // Sorted here, whatever the map's own order is.
-            let mut members: Vec<_> = map.iter().collect();
-            members.sort_unstable_by_key(|(name, _)| *name);
-            out.push(b'{');
-            for (index, (name, member)) in members.into_iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
-                serde_json::to_writer(&mut *out, name).expect(TAKES_ALL);
-                out.push(b':');
-                write_canonical(member, out);
+            // Sorted here, whatever the map's own order is; nearly always it is this one.
+            if map.keys().is_sorted() {
+                write_members(map.iter(), out);
+            } else {
+                let mut members: Vec<_> = map.iter().collect();
+                members.sort_unstable_by_key(|(name, _)| *name);
+                write_members(members.into_iter(), out);
             }
-            out.push(b'}');
         }
         Value::Array(items) => {
             out.push(b'[');
@@ -63,6 +58,19 @@ fn write_canonical(value: &Value, out: &mut Vec<u8>) {
             serde_json::to_writer(out, value).expect(TAKES_ALL);
         }
     }
+}
+
+fn write_members<'a>(members: impl Iterator<Item = (&'a String, &'a Value)>, out: &mut Vec<u8>) {
+    out.push(b'{');
+    for (index, (name, member)) in members.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        serde_json::to_writer(&mut *out, name).expect(TAKES_ALL);
+        out.push(b':');
+        write_canonical(member, out);
+    }
+    out.push(b'}');
 }
 
 /// What a key's entry means for a call under it.

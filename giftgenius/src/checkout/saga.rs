@@ -46,7 +46,7 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
     let mut background = deadline.is_none();
     let mut store_failures = 0;
     // Whoever had the order before has been silent for its lease: nothing that it sent left later than now.
-    let mut quiet_since = Instant::now();
+    let mut quiet_since = app.ports().clock.instant();
     let mut stopped = None;
     // Whether a refund may have been asked for, in this life or before.
     let mut refunded = held.order.saga.refund_begun > 0;
@@ -125,15 +125,17 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
         let asks = AtomicBool::new(false);
         let (noticed, refunded_before) = (order.is_due(), refunded);
         let context = RoundContext { urgency, quiet_since, repeated, refunded_before, asks: &asks, noticed, heard_at };
-        let (begun, sent_before) = (Instant::now(), sent.sent());
+        let clock = &app.ports().clock;
+        let (begun, sent_before) = (clock.instant(), sent.sent());
         let round = perform(app.caller(), order, &action, context).await;
-        let cost = Took { duration: begun.elapsed(), attempts: sent.sent() - sent_before, wait: None };
+        let over = clock.instant();
+        let cost = Took { duration: over.duration_since(begun), attempts: sent.sent() - sent_before, wait: None };
         // Requests of this round that moved money may have left as late as now.
         let gave_back = matches!(round, Round::Came(Outcome::GivenBack { .. }));
         let asked_back = asks.into_inner();
         refunded |= asked_back;
         if action == Action::Charge || gave_back || asked_back {
-            quiet_since = Instant::now();
+            quiet_since = over;
         }
         if let Round::CameAsking(_, asked) = &round {
             order.retry_after_ms = u64::try_from(crate::retry::told(*asked).as_millis()).ok();

@@ -3,6 +3,7 @@
 //! Every function makes one round: a paced loop of attempts while a caller waits or for an undo, a single attempt in the
 //! background. Charges have their own rules in [`super::settle`], refunds in [`super::refund`].
 
+use std::pin::pin;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -63,8 +64,9 @@ pub async fn perform(caller: &Caller, order: &Order, action: &Action, context: R
         Urgency::Caller { deadline } => Urgency::Undo { until: deadline },
         other @ (Urgency::Undo { .. } | Urgency::Round) => other,
     };
-    let round = act(caller, order, action, context, undo);
-    crate::attempts::span(&caller.ports, context.urgency, round).await
+    // Pinned where it is made: a future of some kilobytes is not carried into the span around it.
+    let round = pin!(act(caller, order, action, context, undo));
+    crate::attempts::span(context.urgency, round).await
 }
 
 async fn act(caller: &Caller, order: &Order, action: &Action, context: RoundContext<'_>, undo: Urgency) -> Round {

@@ -41,9 +41,9 @@ pub struct Alerts {
     /// Which providers do not accept our API key.
     key_denied: [AtomicBool; 3],
     /// How the calls of each tool go.
-    tools: Mutex<Vec<(&'static str, Box<Rate>)>>,
+    tools: Mutex<Vec<(&'static str, Rate)>>,
     /// How the attempts at each provider go, as to their time-outs.
-    time_outs: Mutex<[Option<Box<Rate>>; 3]>,
+    time_outs: Mutex<[Rate; 3]>,
 }
 
 /// Where a provider stands in a list of all of them.
@@ -113,7 +113,7 @@ impl Caller {
 
     /// Takes note of how a tool's call ended, and calls a person when too many fail for technical reasons. What the
     /// business refused, the caller got wrong or is not settled yet says nothing about that.
-    pub fn note_call(&self, tool: &'static str, code: Option<Code>, correlation: &CorrelationId) {
+    pub fn note_call(&self, tool: &'static str, code: Option<Code>, now: Instant, correlation: &CorrelationId) {
         let bad = match code {
             None => false,
             // Switched off, more than a user may have, or another call is at it: an answer, and no failure.
@@ -125,10 +125,10 @@ impl Caller {
             let mut tools = self.alerts.tools.lock().expect("no holder of the rates panics");
             let known = tools.iter().position(|(name, _)| *name == tool);
             let place = known.unwrap_or_else(|| {
-                tools.push((tool, Box::default()));
+                tools.push((tool, Rate::default()));
                 tools.len() - 1
             });
-            tools[place].1.note(bad, true)
+            tools[place].1.note(bad, true, now)
         };
         if let Some(Mass { valid, bad, in_a_row }) = mass {
             let message = format!(
@@ -142,10 +142,10 @@ impl Caller {
 
     /// Takes note of whether an attempt ran into its time-out, and calls a person when too many do. Five in a row are a
     /// lost provider, which is an alert of its own.
-    pub fn note_attempt(&self, provider: Provider, timed_out: bool, correlation: &CorrelationId) {
+    pub fn note_attempt(&self, provider: Provider, timed_out: bool, now: Instant, correlation: &CorrelationId) {
         let mass = {
             let mut rates = self.alerts.time_outs.lock().expect("no holder of the rates panics");
-            rates[place(provider)].get_or_insert_default().note(timed_out, false)
+            rates[place(provider)].note(timed_out, false, now)
         };
         if let Some(Mass { valid, bad, .. }) = mass {
             let message = format!(

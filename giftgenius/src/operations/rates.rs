@@ -1,5 +1,6 @@
 //! How often something goes wrong of how often it is done, over the last five minutes: what a mass failure is told from.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,8 +11,7 @@ pub const WINDOW: Duration = Duration::from_secs(5 * 60);
 /// Counted by slots of this.
 const SLOT: Duration = Duration::from_secs(10);
 
-const SLOTS: usize = 30;
-const SLOTS_U32: u32 = 30;
+const SLOTS: u32 = 30;
 
 /// So many failures of so many in the window are a mass failure.
 pub const VALID_MIN: u32 = 30;
@@ -29,10 +29,15 @@ struct Slot {
 }
 
 /// The rate of one thing.
-#[derive(Debug)]
+#[derive(Default, Debug)]
 pub struct Rate {
-    begun: Instant,
-    slots: [Slot; SLOTS],
+    /// When the first event was.
+    begun: Option<Instant>,
+    /// The slot that is counted in.
+    slot: Slot,
+    /// The slots before it that have an event and are still in the window. Most processes of a simulation live within one
+    /// slot: room for thirty, set up for each tool and provider, was one hundredth of a run.
+    earlier: VecDeque<Slot>,
     in_a_row: u32,
     last_bad: Option<Instant>,
     alerted: bool,
@@ -50,44 +55,38 @@ pub struct Mass {
 }
 
 impl Rate {
-    /// Nothing so far.
-    pub fn new() -> Self {
-        Self { begun: Instant::now(), slots: [Slot::default(); SLOTS], in_a_row: 0, last_bad: None, alerted: false }
-    }
-
     /// Something went well or not; answers what that makes, where a person should see it: once, and again only after five
     /// minutes in which nothing went wrong.
-    pub fn note(&mut self, bad: bool, few: bool) -> Option<Mass> {
-        let now = Instant::now();
-        let number = now.duration_since(self.begun).as_secs() / SLOT.as_secs() + 1;
+    pub fn note(&mut self, bad: bool, few: bool, now: Instant) -> Option<Mass> {
+        let begun = *self.begun.get_or_insert(now);
+        let number = now.duration_since(begun).as_secs() / SLOT.as_secs() + 1;
         let number = u32::try_from(number).unwrap_or(u32::MAX);
-        let slot = &mut self.slots[number as usize % SLOTS];
-        if slot.number != number {
-            *slot = Slot { number, valid: 0, bad: 0 };
+        if self.slot.number != number {
+            if self.slot.number > 0 {
+                self.earlier.push_back(self.slot);
+            }
+            self.slot = Slot { number, valid: 0, bad: 0 };
+            while self.earlier.front().is_some_and(|slot| number - slot.number >= SLOTS) {
+                self.earlier.pop_front();
+            }
         }
-        slot.valid += 1;
+        self.slot.valid += 1;
         if !bad {
             self.in_a_row = 0;
             return None;
         }
-        slot.bad += 1;
+        self.slot.bad += 1;
         self.in_a_row += 1;
         if self.last_bad.is_some_and(|last| now.duration_since(last) >= WINDOW) {
             self.alerted = false;
         }
         self.last_bad = Some(now);
-        let recent = self.slots.iter().filter(|slot| slot.number > 0 && number - slot.number < SLOTS_U32);
+        let recent = self.earlier.iter().chain([&self.slot]);
         let (valid, bad) = recent.fold((0, 0), |(valid, bad), slot| (valid + slot.valid, bad + slot.bad));
         let is_mass = (valid >= VALID_MIN && bad >= BAD_MIN) || (few && self.in_a_row >= IN_A_ROW);
         let is_news = is_mass && !self.alerted;
         self.alerted |= is_mass;
         is_news.then_some(Mass { valid, bad, in_a_row: self.in_a_row })
-    }
-}
-
-impl Default for Rate {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -98,7 +97,7 @@ mod tests {
     async fn notes(rate: &mut Rate, bad: &[bool], every: Duration) -> usize {
         let mut news = 0;
         for bad in bad {
-            news += usize::from(rate.note(*bad, true).is_some());
+            news += usize::from(rate.note(*bad, true, Instant::now()).is_some());
             tokio::time::sleep(every).await;
         }
         news
@@ -106,7 +105,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn five_in_a_row_are_news_once_and_again_after_five_good_minutes() {
-        let mut rate = Rate::new();
+        let mut rate = Rate::default();
         let second = Duration::from_secs(1);
         assert_eq!(notes(&mut rate, &[true; 4], second).await, 0);
         assert_eq!(notes(&mut rate, &[false, true, true, true, true], second).await, 0);
@@ -121,12 +120,12 @@ mod tests {
     async fn five_of_thirty_within_five_minutes_are_news_and_of_fewer_or_over_longer_are_not() {
         let mixed: Vec<bool> = (0..30).map(|n| n % 6 == 5).collect();
         let second = Duration::from_secs(1);
-        assert_eq!(notes(&mut Rate::new(), &mixed, second).await, 1);
-        assert_eq!(notes(&mut Rate::new(), &mixed[..29], second).await, 0);
-        assert_eq!(notes(&mut Rate::new(), &mixed, Duration::from_secs(30)).await, 0);
-        let mut rate = Rate::new();
+        assert_eq!(notes(&mut Rate::default(), &mixed, second).await, 1);
+        assert_eq!(notes(&mut Rate::default(), &mixed[..29], second).await, 0);
+        assert_eq!(notes(&mut Rate::default(), &mixed, Duration::from_secs(30)).await, 0);
+        let mut rate = Rate::default();
         let many: Vec<bool> = (0..40).map(|_| true).collect();
-        let news = many.iter().filter(|bad| rate.note(**bad, false).is_some()).count();
+        let news = many.iter().filter(|bad| rate.note(**bad, false, Instant::now()).is_some()).count();
         assert_eq!(news, 1, "a row alone does not count here, thirty do");
     }
 }

@@ -9,6 +9,8 @@ pub mod http;
 pub mod inventory;
 pub mod payment;
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -75,10 +77,12 @@ impl Caller {
             correlation_id: call.correlation.clone(),
             body,
         };
-        attempts::begin(call);
+        let begun = self.ports.clock.instant();
+        attempts::begin(&self.ports, call, begun);
         self.counts.count(call.correlation);
         let sending = self.ports.transport.send(request);
-        let reply = tokio::time::timeout(self.policy.retry.attempt_timeout, sending).await;
+        let reply = tokio::time::timeout_at(begun + self.policy.retry.attempt_timeout, sending).await;
+        let ended = self.ports.clock.instant();
         let (outcome, status) = seen(&reply);
         // A time-out says nothing about whether the request was applied, like a connection that breaks.
         let reply = reply.unwrap_or(Err(TransportError::Broken));
@@ -90,21 +94,21 @@ impl Caller {
             Err(Failure::NotSent | Failure::Unclear { .. }) => false,
         };
         self.alert_of_key(call.provider, matches!(result, Err(Failure::Denied)), reachable, call.correlation);
-        self.note_attempt(call.provider, outcome == AttemptOutcome::TimedOut, call.correlation);
+        self.note_attempt(call.provider, outcome == AttemptOutcome::TimedOut, ended, call.correlation);
         let failures = self.budgets.note(call.provider, reachable);
         self.alert_of_failures(call.provider, failures, call.correlation);
         let read = result.map(|response| read_body(&response.body));
         match read {
             Ok(Ok(reply)) => {
-                attempts::ended(outcome, status, None);
+                attempts::ended(outcome, status, None, ended);
                 Ok(reply)
             }
             Ok(Err(_)) => {
-                attempts::ended(AttemptOutcome::Unreadable, status, None);
+                attempts::ended(AttemptOutcome::Unreadable, status, None, ended);
                 Err(Failure::Unclear { retry_after: None })
             }
             Err(failure) => {
-                attempts::ended(outcome, status, Some(&failure));
+                attempts::ended(outcome, status, Some(&failure), ended);
                 Err(failure)
             }
         }
@@ -144,7 +148,8 @@ impl Caller {
         urgency: Urgency,
         accept: impl Fn(&T) -> bool + Send,
     ) -> Result<T, CallFailed> {
-        let repeating = async {
+        // Pinned where it is made: a future of some kilobytes is not carried into the span around it.
+        let repeating = pin!(async {
             let mut retry = self.retry(call.provider, urgency);
             loop {
                 let failure = match self.once::<T>(call, body).await {
@@ -157,8 +162,8 @@ impl Caller {
                 };
                 retry.again(failure).await?;
             }
-        };
-        attempts::span(&self.ports, urgency, repeating).await
+        });
+        attempts::span(urgency, repeating).await
     }
 }
 

@@ -86,7 +86,7 @@ fn log_result(app: &App, call: &Call, reply: &SavedReply) {
         workflow_id: call.notes.workflow().cloned(),
         amount: field("amount").and_then(|amount| Money::deserialize(amount).ok()),
         replayed: field("replayed").and_then(Value::as_bool).unwrap_or(false),
-        duration_ms: millis(call.begun.elapsed()),
+        duration_ms: millis(app.ports().clock.instant().duration_since(call.begun)),
         time: app.now(),
     }));
 }

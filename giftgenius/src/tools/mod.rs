@@ -268,7 +268,7 @@ impl Tool {
     /// What a user is answered who has made too many calls of late; `None` if this one is taken.
     fn over_the_limit(&self, app: &App, call: &Call) -> Option<SavedReply> {
         let policy = app.policy().users;
-        let wait = app.limits.admit(&call.user, policy).err()?;
+        let wait = app.limits.admit(&call.user, call.begun, policy).err()?;
         let mut error = too_many_calls(policy, wait, &call.correlation);
         if self.spec.annotations.destructive {
             // An earlier call under the same key may have bought; this one has not looked.

@@ -65,14 +65,14 @@ fn found(call: &CallView<'_>, products: &Value, limit: usize) -> Option<String> 
     products.iter().find_map(|product| {
         let (sku, amount) = (product["sku"].as_str()?, product["amount"].as_i64()?);
         let currency = product["currency"].as_str()?;
-        let price = money(amount, currency);
+        let price = || money(amount, currency);
         if currency != asked {
-            Some(format!("answered {sku} for {price} where prices in {asked} were asked for"))
+            Some(format!("answered {sku} for {} where prices in {asked} were asked for", price()))
         } else if amount <= 0 {
-            Some(format!("answered {sku} for {price}"))
+            Some(format!("answered {sku} for {}", price()))
         } else {
             let budget = number("budget").filter(|budget| amount > *budget)?;
-            Some(format!("answered {sku} for {price} within a budget of {}", money(budget, asked)))
+            Some(format!("answered {sku} for {} within a budget of {}", price(), money(budget, asked)))
         }
     })
 }
@@ -91,12 +91,12 @@ fn call_answer<'a>(call: &CallView<'a>) -> Option<&'a Value> {
 fn frozen(evidence: &Evidence<'_>, call: &CallView<'_>, session: &Value) -> Option<String> {
     let asked = call.text("currency")?;
     let (amount, currency) = (session["amount"]["minor_units"].as_i64()?, session["amount"]["currency"].as_str()?);
-    let price = money(amount, currency);
+    let price = || money(amount, currency);
     if currency != asked {
-        return Some(format!("froze {price} where a price in {asked} was asked for"));
+        return Some(format!("froze {} where a price in {asked} was asked for", price()));
     }
     if amount <= 0 {
-        return Some(format!("froze {price}, which cannot be paid"));
+        return Some(format!("froze {}, which cannot be paid", price()));
     }
     let said = call.started.arguments.get("budget").and_then(Value::as_i64);
     let budget = match said {
@@ -104,9 +104,9 @@ fn frozen(evidence: &Evidence<'_>, call: &CallView<'_>, session: &Value) -> Opti
         None => said_before(evidence, call)?,
     };
     if budget.currency.as_str() != asked {
-        return Some(format!("froze {price} although the workflow's budget is {budget}"));
+        return Some(format!("froze {} although the workflow's budget is {budget}", price()));
     }
-    (amount > budget.minor_units).then(|| format!("froze {price} over the budget of {budget}"))
+    (amount > budget.minor_units).then(|| format!("froze {} over the budget of {budget}", price()))
 }
 
 /// The budget that the call's workflow has from an earlier suggestion; `None` too where two calls were made at once, so that

@@ -24,6 +24,9 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Findings) {
             lines.push(((process, line.correlation_id.as_str(), &line.operation), index, line));
         }
     }
+    if all_went_well(evidence, &lines) {
+        return;
+    }
     lines.sort_by_key(|(series, index, _)| (*series, *index));
     let mut sent: Vec<&ExchangeView<'_>> = evidence.exchanges.iter().collect();
     sent.sort_by_key(|exchange| (series(exchange), exchange.sent_event));
@@ -63,6 +66,15 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Findings) {
         }
     }
     never_made(rest, findings);
+}
+
+/// Whether every attempt was the first of its series, and its line stands where it was made and says what was seen: there is
+/// nothing to sort and to compare. So it is in nearly every run, and sorting was two thirds of this judgement.
+fn all_went_well(evidence: &Evidence<'_>, lines: &[(Series<'_>, usize, &AttemptLine)]) -> bool {
+    lines.len() == evidence.exchanges.len()
+        && evidence.exchanges.iter().zip(lines).all(|(exchange, (of, _, line))| {
+            line.number == 1 && *of == series(exchange) && wrong(exchange, line).is_none()
+        })
 }
 
 fn series<'a>(exchange: &ExchangeView<'a>) -> Series<'a> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use giftgenius::ports::Clock;
 use giftgenius::step_log::{LogLine, StepLog};
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::life::Pulse;
 use crate::stopwatch::Stopwatch;
@@ -55,6 +56,11 @@ impl Clock for SimClock {
         let ns = self.began_ns.load(Ordering::Relaxed).saturating_add(in_ns(self.stopwatch.elapsed()));
         let within_second = i32::try_from(ns.rem_euclid(NS_A_SECOND)).expect("less than a thousand million");
         Timestamp::new(ns.div_euclid(NS_A_SECOND), within_second).expect("292 years around 1970 are timestamps")
+    }
+
+    // Four atomic operations fewer than to ask tokio, twenty times a run.
+    fn instant(&self) -> Instant {
+        self.stopwatch.ahead(Duration::ZERO)
     }
 }
 
