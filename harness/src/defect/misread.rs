@@ -28,12 +28,8 @@ pub static SERVER_ERROR_TAKEN_FOR_REFUSAL: Defect = Defect {
     hunted_on: &[on("checkout/happy_path")],
     wiring: || {
         each_life(|wired| {
-            wired.sending(|next, request| async move {
-                match next.send(request).await {
-                    Ok(response) if response.status >= 500 => Ok(made_up(400, INVALID)),
-                    other => other,
-                }
-            })
+            wired
+                .sending(|next, request| async move { refused_where(next.send(request).await, |status| status >= 500) })
         })
     },
 };
@@ -47,14 +43,22 @@ pub static FOREIGN_REFUSAL_BELIEVED: Defect = Defect {
     wiring: || {
         each_life(|wired| {
             wired.sending(|next, request| async move {
-                match next.send(request).await {
-                    Ok(response) if matches!(response.status, 400..=499) => Ok(made_up(400, INVALID)),
-                    other => other,
-                }
+                refused_where(next.send(request).await, |status| matches!(status, 400..=499))
             })
         })
     },
 };
+
+/// A reply of such a status is taken for a no.
+fn refused_where(
+    reply: Result<Response, TransportError>,
+    is_a_no: fn(u16) -> bool,
+) -> Result<Response, TransportError> {
+    match reply {
+        Ok(response) if is_a_no(response.status) => Ok(made_up(400, INVALID)),
+        other => other,
+    }
+}
 
 /// See `about`.
 pub static GARBLED_REPLY_TAKEN_FOR_REFUSAL: Defect = Defect {

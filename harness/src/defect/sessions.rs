@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use giftgenius::app::{ToolCall, ToolReply};
 use giftgenius::checkout::order::Order;
 use giftgenius::checkout::state::Charge;
 use giftgenius::ids::OrderId;
@@ -97,17 +98,7 @@ pub static FOREIGN_METHOD_TOLD_APART: Defect = Defect {
     about: "another customer's payment method is refused in other words than one that there is not",
     caught_by: "isolated",
     hunted_on: &[on("isolation/somebody_elses_card")],
-    wiring: || {
-        each_life(|wired| {
-            wired.answering(|call, reply| {
-                let method = call.arguments.get("payment_method_id").and_then(Value::as_str);
-                let is_foreign = method.and_then(holder).is_some_and(|holder| holder != call.user.as_str());
-                if let Some(message) = reply.structured.pointer_mut("/error/message").filter(|_| is_foreign) {
-                    *message = Value::from("this payment method belongs to another customer");
-                }
-            })
-        })
-    },
+    wiring: || each_life(|wired| wired.answering(tell_whose_method_it_is)),
 };
 
 /// See `about`.
@@ -119,19 +110,22 @@ pub static FOREIGN_METHOD_TOLD_APART_IN_A_REPLAY: Defect = Defect {
     wiring: || {
         each_life(|wired| {
             wired.answering(|call, reply| {
-                let method = call.arguments.get("payment_method_id").and_then(Value::as_str);
-                let is_foreign = method.and_then(holder).is_some_and(|holder| holder != call.user.as_str());
-                let is_replayed = reply.structured.to_string().contains("\"replayed\":true");
-                if is_foreign
-                    && is_replayed
-                    && let Some(message) = reply.structured.pointer_mut("/error/message")
-                {
-                    *message = Value::from("this payment method belongs to another customer");
+                if reply.structured.to_string().contains("\"replayed\":true") {
+                    tell_whose_method_it_is(call, reply);
                 }
             })
         })
     },
 };
+
+/// An error about another customer's payment method says so.
+fn tell_whose_method_it_is(call: &ToolCall, reply: &mut ToolReply) {
+    let method = call.arguments.get("payment_method_id").and_then(Value::as_str);
+    let is_foreign = method.and_then(holder).is_some_and(|holder| holder != call.user.as_str());
+    if let Some(message) = reply.structured.pointer_mut("/error/message").filter(|_| is_foreign) {
+        *message = Value::from("this payment method belongs to another customer");
+    }
+}
 
 /// A charge whose body names its customer otherwise.
 fn with_customer(mut request: Request, change: impl FnOnce(&mut Map<String, Value>)) -> Request {

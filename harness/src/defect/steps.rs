@@ -58,23 +58,30 @@ pub static STALE_PRICE_AFTER_GOING_BACK: Defect = Defect {
     hunted_on: &[on("steps/the_old_price_is_left_behind")],
     wiring: || {
         each_life(|wired| {
-            wired.mapping(
-                |_, stored| Some(stored),
-                |mut batch| {
-                    for write in &mut batch.writes {
-                        if let Record::Session(session) = &*write.record
-                            && session.state == SessionState::Abandoned
-                        {
-                            let session = Session { state: SessionState::Open, ..session.clone() };
-                            write.record = Arc::new(Record::Session(session));
-                        }
-                    }
-                    batch
-                },
-            )
+            writing_sessions(wired, |session| {
+                (session.state == SessionState::Abandoned)
+                    .then(|| Session { state: SessionState::Open, ..session.clone() })
+            })
         })
     },
 };
+
+/// A journal that is written other sessions than the checkout means.
+fn writing_sessions(wired: Wired, other: fn(&Session) -> Option<Session>) -> Wired {
+    wired.mapping(
+        |_, stored| Some(stored),
+        move |mut batch| {
+            for write in &mut batch.writes {
+                if let Record::Session(session) = &*write.record
+                    && let Some(session) = other(session)
+                {
+                    write.record = Arc::new(Record::Session(session));
+                }
+            }
+            batch
+        },
+    )
+}
 
 /// See `about`.
 pub static PAID_WORKFLOW_SOLD_AGAIN: Defect = Defect {
@@ -100,20 +107,12 @@ pub static DECLINED_PRICE_OPEN_AGAIN: Defect = Defect {
     hunted_on: &[on("steps/a_declined_price_is_left"), on("steps/a_decline_that_is_not_certain_yet")],
     wiring: || {
         each_life(|wired| {
-            wired.mapping(
-                |_, stored| Some(stored),
-                |mut batch| {
-                    for write in &mut batch.writes {
-                        if let Record::Session(session) = &*write.record
-                            && let SessionState::Left(order) = &session.state
-                        {
-                            let session = Session { state: SessionState::Taken(order.clone()), ..session.clone() };
-                            write.record = Arc::new(Record::Session(session));
-                        }
-                    }
-                    batch
-                },
-            )
+            writing_sessions(wired, |session| match &session.state {
+                SessionState::Left(order) => {
+                    Some(Session { state: SessionState::Taken(order.clone()), ..session.clone() })
+                }
+                SessionState::Open | SessionState::Taken(_) | SessionState::Closed(_) | SessionState::Abandoned => None,
+            })
         })
     },
 };
@@ -126,20 +125,9 @@ pub static CARD_NOT_ON_FILE_LEAVES_THE_CHECKOUT: Defect = Defect {
     hunted_on: &[on("steps/another_card_after_one_that_is_not_on_file")],
     wiring: || {
         each_life(|wired| {
-            wired.mapping(
-                |_, stored| Some(stored),
-                |mut batch| {
-                    for write in &mut batch.writes {
-                        if let Record::Session(session) = &*write.record
-                            && session.declined
-                        {
-                            let session = Session { declined: false, ..session.clone() };
-                            write.record = Arc::new(Record::Session(session));
-                        }
-                    }
-                    batch
-                },
-            )
+            writing_sessions(wired, |session| {
+                (session.declined).then(|| Session { declined: false, ..session.clone() })
+            })
         })
     },
 };
