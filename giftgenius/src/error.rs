@@ -238,7 +238,9 @@ pub struct ToolError {
 }
 
 impl ToolError {
-    /// The failure `code`, saying `message`, with nothing standing.
+    /// The failure `code`, saying `message`, with nothing standing. Cold, and with it all that words a failure: what a call
+    /// goes through that succeeds lies closer together.
+    #[cold]
     pub fn new(code: Code, message: impl Into<String>, correlation_id: &CorrelationId) -> Box<Self> {
         Box::new(Self {
             code,

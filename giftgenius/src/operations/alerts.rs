@@ -69,6 +69,7 @@ impl Caller {
     }
 
     /// Calls a person; alerts of one kind about one thing are one cause.
+    #[cold]
     fn alert_about(
         &self,
         kind: AlertKind,

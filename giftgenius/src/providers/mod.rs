@@ -15,6 +15,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use smol_str::SmolStr;
+use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 
 use crate::attempts::{self, Counts};
@@ -68,6 +69,27 @@ impl Caller {
                 Bytes::from(serde_json::to_vec(body).expect("requests hold only strings, numbers and lists")),
             ),
         };
+        let (reply, attempt) = self.exchange(call, method, body).await;
+        let Attempt { outcome, status, ended } = attempt;
+        match reply.map(|response| read_body(&response.body)) {
+            Ok(Ok(reply)) => {
+                attempts::ended(outcome, status, None, ended);
+                Ok(reply)
+            }
+            Ok(Err(_)) => {
+                attempts::ended(AttemptOutcome::Unreadable, status, None, ended);
+                Err(Failure::Unclear { retry_after: None })
+            }
+            Err(failure) => {
+                attempts::ended(outcome, status, Some(&failure), ended);
+                Err(failure)
+            }
+        }
+    }
+
+    /// One attempt up to the body of its reply. Apart from [`Self::once`], which is compiled for each pair of body and reply:
+    /// this is the larger part of it, and the same code for all of them stays at hand.
+    async fn exchange(&self, call: &Call<'_>, method: Method, body: Bytes) -> (Result<Response, Failure>, Attempt) {
         let request = Request {
             provider: call.provider,
             operation: call.operation,
@@ -97,21 +119,7 @@ impl Caller {
         self.note_attempt(call.provider, outcome == AttemptOutcome::TimedOut, ended, call.correlation);
         let failures = self.budgets.note(call.provider, reachable);
         self.alert_of_failures(call.provider, failures, call.correlation);
-        let read = result.map(|response| read_body(&response.body));
-        match read {
-            Ok(Ok(reply)) => {
-                attempts::ended(outcome, status, None, ended);
-                Ok(reply)
-            }
-            Ok(Err(_)) => {
-                attempts::ended(AttemptOutcome::Unreadable, status, None, ended);
-                Err(Failure::Unclear { retry_after: None })
-            }
-            Err(failure) => {
-                attempts::ended(outcome, status, Some(&failure), ended);
-                Err(failure)
-            }
-        }
+        (result, Attempt { outcome, status, ended })
     }
 
     /// The pace of a call.
@@ -168,6 +176,13 @@ impl Caller {
 }
 
 /// What an attempt came to, as far as can be told before its body is read.
+struct Attempt {
+    outcome: AttemptOutcome,
+    status: Option<u16>,
+    ended: Instant,
+}
+
+/// As far as the reply shows it.
 const fn seen(reply: &Result<Result<Response, TransportError>, Elapsed>) -> (AttemptOutcome, Option<u16>) {
     match reply {
         Ok(Ok(Response { status: status @ 200..=299, .. })) => (AttemptOutcome::Ok, Some(*status)),

@@ -55,6 +55,8 @@ pub struct Call {
     pub correlation: CorrelationId,
     /// The arguments.
     pub arguments: Arc<Value>,
+    /// The caller's key, where they hold one.
+    pub key: Option<SmolStr>,
     /// When it began.
     pub begun: Instant,
     /// When it must have been answered.
@@ -71,11 +73,6 @@ impl Call {
         T::deserialize(&*self.arguments).map_err(|_| {
             ToolError::new(Code::InvalidArguments, "the arguments do not fit the tool's schema", &self.correlation)
         })
-    }
-
-    /// The caller's key, where it sent one.
-    pub(crate) fn key(&self) -> Option<SmolStr> {
-        self.arguments.get("idempotency_key").and_then(Value::as_str).map(SmolStr::from)
     }
 
     /// The hash of the arguments as canonical JSON.

@@ -36,7 +36,8 @@ impl<'a> Refused<'a> {
         Self { sku: Some(sku), available, ..Self::new(code, message) }
     }
 
-    /// The reply that says so.
+    /// The reply that says so. Cold: what is refused is told out of the way of what is not.
+    #[cold]
     pub(super) fn reply(self, status: u16) -> ProviderReply {
         #[derive(Serialize)]
         struct Body<'a> {
