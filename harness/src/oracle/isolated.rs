@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::evidence::{CallView, Evidence};
 use super::json::{KEY, any_string};
-use super::keyed::{acted, sent_for};
+use super::keyed::{acted, sent_for, taken_down};
 use super::told::ToldStatus;
 use super::{Findings, Oracle, Verdict, codes};
 use crate::provider::operations::CHARGE;
@@ -180,11 +180,10 @@ fn foreign(
                 | Code::LimitReached
                 | Code::CheckoutDisabled
                 | Code::StoreUnavailable
-                | Code::Internal
                 | Code::RepeatedCall
         )
     });
-    if *is_error && blind {
+    if *is_error && (blind || taken_down(evidence, call)) {
         return;
     }
     if !is_error || code != Some(expected.as_str()) {
@@ -270,6 +269,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::fault::Fault;
+    use crate::fault::site::Place;
     use crate::oracle::testing::{Run, order_answer, order_arguments};
     use crate::trace::EventKind;
 
@@ -285,6 +286,21 @@ mod tests {
         let mut error = run.error(Code::OrderNotFound, None);
         error["error"]["message"] = json!(message);
         run.fail(call, error);
+    }
+
+    #[test]
+    fn a_foreign_id_that_the_server_fails_at_is_excused_where_that_is_planned() {
+        let asked = |planned: bool| {
+            let mut run = bob();
+            let call = run.call("get_order", json!({"order_id": "ord_1"}));
+            if planned {
+                run.strike(Place::JournalRead, Fault::Panic);
+            }
+            run.fail_with(call, Code::Internal, None);
+            run
+        };
+        asked(true).kept(&ISOLATED);
+        assert!(asked(false).broken(&ISOLATED).contains("and got INTERNAL instead of ORDER_NOT_FOUND"));
     }
 
     #[test]

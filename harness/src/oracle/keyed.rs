@@ -1,10 +1,13 @@
 //! Calls that share a caller's key: what same-answer and key-conflict are about.
 
+use giftgenius::error::Code;
+
 use super::codes;
 use super::conversations::{apart, jumped};
 use super::evidence::{CallView, Evidence};
 use super::json::KEY;
-use crate::trace::HostReply;
+use crate::fault::Fault;
+use crate::trace::{Event, EventKind, HostReply};
 
 /// The calls with a key, those of one user, tool and key side by side, each group in the order in which they were
 /// begun. Only tools whose key binds: the checkout's, and those that take it as an argument.
@@ -38,6 +41,17 @@ pub(super) fn is_remembered(evidence: &Evidence<'_>, earlier: &CallView<'_>, lat
 /// Whether a call sent a request that changes something.
 pub(super) fn acted(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
     evidence.exchanges.iter().any(|exchange| exchange.sent.operation.effectful && sent_for(exchange.sent, call))
+}
+
+/// Whether a planned bug took the call down: it was told that the server failed inside it, and a panic of the plan struck
+/// while it ran. A call that fails inside the server unplanned is answered wrongly, like any other wrong answer.
+pub(super) fn taken_down(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
+    if call.told.as_ref().and_then(|told| told.code) != Some(Code::Internal.as_str()) {
+        return false;
+    }
+    let end = call.end.map_or(evidence.trace.events.len(), |(event, _)| event);
+    let panicked = |event: &Event| matches!(&event.kind, EventKind::Struck { fault, .. } if **fault == Fault::Panic);
+    evidence.trace.events[call.start_event..end].iter().any(panicked)
 }
 
 /// Whether a request carries a call's correlation id.

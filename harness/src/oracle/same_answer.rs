@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::acts::shown_an_act;
 use super::evidence::{CallView, Evidence};
 use super::json::same_parameters;
-use super::keyed::{acted, finished, is_remembered, keyed_calls, sent_for, share_a_key};
+use super::keyed::{acted, finished, is_remembered, keyed_calls, sent_for, share_a_key, taken_down};
 use super::told::ToldStatus;
 use super::{Findings, Oracle, Verdict};
 use crate::trace::HostReply;
@@ -43,7 +43,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
                         && is_remembered(evidence, earlier, later)
                         && same_parameters(&earlier.started.arguments, &later.started.arguments)
                         && finished(evidence, earlier)
-                        && !taken_down(earlier)
+                        && !taken_down(evidence, earlier)
                 })
                 .min_by_key(|earlier| earlier.end.map(|(end, _)| end));
             if let Some(saved) = saved {
@@ -59,7 +59,7 @@ fn compare(evidence: &Evidence<'_>, saved: &CallView<'_>, later: &CallView<'_>, 
     let ends = [saved.end, later.end].into_iter().flatten().map(|(event, _)| event);
     if let (Some(first), Some(second)) = (saved.reply, later.reply)
         && !store_failed(later)
-        && !taken_down(later)
+        && !taken_down(evidence, later)
     {
         if let Some(difference) = difference(evidence, saved, later, first, second) {
             let message = format!(
@@ -94,12 +94,6 @@ fn compare(evidence: &Evidence<'_>, saved: &CallView<'_>, later: &CallView<'_>, 
         );
         findings.add(message, requests.chain(ends));
     }
-}
-
-/// Whether a bug took the call down before it had an answer to save or to give again.
-fn taken_down(call: &CallView<'_>) -> bool {
-    let code = call.told.as_ref().and_then(|told| told.code);
-    code == Some(Code::Internal.as_str())
 }
 
 /// Whether the store could not be asked for the saved answer.
@@ -229,6 +223,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::fault::Fault;
+    use crate::fault::site::Place;
     use crate::oracle::testing::{Run, order_answer, order_arguments, success};
     use crate::provider::operations::{CHARGE, RESERVE};
 
@@ -256,6 +252,29 @@ mod tests {
         run.ok(charge);
         run.tell_success(call, "cs_1", "ord_1");
         assert!(run.broken(&SAME_ANSWER).contains("acted again"));
+    }
+
+    #[test]
+    fn a_repetition_that_fails_inside_the_server_is_excused_where_that_is_planned() {
+        let repeated = |planned: bool| {
+            let mut run = Run::sale();
+            let call = run.create_order("cs_1", "k1");
+            if planned {
+                run.strike(Place::JournalRead, Fault::Panic);
+            }
+            run.fail_with(call, Code::Internal, None);
+            run
+        };
+        repeated(true).kept(&SAME_ANSWER);
+        assert!(repeated(false).broken(&SAME_ANSWER).contains("repeated with the same parameters, `INTERNAL`"));
+        let mut before = Run::new();
+        before.strike(Place::JournalRead, Fault::Panic);
+        before.session("cs_1");
+        let call = before.create_order("cs_1", "k1");
+        before.tell_success(call, "cs_1", "ord_1");
+        let call = before.create_order("cs_1", "k1");
+        before.fail_with(call, Code::Internal, None);
+        before.broken(&SAME_ANSWER);
     }
 
     #[test]
