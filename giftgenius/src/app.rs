@@ -251,8 +251,8 @@ impl App {
 
     /// Counts the sagas; also the health page's question whether the store answers.
     pub async fn saga_counts(&self) -> Result<SagaCounts, JournalError> {
-        let open = self.ports().journal.list(RecordState::OrderOpen).await?.len();
-        let parked = self.ports().journal.list(RecordState::OrderParked).await?.len();
+        let open = self.ports().journal.count(RecordState::OrderOpen).await?;
+        let parked = self.ports().journal.count(RecordState::OrderParked).await?;
         Ok(SagaCounts { open, parked })
     }
 

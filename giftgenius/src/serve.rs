@@ -14,7 +14,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::{Response, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::routing::{get, post};
@@ -90,21 +90,28 @@ pub async fn serve_http(
 }
 
 fn router(app: Arc<App>, access: Access) -> Router {
+    let door = Arc::new(Door {
+        users: access.users,
+        refusals: Refusals::new(&app.policy().http),
+        hosts: access.allowed_hosts.clone(),
+        proxies: access.trusted_proxies,
+    });
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)
         .with_allowed_hosts(access.allowed_hosts)
         .with_allowed_origins(access.allowed_origins)
         .enforce_origin_validation();
-    let door = Door { users: access.users, refusals: Refusals::new(&app.policy().http) };
+    let asked = Arc::clone(&door);
+    let health = get(move |state, request| health_page(state, asked, request));
     let face = McpFace::new(Arc::clone(&app), Principal::Authenticated);
     let mcp = StreamableHttpService::new(move || Ok(face.clone()), Arc::new(NeverSessionManager::default()), config);
     Router::new()
         .route_service("/mcp", mcp)
         .route_layer(from_fn(connections::in_flight))
         .route_layer(from_fn(frame::http::guard))
-        .route_layer(from_fn_with_state(Arc::new(door), authenticate))
-        .route("/api/health", get(health_page).layer(from_fn(connections::in_flight)))
+        .route_layer(from_fn_with_state(door, authenticate))
+        .route("/api/health", health.layer(from_fn(connections::in_flight)))
         // Not behind the users' tokens: the provider's signature says who is calling.
         .route("/webhooks/payment", post(payment_webhook).layer(DefaultBodyLimit::max(webhooks::BODY_BYTES_MAX)))
         .with_state(app)
@@ -117,7 +124,29 @@ fn router(app: Arc<App>, access: Access) -> Router {
 struct Door {
     users: Users,
     refusals: Refusals,
+    hosts: Vec<String>,
+    proxies: Networks,
 }
+
+impl Door {
+    /// Whether who asks may see how the server stands in detail: a known user, or somebody on this machine. A request that
+    /// a proxy passed on comes from elsewhere, and one for a foreign name may be a web page's (DNS rebinding).
+    fn may_see_all(&self, request: &Request) -> bool {
+        let headers = request.headers();
+        if bearer_token(headers).is_some_and(|token| self.users.of_token(token).is_some()) {
+            return true;
+        }
+        let peer = request.extensions().get::<Arc<Connection>>().map(|connection| connection.peer());
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
+        peer.is_some_and(|peer| peer.is_loopback() && !self.proxies.contain(peer))
+            && self.hosts.iter().any(|known| known == host || known == name)
+            && PASSED_ON.iter().all(|header| !headers.contains_key(*header))
+    }
+}
+
+/// Headers by which proxies say whose request they pass on.
+const PASSED_ON: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
 
 /// Lets known users through, with their name among the request's extensions.
 async fn authenticate(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response<Body> {
@@ -156,10 +185,12 @@ fn welcome_plain_clients(headers: &mut HeaderMap) {
     }
 }
 
-async fn health_page(State(app): State<Arc<App>>) -> Response<Body> {
+/// The whole page for who may see it, the word for everybody else: orchestrators ask under any name.
+async fn health_page(State(app): State<Arc<App>>, door: Arc<Door>, request: Request) -> Response<Body> {
+    let sees_all = door.may_see_all(&request);
     let health = health(&app).await;
     let status = StatusCode::from_u16(health.http_status()).expect("200 and 503 are status codes");
-    json(status, &health)
+    if sees_all { json(status, &health) } else { json(status, &serde_json::json!({ "status": health.status })) }
 }
 
 /// The body is taken as it came: the signature is of its bytes.

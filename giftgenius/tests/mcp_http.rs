@@ -141,6 +141,19 @@ fn elsewhere_there_is_nothing_and_it_says_where_to_look() {
 }
 
 #[test]
+fn the_health_page_tells_strangers_one_word() {
+    let server = HttpServer::start();
+    let word = json!({ "status": "ok" });
+    for headers in [[("host", "10.0.0.7:8080")], [("x-forwarded-for", "192.0.2.1")]] {
+        let reply = server.send("GET", "/api/health", &headers, "");
+        assert_eq!((reply.status, reply.json()), (200, word.clone()), "{headers:?}");
+    }
+    let authorization = format!("Bearer {ANN}");
+    let known = [("host", "10.0.0.7:8080"), ("authorization", authorization.as_str())];
+    assert_eq!(server.send("GET", "/api/health", &known, "").json()["store"], "ok");
+}
+
+#[test]
 fn the_log_says_what_was_started_with_which_numbers() {
     let server = HttpServer::start();
     let started: Vec<Value> = server.server.log_seen.iter().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -130,6 +130,21 @@ pub trait Journal: Send + Sync {
     /// look complete, and the sale it holds would be neither settled nor seen by anybody.
     fn list(&self, state: RecordState) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>>;
 
+    /// How many records are in a state. None of them is read.
+    fn count(&self, state: RecordState) -> BoxFuture<'_, Result<usize, JournalError>> {
+        Box::pin(async move { Ok(self.list(state).await?.len()) })
+    }
+
+    /// Writes, and changes nothing: whether the store takes a write now.
+    fn probe(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(async {
+            match self.commit(Batch::default()).await {
+                Ok(()) | Err(CommitError::Conflict(_)) => Ok(()),
+                Err(CommitError::Store(error)) => Err(error),
+            }
+        })
+    }
+
     /// Drops what has expired by `now` and answers how many records that were; never an open or parked order, never an
     /// entry in progress. Expiry counts in whole seconds: a record may stay up to a second too long, never too short.
     fn drop_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, JournalError>>;

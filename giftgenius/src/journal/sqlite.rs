@@ -30,6 +30,9 @@ use crate::ports::BoxFuture;
 /// still have time to say so.
 const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
 
+/// How long a probe waits for its turn and for another process's lock.
+const PROBE_WAIT: Duration = Duration::from_millis(250);
+
 /// A journal in a file. Durable when a commit returns; safe against other handles and other processes.
 #[derive(Debug)]
 pub struct SqliteJournal {
@@ -115,6 +118,14 @@ impl Journal for SqliteJournal {
             let behind_writes = self.abandoned.any_of(|_| true);
             self.read(behind_writes, move |connection| rows::list(connection, state)).await
         })
+    }
+
+    fn count(&self, state: RecordState) -> BoxFuture<'_, Result<usize, JournalError>> {
+        Box::pin(self.read(false, move |connection| rows::count(connection, state)))
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(self.writer.run(Begin::Until(Instant::now() + PROBE_WAIT), PROBE_WAIT, rows::probe))
     }
 
     fn drop_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, JournalError>> {

@@ -15,6 +15,12 @@ use crate::step_log::{Alert, AlertKind, LogLine, ServiceEvent, ServiceLine, Step
 /// So long has every write failed when the store counts as lost.
 pub const STORE_DOWN_AFTER: Duration = Duration::from_secs(10);
 
+/// A store that took a write so lately is not probed.
+const PROBE_AFTER: Duration = Duration::from_secs(5);
+
+/// Nor is one that was probed so lately: whoever asks meanwhile is told the same.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+
 /// What alerts and lines of the store are tied to: no call.
 const STORE: &str = "store";
 
@@ -27,6 +33,8 @@ struct Writes {
     failed: Option<(Instant, Instant)>,
     /// Whether a person was called since the last one that it took.
     alerted: bool,
+    /// The last probe.
+    probed: Option<Instant>,
 }
 
 /// What this process knows of its store.
@@ -49,9 +57,22 @@ impl StoreWatch {
         self.lock().succeeded.is_some_and(|at| at.elapsed() < within)
     }
 
+    /// Whether a probe is due, and if so takes it: at most one a second, and none while writes succeed anyway.
+    pub fn takes_a_probe(&self) -> bool {
+        let now = Instant::now();
+        let mut writes = self.lock();
+        let since = |at: Option<Instant>, span| at.is_some_and(|at| now.duration_since(at) < span);
+        let due = !since(writes.succeeded, PROBE_AFTER) && !since(writes.probed, PROBE_EVERY);
+        if due {
+            writes.probed = Some(now);
+        }
+        due
+    }
+
     /// A write that the store took.
     pub fn wrote(&self) {
-        *self.lock() = Writes { succeeded: Some(Instant::now()), failed: None, alerted: false };
+        let mut writes = self.lock();
+        *writes = Writes { succeeded: Some(Instant::now()), probed: writes.probed, ..Writes::default() };
     }
 
     /// A write that it did not. A person is called once it has taken none for too long, and not again before it takes one.
@@ -124,6 +145,16 @@ impl Journal for Watched {
     fn list(&self, state: RecordState) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>> {
         let reading = self.inner.list(state);
         Box::pin(async move { reading.await.inspect_err(|error| self.watch.failed(error)) })
+    }
+
+    fn count(&self, state: RecordState) -> BoxFuture<'_, Result<usize, JournalError>> {
+        let counting = self.inner.count(state);
+        Box::pin(async move { counting.await.inspect_err(|error| self.watch.failed(error)) })
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        // Noted by who asks, who knows how long it may take.
+        self.inner.probe()
     }
 
     fn drop_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, JournalError>> {

@@ -3,11 +3,14 @@
 //! A provider's loss is detail (`degraded`): the server still browses, answers about orders and finishes sales. The
 //! loss of its own store is its own failure: without it nothing may be sold.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::journal::JournalError;
+use crate::journal::watched::STORE_DOWN_AFTER;
 use crate::ports::Provider;
 
 /// The whole in one word.
@@ -91,6 +94,9 @@ impl Health {
     }
 }
 
+/// How long each of two questions to the store may take: a monitor is answered within a second.
+const ANSWER_MAX: Duration = Duration::from_millis(400);
+
 /// From so many failed attempts in a row on, a provider counts as down: one or two are everyday noise.
 const DOWN_FAILURES: u32 = 3;
 
@@ -110,10 +116,15 @@ pub fn provider_states(app: &App) -> [(Provider, &'static str); 3] {
 pub async fn health(app: &App) -> Health {
     let [payment, catalog, inventory] = provider_states(app).map(|(_, state)| state.to_owned());
     let providers = ProviderStates { payment, catalog, inventory };
-    let (store, sagas, checkout) = match of_store(app).await {
-        Ok((sagas, checkout)) => (StoreState::Ok, Some(sagas), Some(checkout)),
-        Err(_) => (StoreState::Unavailable, None, None),
+    probe(app).await;
+    let read = tokio::time::timeout(ANSWER_MAX, of_store(app)).await;
+    let (sagas, checkout) = match read {
+        Ok(Ok((sagas, checkout))) => (Some(sagas), Some(checkout)),
+        Ok(Err(_)) | Err(_) => (None, None),
     };
+    // What can be read is worth little where nothing can be written; a store that writes is up, also while it is slow.
+    let lost = app.store().is_lost() || (sagas.is_none() && !app.store().took_a_write(STORE_DOWN_AFTER));
+    let store = if lost { StoreState::Unavailable } else { StoreState::Ok };
     let provider_down =
         [&providers.payment, &providers.catalog, &providers.inventory].iter().any(|state| *state == "down");
     let degraded = provider_down || store != StoreState::Ok || checkout != Some(Checkout::On);
@@ -125,6 +136,18 @@ pub async fn health(app: &App) -> Health {
         providers,
         sagas,
         checkout,
+    }
+}
+
+/// Writes, where nobody else has of late: a store that can only be read sells nothing.
+async fn probe(app: &App) {
+    if !app.store().takes_a_probe() {
+        return;
+    }
+    match tokio::time::timeout(ANSWER_MAX, app.ports().journal.probe()).await {
+        Ok(Ok(())) => app.store().wrote(),
+        Ok(Err(error)) => app.store().refused(&error),
+        Err(_) => app.store().refused(&JournalError::Busy),
     }
 }
 

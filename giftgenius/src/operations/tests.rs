@@ -1,6 +1,8 @@
 //! What operations sees of a journal: parked orders, and the health page.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use super::health::{Checkout, Health, Sagas, Status, StoreState, health};
 use super::parked::parked_orders;
@@ -129,4 +131,113 @@ async fn a_server_without_its_store_is_down_and_claims_nothing() {
     let health = health_with(NoStore).await;
     assert_eq!((health.status, health.http_status()), (Status::Degraded, 503));
     assert_eq!((health.store, health.sagas, health.checkout), (StoreState::Unavailable, None, None));
+}
+
+/// A store that can be read and takes no write while it is told to be full, or that never answers.
+struct Ailing {
+    journal: MemoryJournal,
+    full: AtomicBool,
+    silent: bool,
+    probes: AtomicU32,
+}
+
+impl Ailing {
+    fn new(silent: bool) -> Arc<Self> {
+        Arc::new(Self { journal: MemoryJournal::new(), full: true.into(), silent, probes: 0.into() })
+    }
+
+    async fn answers(&self) {
+        if self.silent {
+            std::future::pending().await
+        }
+    }
+}
+
+impl Journal for Arc<Ailing> {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
+        Box::pin(async {
+            self.answers().await;
+            self.journal.get(key).await
+        })
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), CommitError>> {
+        Box::pin(async {
+            self.answers().await;
+            self.probes.fetch_add(1, Ordering::Relaxed);
+            if self.full.load(Ordering::Relaxed) {
+                Err(JournalError::Full.into())
+            } else {
+                self.journal.commit(batch).await
+            }
+        })
+    }
+
+    fn list(&self, state: RecordState) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>> {
+        Box::pin(async move {
+            self.answers().await;
+            self.journal.list(state).await
+        })
+    }
+
+    fn drop_expired(&self, _now: jiff::Timestamp) -> BoxFuture<'_, Result<usize, JournalError>> {
+        Box::pin(std::future::ready(Ok(0)))
+    }
+}
+
+fn app_on(journal: &Arc<Ailing>) -> Arc<App> {
+    let ports = Ports {
+        transport: Arc::new(NoNetwork),
+        journal: Arc::new(Arc::clone(journal)),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(OsEntropy::new().unwrap()),
+        tasks: Arc::new(TokioTasks::default()),
+        log: Arc::new(TracingStepLog),
+    };
+    App::new(ports, Policy::default())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_read_and_takes_no_write_is_lost_and_is_found_again() {
+    let journal = Ailing::new(false);
+    let app = app_on(&journal);
+    for second in 0..12 {
+        assert_eq!(health(&app).await.http_status(), 503, "{second}: every write there was has failed");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    journal.full.store(false, Ordering::Relaxed);
+    assert_eq!(health(&app).await.http_status(), 200);
+    journal.full.store(true, Ordering::Relaxed);
+    for second in 0..=10 {
+        assert_eq!(health(&app).await.http_status(), 200, "{second}: a write was taken in the last ten seconds");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(health(&app).await.http_status(), 503);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_who_ask_share_a_probe_and_none_is_made_while_writes_succeed() {
+    let journal = Ailing::new(false);
+    journal.full.store(false, Ordering::Relaxed);
+    let app = app_on(&journal);
+    for _ in 0..100 {
+        health(&app).await;
+    }
+    tokio::time::sleep(Duration::from_millis(4_999)).await;
+    health(&app).await;
+    assert_eq!(journal.probes.load(Ordering::Relaxed), 1);
+    journal.full.store(true, Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    for _ in 0..100 {
+        health(&app).await;
+    }
+    assert_eq!(journal.probes.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_never_answers_keeps_no_monitor_waiting_for_a_second() {
+    let app = app_on(&Ailing::new(true));
+    let asked = tokio::time::Instant::now();
+    assert_eq!(health(&app).await.http_status(), 503);
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
 }

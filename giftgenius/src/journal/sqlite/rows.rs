@@ -15,6 +15,7 @@ const GET: &str = "SELECT kind, id, version, state, body FROM records WHERE kind
 // The second condition is the index's own; without it SQLite would not use it.
 pub(super) const LIST: &str = "SELECT kind, id, version, state, body FROM records
     WHERE state = ?1 AND state <> 'quiet' ORDER BY kind, id";
+const COUNT: &str = "SELECT COUNT(*) FROM records WHERE state = ?1 AND state <> 'quiet'";
 const INSERT: &str = "INSERT INTO records (kind, id, version, state, expires_at, body) VALUES (?1, ?2, 1, ?3, ?4, ?5)
     ON CONFLICT (kind, id) DO NOTHING";
 const UPDATE: &str = "UPDATE records SET version = version + 1, state = ?3, expires_at = ?4, body = ?5
@@ -82,6 +83,29 @@ pub(super) fn drop_expired(connection: &mut Connection, now: Timestamp) -> Resul
         carry(connection);
     }
     Ok(dropped)
+}
+
+/// Counts the records in a state.
+pub(super) fn count(connection: &Connection, state: RecordState) -> Result<usize, JournalError> {
+    let counted: i64 =
+        connection.query_row(COUNT, [state.name()], |row| row.get(0)).map_err(|error| store_error(&error))?;
+    Ok(usize::try_from(counted).expect("a count is not negative"))
+}
+
+/// Writes what is there already, durably.
+pub(super) fn probe(connection: &mut Connection) -> Result<(), JournalError> {
+    let failed = |error| store_error(&error);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let marks = mark(&transaction).map_err(failed)?;
+    if !marks {
+        // SQLite writes the page of its header for this also where the number is the same.
+        transaction.pragma_update(None, "user_version", file::user_version(true)).map_err(failed)?;
+    }
+    transaction.commit().map_err(failed)?;
+    if marks {
+        carry(connection);
+    }
+    Ok(())
 }
 
 /// Whether the journal carries the mark that its log is needed.
