@@ -19,10 +19,11 @@ use crate::checkout::waiters::Waiters;
 use crate::error::{Code, ToolError};
 use crate::ids::{CorrelationId, OrderId, UserId, WorkflowId};
 use crate::journal::watched::{StoreWatch, Watched};
-use crate::journal::{Batch, CommitError, JournalError, Key, Record, RecordState};
+use crate::journal::{Batch, CommitError, JournalError, Key, Overview, Record};
 use crate::limits::Limits;
 use crate::loops::Loops;
 use crate::operations::alerts::Alerts;
+use crate::operations::rates::OwnAlert;
 use crate::operations::switches;
 use crate::policy::Policy;
 use crate::ports::Ports;
@@ -115,7 +116,7 @@ pub(crate) struct Took {
     pub wait: Option<Duration>,
 }
 
-/// How the sagas stand, for the health page.
+/// How the sagas stand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SagaCounts {
     /// With work left.
@@ -249,20 +250,24 @@ impl App {
         recovery::recover(self).await
     }
 
-    /// Counts the sagas; also the health page's question whether the store answers.
+    /// Counts the sagas.
     pub async fn saga_counts(&self) -> Result<SagaCounts, JournalError> {
-        let open = self.ports().journal.count(RecordState::OrderOpen).await?;
-        let parked = self.ports().journal.count(RecordState::OrderParked).await?;
+        let Overview { open, parked, switches: _ } = self.ports().journal.overview().await?;
         Ok(SagaCounts { open, parked })
     }
 
     /// Whether sales may begin.
     pub(crate) async fn checkout_on(&self) -> Result<bool, JournalError> {
         let on = switches::read(&*self.ports().journal).await?.checkout;
+        self.note_switch(on);
+        Ok(on)
+    }
+
+    /// Takes note of how the checkout switch is; a change leaves a line.
+    pub(crate) fn note_switch(&self, on: bool) {
         if self.checkout_was_on.swap(on, Ordering::Relaxed) != on {
             self.log_service(ServiceLine::switched(on, self.now()));
         }
-        Ok(on)
     }
 
     /// How the store does, as far as this process has used it.
@@ -342,13 +347,19 @@ impl App {
         }));
     }
 
-    /// Logs how a tool call went.
-    pub(crate) fn log_call(&self, call: &Call, attempts: u32, reply: &SavedReply) {
+    /// Logs how a tool call went. One whose handler panicked calls a person for that.
+    pub(crate) fn log_call(&self, call: &Call, attempts: u32, reply: &SavedReply, panicked: bool) {
         let (error_code, now) = (error_code(reply), self.ports().clock.instant());
         // A sale that is not settled yet has neither failed nor gone well.
         let is_open = || reply.structured.get("status").and_then(Value::as_str) == Some("pending");
-        if !(call.tool == "create_order" && is_open()) {
-            self.caller.note_call(call.tool, error_code, now, &call.correlation);
+        if panicked {
+            self.caller.note_panic(call.tool, now, &call.correlation);
+        } else if !(call.tool == "create_order" && is_open()) {
+            let store = match error_code {
+                Some(Code::StoreUnavailable) => self.store.own_alert(),
+                Some(_) | None => OwnAlert::None,
+            };
+            self.caller.note_call(call.tool, error_code, store, now, &call.correlation);
         }
         let (status, level) = if reply.is_error {
             (StepStatus::Failed, error_code.map_or(Level::Error, Level::of))

@@ -40,12 +40,14 @@ const OUT_OF_DESCRIPTORS: Duration = Duration::from_secs(1);
 const WRITING: Duration = Duration::from_secs(1);
 
 /// Serves connections until `shutdown`; then answers the calls in flight, closes every other connection, and returns when
-/// all have ended. Connections from `proxies` are not limited as those of strangers are.
+/// all have ended. Connections from `proxies` are not limited as those of strangers are. `full` is told, at most once a
+/// minute, how many connections were closed for want of places.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     policy: &HttpPolicy,
     proxies: &Networks,
+    full: impl Fn(u64) + Send + Sync,
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let mut builder = http1::Builder::new();
@@ -60,7 +62,8 @@ pub(crate) async fn serve(
             () = &mut shutdown => break,
             accepted = accept(&listener) => accepted,
         };
-        let held = places.take(peer.ip(), proxies.contain(peer.ip()));
+        let (held, closed) = places.take(peer.ip(), proxies.contain(peer.ip()));
+        closed.inspect(|closed| full(*closed));
         let (stream, blocked) = TimedStream::new(stream, policy.write_timeout);
         let (served, builder, router, stopping) =
             (held.connection(), builder.clone(), router.clone(), stopping.clone());

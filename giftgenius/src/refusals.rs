@@ -1,7 +1,6 @@
 //! Requests over HTTP without a known token: each is logged, and where there are many, answered late. A token cannot be
 //! guessed in any time; this keeps who tries from making the server busy with it, and shows that it happens.
 
-use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -35,8 +34,8 @@ impl Refusals {
         Self { at_once: policy.refusals_at_once, delay: policy.refusal_delay, state: Mutex::new(state) }
     }
 
-    /// Logs a refusal; how long its answer is to be held back, if at all.
-    pub(crate) fn note(&self, peer: Option<IpAddr>, path: &str) -> Option<Duration> {
+    /// Takes note of a refusal.
+    pub(crate) fn note(&self) -> Noted {
         let mut state = self.state.lock().expect("nothing panics while it holds the refusals");
         let now = Instant::now();
         if now >= state.begun + WINDOW {
@@ -44,12 +43,17 @@ impl Refusals {
             state.refused = 0;
         }
         state.refused = state.refused.saturating_add(1);
-        if let Some(refused) = state.lines.count() {
-            let peer = peer.map(tracing::field::display);
-            tracing::warn!(refused, peer, path, "a request without a known token was refused");
-        }
-        (state.refused > self.at_once).then_some(self.delay)
+        Noted { untold: state.lines.count(), delay: (state.refused > self.at_once).then_some(self.delay) }
     }
+}
+
+/// What becomes of a refusal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Noted {
+    /// How many there were since the last line, where another is due.
+    pub(crate) untold: Option<u64>,
+    /// How long the answer is to be held back, if at all.
+    pub(crate) delay: Option<Duration>,
 }
 
 #[cfg(test)]
@@ -63,8 +67,8 @@ mod tests {
         let refusals =
             Refusals::new(&HttpPolicy { refusals_at_once: 2, refusal_delay: delay, ..Policy::default().http });
         for _ in 0..2 {
-            let delays = [(); 4].map(|()| refusals.note(None, "/mcp"));
-            assert_eq!(delays, [None, None, Some(delay), Some(delay)]);
+            let noted = [(); 4].map(|()| refusals.note());
+            assert_eq!(noted.map(|noted| noted.delay), [None, None, Some(delay), Some(delay)]);
             tokio::time::advance(WINDOW).await;
         }
     }

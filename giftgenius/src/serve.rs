@@ -34,7 +34,9 @@ use crate::ids::UserId;
 use crate::mcp::{McpFace, Principal};
 use crate::networks::Networks;
 use crate::operations::health::health;
-use crate::refusals::Refusals;
+use crate::printed::echoed;
+use crate::refusals::{Noted, Refusals};
+use crate::step_log::{ServiceEvent, ServiceLine};
 use crate::users::Users;
 use crate::webhooks;
 
@@ -74,7 +76,14 @@ pub async fn serve_http(
     let stopping = CancellationToken::new();
     let stop = stopping.clone();
     let proxies = access.trusted_proxies.clone();
-    let server = connections::serve(listener, router(app, access), &http, &proxies, async move {
+    let full = |closed| {
+        app.log_service(ServiceLine {
+            count: Some(closed),
+            places: Some(http.strangers_max),
+            ..ServiceLine::new(ServiceEvent::ConnectionsFull, app.now())
+        });
+    };
+    let server = connections::serve(listener, router(Arc::clone(&app), access), &http, &proxies, full, async move {
         shutdown.await;
         stop.cancel();
     });
@@ -91,6 +100,7 @@ pub async fn serve_http(
 
 fn router(app: Arc<App>, access: Access) -> Router {
     let door = Arc::new(Door {
+        app: Arc::clone(&app),
         users: access.users,
         refusals: Refusals::new(&app.policy().http),
         hosts: access.allowed_hosts.clone(),
@@ -122,6 +132,7 @@ fn router(app: Arc<App>, access: Access) -> Router {
 
 /// Who is let through, and who was not.
 struct Door {
+    app: Arc<App>,
     users: Users,
     refusals: Refusals,
     hosts: Vec<String>,
@@ -139,8 +150,8 @@ impl Door {
         let peer = request.extensions().get::<Arc<Connection>>().map(|connection| connection.peer());
         let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
-        peer.is_some_and(|peer| peer.is_loopback() && !self.proxies.contain(peer))
-            && self.hosts.iter().any(|known| known == host || known == name)
+        peer.is_some_and(|peer| peer.to_canonical().is_loopback() && !self.proxies.contain(peer))
+            && self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host) || known.eq_ignore_ascii_case(name))
             && PASSED_ON.iter().all(|header| !headers.contains_key(*header))
     }
 }
@@ -151,8 +162,17 @@ const PASSED_ON: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
 /// Lets known users through, with their name among the request's extensions.
 async fn authenticate(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response<Body> {
     let Some(user) = bearer_token(request.headers()).and_then(|token| door.users.of_token(token)).cloned() else {
-        let peer = request.extensions().get::<Arc<Connection>>().map(|connection| connection.peer());
-        if let Some(delay) = door.refusals.note(peer, request.uri().path()) {
+        let Noted { untold, delay } = door.refusals.note();
+        if untold.is_some() {
+            let peer = request.extensions().get::<Arc<Connection>>().map(|connection| connection.peer());
+            door.app.log_service(ServiceLine {
+                count: untold,
+                peer,
+                path: Some(echoed(request.uri().path())),
+                ..ServiceLine::new(ServiceEvent::Unauthorised, door.app.now())
+            });
+        }
+        if let Some(delay) = delay {
             tokio::time::sleep(delay).await;
         }
         let message = "send the header `authorization: Bearer <token>` with a token that this server knows";

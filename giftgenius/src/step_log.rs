@@ -193,6 +193,8 @@ pub enum AlertKind {
     TimeOuts,
     /// The own store has refused every write for a while.
     StoreDown,
+    /// A bug in a tool's handler took a call down.
+    HandlerPanicked,
 }
 
 impl AlertKind {
@@ -208,6 +210,7 @@ impl AlertKind {
             Self::StepFailing => "step_failing",
             Self::TimeOuts => "time_outs",
             Self::StoreDown => "store_down",
+            Self::HandlerPanicked => "handler_panicked",
         }
     }
 
@@ -221,7 +224,8 @@ impl AlertKind {
             | Self::WebhooksMissing
             | Self::StepFailing
             | Self::TimeOuts
-            | Self::StoreDown => Severity::Page,
+            | Self::StoreDown
+            | Self::HandlerPanicked => Severity::Page,
         }
     }
 }
@@ -392,6 +396,11 @@ impl LogLine {
 pub trait StepLog: Send + Sync {
     /// Takes one line; never fails and never waits.
     fn record(&self, line: LogLine);
+
+    /// How many lines were dropped in this process's life because nobody read them.
+    fn dropped(&self) -> u64 {
+        0
+    }
 
     /// Ends once every line that must not be dropped and was recorded so far has been written.
     fn written(&self) -> BoxFuture<'_, ()> {

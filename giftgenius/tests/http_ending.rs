@@ -95,8 +95,9 @@ fn half_a_thousand_connections_that_take_nothing_hold_neither_calls_nor_the_end(
             stream
         })
         .collect();
-    let line = server.server.event("too many connections without a token; the oldest were closed");
+    let line = server.server.event("connections_full");
     assert_eq!((&line["level"], &line["places"]), (&json!("warn"), &json!(128)), "{line}");
+    assert_eq!((&line["log"], &line["count"]), (&json!("service"), &json!(1)), "{line}");
     assert_eq!(server.send("GET", "/api/health", &[], "").status, 200);
     let tools = server.rpc(ANN, "tools/list", json!({}));
     assert!(tools["result"]["tools"].is_array(), "{tools}");

@@ -88,8 +88,13 @@ fn nobody_gets_in_without_a_known_token() {
         assert_eq!(reply.status, 401, "{reply:?}");
         assert!(reply.head.contains("www-authenticate: bearer"), "{reply:?}");
         assert_eq!(reply.json()["error"]["code"], "UNAUTHORIZED");
-        let line = server.server.event("a request without a known token was refused");
+        let line = server.server.event("unauthorised");
         assert_eq!((&line["level"], &line["peer"]), (&json!("warn"), &json!("127.0.0.1")), "{line}");
+        assert_eq!(
+            (&line["log"], &line["count"], &line["path"]),
+            (&json!("service"), &json!(1), &json!("/mcp")),
+            "{line}"
+        );
         assert!(!line.to_string().contains(ANN), "{line}");
     }
 }

@@ -92,6 +92,20 @@ impl Choices {
         chosen
     }
 
+    /// How often a place has come.
+    pub fn arrivals(&self, place: Place) -> u32 {
+        self.arrivals[place.index()]
+    }
+
+    /// What would be chosen where a place, which is no request's, came now: nothing is asked, and nothing fires.
+    pub fn next_at(&self, place: Place) -> Option<Fault> {
+        let site = Site { place, arrival: self.arrivals[place.index()] + 1, for_step: None };
+        self.plan.faults.iter().find_map(|planned| match planned {
+            Planned::At(address, fault) if address.names(&site) => Some(fault.clone()),
+            Planned::At(..) | Planned::Over(..) => None,
+        })
+    }
+
     /// What was chosen at a site could not happen there after all, or changed nothing: nothing went wrong.
     pub fn misfired(&mut self, site: Site) {
         for (planned, fired) in self.plan.faults.iter().zip(&mut self.fired) {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use giftgenius::money::Currency;
+use giftgenius::operations::health::Health;
 use giftgenius::ports::Provider;
 use giftgenius::step_log::LogLine;
 use serde_json::Value;
@@ -239,6 +240,10 @@ pub struct Trace {
     pub events: Vec<Event>,
     /// When the system wrote to its journal and nothing went wrong with that.
     pub writes: Vec<Write>,
+    /// When the system tried whether its store takes writes.
+    pub probes: Vec<Probe>,
+    /// What its health page said. No events: on the wire the page is asked beside what happens.
+    pub health: Vec<HealthAsked>,
 }
 
 /// A write to the system's journal.
@@ -248,6 +253,37 @@ pub struct Write {
     pub at: usize,
     /// Which process wrote, as [`Event::incarnation`] counts them.
     pub incarnation: u32,
+}
+
+/// A trial of the system's whether its store takes writes, for its health page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Probe {
+    /// How many events there were.
+    pub after: usize,
+    /// When.
+    pub at: Duration,
+    /// Which process tried, as [`Event::incarnation`] counts them.
+    pub incarnation: u32,
+    /// Whether it was taken.
+    pub taken: bool,
+}
+
+/// A question about the system's health.
+#[derive(Clone, Debug)]
+pub struct HealthAsked {
+    /// How many events there were when it was asked, and when it was answered.
+    pub events: (usize, usize),
+    /// When it was asked, and when it was answered or given up.
+    pub at: (Duration, Duration),
+    /// Which process was asked, as [`Event::incarnation`] counts them.
+    pub incarnation: u32,
+    /// The status and the page; `None` if no answer came.
+    pub answer: Option<(u16, Health)>,
+    /// How many orders were open and parked just before and just after, as the journal itself says, where it was looked at.
+    pub orders: Option<[(usize, usize); 2]>,
+    /// How many reads and writes of the journal there had been just before and just after, where nothing else used it
+    /// meanwhile.
+    pub uses: Option<[(u32, u32); 2]>,
 }
 
 impl Trace {
@@ -335,7 +371,8 @@ impl Recorder {
 
     /// A recorder of a run that a stopwatch measures.
     pub fn with(stopwatch: Stopwatch) -> Self {
-        let trace = Trace { events: Vec::with_capacity(EVENTS_EXPECTED), writes: Vec::with_capacity(WRITES_EXPECTED) };
+        let (events, writes) = (Vec::with_capacity(EVENTS_EXPECTED), Vec::with_capacity(WRITES_EXPECTED));
+        let trace = Trace { events, writes, ..Trace::default() };
         let record = Record { incarnation: 1, trace, ..Record::default() };
         Self { record: Arc::new(Mutex::new(record)), stopwatch }
     }

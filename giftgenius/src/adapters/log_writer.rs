@@ -96,11 +96,6 @@ impl LogWriter {
         }
         true
     }
-
-    /// How many lines were dropped in this process's life because the log was not read.
-    pub fn dropped(&self) -> u64 {
-        self.shared.lock().dropped
-    }
 }
 
 impl Sink for LogWriter {
@@ -127,6 +122,10 @@ impl Sink for LogWriter {
 impl StepLog for LogWriter {
     fn record(&self, line: LogLine) {
         self.take(line_of(&line), line.is_kept());
+    }
+
+    fn dropped(&self) -> u64 {
+        self.shared.lock().dropped
     }
 
     fn written(&self) -> BoxFuture<'_, ()> {

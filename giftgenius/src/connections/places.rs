@@ -100,8 +100,9 @@ impl Places {
         })
     }
 
-    /// A place for a new connection; that of the oldest stranger where strangers have none left.
-    pub(super) fn take(&self, peer: IpAddr, is_proxy: bool) -> Held {
+    /// A place for a new connection; that of the oldest stranger where strangers have none left. Then also how many were
+    /// closed since that was told last, where it is to be told now.
+    pub(super) fn take(&self, peer: IpAddr, is_proxy: bool) -> (Held, Option<u64>) {
         let mut taken = self.lock();
         taken.last += 1;
         let connection = Arc::new(Connection {
@@ -115,20 +116,15 @@ impl Places {
         if is_proxy && taken.known < self.known_max {
             taken.known += 1;
             connection.known.store(true, Ordering::Relaxed);
-            return Held(connection);
+            return (Held(connection), None);
         }
+        let mut closed = None;
         if taken.strangers.len() >= self.strangers_max {
             taken.close_one();
-            if let Some(closed) = taken.closed.count() {
-                tracing::warn!(
-                    closed,
-                    places = self.strangers_max,
-                    "too many connections without a token; the oldest were closed"
-                );
-            }
+            closed = taken.closed.count();
         }
         taken.strangers.insert(connection.number, connection.clone());
-        Held(connection)
+        (Held(connection), closed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -195,7 +191,7 @@ mod tests {
     #[test]
     fn a_new_stranger_takes_the_place_of_the_oldest() {
         let places = places(2, 9);
-        let held: Vec<_> = (0..4).map(|_| places.take(PEER, false)).collect();
+        let held: Vec<_> = (0..4).map(|_| places.take(PEER, false).0).collect();
         assert_eq!(closed(&held), [true, true, false, false]);
         drop(held);
         assert!(places.lock().strangers.is_empty());
@@ -204,9 +200,9 @@ mod tests {
     #[test]
     fn known_clients_and_proxies_are_not_closed_for_strangers() {
         let places = places(2, 2);
-        let held = vec![places.take(PEER, false), places.take(PEER, true)];
+        let held = vec![places.take(PEER, false).0, places.take(PEER, true).0];
         held[0].0.authorised();
-        let strangers: Vec<_> = (0..9).map(|_| places.take(PEER, false)).collect();
+        let strangers: Vec<_> = (0..9).map(|_| places.take(PEER, false).0).collect();
         assert_eq!(closed(&held), [false, false]);
         assert_eq!(closed(&strangers).iter().filter(|closed| !**closed).count(), 2);
         drop((held, strangers));
@@ -216,24 +212,24 @@ mod tests {
     #[test]
     fn who_waits_for_an_answer_is_closed_last() {
         let places = places(2, 9);
-        let held = [places.take(PEER, false), places.take(PEER, false)];
+        let held = [places.take(PEER, false).0, places.take(PEER, false).0];
         let call = held[0].0.call();
-        let third = places.take(PEER, false);
+        let third = places.take(PEER, false).0;
         assert_eq!(closed(&held), [false, true]);
         drop(call);
-        let _fourth = places.take(PEER, false);
+        let _fourth = places.take(PEER, false).0;
         assert_eq!((closed(&held), closed(&[third])), (vec![true, true], vec![false]));
     }
 
     #[test]
     fn a_known_client_beyond_its_bound_is_a_stranger_still() {
         let places = places(1, 1);
-        let held = [places.take(PEER, false)];
+        let held = [places.take(PEER, false).0];
         held[0].0.authorised();
-        let further = [places.take(PEER, false)];
+        let further = [places.take(PEER, false).0];
         further[0].0.authorised();
         assert!(!further[0].0.is_known());
-        let _stranger = places.take(PEER, false);
+        let _stranger = places.take(PEER, false).0;
         assert_eq!((closed(&held), closed(&further)), (vec![false], vec![true]));
     }
 }

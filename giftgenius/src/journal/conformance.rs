@@ -77,6 +77,8 @@ conforms! {
     an_order_is_listed_where_it_stands
     a_look_that_is_due_lists_an_order_that_has_ended
     an_event_is_written_once_and_dropped_when_it_has_expired
+    an_overview_counts_what_is_listed_and_shows_the_switches
+    a_probe_changes_nothing
     a_list_is_ordered_by_key
     keys_that_look_alike_are_kept_apart
     of_concurrent_writers_one_wins_each_version
@@ -222,6 +224,44 @@ async fn an_order_is_listed_where_it_stands(subject: &impl Subject) {
             assert_eq!(found, expected, "{state:?} after write {version}");
         }
         assert_eq!(listed(&*journal, RecordState::PaymentParked).await, ["ord_1"]);
+    }
+}
+
+async fn an_overview_counts_what_is_listed_and_shows_the_switches(subject: &impl Subject) {
+    let journal = subject.open();
+    let counts = async || {
+        let overview = journal.overview().await.unwrap();
+        (overview.open, overview.parked, overview.switches.as_ref().map(plain))
+    };
+    assert_eq!(counts().await, (0, 0, None));
+    for record in every_kind() {
+        put(&*journal, None, record).await.unwrap();
+    }
+    let of = async |state| listed(&*journal, state).await.len();
+    let (open_before, parked_before) = (of(RecordState::OrderOpen).await, of(RecordState::OrderParked).await);
+    let (found_open, found_parked, switches) = counts().await;
+    assert_eq!((found_open, found_parked), (open_before, parked_before));
+    assert_eq!(switches, read(&*journal, &Key::Switches).await);
+    assert!(switches.is_some());
+    let sagas = [open(), open(), parked(), paid(), parked(), parked()];
+    for (id, saga) in ["ord_c1", "ord_c2", "ord_c3", "ord_c4", "ord_c5", "ord_c6"].into_iter().zip(sagas) {
+        put(&*journal, None, order(id, saga)).await.unwrap();
+    }
+    let (found_open, found_parked, _) = counts().await;
+    assert_eq!((found_open, found_parked), (open_before + 2, parked_before + 3));
+}
+
+async fn a_probe_changes_nothing(subject: &impl Subject) {
+    let journal = subject.open();
+    journal.probe().await.unwrap();
+    for record in every_kind() {
+        put(&*journal, None, record).await.unwrap();
+    }
+    journal.probe().await.unwrap();
+    journal.probe().await.unwrap();
+    let again = subject.open();
+    for record in every_kind() {
+        assert_eq!(read(&*again, &record.key()).await, Some((1, record)));
     }
 }
 

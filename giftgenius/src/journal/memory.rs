@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use jiff::Timestamp;
 
-use super::{Batch, CommitError, Journal, JournalError, Key, Record, RecordState, Stored, Write};
+use super::{Batch, CommitError, Journal, JournalError, Key, Overview, Record, RecordState, Stored, Write};
 use crate::ports::BoxFuture;
 
 /// A journal that lives as long as this value.
@@ -93,6 +93,14 @@ impl MemoryJournal {
         self.tables().list(state)
     }
 
+    /// What a health page shows. As the port's, without anything to wait for.
+    pub fn glance(&self) -> Overview {
+        let tables = self.tables();
+        let Indexes { open, parked, .. } = &tables.indexes;
+        let switches = tables.records.get(&Key::Switches).cloned();
+        Overview { open: open.len(), parked: parked.len(), switches }
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().expect("nothing panics while it holds the tables")
     }
@@ -162,6 +170,10 @@ impl Journal for MemoryJournal {
 
     fn list(&self, state: RecordState) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>> {
         Box::pin(async move { Ok(self.all(state)) })
+    }
+
+    fn overview(&self) -> BoxFuture<'_, Result<Overview, JournalError>> {
+        Box::pin(async move { Ok(self.glance()) })
     }
 
     fn drop_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, JournalError>> {

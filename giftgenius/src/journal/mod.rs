@@ -113,6 +113,17 @@ pub enum CommitError {
     Store(#[from] JournalError),
 }
 
+/// What a health page shows of a journal.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    /// How many orders have work left.
+    pub open: usize,
+    /// How many orders wait for a person.
+    pub parked: usize,
+    /// The record of the switches, where they were ever turned.
+    pub switches: Option<Stored>,
+}
+
 /// A durable store of versioned records.
 ///
 /// A write that was handed over goes on when the caller's future is dropped, so a caller that gave up must read before
@@ -130,12 +141,16 @@ pub trait Journal: Send + Sync {
     /// look complete, and the sale it holds would be neither settled nor seen by anybody.
     fn list(&self, state: RecordState) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>>;
 
-    /// How many records are in a state. None of them is read.
-    fn count(&self, state: RecordState) -> BoxFuture<'_, Result<usize, JournalError>> {
-        Box::pin(async move { Ok(self.list(state).await?.len()) })
+    /// What a health page shows. A store that can tell it without reading the orders does.
+    fn overview(&self) -> BoxFuture<'_, Result<Overview, JournalError>> {
+        Box::pin(async {
+            let open = self.list(RecordState::OrderOpen).await?.len();
+            let parked = self.list(RecordState::OrderParked).await?.len();
+            Ok(Overview { open, parked, switches: self.get(&Key::Switches).await? })
+        })
     }
 
-    /// Writes, and changes nothing: whether the store takes a write now.
+    /// Writes durably and changes no record: whether the store takes a write now.
     fn probe(&self) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(async {
             match self.commit(Batch::default()).await {

@@ -22,7 +22,7 @@ use rusqlite::Connection;
 use tokio::time::Instant;
 
 use self::queue::{Begin, Queue};
-use super::{Batch, CommitError, Journal, JournalError, Key, RecordState, Stored};
+use super::{Batch, CommitError, Journal, JournalError, Key, Overview, RecordState, Stored};
 use crate::ports::BoxFuture;
 
 /// How long a job waits for another process's lock, its time in the queue included, before it answers
@@ -120,8 +120,9 @@ impl Journal for SqliteJournal {
         })
     }
 
-    fn count(&self, state: RecordState) -> BoxFuture<'_, Result<usize, JournalError>> {
-        Box::pin(self.read(false, move |connection| rows::count(connection, state)))
+    fn overview(&self) -> BoxFuture<'_, Result<Overview, JournalError>> {
+        // Never behind a write: a health page does not wait for one that hangs.
+        Box::pin(self.read(false, rows::overview))
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), JournalError>> {

@@ -7,8 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{Batch, CommitError, Journal, JournalError, Key, RecordState, Stored};
+use super::{Batch, CommitError, Journal, JournalError, Key, Overview, RecordState, Stored};
 use crate::ids::CorrelationId;
+use crate::operations::rates::OwnAlert;
 use crate::ports::{BoxFuture, Clock};
 use crate::step_log::{Alert, AlertKind, LogLine, ServiceEvent, ServiceLine, StepLog};
 
@@ -40,6 +41,8 @@ struct Writes {
 /// What this process knows of its store.
 pub struct StoreWatch {
     writes: Mutex<Writes>,
+    /// Held by who probes.
+    probing: tokio::sync::Mutex<()>,
     log: Arc<dyn StepLog>,
     clock: Arc<dyn Clock>,
 }
@@ -52,9 +55,24 @@ impl StoreWatch {
         writes.failed.is_some_and(|(_, last)| recent(last)) && !writes.succeeded.is_some_and(recent)
     }
 
+    /// What the alert of the store's loss is at: sent, due where no write was taken since one failed, or none.
+    pub fn own_alert(&self) -> OwnAlert {
+        let writes = *self.lock();
+        match writes.failed {
+            Some(_) if writes.alerted => OwnAlert::Sent,
+            Some(_) => OwnAlert::Due,
+            None => OwnAlert::None,
+        }
+    }
+
     /// Whether the store took a write within `within`.
     pub fn took_a_write(&self, within: Duration) -> bool {
         self.lock().succeeded.is_some_and(|at| at.elapsed() < within)
+    }
+
+    /// Waits until nobody else probes.
+    pub async fn turn_to_probe(&self) -> impl Drop + '_ {
+        self.probing.lock().await
     }
 
     /// Whether a probe is due, and if so takes it: at most one a second, and none while writes succeed anyway.
@@ -118,7 +136,8 @@ pub struct Watched {
 impl Watched {
     /// Watches a journal.
     pub fn new(inner: Arc<dyn Journal>, log: Arc<dyn StepLog>, clock: Arc<dyn Clock>) -> (Self, Arc<StoreWatch>) {
-        let watch = Arc::new(StoreWatch { writes: Mutex::default(), log, clock });
+        let watch =
+            Arc::new(StoreWatch { writes: Mutex::default(), probing: tokio::sync::Mutex::default(), log, clock });
         (Self { inner, watch: Arc::clone(&watch) }, watch)
     }
 }
@@ -147,9 +166,9 @@ impl Journal for Watched {
         Box::pin(async move { reading.await.inspect_err(|error| self.watch.failed(error)) })
     }
 
-    fn count(&self, state: RecordState) -> BoxFuture<'_, Result<usize, JournalError>> {
-        let counting = self.inner.count(state);
-        Box::pin(async move { counting.await.inspect_err(|error| self.watch.failed(error)) })
+    fn overview(&self) -> BoxFuture<'_, Result<Overview, JournalError>> {
+        let reading = self.inner.overview();
+        Box::pin(async move { reading.await.inspect_err(|error| self.watch.failed(error)) })
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), JournalError>> {
@@ -162,6 +181,8 @@ impl Journal for Watched {
         Box::pin(async move {
             let dropped = dropping.await;
             match &dropped {
+                // Nothing was written, which a full disk allows.
+                Ok(0) => {}
                 Ok(_) => self.watch.wrote(),
                 Err(error) => self.watch.refused(error),
             }

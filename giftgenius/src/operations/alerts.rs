@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::rates::{self, Mass, Rate};
+use super::rates::{self, Mass, OwnAlert, Rate};
 use crate::checkout::order::Order;
 use crate::error::{Code, ErrorType};
 use crate::ids::{CorrelationId, OrderId};
@@ -40,6 +40,10 @@ pub struct Alerts {
     charged_twice: Mutex<BTreeSet<OrderId>>,
     /// Which providers do not accept our API key.
     key_denied: [AtomicBool; 3],
+    /// When a person was last called for each provider's loss.
+    lost: Mutex<[Option<Instant>; 3]>,
+    /// When a handler of each tool last panicked.
+    panics: Mutex<Vec<(&'static str, Instant)>>,
     /// How the calls of each tool go.
     tools: Mutex<Vec<(&'static str, Rate)>>,
     /// How the attempts at each provider go, as to their time-outs.
@@ -91,7 +95,7 @@ impl Caller {
     pub fn alert_of_failures(&self, provider: Provider, failures: u32, correlation: &CorrelationId) {
         if failures == PROVIDER_DOWN_FAILURES {
             let message = format!("{failures} attempts at the {} provider failed in a row", provider.name());
-            self.alert_about(AlertKind::ProviderDown, provider.name(), None, correlation, message);
+            self.alert_of_loss(provider, correlation, message);
         }
     }
 
@@ -105,16 +109,101 @@ impl Caller {
                     "the {} provider does not accept our API key; give the configuration a valid one",
                     provider.name()
                 );
-                self.alert_about(AlertKind::ProviderDown, provider.name(), None, correlation, message);
+                self.alert_of_loss(provider, correlation, message);
             }
         } else if answered {
             known.store(false, Ordering::Relaxed);
         }
     }
 
+    fn alert_of_loss(&self, provider: Provider, correlation: &CorrelationId, message: String) {
+        self.alerts.lost.lock().expect("no holder of the times panics")[place(provider)] = Some(Instant::now());
+        self.alert_about(AlertKind::ProviderDown, provider.name(), None, correlation, message);
+    }
+
+    /// Whether a person was called for a provider's loss, and it lasts or is over for less than the window.
+    fn is_known_lost(&self, provider: Provider) -> bool {
+        let place = place(provider);
+        let of_late = |at: Instant| at.elapsed() < rates::WINDOW;
+        self.alerts.key_denied[place].load(Ordering::Relaxed)
+            || self.budgets.failures_in_a_row(provider).is_some_and(|failures| failures >= PROVIDER_DOWN_FAILURES)
+            || self.alerts.lost.lock().expect("no holder of the times panics")[place].is_some_and(of_late)
+    }
+
+    /// Whether calls that fail with this code have a cause with an alert of its own.
+    fn own_alert(&self, code: Code, store: OwnAlert) -> OwnAlert {
+        let provider = match code {
+            Code::PaymentUnavailable => Provider::Payment,
+            Code::CatalogUnavailable => Provider::Catalog,
+            Code::InventoryUnavailable => Provider::Inventory,
+            Code::StoreUnavailable => return store,
+            // Each order of these calls a person.
+            Code::AmountMismatch | Code::OrderNeedsAttention => return OwnAlert::Sent,
+            Code::InvalidArguments
+            | Code::ProductNotFound
+            | Code::PaymentMethodNotFound
+            | Code::SessionNotFound
+            | Code::SessionExpired
+            | Code::OrderNotFound
+            | Code::WorkflowNotFound
+            | Code::KeyConflict
+            | Code::OrderInProgress
+            | Code::OutOfStock
+            | Code::PromoInvalid
+            | Code::BudgetTooSmall
+            | Code::BudgetCurrency
+            | Code::CurrencyUnsupported
+            | Code::PaymentDeclined
+            | Code::PaymentRefused
+            | Code::InventoryRefused
+            | Code::CatalogRefused
+            | Code::ReservationLost
+            | Code::OrderCancelled
+            | Code::OrderPaid
+            | Code::CheckoutDisabled
+            | Code::LimitReached
+            | Code::OutOfStep
+            | Code::RepeatedCall
+            | Code::Internal => return OwnAlert::None,
+        };
+        let times_out = || {
+            let rates = self.alerts.time_outs.lock().expect("no holder of the rates panics");
+            rates[place(provider)].is_alerted()
+        };
+        if self.is_known_lost(provider) || times_out() { OwnAlert::Sent } else { OwnAlert::None }
+    }
+
+    /// Calls a person when a tool's handler panics: once, and again only after five minutes in which it did not.
+    pub fn note_panic(&self, tool: &'static str, now: Instant, correlation: &CorrelationId) {
+        let is_news = {
+            let mut panics = self.alerts.panics.lock().expect("no holder of the panics panics");
+            if let Some((_, last)) = panics.iter_mut().find(|(name, _)| *name == tool) {
+                now.duration_since(std::mem::replace(last, now)) >= rates::WINDOW
+            } else {
+                panics.push((tool, now));
+                true
+            }
+        };
+        if is_news {
+            let message = format!(
+                "a bug in the handler of {tool} took a call down; the line `panicked` before says where. What the call had \
+                 done by then is not known"
+            );
+            self.alert_about(AlertKind::HandlerPanicked, tool, None, correlation, message);
+        }
+    }
+
     /// Takes note of how a tool's call ended, and calls a person when too many fail for technical reasons. What the
-    /// business refused, the caller got wrong or is not settled yet says nothing about that.
-    pub fn note_call(&self, tool: &'static str, code: Option<Code>, now: Instant, correlation: &CorrelationId) {
+    /// business refused, the caller got wrong or is not settled yet says nothing about that. One cause calls once: what has
+    /// an alert of its own (`store`: what the own store's is at) is left to that.
+    pub fn note_call(
+        &self,
+        tool: &'static str,
+        code: Option<Code>,
+        store: OwnAlert,
+        now: Instant,
+        correlation: &CorrelationId,
+    ) {
         let bad = match code {
             None => false,
             // Switched off, more than a user may have, or another call is at it: an answer, and no failure.
@@ -129,7 +218,8 @@ impl Caller {
                 tools.push((tool, Rate::default()));
                 tools.len() - 1
             });
-            tools[place].1.note(bad, true, now)
+            let own = code.map_or(OwnAlert::None, |code| self.own_alert(code, store));
+            tools[place].1.note(bad, true, own, now)
         };
         if let Some(Mass { valid, bad, in_a_row }) = mass {
             let message = format!(
@@ -146,7 +236,10 @@ impl Caller {
     pub fn note_attempt(&self, provider: Provider, timed_out: bool, now: Instant, correlation: &CorrelationId) {
         let mass = {
             let mut rates = self.alerts.time_outs.lock().expect("no holder of the rates panics");
-            rates[place(provider)].note(timed_out, false, now)
+            // Of an attempt that was answered nobody is told.
+            let is_left = timed_out && self.is_known_lost(provider);
+            let own = if is_left { OwnAlert::Sent } else { OwnAlert::None };
+            rates[place(provider)].note(timed_out, false, own, now)
         };
         if let Some(Mass { valid, bad, .. }) = mass {
             let message = format!(

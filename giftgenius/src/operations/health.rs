@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
-use crate::journal::JournalError;
 use crate::journal::watched::STORE_DOWN_AFTER;
+use crate::journal::{JournalError, Overview};
+use crate::operations::switches;
 use crate::ports::Provider;
 
 /// The whole in one word.
@@ -76,6 +77,9 @@ pub struct Health {
     pub store: StoreState,
     /// The providers.
     pub providers: ProviderStates,
+    /// How many lines of the log were dropped in this process's life because nobody read them.
+    #[serde(default)]
+    pub log_lines_dropped: u64,
     /// The sagas; absent where the store cannot be asked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sagas: Option<Sagas>,
@@ -94,7 +98,8 @@ impl Health {
     }
 }
 
-/// How long each of two questions to the store may take: a monitor is answered within a second.
+/// How long a question to the store may take; a probe may first wait as long for another one. A monitor is answered within
+/// a second.
 const ANSWER_MAX: Duration = Duration::from_millis(400);
 
 /// From so many failed attempts in a row on, a provider counts as down: one or two are everyday noise.
@@ -116,8 +121,8 @@ pub fn provider_states(app: &App) -> [(Provider, &'static str); 3] {
 pub async fn health(app: &App) -> Health {
     let [payment, catalog, inventory] = provider_states(app).map(|(_, state)| state.to_owned());
     let providers = ProviderStates { payment, catalog, inventory };
-    probe(app).await;
-    let read = tokio::time::timeout(ANSWER_MAX, of_store(app)).await;
+    let reading = tokio::time::timeout(ANSWER_MAX, of_store(app));
+    let ((), read) = tokio::join!(probe(app), reading);
     let (sagas, checkout) = match read {
         Ok(Ok((sagas, checkout))) => (Some(sagas), Some(checkout)),
         Ok(Err(_)) | Err(_) => (None, None),
@@ -134,13 +139,16 @@ pub async fn health(app: &App) -> Health {
         time: app.ports().clock.now(),
         store,
         providers,
+        log_lines_dropped: app.ports().log.dropped(),
         sagas,
         checkout,
     }
 }
 
-/// Writes, where nobody else has of late: a store that can only be read sells nothing.
+/// Writes, where no write has succeeded of late: a store that can only be read sells nothing. All who ask at once wait for
+/// the same probe.
 async fn probe(app: &App) {
+    let Ok(_turn) = tokio::time::timeout(ANSWER_MAX, app.store().turn_to_probe()).await else { return };
     if !app.store().takes_a_probe() {
         return;
     }
@@ -152,7 +160,8 @@ async fn probe(app: &App) {
 }
 
 async fn of_store(app: &App) -> Result<(Sagas, Checkout), JournalError> {
-    let counts = app.saga_counts().await?;
-    let checkout = if app.checkout_on().await? { Checkout::On } else { Checkout::Off };
-    Ok((Sagas { open: counts.open, parked: counts.parked }, checkout))
+    let Overview { open, parked, switches } = app.ports().journal.overview().await?;
+    let on = switches::of_record(switches.as_ref())?.checkout;
+    app.note_switch(on);
+    Ok((Sagas { open, parked }, if on { Checkout::On } else { Checkout::Off }))
 }

@@ -41,7 +41,23 @@ pub struct Rate {
     in_a_row: u32,
     last_bad: Option<Instant>,
     alerted: bool,
+    /// Since when a mass failure is left to another alert that is still to come.
+    left_since: Option<Instant>,
 }
+
+/// Whether a failure's cause has an alert of its own, which says more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OwnAlert {
+    /// It has none, or that one does not speak of this.
+    None,
+    /// It may come within [`OWN_ALERT_WITHIN`].
+    Due,
+    /// It came, and its cause lasts or is only just over.
+    Sent,
+}
+
+/// So long a mass failure is left to its cause's own alert, where that is still to come.
+pub const OWN_ALERT_WITHIN: Duration = Duration::from_secs(11);
 
 /// What a failure has made of a rate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,8 +72,8 @@ pub struct Mass {
 
 impl Rate {
     /// Something went well or not; answers what that makes, where a person should see it: once, and again only after five
-    /// minutes in which nothing went wrong.
-    pub fn note(&mut self, bad: bool, few: bool, now: Instant) -> Option<Mass> {
+    /// minutes in which nothing went wrong. A failure whose cause has an alert of its own is left to that.
+    pub fn note(&mut self, bad: bool, few: bool, own: OwnAlert, now: Instant) -> Option<Mass> {
         let begun = *self.begun.get_or_insert(now);
         let number = now.duration_since(begun).as_secs() / SLOT.as_secs() + 1;
         let number = u32::try_from(number).unwrap_or(u32::MAX);
@@ -73,6 +89,7 @@ impl Rate {
         self.slot.valid += 1;
         if !bad {
             self.in_a_row = 0;
+            self.left_since = None;
             return None;
         }
         self.slot.bad += 1;
@@ -84,9 +101,24 @@ impl Rate {
         let recent = self.earlier.iter().chain([&self.slot]);
         let (valid, bad) = recent.fold((0, 0), |(valid, bad), slot| (valid + slot.valid, bad + slot.bad));
         let is_mass = (valid >= VALID_MIN && bad >= BAD_MIN) || (few && self.in_a_row >= IN_A_ROW);
-        let is_news = is_mass && !self.alerted;
-        self.alerted |= is_mass;
+        let is_left = match own {
+            OwnAlert::None => false,
+            OwnAlert::Sent => true,
+            OwnAlert::Due => {
+                let since = *self.left_since.get_or_insert(now);
+                now.duration_since(since) < OWN_ALERT_WITHIN
+            }
+        };
+        let is_news = is_mass && !self.alerted && !is_left;
+        self.alerted |= is_news;
         is_news.then_some(Mass { valid, bad, in_a_row: self.in_a_row })
+    }
+}
+
+impl Rate {
+    /// Whether a person was called for it and it has gone wrong since, within the window.
+    pub fn is_alerted(&self) -> bool {
+        self.alerted && self.last_bad.is_some_and(|last| last.elapsed() < WINDOW)
     }
 }
 
@@ -97,7 +129,7 @@ mod tests {
     async fn notes(rate: &mut Rate, bad: &[bool], every: Duration) -> usize {
         let mut news = 0;
         for bad in bad {
-            news += usize::from(rate.note(*bad, true, Instant::now()).is_some());
+            news += usize::from(rate.note(*bad, true, OwnAlert::None, Instant::now()).is_some());
             tokio::time::sleep(every).await;
         }
         news
@@ -125,7 +157,25 @@ mod tests {
         assert_eq!(notes(&mut Rate::default(), &mixed, Duration::from_secs(30)).await, 0);
         let mut rate = Rate::default();
         let many: Vec<bool> = (0..40).map(|_| true).collect();
-        let news = many.iter().filter(|bad| rate.note(**bad, false, Instant::now()).is_some()).count();
+        let news = many.iter().filter(|bad| rate.note(**bad, false, OwnAlert::None, Instant::now()).is_some()).count();
         assert_eq!(news, 1, "a row alone does not count here, thirty do");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_an_alert_of_its_own_is_left_to_that_and_not_for_ever_where_it_does_not_come() {
+        let second = Duration::from_secs(1);
+        let mut rate = Rate::default();
+        for _ in 0..100 {
+            assert_eq!(rate.note(true, true, OwnAlert::Sent, Instant::now()), None);
+            tokio::time::sleep(second).await;
+        }
+        assert!(rate.note(true, true, OwnAlert::None, Instant::now()).is_some(), "another cause");
+        assert!(rate.is_alerted());
+        let mut rate = Rate::default();
+        for _ in 0..11 {
+            assert_eq!(rate.note(true, true, OwnAlert::Due, Instant::now()), None);
+            tokio::time::sleep(second).await;
+        }
+        assert!(rate.note(true, true, OwnAlert::Due, Instant::now()).is_some(), "its own alert did not come");
     }
 }

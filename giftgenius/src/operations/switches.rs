@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::journal::{Batch, CommitError, Journal, JournalError, Key, Record, Version};
+use crate::journal::{Batch, CommitError, Journal, JournalError, Key, Record, Stored, Version};
 
 /// The switches as journalled. Absent means the defaults.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -43,9 +43,15 @@ pub async fn set_checkout(journal: &dyn Journal, on: bool) -> Result<bool, Commi
 }
 
 async fn read_versioned(journal: &dyn Journal) -> Result<(Option<Version>, Switches), JournalError> {
-    let Some(stored) = journal.get(&Key::Switches).await? else { return Ok((None, Switches::default())) };
+    let stored = journal.get(&Key::Switches).await?;
+    Ok((stored.as_ref().map(|stored| stored.version), of_record(stored.as_ref())?))
+}
+
+/// The switches of their record, where there is one.
+pub fn of_record(stored: Option<&Stored>) -> Result<Switches, JournalError> {
+    let Some(stored) = stored else { return Ok(Switches::default()) };
     match &*stored.record {
-        Record::Switches(switches) => Ok((Some(stored.version), switches.clone())),
+        Record::Switches(switches) => Ok(switches.clone()),
         Record::Session(_)
         | Record::Order(_)
         | Record::Entry(_)

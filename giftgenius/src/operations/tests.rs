@@ -17,6 +17,7 @@ use crate::journal::{Batch, CommitError, Journal, JournalError, Key, Record, Rec
 use crate::money::{Currency, Money};
 use crate::policy::Policy;
 use crate::ports::{BoxFuture, Ports, Request, Response, Transport, TransportError};
+use crate::step_log::{LogLine, StepLog};
 
 fn order(id: &str, created_at: i64, ending: Option<Ending>) -> Record {
     Record::Order(Order {
@@ -148,7 +149,7 @@ impl Ailing {
 
     async fn answers(&self) {
         if self.silent {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -240,4 +241,24 @@ async fn a_store_that_never_answers_keeps_no_monitor_waiting_for_a_second() {
     let asked = tokio::time::Instant::now();
     assert_eq!(health(&app).await.http_status(), 503);
     assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+}
+
+/// A log that nobody reads.
+struct Unread;
+
+impl StepLog for Unread {
+    fn record(&self, _line: LogLine) {}
+
+    fn dropped(&self) -> u64 {
+        7
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_page_counts_the_lines_that_nobody_read() {
+    let journal = Ailing::new(false);
+    let mut ports = app_on(&journal).ports().clone();
+    ports.log = Arc::new(Unread);
+    assert_eq!(health(&App::new(ports, Policy::default())).await.log_lines_dropped, 7);
+    assert_eq!(health(&app_on(&journal)).await.log_lines_dropped, 0);
 }

@@ -116,9 +116,9 @@ impl Caller {
             Err(Failure::NotSent | Failure::Unclear { .. }) => false,
         };
         self.alert_of_key(call.provider, matches!(result, Err(Failure::Denied)), reachable, call.correlation);
-        self.note_attempt(call.provider, outcome == AttemptOutcome::TimedOut, ended, call.correlation);
         let failures = self.budgets.note(call.provider, reachable);
         self.alert_of_failures(call.provider, failures, call.correlation);
+        self.note_attempt(call.provider, outcome == AttemptOutcome::TimedOut, ended, call.correlation);
         (result, Attempt { outcome, status, ended })
     }
 

@@ -1,6 +1,7 @@
 //! What happens to the service itself: its start and end, its switch, its store and its log.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,10 @@ pub enum ServiceEvent {
     StoreFailed,
     /// `count` lines were dropped because the log was not read.
     LogLinesDropped,
+    /// `count` requests without a known token were refused since the last such line; the last came from `peer` for `path`.
+    Unauthorised,
+    /// `count` connections without a token were closed since the last such line: all `places` were taken.
+    ConnectionsFull,
 }
 
 /// One event of the service.
@@ -59,6 +64,15 @@ pub struct ServiceLine {
     /// How many.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub count: Option<u64>,
+    /// From where, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub peer: Option<IpAddr>,
+    /// For what, cut to what is worth repeating.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub path: Option<String>,
+    /// How many there are.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub places: Option<u32>,
     /// When, in UTC.
     pub time: jiff::Timestamp,
 }
@@ -68,7 +82,10 @@ impl ServiceLine {
     pub const fn new(event: ServiceEvent, time: jiff::Timestamp) -> Self {
         let level = match event {
             ServiceEvent::ServiceStarted | ServiceEvent::ServiceStopping | ServiceEvent::ServiceStopped => Level::Info,
-            ServiceEvent::CheckoutSwitched | ServiceEvent::LogLinesDropped => Level::Warn,
+            ServiceEvent::CheckoutSwitched
+            | ServiceEvent::LogLinesDropped
+            | ServiceEvent::Unauthorised
+            | ServiceEvent::ConnectionsFull => Level::Warn,
             ServiceEvent::StoreFailed => Level::Error,
         };
         Self {
@@ -82,6 +99,9 @@ impl ServiceLine {
             correlation_id: None,
             order_id: None,
             count: None,
+            peer: None,
+            path: None,
+            places: None,
             time,
         }
     }

@@ -15,7 +15,7 @@ pub mod search_products;
 pub mod suggest_gifts;
 pub mod user_navigated_to_step;
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
 use futures_util::FutureExt as _;
@@ -243,7 +243,7 @@ impl Tool {
             let arguments_hash = canonical_hash(&call.arguments);
             call.asked = Some(Arc::new(Asked { arguments_hash, ..Asked::default() }));
             app.log_begin(&call);
-            app.log_call(&call, 0, &reply);
+            app.log_call(&call, 0, &reply, false);
             return reply;
         }
         with_whole_numbers(&mut call.arguments);
@@ -255,10 +255,16 @@ impl Tool {
         // A bug in a handler takes down its call, not the server. The panic hook logs what and where; the answer and the line of
         // the call say which call it was.
         let handled = AssertUnwindSafe((self.handler)(app.clone(), call)).catch_unwind().await;
-        let reply = handled.unwrap_or_else(|_panic| self.panicked(&asked.correlation));
-        let reply = guarded(app, &asked, reply);
-        (self.told)(app, &asked, &reply);
-        app.log_call(&asked, watch.sent(), &reply);
+        // What takes note of the answer is caught too: the line of the call is written whatever happens before it.
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            let panicked = handled.is_err();
+            let reply = handled.unwrap_or_else(|_panic| self.panicked(&asked.correlation));
+            let reply = guarded(app, &asked, reply);
+            (self.told)(app, &asked, &reply);
+            (reply, panicked)
+        }));
+        let (reply, panicked) = told.unwrap_or_else(|_panic| (self.panicked(&asked.correlation), true));
+        app.log_call(&asked, watch.sent(), &reply, panicked);
         reply
     }
 

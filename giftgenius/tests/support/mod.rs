@@ -87,9 +87,19 @@ impl Server {
 
     /// The same, and nobody reads what it writes to stderr.
     fn start_unread(args: &[&str], settings: &[(&str, &str)], stdin: Stdio, stdout: Stdio) -> Self {
+        Self::start_as(|command| command, args, settings, stdin, stdout)
+    }
+
+    fn start_as(
+        how: impl FnOnce(Command) -> Command,
+        args: &[&str],
+        settings: &[(&str, &str)],
+        stdin: Stdio,
+        stdout: Stdio,
+    ) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
         let journal = dir.path().join("journal.db");
-        let child = configured(args, &journal)
+        let child = how(configured(args, &journal))
             .envs(settings.iter().copied())
             .stdin(stdin)
             .stdout(stdout)
@@ -135,6 +145,30 @@ impl Server {
     }
 }
 
+#[cfg(target_os = "linux")]
+impl Server {
+    /// From now on no byte that it writes to a file is taken, as on a full disk; or every one again.
+    pub(crate) fn fill_the_disk(&self, full: bool) {
+        let limit = if full { "--fsize=0:" } else { "--fsize=unlimited:" };
+        let pid = self.child.id().to_string();
+        let limited = Command::new("prlimit").args([limit, "--pid", &pid]).status();
+        assert!(limited.expect("util-linux is installed").success());
+    }
+}
+
+/// The command, told to take a write beyond the limit of a file's size as an error and not as its end.
+fn outliving_a_full_disk(command: Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"trap '' XFSZ; exec "$0" "$@""#]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         // It may have ended by itself.
@@ -170,8 +204,19 @@ impl HttpServer {
 
     /// The same with further settings, as environment variables.
     pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
-        let arguments = ["serve", "--http", "127.0.0.1:0"];
-        let mut server = Server::start(&arguments, settings, Stdio::null(), Stdio::null());
+        Self::of(Server::start(&Self::ARGUMENTS, settings, Stdio::null(), Stdio::null()))
+    }
+
+    /// The same on a disk that can be filled ([`Server::fill_the_disk`]).
+    pub(crate) fn start_on_a_disk() -> Self {
+        let mut server = Server::start_as(outliving_a_full_disk, &Self::ARGUMENTS, &[], Stdio::null(), Stdio::null());
+        server.log = Mutex::new(lines_of(server.child.stderr.take().expect("stderr is piped")));
+        Self::of(server)
+    }
+
+    const ARGUMENTS: [&str; 3] = ["serve", "--http", "127.0.0.1:0"];
+
+    fn of(mut server: Server) -> Self {
         let address = server.event("listening")["address"].as_str().expect("an address").to_owned();
         Self { server, address }
     }

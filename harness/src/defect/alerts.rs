@@ -1,7 +1,11 @@
 //! Defects of alerts: what is critical and wakes nobody, and what wakes somebody again and again.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use giftgenius::app::App;
 use giftgenius::error::{Code, ErrorType};
+use giftgenius::operations::rates::IN_A_ROW;
 use giftgenius::step_log::{Alert, AlertKind, LogLine};
 use serde_json::Value;
 
@@ -82,6 +86,64 @@ pub static DOUBLE_CHARGE_WITHOUT_AN_ALERT: Defect = Defect {
     caught_by: "alert-fits",
     hunted_on: &[on("unknown/keyless_charges_twice")],
     wiring: || each_life(|wired| silent(wired, AlertKind::DoubleCharge)),
+};
+
+/// See `about`.
+pub static PANIC_WITHOUT_AN_ALERT: Defect = Defect {
+    id: "panic_without_an_alert",
+    about: "a bug in a handler takes calls down, the log has their lines, and nobody is woken",
+    caught_by: "alert-fits",
+    hunted_on: &[on("operations/a_handler_keeps_panicking")],
+    wiring: || each_life(|wired| silent(wired, AlertKind::HandlerPanicked)),
+};
+
+/// See `about`.
+pub static ALERT_AT_EVERY_PANIC: Defect = Defect {
+    id: "alert_at_every_panic",
+    about: "each call that a bug takes down wakes somebody, until nobody listens any more",
+    caught_by: "alert-fits",
+    hunted_on: &[on("operations/a_handler_keeps_panicking")],
+    wiring: || {
+        each_life(|wired| {
+            wired.taking(|app, call| async move {
+                let name = call.name.clone();
+                let reply = app.call_tool(call).await?;
+                if reply.structured.pointer("/error/code").is_some_and(|code| code == "INTERNAL") {
+                    wake(&app, AlertKind::HandlerPanicked, &name);
+                }
+                Ok(reply)
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static ONE_CAUSE_TOLD_TWICE: Defect = Defect {
+    id: "one_cause_told_twice",
+    about: "a provider is down, which somebody was woken for, and its calls that fail wake somebody once more",
+    caught_by: "alert-fits",
+    hunted_on: &[on("operations/a_provider_is_down_for_many_calls")],
+    wiring: || {
+        each_life(|wired| {
+            let failed = Arc::new(AtomicU32::new(0));
+            wired.taking(move |app, call| {
+                let failed = Arc::clone(&failed);
+                async move {
+                    let (name, correlation) = (call.name.clone(), call.correlation_id.clone());
+                    let reply = app.call_tool(call).await?;
+                    let code = reply.structured.pointer("/error/code");
+                    let lost = code.is_some_and(|code| code == "CATALOG_UNAVAILABLE");
+                    if lost && failed.fetch_add(1, Ordering::Relaxed) + 1 == IN_A_ROW {
+                        let correlation = correlation.unwrap_or_else(|| "alert".into());
+                        let alert =
+                            Alert::new(AlertKind::StepFailing, &name, "calls keep failing", &correlation, app.now());
+                        app.ports().log.record(LogLine::Alert(alert));
+                    }
+                    Ok(reply)
+                }
+            })
+        })
+    },
 };
 
 fn silent(wired: Wired, kind: AlertKind) -> Wired {

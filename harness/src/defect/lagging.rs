@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use giftgenius::journal::{Batch, CommitError, Journal, JournalError, Key, RecordState, Stored};
+use giftgenius::journal::{Batch, CommitError, Journal, JournalError, Key, Overview, RecordState, Stored};
 use giftgenius::ports::{BoxFuture, Tasks};
 use jiff::Timestamp;
 
@@ -102,6 +102,14 @@ impl Journal for Lagging {
             listed.extend(behind.written.values().filter(|stored| stored.record.state() == state).cloned());
             Ok(listed)
         })
+    }
+
+    fn overview(&self) -> BoxFuture<'_, Result<Overview, JournalError>> {
+        self.next.overview()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.next.probe()
     }
 
     fn drop_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, JournalError>> {

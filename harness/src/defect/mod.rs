@@ -8,11 +8,13 @@ pub mod acts;
 pub mod alerts;
 pub mod asked;
 pub mod door;
+pub mod health;
 pub mod hints;
 pub mod keys;
 pub mod lagging;
 pub mod leaks;
 pub mod lease;
+pub mod limits;
 pub mod log;
 pub mod loops;
 pub mod messages;
@@ -106,6 +108,7 @@ pub static ALL: &[&Defect] = &[
     &retries::NO_BOUND,
     &retries::ONE_ROUND_TOO_MANY,
     &retries::ROUNDS_WITHOUT_GROWING_DELAYS,
+    &retries::BUDGET_WITHOUT_A_LIMIT,
     &retries::NO_BACKOFF,
     &retries::NO_BACKOFF_IN_ONE_REPLICA,
     &retries::SEARCH_REPEATED_AT_ONCE,
@@ -209,6 +212,9 @@ pub static ALL: &[&Defect] = &[
     &loops::LOOP_GUARD_DODGED_BY_A_FRESH_KEY,
     &loops::LOOP_GUARD_SWALLOWS_A_SAVED_RESULT,
     &loops::RETRYABLE_ENDED_AS_A_LOOP,
+    &limits::CALLS_WITHOUT_A_LIMIT,
+    &limits::SESSIONS_WITHOUT_A_LIMIT,
+    &limits::HELD_OFF_TOO_EARLY,
     &hints::READ_ONLY_TOOL_THAT_RESERVES,
     &hints::READ_ONLY_TOOL_THAT_WRITES,
     &hints::IDEMPOTENT_TOOL_THAT_IS_NOT,
@@ -222,6 +228,16 @@ pub static ALL: &[&Defect] = &[
     &alerts::MISSING_WEBHOOKS_WITHOUT_AN_ALERT,
     &alerts::WRONG_AMOUNT_WITHOUT_AN_ALERT,
     &alerts::DOUBLE_CHARGE_WITHOUT_AN_ALERT,
+    &alerts::PANIC_WITHOUT_AN_ALERT,
+    &alerts::ALERT_AT_EVERY_PANIC,
+    &alerts::ONE_CAUSE_TOLD_TWICE,
+    &health::HEALTH_FROM_A_READ,
+    &health::REPLICA_LOST_FOR_EVER,
+    &health::PROVIDER_DOWN_AFTER_ONE_FAILURE,
+    &health::HEALTH_OF_A_STALE_SWITCH,
+    &health::HEALTH_OF_STALE_COUNTS,
+    &health::HEALTH_USES_THE_JOURNAL,
+    &health::HEALTH_WAITS_FOR_THE_STORE,
 ];
 
 /// The defect of an id.

@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use giftgenius::journal::{Batch, CommitError, Journal, JournalError, Key, RecordState, Stored};
+use giftgenius::journal::{Batch, CommitError, Journal, JournalError, Key, Overview, RecordState, Stored};
 use giftgenius::ports::{BoxFuture, Request, Response, StepLog, Transport, TransportError};
 use giftgenius::step_log::LogLine;
 use jiff::Timestamp;
@@ -60,6 +60,14 @@ impl Journal for Mapped {
             let listed = self.next.list(state).await?;
             Ok(listed.into_iter().filter_map(|stored| (self.read)(&stored.record.key(), stored)).collect())
         })
+    }
+
+    fn overview(&self) -> BoxFuture<'_, Result<Overview, JournalError>> {
+        self.next.overview()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.next.probe()
     }
 
     fn drop_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, JournalError>> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use giftgenius::checkout::order::Order;
 use giftgenius::checkout::state::{Commit, Saga};
-use giftgenius::journal::{Batch, CommitError, Journal, JournalError, Key, Record, RecordState, Stored};
+use giftgenius::journal::{Batch, CommitError, Journal, JournalError, Key, Overview, Record, RecordState, Stored};
 use giftgenius::policy::PaymentProfile;
 use giftgenius::ports::BoxFuture;
 use jiff::Timestamp;
@@ -119,6 +119,14 @@ impl Journal for Listing {
             }
             Ok(open)
         })
+    }
+
+    fn overview(&self) -> BoxFuture<'_, Result<Overview, JournalError>> {
+        self.next.overview()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.next.probe()
     }
 
     fn drop_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, JournalError>> {

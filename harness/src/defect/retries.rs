@@ -10,6 +10,20 @@ use super::{Defect, each_life, on, one_replica};
 use crate::system::wiring::{Wired, Wiring};
 
 /// See `about`.
+pub static BUDGET_WITHOUT_A_LIMIT: Defect = Defect {
+    id: "budget_without_a_limit",
+    about: "the retry budget is full again at once, so that many calls, each within its bounds, keep a provider down",
+    caught_by: "budget-kept",
+    hunted_on: &[on("operations/a_provider_is_down_for_many_calls")],
+    wiring: || {
+        each_life(|mut wired| {
+            wired.policy.budget.window = Duration::ZERO;
+            wired
+        })
+    },
+};
+
+/// See `about`.
 pub static RETRY_OF_4XX: Defect = Defect {
     id: "retry_of_4xx",
     about: "a refusal is repeated as if it were a failure",

@@ -26,7 +26,7 @@ use crate::fault::{Fault, HostFault};
 use crate::scenario::model::{CallStep, Manner, Scenario, Step};
 use crate::trace::{CallId, CallStarted, EventKind, HostReply, Malformed};
 use crate::world::stage::CORRELATION_PREFIX;
-use crate::world::{OutgoingCall, World};
+use crate::world::{OutgoingCall, Poll, World};
 
 /// How long a model waits before it repeats a call when the answer does not say.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -43,14 +43,29 @@ pub async fn play(scenario: &Scenario, world: &dyn World) -> Result<(), RunError
     for (index, step) in scenario.script.iter().enumerate() {
         let number = u32::try_from(index + 1).expect("a script has fewer steps than that");
         match step {
-            Step::Call(call) => host.make(Turn { number, step: call, next: next_call(&scenario.script, index) }).await,
+            Step::Call(call) => {
+                host.make(Turn { number, step: call, next: next_call(&scenario.script, index) }).await;
+                ask_for_health(world, Poll::AfterCall).await;
+            }
             Step::Wait(span) => world.wait(*span).await,
-            Step::WaitForRest => world.rest().await?,
+            Step::WaitForRest => {
+                world.rest().await?;
+                ask_for_health(world, Poll::AtRest).await;
+            }
+            Step::Health => ask_for_health(world, Poll::Scripted).await,
             Step::Restart => world.restart().await?,
             Step::Switch { checkout } => world.switch(*checkout).await?,
         }
     }
-    world.rest().await
+    world.rest().await?;
+    ask_for_health(world, Poll::AtRest).await;
+    Ok(())
+}
+
+async fn ask_for_health(world: &dyn World, when: Poll) {
+    if let Some(asking) = world.health(when) {
+        asking.await;
+    }
 }
 
 struct Host<'a> {
@@ -75,7 +90,7 @@ struct Turn<'s> {
 fn next_call(script: &[Step], after: usize) -> Option<(u32, &CallStep)> {
     script.iter().zip(1..).skip(after + 1).find_map(|(step, number)| match step {
         Step::Call(call) => Some((number, call)),
-        Step::Wait(_) | Step::WaitForRest | Step::Restart | Step::Switch { .. } => None,
+        Step::Wait(_) | Step::WaitForRest | Step::Restart | Step::Health | Step::Switch { .. } => None,
     })
 }
 

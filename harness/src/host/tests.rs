@@ -76,6 +76,13 @@ impl World for Scripted {
         Box::pin(async { Ok(()) })
     }
 
+    fn health(&self, when: Poll) -> Option<BoxFuture<'_, ()>> {
+        if when == Poll::Scripted {
+            self.note(String::from("health"));
+        }
+        None
+    }
+
     fn finish(&self) -> BoxFuture<'_, Result<Rest, RunError>> {
         Box::pin(async { Ok(Rest::default()) })
     }

@@ -7,7 +7,7 @@ use giftgenius::ports::Provider;
 use giftgenius::step_log::{Alert, AlertKind, LogLine};
 
 use super::evidence::{Evidence, ExchangeView, OrderView};
-use super::{Findings, Oracle, Verdict, alerts_owed, codes};
+use super::{Findings, Oracle, Verdict, alerts_once, alerts_owed, codes};
 use crate::fault::{Circumstance, Fault, Moment};
 use crate::provider::ledger::EffectKind;
 use crate::provider::operations::LOOK_UP;
@@ -18,8 +18,9 @@ pub static ALERT_FITS: Oracle = Oracle {
     id: "alert-fits",
     rule: "What is critical calls a person, once: a provider that fails five attempts in a row, a tool whose calls keep \
            failing, attempts that keep timing out, a store that takes no write for ten seconds, webhooks that do not come, \
-           an order left to a person, money taken twice or in another amount; business as usual (declined, sold out, promo \
-           invalid, nothing found, interrupted) never does.",
+           a handler that panics, an order left to a person, money taken twice or in another amount. Of two alerts for one \
+           cause the one that says more is sent. Business as usual (declined, sold out, promo invalid, nothing found, \
+           interrupted) never calls anybody.",
     explanation: "Whoever is on call stops reading alerts that cry wolf, and cannot help where none comes. A breach is an \
                   alert for which nothing in the run speaks, or a critical failure without one. Each process counts for \
                   itself, replicas too, and one that dies may take the count of failures with it, so each is judged by \
@@ -87,6 +88,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         }
     }
     alerts_owed::judge(evidence, &alerts, &mut findings);
+    alerts_once::judge(evidence, &alerts, &mut findings);
     findings.verdict()
 }
 
@@ -101,6 +103,7 @@ const fn kind(kind: AlertKind) -> &'static str {
         AlertKind::StepFailing => "one step keeps failing",
         AlertKind::TimeOuts => "attempts keep timing out",
         AlertKind::StoreDown => "the own store refuses every write",
+        AlertKind::HandlerPanicked => "a handler panicked",
     }
 }
 
@@ -128,6 +131,7 @@ fn is_called_for(evidence: &Evidence<'_>, alert: &Alert, incarnation: u32) -> bo
         AlertKind::StepFailing => alerts_owed::step_was_failing(evidence, incarnation, alert),
         AlertKind::TimeOuts => alerts_owed::attempts_timed_out(evidence, incarnation, alert),
         AlertKind::StoreDown => alerts_owed::store_was_down(evidence, incarnation),
+        AlertKind::HandlerPanicked => alerts_once::panicked(evidence, incarnation, alert),
         AlertKind::WebhooksMissing => {
             let charged =
                 |order: &OrderView<'_>| evidence.effects_of(order).any(|(_, effect)| effect.kind == EffectKind::Charge);
@@ -182,7 +186,7 @@ fn attempts<'e, 'a>(
 }
 
 /// Whether the provider was there, as far as the system could see in time.
-fn reached(exchange: &ExchangeView<'_>) -> bool {
+pub(super) fn reached(exchange: &ExchangeView<'_>) -> bool {
     match exchange.answer {
         Some((_, _, Seen::Reply { status: 200..=299, .. })) => true,
         Some((_, _, Seen::Reply { status, retry_after, intact: true })) => match status {

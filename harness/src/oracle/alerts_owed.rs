@@ -10,8 +10,8 @@ use giftgenius::step_log::{
     Alert, AlertKind, AttemptOutcome, CheckoutStatus, LogLine, StepLine, StepStatus, WebhookStatus,
 };
 
-use super::Findings;
 use super::evidence::Evidence;
+use super::{Findings, alerts_once};
 use crate::fault::Fault;
 use crate::fault::site::Place;
 use crate::scenario::model::WorldKind;
@@ -53,7 +53,8 @@ pub(super) fn judge(evidence: &Evidence<'_>, alerts: &[(usize, u32, &Alert)], fi
         };
         alerts.iter().filter(is_it).count()
     };
-    for ((process, tool), calls) in &calls(evidence) {
+    let left = |process: u32, code: Code| alerts_once::has_own_alert(evidence, alerts, process, code);
+    for ((process, tool), calls) in &calls(evidence, &left) {
         let count = of(AlertKind::StepFailing, *process, tool);
         let row = calls.windows(IN_A_ROW as usize).find(|row| row.iter().all(|it| it.bad));
         // On the wire the lines of calls that overlap may stand in another order than they were counted in.
@@ -72,7 +73,9 @@ pub(super) fn judge(evidence: &Evidence<'_>, alerts: &[(usize, u32, &Alert)], fi
     }
     for ((process, provider), attempts) in &attempts(evidence) {
         let count = of(AlertKind::TimeOuts, *process, provider);
+        // Its loss says more than that it is slow.
         if count == 0
+            && of(AlertKind::ProviderDown, *process, provider) == 0
             && let Some(of_them) = mass(attempts)
         {
             let message = format!(
@@ -115,7 +118,7 @@ pub(super) fn store_was_down(evidence: &Evidence<'_>, process: u32) -> bool {
 
 /// Whether so much of a tool's calls failed in a process that an alert of it is no false one.
 pub(super) fn step_was_failing(evidence: &Evidence<'_>, process: u32, alert: &Alert) -> bool {
-    let calls = calls(evidence);
+    let calls = calls(evidence, &|_, _| false);
     calls.iter().any(|((its_process, tool), calls)| {
         *its_process == process && alert.dedup_key.ends_with(tool) && bad(calls) >= IN_A_ROW as usize
     })
@@ -156,8 +159,8 @@ fn too_many(count: usize, noted: &[Noted], what: &str, findings: &mut Findings) 
 }
 
 /// How the calls of each tool went in each process, by their lines: what the business refused, the caller got wrong or is
-/// not settled yet says nothing.
-fn calls<'a>(evidence: &Evidence<'a>) -> Series<'a> {
+/// not settled yet says nothing, nor does what is left to another alert.
+fn calls<'a>(evidence: &Evidence<'a>, left: &dyn Fn(u32, Code) -> bool) -> Series<'a> {
     let mut calls = Series::new();
     for &(event, line) in &evidence.lines {
         if let LogLine::Step(line) = line
@@ -167,6 +170,7 @@ fn calls<'a>(evidence: &Evidence<'a>) -> Series<'a> {
             let bad = match line.error_code {
                 None => false,
                 Some(Code::CheckoutDisabled | Code::OrderInProgress | Code::LimitReached) => continue,
+                Some(code) if left(evidence.trace.events[event].incarnation, code) => continue,
                 Some(code) if code.kind() == ErrorType::Technical => true,
                 Some(_) => continue,
             };
@@ -229,6 +233,11 @@ fn writes(evidence: &Evidence<'_>) -> BTreeMap<u32, Vec<Noted>> {
         let event = write.at.saturating_sub(1);
         let at = events.get(event).map_or(Duration::ZERO, |it| it.at);
         writes.entry(write.incarnation).or_default().push(Noted { event, at, bad: false });
+    }
+    // What a health page tries is a write too.
+    for probe in &evidence.trace.probes {
+        let event = probe.after.saturating_sub(1);
+        writes.entry(probe.incarnation).or_default().push(Noted { event, at: probe.at, bad: !probe.taken });
     }
     for writes in writes.values_mut() {
         writes.sort_by_key(|it| (it.event, it.bad));

@@ -8,6 +8,7 @@
 
 mod acts;
 pub mod alert_fits;
+mod alerts_once;
 mod alerts_owed;
 pub mod all_or_nothing;
 pub mod amount_agreed;
@@ -17,6 +18,7 @@ mod attempts_logged;
 pub mod backoff;
 pub mod bounded;
 pub mod bounds;
+pub mod budget_kept;
 mod codes;
 pub mod conserved;
 mod conversations;
@@ -26,6 +28,7 @@ pub mod error_honest;
 pub mod error_shape;
 pub mod evidence;
 mod gather;
+pub mod health_true;
 pub mod hints_true;
 pub mod in_step;
 pub mod in_time;
@@ -34,6 +37,7 @@ mod json;
 pub mod key_carried;
 pub mod key_conflict;
 mod keyed;
+pub mod limits_kept;
 pub mod logged;
 pub mod loop_ends;
 pub mod needles;
@@ -108,6 +112,7 @@ pub static ALL: &[&Oracle] = &[
     &key_carried::KEY_CARRIED,
     &bounded::BOUNDED,
     &backoff::BACKOFF,
+    &budget_kept::BUDGET_KEPT,
     &undo_order::UNDO_ORDER,
     &settled::SETTLED,
     &parked_minimal::PARKED_MINIMAL,
@@ -121,8 +126,10 @@ pub static ALL: &[&Oracle] = &[
     &logged::LOGGED,
     &in_step::IN_STEP,
     &loop_ends::LOOP_ENDS,
+    &limits_kept::LIMITS_KEPT,
     &hints_true::HINTS_TRUE,
     &alert_fits::ALERT_FITS,
+    &health_true::HEALTH_TRUE,
     &degraded_honest::DEGRADED_HONEST,
     &webhook_safe::WEBHOOK_SAFE,
 ];

@@ -275,21 +275,27 @@ impl Run {
             Seen::Refused => (AttemptOutcome::NotSent, None),
         };
         self.push(EventKind::Answered { exchange, seen });
-        self.log(LogLine::Attempt(AttemptLine {
+        let line = self.attempt(operation, 1, outcome);
+        self.log(LogLine::Attempt(AttemptLine { status, correlation_id: correlation.as_str().into(), ..line }));
+    }
+
+    /// The line of an attempt that a caller waits for.
+    pub(super) fn attempt(&self, operation: &'static str, number: u32, outcome: AttemptOutcome) -> AttemptLine {
+        AttemptLine {
             event: "provider_attempt".into(),
             level: if outcome == AttemptOutcome::Ok { Level::Info } else { Level::Warn },
             operation: operation.into(),
-            number: 1,
+            number,
             urgency: AttemptUrgency::Caller,
             outcome,
-            status,
+            status: None,
             duration_ms: 0,
             retry_after_ms: None,
             wait_ms: None,
             provider_key: None,
-            correlation_id: correlation.as_str().into(),
+            correlation_id: self.correlation.as_str().into(),
             time: jiff::Timestamp::UNIX_EPOCH,
-        }));
+        }
     }
 
     /// Delivered, and a whole 200 seen.

@@ -144,7 +144,7 @@ impl Scenario {
     pub fn script_waits(&self) -> Duration {
         let waits = self.script.iter().map(|step| match step {
             Step::Wait(span) => *span,
-            Step::Call(_) | Step::WaitForRest | Step::Restart | Step::Switch { .. } => Duration::ZERO,
+            Step::Call(_) | Step::WaitForRest | Step::Restart | Step::Health | Step::Switch { .. } => Duration::ZERO,
         });
         waits.fold(Duration::ZERO, Duration::saturating_add)
     }
@@ -156,7 +156,7 @@ impl Scenario {
             .iter()
             .filter_map(|step| match step {
                 Step::Call(call) => Some(call.user.clone()),
-                Step::Wait(_) | Step::WaitForRest | Step::Restart | Step::Switch { .. } => None,
+                Step::Wait(_) | Step::WaitForRest | Step::Restart | Step::Health | Step::Switch { .. } => None,
             })
             .collect();
         users.sort();
@@ -203,6 +203,8 @@ pub enum Step {
     WaitForRest,
     /// The system is stopped in good order and started again on the same journal.
     Restart,
+    /// A monitor asks the system for its health.
+    Health,
     /// Somebody turns the checkout switch.
     Switch {
         /// Whether sales may begin from now on.

@@ -124,6 +124,7 @@ fn step() -> Value {
             "wait_ms": {"description": "The host waits this long.", "type": "integer", "minimum": 1, "maximum": WAIT_MS_MAX},
             "wait": {"description": "The host waits until the system has nothing left to do.", "const": "rest"},
             "restart": {"description": "The system is stopped in good order and started again on the same journal.", "const": true},
+            "health": {"description": "A monitor asks the system for its health.", "const": true},
             "switch": {"description": "Somebody turns the checkout switch.", "enum": ["on", "off"]},
             "intent": {"description": "The purchase that the call is for.", "type": "string", "pattern": name},
             "user": {"description": "Who calls.", "type": "string", "pattern": name, "default": USER_DEFAULT},

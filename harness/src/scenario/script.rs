@@ -28,7 +28,7 @@ pub const TOOLS: [&str; 9] = [
 ];
 
 /// What a step can be: exactly one of these.
-pub(super) const ACTIONS: [&str; 5] = ["call", "wait_ms", "wait", "restart", "switch"];
+pub(super) const ACTIONS: [&str; 6] = ["call", "wait_ms", "wait", "restart", "health", "switch"];
 /// What else belongs to a call.
 pub(super) const CALL_KEYS: [&str; 5] = ["intent", "user", "args", "expect", HALLUCINATED];
 /// Says that a tool does not exist, on purpose.
@@ -136,6 +136,7 @@ impl Reader {
             "wait_ms" => action.integer(1..=WAIT_MS_MAX, mistakes).map(|ms| Step::Wait(Duration::from_millis(ms))),
             "wait" => self.wait(action, mistakes),
             "restart" => action.set(mistakes).map(|()| Step::Restart),
+            "health" => action.set(mistakes).map(|()| Step::Health),
             "switch" => switch(action, mistakes),
             other => unreachable!("`{other}` is no action"),
         }

@@ -229,6 +229,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (1..1_000_000_u64).prop_map(|ms| Step::Wait(Duration::from_millis(ms))),
         1 => Just(Step::WaitForRest),
         1 => Just(Step::Restart),
+        1 => Just(Step::Health),
         1 => any::<bool>().prop_map(|checkout| Step::Switch { checkout }),
     ]
 }

@@ -110,6 +110,7 @@ fn write_step(out: &mut String, step: &Step) {
         Step::Wait(span) => entry(out, "wait_ms", &span.as_millis().to_string()),
         Step::WaitForRest => entry(out, "wait", &text("rest")),
         Step::Restart => entry(out, "restart", "true"),
+        Step::Health => entry(out, "health", "true"),
         Step::Switch { checkout } => {
             entry(out, "switch", &text(if *checkout { "on" } else { "off" }));
         }

@@ -108,6 +108,8 @@ pub enum Access {
     Read,
     /// A batch is written.
     Write,
+    /// It is tried whether a write would be taken. No site of a run; it fares as the next write would.
+    Probe,
 }
 
 /// What comes of an announced use of the journal.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use giftgenius::journal::sqlite::SqliteJournal;
-use giftgenius::journal::{Batch, CommitError, JournalError, Key, RecordState, Stored};
+use giftgenius::journal::{Batch, CommitError, JournalError, Key, Overview, RecordState, Stored};
 use giftgenius::ports::{BoxFuture, Journal};
 use jiff::Timestamp;
 
@@ -68,6 +68,16 @@ impl Journal for Announced {
     fn list(&self, state: RecordState) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>> {
         let reading = self.journal.list(state);
         Box::pin(async move { self.granted(Access::Read, || format!("list of {}", state.name()), reading).await? })
+    }
+
+    /// No site of a run: whoever looks at the system's health must not change what the system does.
+    fn overview(&self) -> BoxFuture<'_, Result<Overview, JournalError>> {
+        self.journal.overview()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        let probing = self.journal.probe();
+        Box::pin(async move { self.granted(Access::Probe, || String::from("a probe"), probing).await? })
     }
 
     /// Housekeeping that nobody waits for, and no site of a run.

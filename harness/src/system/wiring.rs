@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use giftgenius::app::{App, ToolCall, ToolReply, UnknownTool};
+use giftgenius::operations::health::Health;
 use giftgenius::policy::Policy;
 use giftgenius::ports::{BoxFuture, Ports};
 
@@ -12,6 +13,9 @@ pub type Answer = Result<ToolReply, UnknownTool>;
 /// Who takes calls.
 pub type Door = Arc<dyn Fn(Arc<App>, ToolCall) -> BoxFuture<'static, Answer> + Send + Sync>;
 
+/// Who answers for the system's health.
+pub type HealthPage = Arc<dyn Fn(Arc<App>) -> BoxFuture<'static, Health> + Send + Sync>;
+
 /// Everything that GiftGenius is started with.
 pub struct Wired {
     /// How it reaches the world.
@@ -20,12 +24,14 @@ pub struct Wired {
     pub policy: Policy,
     /// Who takes calls instead of the application itself, if anybody.
     pub door: Option<Door>,
+    /// Who answers for its health instead of the application itself, if anybody.
+    pub health: Option<HealthPage>,
 }
 
 impl Wired {
     /// As production is wired.
     pub const fn whole(ports: Ports, policy: Policy) -> Self {
-        Self { ports, policy, door: None }
+        Self { ports, policy, door: None, health: None }
     }
 
     /// The same with parts from outside, where there are any.

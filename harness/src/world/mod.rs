@@ -39,6 +39,17 @@ pub struct OutgoingCall {
     pub fault: Option<Fault>,
 }
 
+/// When a monitor asks for the system's health.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Poll {
+    /// After a call of the script.
+    AfterCall,
+    /// When nothing is left to do.
+    AtRest,
+    /// Where the script says so.
+    Scripted,
+}
+
 /// Where a run happens: the system, its providers and the faults between them.
 ///
 /// A world records what the system and the providers do, restarts and switches included, because it alone knows their
@@ -61,6 +72,10 @@ pub trait World: Send + Sync {
 
     /// Turns the journalled checkout switch, as `giftgenius switch checkout` would.
     fn switch(&self, checkout: bool) -> BoxFuture<'_, Result<(), RunError>>;
+
+    /// Asks each process of the system for its health and records the answers, without changing anything else in the run.
+    /// `None` where this world does not ask at such a moment.
+    fn health(&self, when: Poll) -> Option<BoxFuture<'_, ()>>;
 
     /// Stops the system and reads how things stand. Nothing can be asked of the world afterwards.
     fn finish(&self) -> BoxFuture<'_, Result<Rest, RunError>>;

@@ -20,7 +20,7 @@ use crate::fault::site::{Place, Site};
 use crate::fault::{Acting, Circumstance, Fault};
 use crate::provider::event::ProviderEvent;
 use crate::provider::{Now, OperationSpec, ProviderReply, ProviderRequest, Providers, operations};
-use crate::trace::{EventKind, ExchangeId, Record, Recorder, Seen, Sent, Write};
+use crate::trace::{EventKind, ExchangeId, Probe, Record, Recorder, Seen, Sent, Write};
 
 use super::print::{self, Ink, Print, Printing};
 
@@ -185,6 +185,22 @@ impl Stage {
         let kind = EventKind::Struck { site, fault: Box::new(fault.clone()) };
         self.recorder.push_in(incarnation, kind);
         Some(fault)
+    }
+
+    /// A process of the system tries whether its store takes writes. That is no use of its journal and has no site; it
+    /// fares as the next write would.
+    pub fn probe(&self, incarnation: u32) -> Option<Fault> {
+        let next = self.inner().choices.next_at(Place::JournalWrite);
+        let next = next.filter(|fault| matches!(fault, Fault::Busy | Fault::Full));
+        let at = self.recorder.now();
+        let trace = &mut self.recorder.lock().trace;
+        trace.probes.push(Probe { after: trace.events.len(), at, incarnation, taken: next.is_none() });
+        next
+    }
+
+    /// How often the system has read its journal, and written to it.
+    pub fn journal_uses(&self) -> (u32, u32) {
+        self.with_choices(|choices| (choices.arrivals(Place::JournalRead), choices.arrivals(Place::JournalWrite)))
     }
 
     /// Something that is no request happens at a place: asks what goes wrong with it, without a word in the record.

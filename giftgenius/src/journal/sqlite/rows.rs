@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::file;
-use crate::journal::{Batch, JournalError, Key, Record, RecordState, Stored, Version};
+use crate::journal::{Batch, JournalError, Key, Overview, Record, RecordState, Stored, Version};
 
 const GET: &str = "SELECT kind, id, version, state, body FROM records WHERE kind = ?1 AND id = ?2";
 // The second condition is the index's own; without it SQLite would not use it.
@@ -85,11 +85,19 @@ pub(super) fn drop_expired(connection: &mut Connection, now: Timestamp) -> Resul
     Ok(dropped)
 }
 
-/// Counts the records in a state.
-pub(super) fn count(connection: &Connection, state: RecordState) -> Result<usize, JournalError> {
-    let counted: i64 =
-        connection.query_row(COUNT, [state.name()], |row| row.get(0)).map_err(|error| store_error(&error))?;
-    Ok(usize::try_from(counted).expect("a count is not negative"))
+/// Counts the orders and reads the switches, in one transaction.
+pub(super) fn overview(connection: &mut Connection) -> Result<Overview, JournalError> {
+    let transaction = connection.transaction().map_err(|error| store_error(&error))?;
+    let count = |state: RecordState| -> Result<usize, JournalError> {
+        let counted = transaction.query_row(COUNT, [state.name()], |row| row.get::<_, i64>(0));
+        let counted = counted.map_err(|error| store_error(&error))?;
+        Ok(usize::try_from(counted).expect("a count is not negative"))
+    };
+    Ok(Overview {
+        open: count(RecordState::OrderOpen)?,
+        parked: count(RecordState::OrderParked)?,
+        switches: get(&transaction, &Key::Switches)?,
+    })
 }
 
 /// Writes what is there already, durably.

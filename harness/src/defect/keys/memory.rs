@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use giftgenius::journal::memory::MemoryJournal;
-use giftgenius::journal::{Batch, CommitError, Journal, JournalError, Key, RecordState, Stored};
+use giftgenius::journal::{Batch, CommitError, Journal, JournalError, Key, Overview, RecordState, Stored};
 use giftgenius::ports::BoxFuture;
 use jiff::Timestamp;
 
@@ -57,6 +57,14 @@ impl Journal for EntriesInMemory {
 
     fn list(&self, state: RecordState) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>> {
         self.next.list(state)
+    }
+
+    fn overview(&self) -> BoxFuture<'_, Result<Overview, JournalError>> {
+        self.next.overview()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.next.probe()
     }
 
     fn drop_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, JournalError>> {

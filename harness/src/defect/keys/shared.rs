@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use giftgenius::checkout::entry::{Entry, EntryKey};
 use giftgenius::ids::UserId;
-use giftgenius::journal::{Batch, CommitError, Journal, JournalError, Key, Record, RecordState, Stored};
+use giftgenius::journal::{Batch, CommitError, Journal, JournalError, Key, Overview, Record, RecordState, Stored};
 use giftgenius::ports::BoxFuture;
 use jiff::Timestamp;
 
@@ -59,6 +59,14 @@ impl Journal for Shared {
 
     fn list(&self, state: RecordState) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>> {
         self.next.list(state)
+    }
+
+    fn overview(&self) -> BoxFuture<'_, Result<Overview, JournalError>> {
+        self.next.overview()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.next.probe()
     }
 
     fn drop_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, JournalError>> {

@@ -10,7 +10,7 @@ use giftgenius::checkout::order::Order;
 use giftgenius::checkout::session::{Session, SessionState};
 use giftgenius::checkout::state::Ending;
 use giftgenius::ids::SessionId;
-use giftgenius::journal::{Batch, CommitError, Journal, JournalError, Key, Record, RecordState, Stored};
+use giftgenius::journal::{Batch, CommitError, Journal, JournalError, Key, Overview, Record, RecordState, Stored};
 use giftgenius::ports::{BoxFuture, Clock};
 use jiff::Timestamp;
 
@@ -113,6 +113,14 @@ impl Journal for Withheld {
 
     fn list(&self, state: RecordState) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>> {
         self.next.list(state)
+    }
+
+    fn overview(&self) -> BoxFuture<'_, Result<Overview, JournalError>> {
+        self.next.overview()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.next.probe()
     }
 
     fn drop_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, JournalError>> {

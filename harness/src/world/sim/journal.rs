@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use giftgenius::journal::{Batch, CommitError, JournalError, Key, RecordState, Stored};
+use giftgenius::journal::{Batch, CommitError, JournalError, Key, Overview, RecordState, Stored};
 use giftgenius::ports::{BoxFuture, Journal};
 use jiff::Timestamp;
 
@@ -95,6 +95,26 @@ impl Journal for SimJournal {
         Box::pin(async move {
             self.reading(|| format!("list of {}", state.name())).await?;
             Ok(self.house.journal.all(state))
+        })
+    }
+
+    /// No site of a run: whoever looks at the system's health must not change what the system does.
+    fn overview(&self) -> BoxFuture<'_, Result<Overview, JournalError>> {
+        Box::pin(async move {
+            self.pulse.alive().await;
+            self.house.journal.overview().await
+        })
+    }
+
+    /// No site of a run either; it fares as the next write would.
+    fn probe(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(async move {
+            self.pulse.alive().await;
+            match self.house.stage.probe(self.pulse.incarnation) {
+                Some(Fault::Busy) => Err(JournalError::Busy),
+                Some(Fault::Full) => Err(JournalError::Full),
+                Some(_) | None => Ok(()),
+            }
         })
     }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use giftgenius::app::{App, ToolCall};
+use giftgenius::operations::health::{Health, health};
 use giftgenius::policy::Policy;
 use giftgenius::ports::{BoxFuture, Clock as _, Ports};
 use tokio::sync::Notify;
@@ -23,7 +24,7 @@ use super::store::Store;
 use super::tasks::SimTasks;
 use super::transport::SimTransport;
 use crate::system::entropy::SeededEntropy;
-use crate::system::wiring::{Answer, Door, Wired, Wiring};
+use crate::system::wiring::{Answer, Door, HealthPage, Wired, Wiring};
 use crate::trace::EventKind;
 use crate::world::late_by;
 use crate::world::post::{self, Letterbox, Sorted};
@@ -82,6 +83,8 @@ pub struct Life {
     pub app: Arc<App>,
     /// Who takes its calls, where that is not the application itself.
     door: Option<Door>,
+    /// Who answers for its health, where that is not the application itself.
+    health: Option<HealthPage>,
     /// Its background work.
     pub tasks: Arc<SimTasks>,
     /// Whether it lives.
@@ -95,6 +98,14 @@ impl Life {
         match &self.door {
             None => Box::pin(async move { app.call_tool(call).await }),
             Some(door) => door(app, call),
+        }
+    }
+
+    /// Asks the application for its health.
+    pub async fn health(&self) -> Health {
+        match &self.health {
+            None => health(&self.app).await,
+            Some(page) => page(self.app.clone()).await,
         }
     }
 }
@@ -193,9 +204,10 @@ impl House {
             tasks: tasks.clone(),
             log: Arc::new(SimLog::new(self.stage.recorder().clone(), pulse.clone())),
         };
-        let Wired { ports, policy, door } = Wired::whole(ports, self.policy.clone()).with(self.wiring.as_deref());
+        let Wired { ports, policy, door, health } =
+            Wired::whole(ports, self.policy.clone()).with(self.wiring.as_deref());
         let app = App::with_webhooks(ports, policy, self.webhooks.then(post::secret));
-        Arc::new(Life { app, door, tasks, pulse })
+        Arc::new(Life { app, door, health, tasks, pulse })
     }
 
     /// The life of a replica, once it takes calls.

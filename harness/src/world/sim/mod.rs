@@ -20,13 +20,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll as Polled};
 use std::time::Duration;
 
 use giftgenius::app::ToolCall;
 use giftgenius::checkout::recovery;
 use giftgenius::ids::{CorrelationId, UserId};
-use giftgenius::journal::{JournalError, Record, RecordState, Stored};
+use giftgenius::journal::{JournalError, Overview, Record, RecordState, Stored};
 use giftgenius::operations::switches;
 use giftgenius::ports::{BoxFuture, Journal, Tasks as _};
 use tokio::runtime::Runtime;
@@ -35,16 +35,17 @@ use self::life::{House, Life};
 use self::ports::SimClock;
 use super::stage::Stage;
 use super::stock::{named, take_stock};
-use super::{OutgoingCall, World};
+use super::{OutgoingCall, Poll, World};
 use crate::choice::Choices;
 use crate::error::RunError;
 use crate::fault::Fault;
+use crate::fault::site::Place;
 use crate::oracle::Rest;
 use crate::provider::Providers;
 use crate::scenario::model::Scenario;
 use crate::stopwatch::{StandingTime, Stopwatch};
 use crate::system::wiring::Wiring;
-use crate::trace::{EventKind, HostReply, Recorder};
+use crate::trace::{EventKind, HealthAsked, HostReply, Recorder};
 
 /// The longest that a run may take in virtual time: past every lease, retention and background round there is.
 const REST_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -107,6 +108,41 @@ impl SimWorld {
         !open.is_empty() || parked.iter().any(nobody_called)
     }
 
+    fn store_or_switch_was_touched(&self) -> bool {
+        let record = self.house.stage.recorder().lock();
+        record.trace.events.iter().any(|event| match &event.kind {
+            EventKind::Struck { site, .. } => matches!(site.place, Place::JournalRead | Place::JournalWrite),
+            EventKind::Switched { .. } => true,
+            _ => false,
+        })
+    }
+
+    /// Asks a life for its health, and looks at the store itself before and after.
+    async fn ask(&self, life: &Life) {
+        let recorder = self.house.stage.recorder();
+        let events = || recorder.lock().trace.events.len();
+        let stands = || {
+            let Overview { open, parked, switches: _ } = self.house.journal.glance();
+            ((open, parked), self.house.stage.journal_uses())
+        };
+        let (asked, at, (orders, uses)) = (events(), recorder.now(), stands());
+        let page = tokio::select! {
+            biased;
+            () = life.pulse.ended() => return,
+            page = life.health() => page,
+        };
+        let (answered, until, (orders_then, uses_then)) = (events(), recorder.now(), stands());
+        recorder.lock().trace.health.push(HealthAsked {
+            events: (asked, answered),
+            at: (at, until),
+            incarnation: life.pulse.incarnation,
+            answer: Some((page.http_status(), page)),
+            orders: Some([orders, orders_then]),
+            // Nothing else runs at one instant while this task goes on.
+            uses: (at == until).then_some([uses, uses_then]),
+        });
+    }
+
     /// Takes up what nobody works on, as housekeeping does again and again in production. Its interval does not matter
     /// here, but that it comes back does.
     async fn keep_house(&self) -> bool {
@@ -146,8 +182,8 @@ struct Attended<T: Send + 'static> {
 impl<T: Send + 'static> Future for Attended<T> {
     type Output = T;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        let Some(call) = &mut self.call else { return Poll::Pending };
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled<T> {
+        let Some(call) = &mut self.call else { return Polled::Pending };
         let answer = call.as_mut().poll(context);
         if answer.is_ready() {
             self.call = None;
@@ -271,6 +307,24 @@ impl World for SimWorld {
             })?;
             self.house.stage.recorder().push(EventKind::Switched { checkout });
             Ok(())
+        })
+    }
+
+    /// At rest only where a page could be wrong about more than what every run shows: each question costs.
+    fn health(&self, when: Poll) -> Option<BoxFuture<'_, ()>> {
+        let asks = match when {
+            Poll::AfterCall => false,
+            Poll::AtRest => self.store_or_switch_was_touched(),
+            Poll::Scripted => true,
+        };
+        asks.then(|| -> BoxFuture<'_, ()> {
+            Box::pin(async move {
+                for replica in 0..self.house.replicas() {
+                    if let Some(life) = self.house.life_now(replica) {
+                        self.ask(&life).await;
+                    }
+                }
+            })
         })
     }
 

@@ -4,7 +4,7 @@ use std::hash::Hash as _;
 use std::sync::Mutex;
 
 use giftgenius::journal::memory::MemoryJournal;
-use giftgenius::journal::{Batch, CommitError, JournalError, Key, RecordState, Stored};
+use giftgenius::journal::{Batch, CommitError, JournalError, Key, Overview, RecordState, Stored};
 use giftgenius::ports::{BoxFuture, Journal};
 use jiff::Timestamp;
 
@@ -46,6 +46,11 @@ impl Store {
         self.records.write(batch)
     }
 
+    /// What a health page shows.
+    pub fn glance(&self) -> Overview {
+        self.records.glance()
+    }
+
     /// All records in a state.
     pub fn all(&self, state: RecordState) -> Vec<Stored> {
         self.records.all(state)
@@ -64,6 +69,10 @@ impl Journal for Store {
 
     fn list(&self, state: RecordState) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>> {
         self.records.list(state)
+    }
+
+    fn overview(&self) -> BoxFuture<'_, Result<Overview, JournalError>> {
+        self.records.overview()
     }
 
     fn drop_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, JournalError>> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
+use giftgenius::operations::health::Health;
 use giftgenius::ports::BoxFuture;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
@@ -23,6 +24,9 @@ use crate::world::OutgoingCall;
 const PROTOCOL_VERSION: &str = "2025-11-25";
 const PROTOCOL_HEADER: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const SESSION_HEADER: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// How long a monitor waits. A page is due within a second, which a busy machine may stretch.
+const HEALTH_MAX: Duration = Duration::from_secs(12);
 
 /// The host's side of the wire.
 pub struct Client {
@@ -116,6 +120,23 @@ impl Client {
                     leave.connection = None;
                     answer.map_or_else(NoAnswer::into_reply, |(_, answer)| answer.into_reply())
                 }
+            }
+        })
+    }
+
+    /// Asks the server for its health, as a monitor on this machine does, on a connection of its own: status and page, or
+    /// that none came in time. `None` where nothing can be concluded: the connection broke, or what came is no page.
+    pub fn health(&self, server: &Server) -> BoxFuture<'static, Option<Option<(u16, Health)>>> {
+        let asking = self.http.get(format!("http://{}/api/health", server.address)).send();
+        Box::pin(async move {
+            let page = async {
+                let reply = asking.await.ok()?;
+                let status = reply.status().as_u16();
+                Some((status, serde_json::from_slice(&reply.bytes().await.ok()?).ok()?))
+            };
+            match tokio::time::timeout(HEALTH_MAX, page).await {
+                Ok(page) => page.map(Some),
+                Err(_) => Some(None),
             }
         })
     }

@@ -149,6 +149,13 @@ impl Decide for Fate {
         let place = match access {
             Access::Read => Place::JournalRead,
             Access::Write => Place::JournalWrite,
+            Access::Probe => {
+                return Some(match self.desk.stage().probe(self.life.incarnation) {
+                    Some(Fault::Busy) => Grant::Busy,
+                    Some(Fault::Full) => Grant::Full,
+                    Some(_) | None => Grant::Go,
+                });
+            }
         };
         match self.desk.stage().choose(place, self.life.incarnation) {
             None => Some(Grant::Go),

@@ -24,32 +24,33 @@ mod tests;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use giftgenius::journal::{Journal as _, RecordState, Version};
 use giftgenius::operations::switches;
 use giftgenius::policy::Policy;
 use giftgenius::ports::{BoxFuture, Provider};
 use smol_str::SmolStr;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
 use self::client::Client;
 use self::desk::Desk;
 use self::limit::Limit;
-use self::lives::Lives;
+use self::lives::{Lives, Up};
 use self::relay::Relay;
 use self::vigil::Vigil;
 use super::stage::Stage;
 use super::stock::{named, take_stock};
-use super::{OutgoingCall, World, late_by};
+use super::{OutgoingCall, Poll, World, late_by};
 use crate::error::RunError;
 use crate::fault::Fault;
 use crate::oracle::Rest;
 use crate::scenario::model::Replicas;
-use crate::trace::{EventKind, HostReply};
+use crate::trace::{EventKind, HealthAsked, HostReply};
 
 /// How long a run may take to come to rest. Scenarios for the wire declare policies of milliseconds.
 const REST_MAX: Duration = Duration::from_secs(30);
@@ -91,6 +92,8 @@ pub struct WireWorld {
     burying: AbortHandle,
     /// How many calls were made: they go to the replicas in turn.
     calls: AtomicUsize,
+    /// Questions about the system's health that were asked beside the script.
+    polls: Mutex<JoinSet<()>>,
     relays: [Relay; 3],
     _nobody: Nobody,
 }
@@ -111,7 +114,8 @@ impl WireWorld {
         let addresses = [0, 1, 2].map(|index: usize| relays[index].address());
         let (lives, crashed) = Lives::begin(desk.clone(), set_up, addresses, nobody.address).await?;
         let burying = tokio::spawn(lives::bury(Arc::downgrade(&lives), crashed)).abort_handle();
-        Ok(Self { policy, limit, desk, lives, burying, calls: AtomicUsize::new(0), relays, _nobody: nobody })
+        let (calls, polls) = (AtomicUsize::new(0), Mutex::default());
+        Ok(Self { policy, limit, desk, lives, burying, calls, polls, relays, _nobody: nobody })
     }
 
     /// MCP beyond tool calls: asks the system `method` (`tools/list`) as the first user.
@@ -170,7 +174,42 @@ impl WireWorld {
         Ok(open.into_iter().map(|stored| (stored.record.key().to_string(), stored.version)).collect())
     }
 
+    /// Asks every process that is up, at once. `at_rest`: nothing else uses the journal, so that it can be looked at.
+    async fn poll(lives: Arc<Lives>, desk: Arc<Desk>, at_rest: bool) {
+        join_all(lives.all_up().into_iter().map(|up| Self::poll_one(&lives, &desk, up, at_rest))).await;
+    }
+
+    async fn poll_one(lives: &Lives, desk: &Desk, up: Arc<Up>, at_rest: bool) {
+        let recorder = desk.stage().recorder();
+        let orders = async || {
+            let overview = if at_rest { lives.journal().await.ok()?.overview().await.ok() } else { None };
+            overview.map(|overview| (overview.open, overview.parked))
+        };
+        let before = orders().await;
+        let (asked, at) = (recorder.lock().trace.events.len(), recorder.now());
+        let answer = lives.client().health(&up.server).await;
+        let (answered, until) = (recorder.lock().trace.events.len(), recorder.now());
+        let after = orders().await;
+        // Of a process that is being ended nothing can be asked.
+        let Some(answer) = answer.filter(|_| !up.life.is_over()) else { return };
+        recorder.lock().trace.health.push(HealthAsked {
+            events: (asked, answered),
+            at: (at, until),
+            incarnation: up.life.incarnation,
+            answer,
+            orders: before.zip(after).map(|(before, after)| [before, after]),
+            uses: None,
+        });
+    }
+
+    /// Waits for the questions that were asked beside the script.
+    async fn polled(&self) {
+        let mut polls = std::mem::take(&mut *self.polls.lock().expect("no holder of the questions panics"));
+        while polls.join_next().await.is_some() {}
+    }
+
     async fn restart_system(&self) -> Result<(), RunError> {
+        self.polled().await;
         self.lives.all_revived(Instant::now() + REST_MAX, REST_MAX).await?;
         for replica in 0..self.lives.replicas() {
             self.lives.restart(replica).await?;
@@ -186,6 +225,7 @@ impl WireWorld {
     }
 
     async fn end(&self) -> Result<Rest, RunError> {
+        self.polled().await;
         self.lives.all_revived(Instant::now() + REST_MAX, REST_MAX).await?;
         // What crashes from here on is not started again.
         self.burying.abort();
@@ -248,6 +288,20 @@ impl World for WireWorld {
 
     fn switch(&self, checkout: bool) -> BoxFuture<'_, Result<(), RunError>> {
         Box::pin(self.turn_switch(checkout))
+    }
+
+    /// After a call nobody waits for the page: the script must not become slower by it.
+    fn health(&self, when: Poll) -> Option<BoxFuture<'_, ()>> {
+        let (lives, desk) = (self.lives.clone(), self.desk.clone());
+        let polling = Self::poll(lives, desk, when == Poll::AtRest);
+        if when == Poll::AfterCall {
+            self.polls.lock().expect("no holder of the questions panics").spawn(polling);
+            return None;
+        }
+        Some(Box::pin(async move {
+            self.polled().await;
+            polling.await;
+        }))
     }
 
     fn finish(&self) -> BoxFuture<'_, Result<Rest, RunError>> {

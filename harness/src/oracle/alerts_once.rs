@@ -1,0 +1,225 @@
+//! A part of `alert-fits`: one cause calls a person once, by the alert that says most of it.
+
+use std::time::Duration;
+
+use giftgenius::error::Code;
+use giftgenius::operations::rates::WINDOW;
+use giftgenius::ports::Provider;
+use giftgenius::step_log::{Alert, AlertKind, LogLine};
+
+use super::Findings;
+use super::alert_fits::reached;
+use super::evidence::Evidence;
+use crate::fault::Fault;
+use crate::trace::EventKind;
+
+/// An alert, with its place in the trace and the process that sent it.
+pub(super) type Sent<'a> = (usize, u32, &'a Alert);
+
+/// What a call that fails with a code has failed of, where that has an alert of its own.
+pub(super) fn provider_of(code: Code) -> Option<Provider> {
+    match code {
+        Code::PaymentUnavailable => Some(Provider::Payment),
+        Code::CatalogUnavailable => Some(Provider::Catalog),
+        Code::InventoryUnavailable => Some(Provider::Inventory),
+        _ => None,
+    }
+}
+
+/// Whether a process ever sent an alert of its own for what calls with this code have failed of, or owes one for each of
+/// them.
+pub(super) fn has_own_alert(evidence: &Evidence<'_>, alerts: &[Sent<'_>], process: u32, code: Code) -> bool {
+    match code {
+        Code::Internal | Code::AmountMismatch | Code::OrderNeedsAttention => true,
+        Code::StoreUnavailable => evidence.trace.events.iter().any(|event| {
+            event.incarnation == process
+                && matches!(&event.kind, EventKind::Struck { fault, .. } if matches!(**fault, Fault::Busy | Fault::Full))
+        }),
+        _ => provider_of(code).is_some_and(|provider| {
+            [AlertKind::ProviderDown, AlertKind::TimeOuts]
+                .into_iter()
+                .any(|kind| sent(alerts, process, kind, provider.name()).next().is_some())
+        }),
+    }
+}
+
+fn sent<'e, 'a>(
+    alerts: &'e [Sent<'a>],
+    process: u32,
+    kind: AlertKind,
+    about: &'e str,
+) -> impl Iterator<Item = &'e Sent<'a>> {
+    alerts
+        .iter()
+        .filter(move |(_, its, alert)| *its == process && alert.kind == kind && alert.dedup_key.ends_with(about))
+}
+
+/// Holds alerts to each other, and those of panics to what panicked.
+pub(super) fn judge(evidence: &Evidence<'_>, alerts: &[Sent<'_>], findings: &mut Findings) {
+    for one in alerts {
+        if let Some((earlier, what)) = told_before(evidence, alerts, one) {
+            let message = format!(
+                "a person was called for {}, and had been called for its cause before: {what}",
+                one.2.dedup_key
+            );
+            findings.add(message, [earlier, one.0]);
+        }
+    }
+    panics(evidence, alerts, findings);
+}
+
+/// The alert that had told of an alert's cause already.
+fn told_before(evidence: &Evidence<'_>, alerts: &[Sent<'_>], one: &Sent<'_>) -> Option<(usize, String)> {
+    let (index, process, alert) = one;
+    let (provider, kinds) = match alert.kind {
+        AlertKind::StepFailing => {
+            let code = evidence.lines.iter().find_map(|(_, line)| match line {
+                LogLine::Step(line) if line.asked.is_some() && line.correlation_id == alert.correlation_id => {
+                    line.error_code
+                }
+                _ => None,
+            })?;
+            (provider_of(code)?, &[AlertKind::ProviderDown, AlertKind::TimeOuts][..])
+        }
+        AlertKind::TimeOuts => {
+            let provider = Provider::ALL.into_iter().find(|provider| alert.dedup_key.ends_with(provider.name()))?;
+            (provider, &[AlertKind::ProviderDown][..])
+        }
+        _ => return None,
+    };
+    let at = |index: usize| evidence.trace.events[index].at;
+    // The window's edge is another one on the wire.
+    let recent = WINDOW.saturating_sub(evidence.tolerance(Duration::from_secs(1)));
+    kinds.iter().flat_map(|kind| sent(alerts, *process, *kind, provider.name())).find_map(|(earlier, _, told)| {
+        let lasts =
+            told.kind == AlertKind::ProviderDown && !was_reached(evidence, *process, provider, *earlier..*index);
+        (earlier < index && (at(*index) < at(*earlier) + recent || lasts)).then(|| (*earlier, told.message.clone()))
+    })
+}
+
+fn was_reached(evidence: &Evidence<'_>, process: u32, provider: Provider, within: std::ops::Range<usize>) -> bool {
+    evidence.exchanges.iter().any(|exchange| {
+        exchange.incarnation == process
+            && exchange.sent.operation.provider == provider
+            && reached(exchange)
+            && exchange.answer.is_some_and(|(event, ..)| within.contains(&event))
+    })
+}
+
+/// The calls of a tool that panicked in a process: the lines of their answers, and when.
+struct Panics<'a> {
+    process: u32,
+    tool: &'a str,
+    calls: Vec<(usize, Duration)>,
+}
+
+/// A handler that panicked calls a person, once and again only after so long without.
+fn panics(evidence: &Evidence<'_>, alerts: &[Sent<'_>], findings: &mut Findings) {
+    let struck = |process: u32| {
+        evidence.trace.events.iter().any(|event| {
+            event.incarnation == process
+                && matches!(&event.kind, EventKind::Struck { fault, .. } if **fault == Fault::Panic)
+        })
+    };
+    let mut seen: Vec<Panics<'_>> = Vec::new();
+    for &(index, line) in &evidence.lines {
+        let LogLine::Step(line) = line else { continue };
+        let event = &evidence.trace.events[index];
+        if line.asked.is_none() || line.error_code != Some(Code::Internal) || !struck(event.incarnation) {
+            continue;
+        }
+        let known = seen.iter().position(|it| it.process == event.incarnation && it.tool == line.step_id);
+        let place = known.unwrap_or_else(|| {
+            seen.push(Panics { process: event.incarnation, tool: &line.step_id, calls: Vec::new() });
+            seen.len() - 1
+        });
+        seen[place].calls.push((index, event.at));
+    }
+    for Panics { process, tool, calls } in seen {
+        let count = sent(alerts, process, AlertKind::HandlerPanicked, tool).count();
+        let events = || calls.iter().map(|(index, _)| *index);
+        let pauses = calls.windows(2).filter(|pair| pair[0].1 + WINDOW <= pair[1].1 + Duration::from_secs(1)).count();
+        if count == 0 {
+            findings.add(format!("the handler of {tool} panicked, and nobody was called"), events());
+        } else if count > pauses + 1 {
+            findings.add(format!("a person was called {count} times for panics of {tool}, without a pause"), events());
+        }
+    }
+}
+
+/// Whether a handler panicked in a process, so that an alert of it is no false one.
+pub(super) fn panicked(evidence: &Evidence<'_>, process: u32, alert: &Alert) -> bool {
+    evidence.lines.iter().any(|&(index, line)| {
+        matches!(line, LogLine::Step(line) if line.asked.is_some()
+            && line.error_code == Some(Code::Internal)
+            && alert.dedup_key.ends_with(&*line.step_id))
+            && evidence.trace.events[index].incarnation == process
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use giftgenius::step_log::StepStatus;
+
+    use super::*;
+    use crate::fault::site::Place;
+    use crate::oracle::alert_fits::ALERT_FITS;
+    use crate::oracle::testing::Run;
+
+    fn alert(run: &mut Run, kind: AlertKind, about: &str) {
+        let line = Alert::new(kind, about, "m", &run.correlation.as_str().into(), jiff::Timestamp::UNIX_EPOCH);
+        run.log(LogLine::Alert(line));
+    }
+
+    /// A call of `search_products` that fails, with the line of its answer.
+    fn failed(run: &mut Run, code: Code) {
+        run.call("search_products", serde_json::json!({ "query": "tea" }));
+        let mut line = run.line("search_products", StepStatus::Failed, Some(code));
+        line.asked = Some(std::sync::Arc::default());
+        run.log(LogLine::Step(line));
+    }
+
+    #[test]
+    fn the_loss_of_a_provider_is_not_told_again_as_a_failing_tool() {
+        let losses = |told_again: bool, kind: AlertKind| {
+            let mut run = Run::new();
+            run.call("search_products", serde_json::json!({}));
+            for _ in 0..5 {
+                let search = run.send(&crate::provider::operations::SEARCH, None, None);
+                run.silence(search);
+                run.wait_ms(10_000);
+            }
+            alert(&mut run, AlertKind::ProviderDown, "catalog");
+            for _ in 0..6 {
+                failed(&mut run, Code::CatalogUnavailable);
+            }
+            if told_again {
+                alert(&mut run, kind, if kind == AlertKind::StepFailing { "search_products" } else { "catalog" });
+            }
+            run
+        };
+        losses(false, AlertKind::StepFailing).kept(&ALERT_FITS);
+        let said = losses(true, AlertKind::StepFailing).broken(&ALERT_FITS);
+        assert!(said.contains("had been called for its cause before"), "{said}");
+    }
+
+    #[test]
+    fn a_panic_calls_a_person_once() {
+        let panics = |alerts: usize| {
+            let mut run = Run::new();
+            run.strike(Place::JournalRead, Fault::Panic);
+            failed(&mut run, Code::Internal);
+            failed(&mut run, Code::Internal);
+            for _ in 0..alerts {
+                alert(&mut run, AlertKind::HandlerPanicked, "search_products");
+            }
+            run
+        };
+        assert!(panics(0).broken(&ALERT_FITS).contains("search_products panicked, and nobody was called"));
+        panics(1).kept(&ALERT_FITS);
+        assert!(panics(2).broken(&ALERT_FITS).contains("2 times for panics of search_products"));
+        let mut run = Run::new();
+        alert(&mut run, AlertKind::HandlerPanicked, "search_products");
+        assert!(run.broken(&ALERT_FITS).contains("nothing in the run speaks for it"));
+    }
+}
