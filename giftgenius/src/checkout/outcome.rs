@@ -23,6 +23,8 @@ pub enum Outcome {
         alone: bool,
         /// Whether the charge's own reply told of it.
         told: bool,
+        /// How much of it the provider has given back on its own, in minor units of the order's currency.
+        refunded: i64,
     },
     /// The money stands, but not in the agreed amount: go back.
     WrongAmount {
@@ -49,6 +51,11 @@ pub enum Outcome {
     Swept,
     /// The same, and the provider gave so much of the charge back that nobody here asked for.
     SweptInPart {
+        /// In minor units of the order's currency.
+        refunded: i64,
+    },
+    /// Copies are still looked for, and the provider gave so much of the charge back that nobody here asked for.
+    BackInPart {
         /// In minor units of the order's currency.
         refunded: i64,
     },

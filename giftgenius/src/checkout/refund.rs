@@ -237,6 +237,8 @@ async fn early(caller: &Caller, order: &Order, context: RoundContext<'_>, wait: 
             return confirmed(order, &records, Outcome::Swept);
         }
         Ok(mut records) => {
+            let refunded = in_part(order, &records);
+            let is_news = refunded > 0 && refunded != order.saga.refunded;
             records.retain(|record| stale.is_none() || !is_known(order, record));
             match give_back(caller, order, &records, &mut asking).await {
                 Ok(Given { waits: Some(wait), .. }) => return Round::TooEarly { wait, looked: false },
@@ -244,6 +246,7 @@ async fn early(caller: &Caller, order: &Order, context: RoundContext<'_>, wait: 
                     return Round::TooEarly { wait: stale.unwrap_or(wait), looked: false };
                 }
                 Ok(Given { refunds: 0, .. }) if order.saga.is_releasing() => return Round::Came(Outcome::StillBack),
+                Ok(Given { refunds: 0, .. }) if is_news => return Round::Came(Outcome::BackInPart { refunded }),
                 Ok(Given { refunds: 0, .. }) => return Round::TooEarly { wait, looked: true },
                 Ok(_) => return Round::Came(Outcome::GivenBack { done: false }),
                 Err(Failure::Refused(refusal)) if is_less_left(&refusal) => {

@@ -416,9 +416,11 @@ const fn step_id(action: &Action) -> &'static str {
 fn log_outcome(app: &App, order: &Order, action: &Action, outcome: &Outcome, cost: Took) {
     let (status, code) = match outcome {
         Outcome::Held | Outcome::Captured { .. } | Outcome::Committed | Outcome::Swept => (StepStatus::Success, None),
-        Outcome::Undone | Outcome::StillBack | Outcome::GivenBack { .. } | Outcome::SweptInPart { .. } => {
-            (StepStatus::RolledBack, None)
-        }
+        Outcome::Undone
+        | Outcome::StillBack
+        | Outcome::GivenBack { .. }
+        | Outcome::SweptInPart { .. }
+        | Outcome::BackInPart { .. } => (StepStatus::RolledBack, None),
         Outcome::Unsettled | Outcome::CloseRefused | Outcome::Found { .. } | Outcome::RefundFailed => {
             (StepStatus::Retry, None)
         }

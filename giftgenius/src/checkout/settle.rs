@@ -41,7 +41,13 @@ fn standing(order: &Order, records: &[ChargeRecord]) -> Option<Outcome> {
     let record = standing.next()?;
     let (charge_id, minor_units) = (record.id.clone(), record.amount);
     Some(if Money::new(record.amount, record.currency) == order.amount {
-        Outcome::Captured { charge_id, minor_units, alone: standing.next().is_none(), told: false }
+        Outcome::Captured {
+            charge_id,
+            minor_units,
+            alone: standing.next().is_none(),
+            told: false,
+            refunded: record.refunded,
+        }
     } else {
         Outcome::WrongAmount { charge_id, minor_units }
     })
@@ -119,6 +125,7 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext<'_>) -
                     minor_units: amount.minor_units,
                     alone,
                     told: true,
+                    refunded: 0,
                 });
             }
             // Not the agreed amount, if the reply is to be believed, or none yet: the look-up tells.

@@ -389,6 +389,8 @@ impl Saga {
                 self.copies = Copies::Swept;
                 self.refunded = refunded;
             }
+            (Action::Sweep | Action::Recheck, Outcome::BackInPart { refunded }) => self.refunded = refunded,
+            (Action::Sweep | Action::Recheck, Outcome::Swept) => self.copies = Copies::Swept,
             // A terminal state is not reopened to act: it is overtaken, and a person's from here.
             (Action::Sweep | Action::Recheck, Outcome::Overtaken(how)) => {
                 self.overtaken = Some(how);
@@ -423,8 +425,9 @@ impl Saga {
             (Action::Reserve { epoch }, Outcome::HoldUnknown(cause)) => {
                 self.direction = back(if *epoch > 1 { Cause::ReservationLost } else { cause });
             }
-            (Action::Charge | Action::Settle, Outcome::Captured { charge_id, minor_units, alone, .. }) => {
+            (Action::Charge | Action::Settle, Outcome::Captured { charge_id, minor_units, alone, refunded, .. }) => {
                 self.charge = Charge::Captured { charge_id, minor_units };
+                self.refunded = refunded;
                 if !alone {
                     self.copies = Copies::Suspected;
                 }
@@ -461,7 +464,6 @@ impl Saga {
             }
             (Action::Commit { .. }, Outcome::CommitUnclear(cause)) => self.direction = back(cause),
             (Action::Commit { .. } | Action::Restock { .. }, Outcome::GaveUp) => self.commit = Commit::Stuck,
-            (Action::Sweep | Action::Recheck, Outcome::Swept) => self.copies = Copies::Swept,
             // The order stays what it was told to be; a person is to see to what came on top.
             (Action::Recheck, Outcome::LostTrack) => {
                 let note = "the payment provider told of a change and could not be asked about it since; look the order up \

@@ -118,6 +118,20 @@ async fn a_charge_that_was_given_back_before_it_was_known_ends_the_sale() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_given_back_in_part_before_the_charge_was_known_is_told() {
+    let world = World::new(Stripe);
+    let life = world.start();
+    let session = life.session().await;
+    world.shop.script("payment.charge", &[Fault::Silence]);
+    let sale = life.calling("create_order", purchase(&session, "key-0001"));
+    tokio::time::sleep(world.policy.retry.attempt_timeout / 2).await;
+    world.shop.give_back(1000);
+    let sale = sale.await.unwrap();
+    assert_eq!(said(&sale), "success");
+    assert_eq!(sale.structured["refunded"], json!({"minor_units": 1000, "currency": "EUR"}));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_charge_that_is_disputed_before_it_was_known_is_left_to_a_person() {
     let world = World::new(Stripe);
     let life = world.start();

@@ -9,7 +9,7 @@ use giftgenius::ports::Response;
 use giftgenius::webhooks::event::EventType;
 use serde_json::{Value, json};
 
-use super::parts::field;
+use super::parts::{field, made_up};
 use super::{Defect, each_life, on};
 use crate::system::wiring::Wired;
 
@@ -62,6 +62,91 @@ pub static OLD_LISTING_AFTER_AN_EVENT_BELIEVED: Defect = Defect {
         })
     },
 };
+
+/// See `about`.
+pub static REFUND_IN_PART_TAKEN_FOR_WHOLE: Defect = Defect {
+    id: "refund_in_part_taken_for_whole",
+    about: "a charge of which a part was given back is taken for one that was given back",
+    caught_by: "parked-minimal",
+    hunted_on: &[on("acts/half_of_it_is_given_back")],
+    wiring: || {
+        each_life(|wired| {
+            listing(wired, |charge| {
+                if charge["status"] == "partially_refunded" {
+                    charge["status"] = json!("refunded");
+                    charge["refunded"] = charge["amount"].clone();
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static REFUND_IN_PART_NOT_TOLD: Defect = Defect {
+    id: "refund_in_part_not_told",
+    about: "an order of which a part was given back is told as one that is paid in full",
+    caught_by: "told-monotone",
+    hunted_on: &[on("acts/half_of_it_is_given_back")],
+    wiring: || {
+        each_life(|wired| {
+            wired.answering(|_, reply| {
+                reply.structured.as_object_mut().map(|answer| answer.remove("refunded"));
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static REFUND_BESIDE_A_DISPUTE: Defect = Defect {
+    id: "refund_beside_a_dispute",
+    about: "a disputed charge is refunded like any other, so that the person has the money twice",
+    caught_by: "undo-order",
+    hunted_on: &[on("acts/a_dispute_that_nothing_tells_of")],
+    wiring: || {
+        each_life(|wired| {
+            listing(wired, |charge| {
+                if charge["status"] == "disputed" {
+                    charge["status"] = json!("captured");
+                    charge["disputed"] = json!(0);
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static CANCELLED_RESERVATION_SOLD: Defect = Defect {
+    id: "cancelled_reservation_sold",
+    about: "a reservation that the warehouse has cancelled is taken for one that was sold before",
+    caught_by: "all-or-nothing",
+    hunted_on: &[on("acts/the_warehouse_cancels_the_reservation")],
+    wiring: || {
+        each_life(|wired| {
+            wired.sending(|next, request| async move {
+                let (operation, reference) = (request.operation, field(&request, "reference"));
+                match next.send(request).await {
+                    Ok(response) if operation == "inventory.commit" && response.status == 410 => {
+                        Ok(made_up(200, json!({"reference": reference, "status": "committed"}).to_string()))
+                    }
+                    other => other,
+                }
+            })
+        })
+    },
+};
+
+/// A network whose listings show each charge otherwise.
+fn listing(wired: Wired, change: fn(&mut Value)) -> Wired {
+    wired.sending(move |next, request| async move {
+        let is_listing = matches!(request.operation, "payment.look_up" | "payment.cancel");
+        let mut response = next.send(request).await?;
+        if is_listing && let Ok(mut listed) = serde_json::from_slice::<Value>(&response.body) {
+            listed.get_mut("charges").and_then(Value::as_array_mut).into_iter().flatten().for_each(change);
+            response.body = listed.to_string().into();
+        }
+        Ok(response)
+    })
+}
 
 /// Charges that are listed as refunded stand, unless a refund was asked for under their reference.
 fn standing_unless_asked(mut response: Response, asked: &Mutex<BTreeSet<String>>) -> Response {

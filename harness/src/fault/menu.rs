@@ -488,18 +488,21 @@ fn full_menu(operation: &OperationSpec) -> Vec<Fault> {
 
 /// What a provider does on its own at an operation: to a charge once it is made, else before it is asked about.
 fn acts(operation: &OperationSpec) -> &'static [Acting] {
+    const HELD: Acting = Acting::after(Act::CancelReservation);
     const ONCE_MADE: &[Acting] = &[Acting::after(Act::Refund)];
-    const BEFORE: &[Acting] = &[Acting::before(Act::Refund)];
+    const BEFORE: &[Acting] =
+        &[Acting::before(Act::Refund), Acting::before(Act::PartialRefund), Acting::before(Act::Dispute)];
     match operation.label {
         "payment.charge" => ONCE_MADE,
         "payment.look_up" | "payment.refund" | "payment.cancel" => BEFORE,
+        "inventory.reserve" => &[HELD],
         _ => &[],
     }
 }
 
 fn host_menu() -> Vec<Fault> {
     let jumps = Expiry::ALL.map(Fault::Jump);
-    let acts = [Acting::after(Act::Refund)].map(Fault::Acts);
+    let acts = Act::ALL.map(Acting::after).map(Fault::Acts);
     [Fault::Crash(CrashPoint::BeforeCall)]
         .into_iter()
         .chain(acts)

@@ -1,6 +1,6 @@
 //! `told-monotone`: answers about an order agree with the books and never go back.
 
-use super::acts::is_overtaken;
+use super::acts::{TakenBack, is_overtaken};
 use super::evidence::{CallView, Evidence, OrderView};
 use super::told::{Told, ToldStatus};
 use super::{Findings, Oracle, Verdict, codes};
@@ -115,6 +115,9 @@ fn agrees<'a>(
     end: usize,
     findings: &mut Findings,
 ) {
+    if told.status == ToldStatus::Success {
+        in_part(evidence, call, told, order, end, findings);
+    }
     let paid = match told.status {
         ToldStatus::Success => true,
         ToldStatus::Failed | ToldStatus::Cancelled => false,
@@ -170,6 +173,44 @@ fn agrees<'a>(
         );
         findings.add(message, [end]);
     }
+}
+
+/// What is told to have been given back of a paid order is what the provider gave back on its own, as far as it was shown.
+fn in_part<'a>(
+    evidence: &Evidence<'a>,
+    call: &CallView<'a>,
+    told: &Told<'a>,
+    order: &OrderView<'a>,
+    end: usize,
+    findings: &mut Findings,
+) {
+    // Of several charges it cannot be told which the order's own is.
+    if evidence.effects_of(order).filter(|(_, effect)| effect.kind == EffectKind::Charge).count() != 1 {
+        return;
+    }
+    let told = told.structured.pointer("/refunded/minor_units").and_then(serde_json::Value::as_i64).unwrap_or_default();
+    let known = given_back(evidence, order, |act| act.is_known_by(call.start_event));
+    let shown = given_back(evidence, order, |act| act.is_shown_by(end));
+    if (known..=shown).contains(&told) {
+        return;
+    }
+    let message = format!(
+        "{} told that {} of order {} were given back, but {} are known to be",
+        call.started.tool,
+        evidence.money(order, told),
+        order.id,
+        evidence.money(order, known)
+    );
+    let acts = evidence.taken_back.iter().filter(|act| order.effects.contains(&act.effect));
+    findings.add(message, acts.map(|act| evidence.event_of(act.effect)).chain([end]));
+}
+
+/// What the provider gave back on its own of an order's charges that still stand, of the acts that count.
+fn given_back(evidence: &Evidence<'_>, order: &OrderView<'_>, counts: impl Fn(&TakenBack) -> bool) -> i64 {
+    let of_it = |act: &&TakenBack| order.effects.contains(&act.effect) && counts(act);
+    let effects = evidence.taken_back.iter().filter(of_it).map(|act| &evidence.ledger.effects[act.effect]);
+    let refunds = effects.filter(|effect| effect.kind == EffectKind::Refund);
+    refunds.filter_map(|refund| refund.amount).map(|amount| amount.minor_units).sum()
 }
 
 #[cfg(test)]

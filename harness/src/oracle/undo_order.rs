@@ -13,11 +13,12 @@ pub static UNDO_ORDER: Oracle = Oracle {
     id: "undo-order",
     rule: "An undo starts only after each later step's undo succeeded, was given up and parked, or was needless: \
            restock before refund, refund or cancel before release; each takes effect once, and only what was asked \
-           for is undone.",
+           for is undone; no refund is sent while a dispute is known to be open.",
     explanation: "Stock that is freed while the money still stands (or may still arrive) can be sold to somebody \
                   else, and then the first buyer has paid for nothing; money that is given back while the sale is \
                   booked leaves a gift that nobody paid for. One undo that is stuck does not block another, once it \
-                  has been given up and a person is looking.",
+                  has been given up and a person is looking. A dispute has taken the money back already: a refund beside it \
+                  pays the person twice.",
     requirements: &["F6"],
     check,
 };
@@ -124,6 +125,13 @@ fn refunded(evidence: &Evidence<'_>, refund: usize, order: usize, findings: &mut
     let refund = &evidence.exchanges[refund];
     let event = refund.sent_event;
     let view = &evidence.orders[order];
+    if let Some(dispute) = open_dispute(evidence, view, event) {
+        let message = format!(
+            "{} gives the money of order {} back, although {} is open: the person would have it twice",
+            refund.sent.site, view.id, evidence.ledger.effects[dispute].subject
+        );
+        findings.add(message, [evidence.event_of(dispute), event]);
+    }
     if !evidence.committed_at(view, event) {
         return;
     }
@@ -149,6 +157,18 @@ fn refunded(evidence: &Evidence<'_>, refund: usize, order: usize, findings: &mut
         refund.sent.site, view.id
     );
     findings.add(message, [event]);
+}
+
+/// A dispute about an order that the system had been shown before an event, by a listing that it can still know of.
+fn open_dispute(evidence: &Evidence<'_>, order: &OrderView<'_>, event: usize) -> Option<usize> {
+    let disputes = evidence.taken_back.iter().filter(|act| {
+        order.effects.contains(&act.effect) && evidence.ledger.effects[act.effect].kind == EffectKind::Dispute
+    });
+    let died_since = |shown: usize| evidence.deaths.iter().any(|death| (shown..event).contains(death));
+    let known = disputes.filter(|act| {
+        act.is_known_by(event) || act.shown_from.is_some_and(|shown| shown < event && !died_since(shown))
+    });
+    known.map(|act| act.effect).next()
 }
 
 /// No reserve or commit is undone twice, and no charge that was already given back in full.

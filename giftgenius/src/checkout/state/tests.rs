@@ -9,7 +9,7 @@ use super::*;
 use crate::policy::PaymentProfile::{Keyless, Stripe};
 
 fn captured() -> Outcome {
-    Outcome::Captured { charge_id: "ch_1".into(), minor_units: 4200, alone: true, told: true }
+    Outcome::Captured { charge_id: "ch_1".into(), minor_units: 4200, alone: true, told: true, refunded: 0 }
 }
 
 fn wrong_amount() -> Outcome {
@@ -17,7 +17,7 @@ fn wrong_amount() -> Outcome {
 }
 
 fn twice() -> Outcome {
-    Outcome::Captured { charge_id: "ch_1".into(), minor_units: 4200, alone: false, told: false }
+    Outcome::Captured { charge_id: "ch_1".into(), minor_units: 4200, alone: false, told: false, refunded: 0 }
 }
 
 /// Every outcome that an action can come to, the best first.

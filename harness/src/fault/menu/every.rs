@@ -16,11 +16,26 @@ const FOREIGN: [u16; 40] = [
 ];
 
 /// What a provider does on its own at a request.
-const ACTS: [Acting; 3] =
-    [Acting::before(Act::Refund), Acting::after(Act::Refund), Acting::after(Act::Refund).untold()];
+const ACTS: [Acting; 11] = [
+    Acting::before(Act::Refund),
+    Acting::after(Act::Refund),
+    Acting::after(Act::Refund).untold(),
+    Acting::before(Act::PartialRefund),
+    Acting::after(Act::PartialRefund),
+    Acting::after(Act::PartialRefund).untold(),
+    Acting::before(Act::Dispute),
+    Acting::after(Act::Dispute),
+    Acting::after(Act::Dispute).untold(),
+    Acting::before(Act::CancelReservation),
+    Acting::after(Act::CancelReservation),
+];
 
 /// The same between two calls.
-const ACTS_BETWEEN: [Acting; 1] = [Acting::after(Act::Refund).untold()];
+const ACTS_BETWEEN: [Acting; 3] = [
+    Acting::after(Act::Refund).untold(),
+    Acting::after(Act::PartialRefund).untold(),
+    Acting::after(Act::Dispute).untold(),
+];
 
 /// Everything on `full`, and the rest of each kind behind it.
 pub(super) fn menu(operation: &OperationSpec, full: &[Fault]) -> Vec<Fault> {
