@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use giftgenius::checkout::order::Order;
 use giftgenius::journal::{Record, Stored};
@@ -50,6 +51,15 @@ pub static LISTING_BELIEVED_AGAINST_THE_CHARGE: Defect = Defect {
     caught_by: "key-carried",
     hunted_on: &[on("webhooks/a_refunded_charge_in_another_amount")],
     wiring: || each_life(|wired| wired.reading(|_, stored| Some(as_if(stored, |order| order.saga.known = None)))),
+};
+
+/// See `about`.
+pub static LATE_COPY_THOUGHT_IMPOSSIBLE: Defect = Defect {
+    id: "late_copy_thought_impossible",
+    about: "a copy of a charge that comes after the sale is not looked for",
+    caught_by: "one-effect",
+    hunted_on: &[on("unknown/keyless_copy_comes_late")],
+    wiring: || with_policy(|policy| policy.late_max = Duration::from_millis(1)),
 };
 
 /// See `about`.
