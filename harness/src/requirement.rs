@@ -319,3 +319,12 @@ pub static ALL: &[Requirement] = &[
 pub fn by_id(id: &str) -> Option<&'static Requirement> {
     ALL.iter().find(|requirement| requirement.id == id)
 }
+
+/// The ids, as ranges: `F1 to F21, I1 to I12, G1 to G8`.
+pub fn ranges() -> String {
+    let part = |letter: char| {
+        let last = ALL.iter().filter_map(|it| it.id.strip_prefix(letter)?.parse::<u32>().ok()).max().unwrap_or(0);
+        format!("{letter}1 to {letter}{last}")
+    };
+    ['F', 'I', 'G'].map(part).join(", ")
+}

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use support::{GOOD, command, folder, misrule, text};
 
-/// Asks again and again, because another process is waited for; gives up after half a minute.
+/// Asks again and again, because another process is waited for; gives up after two minutes.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(30), "waited in vain for {what}");
+        assert!(began.elapsed() < Duration::from_secs(120), "waited in vain for {what}");
         thread::sleep(Duration::from_millis(20));
     }
 }

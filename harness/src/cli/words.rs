@@ -58,7 +58,7 @@ pub(super) static ALL: &[Word] = &[
     word(
         "menu",
         "a term of plans",
-        "The faults that exploration tries at a site. `full` has every kind, `core` about twelve, `host` what the caller does wrong, `malformed` mistakes in a call's arguments.",
+        "The faults that exploration tries at a site. `all` has every variant, `full` one fault for each class that a client can tell apart, `core` one for each moment, `host` what the caller does wrong, `malformed` mistakes in a call's arguments.",
     ),
     word("sim", "a world", "A run in memory and in virtual time: deterministic, and it costs microseconds."),
     word("wire", "a world", "A run with the system as a process of its own, on real sockets and in real time."),

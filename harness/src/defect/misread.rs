@@ -61,6 +61,35 @@ fn refused_where(
 }
 
 /// See `about`.
+pub static FOREIGN_SUCCESS_BELIEVED: Defect = Defect {
+    id: "foreign_success_believed",
+    about: "any 200 is taken for the promised one: a captive page pays for the order",
+    caught_by: "all-or-nothing",
+    hunted_on: &[on("unknown/a_success_that_nobody_meant")],
+    wiring: || {
+        each_life(|wired| {
+            wired.sending(|next, request| async move {
+                let promised = (request.operation == "payment.charge").then(|| captured(&request)).flatten();
+                let response = next.send(request).await?;
+                Ok(match promised {
+                    Some(promised) if response.status < 300 => made_up(200, promised),
+                    _ => response,
+                })
+            })
+        })
+    },
+};
+
+/// What a charge is answered when it is captured.
+fn captured(request: &Request) -> Option<String> {
+    let asked: Value = serde_json::from_slice(&request.body).ok()?;
+    let (reference, amount, currency) = (asked.get("reference")?, asked.get("amount")?, asked.get("currency")?);
+    let reply =
+        json!({"id": "ch_1", "reference": reference, "amount": amount, "currency": currency, "status": "captured"});
+    Some(reply.to_string())
+}
+
+/// See `about`.
 pub static GARBLED_REPLY_TAKEN_FOR_REFUSAL: Defect = Defect {
     id: "garbled_reply_taken_for_refusal",
     about: "a 200 that cannot be read is taken for a request that was never sent",

@@ -120,6 +120,7 @@ pub static ALL: &[&Defect] = &[
     &misread::TIMEOUT_TAKEN_FOR_REFUSAL,
     &misread::SERVER_ERROR_TAKEN_FOR_REFUSAL,
     &misread::FOREIGN_REFUSAL_BELIEVED,
+    &misread::FOREIGN_SUCCESS_BELIEVED,
     &misread::GARBLED_REPLY_TAKEN_FOR_REFUSAL,
     &misread::STATUS_TAKEN_AT_ITS_WORD,
     &misread::LOOK_UP_MISS_TAKEN_FOR_PROOF,

@@ -182,7 +182,7 @@ fn covers(field: &Field<'_>, mistakes: &mut Mistakes) -> Vec<String> {
             mistakes.suggest(
                 &element.span,
                 format!("unknown requirement `{id}`"),
-                suggest::hint(id, &known).or_else(|| Some("known: F1 to F18, I1 to I11, G1 to G6".to_owned())),
+                suggest::hint(id, &known).or_else(|| Some(format!("known: {}", requirement::ranges()))),
             );
         } else if ids.iter().any(|known| known == id) {
             mistakes.add(&element.span, format!("`{id}` stands here twice"));

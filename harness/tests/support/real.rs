@@ -1,10 +1,12 @@
 //! The mock providers and GiftGenius's own binary, both as real processes.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
@@ -13,21 +15,42 @@ use super::command;
 /// A test that waits longer than this has failed; nothing waits for it to pass.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// GiftGenius's own binary: beside misrule's, where a test of the workspace has put it, and built if it is not there.
+/// GiftGenius's own binary: beside misrule's, where a test of the workspace has put it. It is built if it is not there, or
+/// is older than its source: a test of misrule alone builds no other binary.
 pub(crate) fn giftgenius() -> PathBuf {
+    static THERE: OnceLock<PathBuf> = OnceLock::new();
+    THERE.get_or_init(up_to_date).clone()
+}
+
+fn up_to_date() -> PathBuf {
     let misrule = PathBuf::from(env!("CARGO_BIN_EXE_misrule"));
     let binary = misrule.with_file_name("giftgenius");
-    if !binary.exists() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join("giftgenius").join("src");
+    let built = fs::metadata(&binary).and_then(|it| it.modified());
+    if !built.is_ok_and(|built| newest(&source) <= built) {
         let profile = misrule.parent().expect("a folder");
         let target = profile.parent().expect("a folder");
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--offline", "-p", "giftgenius", "-p", "misrule", "--target-dir"]).arg(target);
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--offline", "-p", "giftgenius", "-p", "misrule", "--target-dir"]).arg(target);
         if profile.ends_with("release") {
-            build.arg("--release");
+            cargo.arg("--release");
         }
-        assert!(build.status().expect("cargo starts").success(), "giftgenius could not be built");
+        assert!(cargo.status().expect("cargo starts").success(), "giftgenius could not be built");
     }
     binary
+}
+
+/// When the latest file below a folder was changed.
+fn newest(folder: &Path) -> SystemTime {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let changed = |path: PathBuf| {
+        if path.is_dir() {
+            newest(&path)
+        } else {
+            fs::metadata(path).and_then(|it| it.modified()).expect("a file system that keeps times")
+        }
+    };
+    entries.map(changed).max().unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// What is written there, line by line; it is read whether or not anyone asks, so that the writer never blocks.

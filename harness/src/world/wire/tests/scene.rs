@@ -105,7 +105,7 @@ impl Scene {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
-        timeout(Duration::from_secs(10), come).await.expect("it comes about");
+        timeout(Duration::from_secs(120), come).await.expect("it comes about");
     }
 
     /// Waits until nothing is pending.
