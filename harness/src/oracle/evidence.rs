@@ -184,7 +184,7 @@ pub struct Evidence<'a> {
     pub lines: Vec<(usize, &'a LogLine)>,
     /// Where a process died: indices into the trace.
     pub deaths: Vec<usize>,
-    /// Where the store refused a write: indices into the trace.
+    /// Where the store refused a write, or work died of a bug before it could write: indices into the trace.
     pub lost_writes: Vec<usize>,
     /// How things stood at rest.
     pub rest: &'a Rest,

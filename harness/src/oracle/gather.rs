@@ -124,7 +124,9 @@ impl<'a> Evidence<'a> {
             EventKind::Log(line) => self.lines.push((index, line)),
             EventKind::Crashed => self.deaths.push(index),
             EventKind::Struck { site, fault } => {
-                if site.place == Place::JournalWrite && matches!(**fault, Fault::Busy | Fault::Full) {
+                let refused = site.place == Place::JournalWrite && matches!(**fault, Fault::Busy | Fault::Full);
+                // Work that a bug takes down never writes what it had learnt.
+                if refused || **fault == Fault::Panic {
                     self.lost_writes.push(index);
                 }
             }
