@@ -31,4 +31,5 @@ pub mod stopwatch;
 pub mod suggest;
 pub mod system;
 pub mod trace;
+pub mod visible;
 pub mod world;

@@ -329,3 +329,105 @@ fn a_fault_that_changes_nothing_makes_a_run_inconclusive() {
         assert_eq!(said.contains("it would have changed nothing about this request"), code == 3, "{said}");
     }
 }
+
+/// Colours the rest of the line; clears the screen, as one character; turns what follows around.
+const ACTING: &str = "\u{1b}[31m\u{9b}2J\u{202e}";
+
+/// Whether nothing in an output acts on a terminal.
+fn lies_still(output: &std::process::Output, words: &[&str]) -> String {
+    let said = [text(&output.stdout), text(&output.stderr)].concat();
+    let acts = |letter: char| letter != '\n' && (letter.is_control() || letter == '\u{202e}');
+    assert!(!said.contains(acts), "misrule {words:?}\n{said:?}");
+    said
+}
+
+#[test]
+fn no_command_lets_what_it_quotes_act_on_a_terminal() {
+    let word = format!("x{ACTING}y");
+    let id = format!("payment.charge#1: {word}");
+    let (args, step) = (format!("type:/{word}:null"), format!("payment.charge@{word}#1: cut"));
+    let folder = folder(&[]);
+    let word = word.as_str();
+    let commands: [&[&str]; 27] = [
+        &[word],
+        &["run", word],
+        &["run", &format!("--{word}")],
+        &["run", "--world", word],
+        &["run", "--scenarios", word],
+        &["run", "--fixtures", word],
+        &["run", "--out", &format!("scenarios/checkout/happy_path.toml/{word}")],
+        &["replay", word],
+        &["replay", "checkout/happy_path", "--plan", &id],
+        &["replay", "checkout/happy_path", "--plan", &step],
+        &["replay", "checkout/happy_path", "--plan", word],
+        &["replay", "checkout/happy_path", "--seed", word],
+        &["replay", "checkout/happy_path", "--defect", word],
+        &["explore", word],
+        &["explore", "checkout/happy_path", "--sites", word],
+        &["explore", "checkout/happy_path", "--faults", word],
+        &["explore", "checkout/happy_path", "--shard", word],
+        &["merge", word],
+        &["prove", word],
+        &["errors", word],
+        &["malform", word],
+        &["malform", "get_order", &args],
+        &["providers", "--plan", &id],
+        &["providers", "--webhooks", word],
+        &["list", word],
+        &["explain", word],
+        &["schema", word],
+    ];
+    for words in commands {
+        let output = misrule(folder.path(), words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}\n{}", text(&output.stderr));
+        let said = lies_still(&output, words);
+        // clap leaves colours out of what it repeats.
+        assert!(said.contains("\\u{9b}2J\\u{202e}"), "{words:?}\n{said}");
+    }
+}
+
+#[test]
+fn no_text_of_a_scenario_acts_on_a_terminal() {
+    // Once as escapes, which a good file may hold, and once as themselves, where TOML takes them.
+    let escaped = r"\u001b[31m\u009b2J\u202e";
+    let titled = GOOD.replace("A sale", &format!("A {escaped} sale")).replace("goes well", &format!("goes {escaped}"));
+    let excused = format!("{titled}\n[excused]\none-effect = \"because {escaped}\"\n\n[expect]\nanswer = \"failed\"\n");
+    let folder = folder(&[
+        ("scenarios/a/told.toml", excused.as_bytes()),
+        ("mistaken/covers.toml", GOOD.replace("F4", &format!("F4{escaped}")).as_bytes()),
+        ("mistaken/call.toml", GOOD.replace("\"create_order\"", &format!("\"create{escaped}\"")).as_bytes()),
+        ("mistaken/fault.toml", format!("{GOOD}\n[faults]\n\"payment{escaped}\" = \"cut{escaped}\"\n").as_bytes()),
+        ("mistaken/key.toml", format!("\"{escaped}\" = 1\n{GOOD}").as_bytes()),
+        ("mistaken/raw.toml", GOOD.replace("A sale", &format!("A {ACTING} sale")).as_bytes()),
+        ("mistaken/raw_unknown.toml", format!("titel = \"\u{9b}2J\u{202e}\"\n{GOOD}").as_bytes()),
+        (
+            "mistaken/long.toml",
+            format!("{GOOD}{}", format!("\"{escaped}\" = 1 #").as_str()).replace('#', &"#".repeat(400)).as_bytes(),
+        ),
+        ("named/x\u{1b}[31m\u{9b}2J\u{202e}.toml", GOOD.as_bytes()),
+    ]);
+    let shown: [&[&str]; 4] = [
+        &["replay", "a/told"],
+        &["run", "a/told"],
+        &["list"],
+        &["explore", "a/told", "--depth", "1", "--menu", "core"],
+    ];
+    for words in shown {
+        let said = lies_still(&misrule(folder.path(), words), words);
+        assert!(said.contains("a/told"), "{words:?}\n{said}");
+    }
+    let replayed = text(&misrule(folder.path(), &["replay", "a/told"]).stdout);
+    assert_eq!(replayed.matches("\\u{1b}[31m\\u{9b}2J\\u{202e}").count(), 3, "title, lesson and excuse\n{replayed}");
+    for name in ["covers", "call", "fault", "key", "raw", "raw_unknown", "long"] {
+        let file = format!("mistaken/{name}.toml");
+        for words in [&["replay", file.as_str()][..], &["run", &file], &["list", &file], &["explore", &file]] {
+            let output = misrule(folder.path(), words);
+            assert_eq!(output.status.code(), Some(2), "{words:?}");
+            let said = lies_still(&output, words);
+            assert!(said.contains("\\u{9b}2J\\u{202e}"), "{words:?}\n{said}");
+        }
+    }
+    let output = misrule(folder.path(), &["run", "named"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(lies_still(&output, &["run", "named"]).contains("rename it"));
+}

@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
@@ -15,6 +15,13 @@ use support::{GOOD, command, folder, misrule, text};
 
 /// What a command prints on a terminal this wide, and its exit code.
 fn on_terminal(columns: u16, folder: &Path, words: &[&str]) -> (Option<i32>, String) {
+    let mut command = command(folder, words);
+    command.env("NO_COLOR", "1").stderr(Stdio::null());
+    shown(columns, command, false)
+}
+
+/// What a command puts on a terminal this wide, its errors too if they go there.
+fn shown(columns: u16, mut command: Command, errors: bool) -> (Option<i32>, String) {
     let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
     grantpt(&screen).expect("its other end is ours");
     unlockpt(&screen).expect("its other end opens");
@@ -23,8 +30,10 @@ fn on_terminal(columns: u16, folder: &Path, words: &[&str]) -> (Option<i32>, Str
     let terminal = OpenOptions::new().read(true).write(true).open(name).expect("its other end opens");
     let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     tcsetwinsize(&terminal, size).expect("a terminal has a size");
-    let mut command = command(folder, words);
-    command.env("NO_COLOR", "1").stdin(Stdio::null()).stderr(Stdio::null()).stdout(terminal);
+    if errors {
+        command.stderr(terminal.try_clone().expect("a second handle"));
+    }
+    command.stdin(Stdio::null()).stdout(terminal);
     let mut child = command.spawn().expect("the binary runs");
     // The terminal is the child's alone from now on: its end is the end of the output.
     drop(command);
@@ -83,4 +92,37 @@ fn a_terminal_is_used_as_wide_as_it_is_and_a_pipe_is_not_measured() {
     assert!((41..=60).contains(&widest(&explained(60))));
     assert!((101..=140).contains(&widest(&explained(140))));
     assert_eq!(explained(100), piped);
+}
+
+#[test]
+fn on_a_terminal_with_colours_nothing_acts_but_those() {
+    let escaped = r"\u001b[31m\u009b2J\u202e";
+    let broken = format!("{}\n[expect]\nanswer = \"failed\"\n", GOOD.replace("A sale", &format!("A {escaped} sale")));
+    let mistaken = GOOD.replace("\"create_order\"", &format!("\"create{escaped}\""));
+    let folder =
+        folder(&[("scenarios/a/broken.toml", broken.as_bytes()), ("other/mistaken.toml", mistaken.as_bytes())]);
+    let word = "x\u{1b}[31m\u{9b}2J\u{202e}";
+    let commands: [(&[&str], i32, bool); 5] = [
+        (&["run", "a/broken"], 1, false),
+        (&["replay", "a/broken"], 1, true),
+        (&["run", "other"], 2, true),
+        (&["explain", word], 2, true),
+        (&["replay", "a/broken", "--plan", word], 2, true),
+    ];
+    for (words, expected, quotes) in commands {
+        let mut command = command(folder.path(), words);
+        command.env_remove("NO_COLOR").env("TERM", "xterm-256color");
+        let (code, said) = shown(100, command, true);
+        assert_eq!(code, Some(expected), "{words:?}\n{said:?}");
+        // The bar of progress draws over itself; what is left behind comes after it.
+        let said = said.rsplit("\u{1b}[2K").next().unwrap_or_default();
+        let acts = |letter: char| letter != '\n' && (letter.is_control() || letter == '\u{202e}');
+        for part in said.split("\u{1b}[").skip(1) {
+            let code = part.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == ';');
+            assert!(code.starts_with('m'), "no colour: {words:?}\n{said:?}");
+        }
+        assert!(!said.split("\u{1b}[").any(|part| part.contains(acts)), "{words:?}\n{said:?}");
+        assert_eq!(said.contains("\\u{1b}[31m\\u{9b}2J\\u{202e}"), quotes, "{words:?}\n{said:?}");
+        assert!(!said.contains("\u{1b}[31m\\u{9b}"), "{words:?}\n{said:?}");
+    }
 }

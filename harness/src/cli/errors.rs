@@ -27,6 +27,10 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
         ..Measuring::default()
     };
     let errors = measure(&measuring).map_err(|why| Refusal::could_not_run(&why))?;
-    console.say(&if arguments.json { errors.to_json() } else { terminal::write(&errors, console.called) });
+    if arguments.json {
+        console.say_json(&errors.to_json());
+    } else {
+        console.say(&terminal::write(&errors, console.called));
+    }
     Ok(errors.verdict.exit_code())
 }

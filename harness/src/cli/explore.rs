@@ -234,7 +234,7 @@ pub(super) fn conclude(report: &mut Exploration, out: &Path, common: &Common, co
     };
     let colour = console.colour && !common.no_color;
     let style = Style { called: console.called, colour, written: &files };
-    console.say(&terminal::write(report, style));
+    console.say_coloured(&terminal::write(report, style));
     match written {
         Ok(()) => Ok(terminal::exit_code(report)),
         // A rule that was broken outranks a report that could not be kept.

@@ -9,6 +9,7 @@ use std::thread;
 
 use crate::report::files;
 use crate::report::terminal::{width, with_exit, wrap};
+use crate::visible::visible_lines;
 
 /// What a shell gives for a command that ended by SIGINT.
 const INTERRUPTED: u8 = 130;
@@ -22,7 +23,7 @@ pub(super) fn watch(said: impl FnOnce() -> String + Send + 'static) {
         }
         files::between_writes(|| {
             let last = with_exit("no report was written", INTERRUPTED, width());
-            let _ = write!(io::stderr(), "\n{}{last}\n", wrap(&said(), width()));
+            let _ = write!(io::stderr(), "\n{}{last}\n", wrap(&visible_lines(&said()), width()));
             process::exit(INTERRUPTED.into());
         });
     };

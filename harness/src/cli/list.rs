@@ -7,8 +7,8 @@ use crate::fault::menu::{self, Breadth};
 use crate::fault::site::Place;
 use crate::fault::{Fault, ProviderFault, explain};
 use crate::report::terminal::{beside, width, wrap};
-use crate::report::visible::visible;
 use crate::requirement::Built;
+use crate::visible::visible;
 use crate::{defect, oracle, requirement};
 
 #[expect(clippy::struct_excessive_bools, reason = "a flag for each thing that can be listed; clap keeps them apart")]
@@ -67,7 +67,7 @@ fn scenarios(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
         out.push_str(&beside("    ", &visible(&scenario.title), width()));
     }
     console.say(&out);
-    if mistaken.is_empty() { Ok(0) } else { Err(Refusal::unusable(&mistaken.concat())) }
+    if mistaken.is_empty() { Ok(0) } else { Err(Refusal::drawn(&mistaken.concat(), "nothing was run")) }
 }
 
 fn faults() -> String {

@@ -35,7 +35,7 @@ pub(super) fn readable(
 /// The scenarios that were asked for; all of them or none.
 pub(super) fn scenarios(common: &Common, words: &[String], colour: bool) -> Result<Vec<Arc<Scenario>>, Refusal> {
     let (scenarios, mistaken) = readable(common, words, colour)?;
-    if mistaken.is_empty() { Ok(scenarios) } else { Err(Refusal::unusable(&mistaken.concat())) }
+    if mistaken.is_empty() { Ok(scenarios) } else { Err(Refusal::drawn(&mistaken.concat(), "nothing was run")) }
 }
 
 /// The one scenario that a name stands for.
@@ -56,8 +56,9 @@ pub(super) fn one(common: &Common, name: &String, colour: bool) -> Result<Arc<Sc
 fn shown(error: &ScenarioError, colour: bool) -> String {
     match error {
         ScenarioError::Mistaken { .. } => error.render(colour),
-        ScenarioError::Unreadable { .. } | ScenarioError::TooLarge { .. } | ScenarioError::NotText { .. } => {
-            wrap(error.render(colour).trim_end(), width())
-        }
+        ScenarioError::Unreadable { .. }
+        | ScenarioError::TooLarge { .. }
+        | ScenarioError::NotText { .. }
+        | ScenarioError::NameActs { .. } => wrap(error.render(colour).trim_end(), width()),
     }
 }

@@ -35,12 +35,11 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
         return Ok(0);
     }
     let listings = listing::listings(&named).map_err(|why| Refusal::could_not_run(&why))?;
-    let text = match (&*listings, arguments.json, &arguments.tool) {
-        (_, true, _) => format!("{:#}\n", json!(listings)),
-        ([one], false, Some(_)) => terminal::list(one),
-        (all, false, _) => terminal::counts(all),
-    };
-    console.say(&text);
+    match (&*listings, arguments.json, &arguments.tool) {
+        (_, true, _) => console.say_json(&format!("{:#}\n", json!(listings))),
+        ([one], false, Some(_)) => console.say(&terminal::list(one)),
+        (all, false, _) => console.say(&terminal::counts(all)),
+    }
     Ok(0)
 }
 

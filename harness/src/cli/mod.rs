@@ -23,6 +23,7 @@ mod schema;
 mod tests;
 mod words;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ use crate::report::terminal::{width, with_exit, wrap};
 use crate::scenario::find::ROOT;
 use crate::scenario::model::{Scenario, WorldKind};
 use crate::screen;
+use crate::visible::{visible, visible_but_colours, visible_json, visible_lines};
 
 /// Nothing was run, because of what was asked for.
 const UNUSABLE: u8 = 2;
@@ -141,10 +143,18 @@ impl Refusal {
         Self::saying(why, "this says nothing of the system's behaviour", COULD_NOT_RUN)
     }
 
-    /// An error and a last line. What is laid out already begins with `error:`.
+    /// An error and a last line. Why quotes what came from outside.
     fn saying(why: &str, last: &str, code: u8) -> Self {
-        let why = why.trim_end();
-        let why = if why.starts_with("error:") { format!("{why}\n") } else { wrap(&format!("error: {why}"), width()) };
+        let why = visible_lines(why.trim_end());
+        Self::laid_out(&wrap(&format!("error: {why}"), width()), last, code)
+    }
+
+    /// Unusable input whose mistakes are drawn, with nothing from outside in the drawing that acts.
+    fn drawn(mistakes: &str, last: &str) -> Self {
+        Self::laid_out(&format!("{}\n", mistakes.trim_end()), last, UNUSABLE)
+    }
+
+    fn laid_out(why: &str, last: &str, code: u8) -> Self {
         Self { text: format!("{why}{}\n", with_exit(last, code, width())), code }
     }
 }
@@ -181,8 +191,23 @@ struct Console<'a> {
 }
 
 impl Console<'_> {
-    /// Prints. A reader that has gone away (`| head`) is no failure of ours; a full disk is one.
+    /// Prints text in which nothing acts on a terminal, whatever was quoted in it.
     fn say(&mut self, text: &str) {
+        self.print(&visible_lines(text));
+    }
+
+    /// Prints text that may be coloured.
+    fn say_coloured(&mut self, text: &str) {
+        if self.colour { self.print(&visible_but_colours(text)) } else { self.say(text) }
+    }
+
+    /// Prints a JSON document.
+    fn say_json(&mut self, text: &str) {
+        self.print(&visible_json(text));
+    }
+
+    /// A reader that has gone away (`| head`) is no failure of ours; a full disk is one.
+    fn print(&mut self, text: &str) {
         let said = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
         if let Err(error) = said
             && error.kind() != io::ErrorKind::BrokenPipe
@@ -192,6 +217,7 @@ impl Console<'_> {
     }
 
     fn warn(&mut self, text: &str) {
+        let text = if self.colour_err { visible_but_colours(text) } else { visible_lines(text) };
         let _ = self.err.write_all(text.as_bytes());
     }
 }
@@ -257,18 +283,21 @@ fn command(words: impl IntoIterator<Item = OsString>, runner: Runner<'_>, consol
 }
 
 fn carry_out(words: impl IntoIterator<Item = OsString>, runner: Runner<'_>, console: &mut Console<'_>) -> u8 {
+    let words: Vec<_> = words.into_iter().collect();
+    // clap repeats a word that it does not know.
+    let plain = words.iter().all(|word| matches!(visible(&word.to_string_lossy()), Cow::Borrowed(_)));
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
             // clap's own words: usage, help, version.
             let code = error.exit_code();
             let text = error.render();
-            let text = if console.colour { text.ansi().to_string() } else { text.to_string() };
+            let text = if console.colour && plain { text.ansi().to_string() } else { text.to_string() };
             if error.use_stderr() {
                 let last = with_exit("nothing was run", UNUSABLE, width());
                 console.warn(&format!("{text}{last}\n"));
             } else {
-                console.say(&text);
+                console.say_coloured(&text);
             }
             return u8::try_from(code).unwrap_or(UNUSABLE);
         }

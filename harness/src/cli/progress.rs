@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::explore::Progress as Explored;
 use crate::report::units;
+use crate::visible::visible;
 
 /// A bar, or nothing, and a tally.
 pub(super) struct Progress {
@@ -50,7 +51,7 @@ impl Progress {
 
     /// A run begins.
     pub(super) fn begin(&self, what: &str) {
-        self.bar.set_message(what.to_owned());
+        self.bar.set_message(visible(what).into_owned());
     }
 
     /// A run is done.
@@ -95,8 +96,9 @@ impl Rate {
 
     /// Shows how far it has come.
     pub(super) fn show(&self, progress: &Explored) {
-        if self.bar.prefix() != progress.stage {
-            self.bar.set_prefix(progress.stage.clone());
+        let stage = visible(&progress.stage);
+        if self.bar.prefix() != stage {
+            self.bar.set_prefix(stage.into_owned());
             self.bar.reset();
             self.bar.set_style(Self::style(progress.all.is_some()));
             if let Some(all) = progress.all {

@@ -66,11 +66,11 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     drop(progress);
     let written = leave_behind(&mut proved, &folder).and_then(|()| write_all(&proved.proof, arguments));
     let proof = proved.proof;
-    console.say(&match arguments.format {
-        Format::Terminal => terminal::write(&proof, console.called),
-        Format::Json => proof.to_json(),
-        Format::Markdown => markdown::write(&proof),
-    });
+    match arguments.format {
+        Format::Terminal => console.say(&terminal::write(&proof, console.called)),
+        Format::Json => console.say_json(&proof.to_json()),
+        Format::Markdown => console.say(&markdown::write(&proof)),
+    }
     match written {
         Ok(()) => Ok(proof.verdict.exit_code()),
         Err(error) => {

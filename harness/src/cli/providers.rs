@@ -64,6 +64,9 @@ pub(super) struct Arguments {
     fixtures: Option<PathBuf>,
 }
 
+/// The last line of a refusal.
+const NOTHING: &str = "nothing was started";
+
 pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     let profile = match arguments.profile.each().as_slice() {
         [one] => *one,
@@ -75,7 +78,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     let plan = match &arguments.plan {
         None => Plan::default(),
         Some(text) => faults::plan_for_providers(text, arguments.webhooks.is_some())
-            .map_err(|error| unusable(&error.render(console.colour_err)))?,
+            .map_err(|error| Refusal::drawn(&error.render(console.colour_err), NOTHING))?,
     };
     let shop = match &arguments.fixtures {
         None => Shop::default(),
@@ -228,7 +231,7 @@ fn stands(ledger: &Ledger, effect: &Effect) -> String {
 }
 
 fn unusable(why: &str) -> Refusal {
-    Refusal::saying(why, "nothing was started", super::UNUSABLE)
+    Refusal::saying(why, NOTHING, super::UNUSABLE)
 }
 
 fn could_not_run(error: &RunError) -> Refusal {

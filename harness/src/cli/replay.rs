@@ -62,7 +62,8 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
     }
     let plan = match &arguments.plan {
         None => scenario.plan.clone(),
-        Some(text) => faults::plan_for(scenario, text).map_err(|error| Refusal::unusable(&error.render(colour_err)))?,
+        Some(text) => faults::plan_for(scenario, text)
+            .map_err(|error| Refusal::drawn(&error.render(colour_err), "nothing was run"))?,
     };
     if let Some(planned) = plan.only_simulated().filter(|_| world == WorldKind::Wire) {
         return Err(Refusal::unusable(&RunError::OnlySimulated { planned: planned.to_string() }.to_string()));

@@ -91,7 +91,7 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
             Err(_) => String::new(),
         },
     };
-    console.say(&terminal::write(&report, style));
+    console.say_coloured(&terminal::write(&report, style));
     match written {
         Ok(()) => Ok(report.verdict.exit_code()),
         // A rule that was broken outranks a report that could not be kept.

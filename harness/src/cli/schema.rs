@@ -30,7 +30,7 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> u8 {
-    console.say(&match arguments.of {
+    console.say_json(&match arguments.of {
         Format::Scenario => scenario::text(),
         Format::Report => json::schema(),
         Format::Exploration => exploration::schema(),

@@ -46,5 +46,5 @@ fn document(out: &mut String, proof: &Proof) -> fmt::Result {
 
 /// Text in which nothing is markup.
 fn escape(text: &str) -> String {
-    crate::report::visible::markdown(text)
+    crate::visible::markdown(text)
 }

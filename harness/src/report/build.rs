@@ -15,7 +15,6 @@ use super::money;
 use super::normalise::Names;
 use super::timeline::{self, Detail, Row};
 use super::told;
-use super::visible::{visible, visible_lines};
 use crate::fault::explain;
 use crate::fault::plan::{Plan, Planned};
 use crate::oracle::Verdict;
@@ -23,6 +22,7 @@ use crate::oracle::bounds::{self, Bounds};
 use crate::outcome::{Outcome, Status};
 use crate::scenario::model::{Scenario, WorldKind};
 use crate::trace::EventKind;
+use crate::visible::{visible, visible_lines};
 
 /// The rule of a finding that no oracle made.
 pub const EXPECTATION: &str = "expectation";

@@ -4,8 +4,8 @@ use std::fmt::{self, Write as _};
 
 use super::document::{Report, RunReport, ScenarioReport, Word};
 use super::terminal::summary;
-use super::visible::markdown as escape;
 use super::{columns, units};
+use crate::visible::markdown as escape;
 
 /// The widest line of a timeline.
 const WIDTH: usize = 120;

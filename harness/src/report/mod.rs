@@ -19,7 +19,6 @@ pub mod terminal;
 pub mod timeline;
 pub mod told;
 pub mod units;
-pub mod visible;
 
 pub use build::{Ran, build};
 pub use document::Report;

@@ -16,6 +16,7 @@ use crate::outcome::Outcome;
 use crate::provider::ledger::EffectKind;
 use crate::provider::operations;
 use crate::trace::{CallId, EventKind};
+use crate::visible::visible;
 
 /// How wide a timeline is where output goes to no terminal.
 pub const WIDTH: usize = 120;
@@ -86,8 +87,8 @@ fn write(out: &mut String, outcome: &Outcome, names: &Names, showing: Showing<'_
 fn head(out: &mut String, outcome: &Outcome, defect: Option<&Defect>) -> std::fmt::Result {
     let scenario = &outcome.scenario;
     writeln!(out, "{}", scenario.name)?;
-    writeln!(out, "  {}", scenario.title)?;
-    writeln!(out, "  {}", scenario.lesson)?;
+    writeln!(out, "  {}", visible(&scenario.title))?;
+    writeln!(out, "  {}", visible(&scenario.lesson))?;
     if !scenario.covers.is_empty() {
         writeln!(out, "  covers: {}", scenario.covers.join(", "))?;
     }
@@ -191,7 +192,7 @@ fn oracles(out: &mut String, outcome: &Outcome, names: &Names) -> std::fmt::Resu
     let mut kept = Vec::new();
     for (oracle, verdict) in &outcome.verdicts {
         if let Some(reason) = outcome.scenario.excused.get(oracle.id) {
-            writeln!(out, "  excused: {}: {reason}", oracle.id)?;
+            writeln!(out, "  excused: {}: {}", oracle.id, visible(reason))?;
             continue;
         }
         match verdict {

@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use super::normalise::Names;
 use super::told::told;
 use super::units;
-use super::visible::visible;
 use crate::provider::ledger::{Effect, EffectKind};
 use crate::trace::{CallId, CallStarted, EventKind, ExchangeId, Record, Seen, Sent, WebhookDelivery};
+use crate::visible::visible;
 
 /// A wait for an answer that is shorter goes without saying.
 const WORTH_TELLING: Duration = Duration::from_millis(100);

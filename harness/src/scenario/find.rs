@@ -3,6 +3,7 @@
 //! A name is theme and file name without ending, below the root (`checkout/happy_path`); a path to a file or a folder
 //! works too, also outside the root.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -13,6 +14,7 @@ use super::mistake::ScenarioError;
 use super::model::Scenario;
 use super::parse::{Known, parse};
 use crate::suggest;
+use crate::visible::visible;
 
 /// Where scenarios are looked for unless said.
 pub const ROOT: &str = "scenarios";
@@ -142,6 +144,9 @@ fn slashes(path: &Path) -> String {
 
 /// Reads and checks a file.
 pub fn load(found: &Found, known: &Known) -> Result<Arc<Scenario>, ScenarioError> {
+    if matches!(visible(&found.name), Cow::Owned(_)) {
+        return Err(ScenarioError::NameActs { path: found.path.clone() });
+    }
     let unreadable = |cause| ScenarioError::Unreadable { path: found.path.clone(), cause };
     let file = fs::metadata(&found.path).map_err(unreadable)?;
     if !file.is_file() {

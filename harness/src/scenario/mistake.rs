@@ -11,6 +11,7 @@ use miette::{
 };
 
 use crate::screen::width;
+use crate::visible::{visible, visible_source};
 
 /// The longest line that is drawn, in bytes; a mistake in a longer one is told in words.
 const LINE_MAX: usize = 300;
@@ -87,6 +88,11 @@ pub enum ScenarioError {
         /// The first byte that is not.
         at: usize,
     },
+    /// Its name has characters that act on a terminal; it is printed and typed again.
+    NameActs {
+        /// The file.
+        path: PathBuf,
+    },
     /// It has mistakes.
     Mistaken {
         /// The file.
@@ -102,7 +108,7 @@ impl ScenarioError {
     /// How many mistakes it stands for.
     pub fn count(&self) -> usize {
         match self {
-            Self::Unreadable { .. } | Self::TooLarge { .. } | Self::NotText { .. } => 1,
+            Self::Unreadable { .. } | Self::TooLarge { .. } | Self::NotText { .. } | Self::NameActs { .. } => 1,
             Self::Mistaken { mistakes, .. } => mistakes.len(),
         }
     }
@@ -110,7 +116,9 @@ impl ScenarioError {
     /// The whole error for a person: a headline, then each mistake with its line of the file.
     pub fn render(&self, colour: bool) -> String {
         match self {
-            Self::Unreadable { .. } | Self::TooLarge { .. } | Self::NotText { .. } => format!("error: {self}\n"),
+            Self::Unreadable { .. } | Self::TooLarge { .. } | Self::NotText { .. } | Self::NameActs { .. } => {
+                format!("error: {}\n", visible(&self.to_string()))
+            }
             Self::Mistaken { path, text, mistakes } => {
                 let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
                 let handler = GraphicalReportHandler::new_themed(theme)
@@ -118,9 +126,13 @@ impl ScenarioError {
                     .with_context_lines(1)
                     .with_primary_span_start()
                     .with_links(false);
-                let source = WholeLines { text, named: NamedSource::new(path.display().to_string(), text.clone()) };
-                let mut out = format!("error: {self}\n\n");
-                for mistake in mistakes.iter().take(SHOWN_MAX) {
+                // What a file says must not act on the terminal that its mistakes are drawn on.
+                let (text, mistakes) = shown(text, mistakes);
+                let text = &*text;
+                let name = visible(&path.display().to_string()).into_owned();
+                let source = WholeLines { text, named: NamedSource::new(name, text.to_owned()) };
+                let mut out = format!("error: {}\n\n", visible(&self.to_string()));
+                for mistake in &mistakes {
                     if line_length(text, mistake.span.start) > LINE_MAX {
                         out.push_str(&in_words(text, mistake));
                         continue;
@@ -128,7 +140,7 @@ impl ScenarioError {
                     let shown = Shown { mistake, source: &source };
                     handler.render_report(&mut out, &shown).expect("writing to a string does not fail");
                 }
-                let further = mistakes.len().saturating_sub(SHOWN_MAX);
+                let further = self.count().saturating_sub(SHOWN_MAX);
                 if further > 0 {
                     writeln!(out, "  … and {further} more").expect("writing to a string does not fail");
                 }
@@ -136,6 +148,20 @@ impl ScenarioError {
             }
         }
     }
+}
+
+/// A text and the mistakes of it that are shown, with nothing in them that acts on a terminal.
+fn shown(text: &str, mistakes: &[Mistake]) -> (String, Vec<Mistake>) {
+    let place = |at: usize| {
+        let whole = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        visible_source(&text[..whole]).len()
+    };
+    let mistakes = mistakes.iter().take(SHOWN_MAX).map(|mistake| Mistake {
+        span: place(mistake.span.start)..place(mistake.span.end),
+        message: visible(&mistake.message).into_owned(),
+        suggestion: mistake.suggestion.as_deref().map(|suggestion| visible(suggestion).into_owned()),
+    });
+    (visible_source(text), mistakes.collect())
 }
 
 /// The byte length of the line in which a place stands.
@@ -171,6 +197,9 @@ impl fmt::Display for ScenarioError {
             }
             Self::NotText { path, at } => {
                 write!(f, "{} is not UTF-8 text (byte {at} is not); save it as UTF-8", path.display())
+            }
+            Self::NameActs { path } => {
+                write!(f, "the name of {} has control characters or marks that reorder text; rename it", path.display())
             }
             Self::Mistaken { path, mistakes, .. } => {
                 let count = mistakes.len();

@@ -180,5 +180,5 @@ fn matrix(out: &mut String, coverage: &Coverage) -> fmt::Result {
 
 /// Text in which nothing is markup but code.
 fn escape(text: &str) -> String {
-    crate::report::visible::markdown(text)
+    crate::visible::markdown(text)
 }

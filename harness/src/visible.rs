@@ -30,6 +30,54 @@ pub fn visible_lines(text: &str) -> String {
     lines.join("\n")
 }
 
+/// The same for the source of a drawing, in which a place is known by its byte: tabs and the ends of lines stay. What
+/// stands before a place, made visible, is as long as the place's new byte.
+pub fn visible_source(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let end = line.trim_end_matches(['\r', '\n']).len();
+        let parts: Vec<_> = line[..end].split('\t').map(visible).collect();
+        out.push_str(&parts.join("\t"));
+        out.push_str(&line[end..]);
+    }
+    out
+}
+
+/// The same for lines with colours in them that misrule chose: those stay, and nothing else acts.
+pub fn visible_but_colours(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let mut out = visible_lines(parts.next().unwrap_or_default());
+    for part in parts {
+        let code = part.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == ';');
+        match code.strip_prefix('m') {
+            Some(rest) => {
+                out.push_str("\u{1b}[");
+                out.push_str(&part[..part.len() - rest.len()]);
+                out.push_str(&visible_lines(rest));
+            }
+            None => out.push_str(&visible_lines(&format!("\u{1b}[{part}"))),
+        }
+    }
+    out
+}
+
+/// A JSON document in which nothing acts. Outside of strings JSON has no such characters, and inside them the escape is
+/// the character.
+pub fn visible_json(text: &str) -> Cow<'_, str> {
+    if !text.contains(|letter| letter != '\n' && acts(letter)) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        if letter != '\n' && acts(letter) {
+            write!(out, "\\u{:04x}", u32::from(letter)).expect("writing to a string does not fail");
+        } else {
+            out.push(letter);
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// Whether a character does something other than to be seen: control characters (C0, DEL, C1), line and paragraph
 /// separators, bidirectional marks and overrides (Unicode Annex 9), zero-width ones, and the byte order mark.
 fn acts(letter: char) -> bool {
@@ -92,6 +140,32 @@ mod tests {
         assert_eq!(shown, "a\\u{1b}[31mred\\u{9b}2J\\u{202e}txt\\u{2028}b\\r\\nc");
         assert!(matches!(visible("Bücher für 42,00 € – ok"), Cow::Borrowed(_)));
         assert_eq!(visible_lines("one\ntwo\u{7}"), "one\ntwo\\u{7}");
+    }
+
+    #[test]
+    fn of_a_drawing_only_the_colours_act() {
+        let drawn = "\u{1b}[31mBROKEN\u{1b}[0m \u{1b}[2J\u{1b}]0;title\u{7} \u{1b}[1;4mx\u{9b}2J";
+        let expected = "\u{1b}[31mBROKEN\u{1b}[0m \\u{1b}[2J\\u{1b}]0;title\\u{7} \u{1b}[1;4mx\\u{9b}2J";
+        assert_eq!(visible_but_colours(drawn), expected);
+        assert_eq!(visible_but_colours("a line\nand another\n"), "a line\nand another\n");
+    }
+
+    #[test]
+    fn the_source_of_a_drawing_keeps_its_lines_and_its_indentation() {
+        let source = "a = \"\u{1b}[31m\"\r\n\tb = 1\n";
+        let shown = visible_source(source);
+        assert_eq!(shown, "a = \"\\u{1b}[31m\"\r\n\tb = 1\n");
+        let at = source.find('b').expect("the second line");
+        assert_eq!(&shown[visible_source(&source[..at]).len()..], "b = 1\n");
+    }
+
+    #[test]
+    fn json_stays_the_same_document() {
+        let document = serde_json::json!({ "said": "a\u{1b}[31m\u{9b}2J\u{202e}txt\u{feff}" });
+        let text = format!("{document:#}\n");
+        let shown = visible_json(&text);
+        assert!(!shown.contains(|letter| letter != '\n' && acts(letter)), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).expect("JSON"), document);
     }
 
     #[test]
