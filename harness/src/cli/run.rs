@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::{Args, CommandFactory as _};
 
@@ -12,7 +12,7 @@ use super::{
     COULD_NOT_RUN, Cli, Common, Console, Ended, OnInterrupt, Refusal, Runner, World, beyond, gate, interrupt, load,
 };
 use crate::report::build::{add_beyond, hold_to_codes};
-use crate::report::document::{Extent, Report, Word};
+use crate::report::document::{Beyond, Extent, Report, Word};
 use crate::report::files::{self, FileError};
 use crate::report::terminal::{self, Style};
 use crate::report::units::count;
@@ -43,6 +43,19 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Console<'_>) -> Ended {
+    gate(arguments, runner, &beyond::beyond, console)
+}
+
+/// What is done beyond the scenarios when everything is run.
+pub(super) type Further<'a> = &'a dyn Fn(&[Arc<Scenario>], &Progress) -> Vec<(Beyond, Duration)>;
+
+/// The gate with its two parts: what makes a run, and what is done beyond them.
+pub(super) fn gate(
+    arguments: &Arguments,
+    runner: Runner<'_>,
+    further: Further<'_>,
+    console: &mut Console<'_>,
+) -> Ended {
     let common = &arguments.common;
     let colour_err = console.colour_err && !common.no_color;
     let scenarios = load::scenarios(common, &arguments.names, colour_err)
@@ -67,7 +80,7 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
     let ran = gate::play(&work, runner, &progress);
     let whole = arguments.names.is_empty() && arguments.world.is_none();
     let played = began.elapsed();
-    let further = if whole { beyond::beyond(&scenarios, &progress) } else { Vec::new() };
+    let further = if whole { further(&scenarios, &progress) } else { Vec::new() };
     drop(progress);
     let extent = if whole { Extent::Whole } else { Extent::Part };
     let mut report = build(&ran, extent, played);

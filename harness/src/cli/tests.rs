@@ -6,9 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Parser as _;
 use giftgenius::error::Code;
 
-use super::{Console, OnInterrupt, Runner, called, command};
+use super::{Cli, Command, Console, OnInterrupt, Runner, called, command, run};
 use crate::fault::explain;
 use crate::fault::plan::Plan;
 use crate::oracle::{self, Oracle, Rest, Verdict, Violation};
@@ -18,7 +19,7 @@ use crate::report::Report;
 use crate::requirement;
 use crate::scenario::model::{Scenario, WorldKind};
 use crate::scenario::{Known, parse, write};
-use crate::trace::Record;
+use crate::trace::{CallId, EventKind, HostReply, Record};
 
 static ORACLE: Oracle = Oracle {
     id: "all-or-nothing",
@@ -281,6 +282,50 @@ fn in_a_checkout_misrule_is_called_through_cargo() {
     ] {
         assert_eq!(called(Path::new(program), Path::new(folder)), expected, "{program} in {folder}");
     }
+}
+
+#[test]
+fn an_error_code_that_no_run_told_is_an_inconclusive_case_of_the_own_gate() {
+    let out_folder = tempfile::tempdir().expect("a folder");
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    let gate = |told: &(dyn Fn(&str) -> bool + Sync)| {
+        // Every scenario goes well; between them they tell these codes.
+        let runner = |scenario: &Arc<Scenario>, world, plan: &Plan, seed| {
+            let mut outcome = outcome(scenario, world, plan, seed);
+            for (number, code) in Code::ALL.iter().enumerate().filter(|(_, code)| told(code.as_str())) {
+                let structured = serde_json::json!({ "error": { "code": code.as_str() } }).into();
+                let call = CallId(u32::try_from(number).expect("a few codes"));
+                let reply = HostReply::Tool { structured, is_error: true };
+                outcome.record.push(Duration::ZERO, EventKind::CallEnded { call, reply });
+            }
+            Ok(outcome)
+        };
+        let words = ["misrule", "run", "--scenarios"].map(std::ffi::OsString::from).into_iter();
+        let words =
+            words.chain([own.clone().into_os_string(), "--out".into(), out_folder.path().as_os_str().to_owned()]);
+        let Some(Command::Run(arguments)) = Cli::try_parse_from(words).expect("good words").command else {
+            unreachable!("it says run")
+        };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = run::gate(&arguments, &runner, &|_, _| Vec::new(), &mut plain(&mut out, &mut err));
+        let read = |name: &str| fs::read_to_string(out_folder.path().join(name)).expect("a report");
+        let printed = String::from_utf8(out).expect("text");
+        (code.expect("it ran"), printed, read("junit.xml"), read("report.md"))
+    };
+    let (code, printed, junit, markdown) = gate(&|code| code != "OUT_OF_STOCK" && code != "INTERNAL");
+    assert_eq!(code, 3, "{printed}");
+    let why = "no caller was told OUT_OF_STOCK, INTERNAL; what is never told is not tried";
+    let case = format!(
+        "<testcase name=\"every error code is told\" classname=\"misrule.coverage\">\n            \
+         <error message=\"{why}\" type=\"inconclusive\"/>"
+    );
+    assert!(junit.contains(&case), "{junit}");
+    assert!(junit.contains("errors=\"1\"") && !junit.contains("errors=\"2\""), "nothing else is wrong: {junit}");
+    assert!(printed.contains(&format!("\nINCONCLUSIVE error codes\n  {why}\n")), "{printed}");
+    assert!(markdown.contains("## INCONCLUSIVE error codes"), "{markdown}");
+    let (code, printed, junit, _) = gate(&|_| true);
+    assert_eq!(code, 0, "{printed}");
+    assert!(junit.contains("<testcase name=\"every error code is told\" classname=\"misrule.coverage\"/>"), "{junit}");
 }
 
 #[test]

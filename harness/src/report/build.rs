@@ -77,6 +77,7 @@ pub fn build(ran: &[Ran], extent: Extent, elapsed: Duration) -> Report {
 
 /// Holds a gate of the own scenarios to the error codes: one that no caller was told was not tried.
 pub fn hold_to_codes(report: &mut Report) {
+    report.coverage.codes_owed = true;
     if !report.coverage.codes_never.is_empty() {
         report.verdict = worst([report.verdict, Word::Inconclusive].into_iter());
     }
@@ -280,7 +281,7 @@ fn coverage(ran: &[Ran]) -> Coverage {
     let codes = Code::ALL.iter().map(|code| code.as_str());
     let (faults_fired, faults_never) = split(faults.collect(), &fired);
     let (codes_seen, codes_never) = split(codes.collect(), &seen);
-    Coverage { faults_fired, faults_never, codes_seen, codes_never }
+    Coverage { faults_fired, faults_never, codes_seen, codes_never, codes_owed: false }
 }
 
 fn measured(ran: &[Ran], elapsed: Duration) -> Measured {

@@ -206,6 +206,8 @@ pub struct Coverage {
     pub codes_seen: Vec<String>,
     /// Error codes that none was told.
     pub codes_never: Vec<String>,
+    /// Whether one that none was told makes the gate inconclusive: where all of the own scenarios were run.
+    pub codes_owed: bool,
 }
 
 /// How many provider calls one purchase can come to at most, under any faults.
@@ -300,15 +302,23 @@ impl Report {
     /// if only a part was run.
     pub fn never_reached(&self) -> Vec<String> {
         let named = |what: &str, names: &[String]| (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")));
+        let codes = if self.coverage.codes_owed { &[][..] } else { &self.coverage.codes_never };
         match self.extent {
             Extent::Part => Vec::new(),
             Extent::Whole => [
                 named("fault kinds that never fired", &self.coverage.faults_never),
-                named("error codes that no caller was told", &self.coverage.codes_never),
+                named("error codes that no caller was told", codes),
             ]
             .into_iter()
             .flatten()
             .collect(),
         }
+    }
+
+    /// Why the gate is inconclusive although every run of it may be ok: error codes that were to be told and were not.
+    pub fn codes_not_told(&self) -> Option<String> {
+        let never = &self.coverage.codes_never;
+        (self.coverage.codes_owed && !never.is_empty())
+            .then(|| format!("no caller was told {}; what is never told is not tried", never.join(", ")))
     }
 }

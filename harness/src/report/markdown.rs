@@ -33,6 +33,9 @@ fn document(out: &mut String, report: &Report) -> fmt::Result {
             }
         }
     }
+    if let Some(why) = report.codes_not_told() {
+        writeln!(out, "## INCONCLUSIVE error codes\n\n{}\n", escape(&why))?;
+    }
     for scenario in &report.scenarios {
         for run in &scenario.runs {
             failure(out, scenario, run)?;

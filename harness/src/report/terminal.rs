@@ -51,6 +51,10 @@ pub fn write(report: &Report, style: Style<'_>) -> String {
             doubtful(&mut out, scenario, run, style);
         }
     }
+    if let Some(why) = report.codes_not_told() {
+        put(&mut out, &format!("\n{} error codes", paint.verdict(Word::Inconclusive, "INCONCLUSIVE")));
+        out.push_str(&beside("  ", &why, width()));
+    }
     out.push('\n');
     if !style.written.is_empty() {
         put(&mut out, &format!("report: {}", style.written));
@@ -288,7 +292,7 @@ fn advice(report: &Report) -> String {
         }
         Word::Broken => "next: repeat a run that broke with its replay line".to_owned(),
         Word::Inconclusive if report.count(Word::Inconclusive) == 0 => {
-            "next: provoke the error codes that no caller was told; what is never told is not tried".to_owned()
+            "next: provoke the error codes that no caller was told".to_owned()
         }
         Word::Inconclusive => "next: mend the scenarios whose faults never fired; they prove nothing".to_owned(),
         Word::NotRun => "next: see above why a run could not be made".to_owned(),

@@ -7,7 +7,7 @@ use giftgenius::money::{Currency, Money};
 use serde_json::json;
 
 use super::build::{Ran, build, replay};
-use super::document::{Extent, Report};
+use super::document::{Extent, Report, Word};
 use super::terminal::Style;
 use super::{json, junit, markdown, snapshot, terminal};
 use crate::choice::Asked;
@@ -349,4 +349,28 @@ fn cases_of_a_name_are_told_apart_and_hold_nothing_measured() {
     report.measured.runs.iter_mut().for_each(|run| run.median_us *= 7);
     report.beyond[0].said = "one of 5 plans".to_owned();
     assert_eq!(names(&report), first);
+}
+
+#[path = "../../tests/support/junit.rs"]
+mod schema;
+
+#[test]
+fn a_report_for_ci_fits_the_schema_of_junit() {
+    let mut report = report();
+    let beyond = |verdict, findings| crate::report::document::Beyond {
+        what: "explored".to_owned(),
+        verdict,
+        said: "3 plans".to_owned(),
+        findings,
+    };
+    let finding = crate::report::document::BeyondFinding {
+        rule: "one-effect".to_owned(),
+        message: "<b> & \u{1b}[31m ]]> \u{0}".to_owned(),
+        replay: "misrule replay a/b".to_owned(),
+        timeline: Vec::new(),
+    };
+    report.beyond = vec![beyond(Word::Broken, vec![finding]), beyond(Word::NotRun, Vec::new())];
+    super::build::hold_to_codes(&mut report);
+    let text = junit::write(&report);
+    assert_eq!(schema::wrong(&text), [""; 0], "{text}");
 }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod junit;
 #[cfg(unix)]
 pub(crate) mod real;
 

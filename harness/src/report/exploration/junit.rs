@@ -8,7 +8,7 @@ use super::document::{Exploration, Finding, SpaceReport};
 use super::terminal::{plans, tried};
 use crate::report::columns;
 use crate::report::document::Word;
-use crate::report::junit::each_by_its_own_name;
+use crate::report::junit;
 use crate::report::units::count;
 
 /// The widest line of a timeline.
@@ -29,8 +29,7 @@ pub fn write(report: &Exploration) -> String {
         }
         document.add_test_suite(suite);
     }
-    each_by_its_own_name(&mut document);
-    document.to_string().expect("texts are cleared of what XML cannot hold")
+    junit::text(document)
 }
 
 fn case(space: &SpaceReport, name: String, status: TestCaseStatus) -> TestCase {
