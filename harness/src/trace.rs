@@ -238,7 +238,8 @@ pub enum Seen {
 pub struct Trace {
     /// In order.
     pub events: Vec<Event>,
-    /// When the system wrote to its journal and nothing went wrong with that.
+    /// When the system wrote to its journal; in simulation also where that was held up before, on the wire only where
+    /// nothing went wrong with it.
     pub writes: Vec<Write>,
     /// When the system tried whether its store takes writes.
     pub probes: Vec<Probe>,

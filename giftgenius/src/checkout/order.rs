@@ -61,7 +61,7 @@ pub struct Order {
     pub saga: Saga,
     /// Rounds that the current action has had in the background.
     pub background_rounds: u32,
-    /// Rounds that the release had before a look at the money came between.
+    /// One more than the rounds that the release had before looks at the money came between; 0 while none do.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub release_rounds: u32,
     /// Until when its owner may be silent.
@@ -124,10 +124,13 @@ impl Order {
     /// Goes on counting the rounds of an action; those of a release are kept while the money is looked at in between.
     pub(super) fn count_rounds_of(&mut self, action: &Action) {
         if *action == Action::ConfirmRefund && self.saga.is_releasing() {
-            self.release_rounds = self.release_rounds.max(self.background_rounds);
-            self.background_rounds = 0;
-        } else if matches!(action, Action::Release { .. }) {
-            self.background_rounds = self.background_rounds.max(self.release_rounds);
+            // The looks have a count of their own, and a bound like any other's.
+            if self.release_rounds == 0 {
+                self.release_rounds = self.background_rounds + 1;
+                self.background_rounds = 0;
+            }
+        } else if matches!(action, Action::Release { .. }) && self.release_rounds > 0 {
+            self.background_rounds = self.release_rounds - 1;
             self.release_rounds = 0;
         }
     }

@@ -33,6 +33,7 @@ pub async fn undo_charge(caller: &Caller, order: &Order, context: RoundContext<'
         let refused_to_close = closes && matches!(listed, Err(Failure::Refused(_)));
         let is_closed = closes && listed.is_ok();
         closes &= !is_closed;
+        asking.was_shown(listed.as_deref().unwrap_or_default());
         // A closing that is repeated under its key is answered with the listing of its first time.
         let listed = if is_closed && context.refunded_before { look_up(caller, order).await } else { listed };
         let failure = match sure(caller, order, listed).await {
@@ -268,7 +269,9 @@ async fn search(caller: &Caller, order: &Order, context: RoundContext<'_>, urgen
     loop {
         asking.listed_at = Instant::now();
         let listed = look_up(caller, order).await;
+        asking.was_shown(listed.as_deref().unwrap_or_default());
         let failure = match sure(caller, order, listed).await {
+            Ok(records) if asking.misses(&records) => Failure::Unclear { retry_after: None },
             Ok(records) if order.saga.copies == Copies::GivenBack => return confirmed(order, &records, Outcome::Swept),
             Ok(records) if act_of_the_provider(order, &records).is_some() => {
                 return confirmed(order, &records, Outcome::Swept);
@@ -323,8 +326,10 @@ fn still_late(caller: &Caller, context: RoundContext<'_>) -> Option<Duration> {
 }
 
 /// A listing that can be acted on. One that lacks what is known is asked for again. One that tells amounts which are not
-/// the agreed ones, or a charge given back in part (which nobody does here), is looked up once more: refunding what was
-/// only told wrong would send a second refund while the first is in doubt.
+/// the agreed ones, or that a charge which goes back was given back in part (which nobody does here), is looked up once
+/// more: refunding what was
+/// only told wrong would send a second refund while the first is in doubt. A dispute is believed at once: no money is moved
+/// for it, and a listing made later may be an older one.
 async fn sure(
     caller: &Caller,
     order: &Order,
@@ -334,12 +339,12 @@ async fn sure(
     if misses(order, &records) || records.iter().any(|record| contradicts(order, record)) {
         return Err(Failure::Unclear { retry_after: None });
     }
-    if !records.iter().any(|record| is_odd(order, record)) {
+    if is_disputed(&records) || !records.iter().any(|record| is_odd(order, record)) {
         return Ok(records);
     }
     let later = look_up(caller, order).await?;
     let is_garbled = later.iter().any(|record| contradicts(order, record));
-    if !is_garbled && bears_out(order, &records, &later) {
+    if !is_garbled && (is_disputed(&later) || bears_out(order, &records, &later)) {
         Ok(later)
     } else {
         Err(Failure::Unclear { retry_after: None })
@@ -403,7 +408,7 @@ fn expected(order: &Order, record: &ChargeRecord) -> i64 {
 fn is_odd(order: &Order, record: &ChargeRecord) -> bool {
     let back = record.refunded + record.refunding;
     record_amount(record) != Money::new(expected(order, record), order.amount.currency)
-        || (back != 0 && back != record.amount)
+        || (back != 0 && back != record.amount && !stays(order, record))
 }
 
 /// Whether a charge is to stay: going forward that is the order's own.
@@ -443,11 +448,13 @@ struct Asking<'a> {
     /// The refunds of this round, and when the last of them was asked for.
     own: Vec<(SmolStr, i64)>,
     last: Option<Instant>,
+    /// The charges that a listing of this round has shown, believed or not.
+    shown: Vec<SmolStr>,
 }
 
 impl<'a> Asking<'a> {
     fn new(context: RoundContext<'a>) -> Self {
-        Self { context, listed_at: Instant::now(), own: Vec::new(), last: None }
+        Self { context, listed_at: Instant::now(), own: Vec::new(), last: None, shown: Vec::new() }
     }
 
     /// From when on a listing cannot be older than the last refund that was asked for.
@@ -461,9 +468,19 @@ impl<'a> Asking<'a> {
         (!wait.is_zero()).then_some(wait)
     }
 
-    /// Whether a listing lacks a charge for which a refund was asked in this round.
+    /// Takes note of the charges in a listing.
+    fn was_shown(&mut self, records: &[ChargeRecord]) {
+        for record in records {
+            if !self.shown.contains(&record.id) {
+                self.shown.push(record.id.clone());
+            }
+        }
+    }
+
+    /// Whether a listing lacks a charge that an earlier one of this round had: it is older than that, and no proof that
+    /// nothing stands.
     fn misses(&self, records: &[ChargeRecord]) -> bool {
-        self.own.iter().any(|(id, _)| records.iter().all(|record| record.id != *id))
+        self.shown.iter().any(|id| records.iter().all(|record| record.id != *id))
     }
 
     /// Whether this very refund may have been asked for before.
@@ -492,6 +509,7 @@ async fn give_back(
     records: &[ChargeRecord],
     asking: &mut Asking<'_>,
 ) -> Result<Given, Failure> {
+    asking.was_shown(records);
     let mut given = Given::default();
     let is_owed = |record: &&ChargeRecord| record.standing() > 0 && !stays(order, record) && !record.is_disputed();
     for record in records.iter().filter(is_owed) {
@@ -551,6 +569,38 @@ mod tests {
                 "refunded": refunded})
         };
         charges.iter().map(|charge| serde_json::from_value(told(charge)).unwrap()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listing_that_lacks_what_an_earlier_one_had_is_no_proof() {
+        let asks = std::sync::atomic::AtomicBool::new(false);
+        let now = Instant::now();
+        let mut asking = Asking::new(RoundContext {
+            urgency: Urgency::Round,
+            quiet_since: now,
+            repeated: false,
+            refunded_before: false,
+            asks: &asks,
+            noticed: false,
+            heard_at: now,
+        });
+        assert!(!asking.misses(&[]), "none was shown yet");
+        asking.was_shown(&listing(&[("ch_1", 4300, 0)]));
+        asking.was_shown(&listing(&[("ch_1", 4300, 4300)]));
+        assert!(asking.misses(&[]) && asking.misses(&listing(&[("ch_2", 4200, 0)])));
+        assert!(!asking.misses(&listing(&[("ch_2", 4200, 0), ("ch_1", 4300, 0)])));
+    }
+
+    #[test]
+    fn a_refund_in_part_of_a_charge_that_stays_needs_no_second_look() {
+        let back = &listing(&[("ch_1", 4200, 100)])[0];
+        let mut order = order(Saga::new());
+        assert!(is_odd(&order, back), "it may go back");
+        order.saga.charge = Charge::Captured { charge_id: "ch_1".into(), minor_units: 4200 };
+        assert!(!is_odd(&order, back));
+        assert!(is_odd(&order, &listing(&[("ch_1", 4300, 100)])[0]), "another amount");
+        order.saga.direction = Direction::Back(crate::checkout::state::Cause::CancelledByUser);
+        assert!(is_odd(&order, back));
     }
 
     #[test]

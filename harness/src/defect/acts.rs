@@ -115,6 +115,27 @@ pub static REFUND_BESIDE_A_DISPUTE: Defect = Defect {
 };
 
 /// See `about`.
+pub static CLOSING_TAKEN_FOR_PROOF: Defect = Defect {
+    id: "closing_taken_for_proof",
+    about: "what a closing lists is not looked at: that nothing can come any more is taken for nothing having come",
+    caught_by: "all-or-nothing",
+    hunted_on: &[on("unknown/another_amount_is_listed_once")],
+    wiring: || {
+        each_life(|wired| {
+            wired.sending(|next, request| async move {
+                let is_closing = request.operation == "payment.cancel";
+                let mut response = next.send(request).await?;
+                if is_closing && let Ok(mut listed) = serde_json::from_slice::<Value>(&response.body) {
+                    listed["charges"] = json!([]);
+                    response.body = listed.to_string().into();
+                }
+                Ok(response)
+            })
+        })
+    },
+};
+
+/// See `about`.
 pub static CANCELLED_RESERVATION_SOLD: Defect = Defect {
     id: "cancelled_reservation_sold",
     about: "a reservation that the warehouse has cancelled is taken for one that was sold before",

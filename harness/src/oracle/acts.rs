@@ -9,6 +9,7 @@ use crate::fault::{Circumstance, CrashPoint, Fault};
 use crate::provider::event::EventType;
 use crate::provider::ledger::{Effect, EffectKind};
 use crate::provider::operations::{CANCEL, LOOK_UP};
+use crate::scenario::model::WorldKind;
 use crate::trace::{EventKind, Seen};
 
 /// An act by which the provider gave or took a charge back on its own, and what the system saw of it.
@@ -102,17 +103,32 @@ fn noted(evidence: &Evidence<'_>, process: u32, seen: usize) -> Option<usize> {
     let writes = evidence.trace.writes.iter().filter(|write| write.at > seen && write.incarnation == process);
     let later = || evidence.trace.events.iter().enumerate().skip(seen);
     // A write that something else went wrong with, but that was made.
-    let struck = later().filter(|(_, event)| event.incarnation == process && is_write(&event.kind));
-    let written = writes.map(|write| write.at).chain(struck.map(|(index, _)| index)).min();
+    let own = || later().filter(|(_, event)| event.incarnation == process);
+    let struck = own().filter(|(_, event)| is_write(&event.kind, evidence.world)).map(|(index, _)| index);
+    let written = writes.map(|write| write.at).chain(struck).min();
+    // Where one was refused before, it may have been that of what was seen, and the next one another's.
+    let refused = own().find(|(_, event)| is_refused(&event.kind)).map(|(index, _)| index);
+    let written = written.filter(|written| refused.is_none_or(|refused| *written <= refused));
     let is_end = |kind: &EventKind| matches!(kind, EventKind::Crashed | EventKind::Restarted);
     written.or_else(|| (!later().any(|(_, event)| is_end(&event.kind))).then_some(seen))
 }
 
-/// Whether something went wrong with a write to the journal that was made all the same.
-fn is_write(kind: &EventKind) -> bool {
+/// Whether a write to the journal was refused.
+fn is_refused(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::Struck { site, fault }
+        if site.place == Place::JournalWrite && matches!(**fault, Fault::Busy | Fault::Full))
+}
+
+/// Whether something went wrong with a write to the journal that was made all the same. In simulation one that is held up
+/// is among those that are made, once it is.
+fn is_write(kind: &EventKind, world: WorldKind) -> bool {
     let EventKind::Struck { site, fault } = kind else { return false };
-    let lost = matches!(**fault, Fault::Busy | Fault::Full | Fault::Crash(CrashPoint::BeforeWrite));
-    site.place == Place::JournalWrite && !lost
+    let made = match **fault {
+        Fault::Busy | Fault::Full | Fault::Crash(CrashPoint::BeforeWrite) => false,
+        Fault::Crash(_) => true,
+        _ => world == WorldKind::Wire,
+    };
+    site.place == Place::JournalWrite && made
 }
 
 /// Whether the provider's own acts had left nothing of a charge of an order by an event, as far as the system may know.

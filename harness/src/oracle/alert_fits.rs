@@ -11,6 +11,7 @@ use super::{Findings, Oracle, Verdict, alerts_once, alerts_owed, codes};
 use crate::fault::{Circumstance, Fault, Moment};
 use crate::provider::ledger::EffectKind;
 use crate::provider::operations::LOOK_UP;
+use crate::scenario::model::WorldKind;
 use crate::trace::{EventKind, Seen};
 
 /// The rule.
@@ -199,39 +200,73 @@ pub(super) fn reached(exchange: &ExchangeView<'_>) -> bool {
     }
 }
 
-/// The providers that failed so many attempts in a row in one life, with that life and the attempts. Only attempts that
-/// came one after the other and were waited for to their end.
+/// How an attempt ended, as far as its process could see.
+struct Ended {
+    sent: usize,
+    /// The end of time for one that ran into its time-out.
+    seen: usize,
+    at: Duration,
+    reached: bool,
+}
+
+impl Ended {
+    /// The end of an attempt, if its process was there to see it: `last` is what that did last.
+    fn of(evidence: &Evidence<'_>, exchange: &ExchangeView<'_>, last: (usize, Duration)) -> Option<Self> {
+        let (seen, at, was_there) = match exchange.answer {
+            Some((event, at, Seen::Reply { .. } | Seen::Broken | Seen::Cut | Seen::Refused)) => {
+                (event, at, event < last.0)
+            }
+            Some((_, _, Seen::Silence)) | None => {
+                let at = exchange.start + evidence.policy.retry.attempt_timeout;
+                (usize::MAX, at, at < last.1)
+            }
+        };
+        was_there.then(|| Self { sent: exchange.sent_event, seen, at, reached: reached(exchange) })
+    }
+
+    /// Whether it is not known which of two attempts, both under way at once, ended first.
+    fn is_blurred_with(&self, other: &Self, evidence: &Evidence<'_>) -> bool {
+        let at_once = self.sent < other.seen && other.sent < self.seen;
+        let in_order =
+            evidence.world == WorldKind::Sim && self.seen.max(other.seen) < usize::MAX && self.seen != other.seen;
+        at_once && !in_order && self.at.abs_diff(other.at) <= evidence.tolerance(Duration::from_millis(250))
+    }
+}
+
+/// The providers that failed so many attempts in a row in one life, with that life and the attempts. They are counted as
+/// they end; where it is not known whether one that was answered ended later, the count begins again.
 fn lost_providers(evidence: &Evidence<'_>) -> Vec<(Provider, u32, Vec<usize>)> {
-    let timeout = evidence.policy.retry.attempt_timeout;
     let lives = evidence.exchanges.iter().map(|exchange| exchange.incarnation).max().unwrap_or(0);
     let mut found = Vec::new();
     for life in 1..=lives {
-        // What it did last, as far as anybody saw.
-        let deeds = evidence.trace.events.iter().enumerate().rev();
-        let mut own = deeds.filter(|(_, event)| event.incarnation == life && is_deed(&event.kind));
-        let Some((last, last_at)) = own.next().map(|(index, event)| (index, event.at)) else { continue };
         for provider in Provider::ALL {
+            if attempts(evidence, provider, life).filter(|exchange| !reached(exchange)).nth(IN_A_ROW - 1).is_none() {
+                continue;
+            }
+            // What it did last, as far as anybody saw.
+            let deeds = evidence.trace.events.iter().enumerate().rev();
+            let mut own = deeds.filter(|(_, event)| event.incarnation == life && is_deed(&event.kind));
+            let Some(last) = own.next().map(|(index, event)| (index, event.at)) else { continue };
+            let mut ended: Vec<Ended> = attempts(evidence, provider, life)
+                .filter_map(|exchange| {
+                    let ended = Ended::of(evidence, exchange, last)?;
+                    // What is asked for an order goes on when its caller is gone.
+                    let given_up = exchange.order.is_none()
+                        && exchange
+                            .call
+                            .is_some_and(|call| evidence.calls[call].end.is_some_and(|(_, at)| at < ended.at));
+                    (ended.reached || !given_up).then_some(ended)
+                })
+                .collect();
+            ended.sort_by_key(|it| (it.at, it.seen));
+            let answered: Vec<&Ended> = ended.iter().filter(|it| it.reached).collect();
             let mut row: Vec<usize> = Vec::new();
-            let mut over = Duration::ZERO;
-            for exchange in attempts(evidence, provider, life) {
-                // When it is over, and whether the system lived to see that.
-                let (settled, seen) = match exchange.answer {
-                    Some((event, at, Seen::Reply { .. } | Seen::Broken | Seen::Cut | Seen::Refused)) => {
-                        (at, event < last)
-                    }
-                    Some((_, _, Seen::Silence)) | None => {
-                        (exchange.start + timeout, exchange.start + timeout < last_at)
-                    }
-                };
-                // What is asked for an order goes on when its caller is gone.
-                let given_up = exchange.order.is_none()
-                    && exchange.call.is_some_and(|call| evidence.calls[call].end.is_some_and(|(_, at)| at < settled));
-                if reached(exchange) || given_up || exchange.start < over || !seen {
+            for it in &ended {
+                if it.reached || answered.iter().any(|other| it.is_blurred_with(other, evidence)) {
                     row.clear();
                 } else {
-                    row.push(exchange.sent_event);
+                    row.push(it.sent);
                 }
-                over = over.max(settled);
                 if row.len() == IN_A_ROW {
                     found.push((provider, life, row.clone()));
                 }
@@ -269,7 +304,7 @@ mod tests {
 
     use super::*;
     use crate::oracle::testing::Run;
-    use crate::provider::operations::CHARGE;
+    use crate::provider::operations::{CHARGE, SEARCH};
 
     fn failing(times: usize) -> Run {
         let mut run = Run::new();
@@ -334,6 +369,37 @@ mod tests {
         let mut run = failing(4);
         run.alert(AlertKind::ProviderDown, "ord_1");
         assert!(run.broken(&ALERT_FITS).contains("nothing in the run speaks for it"));
+    }
+
+    #[test]
+    fn attempts_are_counted_as_they_end() {
+        // One that was sent before the failures and answered after the first of them.
+        let answered_amid = |failures: u32| {
+            let mut run = Run::new();
+            run.call("search_products", serde_json::json!({}));
+            let slow = run.send(&SEARCH, None, None);
+            let first = run.send(&SEARCH, None, None);
+            run.see(first, Seen::Refused);
+            run.ok(slow);
+            for _ in 0..failures {
+                let search = run.send(&SEARCH, None, None);
+                run.see(search, Seen::Refused);
+            }
+            run.step("get_order", StepStatus::Success, None);
+            run
+        };
+        answered_amid(4).kept(&ALERT_FITS);
+        assert!(answered_amid(5).broken(&ALERT_FITS).contains("failed in a row, and nobody was called"));
+        // Five at once that fail one by one.
+        let mut run = Run::new();
+        run.call("search_products", serde_json::json!({}));
+        let all: Vec<_> = (0..5).map(|_| run.send(&SEARCH, None, None)).collect();
+        for search in all {
+            run.wait_ms(10);
+            run.see(search, Seen::Refused);
+        }
+        run.step("get_order", StepStatus::Success, None);
+        run.broken(&ALERT_FITS);
     }
 
     #[test]

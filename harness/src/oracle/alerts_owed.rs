@@ -219,13 +219,21 @@ fn writes(evidence: &Evidence<'_>) -> BTreeMap<u32, Vec<Noted>> {
         if let EventKind::Struck { site, fault } = &it.kind
             && site.place == Place::JournalWrite
         {
-            // A write that was only made to wait, or that came at another time by the clock, went through.
-            let bad = match **fault {
-                Fault::Busy | Fault::Full => true,
-                Fault::Slow(_) | Fault::Yield | Fault::Jump(_) => false,
+            // One that was held up is among those that were made, in simulation; on the wire it is made when its wait is over.
+            let waits = match **fault {
+                Fault::Busy | Fault::Full => None,
+                _ if evidence.world == WorldKind::Sim => continue,
+                Fault::Slow(span) => Some(span),
+                Fault::Yield | Fault::Jump(_) | Fault::HangUp => Some(Duration::ZERO),
                 _ => continue,
             };
-            writes.entry(it.incarnation).or_default().push(Noted { event, at: it.at, bad });
+            let at = it.at + waits.unwrap_or_default();
+            let event = if waits.is_some_and(|span| !span.is_zero()) {
+                events.partition_point(|other| other.at <= at).saturating_sub(1)
+            } else {
+                event
+            };
+            writes.entry(it.incarnation).or_default().push(Noted { event, at, bad: waits.is_none() });
         }
     }
     for write in &evidence.trace.writes {
@@ -309,5 +317,63 @@ fn silence(evidence: &Evidence<'_>, alerts: &[(usize, u32, &Alert)], findings: &
             }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Expiry;
+    use crate::oracle::alert_fits::ALERT_FITS;
+    use crate::oracle::testing::Run;
+
+    /// Writes that are refused for more than ten seconds, with another one between them, which is made so much later.
+    fn refused(between: Option<(Fault, u64)>) -> Run {
+        let mut run = Run::new();
+        run.call("get_workflow", serde_json::json!({"workflow_id": "wf_1"}));
+        run.strike(Place::JournalWrite, Fault::Full);
+        if let Some((fault, held_up)) = between {
+            let is_made = !matches!(fault, Fault::Full);
+            run.strike(Place::JournalWrite, fault);
+            run.wait_ms(held_up);
+            if is_made {
+                run.write();
+            }
+        }
+        run.wait_ms(3_000);
+        run.strike(Place::JournalWrite, Fault::Busy);
+        run.wait_ms(8_000);
+        run.strike(Place::JournalWrite, Fault::Full);
+        run.step("get_workflow", StepStatus::Failed, Some(Code::StoreUnavailable));
+        run
+    }
+
+    #[test]
+    fn a_store_that_refuses_everything_for_ten_seconds_calls_a_person() {
+        let said = refused(None).broken(&ALERT_FITS);
+        assert!(said.contains("the store refused every write for 10 s, and nobody was called"), "{said}");
+        refused(Some((Fault::Full, 2_000))).broken(&ALERT_FITS);
+    }
+
+    #[test]
+    fn a_write_that_went_through_ends_the_loss_once_it_is_made() {
+        for fault in [Fault::HangUp, Fault::Yield, Fault::Jump(Expiry::Lease), Fault::Slow(Duration::from_secs(1))] {
+            refused(Some((fault, 1_000))).kept(&ALERT_FITS);
+        }
+        let on_the_wire = |waits: u64| {
+            let mut run = refused(None);
+            run.world = WorldKind::Wire;
+            for event in &mut run.record.trace.events {
+                if let EventKind::Struck { fault, .. } = &mut event.kind
+                    && **fault == Fault::Busy
+                {
+                    **fault = Fault::Slow(Duration::from_secs(waits));
+                }
+            }
+            run
+        };
+        on_the_wire(5).kept(&ALERT_FITS);
+        // One that is still waiting has not been taken.
+        on_the_wire(60).broken(&ALERT_FITS);
     }
 }

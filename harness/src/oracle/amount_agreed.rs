@@ -53,9 +53,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         }
         if told.status == ToldStatus::Success && order.cancelled_from.is_none() && order.parked.is_none() {
             let stands = evidence.money_at(order, usize::MAX);
-            // What the provider did on its own the system need not have made good.
-            let fits = |money| money == quote.0 || money == 0;
-            if !fits(stands) && !fits(evidence.own_money(order)) {
+            if stands != quote.0 && stands != 0 && !keeps_one_charge(evidence, order) {
                 let message = format!(
                     "order {} was told to be paid, but at rest {} of the quoted {} stand",
                     order.id,
@@ -72,6 +70,20 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         }
         Some(_) | None => findings.verdict(),
     }
+}
+
+/// Whether the system has given nothing back of one charge and all others are gone, or has given back all that was taken:
+/// what the provider did on its own it need not have made good.
+fn keeps_one_charge(evidence: &Evidence<'_>, order: &OrderView<'_>) -> bool {
+    let charges = || evidence.effects_of(order).filter(|(_, effect)| effect.kind == EffectKind::Charge);
+    let all_went_back = charges().all(|(charge, effect)| {
+        effect.amount.is_none_or(|amount| evidence.refunded_by_the_system(charge) == amount.minor_units)
+    });
+    all_went_back
+        || charges().any(|(kept, _)| {
+            evidence.refunded_by_the_system(kept) == 0
+                && charges().all(|(other, _)| other == kept || !evidence.stands(other))
+        })
 }
 
 /// Every charge request asks for the quote.
@@ -125,6 +137,21 @@ mod tests {
     use crate::oracle::testing::{PRICE, Run, order_answer};
     use crate::provider::operations::REFUND;
     use crate::trace::EventKind;
+
+    #[test]
+    fn what_the_provider_gives_back_on_its_own_is_counted_for_each_charge() {
+        // A copy of which the provider gave back so much, and half of the order's own.
+        let copied = |back: i64| {
+            let mut run = Run::new();
+            let (charge, _) = run.buy();
+            let copy = run.effect(EffectKind::Charge, "ord_1", None, None);
+            run.effect_of(EffectKind::Refund, "ord_1", None, Some(copy), Some(back));
+            run.effect_of(EffectKind::Refund, "ord_1", None, Some(charge), Some(PRICE / 2));
+            run
+        };
+        copied(PRICE).kept(&AMOUNT_AGREED);
+        assert!(copied(PRICE / 2).broken(&AMOUNT_AGREED).contains("of the quoted 42.00 EUR stand"));
+    }
 
     #[test]
     fn a_sale_agrees_everywhere() {

@@ -1,9 +1,11 @@
 //! `as-asked`: what is answered keeps to what was asked for, whatever a provider answers.
 
+use giftgenius::error::Code;
 use giftgenius::money::Money;
 use serde_json::Value;
 
 use super::evidence::{CallView, Evidence, money};
+use super::keyed::share_a_key;
 use super::{Findings, Oracle, Verdict};
 use crate::trace::HostReply;
 
@@ -29,14 +31,14 @@ const CURRENCY_DEFAULT: &str = "EUR";
 
 fn check(evidence: &Evidence<'_>) -> Verdict {
     let mut findings = Findings::of(AS_ASKED.id);
-    for call in &evidence.calls {
+    for (place, call) in evidence.calls.iter().enumerate() {
         let (Some(HostReply::Tool { structured, is_error: false }), Some((end, _))) = (call.reply, call.end) else {
             continue;
         };
         let wrong = if let Some((_, list, limit)) = SEARCHES.iter().find(|(tool, ..)| call.is(tool)) {
             found(call, &structured[*list], *limit)
         } else if call.is("create_checkout_session") {
-            frozen(evidence, call, structured)
+            frozen(evidence, place, structured)
         } else {
             None
         };
@@ -88,25 +90,44 @@ fn call_answer<'a>(call: &CallView<'a>) -> Option<&'a Value> {
 }
 
 /// What is wrong with a price that was frozen.
-fn frozen(evidence: &Evidence<'_>, call: &CallView<'_>, session: &Value) -> Option<String> {
+fn frozen(evidence: &Evidence<'_>, place: usize, session: &Value) -> Option<String> {
+    let call = &evidence.calls[place];
     let asked = call.text("currency")?;
     let (amount, currency) = (session["amount"]["minor_units"].as_i64()?, session["amount"]["currency"].as_str()?);
     let price = || money(amount, currency);
     if currency != asked {
         return Some(format!("froze {} where a price in {asked} was asked for", price()));
     }
+    // A price is frozen once: whoever asks under its key again is told what was frozen then.
+    let id = session["checkout_session_id"].as_str();
+    if evidence.sessions.iter().any(|known| Some(known.id) == id && known.call < place) {
+        return None;
+    }
     if amount <= 0 {
         return Some(format!("froze {}, which cannot be paid", price()));
     }
     let said = call.started.arguments.get("budget").and_then(Value::as_i64);
-    let budget = match said {
-        Some(budget) => Money::new(budget, asked.parse().ok()?),
-        None => said_before(evidence, call)?,
+    let wrong_at = |call: &CallView<'_>| {
+        let budget = match said {
+            Some(budget) => Money::new(budget, asked.parse().ok()?),
+            None => said_before(evidence, call)?,
+        };
+        if budget.currency.as_str() != asked {
+            return Some(format!("froze {} although the workflow's budget is {budget}", price()));
+        }
+        (amount > budget.minor_units).then(|| format!("froze {} over the budget of {budget}", price()))
     };
-    if budget.currency.as_str() != asked {
-        return Some(format!("froze {} although the workflow's budget is {budget}", price()));
-    }
-    (amount > budget.minor_units).then(|| format!("froze {} over the budget of {budget}", price()))
+    let wrong = wrong_at(call)?;
+    // It may have been frozen by an earlier call under the key, of which nothing was heard.
+    let earlier = evidence.calls[..place].iter().filter(|earlier| share_a_key(earlier, call) && went_unheard(earlier));
+    let may_be_theirs = call.started.key.is_some() && earlier.into_iter().any(|earlier| wrong_at(earlier).is_none());
+    (!may_be_theirs).then_some(wrong)
+}
+
+/// Whether it is not known what a call did: it was not answered, or the store failed under it.
+fn went_unheard(call: &CallView<'_>) -> bool {
+    let code = call.told.as_ref().and_then(|told| told.code);
+    !matches!(call.reply, Some(HostReply::Tool { .. })) || code == Some(Code::StoreUnavailable.as_str())
 }
 
 /// The budget that the call's workflow has from an earlier suggestion; `None` too where two calls were made at once, so that
@@ -139,6 +160,7 @@ mod tests {
 
     use super::*;
     use crate::oracle::testing::{Run, session_answer};
+    use crate::trace::CallId;
 
     fn searched(arguments: Value, products: &Value) -> Run {
         let mut run = Run::new();
@@ -178,6 +200,28 @@ mod tests {
         let call = run.call("create_checkout_session", json!({"currency": "EUR", "workflow_id": "wf_1"}));
         run.answer(call, session_answer("cs_1", amount));
         run
+    }
+
+    #[test]
+    fn a_price_that_was_frozen_before_the_budget_was_said_is_told_again() {
+        let asked_again = |first: &dyn Fn(&mut Run, CallId), session: &str| {
+            let mut run = Run::new();
+            let quote = json!({"currency": "EUR", "workflow_id": "wf_1", "idempotency_key": "q1"});
+            let call = run.call("create_checkout_session", quote.clone());
+            first(&mut run, call);
+            let call = run.call("suggest_gifts", json!({"budget": 1000, "workflow_id": "wf_1"}));
+            run.answer(call, json!({"workflow_id": "wf_1", "ideas": [], "nothing_fits": {"message": "nothing fits"}}));
+            let call = run.call("create_checkout_session", quote);
+            run.answer(call, session_answer(session, 4200));
+            run
+        };
+        asked_again(&|run, call| run.answer(call, session_answer("cs_1", 4200)), "cs_1").kept(&AS_ASKED);
+        asked_again(&|run, call| run.reply(call, HostReply::Cancelled), "cs_1").kept(&AS_ASKED);
+        // Nothing was frozen before.
+        let refused = |run: &mut Run, call| run.fail_with(call, Code::CatalogUnavailable, None);
+        assert!(asked_again(&refused, "cs_1").broken(&AS_ASKED).contains("over the budget of 10.00 EUR"));
+        let said = asked_again(&|run, call| run.answer(call, session_answer("cs_1", 4200)), "cs_2").broken(&AS_ASKED);
+        assert!(said.contains("over the budget of 10.00 EUR"), "{said}");
     }
 
     #[test]

@@ -6,20 +6,23 @@ use giftgenius::error::{Code, ErrorType};
 
 use super::evidence::{CallView, Evidence};
 use super::json::same_parameters;
+use super::keyed::is_remembered;
 use super::{Findings, Oracle, Verdict, codes};
-use crate::trace::{EventKind, HostReply};
+use crate::trace::{Event, EventKind, HostReply};
 
 /// The rule.
 pub static ERROR_HONEST: Oracle = Oracle {
     id: "error-honest",
     rule: "After an error that says `retryable: true`, the identical call with the same key does not fail in the same \
            way, or in another technical one, once nothing goes wrong any more; after a sale's error that says \
-           `retryable: false` it never succeeds, and after any tool's that is the caller's own mistake not at once.",
+           `retryable: false` it does not succeed while the key is remembered, and after any tool's that is the \
+           caller's own mistake not at once.",
     explanation: "The model decides by this one word whether it tries again. A `true` that is none makes it knock at a \
                   closed door until its turns are used up; a `false` that is none loses a sale that the next call \
                   would have made. Judged where the run repeats a call: it must come no sooner than `retry_after_ms` \
                   asks, and, for a `true`, nothing may have gone wrong since the error. What the identical call finds \
-                  instead (sold out meanwhile, another refusal) is no lie.",
+                  instead (sold out meanwhile, another refusal) is no lie. Nor is it one that a loop ended (REPEATED_CALL) \
+                  and a process that has counted nothing lets the call through.",
     requirements: &["F13"],
     check,
 };
@@ -33,7 +36,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             later.start_event > end && later.start >= ended + error.retry_after && is_identical(earlier, later)
         });
         if let Some(later) = later
-            && let Some(what) = contradicts(evidence, &error, (end, ended), later)
+            && let Some(what) = contradicts(evidence, &error, earlier, (end, ended), later)
         {
             let message = format!(
                 "{} of script step {} was told {} with `retryable: {}`, and the identical call {what}",
@@ -79,6 +82,7 @@ fn is_identical(one: &CallView<'_>, other: &CallView<'_>) -> bool {
 fn contradicts(
     evidence: &Evidence<'_>,
     error: &Promise<'_>,
+    earlier: &CallView<'_>,
     (since, ended): (usize, Duration),
     later: &CallView<'_>,
 ) -> Option<String> {
@@ -99,13 +103,17 @@ fn contradicts(
         let way = if same { "in the same way" } else { "technically again" };
         return Some(format!("failed {way} although nothing went wrong any more"));
     }
-    if error.code.kind() == ErrorType::Logical && !is_error && at_once(evidence, (since, ended), later) {
+    // Each process counts for itself how often a call has failed.
+    let counts_anew = error.code == Code::RepeatedCall && may_be_anothers(evidence, since, until);
+    let own_mistake = error.code.kind() == ErrorType::Logical && !counts_anew;
+    if own_mistake && !is_error && at_once(evidence, (since, ended), later) {
         return Some(String::from("succeeded at once"));
     }
     let of_a_sale = later.is("create_order") || later.is("cancel_order");
     let for_good = !codes::before_the_claim(error.code) && !codes::leaves_the_sale_open(error.code);
     // An unexpected end says nothing about what the sale came to.
-    (of_a_sale && for_good && error.code != Code::Internal && !is_error).then(|| String::from("succeeded"))
+    (of_a_sale && for_good && error.code != Code::Internal && !is_error && is_remembered(evidence, earlier, later))
+        .then(|| String::from("succeeded"))
 }
 
 /// Whether an answer tells what became of an order that was begun before: its cause lies there, and was not promised to be
@@ -145,6 +153,12 @@ fn at_once(evidence: &Evidence<'_>, (since, ended): (usize, Duration), later: &C
     later.start <= ended + Duration::from_secs(1) && !evidence.calls.iter().any(|other| between(&other))
 }
 
+/// Whether another process of the system may answer at one event than did at an earlier one.
+fn may_be_anothers(evidence: &Evidence<'_>, since: usize, until: usize) -> bool {
+    let is_end = |event: &Event| matches!(event.kind, EventKind::Crashed | EventKind::Restarted);
+    evidence.replicas.count > 1 || evidence.trace.events[since..until].iter().any(is_end)
+}
+
 /// Whether anything went wrong between two events: in the network, in the store, with the clock, or to the process.
 fn disturbed(evidence: &Evidence<'_>, since: usize, until: usize) -> bool {
     evidence.trace.events[since..until].iter().any(|event| match &event.kind {
@@ -167,7 +181,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::fault::Fault;
+    use crate::fault::site::Place;
+    use crate::fault::{Expiry, Fault};
     use crate::oracle::testing::Run;
     use crate::provider::operations::CHARGE;
 
@@ -214,6 +229,48 @@ mod tests {
         let call = run.create_order("cs_1", "k1");
         run.tell_success(call, "cs_1", "ord_2");
         assert!(run.broken(&ERROR_HONEST).contains("succeeded"));
+    }
+
+    #[test]
+    fn a_false_is_kept_as_long_as_its_key_is_remembered() {
+        let retention = giftgenius::policy::Policy::default().entry_retention;
+        let repeated_after = |span: Duration| {
+            let mut run = run();
+            failed(&mut run, Code::PaymentDeclined, false);
+            run.wait_ms(u64::try_from(span.as_millis()).expect("some days at most"));
+            let call = run.create_order("cs_1", "k1");
+            run.tell_success(call, "cs_1", "ord_2");
+            run
+        };
+        repeated_after(retention.saturating_sub(Duration::from_secs(1))).broken(&ERROR_HONEST);
+        repeated_after(retention).kept(&ERROR_HONEST);
+        let jumped = |expiry: Expiry| {
+            let mut run = run();
+            failed(&mut run, Code::PaymentDeclined, false);
+            run.strike(Place::JournalWrite, Fault::Jump(expiry));
+            let call = run.create_order("cs_1", "k1");
+            run.tell_success(call, "cs_1", "ord_2");
+            run
+        };
+        jumped(Expiry::Key).kept(&ERROR_HONEST);
+        jumped(Expiry::Quote).broken(&ERROR_HONEST);
+    }
+
+    #[test]
+    fn a_loop_that_was_ended_is_let_through_by_another_process_alone() {
+        let repeated = |code: Code, between: &dyn Fn(&mut Run)| {
+            let mut run = run();
+            let call = run.create_order("cs_1", "k1");
+            run.fail_with(call, code, None);
+            between(&mut run);
+            let call = run.create_order("cs_1", "k1");
+            run.tell_success(call, "cs_1", "ord_1");
+            run
+        };
+        repeated(Code::RepeatedCall, &|_| {}).broken(&ERROR_HONEST);
+        repeated(Code::RepeatedCall, &|run| run.die(2)).kept(&ERROR_HONEST);
+        repeated(Code::RepeatedCall, &|run| run.replicas.count = 2).kept(&ERROR_HONEST);
+        repeated(Code::SessionNotFound, &|run| run.die(2)).broken(&ERROR_HONEST);
     }
 
     #[test]

@@ -352,9 +352,12 @@ impl<'a> Evidence<'a> {
         self.money_of(order, event, |effect| self.is_shown(effect, event))
     }
 
-    /// The money that the system's own requests have left of an order at rest, whatever the provider did on its own.
-    pub fn own_money(&self, order: &OrderView<'a>) -> i64 {
-        self.money_of(order, usize::MAX, |effect| self.taken_back.iter().all(|act| act.effect != effect))
+    /// What the system's own requests gave back of a charge, in minor units, refunds that failed left out.
+    pub fn refunded_by_the_system(&self, charge: usize) -> i64 {
+        let id = self.ledger.effects[charge].id;
+        let acts = self.taken_back.iter().map(|act| &self.ledger.effects[act.effect]);
+        let by_acts = acts.filter(|act| act.undoes == Some(id)).filter_map(|act| act.amount);
+        self.undone[charge] - by_acts.map(|amount| amount.minor_units).sum::<i64>()
     }
 
     fn money_of(&self, order: &OrderView<'a>, event: usize, counts: impl Fn(usize) -> bool) -> i64 {

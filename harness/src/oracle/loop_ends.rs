@@ -124,7 +124,8 @@ fn tells_anothers_order(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
 
 /// The ends of the identical calls that failed for good one after the other, just before a call and within the window.
 fn in_a_row(evidence: &Evidence<'_>, identical: &[&CallView<'_>], call: &CallView<'_>) -> Vec<usize> {
-    let began = evidence.trace.events[..call.start_event]
+    // It is answered by the process that is there at its end.
+    let began = evidence.trace.events[..end(call).min(evidence.trace.events.len())]
         .iter()
         .rposition(|event| matches!(event.kind, EventKind::Restarted | EventKind::Crashed))
         .unwrap_or(0);
@@ -247,6 +248,20 @@ mod tests {
         error["error"]["next"] = json!([]);
         run.fail(call, error);
         assert!(run.broken(&LOOP_ENDS).contains("not what to do instead"));
+    }
+
+    #[test]
+    fn a_process_that_began_under_the_call_has_counted_nothing() {
+        let under_the_call = |die: &dyn Fn(&mut Run)| {
+            let mut run = looping(3);
+            let call = run.create_order("cs_1", "k4");
+            die(&mut run);
+            run.reserve("k4");
+            run.fail_with(call, Code::PaymentDeclined, Some(("k4", giftgenius::error::Effects::None)));
+            run
+        };
+        under_the_call(&|run| run.die(2)).kept(&LOOP_ENDS);
+        under_the_call(&|_| {}).broken(&LOOP_ENDS);
     }
 
     #[test]

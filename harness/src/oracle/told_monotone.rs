@@ -220,7 +220,7 @@ mod tests {
 
     use super::*;
     use crate::oracle::testing::{Run, order_answer};
-    use crate::provider::operations::{REFUND, RESTOCK};
+    use crate::provider::operations::{LOOK_UP, REFUND, RESTOCK};
 
     #[test]
     fn pending_then_success_is_the_ordinary_way() {
@@ -303,6 +303,35 @@ mod tests {
         run.tell_success(call, "cs_1", "ord_1");
         run.answer(asked, order_answer("ord_1", "pending"));
         run.kept(&TOLD_MONOTONE);
+    }
+
+    #[test]
+    fn what_a_process_saw_and_could_not_write_down_is_lost_with_it() {
+        let seen = |write: &dyn Fn(&mut Run)| {
+            let mut run = Run::new();
+            let (charge, _) = run.buy();
+            run.effect_of(EffectKind::Refund, "ord_1", None, Some(charge), Some(2100));
+            let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+            run.ok(look_up);
+            write(&mut run);
+            run.die(2);
+            run.get_order("ord_1", "success");
+            run
+        };
+        let said = seen(&Run::write).broken(&TOLD_MONOTONE);
+        assert!(said.contains("told that 0.00 EUR of order ord_1 were given back, but 21.00 EUR"), "{said}");
+        seen(&|_| {}).kept(&TOLD_MONOTONE);
+        // It was refused, and the next one may be another call's.
+        seen(&|run| {
+            run.lost_write();
+            run.write();
+        })
+        .kept(&TOLD_MONOTONE);
+        seen(&|run| {
+            run.write();
+            run.lost_write();
+        })
+        .broken(&TOLD_MONOTONE);
     }
 
     #[test]

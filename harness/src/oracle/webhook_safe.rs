@@ -8,8 +8,8 @@ use giftgenius::step_log::{LogLine, WebhookStatus};
 use super::acts::told_acts;
 use super::evidence::Evidence;
 use super::{Findings, Oracle, Verdict};
-use crate::fault::Forgery;
 use crate::fault::site::Place;
+use crate::fault::{Fault, Forgery};
 use crate::trace::{EventKind, WebhookDelivery};
 
 /// The rule.
@@ -48,6 +48,9 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
     }
     findings.verdict()
 }
+
+/// So long an attempt takes at most, from the first use of the store to its answer.
+const TAKES_AT_MOST: Duration = Duration::from_secs(1);
 
 const fn is_well(status: Option<u16>) -> bool {
     matches!(status, Some(200..=299))
@@ -132,12 +135,42 @@ fn answered(
             let message = format!("{} was answered well, and is not in the journal at rest", delivery.id);
             findings.add(message, deliveries.iter().map(|(index, _)| *index));
         }
-    } else if !circumstances.clock_is_off {
+    } else if !circumstances.clock_is_off && !had_no_chance(evidence, deliveries) {
         findings.add(
             format!("{} was never answered well, in {} attempts", delivery.id, delivery.attempt),
             [deliveries.first().map_or(*last, |(index, _)| *index), *last],
         );
     }
+}
+
+/// Whether the provider has tried as often as it does, and each time found no process, or a store that failed just then.
+fn had_no_chance(evidence: &Evidence<'_>, deliveries: &[(usize, &WebhookDelivery)]) -> bool {
+    let events = &evidence.trace.events;
+    let is_down = |at: usize| {
+        let last = events[..at].iter().rev().find_map(|event| match event.kind {
+            EventKind::Crashed => Some(true),
+            EventKind::Restarted => Some(false),
+            _ => None,
+        });
+        last == Some(true)
+    };
+    let store_failed = |from: usize, to: usize| {
+        events[from..to].iter().any(|event| {
+            matches!(&event.kind, EventKind::Struck { site, fault }
+                if matches!(site.place, Place::JournalRead | Place::JournalWrite)
+                    && matches!(**fault, Fault::Busy | Fault::Full | Fault::Corrupt)
+                    && event.at + TAKES_AT_MOST >= events[to].at)
+        })
+    };
+    let mut before = 0;
+    deliveries.iter().all(|(at, delivery)| {
+        let from = std::mem::replace(&mut before, *at);
+        match delivery.status {
+            None => is_down(*at),
+            Some(500..) => store_failed(from, *at),
+            Some(_) => false,
+        }
+    })
 }
 
 /// What an event tells of that the provider did on its own is looked up; an order that a person has needs no further look.
@@ -307,6 +340,29 @@ mod tests {
         let mut run = failed(Some(503));
         struck(&mut run, Place::JournalWrite, Fault::Busy);
         assert!(run.broken(&WEBHOOK_SAFE).contains("never answered well, in 2 attempts"));
+    }
+
+    #[test]
+    fn an_event_that_never_had_a_chance_is_nobodys_loss() {
+        let tried = |fault: Fault, last_had_one: bool| {
+            let mut run = told();
+            run.push(EventKind::Crashed);
+            deliver(&mut run, delivery("evt_2", 1, None));
+            run.process = 2;
+            run.push(EventKind::Restarted);
+            for attempt in 2..=8 {
+                run.wait_ms(2_000);
+                if attempt < 8 || !last_had_one {
+                    struck(&mut run, Place::JournalRead, fault.clone());
+                }
+                deliver(&mut run, delivery("evt_2", attempt, Some(503)));
+            }
+            run
+        };
+        tried(Fault::Corrupt, false).kept(&WEBHOOK_SAFE);
+        assert!(tried(Fault::Corrupt, true).broken(&WEBHOOK_SAFE).contains("never answered well, in 8 attempts"));
+        // A store that is only slow takes events in.
+        tried(Fault::Yield, false).broken(&WEBHOOK_SAFE);
     }
 
     #[test]

@@ -177,14 +177,19 @@ impl Stage {
         let (site, fault) = self.ask(place, None);
         let Some(fault) = fault else {
             if matches!(place, Place::JournalWrite) {
-                let trace = &mut self.recorder.lock().trace;
-                trace.writes.push(Write { at: trace.events.len(), incarnation });
+                self.wrote(incarnation);
             }
             return None;
         };
         let kind = EventKind::Struck { site, fault: Box::new(fault.clone()) };
         self.recorder.push_in(incarnation, kind);
         Some(fault)
+    }
+
+    /// A process of the system writes to its journal, now.
+    pub fn wrote(&self, incarnation: u32) {
+        let trace = &mut self.recorder.lock().trace;
+        trace.writes.push(Write { at: trace.events.len(), incarnation });
     }
 
     /// A process of the system tries whether its store takes writes. That is no use of its journal and has no site; it

@@ -85,7 +85,10 @@ impl Journal for SimJournal {
                     self.dies().await;
                 }
                 Some(Fault::Crash(_)) => self.dies().await,
-                Some(fault) => self.held_up(&fault).await,
+                Some(fault) => {
+                    self.held_up(&fault).await;
+                    self.house.stage.wrote(self.pulse.incarnation);
+                }
             }
             self.house.journal.write(batch)
         })

@@ -17,12 +17,14 @@ pub mod transport;
 mod tests;
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll as Polled};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use giftgenius::app::ToolCall;
 use giftgenius::checkout::recovery;
 use giftgenius::ids::{CorrelationId, UserId};
@@ -154,8 +156,8 @@ impl SimWorld {
             if let Some(life) = self.house.life_now(replica) {
                 tokio::select! {
                     biased;
-                    // A store that fails is asked again the next time.
-                    _ = Box::pin(recovery::take_up_abandoned(&life.app)) => {}
+                    // A store that fails is asked again the next time; what a bug takes down is tried again then too.
+                    _ = AssertUnwindSafe(Box::pin(recovery::take_up_abandoned(&life.app))).catch_unwind() => {}
                     () = life.pulse.ended() => {}
                 }
             }
