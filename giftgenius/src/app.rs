@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 use smol_str::SmolStr;
+use tokio::time::Instant;
 
 use crate::attempts::{Counts, millis};
 use crate::checkout::answer::error_code;
@@ -301,6 +302,24 @@ impl App {
         self.ports().after(self.policy().retention)
     }
 
+    /// Writes a batch for the caller who waits for it: what takes the store longer than that is left to it.
+    pub(crate) async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+        self.while_awaited(batch.until, self.ports().journal.commit(batch)).await
+    }
+
+    /// Waits for a write for as long as its caller can.
+    pub(crate) async fn while_awaited(
+        &self,
+        until: Option<Instant>,
+        writing: impl Future<Output = Result<(), CommitError>>,
+    ) -> Result<(), CommitError> {
+        let Some(until) = until else { return writing.await };
+        tokio::time::timeout_at(self.answer_by(until), writing).await.unwrap_or_else(|_| {
+            self.store.failed(&JournalError::Late);
+            Err(JournalError::Late.into())
+        })
+    }
+
     /// Changes a workflow by compare-and-set: `change` sees the record as it is then, `along` says what is written with it.
     pub(crate) async fn change_workflow(
         &self,
@@ -316,7 +335,7 @@ impl App {
             let (version, found) = found.map_or((None, None), |(version, found)| (Some(version), Some(found)));
             let changed = Workflow { drop_after: Some(self.dropped_after()), ..change(found)? };
             let batch = along(Batch::default().put(version, Record::Workflow(changed.clone())));
-            match self.ports().journal.commit(batch).await {
+            match self.commit(batch).await {
                 Ok(()) => return Ok(changed),
                 // Of what is written along only a key can be there already, and its answer with it.
                 Err(CommitError::Conflict(Key::Entry(_))) => break,

@@ -150,7 +150,7 @@ async fn begin(
         begin_driving(app, batch, Held { version: 1, order: Box::new(order) }, Some(app.answer_by(purchase.deadline)))
             .await
     } else {
-        app.ports().journal.commit(batch).await
+        app.commit(batch).await
     };
     match written {
         Ok(()) => tell(app, &order_id, purchase).await,
@@ -253,7 +253,7 @@ async fn replay(app: &App, saved: SavedReply, notes: &Notes) -> Result<SavedRepl
 async fn finished(app: &App, order: &Order, purchase: &Purchase) -> SavedReply {
     // The order's own key was bound to this very answer together with its ending.
     if order.entry != purchase.entry
-        && let Err(error) = bind_to_ending(app, order, &purchase.entry).await
+        && let Err(error) = bind_to_ending(app, order, &purchase.entry, purchase.deadline).await
     {
         // The key still leads to the order, which is answered from all the same.
         tracing::warn!(%error, order = %order.id, "a key was not bound to its order's answer");
@@ -262,10 +262,10 @@ async fn finished(app: &App, order: &Order, purchase: &Purchase) -> SavedReply {
 }
 
 /// Binds a key that joined an order to what that order has ended in.
-pub async fn bind_to_ending(app: &App, order: &Order, key: &EntryKey) -> Result<(), CommitError> {
+pub async fn bind_to_ending(app: &App, order: &Order, key: &EntryKey, deadline: Instant) -> Result<(), CommitError> {
     let Some((version, entry)) = app.entry(key).await? else { return Ok(()) };
     let Some(entry) = ended(&entry, order, app.now(), app.policy().entry_retention) else { return Ok(()) };
-    match app.ports().journal.commit(Batch::default().put(Some(version), Record::Entry(entry))).await {
+    match app.commit(Batch::default().put(Some(version), Record::Entry(entry)).until(deadline)).await {
         // Somebody else bound it to the same answer first.
         Err(CommitError::Conflict(_)) => Ok(()),
         written => written,

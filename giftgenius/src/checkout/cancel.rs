@@ -117,7 +117,7 @@ async fn keep(
         drop_after: Some(crate::time::add(now, app.policy().entry_retention)),
     };
     let batch = Batch::default().put(entry_version, Record::Entry(entry)).until(cancellation.deadline);
-    match app.ports().journal.commit(batch).await {
+    match app.commit(batch).await {
         Ok(()) => Ok(Some(reply)),
         Err(CommitError::Conflict(_)) => Ok(None),
         Err(CommitError::Store(error)) => Err(error),
@@ -141,7 +141,7 @@ pub async fn leave(
         let mut asked = order.to_order();
         asked.cancel_entry = Some(EntryKey { user: order.user.clone(), tool, key: order.id.as_str().into() });
         let batch = Batch::default().put(Some(version), Record::Order(asked)).until(deadline);
-        match app.ports().journal.commit(batch).await {
+        match app.commit(batch).await {
             Ok(()) => {}
             Err(CommitError::Conflict(_)) => return Ok(None),
             Err(CommitError::Store(error)) => return Err(error),
@@ -199,7 +199,7 @@ async fn request(
     mut order: Order,
 ) -> Result<Option<SavedReply>, JournalError> {
     order.cancel_entry = Some(cancellation.entry.clone());
-    match app.ports().journal.commit(bind(cancellation, entry_version, version, &order)).await {
+    match app.commit(bind(cancellation, entry_version, version, &order)).await {
         Ok(()) => {
             if order.is_asked_back() {
                 // It waits to look for copies; its lease says to others when it goes on.
@@ -221,7 +221,7 @@ async fn join(
 ) -> Result<Option<SavedReply>, JournalError> {
     let entry = Record::Entry(in_progress_entry(cancellation, order));
     let entry = Batch::default().put(entry_version, entry).until(cancellation.deadline);
-    match app.ports().journal.commit(entry).await {
+    match app.commit(entry).await {
         Ok(()) => tell(app, order, cancellation).await.map(Some),
         Err(CommitError::Conflict(_)) => Ok(None),
         Err(CommitError::Store(error)) => Err(error),
@@ -253,7 +253,7 @@ async fn tell(app: &Arc<App>, order: &OrderId, cancellation: &Cancellation) -> R
     // The key of the cancellation itself was bound together with the order's ending.
     if !order.is_open()
         && order.cancel_entry.as_ref() != Some(&cancellation.entry)
-        && let Err(error) = bind_to_ending(app, &order, &cancellation.entry).await
+        && let Err(error) = bind_to_ending(app, &order, &cancellation.entry, cancellation.deadline).await
     {
         // The key still leads to the order, which is answered from all the same.
         tracing::warn!(%error, order = %order.id, "a key was not bound to its order's answer");

@@ -29,6 +29,7 @@ pub async fn begin_driving(
     deadline: Option<Instant>,
 ) -> Result<(), CommitError> {
     let (told, written) = oneshot::channel();
+    let until = batch.until;
     let app_of_task = app.clone();
     let work = Box::pin(async move {
         let app = app_of_task;
@@ -46,7 +47,10 @@ pub async fn begin_driving(
         drive(&app, held, deadline, &driver).await;
     });
     app.ports().tasks.spawn("saga", work);
-    written.await.unwrap_or_else(|_| Err(JournalError::Other(String::from("the writing task was stopped")).into()))
+    let written = async {
+        written.await.unwrap_or_else(|_| Err(JournalError::Other(String::from("the writing task was stopped")).into()))
+    };
+    app.while_awaited(until, written).await
 }
 
 /// How often a caller without an owner in this process asks the journal.
@@ -72,9 +76,13 @@ pub async fn wait(app: &Arc<App>, id: &OrderId, answer_by: Instant) -> Result<Op
         } else if Instant::now() >= answer_by || !matches!(standing(&order), Standing::Pending(..)) {
             false
         } else if order.lease_until <= app.now() {
-            // Boxed: it is rare, and every caller would wait with the room for it.
-            Box::pin(take_over(app, version, order.to_order())).await?;
-            true
+            // Boxed: it is rare, and every caller would wait with the room for it. The write is made by a task of its own:
+            // where the store takes longer than the caller can wait, the order is taken over all the same.
+            let taken = Box::pin(take_over(app, version, order.to_order()));
+            match tokio::time::timeout_at(answer_by, taken).await {
+                Ok(taken) => taken.map(|()| true)?,
+                Err(_) => false,
+            }
         } else {
             tokio::time::timeout_at(answer_by, tokio::time::sleep(POLL)).await.is_ok()
         };

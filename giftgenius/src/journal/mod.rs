@@ -94,6 +94,9 @@ pub enum JournalError {
     /// No space is left.
     #[error("the journal's disk is full")]
     Full,
+    /// It took longer than whoever asked could wait: whether it was written is not known.
+    #[error("the journal takes too long")]
+    Late,
     /// A record could not be read back.
     #[error("the journal's record {0} is corrupt")]
     Corrupt(String),

@@ -116,7 +116,8 @@ impl StoreWatch {
         }
     }
 
-    fn failed(&self, error: &JournalError) {
+    /// A use that failed, and says nothing of the next write.
+    pub fn failed(&self, error: &JournalError) {
         let mut line = ServiceLine::new(ServiceEvent::StoreFailed, self.clock.now());
         line.error = Some(error.to_string());
         self.log.record(LogLine::Service(line));

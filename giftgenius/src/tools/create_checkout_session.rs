@@ -273,7 +273,7 @@ async fn keep(
         workflow.session = Some(session_id.clone());
         workflow.drop_after = Some(app.dropped_after());
         workflow.selected_gift.clone_from(&gift);
-        match app.ports().journal.commit(batch.put(version, Record::Workflow(workflow))).await {
+        match app.commit(batch.put(version, Record::Workflow(workflow))).await {
             Ok(()) => return Ok(()),
             Err(CommitError::Store(error)) => return Err(store(error)),
             Err(CommitError::Conflict(Key::Workflow(_) | Key::Session(_))) => {

@@ -139,7 +139,7 @@ async fn attempt(
 
 /// Journals what the move changes; `None` if somebody else changed any of it meanwhile.
 async fn keep(app: &App, call: &Call, batch: Batch, output: Output) -> Result<Option<Output>, Box<ToolError>> {
-    match app.ports().journal.commit(batch.until(call.deadline)).await {
+    match app.commit(batch.until(call.deadline)).await {
         Ok(()) => Ok(Some(output)),
         // A concurrent call under the same key was faster, and has its answer.
         Err(CommitError::Conflict(Key::Entry(_))) => Err(App::store_error(&JournalError::Busy, &call.correlation)),

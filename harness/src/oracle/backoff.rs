@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use giftgenius::error::Code;
 use giftgenius::policy::Policy;
+use giftgenius::step_log::{LogLine, StepStatus};
 
 use super::evidence::{CallView, Evidence, ExchangeView};
 use super::{Findings, Oracle, Verdict};
 use crate::fault::{Fault, RetryAfter};
 use crate::provider::operations::{CANCEL, CHARGE, LOOK_UP, REFUND};
 use crate::scenario::model::WorldKind;
-use crate::trace::Seen;
+use crate::trace::{EventKind, Seen};
 
 /// How much later than the policy says a repeat may leave on the wire: sockets, timers and a busy machine.
 pub const LATE_ON_THE_WIRE: Duration = Duration::from_millis(250);
@@ -109,9 +110,11 @@ fn judge_told(evidence: &Evidence<'_>, index: usize, call: &CallView<'_>, findin
     let own = |exchange: &&ExchangeView<'_>| {
         exchange.call == Some(index) && !exchange.is(&LOOK_UP) && exchange.sent_event < end
     };
-    let deadline = call.start + evidence.policy.tool_deadline;
     let beyond = evidence.exchanges.iter().filter(own).find_map(|exchange| match exchange.answer {
-        Some((event, at, Seen::Reply { retry_after: Some(asked), .. })) if at.saturating_add(*asked) > deadline => {
+        Some((event, at, Seen::Reply { retry_after: Some(asked), .. }))
+            if at.saturating_add(*asked) > deadline(evidence, exchange, call)
+                && !ended_before(evidence, exchange, event) =>
+        {
             Some((exchange, event, *asked))
         }
         _ => None,
@@ -127,6 +130,29 @@ fn judge_told(evidence: &Evidence<'_>, index: usize, call: &CallView<'_>, findin
         );
         findings.add(message, [exchange.sent_event, event, end]);
     }
+}
+
+/// Until when the process that made an attempt had time for its call: one that was started again under the call was handed
+/// it anew.
+fn deadline(evidence: &Evidence<'_>, attempt: &ExchangeView<'_>, call: &CallView<'_>) -> Duration {
+    let events = &evidence.trace.events;
+    let restarted = (call.start_event..attempt.sent_event)
+        .rev()
+        .map(|event| &events[event])
+        .find(|event| matches!(event.kind, EventKind::Restarted) && event.incarnation == attempt.incarnation);
+    restarted.map_or(call.start, |event| event.at) + evidence.policy.tool_deadline
+}
+
+/// Whether another process had brought the order to its ending before an attempt at it was answered: what ends the call
+/// then is that ending, and the answer has nothing to say in it.
+fn ended_before(evidence: &Evidence<'_>, attempt: &ExchangeView<'_>, answered: usize) -> bool {
+    let Some(order) = attempt.order.map(|order| evidence.orders[order].id) else { return false };
+    evidence.lines.iter().take_while(|(event, _)| *event < answered).any(|(event, line)| {
+        evidence.trace.events[*event].incarnation != attempt.incarnation
+            && matches!(line, LogLine::Step(line) if line.step_id == "order"
+                && matches!(line.status, StepStatus::Success | StepStatus::Failed | StepStatus::RolledBack)
+                && line.order_id.as_ref().is_some_and(|id| id.as_str() == order))
+    })
 }
 
 /// Where a series of attempts stands.
@@ -272,7 +298,7 @@ fn end_of(evidence: &Evidence<'_>, attempt: &ExchangeView<'_>) -> End {
             End { at, timed_out: false, unsure: Duration::ZERO }
         }
         Some((_, _, Seen::Silence)) | None => {
-            let deadline = attempt.call.map(|call| evidence.calls[call].start + evidence.policy.tool_deadline);
+            let deadline = attempt.call.map(|call| deadline(evidence, attempt, &evidence.calls[call]));
             let cut_short = deadline
                 .is_some_and(|deadline| attempt.start <= deadline && attempt.start + timeout + timeout >= deadline);
             End {

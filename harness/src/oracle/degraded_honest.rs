@@ -43,7 +43,9 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         let ever_off = !evidence.checkout_on_at_start || switched.iter().any(|(event, on)| !on && *event < end);
         let begins_sales = call.is("create_order") || call.is("create_checkout_session");
         let disabled = call.told.as_ref().is_some_and(|told| told.code == Some(Code::CheckoutDisabled.as_str()));
-        if disabled && !begins_sales {
+        // An order that was taken up while checkout was off is undone before its charge, and says why to whoever asks.
+        let of_its_order = call.order.is_some() && call.told.as_ref().is_some_and(|told| !told.is_error);
+        if disabled && !begins_sales && !of_its_order {
             add(call, "was told that checkout is switched off, which does not concern it", &mut findings);
         } else if disabled && !ever_off {
             add(call, "was told that checkout is switched off, although it never was", &mut findings);
@@ -228,6 +230,29 @@ mod tests {
         let call = run.call("get_order", json!({"order_id": "ord_1"}));
         run.fail_with(call, Code::CheckoutDisabled, None);
         assert!(run.broken(&DEGRADED_HONEST).contains("does not concern it"));
+    }
+
+    #[test]
+    fn an_order_that_was_undone_as_it_was_off_says_so_where_it_ever_was() {
+        for ever_off in [true, false] {
+            let mut run = Run::new();
+            run.session("cs_1");
+            let begun = run.create_order("cs_1", "k1");
+            run.reserve("ord_1");
+            run.answer(begun, order_answer("ord_1", "pending"));
+            if ever_off {
+                run.push(EventKind::Switched { checkout: false });
+            }
+            let call = run.call("get_order", json!({"order_id": "ord_1"}));
+            let mut failed = order_answer("ord_1", "failed");
+            failed["error_code"] = json!(Code::CheckoutDisabled.as_str());
+            run.answer(call, failed);
+            if ever_off {
+                run.kept(&DEGRADED_HONEST);
+            } else {
+                assert!(run.broken(&DEGRADED_HONEST).contains("never was"));
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `hints-true`: what a tool promises about itself is so.
 
+use std::ops::Range;
+
 use giftgenius::app::Annotations;
 use giftgenius::tools;
 
@@ -8,6 +10,9 @@ use super::evidence::{CallView, Evidence};
 use super::json::canonically_equal;
 use super::keyed::{is_remembered, sent_for};
 use super::{Findings, Oracle, ToldStatus, Verdict};
+use crate::fault::Fault;
+use crate::fault::site::Place;
+use crate::trace::EventKind;
 
 /// The rule.
 pub static HINTS_TRUE: Oracle = Oracle {
@@ -17,7 +22,7 @@ pub static HINTS_TRUE: Oracle = Oracle {
     explanation: "Clients ask the person before a tool that is not read-only, and repeat an idempotent one by \
                   themselves: a hint is a promise that others act on. A breach names the tool, and the request or the \
                   write that it should not have made. Writes are told apart in simulation only, and only where nothing \
-                  else was at work and the store refused none that is now caught up on.",
+                  else was at work and the store failed under none that is now caught up on.",
     requirements: &["F4", "F5"],
     check,
 };
@@ -38,8 +43,12 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
                 "{} is published as idempotent, and its identical call in script step {}",
                 call.started.tool, call.started.step
             );
-            let refused = evidence.lost_writes.iter().any(|lost| (earlier.start_event..end(call)).contains(lost));
-            if refused || evidence.calls.iter().any(|other| is_between(earlier, other, call)) {
+            let span = earlier.start_event..end(call);
+            let refused = evidence.lost_writes.iter().any(|lost| span.contains(lost));
+            if refused
+                || failed_to_read(evidence, span)
+                || evidence.calls.iter().any(|other| is_between(earlier, other, call))
+            {
                 // What else was done meanwhile may be what the call now changes, and what the store refused is caught up
                 // on; at providers it changes nothing for that.
                 requests(evidence, call, &what, &mut findings);
@@ -49,6 +58,15 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         }
     }
     findings.verdict()
+}
+
+/// Whether the store failed to show something: what hung on it was not written down, and is caught up on.
+fn failed_to_read(evidence: &Evidence<'_>, span: Range<usize>) -> bool {
+    let events = &evidence.trace.events;
+    events[span.start..span.end.min(events.len())].iter().any(|event| {
+        matches!(&event.kind, EventKind::Struck { site, fault }
+            if site.place == Place::JournalRead && matches!(**fault, Fault::Busy | Fault::Corrupt))
+    })
 }
 
 /// What a tool's published annotations say.
@@ -155,14 +173,23 @@ mod tests {
 
     #[test]
     fn a_write_that_the_store_refused_is_caught_up_on_and_a_request_is_not() {
-        for (lost, requests, broken) in [(false, false, true), (true, false, false), (true, true, true)] {
+        type Fails = fn(&mut Run);
+        let (nothing, write): (Fails, Fails) = (|_| {}, Run::lost_write);
+        let (read, yields): (Fails, Fails) =
+            (|run| run.strike(Place::JournalRead, Fault::Busy), |run| run.strike(Place::JournalRead, Fault::Yield));
+        for (fail, requests, broken) in [
+            (nothing, false, true),
+            (write, false, false),
+            (write, true, true),
+            (read, false, false),
+            (read, true, true),
+            (yields, false, true),
+        ] {
             let mut run = Run::new();
             run.session("cs_1");
             let cancel = |run: &mut Run| run.call("cancel_order", json!({"order_id": "ord_1", "idempotency_key": "x"}));
             let call = cancel(&mut run);
-            if lost {
-                run.lost_write();
-            }
+            fail(&mut run);
             run.answer(call, order_answer("ord_1", "cancelled"));
             let call = cancel(&mut run);
             if requests {

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use giftgenius::policy::{PaymentProfile, Policy};
+use giftgenius::policy::{Disagreement, PaymentProfile, Policy};
 
 use super::fields::Fields;
 use super::mistake::Mistakes;
@@ -134,11 +134,13 @@ const ORDERED: [(&str, &str); 3] = [
 fn contradictions(policy: &Policy, fields: &Fields<'_>, mistakes: &mut Mistakes) {
     let value =
         |key: &str| SETTINGS.iter().find(|setting| setting.key == key).map_or(0, |setting| (setting.get)(policy));
+    let mut in_order = true;
     for (shorter, longer) in ORDERED {
         let (low, high) = (value(shorter), value(longer));
         if low <= high {
             continue;
         }
+        in_order = false;
         // The defaults agree, so at least one of the two stands in the file.
         if let Some(field) = fields.get(shorter).or_else(|| fields.get(longer)) {
             mistakes.suggest(
@@ -147,5 +149,30 @@ fn contradictions(policy: &Policy, fields: &Fields<'_>, mistakes: &mut Mistakes)
                 Some(format!("set both so that `{shorter}` is at most `{longer}`")),
             );
         }
+    }
+    // What the server would refuse to start with is no server of anybody's: what it did would accuse the file, not it.
+    if in_order && let Err(disagreement) = policy.check() {
+        refused(disagreement, fields, mistakes);
+    }
+}
+
+/// Names a pair of numbers with which the system does not start, at the first of them that stands in the file.
+fn refused(disagreement: Disagreement, fields: &Fields<'_>, mistakes: &mut Mistakes) {
+    let keys: &[&str] = match disagreement {
+        Disagreement::Lease { .. } => &["lease_ms", "tool_deadline_ms", "attempt_timeout_ms"],
+        Disagreement::Reservation { .. } => &["reservation_ttl_ms", "late_max_ms", "tool_deadline_ms"],
+        Disagreement::Quote { .. } => &["quote_ttl_ms", "tool_deadline_ms"],
+        // No key of a scenario reaches these, or its range keeps them out.
+        Disagreement::Retention { .. }
+        | Disagreement::NoAttempts
+        | Disagreement::NoUse
+        | Disagreement::NoConnections => &[],
+    };
+    if let Some(field) = keys.iter().find_map(|key| fields.get(key)) {
+        mistakes.suggest(
+            &field.span,
+            format!("the system does not start with this policy: {disagreement}"),
+            Some(format!("the numbers that count are {}", suggest::list(keys.iter().copied()))),
+        );
     }
 }

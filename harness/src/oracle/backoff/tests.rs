@@ -183,6 +183,49 @@ fn a_retry_after_past_the_deadline_is_told_to_the_caller() {
 }
 
 #[test]
+fn a_process_that_is_handed_the_call_anew_has_its_whole_time() {
+    // The attempt is made 20 s after the call began; the deadline is 25 s after it, and after the start in between.
+    for (dies, next, asked_s, broken) in [(false, 1, 10, true), (true, 2, 10, false), (true, 2, 26, true)] {
+        let mut run = Run::new();
+        let call = run.create_order("cs_1", "k1");
+        run.wait_ms(20_000);
+        if dies {
+            run.die(next);
+        }
+        let reserve = run.send(&crate::provider::operations::RESERVE, Some("ord_1/1"), Some("r"));
+        run.see(reserve, Seen::Reply { status: 429, retry_after: Some(Duration::from_secs(asked_s)), intact: true });
+        run.fail_with(call, giftgenius::error::Code::InventoryUnavailable, None);
+        if broken {
+            assert!(run.broken(&BACKOFF).contains("was told INVENTORY_UNAVAILABLE without it"));
+        } else {
+            run.kept(&BACKOFF);
+        }
+    }
+}
+
+#[test]
+fn what_a_provider_asks_of_one_who_lost_the_order_is_not_told() {
+    for (ended_by, broken) in [(None, true), (Some(1), true), (Some(2), false)] {
+        let mut run = Run::new();
+        run.replicas.count = 2;
+        let call = run.create_order("cs_1", "k1");
+        let reserve = run.send(&crate::provider::operations::RESERVE, Some("ord_1/1"), Some("r"));
+        if let Some(process) = ended_by {
+            run.process = process;
+            run.order_step("order", giftgenius::step_log::StepStatus::Failed, "ord_1");
+            run.process = 1;
+        }
+        run.see(reserve, Seen::Reply { status: 429, retry_after: Some(Duration::from_secs(40)), intact: true });
+        run.fail_with(call, giftgenius::error::Code::InventoryUnavailable, None);
+        if broken {
+            assert!(run.broken(&BACKOFF).contains("was told INVENTORY_UNAVAILABLE without it"));
+        } else {
+            run.kept(&BACKOFF);
+        }
+    }
+}
+
+#[test]
 fn retry_after_is_respected_up_to_its_cap() {
     for (asked_s, gap_ms, broken) in [
         (2, 2_000, false),

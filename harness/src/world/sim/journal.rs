@@ -1,6 +1,7 @@
 //! The simulated store: the memory journal, with a choice at each read and each write.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use giftgenius::journal::{Batch, CommitError, JournalError, Key, Overview, RecordState, Stored};
 use giftgenius::ports::{BoxFuture, Journal};
@@ -11,7 +12,7 @@ use crate::fault::site::Place;
 use crate::fault::{CrashPoint, Fault};
 
 /// How long "whatever else is ready goes first" lasts: less than anything else takes.
-const A_TURN: std::time::Duration = std::time::Duration::from_millis(1);
+const A_TURN: Duration = Duration::from_millis(1);
 
 /// One incarnation's handle on the store.
 pub struct SimJournal {
@@ -53,6 +54,18 @@ impl SimJournal {
         self.pulse.alive().await;
     }
 
+    /// What the store has taken in it writes in its own time, whether or not anybody still waits for it.
+    async fn writes_late(&self, span: Duration, batch: Batch) -> Result<(), CommitError> {
+        let (house, pulse) = (self.house.clone(), self.pulse.clone());
+        let writing = tokio::spawn(async move {
+            tokio::time::sleep(span).await;
+            pulse.alive().await;
+            house.stage.wrote(pulse.incarnation);
+            house.journal.write(batch)
+        });
+        writing.await.expect("a write does not panic")
+    }
+
     async fn dies(&self) -> ! {
         self.house.crash(&self.pulse);
         std::future::pending().await
@@ -85,6 +98,7 @@ impl Journal for SimJournal {
                     self.dies().await;
                 }
                 Some(Fault::Crash(_)) => self.dies().await,
+                Some(Fault::Slow(span)) => return self.writes_late(span, batch).await,
                 Some(fault) => {
                     self.held_up(&fault).await;
                     self.house.stage.wrote(self.pulse.incarnation);
