@@ -279,13 +279,15 @@ async fn search(caller: &Caller, order: &Order, context: RoundContext<'_>, urgen
             Ok(records) => match give_back(caller, order, &records, &mut asking).await {
                 Ok(Given { waits: Some(wait), .. }) => return Round::NotYet(Some(wait)),
                 Ok(Given { refunds: 0, .. }) => {
-                    if let Some(wait) = may_be_old(caller, order, context, &records) {
-                        return Round::TooEarly { wait, looked: false };
-                    }
-                    return Round::Came(match in_part(order, &records) {
-                        0 => Outcome::Swept,
-                        refunded => Outcome::SweptInPart { refunded },
-                    });
+                    // What the provider gave back stays given back: a listing that tells less is an older one.
+                    let refunded = in_part(order, &records).max(order.saga.refunded);
+                    return match may_be_old(caller, order, context) {
+                        // What it shows is told; whether that is all that the event told of a later one shows.
+                        Some(wait) if refunded > order.saga.refunded => Round::InPart { refunded, wait },
+                        Some(wait) => Round::TooEarly { wait, looked: false },
+                        None if refunded == 0 => Round::Came(Outcome::Swept),
+                        None => Round::Came(Outcome::SweptInPart { refunded }),
+                    };
                 }
                 Ok(_) => return Round::Came(Outcome::GivenBack { done: false }),
                 // Given back before, by a request of which nothing was heard: to be confirmed like any other.
@@ -304,13 +306,12 @@ async fn search(caller: &Caller, order: &Order, context: RoundContext<'_>, urgen
     }
 }
 
-/// How long it takes until a listing cannot be an old one, where an event has told of money that went back and this listing
-/// of a charge that stays shows nothing of that.
-fn may_be_old(caller: &Caller, order: &Order, context: RoundContext<'_>, records: &[ChargeRecord]) -> Option<Duration> {
+/// How long it takes until a listing cannot be an old one, where an event has told of money that went back: one that shows
+/// some of a charge that stays as given back may still lack what the event told of.
+fn may_be_old(caller: &Caller, order: &Order, context: RoundContext<'_>) -> Option<Duration> {
     let fresh_from = context.heard_at + caller.policy.late_max / LISTING_LAG;
     let wait = fresh_from.saturating_duration_since(Instant::now());
-    let is_news = in_part(order, records) != order.saga.refunded;
-    (order.heard_of_money_back && !is_news && !wait.is_zero()).then_some(wait)
+    (order.heard_of_money_back && !wait.is_zero()).then_some(wait)
 }
 
 /// Whether no copy of the charge can still be on its way: its outcome is known, and a copy of it has no effect.

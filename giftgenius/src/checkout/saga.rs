@@ -190,7 +190,7 @@ async fn took(app: &App, held: &mut Held, driver: &Driver, action: &Action, roun
                     Some(wait)
                 }
                 Round::NotYet(asked) => asked,
-                Round::Came(_) | Round::CameAsking(..) | Round::TooEarly { .. } => None,
+                Round::Came(_) | Round::CameAsking(..) | Round::InPart { .. } | Round::TooEarly { .. } => None,
             };
             order.background_rounds += 1;
             if order.background_rounds > app.policy().background.attempts_max {
@@ -212,10 +212,12 @@ async fn took(app: &App, held: &mut Held, driver: &Driver, action: &Action, roun
                 Paused::Lost => Next::Lost,
             }
         }
-        Round::TooEarly { wait, looked } => {
+        Round::InPart { wait, .. } | Round::TooEarly { wait, .. } => {
             order.background_rounds = 0;
-            if looked {
-                order.looked = order.heard;
+            match round {
+                Round::InPart { refunded, .. } => order.saga.refunded = refunded,
+                Round::TooEarly { looked: true, .. } => order.looked = order.heard,
+                _ => {}
             }
             let delay = background_delay(app.policy(), 1, Some(wait));
             app.log_step(order, step_id(action), StepStatus::Retry, None, Took { wait: Some(delay), ..cost });

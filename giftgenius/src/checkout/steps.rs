@@ -28,6 +28,14 @@ pub enum Round {
     /// A refund was refused, and its key would be answered with the refusal for ever: the next one has another, not before
     /// a listing made after this long shows that it is due.
     Spent(Duration),
+    /// A charge that stays was given back in part, and the listing that shows it may be an old one: the next look is due
+    /// after this long.
+    InPart {
+        /// How much, in minor units.
+        refunded: i64,
+        /// How long.
+        wait: Duration,
+    },
     /// Nothing failed, and it is too early to be sure: the last look is due after this long.
     TooEarly {
         /// How long.

@@ -10,7 +10,7 @@ use super::evidence::Evidence;
 use super::{Findings, Oracle, Verdict};
 use crate::fault::site::Place;
 use crate::fault::{Fault, Forgery};
-use crate::trace::{EventKind, WebhookDelivery};
+use crate::trace::{Event, EventKind, WebhookDelivery};
 
 /// The rule.
 pub static WEBHOOK_SAFE: Oracle = Oracle {
@@ -146,21 +146,24 @@ fn answered(
 /// Whether the provider has tried as often as it does, and each time found no process, or a store that failed just then.
 fn had_no_chance(evidence: &Evidence<'_>, deliveries: &[(usize, &WebhookDelivery)]) -> bool {
     let events = &evidence.trace.events;
+    let refused = |event: &Event| {
+        matches!(&event.kind, EventKind::Struck { site, fault }
+            if matches!(site.place, Place::JournalRead | Place::JournalWrite)
+                && matches!(**fault, Fault::Busy | Fault::Full | Fault::Corrupt | Fault::Panic))
+    };
+    let is_lives = |event: &Event| matches!(event.kind, EventKind::Crashed | EventKind::Restarted);
     let is_down = |at: usize| {
-        let last = events[..at].iter().rev().find_map(|event| match event.kind {
-            EventKind::Crashed => Some(true),
-            EventKind::Restarted => Some(false),
-            _ => None,
-        });
-        last == Some(true)
+        let Some(began) = events[..at].iter().rposition(is_lives) else { return false };
+        // One that could not read its store as it began has ended, and another begins later.
+        let ended = || {
+            let next = events[at..].iter().find(|event| is_lives(event));
+            next.is_some_and(|event| matches!(event.kind, EventKind::Restarted))
+                && events[began..at].iter().any(refused)
+        };
+        matches!(events[began].kind, EventKind::Crashed) || ended()
     };
     let store_failed = |from: usize, to: usize| {
-        events[from..to].iter().any(|event| {
-            matches!(&event.kind, EventKind::Struck { site, fault }
-                if matches!(site.place, Place::JournalRead | Place::JournalWrite)
-                    && matches!(**fault, Fault::Busy | Fault::Full | Fault::Corrupt)
-                    && event.at + TAKES_AT_MOST >= events[to].at)
-        })
+        events[from..to].iter().any(|event| refused(event) && event.at + TAKES_AT_MOST >= events[to].at)
     };
     let mut before = 0;
     deliveries.iter().all(|(at, delivery)| {
@@ -350,7 +353,12 @@ mod tests {
             deliver(&mut run, delivery("evt_2", 1, None));
             run.process = 2;
             run.push(EventKind::Restarted);
-            for attempt in 2..=8 {
+            // It cannot read its store as it begins.
+            struck(&mut run, Place::JournalRead, fault.clone());
+            deliver(&mut run, delivery("evt_2", 2, None));
+            run.process = 3;
+            run.push(EventKind::Restarted);
+            for attempt in 3..=8 {
                 run.wait_ms(2_000);
                 if attempt < 8 || !last_had_one {
                     struck(&mut run, Place::JournalRead, fault.clone());
