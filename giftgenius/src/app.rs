@@ -1,8 +1,8 @@
 //! The application: ports and policy wired together, and the one way in, [`App::call_tool`].
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,9 +11,10 @@ use smol_str::SmolStr;
 use tokio::time::Instant;
 
 use crate::attempts::{Counts, millis};
-use crate::checkout::answer::error_code;
+use crate::checkout::answer::{error_code, failed_reply};
 use crate::checkout::begun::Begun;
 use crate::checkout::entry::SavedReply;
+use crate::checkout::idempotency::canonical_hash;
 use crate::checkout::order::Order;
 use crate::checkout::recovery;
 use crate::checkout::waiters::Waiters;
@@ -31,7 +32,10 @@ use crate::ports::Ports;
 use crate::printed::echoed;
 use crate::providers::Caller;
 use crate::retry::Budgets;
-use crate::step_log::{AlertKind, CallLine, Level, LogLine, ServiceEvent, ServiceLine, StepLine, StepStatus};
+use crate::step_log::{
+    AlertKind, Asked, CallLine, Level, LogLine, ServiceEvent, ServiceLine, StepLine, StepStatus, UNKNOWN_TOOL,
+};
+use crate::throttle::Summary;
 use crate::tools::{self, Call};
 use crate::validate::nearest;
 use crate::webhooks::WebhookSecret;
@@ -143,6 +147,8 @@ pub struct App {
     store: Arc<StoreWatch>,
     /// Whether sales were allowed when that was last read.
     checkout_was_on: AtomicBool,
+    /// The lines of deliveries to the webhook that were refused.
+    refused_deliveries: Mutex<Summary>,
 }
 
 impl App {
@@ -156,6 +162,7 @@ impl App {
         let (journal, store) = Watched::new(ports.journal, Arc::clone(&ports.log), Arc::clone(&ports.clock));
         ports.journal = Arc::new(journal);
         let budgets = Budgets::new(policy.budget);
+        let refused_deliveries = Mutex::new(Summary::after(policy.http.refusals_at_once.into()));
         Arc::new(Self {
             caller: Caller { ports, policy, budgets, alerts: Alerts::default(), counts: Counts::default() },
             loops: Loops::default(),
@@ -165,6 +172,7 @@ impl App {
             webhook_secret,
             store,
             checkout_was_on: AtomicBool::new(true),
+            refused_deliveries,
         })
     }
 
@@ -207,6 +215,7 @@ impl App {
             let name = echoed(&call.name);
             let near = nearest(&name, &names);
             let suggestion = near.and_then(|near| self.tools().map(|spec| spec.name).find(|name| *name == near));
+            self.log_unknown(call, begun, &name);
             return Err(UnknownTool { name, suggestion });
         };
         let correlation = call.correlation_id.unwrap_or_else(|| CorrelationId::from(self.ports().new_id("call_")));
@@ -269,6 +278,12 @@ impl App {
         if self.checkout_was_on.swap(on, Ordering::Relaxed) != on {
             self.log_service(ServiceLine::switched(on, self.now()));
         }
+    }
+
+    /// Takes note of a delivery to the webhook that was refused; how many there were since the last line of that, where
+    /// another one is due.
+    pub(crate) fn refused_deliveries(&self) -> Option<u64> {
+        self.refused_deliveries.lock().expect("nothing panics while it holds the refusals").count()
     }
 
     /// How the store does, as far as this process has used it.
@@ -350,6 +365,29 @@ impl App {
     pub(crate) fn store_error(error: &JournalError, correlation: &CorrelationId) -> Box<ToolError> {
         tracing::error!(%error, %correlation, "the journal failed");
         ToolError::new(Code::StoreUnavailable, "the order store did not answer", correlation)
+    }
+
+    /// Logs a call of a tool that there is not, as any other call: what a model made up is to be counted. The lines are of
+    /// one step, whatever names are thought of; which one it was stands in what was asked for.
+    #[cold]
+    fn log_unknown(&self, call: ToolCall, begun: Instant, name: &str) {
+        let correlation = call.correlation_id.unwrap_or_else(|| CorrelationId::from(self.ports().new_id("call_")));
+        let key = call.arguments.get("idempotency_key").and_then(Value::as_str).map(SmolStr::from);
+        let asked = Asked::of_unknown_tool(name, canonical_hash(&call.arguments));
+        let call = Call {
+            tool: UNKNOWN_TOOL,
+            user: call.user,
+            correlation: correlation.clone(),
+            arguments: call.arguments,
+            key: key.or(call.idempotency_key.map(SmolStr::from)),
+            begun,
+            deadline: begun + self.policy().tool_deadline,
+            asked: Some(Arc::new(asked)),
+            notes: Arc::default(),
+        };
+        let error = ToolError::new(Code::InvalidArguments, "there is no such tool", &correlation);
+        self.log_begin(&call);
+        self.log_call(&call, 0, &failed_reply(&error), false);
     }
 
     /// Logs that a tool call begins.

@@ -89,7 +89,8 @@ pub struct HttpPolicy {
     pub connections_max: u32,
     /// Connections of others that are served at once: a further one takes the place of the oldest.
     pub strangers_max: u32,
-    /// Requests a minute without a known token that are refused at once; the answers to further ones are held back.
+    /// Requests a minute without a known token that are refused at once, and deliveries to the webhook that are not the
+    /// provider's; the answers to further ones are held back, and their lines summed up.
     pub refusals_at_once: u32,
     /// For so long.
     pub refusal_delay: Duration,

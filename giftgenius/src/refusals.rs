@@ -1,5 +1,6 @@
-//! Requests over HTTP without a known token: each is logged, and where there are many, answered late. A token cannot be
-//! guessed in any time; this keeps who tries from making the server busy with it, and shows that it happens.
+//! Requests over HTTP without a known token, and deliveries to the webhook that are not the provider's: each is logged, and
+//! where there are many, answered late. Neither token nor signature can be guessed in any time; this keeps who tries from
+//! making the server busy with it, and shows that it happens.
 
 use std::sync::Mutex;
 use std::time::Duration;

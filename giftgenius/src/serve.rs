@@ -112,7 +112,8 @@ fn router(app: Arc<App>, access: Access) -> Router {
         .with_allowed_hosts(access.allowed_hosts)
         .with_allowed_origins(access.allowed_origins)
         .enforce_origin_validation();
-    let asked = Arc::clone(&door);
+    let (asked, posted) = (Arc::clone(&door), Arc::new(Refusals::new(&app.policy().http)));
+    let deliveries = post(move |state, headers, request| payment_webhook(state, posted, headers, request));
     let health = get(move |state, request| health_page(state, asked, request));
     let face = McpFace::new(Arc::clone(&app), Principal::Authenticated);
     let mcp = StreamableHttpService::new(move || Ok(face.clone()), Arc::new(NeverSessionManager::default()), config);
@@ -123,7 +124,7 @@ fn router(app: Arc<App>, access: Access) -> Router {
         .route_layer(from_fn_with_state(door, authenticate))
         .route("/api/health", health.layer(from_fn(connections::in_flight)))
         // Not behind the users' tokens: the provider's signature says who is calling.
-        .route("/webhooks/payment", post(payment_webhook).layer(DefaultBodyLimit::max(webhooks::BODY_BYTES_MAX)))
+        .route("/webhooks/payment", deliveries.layer(DefaultBodyLimit::max(webhooks::BODY_BYTES_MAX)))
         .with_state(app)
         .fallback(async || {
             problem(StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing here; MCP is at /mcp, health at /api/health")
@@ -213,8 +214,24 @@ async fn health_page(State(app): State<Arc<App>>, door: Arc<Door>, request: Requ
     if sees_all { json(status, &health) } else { json(status, &serde_json::json!({ "status": health.status })) }
 }
 
+/// Takes a delivery in. One that is refused is answered like a request without a known token: where there are many, late.
+async fn payment_webhook(
+    State(app): State<Arc<App>>,
+    refusals: Arc<Refusals>,
+    headers: HeaderMap,
+    request: Request,
+) -> Response<Body> {
+    let answer = delivered(&app, headers, request).await;
+    if answer.status().is_client_error()
+        && let Some(delay) = refusals.note().delay
+    {
+        tokio::time::sleep(delay).await;
+    }
+    answer
+}
+
 /// The body is taken as it came: the signature is of its bytes.
-async fn payment_webhook(State(app): State<Arc<App>>, headers: HeaderMap, request: Request) -> Response<Body> {
+async fn delivered(app: &Arc<App>, headers: HeaderMap, request: Request) -> Response<Body> {
     let connection = request.extensions().get::<Arc<Connection>>().cloned();
     let body = match event_body(request).await {
         Ok(body) => body,

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use attempt::{AttemptLine, AttemptOutcome, AttemptUrgency};
-pub use call::{Asked, AskedItem, CallLine, Notes};
+pub use call::{Asked, AskedItem, CallLine, Notes, UNKNOWN_TOOL};
 pub use service::{ServiceEvent, ServiceLine};
 
 use serde::{Deserialize, Serialize};
@@ -89,7 +89,7 @@ pub struct StepLine {
     /// In which workflow, where there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub workflow_id: Option<WorkflowId>,
-    /// The step: a tool's name, or `order`, `reserve`, `charge`, `commit`, `release`, `refund`, `restock`, `settle`.
+    /// The step: a tool's name, `unknown_tool`, or `order`, `reserve`, `charge`, `commit`, `release`, `refund`, `restock`, `settle`.
     pub step_id: Cow<'static, str>,
     /// How it went.
     pub status: StepStatus,
@@ -177,6 +177,8 @@ pub struct CheckoutResult {
 pub enum AlertKind {
     /// An order waits for a person.
     OrderParked,
+    /// Money has stood for longer than it may for an order that waits for a person, and pays for no sale.
+    MoneyStands,
     /// A provider took another amount than agreed.
     AmountMismatch,
     /// More than one charge stood for one order.
@@ -202,6 +204,7 @@ impl AlertKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::OrderParked => "order_parked",
+            Self::MoneyStands => "money_stands",
             Self::AmountMismatch => "amount_mismatch",
             Self::DoubleCharge => "double_charge",
             Self::ProviderDown => "provider_down",
@@ -218,7 +221,8 @@ impl AlertKind {
     pub const fn severity(self) -> Severity {
         match self {
             Self::OrderParked | Self::UnknownPayment => Severity::Ticket,
-            Self::AmountMismatch
+            Self::MoneyStands
+            | Self::AmountMismatch
             | Self::DoubleCharge
             | Self::ProviderDown
             | Self::WebhooksMissing
@@ -345,6 +349,9 @@ pub struct WebhookLine {
     /// The merchant reference, likewise.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub order_id: Option<OrderId>,
+    /// Of what was refused: how many there were since the last such line. Anybody can post, and only so many lines are written.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub count: Option<u64>,
     /// When, in UTC.
     pub time: jiff::Timestamp,
 }

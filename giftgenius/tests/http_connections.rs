@@ -16,6 +16,7 @@ use giftgenius::ports::{BoxFuture, Entropy, Ports, Purpose, Request, Response, T
 use giftgenius::serve::{Access, serve_http};
 use giftgenius::step_log::{LogLine, StepLog};
 use giftgenius::users::Users;
+use giftgenius::webhooks::WebhookSecret;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -44,13 +45,21 @@ impl Entropy for Counter {
     }
 }
 
-struct Unread;
+/// Counts the lines of deliveries that were refused, and the deliveries that they tell of.
+#[derive(Default)]
+struct Refused(AtomicU64, AtomicU64);
 
-impl StepLog for Unread {
-    fn record(&self, _: LogLine) {}
+impl StepLog for Refused {
+    fn record(&self, line: LogLine) {
+        if let LogLine::Webhook(line) = line {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            self.1.fetch_add(line.count.unwrap_or(1), Ordering::Relaxed);
+        }
+    }
 }
 
 struct Server {
+    refused: Arc<Refused>,
     address: SocketAddr,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
@@ -76,23 +85,25 @@ async fn server(http: HttpPolicy) -> Server {
 }
 
 async fn server_behind(trusted_proxies: Networks, http: HttpPolicy) -> Server {
+    let refused = Arc::new(Refused::default());
     let ports = Ports {
         transport: Arc::new(Nobody),
         journal: Arc::new(MemoryJournal::new()),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(Counter::default()),
         tasks: Arc::new(TokioTasks::default()),
-        log: Arc::new(Unread),
+        log: Arc::<Refused>::clone(&refused),
     };
     // A call may take longer than any test waits.
-    let app = App::new(ports, Policy { http, ..Policy::for_calls_of(Duration::from_secs(300)) });
+    let policy = Policy { http, ..Policy::for_calls_of(Duration::from_secs(300)) };
+    let app = App::with_webhooks(ports, policy, WebhookSecret::new("whsec_0123456789abcdef".into()).ok());
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("its address");
     let users = Users::parse(&format!("ann={TOKEN}").into()).expect("a list of users");
     let (stop, stopped) = oneshot::channel();
     let shutdown = async move { _ = stopped.await };
     let access = Access { trusted_proxies, ..Access::local(users) };
-    Server { address, stop, serving: tokio::spawn(serve_http(app, listener, access, shutdown)) }
+    Server { refused, address, stop, serving: tokio::spawn(serve_http(app, listener, access, shutdown)) }
 }
 
 /// A client that has begun a request and does not go on.
@@ -211,7 +222,7 @@ async fn connections_of_a_trusted_proxy_are_no_strangers() {
 
 #[tokio::test]
 async fn many_requests_without_a_known_token_are_answered_late_and_hold_nobody_else() {
-    let Server { address, stop, serving } = server(HttpPolicy { refusals_at_once: 2, ..wide() }).await;
+    let Server { address, stop, serving, .. } = server(HttpPolicy { refusals_at_once: 2, ..wide() }).await;
     let wrong =
         "GET /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer guessed-guessed-0\r\nconnection: close\r\n\r\n";
     let guess = async || {
@@ -233,8 +244,41 @@ async fn many_requests_without_a_known_token_are_answered_late_and_hold_nobody_e
 }
 
 #[tokio::test]
+async fn many_deliveries_that_are_not_the_providers_are_answered_late_and_fill_no_log() {
+    let Server { refused, address, stop, serving } = server(HttpPolicy { refusals_at_once: 3, ..wide() }).await;
+    let post = async |headers: &str| {
+        let body = r#"{"id":"evt_1","type":"charge.captured","reference":"ord_1"}"#;
+        let mut stream = TcpStream::connect(address).await.expect("the server listens");
+        let request = format!(
+            "POST /webhooks/payment HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.expect("it can be written");
+        stream
+    };
+    assert!(hung_up(&mut post("").await).await.starts_with("HTTP/1.1 400"), "it has no signature");
+    for _ in 0..2 {
+        let forged =
+            "payment-signature: t=1767225600,v1=0000000000000000000000000000000000000000000000000000000000000000\r\n";
+        assert!(hung_up(&mut post(forged).await).await.starts_with("HTTP/1.1 401"));
+    }
+    // Their answers are an hour away, and whoever posts them holds nobody else.
+    let mut late = Vec::new();
+    for _ in 0..20 {
+        late.push(post("").await);
+    }
+    assert!(health(address).await.starts_with("HTTP/1.1 200"));
+    stop.send(()).expect("it serves");
+    assert!(timeout(PATIENCE, serving).await.expect("it stops").is_ok());
+    for mut late in late {
+        assert_eq!(hung_up(&mut late).await, "");
+    }
+    assert_eq!((refused.0.load(Ordering::Relaxed), refused.1.load(Ordering::Relaxed)), (3, 3));
+}
+
+#[tokio::test]
 async fn a_stopping_server_waits_for_nobody_who_has_no_call_in_flight() {
-    let Server { address, stop, serving } = server(wide()).await;
+    let Server { address, stop, serving, .. } = server(wide()).await;
     let mut half = stalled(address).await;
     let mut body = TcpStream::connect(address).await.expect("the server listens");
     let begun = format!(
@@ -255,7 +299,7 @@ async fn a_stopping_server_waits_for_nobody_who_has_no_call_in_flight() {
 
 #[tokio::test]
 async fn a_client_of_a_stopping_server_gets_its_answer_and_idle_ones_do_not_hold_it_up() {
-    let Server { address, stop, serving } = server(wide()).await;
+    let Server { address, stop, serving, .. } = server(wide()).await;
     let mut idle = TcpStream::connect(address).await.expect("the server listens");
     let request = "GET /api/health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n";
     idle.write_all(request.as_bytes()).await.expect("it can be written");

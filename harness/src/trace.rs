@@ -243,6 +243,8 @@ pub struct Trace {
     pub writes: Vec<Write>,
     /// When the system tried whether its store takes writes.
     pub probes: Vec<Probe>,
+    /// When it kept house: called people to the orders that wait for one, and could read them all.
+    pub houses_kept: Vec<Kept>,
     /// What its health page said. No events: on the wire the page is asked beside what happens.
     pub health: Vec<HealthAsked>,
 }
@@ -254,6 +256,15 @@ pub struct Write {
     pub at: usize,
     /// Which process wrote, as [`Event::incarnation`] counts them.
     pub incarnation: u32,
+}
+
+/// A round in which a process of the system looked at the orders that wait for a person.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Kept {
+    /// When it began.
+    pub at: Duration,
+    /// How many events there were when it was over.
+    pub until: usize,
 }
 
 /// A trial of the system's whether its store takes writes, for its health page.
@@ -280,6 +291,8 @@ pub struct HealthAsked {
     pub incarnation: u32,
     /// The status and the page; `None` if no answer came.
     pub answer: Option<(u16, Health)>,
+    /// How many writes had gone well when it was answered, where that is known: [`Trace::writes`] up to there.
+    pub writes: Option<usize>,
     /// How many orders were open and parked just before and just after, as the journal itself says, where it was looked at.
     pub orders: Option<[(usize, usize); 2]>,
     /// How many reads and writes of the journal there had been just before and just after, where nothing else used it

@@ -12,7 +12,7 @@ use super::answer::{Asked, Standing, entry_state, failed_reply, order_of, replay
 use super::driving::{begin_driving, wait};
 use super::entry::{Entry, EntryKey, EntryState, SavedReply};
 use super::idempotency::{Claim, claim, ended};
-use super::order::{KeptOrder, Order};
+use super::order::{KeptOrder, Order, Page};
 use super::saga::Held;
 use super::session::{Session, SessionState};
 use super::state::{Cause, Saga};
@@ -193,6 +193,8 @@ fn new_order(app: &App, purchase: &Purchase, session: &Session, id: OrderId) -> 
         release_rounds: 0,
         lease_until: app.ports().after(app.policy().lease),
         alerted: false,
+        unsold_since: None,
+        page: Page::None,
         fence: 1,
         heard: 0,
         looked: 0,

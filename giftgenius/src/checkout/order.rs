@@ -69,6 +69,12 @@ pub struct Order {
     /// Whether a person has been called to it, where it is parked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alerted: bool,
+    /// Since when money may stand for it that pays for no sale, if it may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsold_since: Option<Timestamp>,
+    /// Whether a person has been paged for that money.
+    #[serde(default, skip_serializing_if = "Page::is_none")]
+    pub page: Page,
     /// Rises with each takeover; an owner that finds another value has lost the order.
     pub fence: u64,
     /// How many events of the payment provider's asked for a look at what is charged under it.
@@ -81,6 +87,28 @@ pub struct Order {
     /// shows nothing of that may be an old one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub heard_of_money_back: bool,
+}
+
+/// How far the page for money that stands without a sale is.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Page {
+    /// None was sent.
+    #[default]
+    None,
+    /// A process is about to send it, and another one does so after this instant.
+    Sending {
+        /// Until when it is that process's.
+        until: Timestamp,
+    },
+    /// It was sent.
+    Sent,
+}
+
+impl Page {
+    const fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
@@ -147,6 +175,22 @@ impl Order {
     /// Whether its saga has work left.
     pub fn is_open(&self) -> bool {
         self.saga.ending.is_none()
+    }
+
+    /// Begins an action, or a further round of it: what is journalled before anything is sent.
+    pub fn begin(&mut self, action: &Action, now: Timestamp) {
+        self.count_rounds_of(action);
+        self.saga.begin(action);
+        self.note_unsold_money(now);
+    }
+
+    /// Takes note of since when money may stand for it without a sale.
+    fn note_unsold_money(&mut self, now: Timestamp) {
+        if !self.saga.may_hold_unsold_money() {
+            self.unsold_since = None;
+        } else if self.unsold_since.is_none() {
+            self.unsold_since = Some(now);
+        }
     }
 
     /// Whether it waits for a person.

@@ -76,8 +76,7 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
             Some(deadline) if !background => Urgency::Caller { deadline },
             _ => Urgency::Round,
         };
-        order.count_rounds_of(&action);
-        order.saga.begin(&action);
+        order.begin(&action, app.now());
         order.lease_until = app.ports().after(app.policy().lease);
         let ending = match &action {
             Action::End(ending) if told.as_ref() != Some(ending) => Some(ending.clone()),

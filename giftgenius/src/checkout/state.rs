@@ -527,6 +527,21 @@ impl Saga {
         matches!(self.charge, Charge::Sending | Charge::Stuck { captured: false })
     }
 
+    /// Whether, as far as is known, money may stand that pays for no sale: that of a sale which is not booked, or of a copy
+    /// of the charge that nobody here looks for any more. What the provider took back on its own does not stand.
+    pub fn may_hold_unsold_money(&self) -> bool {
+        let is_parked = matches!(self.ending, Some(Ending::Parked { .. }));
+        self.overtaken.is_none()
+            && match self.charge {
+                // A person is to see whether anything came on top of what was settled.
+                Charge::NotSent | Charge::Void | Charge::GivenBack { done: true } => is_parked && !self.is_stuck(),
+                Charge::Sending
+                | Charge::Captured { .. }
+                | Charge::GivenBack { done: false }
+                | Charge::Stuck { .. } => self.commit != Commit::Done || is_parked,
+            }
+    }
+
     /// Whether the stock goes back, the money having gone back before it.
     pub const fn is_releasing(&self) -> bool {
         matches!(self.direction, Direction::Back(_))

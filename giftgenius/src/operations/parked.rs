@@ -1,16 +1,19 @@
 //! Parked orders, and payments that belong to none: the work that the server could not finish and a person has to, and the
 //! calls for that person.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
-use crate::checkout::order::Order;
+use crate::checkout::order::{Order, Page};
 use crate::checkout::state::Ending;
 use crate::ids::{CorrelationId, OrderId, UserId};
-use crate::journal::{Batch, Journal, JournalError, Record, RecordState, Version};
+use crate::journal::{Batch, CommitError, Journal, JournalError, Record, RecordState, Version};
 use crate::money::Money;
 use crate::step_log::AlertKind;
+use crate::time;
 use crate::webhooks::record::UnknownPayment;
 
 /// One order that waits for a person.
@@ -44,13 +47,56 @@ pub async fn call_a_person(app: &App, version: Version, order: &Order) {
     }
 }
 
-/// Calls a person to every parked order to which nobody has been called: its process died in the act.
+/// For so long beyond the provider's bound on late effects money may stand for a parked order before a person is paged.
+pub const UNSOLD_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// Pages a person where money may have stood for too long for a parked order that is no sale. Which process does so is
+/// decided in the journal before, and noted there after: one that dies in between leaves it to another, a lease later.
+async fn page_for_money(app: &App, version: Version, order: &Order) {
+    let (Some(Ending::Parked { note }), Some(since)) = (&order.saga.ending, order.unsold_since) else { return };
+    let now = app.now();
+    let is_mine = match order.page {
+        Page::None => true,
+        Page::Sending { until } => until <= now,
+        Page::Sent => false,
+    };
+    let stood = time::until(since, now);
+    if !is_mine || stood < app.policy().late_max + UNSOLD_MAX {
+        return;
+    }
+    let journal = &app.ports().journal;
+    let noted = |version, page| Batch::default().put(Some(version), Record::Order(Order { page, ..order.clone() }));
+    let until = app.ports().after(app.policy().lease);
+    match journal.commit(noted(version, Page::Sending { until })).await {
+        Ok(()) => {}
+        // Another process does it, or the store takes nothing: the next round looks again.
+        Err(CommitError::Conflict(_)) => return,
+        Err(error) => {
+            tracing::warn!(%error, order = %order.id, "a page for money that stands waits for the store");
+            return;
+        }
+    }
+    let message = format!("money has stood without a sale for {} minutes: {note}", stood.as_secs() / 60);
+    app.alert(AlertKind::MoneyStands, order, message);
+    if !app.caller().alerts_are_written().await {
+        tracing::warn!(order = %order.id, "the log is not read; a person is paged for money that stands again later");
+        return;
+    }
+    if let Err(error) = journal.commit(noted(version + 1, Page::Sent)).await {
+        tracing::warn!(%error, order = %order.id, "that a person was paged for money that stands was not noted");
+    }
+}
+
+/// Calls a person to every parked order to which nobody has been called (its process died in the act), and pages one for
+/// money that has stood for too long. Where nothing is parked, nothing but that is read.
 pub async fn call_people(app: &App) -> Result<(), JournalError> {
     for stored in app.ports().journal.list(RecordState::OrderParked).await? {
-        if let Record::Order(order) = &*stored.record
-            && !order.alerted
-        {
-            call_a_person(app, stored.version, order).await;
+        if let Record::Order(order) = &*stored.record {
+            if order.alerted {
+                page_for_money(app, stored.version, order).await;
+            } else {
+                call_a_person(app, stored.version, order).await;
+            }
         }
     }
     for stored in app.ports().journal.list(RecordState::PaymentParked).await? {

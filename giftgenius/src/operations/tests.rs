@@ -1,23 +1,24 @@
 //! What operations sees of a journal: parked orders, and the health page.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::health::{Checkout, Health, Sagas, Status, StoreState, health};
+use super::housekeeping::housekeeping;
 use super::parked::parked_orders;
 use super::switches;
 use crate::adapters::{OsEntropy, SystemClock, TokioTasks, TracingStepLog};
 use crate::app::App;
 use crate::checkout::entry::EntryKey;
-use crate::checkout::order::Order;
-use crate::checkout::state::{Ending, Saga};
+use crate::checkout::order::{Order, Page};
+use crate::checkout::state::{Charge, Ending, Saga};
 use crate::journal::memory::MemoryJournal;
 use crate::journal::{Batch, CommitError, Journal, JournalError, Key, Record, RecordState, Stored};
 use crate::money::{Currency, Money};
 use crate::policy::Policy;
-use crate::ports::{BoxFuture, Ports, Request, Response, Transport, TransportError};
-use crate::step_log::{LogLine, StepLog};
+use crate::ports::{BoxFuture, Clock, Ports, Request, Response, Transport, TransportError};
+use crate::step_log::{AlertKind, LogLine, StepLog};
 
 fn order(id: &str, created_at: i64, ending: Option<Ending>) -> Record {
     Record::Order(Order {
@@ -40,6 +41,8 @@ fn order(id: &str, created_at: i64, ending: Option<Ending>) -> Record {
         release_rounds: 0,
         lease_until: jiff::Timestamp::from_second(created_at + 30).unwrap(),
         alerted: false,
+        unsold_since: None,
+        page: Page::None,
         fence: 1,
         heard: 0,
         looked: 0,
@@ -261,4 +264,67 @@ async fn the_page_counts_the_lines_that_nobody_read() {
     ports.log = Arc::new(Unread);
     assert_eq!(health(&App::new(ports, Policy::default())).await.log_lines_dropped, 7);
     assert_eq!(health(&app_on(&journal)).await.log_lines_dropped, 0);
+}
+
+/// A calendar that goes as the paused clock does.
+struct PausedCalendar(tokio::time::Instant);
+
+impl Clock for PausedCalendar {
+    fn now(&self) -> jiff::Timestamp {
+        crate::time::add(jiff::Timestamp::UNIX_EPOCH, self.0.elapsed())
+    }
+}
+
+/// The orders for which a person was paged.
+#[derive(Default)]
+struct Pages(Mutex<Vec<String>>);
+
+impl StepLog for Pages {
+    fn record(&self, line: LogLine) {
+        if let LogLine::Alert(alert) = line
+            && alert.kind == AlertKind::MoneyStands
+        {
+            self.0.lock().unwrap().push(alert.dedup_key.to_string());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn money_that_stands_for_a_parked_order_pages_once_whoever_keeps_house() {
+    let journal = Arc::new(MemoryJournal::new());
+    let stands = |id: &str, charge: Charge, since: Option<i64>| {
+        let Record::Order(mut order) = order(id, 0, Some(parked())) else { unreachable!("it is one") };
+        order.saga.charge = charge;
+        order.unsold_since = since.map(|second| jiff::Timestamp::from_second(second).unwrap());
+        Record::Order(order)
+    };
+    let batch = Batch::default()
+        .put(None, stands("ord_money", Charge::Stuck { captured: true }, Some(0)))
+        .put(None, stands("ord_later", Charge::Stuck { captured: false }, Some(600)))
+        .put(None, stands("ord_stock", Charge::Void, None));
+    journal.commit(batch).await.unwrap();
+    let (pages, begun) = (Arc::new(Pages::default()), tokio::time::Instant::now());
+    let keep = || {
+        let ports = Ports {
+            transport: Arc::new(NoNetwork),
+            journal: Arc::<MemoryJournal>::clone(&journal),
+            clock: Arc::new(PausedCalendar(begun)),
+            entropy: Arc::new(OsEntropy::new().unwrap()),
+            tasks: Arc::new(TokioTasks::default()),
+            log: pages.clone(),
+        };
+        tokio::spawn(housekeeping(App::new(ports, Policy::default())))
+    };
+    let told = || pages.0.lock().unwrap().clone();
+    let minutes = |minutes: u64| tokio::time::sleep_until(begun + Duration::from_secs(minutes * 60 + 1));
+    let (one, other) = (keep(), keep());
+    minutes(16).await;
+    assert_eq!(told(), [""; 0], "the provider may be two minutes late");
+    minutes(17).await;
+    assert_eq!(told(), ["money_stands:ord_money"]);
+    one.abort();
+    other.abort();
+    let _after_a_restart = keep();
+    minutes(90).await;
+    assert_eq!(told(), ["money_stands:ord_money", "money_stands:ord_later"]);
 }

@@ -56,6 +56,11 @@ pub fn reservation_reference(order: &Order, epoch: u32) -> SmolStr {
     format_smolstr!("{}/{epoch}", order.id)
 }
 
+/// How much of a product there is in a list, which may name it in several lines.
+fn quantity(items: &[Item], sku: &str) -> u64 {
+    items.iter().filter(|item| item.sku == sku).map(|item| u64::from(item.quantity)).sum()
+}
+
 impl Caller {
     /// Asks for an order's items.
     pub async fn reserve(
@@ -75,11 +80,14 @@ impl Caller {
             correlation: &order.correlation_id,
         };
         let body = ReserveRequest { reference: &reference, items: &order.items, ttl_s: ttl.as_secs().max(1) };
-        let accept = |reply: &ReserveReply| reply.reference == reference;
+        // More than was asked for, or something else, is no reply to this request: what is held is not known.
+        let accept = |reply: &ReserveReply| {
+            let is_asked = |item: &Item| quantity(&reply.items, &item.sku) <= quantity(&order.items, &item.sku);
+            reply.reference == reference && reply.items.iter().all(is_asked)
+        };
         let reply: ReserveReply = self.repeat(&call, Some(&body), urgency, accept).await?;
         let Held::Held = reply.status;
-        let held =
-            |wanted: &Item| reply.items.iter().any(|item| item.sku == wanted.sku && item.quantity >= wanted.quantity);
+        let held = |wanted: &Item| quantity(&reply.items, &wanted.sku) == quantity(&order.items, &wanted.sku);
         Ok(if order.items.iter().all(held) { Reserved::Whole } else { Reserved::Partly })
     }
 

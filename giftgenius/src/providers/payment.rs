@@ -169,6 +169,7 @@ struct RefundReply {
     _id: SmolStr,
     charge: SmolStr,
     amount: i64,
+    currency: Currency,
     status: RefundStatus,
 }
 
@@ -317,7 +318,7 @@ impl Caller {
         };
         let body = RefundRequest { charge, reference: order, amount: amount.minor_units, currency: amount.currency };
         let reply: RefundReply = self.once(&call, Some(&body)).await?;
-        let is_ours = reply.charge == charge && reply.amount == amount.minor_units;
+        let is_ours = reply.charge == charge && Money::new(reply.amount, reply.currency) == amount;
         if is_ours { Ok(reply.status) } else { Err(contradiction()) }
     }
 

@@ -10,6 +10,9 @@ use smol_str::SmolStr;
 use super::Level;
 use crate::ids::{CorrelationId, OrderId, SessionId, UserId, WorkflowId};
 
+/// The step of calls of a tool that there is not.
+pub const UNKNOWN_TOOL: &str = "unknown_tool";
+
 /// One product of a call.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AskedItem {
@@ -24,6 +27,9 @@ pub struct AskedItem {
 pub struct Asked {
     /// SHA-256 of the arguments as canonical JSON: the same for the same call.
     pub arguments_hash: SmolStr,
+    /// The tool's name as it was called, where there is no such tool.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tool: Option<SmolStr>,
     /// The products.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub items: Vec<AskedItem>,
@@ -63,7 +69,13 @@ const CARD_DIGITS: usize = 12;
 
 /// A text that may be logged: short, and no card number.
 fn shown(value: &Value) -> Option<SmolStr> {
-    let text = value.as_str().filter(|text| text.len() <= 80)?;
+    shown_text(value.as_str()?)
+}
+
+fn shown_text(text: &str) -> Option<SmolStr> {
+    if text.len() > 80 {
+        return None;
+    }
     (text.bytes().filter(u8::is_ascii_digit).count() < CARD_DIGITS
         || text.bytes().any(|byte| byte.is_ascii_lowercase()))
     .then(|| text.into())
@@ -91,6 +103,13 @@ impl Asked {
     }
 }
 
+impl Asked {
+    /// What a call of a tool asks for that there is not.
+    pub fn of_unknown_tool(name: &str, arguments_hash: SmolStr) -> Self {
+        Self { arguments_hash, tool: shown_text(name), ..Self::default() }
+    }
+}
+
 fn items(value: &Value) -> Vec<AskedItem> {
     let item =
         |item: &Value| Some(AskedItem { sku: shown(item.get("sku")?)?, quantity: item.get("quantity")?.as_u64()? });
@@ -106,7 +125,7 @@ pub struct CallLine {
     pub level: Level,
     /// Whose.
     pub user_id: UserId,
-    /// The tool's name.
+    /// The tool's name, or [`UNKNOWN_TOOL`].
     pub step_id: Cow<'static, str>,
     /// The caller's key, where it sent one.
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -12,6 +12,7 @@ use super::event::{Body, Event, EventType};
 use super::record::{SeenEvent, UnknownPayment};
 use super::signature::SignatureError;
 use crate::app::App;
+use crate::attempts::span;
 use crate::checkout::driving::begin_driving;
 use crate::checkout::order::Order;
 use crate::checkout::recovery::take_over;
@@ -21,6 +22,7 @@ use crate::journal::{Batch, CommitError, JournalError, Key, Record, Version};
 use crate::money::Money;
 use crate::operations::parked::call_to_a_payment;
 use crate::providers::payment::ChargeRecord;
+use crate::retry::Urgency;
 use crate::step_log::{Level, LogLine, WebhookLine, WebhookStatus};
 
 /// How often a lost race is run again: each time somebody else's batch went through.
@@ -112,9 +114,16 @@ impl App {
     }
 }
 
-/// One line an event; nothing of what was refused but that it was.
+/// One line an event; nothing of what was refused but that it was, and of many refusals only how many.
 fn log(app: &App, answer: Answer, event: Option<(&EventId, EventType, Option<&OrderId>)>) {
     let status = answer.status();
+    let mut count = None;
+    if status == WebhookStatus::Refused {
+        count = app.refused_deliveries();
+        if count.is_none() {
+            return;
+        }
+    }
     let level = match status {
         WebhookStatus::Accepted | WebhookStatus::Duplicate | WebhookStatus::Ignored => Level::Info,
         WebhookStatus::Refused | WebhookStatus::Parked => Level::Warn,
@@ -127,6 +136,7 @@ fn log(app: &App, answer: Answer, event: Option<(&EventId, EventType, Option<&Or
         event_id: event.map(|(id, ..)| id.clone()),
         kind: event.map(|(_, kind, _)| kind),
         order_id: event.and_then(|(.., reference)| reference.cloned()),
+        count,
         time: app.now(),
     }));
 }
@@ -224,7 +234,8 @@ async fn note(app: &App, reference: &OrderId, correlation: &CorrelationId) -> Op
         (charge.standing() > 0)
             .then(|| format!("{} of charge {}", Money::new(charge.standing(), charge.currency), charge.id))
     };
-    match app.caller().look_up_once(reference, correlation).await {
+    // One attempt, whose line is written like any other's.
+    match span(Urgency::Round, app.caller().look_up_once(reference, correlation)).await {
         Ok(charges) => {
             let standing: Vec<_> = charges.iter().filter_map(standing).collect();
             (!standing.is_empty()).then(|| format!("{} stands under {reference}; {TODO}", standing.join(" and ")))

@@ -241,7 +241,10 @@ impl Books {
                     return refused(400, "exceeds_charge");
                 }
                 charge.refunded += amount;
-                (200, json!({"id": "re_1", "charge": body["charge"], "amount": amount, "status": "succeeded"}))
+                (
+                    200,
+                    json!({"id": "re_1", "charge": body["charge"], "amount": amount, "currency": body["currency"], "status": "succeeded"}),
+                )
             }
             "catalog.search" => {
                 let product = json!({"sku": "tea-set", "title": "Tea set", "description": "For two.", "category": "home",

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use giftgenius::app::App;
+use giftgenius::checkout::order::{Order, Page};
 use giftgenius::error::{Code, ErrorType};
+use giftgenius::journal::{Record, Stored};
 use giftgenius::operations::rates::IN_A_ROW;
 use giftgenius::step_log::{Alert, AlertKind, LogLine};
 use serde_json::Value;
@@ -145,6 +147,92 @@ pub static ONE_CAUSE_TOLD_TWICE: Defect = Defect {
         })
     },
 };
+
+/// See `about`.
+pub static MONEY_STANDS_WITHOUT_A_PAGE: Defect = Defect {
+    id: "money_stands_without_a_page",
+    about: "an order waits for a person as a ticket, its money is blocked for days, and nobody is woken",
+    caught_by: "alert-fits",
+    hunted_on: &[on("operations/parked_money_is_paged")],
+    wiring: || each_life(|wired| silent(wired, AlertKind::MoneyStands)),
+};
+
+/// See `about`.
+pub static PAGE_AT_EVERY_ROUND: Defect = Defect {
+    id: "page_at_every_round",
+    about: "that a person was paged for blocked money is not noted, so each round of housekeeping pages again",
+    caught_by: "alert-fits",
+    hunted_on: &[on("operations/parked_money_is_paged")],
+    wiring: || each_life(|wired| wired.reading(|_, stored| Some(changed(stored, |order| order.page = Page::None)))),
+};
+
+/// See `about`.
+pub static PAGE_BY_EACH_REPLICA: Defect = Defect {
+    id: "page_by_each_replica",
+    about: "each replica keeps in memory for which blocked money it has paged, and does not look into the journal",
+    caught_by: "alert-fits",
+    hunted_on: &[on("replicas/parked_money_is_paged_once")],
+    wiring: || {
+        each_life(|wired| {
+            let paged = Arc::new(AtomicU32::new(0));
+            let seen = Arc::clone(&paged);
+            wired
+                .reading(move |_, stored| {
+                    let page = if seen.load(Ordering::Relaxed) == 0 { Page::None } else { Page::Sent };
+                    Some(changed(stored, |order| order.page = page))
+                })
+                .logging(move |line| {
+                    if matches!(&line, LogLine::Alert(alert) if alert.kind == AlertKind::MoneyStands) {
+                        paged.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Some(line)
+                })
+        })
+    },
+};
+
+/// See `about`.
+pub static PAGE_FOR_STOCK_THAT_STANDS: Defect = Defect {
+    id: "page_for_stock_that_stands",
+    about: "whatever is parked for long wakes somebody, although no money stands",
+    caught_by: "alert-fits",
+    hunted_on: &[on("operations/parked_stock_is_no_page")],
+    wiring: || {
+        each_life(|wired| {
+            wired.reading(|_, stored| {
+                Some(changed(stored, |order| order.unsold_since = order.unsold_since.or(Some(order.created_at))))
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static PAGE_AS_SOON_AS_IT_IS_PARKED: Defect = Defect {
+    id: "page_as_soon_as_it_is_parked",
+    about: "what may settle within minutes wakes somebody at once",
+    caught_by: "alert-fits",
+    hunted_on: &[on("operations/parked_money_is_paged")],
+    wiring: || {
+        each_life(|wired| {
+            wired.reading(|_, stored| {
+                let before = |at: jiff::Timestamp| at - jiff::SignedDuration::from_mins(17);
+                Some(changed(stored, |order| order.unsold_since = order.unsold_since.map(before)))
+            })
+        })
+    },
+};
+
+/// An order that waits for a person, as it is read.
+fn changed(stored: Stored, change: impl FnOnce(&mut Order)) -> Stored {
+    match &*stored.record {
+        Record::Order(order) if order.is_parked() => {
+            let mut order = order.clone();
+            change(&mut order);
+            Stored { record: Arc::new(Record::Order(order)), ..stored }
+        }
+        _ => stored,
+    }
+}
 
 fn silent(wired: Wired, kind: AlertKind) -> Wired {
     wired.logging(move |line| match &line {

@@ -95,6 +95,23 @@ pub static SUCCESS_OFF_ITS_SCHEMA: Defect = Defect {
     },
 };
 
+/// See `about`.
+pub static EVERY_CURRENCY_WITH_TWO_DECIMALS: Defect = Defect {
+    id: "every_currency_with_two_decimals",
+    about: "an amount is shown with two decimals whatever its currency: 148.00 JPY for 14800",
+    caught_by: "amount-agreed",
+    hunted_on: &[on("checkout/yen_and_dinar")],
+    wiring: || {
+        each_life(|wired| {
+            wired.answering(|_, reply| {
+                if let Some(Value::String(message)) = reply.structured.pointer_mut("/error/message") {
+                    *message = message.replace("00 JPY", ".00 JPY").replace("99 JPY", ".99 JPY");
+                }
+            })
+        })
+    },
+};
+
 /// What a provider last answered is told in place of what was made of it.
 fn passed_on(wired: Wired, operation: &'static str, from: &'static str, to: &'static str) -> Wired {
     let heard: Arc<Mutex<Option<Value>>> = Arc::default();

@@ -1,7 +1,9 @@
 //! Defects of the log: lines that are missing when somebody reads it at night.
 
 use giftgenius::error::Code;
-use giftgenius::step_log::{AlertKind, AttemptOutcome, Level, LogLine, ServiceEvent, StepStatus};
+use giftgenius::step_log::{
+    AlertKind, AttemptOutcome, AttemptUrgency, Level, LogLine, ServiceEvent, Severity, StepStatus, UNKNOWN_TOOL,
+};
 
 use super::{Defect, each_life, on};
 use crate::system::wiring::Wired;
@@ -33,6 +35,25 @@ pub static PARKED_WITHOUT_AN_ALERT: Defect = Defect {
             wired.logging(|line| match &line {
                 LogLine::Alert(alert) if alert.kind == AlertKind::OrderParked => None,
                 _ => Some(line),
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static PAGE_LOGGED_AS_A_TICKET: Defect = Defect {
+    id: "page_logged_as_a_ticket",
+    about: "the page for blocked money is logged like any parked order, and waits for working hours",
+    caught_by: "logged",
+    hunted_on: &[on("operations/parked_money_is_paged")],
+    wiring: || {
+        each_life(|wired| {
+            wired.altering(|line| {
+                if let LogLine::Alert(alert) = line
+                    && alert.kind == AlertKind::MoneyStands
+                {
+                    (alert.severity, alert.level) = (Severity::Ticket, Level::Warn);
+                }
             })
         })
     },
@@ -101,6 +122,161 @@ pub static WAIT_NOT_LOGGED: Defect = Defect {
             wired.altering(|line| {
                 if let LogLine::Attempt(attempt) = line {
                     attempt.wait_ms = None;
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static PROVIDER_KEY_NOT_LOGGED: Defect = Defect {
+    id: "provider_key_not_logged",
+    about: "the lines of attempts do not say under which key, so that nobody can ask the provider about one",
+    caught_by: "logged",
+    hunted_on: &[on("checkout/happy_path")],
+    wiring: || {
+        each_life(|wired| {
+            wired.altering(|line| {
+                if let LogLine::Attempt(attempt) = line {
+                    attempt.provider_key = None;
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static EVERY_ATTEMPT_LOGGED_AS_THE_CALLERS: Defect = Defect {
+    id: "every_attempt_logged_as_the_callers",
+    about: "what goes on in the background for minutes is logged as if somebody waited for it",
+    caught_by: "logged",
+    hunted_on: &[on("operations/parked_stock_is_no_page")],
+    wiring: || {
+        each_life(|wired| {
+            wired.altering(|line| {
+                if let LogLine::Attempt(attempt) = line {
+                    attempt.urgency = AttemptUrgency::Caller;
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static NO_ATTEMPT_LOGGED_AS_THE_CALLERS: Defect = Defect {
+    id: "no_attempt_logged_as_the_callers",
+    about: "every attempt is logged as background work, so that nobody sees what a caller waits for",
+    caught_by: "logged",
+    hunted_on: &[on("checkout/happy_path")],
+    wiring: || {
+        each_life(|wired| {
+            wired.altering(|line| {
+                if let LogLine::Attempt(attempt) = line {
+                    attempt.urgency = AttemptUrgency::Background;
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static RETRY_AFTER_NOT_LOGGED: Defect = Defect {
+    id: "retry_after_not_logged",
+    about: "the lines of attempts do not say how long the provider asked to be left alone",
+    caught_by: "logged",
+    hunted_on: &[on("retries/retry_after_in_seconds")],
+    wiring: || {
+        each_life(|wired| {
+            wired.altering(|line| {
+                if let LogLine::Attempt(attempt) = line {
+                    attempt.retry_after_ms = None;
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static FAILED_ATTEMPTS_WITHOUT_DURATION: Defect = Defect {
+    id: "failed_attempts_without_duration",
+    about: "only attempts that go well are timed, so that a provider that fails slowly looks fast",
+    caught_by: "logged",
+    hunted_on: &[on("retries/slower_than_the_time_out")],
+    wiring: || {
+        each_life(|wired| {
+            wired.altering(|line| {
+                if let LogLine::Attempt(attempt) = line
+                    && attempt.outcome != AttemptOutcome::Ok
+                {
+                    attempt.duration_ms = 0;
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static FOUND_NOTHING_LOGGED_AS_FOUND: Defect = Defect {
+    id: "found_nothing_logged_as_found",
+    about: "a search without a match is logged as any other success",
+    caught_by: "logged",
+    hunted_on: &[on("checkout/nothing_fits")],
+    wiring: || {
+        each_life(|wired| {
+            wired.altering(|line| {
+                if let LogLine::Step(step) = line
+                    && step.found == Some(0)
+                {
+                    step.found = None;
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static UNKNOWN_TOOL_NOT_LOGGED: Defect = Defect {
+    id: "unknown_tool_not_logged",
+    about: "a tool that the model made up leaves no line, so that nobody counts how often it does",
+    caught_by: "logged",
+    hunted_on: &[on("steps/a_hallucinated_tool")],
+    wiring: || {
+        each_life(|wired| {
+            wired.logging(|line| match &line {
+                LogLine::Step(step) if step.step_id == UNKNOWN_TOOL => None,
+                _ => Some(line),
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static DELIVERY_NOT_LOGGED: Defect = Defect {
+    id: "delivery_not_logged",
+    about: "an event that is taken in leaves no line",
+    caught_by: "logged",
+    hunted_on: &[on("webhooks/once_after_the_reply")],
+    wiring: || {
+        each_life(|wired| {
+            wired.logging(|line| match &line {
+                LogLine::Webhook(_) => None,
+                _ => Some(line),
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static DELIVERY_LOGGED_WITHOUT_ITS_ORDER: Defect = Defect {
+    id: "delivery_logged_without_its_order",
+    about: "the lines of events do not say of which order they tell",
+    caught_by: "logged",
+    hunted_on: &[on("webhooks/once_after_the_reply")],
+    wiring: || {
+        each_life(|wired| {
+            wired.altering(|line| {
+                if let LogLine::Webhook(webhook) = line {
+                    webhook.order_id = None;
                 }
             })
         })

@@ -49,6 +49,68 @@ pub static FOREIGN_REFUSAL_BELIEVED: Defect = Defect {
     },
 };
 
+/// See `about`.
+pub static CHARGE_IN_ANOTHER_CURRENCY_BELIEVED: Defect = Defect {
+    id: "charge_in_another_currency_believed",
+    about: "of a charge's reply the figure is compared with the price, and not the currency",
+    caught_by: "amount-agreed",
+    hunted_on: &[on("unknown/the_charge_is_told_in_another_currency")],
+    wiring: || each_life(|wired| with_the_currency_asked_for(wired, "payment.charge")),
+};
+
+/// See `about`.
+pub static REFUND_IN_ANOTHER_CURRENCY_BELIEVED: Defect = Defect {
+    id: "refund_in_another_currency_believed",
+    about: "a refund of so many units counts, whatever they are units of",
+    caught_by: "amount-agreed",
+    hunted_on: &[on("saga/a_refund_in_another_currency")],
+    wiring: || each_life(|wired| with_the_currency_asked_for(wired, "payment.refund")),
+};
+
+/// See `about`.
+pub static MORE_RESERVED_TAKEN_FOR_WHOLE: Defect = Defect {
+    id: "more_reserved_taken_for_whole",
+    about: "a reservation of at least what was asked for is a whole one, and what is held beyond it is sold to nobody",
+    caught_by: "amount-agreed",
+    hunted_on: &[on("unknown/more_is_reserved_than_was_asked_for")],
+    wiring: || {
+        each_life(|wired| {
+            wired.sending(|next, request| async move {
+                let asked = request.clone();
+                let mut sent = next.send(request).await;
+                if asked.operation == "inventory.reserve"
+                    && let Ok(response) = &mut sent
+                    && let Ok(asked) = serde_json::from_slice::<Value>(&asked.body)
+                    && let Ok(mut reply) = serde_json::from_slice::<Value>(&response.body)
+                    && reply.get("items").is_some()
+                {
+                    reply["items"] = asked["items"].clone();
+                    response.body = reply.to_string().into();
+                }
+                sent
+            })
+        })
+    },
+};
+
+/// Whatever currency a reply tells is taken for the one that was asked for.
+fn with_the_currency_asked_for(wired: Wired, operation: &'static str) -> Wired {
+    wired.sending(move |next, request| async move {
+        let currency = field(&request, "currency");
+        let is_it = request.operation == operation;
+        let mut sent = next.send(request).await;
+        if is_it
+            && let (Ok(response), Some(currency)) = (&mut sent, currency)
+            && let Ok(mut reply) = serde_json::from_slice::<Value>(&response.body)
+            && reply.get("currency").is_some()
+        {
+            reply["currency"] = json!(currency);
+            response.body = reply.to_string().into();
+        }
+        sent
+    })
+}
+
 /// A reply of such a status is taken for a no.
 fn refused_where(
     reply: Result<Response, TransportError>,

@@ -1,13 +1,19 @@
 //! Defects of what is taken in from the payment provider's webhooks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use giftgenius::app::App;
 use giftgenius::checkout::state::{Commit, Direction, Ending};
 use giftgenius::journal::{Batch, Key, Record};
+use giftgenius::ports::BoxFuture;
 use giftgenius::webhooks::event::EventType;
+use serde_json::{Value, json};
 
 use super::{Defect, each_life, on};
 use crate::system::wiring::Wired;
+use crate::world::post::secret;
 
 /// See `about`.
 pub static DUPLICATE_WEBHOOK_APPLIED_TWICE: Defect = Defect {
@@ -72,3 +78,60 @@ pub static OLD_SIGNATURE_ACCEPTED: Defect = Defect {
         })
     },
 };
+
+/// See `about`.
+pub static EVENT_OF_NO_CONCERN_REFUSED: Defect = Defect {
+    id: "event_of_no_concern_refused",
+    about: "an event of an unknown type is no event and answered 400, until the provider switches the address off",
+    caught_by: "webhook-safe",
+    hunted_on: &[on("webhooks/of_no_concern")],
+    wiring: || {
+        each_life(|wired| {
+            posting(wired, |app, signature, body| {
+                Box::pin(async move {
+                    if is_of_no_concern(&body) {
+                        return 400;
+                    }
+                    app.payment_webhook(Some(&signature), &body).await.http_status()
+                })
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static EVENT_OF_NO_CONCERN_ACTED_ON: Defect = Defect {
+    id: "event_of_no_concern_acted_on",
+    about: "whatever names an order is taken for news of its charge",
+    caught_by: "webhook-safe",
+    hunted_on: &[on("webhooks/of_no_concern")],
+    wiring: || {
+        each_life(|wired| {
+            posting(wired, |app, signature, body| {
+                Box::pin(async move {
+                    let (mut signature, mut body) = (signature, body);
+                    if is_of_no_concern(&body)
+                        && let Ok(mut event) = serde_json::from_slice::<Value>(&body)
+                    {
+                        event["type"] = json!("charge.captured");
+                        body = event.to_string().into();
+                        signature = secret().sign(app.now(), &body);
+                    }
+                    app.payment_webhook(Some(&signature), &body).await.http_status()
+                })
+            })
+        })
+    },
+};
+
+fn posting(
+    mut wired: Wired,
+    post: impl Fn(Arc<App>, String, Bytes) -> BoxFuture<'static, u16> + Send + Sync + 'static,
+) -> Wired {
+    wired.post = Some(Arc::new(post));
+    wired
+}
+
+fn is_of_no_concern(body: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok_and(|event| event["type"] == "payout.paid")
+}

@@ -62,7 +62,7 @@ pub enum Mangle {
     Unasked(Unasked),
     /// It is encoded in a way that nobody asked for.
     Encoded(Encoding),
-    /// It contradicts itself.
+    /// It contradicts itself or the request.
     Contradicting(Contradiction),
 }
 
@@ -158,6 +158,7 @@ pub fn decide(fault: Option<&Fault>) -> Delivery {
             | Fault::Late
             | Fault::Reordered
             | Fault::Never
+            | Fault::OtherKind
             | Fault::Forged(_)
             | Fault::Host(_)
             | Fault::Malformed(_),
@@ -187,12 +188,14 @@ pub struct Posting {
     pub copies: u8,
     /// What somebody else delivers just before it.
     pub forged: Option<Forgery>,
+    /// Whether the provider tells of something else just before it.
+    pub other_kind: bool,
 }
 
 impl Posting {
     /// Nothing goes wrong.
     pub const fn clean() -> Self {
-        Self { turn: Turn::Soon, copies: 1, forged: None }
+        Self { turn: Turn::Soon, copies: 1, forged: None, other_kind: false }
     }
 }
 
@@ -206,6 +209,7 @@ pub fn decide_event(fault: Option<&Fault>) -> Posting {
         Some(Fault::Late) => Posting { turn: Turn::Late, ..clean },
         Some(Fault::Reordered) => Posting { turn: Turn::AfterNext, ..clean },
         Some(Fault::Never) => Posting { copies: 0, ..clean },
+        Some(Fault::OtherKind) => Posting { other_kind: true, ..clean },
         Some(Fault::Forged(forgery)) => Posting { forged: Some(*forgery), ..clean },
         // Plans are validated before they are run.
         Some(other) => unreachable!("`{other}` strikes no event"),

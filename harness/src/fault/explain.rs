@@ -145,7 +145,7 @@ pub static ALL: &[Explained] = &[
         "contradicting",
         Moment::Reply,
         "payment.look_up#1: contradicting(below_nothing)",
-        "The listing is whole, of the right shape, and cannot be: less than nothing was given back (below_nothing), more than was taken (beyond), it is refunded and nothing came back (nothing_back), or its sums fit in no 64 bits (overflow). Money that is moved by such a listing is moved wrongly.",
+        "The request is applied; the reply is whole, of the right shape, and cannot be. A listing: less than nothing was given back (below_nothing), more than was taken (beyond), it is refunded and nothing came back (nothing_back), or its sums fit in no 64 bits (overflow). A charge, a listing or a refund in another currency than was asked for (currency); a reservation of more than was asked for (more_held). Money that is moved by such a reply is moved wrongly.",
     ),
     explained(
         "duplicate",
@@ -347,6 +347,12 @@ pub static ALL: &[Explained] = &[
         "The event is never delivered. A sale must come to its end without being told.",
     ),
     explained(
+        "other_kind",
+        Moment::Event,
+        "webhook.event#1: other_kind",
+        "Before the event the provider delivers one of a kind that is no concern of a checkout (payout.paid), signed like any other. Providers send every kind to every address, and switch an address off that goes on refusing them: it is answered with a 2xx and changes nothing.",
+    ),
+    explained(
         "forged",
         Moment::Event,
         "webhook.event#1: forged(signature)",
@@ -494,6 +500,7 @@ mod tests {
             Fault::Late,
             Fault::Reordered,
             Fault::Never,
+            Fault::OtherKind,
             Fault::Forged(crate::fault::Forgery::Stale),
             Fault::Acts(crate::fault::Acting::after(crate::fault::Act::Refund)),
             Fault::Malformed("name::extra_notes".parse().expect("a label")),

@@ -87,7 +87,7 @@ words! {
 }
 
 words! {
-    /// How a listing of charges contradicts itself: whole, of the right shape, and impossible.
+    /// How a reply contradicts itself or its request: whole, of the right shape, and impossible.
     Contradiction {
         /// Less than nothing was given back.
         BelowNothing = "below_nothing",
@@ -97,5 +97,9 @@ words! {
         NothingBack = "nothing_back",
         /// Sums that no 64 bits hold.
         Overflow = "overflow",
+        /// It tells of money in another currency than was asked for.
+        Currency = "currency",
+        /// More is held than was asked for.
+        MoreHeld = "more_held",
     }
 }

@@ -121,8 +121,34 @@ fn gzipped(body: &[u8]) -> Vec<u8> {
     writer.write_all(body).and_then(|()| writer.finish()).expect("writing to memory does not fail")
 }
 
-/// Makes every charge of a listing one that cannot be. A listing without any stays as it is.
+/// Makes a reply one that cannot be: every charge of a listing, or what the reply itself is about. One without stays as it is.
 fn contradict(reply: &mut Value, how: Contradiction) {
+    match how {
+        Contradiction::Currency => {
+            in_another_currency(reply);
+            reply.get_mut("charges").and_then(Value::as_array_mut).into_iter().flatten().for_each(in_another_currency);
+        }
+        Contradiction::MoreHeld => {
+            for item in reply.get_mut("items").and_then(Value::as_array_mut).into_iter().flatten() {
+                if let Some(quantity) = item["quantity"].as_u64() {
+                    item["quantity"] = json!(quantity + 1);
+                }
+            }
+        }
+        Contradiction::BelowNothing | Contradiction::Beyond | Contradiction::NothingBack | Contradiction::Overflow => {
+            contradict_charges(reply, how);
+        }
+    }
+}
+
+/// The same amount, of something else.
+fn in_another_currency(told: &mut Value) {
+    if let Some(currency) = told.get("currency").and_then(Value::as_str) {
+        told["currency"] = json!(if currency == "USD" { "CHF" } else { "USD" });
+    }
+}
+
+fn contradict_charges(reply: &mut Value, how: Contradiction) {
     for charge in reply.get_mut("charges").and_then(Value::as_array_mut).into_iter().flatten() {
         let Some(amount) = charge["amount"].as_i64() else { continue };
         match how {
@@ -136,6 +162,7 @@ fn contradict(reply: &mut Value, how: Contradiction) {
                 charge["refunded"] = json!(i64::MAX);
                 charge["refunding"] = json!(i64::MAX);
             }
+            Contradiction::Currency | Contradiction::MoreHeld => unreachable!("`{}` is no charge's", how.name()),
         }
     }
 }
@@ -313,7 +340,7 @@ mod tests {
     use super::*;
     use crate::canary::CARD_NUMBER;
     use crate::canary::{CANARIES, WEBHOOK_SECRET};
-    use crate::provider::operations::{ALL, CHARGE, COMMIT, LOOK_UP, QUOTE, REFUND};
+    use crate::provider::operations::{ALL, CHARGE, COMMIT, LOOK_UP, QUOTE, REFUND, RESERVE};
 
     const REPLY: &[u8] = br#"{"charges":[{"amount":4200,"id":"ch_1"}],"ok":true}"#;
 
@@ -358,6 +385,20 @@ mod tests {
             mangle(br#"{"charges":[]}"#, &Mangle::Contradicting(Contradiction::Beyond), &LOOK_UP),
             br#"{"charges":[]}"#
         );
+    }
+
+    #[test]
+    fn a_reply_contradicts_its_request_and_keeps_its_shape() {
+        let told = |reply: Value, how, operation| -> Value {
+            let told = mangle(reply.to_string().as_bytes(), &Mangle::Contradicting(how), operation);
+            serde_json::from_slice(&told).expect("JSON")
+        };
+        let charge = json!({"id": "ch_1", "amount": 4200, "currency": "EUR", "status": "captured"});
+        assert_eq!(told(charge.clone(), Contradiction::Currency, &CHARGE)["currency"], "USD");
+        let listed = told(json!({"charges": [charge]}), Contradiction::Currency, &LOOK_UP);
+        assert_eq!(listed["charges"][0]["currency"], "USD");
+        let held = json!({"reference": "ord_1/1", "status": "held", "items": [{"sku": "tea-set", "quantity": 2}]});
+        assert_eq!(told(held, Contradiction::MoreHeld, &RESERVE)["items"][0]["quantity"], 3);
     }
 
     #[test]

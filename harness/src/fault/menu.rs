@@ -70,13 +70,15 @@ pub enum Impossible {
         /// The operation whose reply can hold it.
         instead: &'static str,
     },
-    /// The reply lists no charges.
-    #[error(
-        "a reply of `{operation}` lists no charges, so it cannot contradict itself; one of `payment.look_up` or `payment.cancel` can"
-    )]
-    NoListing {
+    /// The reply has nothing in which it could contradict itself or the request like that.
+    #[error("a reply of `{operation}` has nothing that could be `{what}`; {instead} can")]
+    NoContradiction {
+        /// How it would contradict itself.
+        what: &'static str,
         /// The operation's label.
         operation: &'static str,
+        /// The operations whose replies can.
+        instead: String,
     },
     /// The reply names nothing that it is about.
     #[error("a reply of `{operation}` does not say what it is about, so nobody could know it for another request's")]
@@ -252,6 +254,7 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
         | Fault::Late
         | Fault::Reordered
         | Fault::Never
+        | Fault::OtherKind
         | Fault::Forged(_)
         | Fault::Host(_)
         | Fault::Malformed(_) => Err(elsewhere(Place::Request(operation), fault)),
@@ -275,8 +278,13 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
         Fault::Unasked(what) => {
             Err(Impossible::NotAsked { what: what.name(), operation: label, instead: what.operation() })
         }
-        Fault::Contradicting(_) if lists_charges(operation) => Ok(()),
-        Fault::Contradicting(_) => Err(Impossible::NoListing { operation: label }),
+        Fault::Contradicting(how) if can_contradict(operation, *how) => Ok(()),
+        Fault::Contradicting(how) => {
+            let possible = operations::ALL.iter().filter(|other| can_contradict(other, *how));
+            let instead: Vec<_> = possible.map(|other| format!("`{}`", other.label)).collect();
+            let instead = format!("one of {}", instead.join(" or "));
+            Err(Impossible::NoContradiction { what: how.name(), operation: label, instead })
+        }
         Fault::WrongAmount => match operation.amount_field {
             Some(_) => Ok(()),
             None => Err(Impossible::NoAmount { operation: label }),
@@ -325,6 +333,20 @@ fn acts_at(operation: &OperationSpec, act: Act) -> bool {
             operation.provider == Provider::Payment && operation.subject_field.is_some()
         }
         Act::CancelReservation => operation.provider == Provider::Inventory,
+    }
+}
+
+/// Whether its replies have what a contradiction stands in.
+fn can_contradict(operation: &OperationSpec, how: Contradiction) -> bool {
+    match how {
+        Contradiction::BelowNothing | Contradiction::Beyond | Contradiction::NothingBack | Contradiction::Overflow => {
+            lists_charges(operation)
+        }
+        Contradiction::Currency => {
+            operation.provider == Provider::Payment
+                && (lists_charges(operation) || fields(operation).any(|field| field == "currency"))
+        }
+        Contradiction::MoreHeld => operation.label == "inventory.reserve",
     }
 }
 
@@ -407,6 +429,7 @@ pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
         | Fault::Late
         | Fault::Reordered
         | Fault::Never
+        | Fault::OtherKind
         | Fault::Forged(_)
         | Fault::Host(_)
         | Fault::Circumstance(
@@ -512,7 +535,7 @@ fn host_menu() -> Vec<Fault> {
 }
 
 fn full_event_menu() -> Vec<Fault> {
-    let delivered = [Fault::BeforeReply, Fault::Twice, Fault::Late, Fault::Reordered, Fault::Never];
+    let delivered = [Fault::BeforeReply, Fault::Twice, Fault::Late, Fault::Reordered, Fault::Never, Fault::OtherKind];
     delivered.into_iter().chain(Forgery::ALL.map(Fault::Forged)).collect()
 }
 

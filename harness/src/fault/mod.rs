@@ -78,7 +78,7 @@ pub enum Fault {
     Unasked(Unasked),
     /// Applied; the reply is encoded in a way that nobody asked for.
     Encoded(Encoding),
-    /// Applied; the listing contradicts itself.
+    /// Applied; the reply contradicts itself or the request.
     Contradicting(Contradiction),
     /// Applied twice at once; the reply is the first one's.
     Duplicate,
@@ -116,6 +116,8 @@ pub enum Fault {
     Reordered,
     /// An event is never delivered.
     Never,
+    /// Before the event the provider delivers one of a kind that is no concern of a checkout.
+    OtherKind,
     /// Beside the event somebody delivers one that the provider did not send.
     Forged(Forgery),
     /// The host makes its call otherwise than it should, or others beside it.
@@ -347,6 +349,7 @@ impl Fault {
             Self::Late => "late",
             Self::Reordered => "reordered",
             Self::Never => "never",
+            Self::OtherKind => "other_kind",
             Self::Forged(_) => "forged",
             Self::Host(how) => how.name(),
             Self::Malformed(_) => "malformed",
@@ -401,9 +404,13 @@ impl Fault {
             | Self::Jump(_)
             | Self::Host(_)
             | Self::Malformed(_) => Moment::Own,
-            Self::BeforeReply | Self::Twice | Self::Late | Self::Reordered | Self::Never | Self::Forged(_) => {
-                Moment::Event
-            }
+            Self::BeforeReply
+            | Self::Twice
+            | Self::Late
+            | Self::Reordered
+            | Self::Never
+            | Self::OtherKind
+            | Self::Forged(_) => Moment::Event,
         }
     }
 }

@@ -48,7 +48,7 @@ pub enum Target {
 }
 
 /// Every fault's name, for suggestions.
-const FAULTS: [&str; 52] = [
+const FAULTS: [&str; 53] = [
     "refuse",
     "lost_request",
     "status",
@@ -99,6 +99,7 @@ const FAULTS: [&str; 52] = [
     "late",
     "reordered",
     "never",
+    "other_kind",
     "forged",
     "malformed",
 ];
@@ -311,7 +312,7 @@ impl<'a> Reader<'a> {
             | Impossible::NoRefusal { .. }
             | Impossible::NoSubject { .. }
             | Impossible::NotAsked { .. }
-            | Impossible::NoListing { .. }
+            | Impossible::NoContradiction { .. }
             | Impossible::Elsewhere { .. }
             | Impossible::Status(_)
             | Impossible::Delay
@@ -385,6 +386,7 @@ impl<'a> Reader<'a> {
             "late" => Fault::Late,
             "reordered" => Fault::Reordered,
             "never" => Fault::Never,
+            "other_kind" => Fault::OtherKind,
             "forged" => Fault::Forged(call.word("forged(signature)", "forgery", &Forgery::ALL, Forgery::name)?),
             "malformed" => {
                 let label = call.value("malformed(type:/items/0/quantity:stringified)")?;

@@ -145,6 +145,7 @@ impl fmt::Display for Fault {
             | Self::Late
             | Self::Reordered
             | Self::Never
+            | Self::OtherKind
             | Self::Host(_)
             | Self::Circumstance(
                 Circumstance::OutOfStock

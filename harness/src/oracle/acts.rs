@@ -247,7 +247,10 @@ fn is_looked_at(evidence: &Evidence<'_>, order: &OrderView<'_>, from: usize, to:
 fn is_told(evidence: &Evidence<'_>, order: &OrderView<'_>, from: usize, to: usize) -> bool {
     evidence.trace.events[from..to].iter().any(|event| match &event.kind {
         EventKind::Webhook(delivery) => {
-            delivery.reference == *order.id && delivery.forged.is_none() && delivery.status == Some(200)
+            delivery.reference == *order.id
+                && delivery.forged.is_none()
+                && delivery.kind != EventType::PayoutPaid
+                && delivery.status == Some(200)
         }
         _ => false,
     })

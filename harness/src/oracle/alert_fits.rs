@@ -7,7 +7,7 @@ use giftgenius::ports::Provider;
 use giftgenius::step_log::{Alert, AlertKind, LogLine};
 
 use super::evidence::{Evidence, ExchangeView, OrderView};
-use super::{Findings, Oracle, Verdict, alerts_once, alerts_owed, codes};
+use super::{Findings, Oracle, Verdict, alerts_once, alerts_owed, codes, money_paged};
 use crate::fault::{Circumstance, Fault, Moment};
 use crate::provider::ledger::EffectKind;
 use crate::provider::operations::LOOK_UP;
@@ -19,8 +19,9 @@ pub static ALERT_FITS: Oracle = Oracle {
     id: "alert-fits",
     rule: "What is critical calls a person, once: a provider that fails five attempts in a row, a tool whose calls keep \
            failing, attempts that keep timing out, a store that takes no write for ten seconds, webhooks that do not come, \
-           a handler that panics, an order left to a person, money taken twice or in another amount. Of two alerts for one \
-           cause the one that says more is sent. Business as usual (declined, sold out, promo invalid, nothing found, \
+           a handler that panics, an order left to a person, money taken twice or in another amount. Money that has stood \
+           for a parked order without a sale for late_max and 15 minutes is a page, once whichever process sends it. Of two \
+           alerts for one cause the one that says more is sent. Business as usual (declined, sold out, promo invalid, nothing found, \
            interrupted) never calls anybody.",
     explanation: "Whoever is on call stops reading alerts that cry wolf, and cannot help where none comes. A breach is an \
                   alert for which nothing in the run speaks, or a critical failure without one. Each process counts for \
@@ -49,7 +50,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         })
         .collect();
     for (index, incarnation, alert) in &alerts {
-        if !is_called_for(evidence, alert, *incarnation) {
+        if !is_called_for(evidence, alert, *index, *incarnation) {
             let why = business(evidence, alert).map_or_else(
                 || String::from("nothing in the run speaks for it"),
                 |code| format!("all that happened was {code}"),
@@ -90,12 +91,14 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
     }
     alerts_owed::judge(evidence, &alerts, &mut findings);
     alerts_once::judge(evidence, &alerts, &mut findings);
+    money_paged::judge(evidence, &alerts, &mut findings);
     findings.verdict()
 }
 
 const fn kind(kind: AlertKind) -> &'static str {
     match kind {
         AlertKind::OrderParked => "an order is parked",
+        AlertKind::MoneyStands => "money stands without a sale",
         AlertKind::AmountMismatch => "another amount was taken",
         AlertKind::DoubleCharge => "two charges stand",
         AlertKind::ProviderDown => "a provider is lost",
@@ -109,13 +112,14 @@ const fn kind(kind: AlertKind) -> &'static str {
 }
 
 /// Whether something in the run speaks for an alert.
-fn is_called_for(evidence: &Evidence<'_>, alert: &Alert, incarnation: u32) -> bool {
+fn is_called_for(evidence: &Evidence<'_>, alert: &Alert, index: usize, incarnation: u32) -> bool {
     let order = alert.order_id.as_ref().and_then(|id| evidence.order_of(id.as_str()));
     let order = order.map(|order| &evidence.orders[order]);
     match alert.kind {
         AlertKind::OrderParked => {
             alert.order_id.as_ref().is_some_and(|id| evidence.rest.parked.iter().any(|it| it.order_id == id.as_str()))
         }
+        AlertKind::MoneyStands => order.is_some_and(|order| money_paged::is_called_for(evidence, order, index)),
         AlertKind::AmountMismatch => order.is_some_and(|order| amounts_differ(evidence, order)),
         AlertKind::DoubleCharge => order.is_some_and(|order| {
             evidence.effects_of(order).filter(|(_, effect)| effect.kind == EffectKind::Charge).count() > 1

@@ -1,19 +1,24 @@
 //! `amount-agreed`: what was quoted is what is charged and what is told.
 
-use super::evidence::{Evidence, OrderView, money};
+use super::evidence::{Evidence, ExchangeView, OrderView, money};
 use super::told::ToldStatus;
-use super::{Findings, Oracle, Verdict};
+use super::{Findings, Oracle, Verdict, money_told};
+use crate::fault::{Contradiction, Fault};
+use crate::provider::OperationSpec;
 use crate::provider::ledger::EffectKind;
-use crate::provider::operations::CHARGE;
+use crate::provider::operations::{CANCEL, CHARGE, COMMIT, LOOK_UP, REFUND, RELEASE, RESERVE};
+use crate::trace::Seen;
 
 /// The rule.
 pub static AMOUNT_AGREED: Oracle = Oracle {
     id: "amount-agreed",
     rule: "The quote, the amount asked for, the amount charged and every amount told are one, currency included, and a \
-           charge asks for more than 0.",
+           charge asks for more than 0. A reply in another currency, or of more than was asked for, is looked into before \
+           anything is built on it. Money that is told in words has the decimals of its currency.",
     explanation: "A checkout session freezes a quote; from then on the amount never changes, whatever a provider \
                   answers. A provider that took another amount has it given back in full. A breach names the two \
-                  amounts that differ and where each comes from.",
+                  amounts that differ and where each comes from. 14800 JPY has no decimals and 29.500 KWD three (ISO 4217): \
+                  148.00 JPY is another price.",
     requirements: &["F6", "I1"],
     check,
 };
@@ -26,11 +31,13 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             Some(quote) => {
                 asked(evidence, order, quote, &mut findings);
                 charged(evidence, order, quote, &mut findings);
+                looked_into(evidence, order, &mut findings);
             }
             None if evidence.money_at(order, usize::MAX) != 0 => unquoted = Some(order.id),
             None => {}
         }
     }
+    money_told::judge(evidence, &mut findings);
     for call in &evidence.calls {
         let (Some(told), Some(order), Some((end, _))) = (&call.told, call.order, call.end) else {
             continue;
@@ -107,6 +114,54 @@ fn asked(evidence: &Evidence<'_>, order: &OrderView<'_>, quote: (i64, &str), fin
     }
 }
 
+/// What contradicts the request proves nothing: the money is asked about before the sale is booked or its undoing ends, and
+/// the stock before the money is asked for.
+fn looked_into(evidence: &Evidence<'_>, order: &OrderView<'_>, findings: &mut Findings) {
+    let requests = || order.exchanges.iter().map(|index| &evidence.exchanges[*index]);
+    for exchange in requests() {
+        let Some(Fault::Contradicting(how @ (Contradiction::Currency | Contradiction::MoreHeld))) = exchange.sent.fault
+        else {
+            continue;
+        };
+        let Some((seen, _, Seen::Reply { status: 200..=299, .. })) = exchange.answer else { continue };
+        let later = || requests().filter(|it| it.sent_event > seen);
+        let asked: &[&OperationSpec] = match how {
+            Contradiction::MoreHeld => &[&RESERVE, &RELEASE],
+            _ => &[&LOOK_UP, &CANCEL, &CHARGE, &REFUND],
+        };
+        let is_asked = |it: &&ExchangeView<'_>| asked.iter().any(|spec| it.is(spec));
+        // What is built on it: a charge on stock, a sale on a charge, and on a refund that nothing stands any more.
+        // Another process knows by its own requests.
+        let own = |spec| later().find(|it| it.is(spec) && it.incarnation == exchange.incarnation);
+        let built_on = match how {
+            Contradiction::MoreHeld => own(&CHARGE).map(|it| it.sent_event),
+            _ if exchange.is(&REFUND) => told_nothing_stands(evidence, order, seen),
+            _ => own(&COMMIT).map(|it| it.sent_event),
+        };
+        let looked = later().find(is_asked).map(|it| it.sent_event);
+        if let Some(built_on) = built_on
+            && looked.is_none_or(|looked| built_on < looked)
+        {
+            let message = format!(
+                "{} was answered with what contradicts it ({}), and that was believed for order {}",
+                exchange.sent.site,
+                how.name(),
+                order.id
+            );
+            findings.add(message, [exchange.sent_event, seen, built_on]);
+        }
+    }
+}
+
+/// The first answer after an event that tells of the order that nothing of the person's money stands.
+fn told_nothing_stands(evidence: &Evidence<'_>, order: &OrderView<'_>, after: usize) -> Option<usize> {
+    evidence.calls.iter().find_map(|call| {
+        let told = call.told.as_ref().filter(|told| told.order_id == Some(order.id))?;
+        let (end, _) = call.end?;
+        (end > after && told.effects == Some("none")).then_some(end)
+    })
+}
+
 /// Every charge took the quote, or was given back in full.
 fn charged(evidence: &Evidence<'_>, order: &OrderView<'_>, quote: (i64, &str), findings: &mut Findings) {
     for (index, effect) in evidence.effects_of(order) {
@@ -135,7 +190,6 @@ mod tests {
 
     use super::*;
     use crate::oracle::testing::{PRICE, Run, order_answer};
-    use crate::provider::operations::REFUND;
     use crate::trace::EventKind;
 
     #[test]
@@ -208,6 +262,28 @@ mod tests {
         let refund = run.send(&REFUND, Some("ord_1"), Some("r"));
         run.effect_of(EffectKind::Refund, "ord_1", Some(refund), Some(charge), Some(PRICE / 2));
         assert!(run.broken(&AMOUNT_AGREED).contains("21.00 EUR of the quoted 42.00 EUR"));
+    }
+
+    #[test]
+    fn a_reply_in_another_currency_is_looked_into() {
+        let charged = |look: bool| {
+            let mut run = Run::new();
+            run.session("cs_1");
+            run.create_order("cs_1", "k1");
+            let reserve = run.reserve("ord_1");
+            let fault = Fault::Contradicting(Contradiction::Currency);
+            let charge = run.send_faulty(&CHARGE, Some("ord_1"), Some("k"), Some(fault));
+            run.effect(EffectKind::Charge, "ord_1", Some(charge), None);
+            run.ok(charge);
+            if look {
+                let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+                run.ok(look_up);
+            }
+            run.commit("ord_1", reserve);
+            run
+        };
+        charged(true).kept(&AMOUNT_AGREED);
+        assert!(charged(false).broken(&AMOUNT_AGREED).contains("(currency), and that was believed"));
     }
 
     #[test]

@@ -151,7 +151,8 @@ fn writes(evidence: &Evidence<'_>, asked: &HealthAsked) -> Vec<(usize, Duration,
         let own = site.place == Place::JournalWrite && event.incarnation == asked.incarnation;
         own.then_some((index + 1, event.at, write))
     });
-    let taken = trace.writes.iter().filter(|write| write.incarnation == asked.incarnation && write.at <= until);
+    let taken = &trace.writes[..asked.writes.unwrap_or(trace.writes.len())];
+    let taken = taken.iter().filter(|write| write.incarnation == asked.incarnation && write.at <= until);
     let probes = trace.probes.iter().filter(|probe| probe.incarnation == asked.incarnation && probe.after <= until);
     let mut writes: Vec<_> = struck
         .chain(taken.map(|write| (write.at, at(write.at), Write::Taken)))
@@ -256,6 +257,7 @@ mod tests {
         let mut page = page();
         let mut asked = HealthAsked {
             events: (events, events),
+            writes: Some(run.record.trace.writes.len()),
             at: (run.now, run.now),
             incarnation: 1,
             answer: None,

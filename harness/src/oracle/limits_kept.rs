@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use giftgenius::error::Code;
-use giftgenius::step_log::LogLine;
+use giftgenius::step_log::{LogLine, UNKNOWN_TOOL};
 
 use super::evidence::{CallView, Evidence};
 use super::{Findings, Oracle, Verdict};
@@ -42,6 +42,10 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
     let mut taken: Vec<Taken<'_, '_>> = Vec::new();
     for &(index, line) in &evidence.lines {
         let LogLine::Call(line) = line else { continue };
+        // What a model made up is no call that is taken.
+        if line.step_id == UNKNOWN_TOOL {
+            continue;
+        }
         let Some(call) = evidence.call_of(line.correlation_id.as_str()) else { continue };
         let (call, event) = (&evidence.calls[call], &evidence.trace.events[index]);
         let process = event.incarnation;

@@ -3,21 +3,26 @@
 use std::time::Duration;
 
 use giftgenius::error::Code;
-use giftgenius::step_log::{Asked, CheckoutResult, CheckoutStatus, Level, LogLine, StepLine, StepStatus};
+use giftgenius::step_log::{
+    Alert, AlertKind, Asked, CheckoutResult, CheckoutStatus, Level, LogLine, Severity, StepLine, StepStatus,
+    UNKNOWN_TOOL,
+};
+use serde_json::Value;
 
 use super::evidence::{CallView, Evidence};
 use super::told::{Told, ToldStatus};
-use super::{Findings, Oracle, Verdict, attempts_logged, codes, service_logged};
+use super::{Findings, Oracle, Verdict, attempts_logged, codes, service_logged, webhooks_logged};
 use crate::scenario::model::WorldKind;
 use crate::trace::HostReply;
 
 /// The rule.
 pub static LOGGED: Oracle = Oracle {
     id: "logged",
-    rule: "Every call has one line when it begins and one when it is answered, every attempt at a provider one, every told \
-           sale one checkout_result line, every successful sale the lines of its steps and its success once, a store that \
-           fails and a switch that is turned one each; all fields \
-           are there, durations, counts, outcomes and levels are true, and they lead back to the call.",
+    rule: "Every call, of a tool that there is not as well, has one line when it begins and one when it is answered, every \
+           attempt at a provider one, every delivery of an event one, every told sale one checkout_result line, every \
+           successful sale the lines of its steps and its success once, a store that fails and a switch that is turned one \
+           each; all fields are there, durations, waits, keys, counts, outcomes and levels are true, and they lead back to \
+           the call.",
     explanation: "Conversion, error codes and the share of retries are counted from these lines alone, and an incident \
                   is read from them at night. A line that is missing, says something else than the person was told, \
                   or carries a correlation id that leads nowhere makes the indicators lie.",
@@ -57,7 +62,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
                     let message = format!("the log line of step {} {wrong}", line.step_id);
                     findings.add(message, [index]);
                 }
-                if *line.step_id == *evidence.calls[call].started.tool {
+                if is_of_its_tool(&line.step_id, &evidence.calls[call]) {
                     calls[call].steps += 1;
                     calls[call].step = Some(line);
                     calls[call].event = Some(index);
@@ -83,7 +88,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
                 }
             }
             LogLine::Call(line) => match evidence.call_of(line.correlation_id.as_str()) {
-                Some(call) if *line.step_id == *evidence.calls[call].started.tool => calls[call].begun += 1,
+                Some(call) if is_of_its_tool(&line.step_id, &evidence.calls[call]) => calls[call].begun += 1,
                 Some(_) | None => astray(line.correlation_id.as_str(), "a call that begins", index, &mut findings),
             },
             LogLine::CheckoutResult(line) => match evidence.call_of(line.request_id.as_str()) {
@@ -97,8 +102,8 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
                 }
             },
             LogLine::Alert(line) => {
-                if line.event != "alert" || line.severity != line.kind.severity() || line.dedup_key.is_empty() {
-                    findings.add("an alert lacks its event, severity or dedup_key".to_owned(), [index]);
+                if let Some(wrong) = wrong_alert(line) {
+                    findings.add(format!("the alert {} {wrong}", line.dedup_key), [index]);
                 }
             }
             LogLine::Webhook(_) | LogLine::Attempt(_) | LogLine::Service(_) => {}
@@ -109,7 +114,51 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
     }
     attempts_logged::judge(evidence, &mut findings);
     service_logged::judge(evidence, &mut findings);
+    webhooks_logged::judge(evidence, &mut findings);
     findings.verdict()
+}
+
+/// How urgent an alert is. What waits for a person without losing anything meanwhile is a ticket; what breaks, and money
+/// that stands without a sale for too long, is a page.
+const fn severity(kind: AlertKind) -> Severity {
+    match kind {
+        AlertKind::OrderParked | AlertKind::UnknownPayment => Severity::Ticket,
+        AlertKind::MoneyStands
+        | AlertKind::AmountMismatch
+        | AlertKind::DoubleCharge
+        | AlertKind::ProviderDown
+        | AlertKind::WebhooksMissing
+        | AlertKind::StepFailing
+        | AlertKind::TimeOuts
+        | AlertKind::StoreDown
+        | AlertKind::HandlerPanicked => Severity::Page,
+    }
+}
+
+/// What is wrong with the fields of an alert: severity, level and the key by which a pager joins alerts of one cause.
+fn wrong_alert(alert: &Alert) -> Option<String> {
+    let severity = severity(alert.kind);
+    let level = match severity {
+        Severity::Page => Level::Error,
+        Severity::Ticket => Level::Warn,
+    };
+    if alert.event != "alert" {
+        return Some(format!("has the event {}", alert.event));
+    }
+    if alert.severity != severity || alert.level != level {
+        return Some(format!(
+            "is a {:?} at level {:?}, and has to be a {severity:?} at {level:?}",
+            alert.severity, alert.level
+        ));
+    }
+    // One cause is one kind about one thing: its order, where it is about one.
+    let about = alert.dedup_key.strip_prefix(alert.kind.name());
+    let about = about.and_then(|rest| if rest.is_empty() { Some(rest) } else { rest.strip_prefix(':') });
+    match (about, &alert.order_id) {
+        (None, _) => Some(format!("has a dedup_key that is not of {}", alert.kind.name())),
+        (Some(about), Some(order)) if about != order.as_str() => Some(format!("is about order {order}")),
+        (Some(_), _) => None,
+    }
 }
 
 fn astray(correlation: &str, what: &str, event: usize, findings: &mut Findings) {
@@ -145,15 +194,21 @@ fn judge_call(
     steps: &[u8],
     findings: &mut Findings,
 ) {
-    let (Some(HostReply::Tool { is_error, .. }), Some((end, _))) = (call.reply, call.end) else {
-        return;
+    let Some((end, _)) = call.end else { return };
+    let (is_error, structured) = match call.reply {
+        Some(HostReply::Tool { is_error, structured }) => (*is_error, Some(&**structured)),
+        // Nothing else is a protocol error of a call that is one.
+        Some(HostReply::Protocol { .. }) if is_unknown(call) => (true, None),
+        _ => return,
     };
     let code = call.told.as_ref().and_then(|told| told.code).and_then(codes::parse);
     let wrong = match of_call.step {
         None => Some(String::from("left no line in the step log")),
         Some(_) if of_call.steps > 1 => Some(format!("left {} lines of its answer", of_call.steps)),
         Some(_) if of_call.begun != 1 => Some(format!("left {} lines when it began", of_call.begun)),
-        Some(line) => wrong_step(call, line, *is_error, code).or_else(|| wrong_measure(evidence, call, line, code)),
+        Some(line) => wrong_step(call, line, is_error, code)
+            .or_else(|| wrong_measure(evidence, call, line, code))
+            .or_else(|| wrong_found(line, structured.filter(|_| !is_error))),
     };
     let wrong = wrong.or_else(|| {
         let told = call.told.as_ref().filter(|_| call.is("create_order"))?;
@@ -173,6 +228,24 @@ fn judge_call(
         let message = format!("{} of script step {} {wrong}", call.started.tool, call.started.step);
         findings.add(message, [call.start_event, end].into_iter().chain(of_call.event));
     }
+}
+
+/// Whether a line is of a call's own step: its tool, or the one step of all that models make up.
+fn is_of_its_tool(step: &str, call: &CallView<'_>) -> bool {
+    if step == UNKNOWN_TOOL { is_unknown(call) } else { *step == *call.started.tool }
+}
+
+/// Whether a call is of a tool that there is not.
+fn is_unknown(call: &CallView<'_>) -> bool {
+    giftgenius::tools::table().iter().all(|tool| *tool.spec.name != *call.started.tool)
+}
+
+/// How many products a search told, and its line says it found otherwise: 0 is a success without a match.
+fn wrong_found(line: &StepLine, told: Option<&Value>) -> Option<String> {
+    let list = told.and_then(|told| told.get("ideas").or_else(|| told.get("products"))).and_then(Value::as_array);
+    let told = list.and_then(|list| u32::try_from(list.len()).ok());
+    let says = |found: Option<u32>| found.map_or_else(|| String::from("nothing"), |found| found.to_string());
+    (line.found != told).then(|| format!("told {} found, and is logged with {}", says(told), says(line.found)))
 }
 
 /// How a tool's own line disagrees with the call.
@@ -234,6 +307,10 @@ fn wrong_measure(evidence: &Evidence<'_>, call: &CallView<'_>, line: &StepLine, 
     let Some(asked) = &line.asked else {
         return Some(String::from("is logged without what it asked for"));
     };
+    // What a tool that there is not was asked for is not read.
+    if *line.step_id == *UNKNOWN_TOOL {
+        return None;
+    }
     // A call whose arguments or store failed may not know its workflow.
     let unknown = [Code::InvalidArguments, Code::StoreUnavailable, Code::KeyConflict, Code::Internal];
     if code.is_some_and(|code| unknown.contains(&code)) || (code == Some(Code::RepeatedCall) && is_unread(asked)) {
@@ -316,11 +393,13 @@ fn wrong_result(
 #[cfg(test)]
 mod tests {
     use giftgenius::error::Effects;
+    use giftgenius::step_log::{AttemptLine, AttemptUrgency};
     use serde_json::json;
 
     use super::*;
     use crate::oracle::testing::{Run, session_answer, success};
-    use crate::trace::EventKind;
+    use crate::provider::operations::{CHARGE, LOOK_UP};
+    use crate::trace::{EventKind, Seen};
 
     /// A sale whose log lines are changed before it is judged.
     fn with_lines(mut change: impl FnMut(&mut LogLine)) -> Run {
@@ -455,5 +534,74 @@ mod tests {
         run.step("create_order", StepStatus::Failed, Some(Code::SessionNotFound));
         run.fail_with(call, Code::SessionNotFound, None);
         run.kept(&LOGGED);
+    }
+
+    #[test]
+    fn each_field_of_an_attempts_line_is_held_to_what_was_sent_and_seen() {
+        let with_attempts = |change: fn(&mut AttemptLine)| {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            let charge = run.send(&CHARGE, Some("ord_1"), Some("k"));
+            let retry_after = Some(Duration::from_secs(7));
+            run.see(charge, Seen::Reply { status: 503, retry_after, intact: true });
+            let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+            run.silence(look_up);
+            for event in &mut run.record.trace.events {
+                if let EventKind::Log(line) = &mut event.kind
+                    && let LogLine::Attempt(line) = &mut **line
+                {
+                    change(line);
+                }
+            }
+            run
+        };
+        with_attempts(|_| {}).kept(&LOGGED);
+        for (change, told) in [
+            ((|line| line.provider_key = None) as fn(&mut AttemptLine), "another provider_key"),
+            (|line| line.retry_after_ms = None, "a Retry-After of 7000 ms, and is logged with none"),
+            (|line| line.duration_ms = 1, "took 0 ms, and is logged with 1"),
+            (|line| line.urgency = AttemptUrgency::Background, "its caller waits for it"),
+            (|line| line.status = Some(500), "not what was seen"),
+        ] {
+            let said = with_attempts(change).broken(&LOGGED);
+            assert!(said.contains(told), "{said}");
+            // On the wire the provider cannot tell how long it took, nor who waits.
+            let mut run = with_attempts(change);
+            run.world = WorldKind::Wire;
+            if told.contains("key") {
+                assert!(run.broken(&LOGGED).contains(told));
+            } else if told.contains("seen") {
+                assert!(run.broken(&LOGGED).contains("was answered [503], and is logged with [500]"));
+            } else {
+                run.kept(&LOGGED);
+            }
+        }
+    }
+
+    #[test]
+    fn on_the_wire_every_attempt_has_its_line_too() {
+        let mut run = Run::sale();
+        run.world = WorldKind::Wire;
+        run.kept(&LOGGED);
+        run.record.trace.events.retain(|event| {
+            !matches!(&event.kind, EventKind::Log(line)
+                if matches!(&**line, LogLine::Attempt(line) if line.operation == "payment.charge"))
+        });
+        assert!(run.broken(&LOGGED).contains("payment.charge was sent 1 times, and the log has 0 lines of it"));
+    }
+
+    #[test]
+    fn a_tool_that_there_is_not_has_its_lines() {
+        let hallucinated = |logged: bool| {
+            let mut run = Run::new();
+            let call = run.call("buy_gift", json!({}));
+            if logged {
+                run.step(UNKNOWN_TOOL, StepStatus::Failed, Some(Code::InvalidArguments));
+            }
+            run.reply(call, HostReply::Protocol { code: -32602, message: String::from("unknown tool") });
+            run
+        };
+        hallucinated(true).kept(&LOGGED);
+        assert!(hallucinated(false).broken(&LOGGED).contains("left no line in the step log"));
     }
 }

@@ -40,6 +40,8 @@ mod keyed;
 pub mod limits_kept;
 pub mod logged;
 pub mod loop_ends;
+mod money_paged;
+mod money_told;
 pub mod needles;
 pub mod no_blind_charge;
 pub mod nothing_leaked;
@@ -56,6 +58,7 @@ pub mod told;
 pub mod told_monotone;
 pub mod undo_order;
 pub mod webhook_safe;
+mod webhooks_logged;
 #[cfg(test)]
 mod whole_runs;
 

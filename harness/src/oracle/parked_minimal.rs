@@ -97,7 +97,7 @@ fn justified(evidence: &Evidence<'_>, order: &OrderView<'_>, findings: &mut Find
 }
 
 /// Whether the note that a person was called may have been lost between two calls: with the process, or in the store.
-fn may_call_again(evidence: &Evidence<'_>, first: usize, second: usize) -> bool {
+pub(super) fn may_call_again(evidence: &Evidence<'_>, first: usize, second: usize) -> bool {
     evidence.trace.events[first..second].iter().any(|event| match &event.kind {
         EventKind::Crashed => true,
         EventKind::Struck { site, .. } => site.place == Place::JournalWrite,

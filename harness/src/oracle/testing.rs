@@ -264,8 +264,14 @@ impl Run {
 
     pub(super) fn see(&mut self, exchange: ExchangeId, seen: Seen) {
         let sent = self.record.trace.sent().find(|(_, _, sent)| sent.exchange == exchange);
-        let (operation, correlation) =
-            sent.map(|(_, _, sent)| (sent.operation.label, sent.correlation.clone())).expect("it was sent");
+        let (begun, sent) = sent.map(|(_, event, sent)| (event.at, sent)).expect("it was sent");
+        let (operation, correlation, provider_key) = (sent.operation.label, sent.correlation.clone(), sent.key.clone());
+        let took =
+            if seen == Seen::Silence { self.policy.retry.attempt_timeout } else { self.now.saturating_sub(begun) };
+        let retry_after_ms = match &seen {
+            Seen::Reply { retry_after: Some(after), .. } => u64::try_from(after.as_millis()).ok(),
+            _ => None,
+        };
         let (outcome, status) = match &seen {
             Seen::Reply { status: status @ 200..=299, .. } => (AttemptOutcome::Ok, Some(*status)),
             Seen::Reply { status, .. } => (AttemptOutcome::Status, Some(*status)),
@@ -276,7 +282,16 @@ impl Run {
         };
         self.push(EventKind::Answered { exchange, seen });
         let line = self.attempt(operation, 1, outcome);
-        self.log(LogLine::Attempt(AttemptLine { status, correlation_id: correlation.as_str().into(), ..line }));
+        let is_waited_for = self.now <= self.called + self.policy.tool_deadline;
+        self.log(LogLine::Attempt(AttemptLine {
+            urgency: if is_waited_for { AttemptUrgency::Caller } else { AttemptUrgency::Background },
+            status,
+            provider_key,
+            retry_after_ms,
+            duration_ms: u64::try_from(took.as_millis()).expect("short"),
+            correlation_id: correlation.as_str().into(),
+            ..line
+        }));
     }
 
     /// The line of an attempt that a caller waits for.

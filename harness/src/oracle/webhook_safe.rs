@@ -10,13 +10,15 @@ use super::evidence::Evidence;
 use super::{Findings, Oracle, Verdict};
 use crate::fault::site::Place;
 use crate::fault::{Fault, Forgery};
+use crate::provider::event::EventType;
 use crate::trace::{Event, EventKind, WebhookDelivery};
 
 /// The rule.
 pub static WEBHOOK_SAFE: Oracle = Oracle {
     id: "webhook-safe",
     rule: "A delivery that the provider did not send is refused with a 4xx and leaves nothing behind; a valid one is \
-           answered 2xx in the end, and only once it is in the journal; no event is taken in twice; what one tells of \
+           answered 2xx in the end, and only once it is in the journal; one of no concern is answered 2xx and not taken \
+           in; no event is taken in twice; what one tells of \
            that the provider did on its own is looked up.",
     explanation: "Anybody can post to a webhook's address, networks repeat, and a process dies between any two lines. A \
                   forged event that is answered well was believed. An event that is answered well and is not in the \
@@ -131,7 +133,12 @@ fn answered(
     }
     let Some((last, delivery)) = deliveries.last() else { return };
     if is_well(delivery.status) {
-        if !evidence.rest.events.contains(&delivery.id) {
+        if delivery.kind == EventType::PayoutPaid {
+            if evidence.rest.events.contains(&delivery.id) {
+                let message = format!("{} is no concern of a checkout, and was taken in", delivery.id);
+                findings.add(message, [*last]);
+            }
+        } else if !evidence.rest.events.contains(&delivery.id) {
             let message = format!("{} was answered well, and is not in the journal at rest", delivery.id);
             findings.add(message, deliveries.iter().map(|(index, _)| *index));
         }
@@ -217,7 +224,6 @@ mod tests {
     use crate::fault::site::Site;
     use crate::fault::{CrashPoint, Expiry, Fault};
     use crate::oracle::testing::Run;
-    use crate::provider::event::EventType;
 
     fn site(arrival: u32) -> Site {
         Site { place: Place::Webhook, arrival, for_step: None }
@@ -249,6 +255,7 @@ mod tests {
             event_id: Some(id.into()),
             kind: None,
             order_id: None,
+            count: None,
             time: jiff::Timestamp::UNIX_EPOCH,
         }))));
     }

@@ -24,6 +24,8 @@ pub enum EventType {
     ChargeDisputed,
     /// Giving money back failed after all.
     RefundFailed,
+    /// The shop was paid out: no concern of a checkout.
+    PayoutPaid,
 }
 
 impl EventType {
@@ -35,6 +37,7 @@ impl EventType {
             Self::ChargeRefunded => "charge.refunded",
             Self::ChargeDisputed => "charge.disputed",
             Self::RefundFailed => "refund.failed",
+            Self::PayoutPaid => "payout.paid",
         }
     }
 }

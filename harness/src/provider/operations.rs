@@ -132,7 +132,7 @@ operation!(
     Post,
     "/v1/refunds",
     true,
-    ["/id", "/amount", "/status"],
+    ["/id", "/amount", "/currency", "/status"],
     Some("/amount"),
     Some("/charge"),
     [Processing, RefundFailsLater, KeyExpired, InFlight]

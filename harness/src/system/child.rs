@@ -122,8 +122,8 @@ async fn serve(settings: Settings, wiring: Option<&dyn Wiring>) -> Result<(), Fa
     let list: Vec<_> = settings.users.iter().map(|user| format!("{}={}", user.name, user.token)).collect();
     let users = Users::parse(&SecretString::from(list.join(",")))
         .map_err(|error| Failure(format!("the list of users {error}")))?;
-    let Wired { ports, policy, door, health } = Wired::whole(ports, settings.policy).with(wiring);
-    if door.is_some() || health.is_some() {
+    let Wired { ports, policy, door, health, post } = Wired::whole(ports, settings.policy).with(wiring);
+    if door.is_some() || health.is_some() || post.is_some() {
         return Err(Failure(String::from("this planted bug is a broken door, and here the door is production's own")));
     }
     let secret = settings.webhook_secret.map(|secret| WebhookSecret::new(SecretString::from(secret))).transpose();

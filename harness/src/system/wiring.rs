@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use giftgenius::app::{App, ToolCall, ToolReply, UnknownTool};
 use giftgenius::operations::health::Health;
 use giftgenius::policy::Policy;
@@ -16,6 +17,9 @@ pub type Door = Arc<dyn Fn(Arc<App>, ToolCall) -> BoxFuture<'static, Answer> + S
 /// Who answers for the system's health.
 pub type HealthPage = Arc<dyn Fn(Arc<App>) -> BoxFuture<'static, Health> + Send + Sync>;
 
+/// Who takes the payment provider's deliveries: with the signature and the body, to the status that is answered.
+pub type Post = Arc<dyn Fn(Arc<App>, String, Bytes) -> BoxFuture<'static, u16> + Send + Sync>;
+
 /// Everything that GiftGenius is started with.
 pub struct Wired {
     /// How it reaches the world.
@@ -26,12 +30,14 @@ pub struct Wired {
     pub door: Option<Door>,
     /// Who answers for its health instead of the application itself, if anybody.
     pub health: Option<HealthPage>,
+    /// Who takes the payment provider's deliveries instead of the application itself, if anybody.
+    pub post: Option<Post>,
 }
 
 impl Wired {
     /// As production is wired.
     pub const fn whole(ports: Ports, policy: Policy) -> Self {
-        Self { ports, policy, door: None, health: None }
+        Self { ports, policy, door: None, health: None, post: None }
     }
 
     /// The same with parts from outside, where there are any.

@@ -118,6 +118,11 @@ async fn deliver<L: Letterbox>(letterbox: &Arc<L>, emitted: &Emitted) {
             }
         }
     }
+    if emitted.posting.other_kind {
+        let id = format!("evt_other_{}", emitted.site.arrival);
+        let event = ProviderEvent { id: id.into(), kind: EventType::PayoutPaid, ..emitted.event.clone() };
+        until_answered_well(letterbox, &Emitted { event, ..emitted.clone() }, 0).await;
+    }
     if let Some(forgery) = emitted.posting.forged {
         forge(letterbox, emitted, forgery).await;
     }

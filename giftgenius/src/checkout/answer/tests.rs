@@ -1,7 +1,7 @@
 //! What is told of a sale, at every place that its saga can reach.
 
 use super::*;
-use crate::checkout::order::Item;
+use crate::checkout::order::{Item, Page};
 use crate::checkout::state::Saga;
 use crate::checkout::state::tests::reachable;
 use crate::money::Currency;
@@ -35,6 +35,8 @@ pub(crate) fn order(saga: Saga) -> Order {
         release_rounds: 0,
         lease_until: at,
         alerted: false,
+        unsold_since: None,
+        page: Page::None,
         fence: 1,
         heard: 0,
         looked: 0,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::checkout::entry::{Entry, EntryKey, EntryState, SavedReply};
-use crate::checkout::order::{Item, Order};
+use crate::checkout::order::{Item, Order, Page};
 use crate::checkout::session::{Session, SessionState};
 use crate::checkout::state::{Charge, Ending, Saga};
 use crate::journal::Record;
@@ -55,6 +55,8 @@ pub(crate) fn order(id: &str, saga: Saga) -> Record {
         release_rounds: 0,
         lease_until: second(30),
         alerted: false,
+        unsold_since: None,
+        page: Page::None,
         fence: 1,
         heard: 0,
         looked: 0,

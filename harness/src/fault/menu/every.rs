@@ -2,7 +2,7 @@
 
 use super::{
     Act, Acting, Contradiction, Encoding, Fault, ForeignBody, OddRetryAfter, OperationSpec, RetryAfter, acts_at,
-    circumstances, fields, lists_charges,
+    can_contradict, circumstances, fields,
 };
 
 /// Statuses that a provider answers instead of doing what it was asked.
@@ -49,9 +49,8 @@ pub(super) fn menu(operation: &OperationSpec, full: &[Fault]) -> Vec<Fault> {
     add(Fault::HugeBody);
     Encoding::ALL.into_iter().map(Fault::Encoded).for_each(&mut add);
     fields(operation).map(|field| Fault::WrongType(field.to_owned())).for_each(&mut add);
-    if lists_charges(operation) {
-        Contradiction::ALL.into_iter().map(Fault::Contradicting).for_each(&mut add);
-    }
+    let contradictions = Contradiction::ALL.into_iter().filter(|how| can_contradict(operation, *how));
+    contradictions.map(Fault::Contradicting).for_each(&mut add);
     operation.refusals.iter().flat_map(|refusal| circumstances(*refusal)).for_each(&mut add);
     ACTS.into_iter().filter(|acting| acts_at(operation, acting.act)).map(Fault::Acts).for_each(&mut add);
     IMPOSED.into_iter().map(|status| Fault::Status(status, None)).for_each(&mut add);

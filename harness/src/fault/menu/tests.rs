@@ -91,7 +91,7 @@ fn the_core_menu_of_a_call() {
 fn the_menus_of_an_event() {
     assert_eq!(
         written(full(Place::Webhook)),
-        ["before_reply", "twice", "late", "reordered", "never", "forged(signature)", "forged(stale)"]
+        ["before_reply", "twice", "late", "reordered", "never", "other_kind", "forged(signature)", "forged(stale)"]
     );
     assert_eq!(written(core(Place::Webhook)), ["twice", "late", "never"]);
 }
@@ -137,6 +137,7 @@ fn what_cannot_be_is_refused_with_a_reason() {
         (&RELEASE, Fault::WrongAmount, "`inventory.release` tells no amount"),
         (&QUOTE, Fault::Circumstance(Circumstance::PartialReserve), "`partial_reserve` is nothing that can come of"),
         (&CHARGE, Fault::Contradicting(Contradiction::Beyond), "one of `payment.look_up` or `payment.cancel` can"),
+        (&LOOK_UP, Fault::Contradicting(Contradiction::MoreHeld), "`more_held`; one of `inventory.reserve` can"),
         (&CHARGE, Fault::Status(199, None), "from 200 to 599, not 199"),
         (&CHARGE, Fault::StatusAfter(600, None, ForeignBody::Json), "from 200 to 599, not 600"),
         (&CHARGE, Fault::Delay(Duration::ZERO), "from 1 to 3600000 ms"),

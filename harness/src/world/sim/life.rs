@@ -24,7 +24,7 @@ use super::store::Store;
 use super::tasks::SimTasks;
 use super::transport::SimTransport;
 use crate::system::entropy::SeededEntropy;
-use crate::system::wiring::{Answer, Door, HealthPage, Wired, Wiring};
+use crate::system::wiring::{Answer, Door, HealthPage, Post, Wired, Wiring};
 use crate::trace::EventKind;
 use crate::world::late_by;
 use crate::world::post::{self, Letterbox, Sorted};
@@ -85,6 +85,8 @@ pub struct Life {
     door: Option<Door>,
     /// Who answers for its health, where that is not the application itself.
     health: Option<HealthPage>,
+    /// Who takes the payment provider's deliveries, where that is not the application itself.
+    post: Option<Post>,
     /// Its background work.
     pub tasks: Arc<SimTasks>,
     /// Whether it lives.
@@ -98,6 +100,14 @@ impl Life {
         match &self.door {
             None => Box::pin(async move { app.call_tool(call).await }),
             Some(door) => door(app, call),
+        }
+    }
+
+    /// Brings the application a delivery of the payment provider's.
+    async fn take_delivery(&self, signature: String, body: Bytes) -> u16 {
+        match &self.post {
+            None => self.app.payment_webhook(Some(&signature), &body).await.http_status(),
+            Some(post) => post(self.app.clone(), signature, body).await,
         }
     }
 
@@ -204,10 +214,10 @@ impl House {
             tasks: tasks.clone(),
             log: Arc::new(SimLog::new(self.stage.recorder().clone(), pulse.clone())),
         };
-        let Wired { ports, policy, door, health } =
+        let Wired { ports, policy, door, health, post } =
             Wired::whole(ports, self.policy.clone()).with(self.wiring.as_deref());
         let app = App::with_webhooks(ports, policy, self.webhooks.then(post::secret));
-        Arc::new(Life { app, door, health, tasks, pulse })
+        Arc::new(Life { app, door, health, post, tasks, pulse })
     }
 
     /// The life of a replica, once it takes calls.
@@ -367,7 +377,7 @@ impl Letterbox for House {
                 biased;
                 // First: what is dead answers nothing, although its last thoughts may still be polled.
                 () = life.pulse.ended() => None,
-                answer = life.app.payment_webhook(Some(&signature), &body) => Some(answer.http_status()),
+                status = life.take_delivery(signature, body) => Some(status),
             }
         })
     }

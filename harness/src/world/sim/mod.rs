@@ -24,12 +24,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll as Polled};
 use std::time::Duration;
 
-use futures_util::FutureExt;
+use futures_util::FutureExt as _;
 use giftgenius::app::ToolCall;
+use giftgenius::checkout::order::{Order, Page};
 use giftgenius::checkout::recovery;
 use giftgenius::ids::{CorrelationId, UserId};
-use giftgenius::journal::{JournalError, Overview, Record, RecordState, Stored};
-use giftgenius::operations::switches;
+use giftgenius::journal::{JournalError, Overview, Record, RecordState};
+use giftgenius::operations::{parked, switches};
 use giftgenius::ports::{BoxFuture, Journal, Tasks as _};
 use tokio::runtime::Runtime;
 
@@ -47,7 +48,7 @@ use crate::provider::Providers;
 use crate::scenario::model::Scenario;
 use crate::stopwatch::{StandingTime, Stopwatch};
 use crate::system::wiring::Wiring;
-use crate::trace::{EventKind, HealthAsked, HostReply, Recorder};
+use crate::trace::{EventKind, HealthAsked, HostReply, Kept, Recorder};
 
 /// The longest that a run may take in virtual time: past every lease, retention and background round there is.
 const REST_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -105,9 +106,7 @@ impl SimWorld {
     /// Whether an order has work left.
     fn leaves_work(&self) -> bool {
         let open = self.house.journal.all(RecordState::OrderOpen);
-        let parked = self.house.journal.all(RecordState::OrderParked);
-        let nobody_called = |stored: &Stored| matches!(&*stored.record, Record::Order(order) if !order.alerted);
-        !open.is_empty() || parked.iter().any(nobody_called)
+        !open.is_empty() || self.has_parked(|order| !order.alerted)
     }
 
     fn store_or_switch_was_touched(&self) -> bool {
@@ -134,8 +133,11 @@ impl SimWorld {
             page = life.health() => page,
         };
         let (answered, until, (orders_then, uses_then)) = (events(), recorder.now(), stands());
-        recorder.lock().trace.health.push(HealthAsked {
+        let trace = &mut recorder.lock().trace;
+        let writes = Some(trace.writes.len());
+        trace.health.push(HealthAsked {
             events: (asked, answered),
+            writes,
             at: (at, until),
             incarnation: life.pulse.incarnation,
             answer: Some((page.http_status(), page)),
@@ -143,6 +145,54 @@ impl SimWorld {
             // Nothing else runs at one instant while this task goes on.
             uses: (at == until).then_some([uses, uses_then]),
         });
+    }
+
+    /// Whether an order waits for a person, and what `is_it` says holds of it.
+    fn has_parked(&self, is_it: fn(&Order) -> bool) -> bool {
+        let parked = self.house.journal.all(RecordState::OrderParked);
+        parked.iter().any(|stored| matches!(&*stored.record, Record::Order(order) if is_it(order)))
+    }
+
+    /// Calls people to the orders that wait for one, as housekeeping does.
+    async fn call_people(&self) {
+        let recorder = self.house.stage.recorder();
+        for replica in 0..self.house.replicas() {
+            let Some(life) = self.house.life_now(replica) else { continue };
+            let (at, before) = (recorder.now(), recorder.lock().trace.events.len());
+            let called = tokio::select! {
+                biased;
+                () = life.pulse.ended() => continue,
+                called = AssertUnwindSafe(Box::pin(parked::call_people(&life.app))).catch_unwind() => called,
+            };
+            let mut record = recorder.lock();
+            let until = record.trace.events.len();
+            // Of a round in which the store failed nothing is expected.
+            let struck = record.trace.events[before..].iter().any(|it| matches!(it.kind, EventKind::Struck { .. }));
+            if matches!(called, Ok(Ok(()))) && !struck {
+                record.trace.houses_kept.push(Kept { at, until });
+            }
+        }
+    }
+
+    /// Lets the time pass after which money that stands for a parked order pages a person, and keeps house then: a person
+    /// is paged by now, or not at all.
+    async fn wait_for_pages(&self) {
+        if !self.has_parked(|order| order.page != Page::Sent) {
+            return;
+        }
+        tokio::time::sleep(self.house.policy.late_max + parked::UNSOLD_MAX + HOUSEKEEPING).await;
+        // Again where a round was lost to the store, or to a process that died.
+        for _ in 0..3 {
+            self.call_people().await;
+            // A process that died over it is up again, and has been told of everything, before the run ends.
+            while !self.house.is_up() {
+                self.house.rises().await;
+            }
+            if !self.has_parked(|order| order.page != Page::Sent && order.unsold_since.is_some()) {
+                return;
+            }
+            tokio::time::sleep(HOUSEKEEPING).await;
+        }
     }
 
     /// Takes up what nobody works on, as housekeeping does again and again in production. Its interval does not matter
@@ -253,7 +303,17 @@ impl World for SimWorld {
     }
 
     fn wait(&self, span: Duration) -> BoxFuture<'_, ()> {
-        Box::pin(tokio::time::sleep(span))
+        Box::pin(async move {
+            let until = self.house.stage.recorder().ahead(span);
+            // In a long time house is kept: what a person has to be called for does not wait for the next call.
+            for _ in 0..span.as_secs().saturating_sub(1) / HOUSEKEEPING.as_secs() {
+                tokio::time::sleep(HOUSEKEEPING).await;
+                if self.has_parked(|_| true) {
+                    self.call_people().await;
+                }
+            }
+            tokio::time::sleep_until(until).await;
+        })
     }
 
     fn rest(&self) -> BoxFuture<'_, Result<(), RunError>> {
@@ -332,6 +392,7 @@ impl World for SimWorld {
 
     fn finish(&self) -> BoxFuture<'_, Result<Rest, RunError>> {
         Box::pin(async move {
+            self.wait_for_pages().await;
             for life in self.house.everybody() {
                 life.tasks.end().await;
             }

@@ -194,6 +194,7 @@ impl WireWorld {
         let Some(answer) = answer.filter(|_| !up.life.is_over()) else { return };
         recorder.lock().trace.health.push(HealthAsked {
             events: (asked, answered),
+            writes: None,
             at: (at, until),
             incarnation: up.life.incarnation,
             answer,

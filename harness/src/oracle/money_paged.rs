@@ -1,0 +1,222 @@
+//! A part of `alert-fits`: money that stands for a parked order and pays for no sale becomes a page in time, once, and not
+//! before.
+
+use std::time::Duration;
+
+use giftgenius::operations::parked::UNSOLD_MAX;
+use giftgenius::step_log::{AlertKind, LogLine, StepStatus};
+
+use super::Findings;
+use super::acts::is_overtaken;
+use super::alerts_once::Sent;
+use super::evidence::{Evidence, OrderView};
+use super::parked_minimal::may_call_again;
+use crate::fault::Fault;
+use crate::provider::ledger::EffectKind;
+use crate::provider::operations::{CHARGE, LOOK_UP};
+use crate::trace::EventKind;
+
+/// Holds the pages for money that stands to the books.
+pub(super) fn judge(evidence: &Evidence<'_>, alerts: &[Sent<'_>], findings: &mut Findings) {
+    let pages = |order: &str| -> Vec<usize> {
+        let is_it = |(_, _, alert): &&Sent<'_>| {
+            alert.kind == AlertKind::MoneyStands && alert.order_id.as_ref().is_some_and(|id| id.as_str() == order)
+        };
+        alerts.iter().filter(is_it).map(|(index, ..)| *index).collect()
+    };
+    if evidence.rest.parked.is_empty() {
+        return;
+    }
+    for parked in &evidence.rest.parked {
+        let Some(order) = evidence.order_of(&parked.order_id).map(|order| &evidence.orders[order]) else { continue };
+        let pages = pages(&parked.order_id);
+        if let [first, second, ..] = pages[..]
+            && !may_call_again(evidence, first, second)
+        {
+            let message = format!("a person was paged {} times for the money of order {}", pages.len(), order.id);
+            findings.add(message, pages.iter().copied());
+        }
+        if calendar_jumped(evidence) || is_overtaken(evidence, order, usize::MAX) {
+            continue;
+        }
+        let page = pages.first().copied();
+        if let Some(page) = page
+            && let Some(wrong) = too_early(evidence, order, page)
+        {
+            findings.add(format!("a person was paged for the money of order {}, {wrong}", order.id), [page]);
+        }
+        if let Some((due, since)) = due(evidence, alerts, order)
+            && let Some(kept) = evidence.trace.houses_kept.iter().find(|kept| kept.at >= due)
+            && page.is_none_or(|page| page >= kept.until)
+        {
+            let message = format!(
+                "{} of order {} stood without a sale for {} s, and nobody was paged in time",
+                evidence.money(order, unsold_at(evidence, order, usize::MAX)),
+                order.id,
+                (kept.at.saturating_sub(evidence.trace.events[since].at)).as_secs()
+            );
+            findings.add(message, [since].into_iter().chain(page));
+        }
+    }
+}
+
+/// Whether anything in the run speaks for a page about this order at all.
+pub(super) fn is_called_for(evidence: &Evidence<'_>, order: &OrderView<'_>, page: usize) -> bool {
+    let is_gone = unsold_at(evidence, order, page) <= 0 && was_shown_gone(evidence, order, page);
+    // What the record calls unknown may stand, and so may what an event told of once nothing had stood.
+    let may_stand = order.at_rest.is_some_and(|rest| rest.money != "none")
+        || unsold(evidence, order).is_some()
+        || ending_before(evidence, order, page) == Some(StepStatus::RolledBack);
+    order.parked.is_some() && may_stand && !is_gone
+}
+
+/// Whether a listing showed the system before an event that what it had taken was gone by an act of the provider's.
+fn was_shown_gone(evidence: &Evidence<'_>, order: &OrderView<'_>, before: usize) -> bool {
+    let acts = || evidence.taken_back.iter().filter(|act| order.effects.contains(&act.effect));
+    acts().next().is_some()
+        && order.exchanges.iter().map(|index| &evidence.exchanges[*index]).any(|exchange| {
+            exchange.is(&LOOK_UP)
+                && exchange.sent.fault.is_none()
+                && exchange.succeeded()
+                && exchange.delivered.is_some_and(|at| {
+                    at < before
+                        && acts().any(|act| evidence.event_of(act.effect) < at)
+                        && unsold_at(evidence, order, at) <= 0
+                })
+        })
+}
+
+/// How an order had ended, if it had, before it became a person's.
+fn ending_before(evidence: &Evidence<'_>, order: &OrderView<'_>, event: usize) -> Option<StepStatus> {
+    let lines = evidence.lines.iter().take_while(|(index, _)| *index < event);
+    lines
+        .filter_map(|(_, line)| match line {
+            LogLine::Step(line)
+                if line.step_id == "order"
+                    && matches!(line.status, StepStatus::Success | StepStatus::RolledBack)
+                    && line.order_id.as_ref().is_some_and(|id| id.as_str() == order.id) =>
+            {
+                Some(line.status)
+            }
+            _ => None,
+        })
+        .last()
+}
+
+/// Calendars that jump, or that differ between processes, say nothing about how long anything stood.
+fn calendar_jumped(evidence: &Evidence<'_>) -> bool {
+    let jumps = |fault: &Fault| fault.jumps().is_some();
+    evidence.replicas.clocks_ms().any(|ms| ms != 0)
+        || evidence.trace.events.iter().any(|event| match &event.kind {
+            EventKind::Struck { fault, .. } => jumps(fault),
+            EventKind::Sent(sent) => sent.fault.as_ref().is_some_and(jumps),
+            _ => false,
+        })
+}
+
+fn span(evidence: &Evidence<'_>) -> Duration {
+    evidence.policy.late_max + UNSOLD_MAX
+}
+
+/// The money that stands for an order just after an event and pays for no sale.
+fn unsold_at(evidence: &Evidence<'_>, order: &OrderView<'_>, event: usize) -> i64 {
+    let sold = if evidence.committed_at(order, event) { order.quote.map_or(0, |quote| quote.0) } else { 0 };
+    evidence.money_at(order, event) - sold
+}
+
+/// The event since which money has stood for an order without a sale, if it does so at rest.
+fn unsold(evidence: &Evidence<'_>, order: &OrderView<'_>) -> Option<usize> {
+    let mut since = None;
+    for (index, _) in evidence.effects_of(order) {
+        let event = evidence.event_of(index);
+        since = if unsold_at(evidence, order, event) > 0 { since.or(Some(event)) } else { None };
+    }
+    since.filter(|_| unsold_at(evidence, order, usize::MAX) > 0)
+}
+
+/// When a page is due for the money of an order, and the event since which that stands: a span after it, but not before
+/// the order is a person's. What turned up once the order had ended, a refund had failed or a process had died may only be
+/// known from then.
+fn due(evidence: &Evidence<'_>, alerts: &[Sent<'_>], order: &OrderView<'_>) -> Option<(Duration, usize)> {
+    let since = unsold(evidence, order)?;
+    let (parked, ..) = alerts.iter().find(|(_, _, alert)| {
+        alert.kind == AlertKind::OrderParked && alert.order_id.as_ref().is_some_and(|id| id.as_str() == order.id)
+    })?;
+    let at = |event: usize| evidence.trace.events[event].at;
+    let taken_back = evidence.effects_of(order).filter(|(_, effect)| effect.kind == EffectKind::Restock);
+    let taken_back = taken_back.map(|(_, effect)| effect.at).max().unwrap_or(Duration::ZERO);
+    let came_back = evidence.effects_of(order).any(|(_, effect)| effect.kind == EffectKind::RefundFailed);
+    let is_before = |event: &usize| event < parked;
+    let known_late = came_back
+        || evidence.committed_at(order, *parked)
+        || ending_before(evidence, order, *parked).is_some()
+        || evidence.deaths.iter().chain(&evidence.lost_writes).any(is_before);
+    // While a sale was booked the charge paid for it.
+    let counted_from = if known_late { at(*parked) } else { at(since).max(taken_back) };
+    // What a driver learns it notes at its next turn, which may wait for the longest round there is.
+    let noted = evidence.policy.retry.attempt_timeout + evidence.tolerance(Duration::from_secs(1));
+    Some(((counted_from + span(evidence) + noted).max(at(*parked)), since))
+}
+
+/// How a page came before its time.
+fn too_early(evidence: &Evidence<'_>, order: &OrderView<'_>, page: usize) -> Option<String> {
+    let charged = order.exchanges.iter().map(|index| &evidence.exchanges[*index]).find(|it| it.is(&CHARGE));
+    // A charge that was journalled may have been sent, although it was not.
+    let charged = charged.or_else(|| order.exchanges.first().map(|index| &evidence.exchanges[*index]))?;
+    // The latest end of a sale is where its money begins to stand for nothing.
+    let taken_back = evidence.effects_of(order).filter(|(_, effect)| effect.kind == EffectKind::Restock);
+    let taken_back = taken_back.map(|(_, effect)| effect.at).last();
+    let since = taken_back.filter(|_| unsold(evidence, order).is_some()).unwrap_or(charged.start);
+    let stood = evidence.trace.events[page].at.saturating_sub(since);
+    (stood + evidence.tolerance(Duration::from_secs(1)) < span(evidence))
+        .then(|| format!("which stood for {} s only", stood.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oracle::alert_fits::ALERT_FITS;
+    use crate::oracle::testing::Run;
+    use crate::trace::Kept;
+
+    const MINUTE: u64 = 60_000;
+
+    /// An order that was charged, never sold and parked; house is kept at each of these minutes, and a person paged at each
+    /// of those.
+    fn parked(money: &'static str, kept: &[u64], paged: &[u64]) -> Run {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        if money != "none" {
+            run.charge("ord_1");
+        }
+        run.park("ord_1", money);
+        for minute in 0..60 {
+            if paged.contains(&minute) {
+                run.alert(AlertKind::MoneyStands, "ord_1");
+            }
+            if kept.contains(&minute) {
+                let until = run.record.trace.events.len();
+                let at = run.now;
+                run.record.trace.houses_kept.push(Kept { at, until });
+            }
+            run.wait_ms(MINUTE);
+        }
+        run
+    }
+
+    #[test]
+    fn money_that_stands_is_paged_in_time_and_once() {
+        parked("charged", &[16], &[]).kept(&ALERT_FITS);
+        assert!(parked("charged", &[16, 18], &[]).broken(&ALERT_FITS).contains("nobody was paged in time"));
+        parked("charged", &[16, 18], &[18]).kept(&ALERT_FITS);
+        assert!(parked("charged", &[18, 20], &[19]).broken(&ALERT_FITS).contains("nobody was paged in time"));
+        assert!(parked("charged", &[18], &[18, 30]).broken(&ALERT_FITS).contains("paged 2 times"));
+        assert!(parked("charged", &[18], &[10]).broken(&ALERT_FITS).contains("stood for 600 s only"));
+    }
+
+    #[test]
+    fn what_is_parked_without_money_is_no_page() {
+        parked("none", &[18, 30], &[]).kept(&ALERT_FITS);
+        assert!(parked("none", &[18], &[18]).broken(&ALERT_FITS).contains("nothing in the run speaks for it"));
+    }
+}

@@ -1,0 +1,86 @@
+//! A part of `amount-agreed`: money that is told in words has the decimals of its currency (ISO 4217).
+
+use giftgenius::step_log::LogLine;
+use iso_currency::Currency;
+use serde_json::Value;
+
+use super::Findings;
+use super::evidence::Evidence;
+use crate::trace::HostReply;
+
+/// What an answer says in words: to the model of a failure, to the person, and of a search that found nothing.
+fn words(answer: &Value) -> impl Iterator<Item = &str> {
+    let (error, nothing) = (answer.get("error"), answer.get("nothing_fits"));
+    let said = error.unwrap_or(answer);
+    let places = [
+        error.and_then(|error| error.get("message")),
+        said.get("user_message"),
+        nothing.and_then(|it| it.get("message")),
+    ];
+    places.into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// Holds the words of answers, and of calls to a person, to ISO 4217.
+pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Findings) {
+    for call in &evidence.calls {
+        let (Some(HostReply::Tool { structured, .. }), Some((end, _))) = (call.reply, call.end) else { continue };
+        for wrong in words(structured).filter_map(wrong_money) {
+            findings.add(format!("{} told {wrong}", call.started.tool), [end]);
+        }
+    }
+    for (index, line) in &evidence.lines {
+        if let LogLine::Alert(alert) = line
+            && let Some(wrong) = wrong_money(&alert.message)
+        {
+            findings.add(format!("an alert tells {wrong}"), [*index]);
+        }
+    }
+}
+
+/// The first amount of a text that has not the decimals of its currency, and how many it ought to have.
+fn wrong_money(text: &str) -> Option<String> {
+    // Few texts tell money at all.
+    if !text.bytes().any(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    words.windows(2).find_map(|pair| {
+        let code = pair[1].trim_end_matches(|last: char| !last.is_ascii_alphabetic());
+        let currency = Currency::from_code(code)?;
+        let number = pair[0].trim_start_matches(['(', '-']);
+        let (whole, decimals) = number.split_once('.').unwrap_or((number, ""));
+        let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || !is_number(whole) || !is_number(decimals) {
+            return None;
+        }
+        let due = usize::from(currency.exponent()?);
+        (decimals.len() != due).then(|| format!("`{number} {code}`, and {code} has {due} decimals"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_has_the_decimals_of_its_currency() {
+        for right in [
+            "the items cost 42.00 EUR, more than the budget of 41.99 EUR",
+            "the cheapest costs 14800 JPY",
+            "29.500 KWD stands; -0.05 EUR too (6800 KRW).",
+            "3 of 12 calls in 5 minutes",
+            "order 42 TRY again",
+            "prices in JPY; 4200 minor units of XXX",
+        ] {
+            let wrong = wrong_money(right);
+            assert!(wrong.is_none() || right.contains("TRY"), "{right}: {wrong:?}");
+        }
+        for (wrong, told) in [
+            ("the items cost 148.00 JPY, more than", "`148.00 JPY`, and JPY has 0 decimals"),
+            ("more than the budget of 29.50 KWD", "`29.50 KWD`, and KWD has 3 decimals"),
+            ("4200 EUR stands", "`4200 EUR`, and EUR has 2 decimals"),
+        ] {
+            assert_eq!(wrong_money(wrong).as_deref(), Some(told), "{wrong}");
+        }
+    }
+}
