@@ -66,13 +66,7 @@ fn an_interrupted_exploration_still_writes_its_report() {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary runs");
-        // The kernel says which signals a process has a handler for.
-        let status = format!("/proc/{}/status", child.id());
-        until("a handler for the signal", || {
-            let status = fs::read_to_string(&status).expect("the process runs");
-            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a mask of signals");
-            u64::from_str_radix(caught.trim(), 16).expect("a mask") & (1 << (number - 1)) != 0
-        });
+        until_it_listens_for(number, child.id());
         let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
         assert!(sent.success());
         let output = child.wait_with_output().expect("it ended");
@@ -87,6 +81,73 @@ fn an_interrupted_exploration_still_writes_its_report() {
         assert_eq!(entries(&out), ["exploration.json", "exploration.md", "exploration.xml", "failures"]);
         let report = fs::read_to_string(out.join("exploration.json")).expect("a report");
         assert!(report.contains("\"ending\": \"interrupted\""));
+    }
+}
+
+/// Waits until a process has a handler for a signal: the kernel says which ones it has.
+#[cfg(target_os = "linux")]
+fn until_it_listens_for(number: u32, process: u32) {
+    until("a handler for the signal", || {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).expect("the process runs");
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a mask of signals");
+        u64::from_str_radix(caught.trim(), 16).expect("a mask") & (1 << (number - 1)) != 0
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn every_command_that_takes_a_while_ends_on_a_signal_with_its_exit_code_and_without_an_old_report() {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios").display().to_string();
+    let policy = "worlds = [\"sim\", \"wire\"]\n\n[policy]\nattempt_timeout_ms = 1000\n\n[[script]]";
+    let slow = format!("{}\n[[script]]\nwait_ms = 60000\n", GOOD.replacen("[[script]]", policy, 1));
+    // None of them ends before the signal: what they print is more than a pipe holds, and no test reads it before.
+    let commands: [(&[&str], &str); 5] = [
+        (&["prove", "--scenarios", &own, "--out", "out"], "interrupted after "),
+        (&["replay", "a/slow", "--world", "wire"], "interrupted\n"),
+        (&["errors", "--json"], "interrupted\n"),
+        (&["malform", "--json"], "interrupted\n"),
+        (&["run", "a/slow", "--out", "out"], "interrupted after "),
+    ];
+    for (signal, number) in [("-INT", 2), ("-TERM", 15)] {
+        for (words, said) in &commands {
+            let old = "# Left behind by a proof, to show a planted bug: old\n";
+            let folder = folder(&[
+                ("scenarios/a/slow.toml", slow.as_bytes()),
+                ("out/prove.json", b"{}"),
+                ("out/prove.md", b"old"),
+                ("out/report.json", b"{}"),
+                ("out/junit.xml", b"<testsuites/>"),
+                ("out/report.md", b"old"),
+                ("out/prove/no_jitter.toml", old.as_bytes()),
+                ("temporary/.keep", b""),
+            ]);
+            let mut child = command(folder.path(), words)
+                .env("TMPDIR", folder.path().join("temporary"))
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("the binary runs");
+            until_it_listens_for(number, child.id());
+            let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
+            assert!(sent.success(), "{words:?}");
+            until("the end", || child.try_wait().expect("a child").is_some());
+            let output = child.wait_with_output().expect("it ended");
+            let err = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(130), "{words:?} {signal}\n{err}");
+            assert!(err.contains(said), "{words:?}\n{err}");
+            assert!(err.contains("no report was written") && err.trim_end().ends_with("exit 130"), "{words:?}\n{err}");
+            let left = entries(&folder.path().join("out"));
+            match words[0] {
+                "prove" => {
+                    assert_eq!(left, ["junit.xml", "prove", "report.json", "report.md"], "{words:?}");
+                    assert_eq!(entries(&folder.path().join("out/prove")), [""; 0], "{words:?}");
+                }
+                "run" => assert_eq!(left, ["failures", "prove", "prove.json", "prove.md"], "{words:?}"),
+                _ => assert_eq!(left.len(), 6, "it is none of theirs: {words:?}"),
+            }
+            let temporary = folder.path().join("temporary");
+            until("the system's processes to clean up", || entries(&temporary) == [".keep"]);
+        }
     }
 }
 

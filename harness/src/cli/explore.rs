@@ -260,8 +260,9 @@ fn leave_behind(report: &mut Exploration, folder: &Path) -> Result<(), FileError
 }
 
 fn write_all(report: &Exploration, out: &Path) -> Result<(), FileError> {
-    let texts = [exploration::json(report), junit::write(report), markdown::write(report)];
-    REPORTS.iter().zip(texts).try_for_each(|(name, text)| files::write(&out.join(name), text.as_bytes()))
+    let [json, junit, markdown] = REPORTS;
+    let texts = [(json, exploration::json(report)), (junit, junit::write(report)), (markdown, markdown::write(report))];
+    files::write_reports(out, &texts)
 }
 
 /// What is to be tried, as the command line says it.

@@ -12,7 +12,10 @@ use crate::report::terminal::{width, with_exit, wrap};
 use crate::visible::visible_lines;
 
 /// What a shell gives for a command that ended by SIGINT.
-const INTERRUPTED: u8 = 130;
+const EXIT: u8 = 130;
+
+/// What is said of a command that was interrupted, where there is nothing more to say.
+pub(super) const INTERRUPTED: &str = "interrupted";
 
 /// From now on either ends the process with `said`. Without a thread or a handler it ends as it would have anyway.
 pub(super) fn watch(said: impl FnOnce() -> String + Send + 'static) {
@@ -22,9 +25,11 @@ pub(super) fn watch(said: impl FnOnce() -> String + Send + 'static) {
             return;
         }
         files::between_writes(|| {
-            let last = with_exit("no report was written", INTERRUPTED, width());
+            let written =
+                if files::reports_are_written() { "the reports were written" } else { "no report was written" };
+            let last = with_exit(written, EXIT, width());
             let _ = write!(io::stderr(), "\n{}{last}\n", wrap(&visible_lines(&said()), width()));
-            process::exit(INTERRUPTED.into());
+            process::exit(EXIT.into());
         });
     };
     let _ = thread::Builder::new().name("interrupt".to_owned()).spawn(watching);
@@ -41,7 +46,7 @@ pub(super) fn ask_to_stop(stop: Arc<AtomicBool>) {
         let said = "stopping; what was done until now will be reported. Once more ends at once.";
         let _ = writeln!(io::stderr(), "\n{said}");
         if runtime.block_on(asked_to_end()) {
-            files::between_writes(|| process::exit(INTERRUPTED.into()));
+            files::between_writes(|| process::exit(EXIT.into()));
         }
     };
     let _ = thread::Builder::new().name("interrupt".to_owned()).spawn(watching);

@@ -88,6 +88,22 @@ enum Command {
     Schema(schema::Arguments),
 }
 
+impl Command {
+    /// Whether Ctrl-C has nothing to do but to end it. The others have more to say, or to do, of what was done until then.
+    const fn is_only_ended(&self) -> bool {
+        match self {
+            Self::Replay(_)
+            | Self::Merge(_)
+            | Self::Errors(_)
+            | Self::Malform(_)
+            | Self::List(_)
+            | Self::Explain(_)
+            | Self::Schema(_) => true,
+            Self::Run(_) | Self::Explore(_) | Self::Prove(_) | Self::Providers(_) => false,
+        }
+    }
+}
+
 /// Where scenarios are and how output looks.
 #[derive(Args, Clone, Debug)]
 struct Common {
@@ -302,7 +318,11 @@ fn carry_out(words: impl IntoIterator<Item = OsString>, runner: Runner<'_>, cons
             return u8::try_from(code).unwrap_or(UNUSABLE);
         }
     };
-    let ended = match cli.command.unwrap_or(Command::Run(cli.run)) {
+    let command = cli.command.unwrap_or(Command::Run(cli.run));
+    if console.on_interrupt == OnInterrupt::Say && command.is_only_ended() {
+        interrupt::watch(|| interrupt::INTERRUPTED.to_owned());
+    }
+    let ended = match command {
         Command::Run(arguments) => run::run(&arguments, runner, console),
         Command::Replay(arguments) => replay::run(&arguments, runner, console),
         Command::Explore(arguments) => explore::run(&arguments, runner, console),

@@ -32,6 +32,12 @@ impl Tally {
         };
         format!("interrupted after {} of {} scenarios and worlds; {broken}", self.done, self.all)
     }
+
+    /// The same of a proof, whose last part is GiftGenius as it is.
+    pub(super) fn hunted(&self) -> String {
+        let bugs = self.all.saturating_sub(1);
+        format!("interrupted after {} of {}", self.done.min(bugs), units::count(bugs, "planted bug"))
+    }
 }
 
 impl Progress {

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::explore::{Menu, cores};
+use super::interrupt::{self, INTERRUPTED};
 use super::progress::Progress;
-use super::{COULD_NOT_RUN, Common, Console, Ended, Refusal, load};
+use super::{COULD_NOT_RUN, Common, Console, Ended, OnInterrupt, Refusal, load};
 use crate::defect::{self, Defect};
 use crate::prove::document::Proof;
 use crate::prove::{CannotProve, Means, Proved, check, markdown, prove, terminal};
@@ -60,6 +61,10 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     let usable = files::make_ready(&arguments.out, &folder, &REPORTS);
     usable.map_err(|error| Refusal::unusable(&format!("{error}; name another folder with --out")))?;
     let progress = Progress::start(defects.len() + 1, console.progress);
+    if console.on_interrupt == OnInterrupt::Say {
+        let tally = progress.tally();
+        interrupt::watch(move || tally.lock().map_or_else(|_| INTERRUPTED.to_owned(), |tally| tally.hunted()));
+    }
     let done = |what: &str, well: bool| progress.done(what, !well);
     let means = Means { scenarios: &scenarios, menu: arguments.menu.breadth(), threads: cores(), done: &done };
     let mut proved = prove(&defects, means).map_err(unusable)?;
@@ -115,6 +120,6 @@ fn leave_behind(proved: &mut Proved, folder: &Path) -> Result<(), FileError> {
 }
 
 fn write_all(proof: &Proof, arguments: &Arguments) -> Result<(), FileError> {
-    let texts = [proof.to_json(), markdown::write(proof)];
-    REPORTS.iter().zip(texts).try_for_each(|(name, text)| files::write(&arguments.out.join(name), text.as_bytes()))
+    let [json, markdown] = REPORTS;
+    files::write_reports(&arguments.out, &[(json, proof.to_json()), (markdown, markdown::write(proof))])
 }

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, CommandFactory as _};
 
+use super::interrupt::{self, INTERRUPTED};
 use super::progress::Progress;
-use super::{
-    COULD_NOT_RUN, Cli, Common, Console, Ended, OnInterrupt, Refusal, Runner, World, beyond, gate, interrupt, load,
-};
+use super::{COULD_NOT_RUN, Cli, Common, Console, Ended, OnInterrupt, Refusal, Runner, World, beyond, gate, load};
 use crate::report::build::{add_beyond, hold_to_codes};
 use crate::report::document::{Beyond, Extent, Report, Word};
 use crate::report::files::{self, FileError};
@@ -75,7 +74,7 @@ pub(super) fn gate(
     let progress = Progress::start(work.len(), console.progress);
     if console.on_interrupt == OnInterrupt::Say {
         let tally = progress.tally();
-        interrupt::watch(move || tally.lock().map_or_else(|_| "interrupted".to_owned(), |tally| tally.said()));
+        interrupt::watch(move || tally.lock().map_or_else(|_| INTERRUPTED.to_owned(), |tally| tally.said()));
     }
     let ran = gate::play(&work, runner, &progress);
     let whole = arguments.names.is_empty() && arguments.world.is_none();
@@ -189,6 +188,7 @@ fn leave_behind(report: &mut Report, ran: &[Ran], folder: &Path) -> Result<(), F
 }
 
 fn write_all(report: &Report, out: &Path) -> Result<(), FileError> {
-    let texts = [json::write(report), junit::write(report), markdown::write(report)];
-    REPORTS.iter().zip(texts).try_for_each(|(name, text)| files::write(&out.join(name), text.as_bytes()))
+    let [json, junit, markdown] = REPORTS;
+    let texts = [(json, json::write(report)), (junit, junit::write(report)), (markdown, markdown::write(report))];
+    files::write_reports(out, &texts)
 }
