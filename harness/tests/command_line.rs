@@ -97,6 +97,8 @@ refused! {
     a_planted_bug_whose_scenario_is_not_there: [], ["prove", "no_jitter"];
     a_word_that_explains_nothing: [], ["explain", "lost_replay"];
     a_schema_of_nothing: [], ["schema", "world"];
+    a_retry_after_with_a_fraction: [], ["replay", "checkout/happy_path", "--plan", "payment.charge#1: status(503, retry_after=1.5)"];
+    a_retry_after_below_zero: [], ["replay", "checkout/happy_path", "--plan", "payment.charge#1: status(503, retry_after=-5)"];
     an_exploration_of_nothing: [
         "scenarios/x.toml" => format!("{GOOD}\n[explore]\nsites = [\"payment.look_up\"]\nfaults = [\"duplicate\"]\n")
     ], ["explore", "x"];

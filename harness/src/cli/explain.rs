@@ -8,8 +8,9 @@ use giftgenius::policy::Policy;
 
 use super::{Common, Console, Ended, Refusal, load, words};
 use crate::fault::menu::{self, Breadth};
+use crate::fault::parse::parse_fault;
 use crate::fault::site::Place;
-use crate::fault::{Fault, Moment, explain};
+use crate::fault::{Fault, explain};
 use crate::oracle::bounded::BOUNDED;
 use crate::oracle::bounds::{self, Bounds};
 use crate::provider::{OperationSpec, operations};
@@ -27,7 +28,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     let word = arguments.word.trim();
-    let found: Vec<String> = [
+    let mut found: Vec<String> = [
         oracle(word),
         fault(word),
         operation(word),
@@ -40,6 +41,9 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     .into_iter()
     .flatten()
     .collect();
+    if found.is_empty() {
+        found.extend(argument(word));
+    }
     if found.is_empty() {
         return Err(Refusal::unusable(&unknown(word)));
     }
@@ -56,7 +60,7 @@ fn unknown(word: &str) -> String {
         .chain(Code::ALL.iter().map(|code| code.as_str()))
         .chain(requirement::ALL.iter().map(|requirement| requirement.id))
         .chain(defect::ALL.iter().map(|defect| defect.id))
-        .chain(words::ALL.iter().map(|word| word.name));
+        .chain(words::all().map(|word| word.name));
     let hint = suggest::nearest(word, known).map_or_else(
         || "`misrule list --oracles` and `misrule list --faults` show what there is".to_owned(),
         |near| format!("did you mean `{near}`?"),
@@ -113,14 +117,8 @@ fn fault(word: &str) -> Option<String> {
     let mut out = head(fault.name, &format!("a fault, {}", fault.moment.name()));
     paragraph(&mut out, fault.text);
     paragraph(&mut out, &format!("written: {}", fault.example));
-    let can = |place: &Place| {
-        Breadth::ALL.iter().flat_map(|breadth| breadth.at(*place)).any(|possible| possible.name() == fault.name)
-    };
-    let mut places: Vec<_> = Place::all().filter(can).map(Place::label).collect();
-    // What stands on no menu is written where its example has it.
-    if places.is_empty() && fault.moment != Moment::OverTime {
-        places.extend(fault.example.split('#').next());
-    }
+    let can = |place: &Place| possible(*place).contains(&fault.name);
+    let places: Vec<_> = Place::all().filter(can).map(Place::label).collect();
     let operations = Place::all().filter(|place| place.operation().is_some() && can(place)).count();
     let places = if places.is_empty() {
         "every provider, as `provider.NAME`".to_owned()
@@ -148,9 +146,7 @@ fn operation(word: &str) -> Option<String> {
     let operation = operations::by_label(word)?;
     let mut out = head(operation.label, &format!("an operation of the {} provider", operation.provider.name()));
     paragraph(&mut out, if operation.effectful { "it changes the provider's books" } else { "it only reads" });
-    let mut faults: Vec<_> = menu::full(operation).iter().map(Fault::name).collect();
-    faults.dedup();
-    paragraph(&mut out, &format!("possible faults: {}", faults.join(", ")));
+    paragraph(&mut out, &format!("possible faults: {}", possible(operation.into()).join(", ")));
     paragraph(&mut out, &format!("fields for missing_field and wrong_type: {}", fields(operation)));
     paragraph(&mut out, &format!("its second request: `{word}#2`; the first for step 3 of a script: `{word}@3#1`"));
     Some(out)
@@ -160,13 +156,55 @@ fn operation(word: &str) -> Option<String> {
 fn place(word: &str) -> Option<String> {
     let place = Place::OWN.into_iter().find(|place| place.label() == word)?;
     let mut out = term(word)?;
+    paragraph(&mut out, &format!("possible faults: {}", possible(place).join(", ")));
+    Some(out)
+}
+
+/// The faults that a place can have: those of its menus, and those that only a plan names.
+fn possible(place: Place) -> Vec<&'static str> {
+    let on_a_menu = Breadth::ALL.into_iter().flat_map(|breadth| breadth.at(place)).map(Fault::name);
+    let planned = explain::ALL.iter().filter(|fault| {
+        let example = fault.example.split_once(": ").and_then(|(_, example)| parse_fault(example).ok());
+        example.is_some_and(|example| menu::validate(place, &example).is_ok())
+    });
     let mut faults: Vec<&str> = Vec::new();
-    for fault in Breadth::ALL.into_iter().flat_map(|breadth| breadth.at(place)).map(Fault::name) {
+    for fault in on_a_menu.chain(planned.map(|fault| fault.name)) {
         if !faults.contains(&fault) {
             faults.push(fault);
         }
     }
-    paragraph(&mut out, &format!("possible faults: {}", faults.join(", ")));
+    faults
+}
+
+/// A word that faults take as an argument: `fraction`, `bom`, `retry_after`.
+fn argument(word: &str) -> Option<String> {
+    const EXAMPLES_MAX: usize = 4;
+    let takes = |fault: &str| {
+        let arguments = fault.split_once('(').map_or("", |(_, arguments)| arguments);
+        arguments.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').any(|part| part == word)
+    };
+    if !word.contains(|letter: char| letter.is_ascii_alphabetic()) {
+        return None;
+    }
+    let over_time = menu::over_time(Breadth::All).iter().map(ToString::to_string);
+    let on_a_menu = Place::all().flat_map(menu::all).map(ToString::to_string);
+    let examples = explain::ALL.iter().filter_map(|fault| Some(fault.example.split_once(": ")?.1.to_owned()));
+    let mut found: Vec<(&str, String)> = Vec::new();
+    for written in over_time.chain(on_a_menu).chain(examples).filter(|fault| takes(fault)) {
+        let name = written.split('(').next().unwrap_or_default();
+        let Some(fault) = explain::by_name(name) else { continue };
+        if found.len() < EXAMPLES_MAX && found.iter().all(|(known, _)| *known != fault.name) {
+            found.push((fault.name, written));
+        }
+    }
+    if found.is_empty() {
+        return None;
+    }
+    let mut out = head(word, "an argument of faults");
+    for (name, written) in found {
+        paragraph(&mut out, &format!("written: {written}"));
+        paragraph(&mut out, explain::by_name(name).map_or("", |fault| fault.text));
+    }
     Some(out)
 }
 

@@ -1,5 +1,6 @@
 //! The gate over a made-up runner: exit codes, files, and what is printed when runs go well, break or cannot be made.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -10,8 +11,9 @@ use clap::Parser as _;
 use giftgenius::error::Code;
 
 use super::{Cli, Command, Console, OnInterrupt, Runner, called, command, run};
-use crate::fault::explain;
 use crate::fault::plan::Plan;
+use crate::fault::site::Place;
+use crate::fault::{explain, menu};
 use crate::oracle::{self, Oracle, Rest, Verdict, Violation};
 use crate::outcome::Outcome;
 use crate::provider::operations;
@@ -250,7 +252,7 @@ fn every_word_is_explained_and_every_text_fits() {
     let words = words.chain(operations::ALL.iter().map(|operation| operation.label));
     let words = words.chain(Code::ALL.iter().map(|code| code.as_str()));
     let words = words.chain(requirement::ALL.iter().map(|requirement| requirement.id));
-    let words = words.chain(super::words::ALL.iter().map(|word| word.name));
+    let words = words.chain(super::words::all().map(|word| word.name));
     let explained = words.map(|word| vec!["explain", word]);
     let helped =
         ["run", "replay", "explore", "merge", "prove", "errors", "malform", "providers", "list", "explain", "schema"]
@@ -266,6 +268,119 @@ fn every_word_is_explained_and_every_text_fits() {
         for line in text.lines() {
             assert!(line.chars().count() <= 100, "{line}");
         }
+    }
+}
+
+/// What `misrule explain` says of a word; nothing if it does not know it.
+fn explained(word: &str) -> Option<String> {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let words = ["misrule", "explain", word].map(std::ffi::OsString::from);
+    let code = command(words, &runner, &mut plain(&mut out, &mut err));
+    (code == 0).then(|| String::from_utf8(out).expect("text"))
+}
+
+#[test]
+fn every_word_of_a_kept_run_is_explained() {
+    fn files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in fs::read_dir(folder).expect("a folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                files(&path, found);
+            } else if path.extension().is_some_and(|ending| ending == "snap") {
+                found.push(path);
+            }
+        }
+    }
+    let (mut runs, mut words) = (Vec::new(), BTreeSet::new());
+    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports"), &mut runs);
+    for run in &runs {
+        let text = fs::read_to_string(run).expect("a kept run");
+        let text = text.splitn(3, "---\n").nth(2).expect("a run below its head");
+        // Name, title and lesson are the scenario's own.
+        let mut section = "";
+        for line in text.lines().skip(3) {
+            if !line.starts_with(' ') {
+                section = if line.is_empty() { section } else { line };
+                words.extend((!line.is_empty()).then(|| line.to_owned()));
+                continue;
+            }
+            let label = line.trim().split(": ").next().unwrap_or_default();
+            let of_ledger = |line: &str| Some(line.trim().strip_prefix('#')?.split(' ').nth(1)?.to_owned());
+            match section {
+                "" | "oracles" | "coverage" if line.contains(": ") => drop(words.insert(label.to_owned())),
+                "ledger" => words.extend(of_ledger(line)),
+                "at rest" => {
+                    if let Some((order, money)) = line.split_once(", money: ") {
+                        let status = order.trim().split(' ').nth(1).map(str::to_owned);
+                        words.extend(status.into_iter().chain(["money".to_owned(), money.to_owned()]));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(runs.len() > 100 && words.len() > 30, "{words:?}");
+    // Said of money, not of a word of misrule's.
+    words.remove("none");
+    let unknown: Vec<_> = words.iter().filter(|word| explained(word).is_none()).collect();
+    assert_eq!(unknown, [""; 0]);
+}
+
+#[test]
+fn every_word_that_a_document_has_a_list_of_is_explained() {
+    fn listed(schema: &serde_json::Value, words: &mut BTreeSet<String>) {
+        match schema {
+            serde_json::Value::Object(fields) => {
+                let of_list = fields.get("enum").and_then(serde_json::Value::as_array);
+                let one = fields.get("const").into_iter();
+                words.extend(
+                    of_list.into_iter().flatten().chain(one).filter_map(|word| Some(word.as_str()?.to_owned())),
+                );
+                fields.values().for_each(|schema| listed(schema, words));
+            }
+            serde_json::Value::Array(parts) => parts.iter().for_each(|schema| listed(schema, words)),
+            _ => {}
+        }
+    }
+    let mut words = BTreeSet::new();
+    for text in [
+        crate::report::json::schema(),
+        crate::report::exploration::schema(),
+        crate::prove::document::schema(),
+        crate::fixable::document::schema(),
+    ] {
+        listed(&serde_json::from_str(&text).expect("a schema"), &mut words);
+    }
+    assert!(words.contains("no_verdict") && words.contains("out_of_time"), "{words:?}");
+    let unknown: Vec<_> = words.iter().filter(|word| explained(word).is_none()).collect();
+    assert_eq!(unknown, [""; 0]);
+}
+
+#[test]
+fn every_argument_of_a_fault_is_explained_and_what_an_operation_can_have_is_listed_whole() {
+    let mut words = BTreeSet::new();
+    for place in Place::all() {
+        let label = place.label();
+        let whole = explained(label).expect("a place").split_whitespace().collect::<Vec<_>>().join(" ");
+        for fault in menu::all(place) {
+            let name = fault.name();
+            let listed =
+                [format!(" {name},"), format!(" {name} ")].iter().any(|part| format!("{whole} ").contains(part));
+            assert!(listed, "{label}: {name}\n{whole}");
+            let written = fault.to_string();
+            let arguments = written.split_once('(').map_or("", |(_, arguments)| arguments);
+            let arguments = arguments.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+            words.extend(arguments.filter(|part| part.contains(char::is_alphabetic)).map(str::to_owned));
+        }
+    }
+    for word in ["fraction", "bom", "html", "retry_after", "ms", "event", "below_nothing"] {
+        assert!(words.contains(word), "{word}");
+    }
+    let unknown: Vec<_> = words.iter().filter(|word| explained(word).is_none()).collect();
+    assert_eq!(unknown, [""; 0]);
+    assert!(explained("journal.read").expect("a place").contains("slow"));
+    for word in ["space", "reached", "undo", "profiles", "percent", "provider.payment"] {
+        assert!(explained(word).is_some(), "{word}");
     }
 }
 

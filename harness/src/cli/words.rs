@@ -2,6 +2,8 @@
 //!
 //! Names that have a table of their own (oracles, faults, operations, codes, requirements, planted bugs) are not here.
 
+mod of_reports;
+
 /// One term.
 #[derive(Debug)]
 pub(super) struct Word {
@@ -17,8 +19,13 @@ const fn word(name: &'static str, kind: &'static str, text: &'static str) -> Wor
     Word { name, kind, text }
 }
 
-/// Every term, by kind.
-pub(super) static ALL: &[Word] = &[
+/// Every term.
+pub(super) fn all() -> impl Iterator<Item = &'static Word> {
+    ALL.iter().chain(of_reports::ALL)
+}
+
+/// Those of plans, providers and orders, by kind.
+static ALL: &[Word] = &[
     word("host.call", "a place", "The host is about to call a tool: `host.call#2` is the second call of the script."),
     word(
         "journal.read",
@@ -148,10 +155,13 @@ pub(super) static ALL: &[Word] = &[
     word("excused", "a term of reports", "An oracle that a scenario leaves out, with the reason, in `[excused]`."),
 ];
 
-/// The term of a name; `provider.payment` is found as `provider`.
+/// The term of a name; `provider.payment` is found as `provider`, a plural without its `s` and `no_verdict` without the line.
 pub(super) fn by_name(name: &str) -> Option<&'static Word> {
     let general =
         giftgenius::ports::Provider::ALL.iter().any(|provider| name == format!("provider.{}", provider.name()));
     let name = if general { "provider" } else { name };
-    ALL.iter().find(|word| word.name.eq_ignore_ascii_case(name))
+    let plain = |name: &str| name.to_ascii_lowercase().replace('_', " ");
+    let of = |wanted: &str| all().find(|word| plain(word.name) == wanted);
+    let name = plain(name);
+    of(&name).or_else(|| of(name.strip_suffix('s')?))
 }

@@ -123,8 +123,15 @@ impl<'a> Call<'a> {
                 odd.map(|odd| Some(RetryAfter::Odd(odd))).ok_or_else(unknown)
             }
             (Some(seconds), None) => {
-                let seconds = self.reader.number(seconds, "`retry_after` (in seconds)", 0..=u32::MAX)?;
-                Ok(Some(RetryAfter::Seconds(seconds)))
+                let read = self.reader.number(seconds, "`retry_after` (in seconds)", 0..=u32::MAX);
+                let read = read.map_err(|error| match odd_like(seconds) {
+                    None => error,
+                    Some(odd) => {
+                        let hint = format!("; write `retry_after={}` for `{}`", odd.name(), odd.text());
+                        ParseError { message: error.message + &hint, ..error }
+                    }
+                });
+                read.map(|seconds| Some(RetryAfter::Seconds(seconds)))
             }
             (None, Some(date)) => {
                 let seconds = self.reader.number(date, "`retry_after_date` (in seconds)", 0..=u32::MAX)?;
@@ -183,5 +190,17 @@ impl<'a> Call<'a> {
     /// Nothing may be left over.
     pub(super) fn finish(&self) -> Result<(), ParseError> {
         self.leftover().map_or(Ok(()), Err)
+    }
+}
+
+/// The odd Retry-After that is written like a value that no whole number is, if there is one.
+fn odd_like(value: &str) -> Option<OddRetryAfter> {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));
+    match whole.strip_prefix('-') {
+        Some(whole) if digits(whole) && digits(fraction) => Some(OddRetryAfter::Negative),
+        None if value.contains('.') && digits(whole) && digits(fraction) => Some(OddRetryAfter::Fraction),
+        None if digits(value) && value.parse::<u64>().is_err() => Some(OddRetryAfter::Beyond),
+        None | Some(_) => None,
     }
 }

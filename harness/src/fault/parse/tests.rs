@@ -70,7 +70,7 @@ const ERRORS: &[(&str, &str, &str)] = &[
     ("payment.charge#1: status(70000)", "a status is a whole number from 200 to 599, not `70000`", "70000"),
     (
         "payment.charge#1: status(503, retry_after=1.5)",
-        "`retry_after` (in seconds) is a whole number from 0 to 4294967295, not `1.5`",
+        "`retry_after` (in seconds) is a whole number from 0 to 4294967295, not `1.5`; write `retry_after=fraction`",
         "1.5",
     ),
     ("payment.charge#1: delay(ms=0)", "`ms` is a whole number from 1 to 3600000, not `0`", "0"),
