@@ -2,6 +2,7 @@
 
 use std::future::Future as _;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use giftgenius::step_log::AlertKind;
 use serde_json::json;
 
 use crate::shop::Fault;
+use crate::store::Store;
 use crate::world::{World, purchase, said, text};
 
 /// Dies after `steps` steps of a sale (a cancellation follows it), starts again, and answers whether it had died.
@@ -178,6 +180,27 @@ async fn a_living_replica_takes_up_what_a_dead_one_left() {
     sale.abort();
     dying.crash().await;
     tokio::time::sleep(Duration::from_secs(150)).await;
+    keeping.abort();
+    living.rest().await;
+    assert!(world.is_whole(&living).await, "the charge had landed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bug_in_one_round_of_housekeeping_ends_none_that_follow() {
+    let world = World::new(Stripe);
+    let store = Arc::new(Store::new(world.journal.clone(), world.fuse.clone()));
+    let (dying, living) = (world.start(), world.start_on(store.clone()));
+    let session = dying.session().await;
+    world.shop.script("payment.charge", &[Fault::Silence]);
+    let sale = dying.calling("create_order", purchase(&session, "key-0001"));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    sale.abort();
+    dying.crash().await;
+    store.set_panics(2);
+    let keeping = tokio::spawn(housekeeping(living.app.clone()));
+    tokio::time::sleep(Duration::from_secs(330)).await;
+    assert_eq!(store.panics_left(), 0, "the rounds did look");
+    assert!(!keeping.is_finished(), "it goes on");
     keeping.abort();
     living.rest().await;
     assert!(world.is_whole(&living).await, "the charge had landed");

@@ -15,6 +15,8 @@ pub(crate) struct Store {
     inner: Arc<MemoryJournal>,
     fuse: Arc<Fuse>,
     down: AtomicBool,
+    /// How many listings are still to panic.
+    panics: AtomicUsize,
     commits: AtomicUsize,
     /// Which commit fails, and whether it is written all the same.
     fails: Option<(usize, bool)>,
@@ -22,12 +24,29 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn new(inner: Arc<MemoryJournal>, fuse: Arc<Fuse>) -> Self {
-        Self { inner, fuse, down: AtomicBool::new(false), commits: AtomicUsize::new(0), fails: None }
+        Self {
+            inner,
+            fuse,
+            down: AtomicBool::new(false),
+            panics: AtomicUsize::new(0),
+            commits: AtomicUsize::new(0),
+            fails: None,
+        }
     }
 
     /// Whose commit of this number (from 0) fails, after it was written or without.
     pub(crate) fn failing(inner: Arc<MemoryJournal>, number: usize, written: bool) -> Self {
         Self { fails: Some((number, written)), ..Self::new(inner, Arc::new(Fuse::endless())) }
+    }
+
+    /// From now on so many listings have a bug.
+    pub(crate) fn set_panics(&self, times: usize) {
+        self.panics.store(times, Ordering::SeqCst);
+    }
+
+    /// How many of them are left.
+    pub(crate) fn panics_left(&self) -> usize {
+        self.panics.load(Ordering::SeqCst)
     }
 
     /// Takes the store down or up.
@@ -73,6 +92,11 @@ impl Journal for Store {
     fn list(&self, state: RecordState) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>> {
         Box::pin(async move {
             self.up().await?;
+            let left = self.panics.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            if left.is_ok() {
+                // Without a word from the panic hook: it is meant.
+                std::panic::resume_unwind(Box::new("a bug in the store"));
+            }
             self.inner.list(state).await
         })
     }

@@ -308,7 +308,7 @@ pub static ALL: &[Explained] = &[
         "panic",
         Moment::Own,
         "journal.read#2: panic",
-        "The code that reads the store has a bug and panics. A tool call that it takes down is answered INTERNAL, with a line in the log. It stands on no menu: a plan has to name it.",
+        "The code that reads the store has a bug and panics. A tool call that it takes down is answered INTERNAL, with a line in the log. Menu `all` has it.",
     ),
     explained(
         "jump",

@@ -155,7 +155,8 @@ pub fn all(place: impl Into<Place>) -> &'static [Fault] {
         let menu = |place: Place| match place {
             Place::Request(operation) => every::menu(operation, full(place)),
             Place::HostCall => every::at_a_call(full(place)),
-            Place::JournalRead | Place::JournalWrite | Place::Webhook => full(place).to_vec(),
+            Place::JournalRead => every::at_a_read(full(place)),
+            Place::JournalWrite | Place::Webhook => full(place).to_vec(),
         };
         Place::all().map(menu).collect()
     });

@@ -3,6 +3,7 @@
 use giftgenius::error::Code;
 
 use super::evidence::{CallView, Evidence};
+use super::keyed::taken_down;
 use super::{Findings, Oracle, Verdict, codes};
 use crate::provider::operations::{CHARGE, RESERVE};
 use crate::trace::EventKind;
@@ -87,7 +88,7 @@ fn while_off(evidence: &Evidence<'_>, call: &CallView<'_>, findings: &mut Findin
         }
         return;
     }
-    let Some(told) = &call.told else {
+    let Some(told) = call.told.as_ref().filter(|_| !taken_down(evidence, call)) else {
         return;
     };
     // What was begun before may be answered: its saved answer, its state, or that it is being worked on.
@@ -135,6 +136,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::fault::Fault;
+    use crate::fault::site::Place;
     use crate::oracle::testing::{Run, order_answer, session_answer};
     use crate::provider::ledger::EffectKind;
     use crate::provider::operations::{REFUND, RESTOCK};
@@ -220,6 +223,20 @@ mod tests {
             } else {
                 run.kept(&DEGRADED_HONEST);
             }
+        }
+    }
+
+    #[test]
+    fn a_call_that_fails_inside_the_server_is_excused_where_that_is_planned() {
+        for planned in [true, false] {
+            let mut run = Run::new();
+            run.checkout_on = false;
+            let call = run.create_order("cs_1", "k1");
+            if planned {
+                run.strike(Place::JournalRead, Fault::Panic);
+            }
+            run.fail_with(call, Code::Internal, None);
+            if planned { run.kept(&DEGRADED_HONEST) } else { drop(run.broken(&DEGRADED_HONEST)) }
         }
     }
 

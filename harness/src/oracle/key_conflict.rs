@@ -4,7 +4,7 @@ use giftgenius::error::Code;
 
 use super::evidence::{CallView, Evidence};
 use super::json::same_parameters;
-use super::keyed::{acted, has_claimed, is_remembered, keyed_calls, sent_for, share_a_key};
+use super::keyed::{acted, has_claimed, is_remembered, keyed_calls, sent_for, share_a_key, taken_down};
 use super::{Findings, Oracle, Verdict, codes};
 
 /// The rule.
@@ -64,6 +64,7 @@ fn judge_later(evidence: &Evidence<'_>, bound: &CallView<'_>, later: &CallView<'
     let after = bound.end.is_some_and(|(end, _)| end < later.start_event);
     let answer = match &later.told {
         None => None,
+        Some(_) if taken_down(evidence, later) => None,
         Some(told) if !told.is_error => Some(told.status.name()),
         Some(told) => match told.code {
             Some(code) => match codes::parse(code) {
@@ -109,6 +110,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::fault::Fault;
+    use crate::fault::site::Place;
     use crate::oracle::testing::{Run, order_arguments};
 
     #[test]
@@ -185,6 +188,19 @@ mod tests {
         run.tell_success(first, "cs_1", "ord_1");
         run.tell_success(second, "cs_2", "ord_2");
         run.broken(&KEY_CONFLICT);
+    }
+
+    #[test]
+    fn a_conflict_that_fails_inside_the_server_is_excused_where_that_is_planned() {
+        for planned in [true, false] {
+            let mut run = Run::sale();
+            let call = run.create_order("cs_2", "k1");
+            if planned {
+                run.strike(Place::JournalRead, Fault::Panic);
+            }
+            run.fail_with(call, Code::Internal, None);
+            if planned { run.kept(&KEY_CONFLICT) } else { drop(run.broken(&KEY_CONFLICT)) }
+        }
     }
 
     #[test]

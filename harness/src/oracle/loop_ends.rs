@@ -113,6 +113,8 @@ fn is_saved(evidence: &Evidence<'_>, earlier: &CallView<'_>, later: &CallView<'_
         && super::keyed::finished(evidence, earlier)
         && super::keyed::is_remembered(evidence, earlier, later)
         && !ends_a_loop(earlier)
+        // A call that a bug took down saved nothing.
+        && !super::keyed::taken_down(evidence, earlier)
 }
 
 /// Whether an answer is only told: about an order that another call began, and that nothing was done for now.

@@ -54,6 +54,8 @@ pub(super) fn menu(operation: &OperationSpec, full: &[Fault]) -> Vec<Fault> {
     operation.refusals.iter().flat_map(|refusal| circumstances(*refusal)).for_each(&mut add);
     ACTS.into_iter().filter(|acting| acts_at(operation, acting.act)).map(Fault::Acts).for_each(&mut add);
     IMPOSED.into_iter().map(|status| Fault::Status(status, None)).for_each(&mut add);
+    // At once, which no careful client takes literally.
+    add(Fault::Status(503, Some(RetryAfter::Seconds(0))));
     add(Fault::Status(503, Some(RetryAfter::Date(2))));
     for odd in OddRetryAfter::ALL {
         add(Fault::Status(503, Some(RetryAfter::Odd(odd))));
@@ -68,6 +70,11 @@ pub(super) fn menu(operation: &OperationSpec, full: &[Fault]) -> Vec<Fault> {
         }
     }
     menu
+}
+
+/// The same at a read of the journal.
+pub(super) fn at_a_read(full: &[Fault]) -> Vec<Fault> {
+    full.iter().cloned().chain([Fault::Panic]).collect()
 }
 
 /// The same before a call.
