@@ -29,6 +29,19 @@ pub static CARD_NUMBER_PASSED_ON: Defect = Defect {
 };
 
 /// See `about`.
+pub static CARD_NUMBER_PASSED_ON_AS_A_NUMBER: Defect = Defect {
+    id: "card_number_passed_on_as_a_number",
+    about: "the last digits of a card are read as a number, and passed on as many as there are",
+    caught_by: "nothing-leaked",
+    hunted_on: &[on("replies/a_whole_card_number")],
+    wiring: || {
+        each_life(|wired| {
+            passed_on_as(wired, "payment.methods", "/payment_methods", "payment_methods", read_as_numbers)
+        })
+    },
+};
+
+/// See `about`.
 pub static FREE_TOTAL_CHARGED: Defect = Defect {
     id: "free_total_charged",
     about: "a total of 0 is a price like any other, and a charge of 0 is sent for it",
@@ -114,6 +127,26 @@ pub static EVERY_CURRENCY_WITH_TWO_DECIMALS: Defect = Defect {
 
 /// What a provider last answered is told in place of what was made of it.
 fn passed_on(wired: Wired, operation: &'static str, from: &'static str, to: &'static str) -> Wired {
+    passed_on_as(wired, operation, from, to, |_| {})
+}
+
+/// The last digits of each card as a number.
+fn read_as_numbers(methods: &mut Value) {
+    for last4 in methods.as_array_mut().into_iter().flatten().filter_map(|method| method.get_mut("last4")) {
+        if let Some(number) = last4.as_str().and_then(|digits| digits.parse::<u64>().ok()) {
+            *last4 = Value::from(number);
+        }
+    }
+}
+
+/// The same, changed on its way.
+fn passed_on_as(
+    wired: Wired,
+    operation: &'static str,
+    from: &'static str,
+    to: &'static str,
+    change: fn(&mut Value),
+) -> Wired {
     let heard: Arc<Mutex<Option<Value>>> = Arc::default();
     let told = heard.clone();
     wired
@@ -136,7 +169,8 @@ fn passed_on(wired: Wired, operation: &'static str, from: &'static str, to: &'st
             async move {
                 let mut reply = app.call_tool(call).await?;
                 let heard = told.lock().expect("no holder panics").clone();
-                if let Some((told, heard)) = reply.structured.get_mut(to).zip(heard) {
+                if let Some((told, mut heard)) = reply.structured.get_mut(to).zip(heard) {
+                    change(&mut heard);
                     *told = heard;
                 }
                 Ok(reply)

@@ -133,6 +133,7 @@ pub static ALL: &[&Defect] = &[
     &money::WRONG_AMOUNT_ACCEPTED,
     &asked::SEARCH_REPLY_PASSED_ON,
     &asked::CARD_NUMBER_PASSED_ON,
+    &asked::CARD_NUMBER_PASSED_ON_AS_A_NUMBER,
     &asked::FREE_TOTAL_CHARGED,
     &asked::BUDGET_IN_ANOTHER_CURRENCY_DROPPED,
     &asked::EVERY_CURRENCY_WITH_TWO_DECIMALS,

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// Whether two arguments are one under the domain's canonical form: the order of keys is irrelevant, that of arrays is
 /// not, 1.0 = 1, null is not absent.
@@ -55,11 +55,25 @@ pub(super) const KEY: &str = "idempotency_key";
 
 /// Calls `visit` with every string of a value, names of fields included, until it answers `true`; whether it did.
 pub(super) fn any_string<'a>(value: &'a Value, visit: &mut impl FnMut(&'a str) -> bool) -> bool {
+    any_leaf(value, &mut |leaf| matches!(leaf, Leaf::Text(text) if visit(text)))
+}
+
+/// What stands at the end of a way through a value.
+pub(super) enum Leaf<'a> {
+    /// A string, or the name of a field.
+    Text(&'a str),
+    /// A number.
+    Number(&'a Number),
+}
+
+/// Calls `visit` with every string and every number of a value until it answers `true`; whether it did.
+pub(super) fn any_leaf<'a>(value: &'a Value, visit: &mut impl FnMut(Leaf<'a>) -> bool) -> bool {
     match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-        Value::String(text) => visit(text),
-        Value::Array(items) => items.iter().any(|item| any_string(item, visit)),
-        Value::Object(fields) => fields.iter().any(|(name, value)| visit(name) || any_string(value, visit)),
+        Value::Null | Value::Bool(_) => false,
+        Value::Number(number) => visit(Leaf::Number(number)),
+        Value::String(text) => visit(Leaf::Text(text)),
+        Value::Array(items) => items.iter().any(|item| any_leaf(item, visit)),
+        Value::Object(fields) => fields.iter().any(|(name, value)| visit(Leaf::Text(name)) || any_leaf(value, visit)),
     }
 }
 
