@@ -79,6 +79,21 @@ fn a_whole_error_says_everything() {
 }
 
 #[test]
+fn a_caller_is_told_to_wait_an_hour_at_most() {
+    for (asked, told) in [
+        (None, None),
+        (Some(Duration::ZERO), Some(0)),
+        (Some(Duration::from_secs(3600)), Some(3_600_000)),
+        (Some(Duration::from_secs(3601)), Some(3_600_000)),
+        (Some(Duration::from_secs(4_294_967_295)), Some(3_600_000)),
+        (Some(Duration::MAX), Some(3_600_000)),
+    ] {
+        let error = ToolError::new(Code::PaymentUnavailable, "it did not answer", &"cor_1".into()).retry_after(asked);
+        assert_eq!(error.retry_after_ms, told, "{asked:?}");
+    }
+}
+
+#[test]
 fn a_bare_error_leaves_out_only_what_does_not_apply() {
     let error = ToolError::new(Code::StoreUnavailable, "the order store did not answer", &"cor_1".into());
     let value = serde_json::to_value(&error).unwrap();

@@ -10,6 +10,7 @@ mod keys;
 mod operations;
 mod provider_acts;
 mod refunds;
+mod repairs;
 mod sales;
 mod shop;
 mod store;
