@@ -6,6 +6,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use misrule::fixable::listing::listings;
+use misrule::scenario::Known;
+use misrule::scenario::find::{find, load};
+use misrule::scenario::model::WorldKind;
+use misrule::{defect, oracle};
+
 use support::{folder, misrule, text};
 
 fn root() -> PathBuf {
@@ -126,5 +132,107 @@ fn readme_tells_of_every_command_and_of_its_common_options() {
         assert!(of_run || readme.contains(&format!("`misrule {command}")), "README does not tell of `{command}`");
         let own = text(&misrule(folder.path(), &[command, "--help"]).stdout);
         assert_eq!(own.contains("--scenarios"), said.contains(command), "README on the options of `{command}`");
+    }
+}
+
+/// The number before these words, without its groups.
+fn counted(document: &str, before: &str, after: &str) -> usize {
+    let start = document.find(before).unwrap_or_else(|| panic!("README does not say `{before}…`")) + before.len();
+    let number = document[start..].split(after).next().expect("what follows");
+    number.replace(',', "").trim().parse().unwrap_or_else(|_| panic!("no number: {before}{number}{after}"))
+}
+
+#[test]
+fn the_counts_in_readme_are_those_of_the_product() {
+    let readme = read("README.md");
+    let known = Known::of_giftgenius();
+    let found = find(&root().join("scenarios"), &[]).expect("scenarios");
+    let scenarios: Vec<_> = found.iter().map(|found| load(found, &known).expect("a good scenario")).collect();
+    let on_the_wire = scenarios.iter().filter(|scenario| scenario.worlds.contains(&WorldKind::Wire)).count();
+    let tools = listings(&[]).expect("the published tools");
+    let calls = tools.iter().map(|tool| tool.cases.len()).sum();
+    let frames = tools.iter().flat_map(|tool| &tool.cases).filter(|case| case.label.starts_with("envelope:")).count();
+    for (before, after, right) in [
+        ("| scenarios / of them on the wire too | ", " / ", scenarios.len()),
+        (&format!("| scenarios / of them on the wire too | {} / ", scenarios.len()), " |", on_the_wire),
+        ("in it the proof: ", " planted bugs", defect::ALL.len()),
+        ("every malformed call of the nine tools (", ")", calls),
+        ("judged and mended, ", " of them as frames", frames),
+    ] {
+        assert_eq!(counted(&readme, before, after), right, "write {right}: {before}…{after}");
+    }
+    assert_eq!(tools.len(), 9, "README and ARCHITECTURE speak of nine tools");
+    assert_eq!(misrule::scenario::policy::PROFILES.len(), 4, "README speaks of four payment profiles");
+}
+
+#[test]
+fn the_table_of_oracles_has_each_of_them_once() {
+    let architecture = read("ARCHITECTURE.md");
+    let table =
+        architecture.split("\n## Oracles\n").nth(1).expect("the oracles").split("\n## ").next().expect("a part");
+    for oracle in oracle::ALL {
+        let rows = table.lines().filter(|line| line.starts_with(&format!("| `{}` |", oracle.id))).count();
+        assert_eq!(rows, 1, "{}", oracle.id);
+    }
+    let rows = table.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(rows, oracle::ALL.len());
+}
+
+/// Of a proof's table each planted bug with its rule and its smallest plan: how many runs it took hangs on every menu.
+fn caught(table: &str) -> Vec<[String; 3]> {
+    let rows = table.split("\ndefect ").last().expect("a table").lines().skip(1);
+    let mut found: Vec<[String; 3]> = Vec::new();
+    for row in rows.take_while(|row| !row.is_empty() && !row.contains(" caught; ")) {
+        if let (Some(more), Some([.., plan])) = (row.strip_prefix("    "), found.last_mut()) {
+            plan.push_str(if plan.is_empty() { "" } else { " " });
+            plan.push_str(more.trim());
+        } else {
+            let words: Vec<_> = row.split_whitespace().collect();
+            // The name, the rule, the runs, and a time with its unit.
+            let [id, rule, _, _, _, plan @ ..] = words.as_slice() else { panic!("no row: {row}") };
+            found.push([(*id).to_owned(), (*rule).to_owned(), plan.join(" ")]);
+        }
+    }
+    found
+}
+
+#[test]
+fn the_proof_that_readme_shows_is_what_the_command_prints() {
+    let readme = read("README.md");
+    let sample = readme.split("\ndefect ").nth(1).expect("the sample").split("```").next().expect("a block");
+    let shown = caught(&format!("\ndefect {sample}"));
+    assert!(shown.len() >= 3, "{sample}");
+    let folder = folder(&[]);
+    let own = root().join("scenarios").display().to_string();
+    let ids: Vec<_> = shown.iter().map(|[id, ..]| id.as_str()).collect();
+    let printed = misrule(folder.path(), &[&["prove", "--scenarios", &own], ids.as_slice()].concat());
+    assert_eq!(printed.status.code(), Some(0), "{}", text(&printed.stderr));
+    assert_eq!(shown, caught(&format!("\n{}", text(&printed.stdout))));
+}
+
+#[test]
+fn the_record_of_a_sale_is_described_with_every_field() {
+    let source = read("giftgenius/src/checkout/state.rs");
+    let record = source.split("pub struct Saga {").nth(1).expect("the record").split("\n}").next().expect("its end");
+    let fields = record.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next());
+    let architecture = read("ARCHITECTURE.md");
+    let told =
+        architecture.split("\nThe record: ").nth(1).expect("the record").split("\n\n").next().expect("a paragraph");
+    // The document calls three of them by what they are about.
+    let named = |field: &str| match field {
+        "reserve" => "stock".to_owned(),
+        "charge" => "money".to_owned(),
+        "commit" => "sale".to_owned(),
+        "refund_begun" => "begun".to_owned(),
+        other => other.replace('_', " "),
+    };
+    let fields: Vec<_> = fields.collect();
+    assert!(fields.len() >= 10, "{fields:?}");
+    for field in fields {
+        assert!(
+            told.replace('\n', " ").contains(&format!("*{}*", named(field)))
+                || told.contains(&format!("the *{}*", named(field))),
+            "{field}\n{told}"
+        );
     }
 }
