@@ -46,7 +46,8 @@ pub(super) fn judge(evidence: &Evidence<'_>, alerts: &[Sent<'_>], findings: &mut
             findings.add(format!("a person was paged for the money of order {}, {wrong}", order.id), [page]);
         }
         if let Some((due, since)) = due(evidence, alerts, order)
-            && let Some(kept) = evidence.trace.houses_kept.iter().find(|kept| kept.at >= due)
+            && let Some(kept) =
+                evidence.trace.houses_kept.iter().find(|kept| kept.at >= due && is_free(evidence, kept.at))
             && page.is_none_or(|page| page >= kept.until)
         {
             let message = format!(
@@ -58,6 +59,13 @@ pub(super) fn judge(evidence: &Evidence<'_>, alerts: &[Sent<'_>], findings: &mut
             findings.add(message, [since].into_iter().chain(page));
         }
     }
+}
+
+/// Whether no process can have died with the page in its hands so lately that it is still that process's.
+fn is_free(evidence: &Evidence<'_>, at: Duration) -> bool {
+    let mut died = evidence.deaths.iter().map(|death| evidence.trace.events[*death].at);
+    let held = evidence.policy.lease + evidence.tolerance(Duration::from_secs(1));
+    died.all(|died| at < died || at > died + held)
 }
 
 /// Whether anything in the run speaks for a page about this order at all.
