@@ -328,9 +328,9 @@ fn still_late(caller: &Caller, context: RoundContext<'_>) -> Option<Duration> {
 
 /// A listing that can be acted on. One that lacks what is known is asked for again. One that tells amounts which are not
 /// the agreed ones, or that a charge which goes back was given back in part (which nobody does here), is looked up once
-/// more: refunding what was
-/// only told wrong would send a second refund while the first is in doubt. A dispute is believed at once: no money is moved
-/// for it, and a listing made later may be an older one.
+/// more: refunding what was only told wrong would send a second refund while the first is in doubt. A dispute of a charge
+/// whose amount is right is believed at once: no money is moved for it, and a listing made later may be an older one. One
+/// that stands beside another amount has to be told twice, and is not done with by a listing that lacks it.
 async fn sure(
     caller: &Caller,
     order: &Order,
@@ -340,16 +340,14 @@ async fn sure(
     if misses(order, &records) || records.iter().any(|record| contradicts(order, record)) {
         return Err(Failure::Unclear { retry_after: None });
     }
-    if is_disputed(&records) || !records.iter().any(|record| is_odd(order, record)) {
+    let sure_of_it = |record: &ChargeRecord| record.is_disputed() && is_in_its_amount(order, record);
+    if records.iter().any(sure_of_it) || !records.iter().any(|record| is_odd(order, record)) {
         return Ok(records);
     }
     let later = look_up(caller, order).await?;
     let is_garbled = later.iter().any(|record| contradicts(order, record));
-    if !is_garbled && (is_disputed(&later) || bears_out(order, &records, &later)) {
-        Ok(later)
-    } else {
-        Err(Failure::Unclear { retry_after: None })
-    }
+    let agrees = is_disputed(&later) || (!is_disputed(&records) && bears_out(order, &records, &later));
+    if !is_garbled && agrees { Ok(later) } else { Err(Failure::Unclear { retry_after: None }) }
 }
 
 /// Whether a second listing tells the same: every charge of the first in its amount, and nothing odd that the first did
@@ -406,10 +404,14 @@ fn expected(order: &Order, record: &ChargeRecord) -> i64 {
     known.map_or(order.amount.minor_units, |known| known.minor_units)
 }
 
+/// Whether a charge is told in the amount that it should have taken.
+fn is_in_its_amount(order: &Order, record: &ChargeRecord) -> bool {
+    record_amount(record) == Money::new(expected(order, record), order.amount.currency)
+}
+
 fn is_odd(order: &Order, record: &ChargeRecord) -> bool {
     let back = record.refunded + record.refunding;
-    record_amount(record) != Money::new(expected(order, record), order.amount.currency)
-        || (back != 0 && back != record.amount && !stays(order, record))
+    !is_in_its_amount(order, record) || (back != 0 && back != record.amount && !stays(order, record))
 }
 
 /// Whether a charge is to stay: going forward that is the order's own.
@@ -449,8 +451,8 @@ struct Asking<'a> {
     /// The refunds of this round, and when the last of them was asked for.
     own: Vec<(SmolStr, i64)>,
     last: Option<Instant>,
-    /// The charges that a listing of this round has shown, believed or not.
-    shown: Vec<SmolStr>,
+    /// The charges that a listing of this round has shown, believed or not, and whether as disputed.
+    shown: Vec<(SmolStr, bool)>,
 }
 
 impl<'a> Asking<'a> {
@@ -472,16 +474,20 @@ impl<'a> Asking<'a> {
     /// Takes note of the charges in a listing.
     fn was_shown(&mut self, records: &[ChargeRecord]) {
         for record in records {
-            if !self.shown.contains(&record.id) {
-                self.shown.push(record.id.clone());
+            match self.shown.iter_mut().find(|(id, _)| *id == record.id) {
+                Some((_, disputed)) => *disputed |= record.is_disputed(),
+                None => self.shown.push((record.id.clone(), record.is_disputed())),
             }
         }
     }
 
-    /// Whether a listing lacks a charge that an earlier one of this round had: it is older than that, and no proof that
-    /// nothing stands.
+    /// Whether a listing lacks a charge or a dispute that an earlier one of this round had: it is older than that, and no
+    /// proof that nothing stands.
     fn misses(&self, records: &[ChargeRecord]) -> bool {
-        self.shown.iter().any(|id| records.iter().all(|record| record.id != *id))
+        let has = |(id, disputed): &(SmolStr, bool)| {
+            records.iter().any(|record| record.id == *id && (record.is_disputed() || !disputed))
+        };
+        !self.shown.iter().all(has)
     }
 
     /// Whether this very refund may have been asked for before.
@@ -590,6 +596,12 @@ mod tests {
         asking.was_shown(&listing(&[("ch_1", 4300, 4300)]));
         assert!(asking.misses(&[]) && asking.misses(&listing(&[("ch_2", 4200, 0)])));
         assert!(!asking.misses(&listing(&[("ch_2", 4200, 0), ("ch_1", 4300, 0)])));
+        let mut disputed = listing(&[("ch_1", 4300, 0)]);
+        disputed[0].disputed = 4300;
+        asking.was_shown(&disputed);
+        asking.was_shown(&listing(&[("ch_1", 4300, 0)]));
+        assert!(asking.misses(&listing(&[("ch_1", 4300, 0)])), "a dispute that was shown is not done with");
+        assert!(!asking.misses(&disputed));
     }
 
     #[test]

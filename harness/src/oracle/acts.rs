@@ -49,27 +49,42 @@ fn takes_back(effect: &Effect) -> bool {
 
 fn seen_of(evidence: &Evidence<'_>, effect: usize) -> TakenBack {
     let order = evidence.orders.iter().find(|order| order.effects.contains(&effect));
-    let exchanges = order.into_iter().flat_map(|order| &order.exchanges).map(|index| &evidence.exchanges[*index]);
+    let exchanges = || order.into_iter().flat_map(|order| &order.exchanges).map(|index| &evidence.exchanges[*index]);
     let mut seen = TakenBack { effect, shown_from: None, known_from: None };
-    for (listing, (shown, ..)) in exchanges
-        .filter(|exchange| lists(evidence, exchange, effect))
-        .filter_map(|exchange| Some((exchange, exchange.answer?)))
-    {
-        let earlier = |known: Option<usize>, from: usize| Some(known.map_or(from, |known| known.min(from)));
+    let earlier = |known: Option<usize>, from: usize| Some(known.map_or(from, |known| known.min(from)));
+    let mut before: Option<&ExchangeView<'_>> = None;
+    for listing in exchanges().filter(|exchange| is_listing(exchange)) {
+        let Some((shown, ..)) = listing.answer else { continue };
+        let is_whole = listing.succeeded();
+        let twice = before.is_some_and(|before| both_tell_another_amount(before, listing));
+        before = Some(listing);
+        if !(is_whole || twice) || !lists(evidence, listing, effect) {
+            continue;
+        }
         seen.shown_from = earlier(seen.shown_from, shown);
-        if let Some(noted) = noted(evidence, listing.incarnation, shown) {
+        // What is told beside another amount may be believed, and need not be.
+        if is_whole && let Some(noted) = noted(evidence, listing.incarnation, shown) {
             seen.known_from = earlier(seen.known_from, noted);
         }
     }
     seen
 }
 
-/// Whether a whole listing that has an act was seen.
+fn is_listing(exchange: &ExchangeView<'_>) -> bool {
+    exchange.is(&LOOK_UP) || exchange.is(&CANCEL)
+}
+
+/// Whether two listings that a process asked for one after the other told another amount alike: a system that has nothing
+/// else to hold against it has been told twice, and may believe what they show.
+fn both_tell_another_amount(one: &ExchangeView<'_>, other: &ExchangeView<'_>) -> bool {
+    let tells = |listing: &ExchangeView<'_>| listing.sent.fault == Some(Fault::WrongAmount);
+    one.incarnation == other.incarnation && tells(one) && tells(other)
+}
+
+/// Whether a listing has an act.
 fn lists(evidence: &Evidence<'_>, exchange: &ExchangeView<'_>, act: usize) -> bool {
-    (exchange.is(&LOOK_UP) || exchange.is(&CANCEL))
-        && exchange.succeeded()
-        && listed_at(evidence, exchange)
-            .is_some_and(|listed| evidence.event_of(act) < listed && !misses(evidence, exchange, act, listed))
+    listed_at(evidence, exchange)
+        .is_some_and(|listed| evidence.event_of(act) < listed && !misses(evidence, exchange, act, listed))
 }
 
 /// Whether a listing is an old one that lacks an act, which was the latest change to its reference.

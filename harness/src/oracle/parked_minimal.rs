@@ -209,6 +209,34 @@ mod tests {
     }
 
     #[test]
+    fn a_dispute_is_shown_by_a_whole_listing_or_by_two_that_tell_another_amount_alike() {
+        let odd = || Some(Fault::WrongAmount);
+        for (listings, broken) in [
+            (vec![], true),
+            (vec![None], false),
+            (vec![odd()], true),
+            (vec![odd(), odd()], false),
+            (vec![Some(Fault::Garbage), odd()], true),
+        ] {
+            let mut run = Run::new();
+            let (charge, _) = run.buy();
+            run.effect(EffectKind::Dispute, "ord_1", None, Some(charge));
+            for fault in listings.iter().cloned() {
+                let intact = fault.is_none();
+                let look_up = run.send_faulty(&crate::provider::operations::LOOK_UP, Some("ord_1"), None, fault);
+                run.deliver(look_up);
+                run.see(look_up, crate::trace::Seen::Reply { status: 200, retry_after: None, intact });
+            }
+            run.park("ord_1", "charged");
+            if broken {
+                run.broken(&PARKED_MINIMAL);
+            } else {
+                run.kept(&PARKED_MINIMAL);
+            }
+        }
+    }
+
+    #[test]
     fn a_reference_that_cannot_be_closed_ends_them_too() {
         let mut run = Run::with_profile(PaymentProfile::KeylessNoCancel);
         run.create_order("cs_1", "k1");
