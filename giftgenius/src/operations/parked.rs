@@ -32,18 +32,22 @@ pub struct ParkedOrder {
 }
 
 /// Calls a person to a parked order, then notes in the journal that this was done: a process that dies in between calls
-/// again. `version` is the order's in the journal.
-pub async fn call_a_person(app: &App, version: Version, order: &Order) {
-    let Some(Ending::Parked { note }) = &order.saga.ending else { return };
+/// again. `version` is the order's in the journal; answers what it is after, with the order, once that is noted.
+pub async fn call_a_person(app: &App, version: Version, order: &Order) -> Option<(Version, Order)> {
+    let Some(Ending::Parked { note }) = &order.saga.ending else { return None };
     app.alert(AlertKind::OrderParked, order, note.clone());
     if !app.caller().alerts_are_written().await {
         tracing::warn!(order = %order.id, "the log is not read; a person is called to a parked order again later");
-        return;
+        return None;
     }
     let called = Order { alerted: true, ..order.clone() };
-    let batch = Batch::default().put(Some(version), Record::Order(called));
-    if let Err(error) = app.ports().journal.commit(batch).await {
-        tracing::warn!(%error, order = %order.id, "that a person was called to a parked order was not noted");
+    let batch = Batch::default().put(Some(version), Record::Order(called.clone()));
+    match app.ports().journal.commit(batch).await {
+        Ok(()) => Some((version + 1, called)),
+        Err(error) => {
+            tracing::warn!(%error, order = %order.id, "that a person was called to a parked order was not noted");
+            None
+        }
     }
 }
 
@@ -94,8 +98,8 @@ pub async fn call_people(app: &App) -> Result<(), JournalError> {
         if let Record::Order(order) = &*stored.record {
             if order.alerted {
                 page_for_money(app, stored.version, order).await;
-            } else {
-                call_a_person(app, stored.version, order).await;
+            } else if let Some((version, called)) = call_a_person(app, stored.version, order).await {
+                page_for_money(app, version, &called).await;
             }
         }
     }

@@ -82,7 +82,7 @@ fn both_tell_another_amount(one: &ExchangeView<'_>, other: &ExchangeView<'_>) ->
 }
 
 /// Whether a listing has an act.
-fn lists(evidence: &Evidence<'_>, exchange: &ExchangeView<'_>, act: usize) -> bool {
+pub(super) fn lists(evidence: &Evidence<'_>, exchange: &ExchangeView<'_>, act: usize) -> bool {
     listed_at(evidence, exchange)
         .is_some_and(|listed| evidence.event_of(act) < listed && !misses(evidence, exchange, act, listed))
 }
@@ -114,7 +114,7 @@ fn listed_at(evidence: &Evidence<'_>, exchange: &ExchangeView<'_>) -> Option<usi
 }
 
 /// When what a process saw was written down by it, or could have been.
-fn noted(evidence: &Evidence<'_>, process: u32, seen: usize) -> Option<usize> {
+pub(super) fn noted(evidence: &Evidence<'_>, process: u32, seen: usize) -> Option<usize> {
     let writes = evidence.trace.writes.iter().filter(|write| write.at > seen && write.incarnation == process);
     let later = || evidence.trace.events.iter().enumerate().skip(seen);
     // A write that something else went wrong with, but that was made.

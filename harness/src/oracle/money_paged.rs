@@ -7,13 +7,13 @@ use giftgenius::operations::parked::UNSOLD_MAX;
 use giftgenius::step_log::{AlertKind, LogLine, StepStatus};
 
 use super::Findings;
-use super::acts::is_overtaken;
+use super::acts::{is_overtaken, lists, noted};
 use super::alerts_once::Sent;
-use super::evidence::{Evidence, OrderView};
+use super::evidence::{Evidence, ExchangeView, OrderView};
 use super::parked_minimal::may_call_again;
 use crate::fault::Fault;
 use crate::provider::ledger::EffectKind;
-use crate::provider::operations::{CHARGE, LOOK_UP};
+use crate::provider::operations::{CHARGE, COMMIT, LOOK_UP, RESTOCK};
 use crate::trace::EventKind;
 
 /// Holds the pages for money that stands to the books.
@@ -70,7 +70,10 @@ fn is_free(evidence: &Evidence<'_>, at: Duration) -> bool {
 
 /// Whether anything in the run speaks for a page about this order at all.
 pub(super) fn is_called_for(evidence: &Evidence<'_>, order: &OrderView<'_>, page: usize) -> bool {
-    let is_gone = unsold_at(evidence, order, page) <= 0 && was_shown_gone(evidence, order, page);
+    // What stands for a sale that was to be taken back is owed, whether that was booked still or not.
+    let to_be_taken_back = exchanges(evidence, order).any(|it| it.is(&RESTOCK) && it.sent_event < page);
+    let stands = if to_be_taken_back { evidence.money_at(order, page) } else { unsold_at(evidence, order, page) };
+    let is_gone = stands <= 0 && was_shown_gone(evidence, order, page);
     // What the record calls unknown may stand, and so may what an event told of once nothing had stood.
     let may_stand = order.at_rest.is_some_and(|rest| rest.money != "none")
         || unsold(evidence, order).is_some()
@@ -78,20 +81,30 @@ pub(super) fn is_called_for(evidence: &Evidence<'_>, order: &OrderView<'_>, page
     order.parked.is_some() && may_stand && !is_gone
 }
 
-/// Whether a listing showed the system before an event that what it had taken was gone by an act of the provider's.
+fn exchanges<'e, 'a>(
+    evidence: &'e Evidence<'a>,
+    order: &'e OrderView<'a>,
+) -> impl Iterator<Item = &'e ExchangeView<'a>> {
+    order.exchanges.iter().map(|index| &evidence.exchanges[*index])
+}
+
+/// Whether the last listing of an act of the provider's before an event, or of the charges without it, showed the system
+/// that what it had taken was gone by that act.
 fn was_shown_gone(evidence: &Evidence<'_>, order: &OrderView<'_>, before: usize) -> bool {
     let acts = || evidence.taken_back.iter().filter(|act| order.effects.contains(&act.effect));
-    acts().next().is_some()
-        && order.exchanges.iter().map(|index| &evidence.exchanges[*index]).any(|exchange| {
-            exchange.is(&LOOK_UP)
-                && exchange.sent.fault.is_none()
-                && exchange.succeeded()
-                && exchange.delivered.is_some_and(|at| {
-                    at < before
-                        && acts().any(|act| evidence.event_of(act.effect) < at)
-                        && unsold_at(evidence, order, at) <= 0
-                })
+    let since = acts().map(|act| evidence.event_of(act.effect)).min();
+    let listings = exchanges(evidence, order).filter(|exchange| exchange.is(&LOOK_UP) && exchange.succeeded());
+    listings
+        .filter_map(|exchange| {
+            let at = exchange.delivered.filter(|at| *at < before && since.is_some_and(|since| since < *at))?;
+            let mut made = acts().filter(|act| evidence.event_of(act.effect) < at);
+            match exchange.sent.fault {
+                None => Some((at, unsold_at(evidence, order, at) <= 0)),
+                Some(_) => made.any(|act| !lists(evidence, exchange, act.effect)).then_some((at, false)),
+            }
         })
+        .max()
+        .is_some_and(|(_, is_gone)| is_gone)
 }
 
 /// How an order had ended, if it had, before it became a person's.
@@ -151,30 +164,51 @@ fn due(evidence: &Evidence<'_>, alerts: &[Sent<'_>], order: &OrderView<'_>) -> O
         alert.kind == AlertKind::OrderParked && alert.order_id.as_ref().is_some_and(|id| id.as_str() == order.id)
     })?;
     let at = |event: usize| evidence.trace.events[event].at;
+    // While a sale was booked the charge paid for it, and that it is not any more is known once a reply has told it.
     let taken_back = evidence.effects_of(order).filter(|(_, effect)| effect.kind == EffectKind::Restock);
-    let taken_back = taken_back.map(|(_, effect)| effect.at).max().unwrap_or(Duration::ZERO);
+    let told: Option<Vec<Duration>> = taken_back.map(|(index, _)| told_of(evidence, order, index)).collect();
     let came_back = evidence.effects_of(order).any(|(_, effect)| effect.kind == EffectKind::RefundFailed);
     let is_before = |event: &usize| event < parked;
-    let known_late = came_back
+    let known_late = told.is_none()
+        || came_back
         || evidence.committed_at(order, *parked)
         || ending_before(evidence, order, *parked).is_some()
         || evidence.deaths.iter().chain(&evidence.lost_writes).any(is_before);
-    // While a sale was booked the charge paid for it.
+    let taken_back = told.into_iter().flatten().max().unwrap_or(Duration::ZERO);
     let counted_from = if known_late { at(*parked) } else { at(since).max(taken_back) };
     // What a driver learns it notes at its next turn, which may wait for the longest round there is.
     let noted = evidence.policy.retry.attempt_timeout + evidence.tolerance(Duration::from_secs(1));
     Some(((counted_from + span(evidence) + noted).max(at(*parked)), since))
 }
 
+/// When a reply first told the system that a sale was taken back.
+fn told_of(evidence: &Evidence<'_>, order: &OrderView<'_>, restock: usize) -> Option<Duration> {
+    let event = evidence.event_of(restock);
+    let told = exchanges(evidence, order).filter(|exchange| exchange.is(&RESTOCK) && exchange.succeeded());
+    told.filter_map(|exchange| exchange.answer).filter(|(seen, ..)| *seen > event).map(|(_, at, _)| at).min()
+}
+
+/// Whether the system knew before an event that a sale of an order was booked: a reply told it, and who saw that wrote it
+/// down. To one that does not know, the money may pay for nothing all the while.
+fn knew_of_sale(evidence: &Evidence<'_>, order: &OrderView<'_>, before: usize) -> bool {
+    exchanges(evidence, order).filter(|exchange| exchange.is(&COMMIT) && exchange.succeeded()).any(|exchange| {
+        let seen = exchange.answer.map(|(seen, ..)| seen);
+        seen.and_then(|seen| noted(evidence, exchange.incarnation, seen)).is_some_and(|noted| noted < before)
+    })
+}
+
 /// How a page came before its time.
 fn too_early(evidence: &Evidence<'_>, order: &OrderView<'_>, page: usize) -> Option<String> {
-    let charged = order.exchanges.iter().map(|index| &evidence.exchanges[*index]).find(|it| it.is(&CHARGE));
+    let charged = exchanges(evidence, order).find(|it| it.is(&CHARGE));
     // A charge that was journalled may have been sent, although it was not.
     let charged = charged.or_else(|| order.exchanges.first().map(|index| &evidence.exchanges[*index]))?;
-    // The latest end of a sale is where its money begins to stand for nothing.
+    // The latest end of a sale that was known is where its money begins to stand for nothing.
     let taken_back = evidence.effects_of(order).filter(|(_, effect)| effect.kind == EffectKind::Restock);
-    let taken_back = taken_back.map(|(_, effect)| effect.at).last();
-    let since = taken_back.filter(|_| unsold(evidence, order).is_some()).unwrap_or(charged.start);
+    let taken_back = taken_back
+        .last()
+        .filter(|(index, _)| knew_of_sale(evidence, order, evidence.event_of(*index)))
+        .filter(|_| unsold(evidence, order).is_some());
+    let since = taken_back.map_or(charged.start, |(_, effect)| effect.at);
     let stood = evidence.trace.events[page].at.saturating_sub(since);
     (stood + evidence.tolerance(Duration::from_secs(1)) < span(evidence))
         .then(|| format!("which stood for {} s only", stood.as_secs()))
@@ -198,6 +232,11 @@ mod tests {
             run.charge("ord_1");
         }
         run.park("ord_1", money);
+        passes(&mut run, kept, paged);
+        run
+    }
+
+    fn passes(run: &mut Run, kept: &[u64], paged: &[u64]) {
         for minute in 0..60 {
             if paged.contains(&minute) {
                 run.alert(AlertKind::MoneyStands, "ord_1");
@@ -209,6 +248,35 @@ mod tests {
             }
             run.wait_ms(MINUTE);
         }
+    }
+
+    /// An order that was charged and booked, and whose sale was taken back two minutes later, and again two minutes after
+    /// that, before it was parked; the first of the requests may have been answered.
+    fn taken_back(commit_is_answered: bool, restock_is_answered: bool, kept: &[u64], paged: &[u64]) -> Run {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        let reserve = run.reserve("ord_1");
+        run.charge("ord_1");
+        let request = run.send(&COMMIT, Some("ord_1/1"), Some("c"));
+        let commit = run.effect(EffectKind::Commit, "ord_1/1", Some(request), Some(reserve));
+        if commit_is_answered {
+            run.ok(request);
+        } else {
+            run.silence(request);
+        }
+        run.wait_ms(2 * MINUTE);
+        let request = run.send(&RESTOCK, Some("ord_1/1"), Some("r"));
+        run.effect(EffectKind::Restock, "ord_1/1", Some(request), Some(commit));
+        if restock_is_answered {
+            run.ok(request);
+        } else {
+            run.silence(request);
+        }
+        run.wait_ms(2 * MINUTE);
+        let request = run.send(&RESTOCK, Some("ord_1/1"), Some("r"));
+        run.ok(request);
+        run.park("ord_1", "charged");
+        passes(&mut run, kept, paged);
         run
     }
 
@@ -220,6 +288,16 @@ mod tests {
         assert!(parked("charged", &[18, 20], &[19]).broken(&ALERT_FITS).contains("nobody was paged in time"));
         assert!(parked("charged", &[18], &[18, 30]).broken(&ALERT_FITS).contains("paged 2 times"));
         assert!(parked("charged", &[18], &[10]).broken(&ALERT_FITS).contains("stood for 600 s only"));
+    }
+
+    #[test]
+    fn money_stands_from_when_its_sale_was_known_to_be_taken_back() {
+        assert!(taken_back(true, true, &[16], &[]).broken(&ALERT_FITS).contains("nobody was paged in time"));
+        taken_back(true, false, &[16], &[]).kept(&ALERT_FITS);
+        assert!(taken_back(true, false, &[18], &[]).broken(&ALERT_FITS).contains("nobody was paged in time"));
+        assert!(taken_back(true, true, &[], &[14]).broken(&ALERT_FITS).contains("stood for 960 s only"));
+        taken_back(false, true, &[], &[14]).kept(&ALERT_FITS);
+        assert!(taken_back(false, true, &[], &[12]).broken(&ALERT_FITS).contains("stood for 962 s only"));
     }
 
     #[test]
