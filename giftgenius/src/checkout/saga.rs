@@ -41,7 +41,8 @@ enum Written {
     Failed(JournalError),
 }
 
-/// Drives an order to its ending. `deadline`: a caller waits until then; `None` works in the background from the start.
+/// Drives an order to its ending. `deadline`: a caller waits until then, and what begins later is background work; `None`
+/// works in the background from the start.
 pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver: &Driver) {
     let mut background = deadline.is_none();
     let mut store_failures = 0;
@@ -71,10 +72,6 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
             | Action::Release { .. }
             | Action::ConfirmRefund
             | Action::End(_) => false,
-        };
-        let urgency = match deadline {
-            Some(deadline) if !background => Urgency::Caller { deadline },
-            _ => Urgency::Round,
         };
         order.begin(&action, app.now());
         order.lease_until = app.ports().after(app.policy().lease);
@@ -123,9 +120,14 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
         }
         let asks = AtomicBool::new(false);
         let (noticed, refunded_before) = (order.is_due(), refunded);
-        let context = RoundContext { urgency, quiet_since, repeated, refunded_before, asks: &asks, noticed, heard_at };
         let clock = &app.ports().clock;
         let (begun, sent_before) = (clock.instant(), sent.sent());
+        let urgency = match deadline {
+            // The store may have taken longer than the caller could wait.
+            Some(deadline) if !background && begun < deadline => Urgency::Caller { deadline },
+            _ => Urgency::Round,
+        };
+        let context = RoundContext { urgency, quiet_since, repeated, refunded_before, asks: &asks, noticed, heard_at };
         let round = perform(app.caller(), order, &action, context).await;
         let over = clock.instant();
         let cost = Took { duration: over.duration_since(begun), attempts: sent.sent() - sent_before, wait: None };

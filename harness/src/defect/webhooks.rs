@@ -12,8 +12,8 @@ use giftgenius::webhooks::event::EventType;
 use serde_json::{Value, json};
 
 use super::{Defect, each_life, on};
+use crate::provider::event::secret;
 use crate::system::wiring::Wired;
-use crate::world::post::secret;
 
 /// See `about`.
 pub static DUPLICATE_WEBHOOK_APPLIED_TWICE: Defect = Defect {

@@ -144,16 +144,18 @@ fn wrong_urgency(evidence: &Evidence<'_>, exchange: &ExchangeView<'_>, line: &At
         return (is_open && line.urgency != AttemptUrgency::Caller)
             .then(|| format!("is logged as {:?}, and its caller waits for it", line.urgency));
     }
-    // The first charge goes out while its caller waits, unless another replica has taken the order over; nobody waits any
-    // more once every call's time is up.
+    // The first charge goes out while its caller waits, unless another replica has taken the order over, or the store so long
+    // that the call has to be answered.
+    let policy = &evidence.policy;
     let is_first = exchange.is(&CHARGE) && line.number == 1 && evidence.replicas.count <= 1;
-    if is_first && is_open && is_background && caller.is("create_order") {
+    let answer_by = caller.start + policy.tool_deadline.saturating_sub(policy.tool_deadline / 50);
+    if is_first && is_open && exchange.start < answer_by && is_background && caller.is("create_order") {
         return Some(String::from("is logged as Background, and its caller waits for it"));
     }
-    // A round that was begun in time goes on for two attempts and the pause between them.
-    let retry = evidence.policy.retry;
-    let patience = evidence.policy.tool_deadline + retry.attempt_timeout * 2 + retry.delay_cap + retry.jitter_max;
-    let waits = |call: &CallView<'_>| exchange.start <= call.start + patience;
+    // Nobody waits before calling. A round that was begun in time goes on for two attempts and the pause between them.
+    let retry = policy.retry;
+    let patience = policy.tool_deadline + retry.attempt_timeout * 2 + retry.delay_cap + retry.jitter_max;
+    let waits = |call: &CallView<'_>| (call.start..=call.start + patience).contains(&exchange.start);
     (!is_background && !evidence.calls.iter().any(waits))
         .then(|| format!("is logged as {:?}, and nobody has waited for it for long", line.urgency))
 }

@@ -579,6 +579,38 @@ mod tests {
     }
 
     #[test]
+    fn nobody_waits_before_calling_nor_once_the_call_has_to_be_answered() {
+        use AttemptUrgency::{Background, Caller};
+        let charged_after = |ms: u64, urgency: AttemptUrgency| {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            run.wait_ms(ms);
+            run.charge("ord_1");
+            run.wait_ms(1);
+            run.create_order("cs_1", "k1");
+            for event in &mut run.record.trace.events {
+                if let EventKind::Log(line) = &mut event.kind
+                    && let LogLine::Attempt(line) = &mut **line
+                {
+                    line.urgency = urgency;
+                }
+            }
+            run
+        };
+        // A call of 25 s is answered half a second earlier.
+        for (ms, urgency) in [(24_499, Caller), (24_500, Background), (25_000, Caller), (60_000, Background)] {
+            charged_after(ms, urgency).kept(&LOGGED);
+        }
+        for (ms, urgency, told) in [
+            (24_499, Background, "is logged as Background, and its caller waits for it"),
+            (60_000, Caller, "is logged as Caller, and nobody has waited for it for long"),
+        ] {
+            let said = charged_after(ms, urgency).broken(&LOGGED);
+            assert!(said.contains(told), "{said}");
+        }
+    }
+
+    #[test]
     fn on_the_wire_every_attempt_has_its_line_too() {
         let mut run = Run::sale();
         run.world = WorldKind::Wire;

@@ -5,11 +5,17 @@
 
 use bytes::Bytes;
 use giftgenius::money::{Currency, Money};
+use giftgenius::webhooks::WebhookSecret;
 use jiff::Timestamp;
 use serde::Serialize;
 use smol_str::SmolStr;
 
-use crate::canary::{CARD_NUMBER, Internal};
+use crate::canary::{CARD_NUMBER, Internal, WEBHOOK_SECRET};
+
+/// The secret under which its events are signed, which the system shares.
+pub fn secret() -> WebhookSecret {
+    WebhookSecret::new(WEBHOOK_SECRET.into()).expect("the canary can be a secret")
+}
 
 /// What happened.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -14,10 +14,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::stage::{Emitted, Stage};
-use crate::canary::WEBHOOK_SECRET;
 use crate::fault::Forgery;
 use crate::fault::decide::Turn;
-use crate::provider::event::{EventType, ProviderEvent};
+use crate::provider::event::{EventType, ProviderEvent, secret};
 use crate::trace::{EventKind, WebhookDelivery};
 
 /// How long after what it tells of an event is delivered.
@@ -71,11 +70,6 @@ impl Sorted {
         // It fails only without a sender, which is here.
         let _ = self.0.subscribe().wait_for(|numbers| numbers.contains(&number)).await;
     }
-}
-
-/// The secret that provider and system share.
-pub fn secret() -> WebhookSecret {
-    WebhookSecret::new(WEBHOOK_SECRET.into()).expect("the canary can be a secret")
 }
 
 /// Takes the events of a request to the post. The reply to the request is to wait for the answers.

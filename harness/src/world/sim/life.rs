@@ -23,11 +23,12 @@ use super::ports::{SimClock, SimLog};
 use super::store::Store;
 use super::tasks::SimTasks;
 use super::transport::SimTransport;
+use crate::provider::event::secret;
 use crate::system::entropy::SeededEntropy;
 use crate::system::wiring::{Answer, Door, HealthPage, Post, Wired, Wiring};
 use crate::trace::EventKind;
 use crate::world::late_by;
-use crate::world::post::{self, Letterbox, Sorted};
+use crate::world::post::{Letterbox, Sorted};
 use crate::world::print::Print;
 use crate::world::stage::Stage;
 use crate::world::{RESTART_AFTER, STARTS_MAX};
@@ -216,7 +217,7 @@ impl House {
         };
         let Wired { ports, policy, door, health, post } =
             Wired::whole(ports, self.policy.clone()).with(self.wiring.as_deref());
-        let app = App::with_webhooks(ports, policy, self.webhooks.then(post::secret));
+        let app = App::with_webhooks(ports, policy, self.webhooks.then(secret));
         Arc::new(Life { app, door, health, post, tasks, pulse })
     }
 
