@@ -346,7 +346,8 @@ async fn sure(
     }
     let later = look_up(caller, order).await?;
     let is_garbled = later.iter().any(|record| contradicts(order, record));
-    let agrees = is_disputed(&later) || (!is_disputed(&records) && bears_out(order, &records, &later));
+    let goes_on = is_disputed(&later) || !is_disputed(&records);
+    let agrees = later.iter().any(sure_of_it) || (goes_on && bears_out(order, &records, &later));
     if !is_garbled && agrees { Ok(later) } else { Err(Failure::Unclear { retry_after: None }) }
 }
 
