@@ -56,10 +56,12 @@ fn nothing_imports_upwards() {
     assert!(upwards.is_empty(), "{}", upwards.join("\n"));
 }
 
-/// Whether a file is compiled for tests only.
+/// Whether a file is compiled for tests only: it is one of these modules, or a part of one.
 fn is_test(path: &Path) -> bool {
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    name.ends_with("tests") || ["testing", "testkit", "whole_runs"].contains(&&*name)
+    path.with_extension("").iter().any(|part| {
+        let name = part.to_string_lossy();
+        name.ends_with("tests") || ["testing", "testkit", "whole_runs"].contains(&&*name)
+    })
 }
 
 /// Every module of this crate that a text names.

@@ -1,34 +1,34 @@
 //! Runs written by hand: a small language for traces and books, for the oracles' tests.
 //!
 //! [`Run`] writes events as the world and the host would; [`Run::sale`] is a whole correct purchase. A test writes a
-//! run, breaks one thing in it, and asks one oracle. Longer than most files here, because it is one vocabulary: a test
-//! that had to gather its words from several places would not read as a sentence.
+//! run, breaks one thing in it, and asks one oracle. The host, the store, rest and judging are in this file; requests
+//! and effects are in `providers`, log lines in `log`, the JSON of answers in `answers`.
+
+mod answers;
+mod log;
+mod providers;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use giftgenius::error::{Code, Effects, ToolError};
 use giftgenius::ids::{CorrelationId, OrderId};
-use giftgenius::money::{Currency, Money};
 use giftgenius::policy::{PaymentProfile, Policy};
-use giftgenius::step_log::{
-    Alert, AlertKind, AttemptLine, AttemptOutcome, AttemptUrgency, CallLine, CheckoutResult, CheckoutStatus, Level,
-    LogLine, StepLine, StepStatus,
-};
+use giftgenius::step_log::{AlertKind, CallLine, CheckoutStatus, Level, LogLine, StepStatus};
 use serde_json::{Value, json};
-use smol_str::{SmolStr, format_smolstr};
+use smol_str::SmolStr;
 
+pub(super) use self::answers::{order_answer, order_arguments, pending, session_answer, success};
 use super::evidence::{OrderAtRest, ParkedOrder};
 use super::needles::Needles;
 use super::{Evidence, Oracle, Rest, Setting, Verdict};
 use crate::fault::Fault;
 use crate::fault::plan::Plan;
 use crate::fault::site::{Place, Site};
-use crate::provider::OperationSpec;
-use crate::provider::ledger::{Effect, EffectId, EffectKind};
-use crate::provider::operations::{CHARGE, COMMIT, QUOTE, RESERVE};
+use crate::provider::ledger::{EffectId, EffectKind};
+use crate::provider::operations::QUOTE;
 use crate::scenario::model::{Replicas, WorldKind};
-use crate::trace::{CallId, CallStarted, EventKind, ExchangeId, HostReply, Record, Seen, Sent, Write};
+use crate::trace::{CallId, CallStarted, EventKind, HostReply, Record, Write};
 
 /// The price of everything.
 pub(super) const PRICE: i64 = 4200;
@@ -213,299 +213,6 @@ impl Run {
         call
     }
 
-    // ---- the providers
-
-    /// A request under the current correlation id.
-    pub(super) fn send(
-        &mut self,
-        operation: &'static OperationSpec,
-        reference: Option<&str>,
-        key: Option<&str>,
-    ) -> ExchangeId {
-        self.send_faulty(operation, reference, key, None)
-    }
-
-    pub(super) fn send_faulty(
-        &mut self,
-        operation: &'static OperationSpec,
-        reference: Option<&str>,
-        key: Option<&str>,
-        fault: Option<Fault>,
-    ) -> ExchangeId {
-        let arrival =
-            1 + self.record.trace.sent().filter(|(_, _, sent)| std::ptr::eq(sent.operation, operation)).count();
-        let exchange = self.record.next_exchange();
-        let sent = Sent {
-            exchange,
-            site: Site {
-                place: operation.into(),
-                arrival: u32::try_from(arrival).expect("a handful of requests"),
-                for_step: None,
-            },
-            operation,
-            key: key.map(Into::into),
-            correlation: self.correlation.as_str().into(),
-            step: crate::world::stage::step_of(&self.correlation),
-            reference: reference.map(Into::into),
-            amount: (operation.label == CHARGE.label).then_some(PRICE),
-            currency: (operation.label == CHARGE.label).then_some(Currency::EUR),
-            customer: (operation.label == CHARGE.label).then(|| self.user.into()),
-            question: self.question,
-            fault,
-        };
-        self.push(EventKind::Sent(Box::new(sent)));
-        exchange
-    }
-
-    /// The provider takes it in and says so.
-    pub(super) fn deliver(&mut self, exchange: ExchangeId) {
-        self.push(EventKind::Delivered { exchange, status: 200, replay_of: None });
-    }
-
-    pub(super) fn see(&mut self, exchange: ExchangeId, seen: Seen) {
-        let sent = self.record.trace.sent().find(|(_, _, sent)| sent.exchange == exchange);
-        let (begun, sent) = sent.map(|(_, event, sent)| (event.at, sent)).expect("it was sent");
-        let (operation, correlation, provider_key) = (sent.operation.label, sent.correlation.clone(), sent.key.clone());
-        let took =
-            if seen == Seen::Silence { self.policy.retry.attempt_timeout } else { self.now.saturating_sub(begun) };
-        let retry_after_ms = match &seen {
-            Seen::Reply { retry_after: Some(after), .. } => u64::try_from(after.as_millis()).ok(),
-            _ => None,
-        };
-        let (outcome, status) = match &seen {
-            Seen::Reply { status: status @ 200..=299, .. } => (AttemptOutcome::Ok, Some(*status)),
-            Seen::Reply { status, .. } => (AttemptOutcome::Status, Some(*status)),
-            Seen::Silence => (AttemptOutcome::TimedOut, None),
-            Seen::Broken => (AttemptOutcome::Broken, None),
-            Seen::Cut => (AttemptOutcome::Cut, None),
-            Seen::Refused => (AttemptOutcome::NotSent, None),
-        };
-        self.push(EventKind::Answered { exchange, seen });
-        let line = self.attempt(operation, 1, outcome);
-        let is_waited_for = self.now <= self.called + self.policy.tool_deadline;
-        self.log(LogLine::Attempt(AttemptLine {
-            urgency: if is_waited_for { AttemptUrgency::Caller } else { AttemptUrgency::Background },
-            status,
-            provider_key,
-            retry_after_ms,
-            duration_ms: u64::try_from(took.as_millis()).expect("short"),
-            correlation_id: correlation.as_str().into(),
-            ..line
-        }));
-    }
-
-    /// The line of an attempt that a caller waits for.
-    pub(super) fn attempt(&self, operation: &'static str, number: u32, outcome: AttemptOutcome) -> AttemptLine {
-        AttemptLine {
-            event: "provider_attempt".into(),
-            level: if outcome == AttemptOutcome::Ok { Level::Info } else { Level::Warn },
-            operation: operation.into(),
-            number,
-            urgency: AttemptUrgency::Caller,
-            outcome,
-            status: None,
-            duration_ms: 0,
-            retry_after_ms: None,
-            wait_ms: None,
-            provider_key: None,
-            correlation_id: self.correlation.as_str().into(),
-            time: jiff::Timestamp::UNIX_EPOCH,
-        }
-    }
-
-    /// Delivered, and a whole 200 seen.
-    pub(super) fn ok(&mut self, exchange: ExchangeId) {
-        self.deliver(exchange);
-        self.status(exchange, 200);
-    }
-
-    pub(super) fn status(&mut self, exchange: ExchangeId, status: u16) {
-        self.see(exchange, Seen::Reply { status, retry_after: None, intact: true });
-    }
-
-    /// Silence, and the time-out it costs.
-    pub(super) fn silence(&mut self, exchange: ExchangeId) {
-        self.see(exchange, Seen::Silence);
-        self.now += self.policy.retry.attempt_timeout;
-    }
-
-    /// An effect, as brought by an exchange.
-    pub(super) fn effect(
-        &mut self,
-        kind: EffectKind,
-        reference: &str,
-        exchange: Option<ExchangeId>,
-        undoes: Option<EffectId>,
-    ) -> EffectId {
-        let money = match kind {
-            EffectKind::Charge | EffectKind::Refund | EffectKind::Dispute | EffectKind::RefundFailed => Some(PRICE),
-            EffectKind::Close
-            | EffectKind::Reserve
-            | EffectKind::Release
-            | EffectKind::Expire
-            | EffectKind::Commit
-            | EffectKind::Restock => None,
-        };
-        self.effect_of(kind, reference, exchange, undoes, money)
-    }
-
-    pub(super) fn effect_of(
-        &mut self,
-        kind: EffectKind,
-        reference: &str,
-        exchange: Option<ExchangeId>,
-        undoes: Option<EffectId>,
-        minor_units: Option<i64>,
-    ) -> EffectId {
-        let number = u32::try_from(self.record.ledger.effects.len()).expect("a handful of effects");
-        let sent = exchange.and_then(|exchange| {
-            self.record
-                .trace
-                .sent()
-                .find(|(_, _, sent)| sent.exchange == exchange)
-                .map(|(_, _, sent)| (sent.key.clone(), sent.correlation.clone()))
-        });
-        let (key, correlation) = sent.unwrap_or_default();
-        let stock = match kind {
-            EffectKind::Charge
-            | EffectKind::Refund
-            | EffectKind::Dispute
-            | EffectKind::RefundFailed
-            | EffectKind::Close => Vec::new(),
-            EffectKind::Reserve
-            | EffectKind::Release
-            | EffectKind::Expire
-            | EffectKind::Commit
-            | EffectKind::Restock => vec![(SmolStr::new("tea-set"), 1)],
-        };
-        let effect = Arc::new(Effect {
-            id: EffectId(number),
-            at: self.now,
-            exchange,
-            kind,
-            reference: reference.into(),
-            subject: format_smolstr!("{}_{number}", kind.name()),
-            amount: minor_units.map(|minor_units| Money::new(minor_units, Currency::EUR)),
-            stock,
-            undoes,
-            key,
-            correlation,
-        });
-        self.record.ledger.effects.push(effect.clone());
-        self.push(EventKind::Effect(effect));
-        EffectId(number)
-    }
-
-    /// A request that is applied, answered whole, and logged as a step: `reserve`, `charge`, …
-    pub(super) fn done(
-        &mut self,
-        operation: &'static OperationSpec,
-        kind: EffectKind,
-        reference: &str,
-        undoes: Option<EffectId>,
-    ) -> EffectId {
-        let key = format!("{} {reference}", kind.name());
-        let exchange = self.send(operation, Some(reference), Some(&key));
-        let effect = self.effect(kind, reference, Some(exchange), undoes);
-        self.ok(exchange);
-        let order = reference.replace("/1", "");
-        self.order_step(kind.name(), StepStatus::Success, &order);
-        effect
-    }
-
-    pub(super) fn reserve(&mut self, order: &str) -> EffectId {
-        self.done(&RESERVE, EffectKind::Reserve, &format!("{order}/1"), None)
-    }
-
-    pub(super) fn charge(&mut self, order: &str) -> EffectId {
-        self.done(&CHARGE, EffectKind::Charge, order, None)
-    }
-
-    pub(super) fn commit(&mut self, order: &str, reserve: EffectId) -> EffectId {
-        let reference = format!("{order}/1");
-        self.done(&COMMIT, EffectKind::Commit, &reference, Some(reserve))
-    }
-
-    // ---- the log
-
-    pub(super) fn log(&mut self, line: LogLine) {
-        self.push(EventKind::Log(Box::new(line)));
-    }
-
-    pub(super) fn line(&self, step: &str, status: StepStatus, code: Option<Code>) -> StepLine {
-        let (event, level) = match status {
-            StepStatus::Success => ("workflow_step_succeeded", Level::Info),
-            StepStatus::Failed => ("workflow_step_failed", Level::Error),
-            StepStatus::Retry => ("workflow_step_retried", Level::Warn),
-            StepStatus::RolledBack => ("workflow_step_rolled_back", Level::Info),
-            StepStatus::Started => ("workflow_step_started", Level::Info),
-        };
-        let level = code.map_or(level, Level::of);
-        let key = self.record.trace.events.iter().find_map(|event| match &event.kind {
-            EventKind::CallStarted(started) if *started.correlation == self.correlation => started.key.clone(),
-            _ => None,
-        });
-        StepLine {
-            event: event.to_owned().into(),
-            level,
-            user_id: self.user.into(),
-            workflow_id: None,
-            step_id: step.to_owned().into(),
-            status,
-            error_code: code,
-            idempotency_key: key,
-            correlation_id: self.correlation.as_str().into(),
-            order_id: None,
-            duration_ms: u64::try_from(self.now.saturating_sub(self.called).as_millis()).expect("short"),
-            attempts: self.sent_since_the_call(),
-            wait_ms: None,
-            found: None,
-            asked: Some(Arc::default()),
-            time: jiff::Timestamp::UNIX_EPOCH,
-        }
-    }
-
-    fn sent_since_the_call(&self) -> u32 {
-        let sent = self.record.trace.sent().filter(|(_, _, sent)| *sent.correlation == self.correlation).count();
-        u32::try_from(sent).expect("a handful of requests")
-    }
-
-    pub(super) fn step(&mut self, step: &str, status: StepStatus, code: Option<Code>) {
-        let line = self.line(step, status, code);
-        self.log(LogLine::Step(line));
-    }
-
-    pub(super) fn order_step(&mut self, step: &str, status: StepStatus, order: &str) {
-        let mut line = self.line(step, status, None);
-        line.order_id = Some(order.into());
-        self.log(LogLine::Step(line));
-    }
-
-    pub(super) fn result(&mut self, session: &str, status: CheckoutStatus, code: Option<Code>) {
-        let line = CheckoutResult {
-            event: "checkout_result".into(),
-            level: code.map_or(Level::Info, Level::of),
-            order_id: None,
-            workflow_id: None,
-            amount: None,
-            replayed: false,
-            duration_ms: 0,
-            request_id: self.correlation.as_str().into(),
-            user_id: self.user.into(),
-            checkout_session_id: session.into(),
-            status,
-            error_code: code,
-            time: jiff::Timestamp::UNIX_EPOCH,
-        };
-        self.log(LogLine::CheckoutResult(line));
-    }
-
-    pub(super) fn alert(&mut self, kind: AlertKind, order: &str) {
-        let correlation = CorrelationId::from(self.correlation.as_str());
-        let line = Alert::new(kind, order, "look at it", &correlation, jiff::Timestamp::UNIX_EPOCH);
-        self.log(LogLine::Alert(line.of_order(Some(&order.into()))));
-    }
-
     // ---- the store
 
     /// A write to the journal that goes well.
@@ -636,59 +343,4 @@ impl Run {
             self.kept(oracle);
         }
     }
-}
-
-pub(super) fn session_answer(id: &str, minor_units: i64) -> Value {
-    json!({
-        "checkout_session_id": id,
-        "amount": {"minor_units": minor_units, "currency": "EUR"},
-        "items": [{"sku": "tea-set", "quantity": 1}],
-        "expires_at": "2026-01-01T01:00:00Z",
-    })
-}
-
-pub(super) fn order_arguments(session: &str, key: &str) -> Value {
-    json!({
-        "checkout_session_id": session,
-        "payment_method_id": "pm_visa",
-        "idempotency_key": key,
-    })
-}
-
-pub(super) fn success(session: &str, order: &str) -> Value {
-    json!({
-        "status": "success",
-        "order_id": order,
-        "checkout_session_id": session,
-        "amount": {"minor_units": PRICE, "currency": "EUR"},
-        "effects": "charged",
-    })
-}
-
-pub(super) fn pending(session: &str, order: &str, effects: &str) -> Value {
-    json!({
-        "status": "pending",
-        "order_id": order,
-        "checkout_session_id": session,
-        "amount": {"minor_units": PRICE, "currency": "EUR"},
-        "effects": effects,
-        "retry_after_ms": 2000,
-        "needs_attention": false,
-        "user_message": "Your order is still being processed; wait a moment.",
-    })
-}
-
-pub(super) fn order_answer(order: &str, status: &str) -> Value {
-    let effects = match status {
-        "success" => "charged",
-        "pending" => "unknown",
-        _ => "none",
-    };
-    json!({
-        "order_id": order,
-        "status": status,
-        "effects": effects,
-        "needs_attention": false,
-        "amount": {"minor_units": PRICE, "currency": "EUR"},
-    })
 }

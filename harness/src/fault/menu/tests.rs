@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fault::Moment;
+use crate::fault::plan::DELAY_MAX;
 use crate::provider::operations::{ALL, CHARGE, LOOK_UP, QUOTE, RELEASE, RESERVE, SEARCH};
 
 fn written(menu: &[Fault]) -> Vec<String> {

@@ -1,0 +1,128 @@
+//! What a listing of an order's charges proves, and whether it may be believed at all.
+
+use crate::checkout::order::Order;
+use crate::checkout::settle::look_up;
+use crate::checkout::state::{Charge, Direction, Overtaken};
+use crate::money::Money;
+use crate::providers::Caller;
+use crate::providers::payment::{ChargeRecord, ChargeStatus};
+use crate::retry::Failure;
+
+/// A listing that can be acted on. One that lacks what is known is asked for again. One that tells amounts which are not
+/// the agreed ones, or that a charge which goes back was given back in part (which nobody does here), is looked up once
+/// more: refunding what was only told wrong would send a second refund while the first is in doubt. A dispute of a charge
+/// whose amount is right is believed at once: no money is moved for it, and a listing made later may be an older one. One
+/// that stands beside another amount has to be told twice, and is not done with by a listing that lacks it.
+pub(super) async fn sure(
+    caller: &Caller,
+    order: &Order,
+    listed: Result<Vec<ChargeRecord>, Failure>,
+) -> Result<Vec<ChargeRecord>, Failure> {
+    let records = listed?;
+    if misses(order, &records) || records.iter().any(|record| contradicts(order, record)) {
+        return Err(Failure::Unclear { retry_after: None });
+    }
+    let sure_of_it = |record: &ChargeRecord| record.is_disputed() && is_in_its_amount(order, record);
+    if records.iter().any(sure_of_it) || !records.iter().any(|record| is_odd(order, record)) {
+        return Ok(records);
+    }
+    let later = look_up(caller, order).await?;
+    let is_garbled = later.iter().any(|record| contradicts(order, record));
+    let goes_on = is_disputed(&later) || !is_disputed(&records);
+    let agrees = later.iter().any(sure_of_it) || (goes_on && bears_out(order, &records, &later));
+    if !is_garbled && agrees { Ok(later) } else { Err(Failure::Unclear { retry_after: None }) }
+}
+
+/// Whether a second listing tells the same: every charge of the first in its amount, and nothing odd that the first did
+/// not tell. More may have been given back by then, because a closing that is repeated under its key may be answered
+/// with the listing of its first time.
+pub(super) fn bears_out(order: &Order, first: &[ChargeRecord], later: &[ChargeRecord]) -> bool {
+    let back = |record: &ChargeRecord| record.refunded + record.refunding;
+    let is_taken = |record: &ChargeRecord| {
+        matches!(
+            record.status,
+            ChargeStatus::Captured | ChargeStatus::PartiallyRefunded | ChargeStatus::Refunded | ChargeStatus::Disputed
+        )
+    };
+    let first_of = |record: &ChargeRecord| first.iter().find(|told| told.id == record.id);
+    let is_kept = |told: &ChargeRecord| {
+        let again = later.iter().find(|record| record.id == told.id);
+        again.is_some_and(|record| {
+            let same_money = (record.amount, record.currency) == (told.amount, told.currency);
+            // What was taken does not become untaken: it is given back.
+            let same_kind = record.status == told.status || (is_taken(record) && is_taken(told));
+            same_money && same_kind && back(record) >= back(told)
+        })
+    };
+    let is_told = |record: &ChargeRecord| {
+        let in_part = back(record) != 0 && back(record) != record.amount;
+        first_of(record).is_some_and(|told| !in_part || back(told) == back(record))
+    };
+    first.iter().all(is_kept) && later.iter().all(|record| !is_odd(order, record) || is_told(record))
+}
+
+/// Whether a listing does not have the charge that is known to have been made: it is older than that.
+fn misses(order: &Order, records: &[ChargeRecord]) -> bool {
+    order.saga.known.as_ref().is_some_and(|known| records.iter().all(|record| record.id != known.id))
+}
+
+/// Whether a listing tells another amount than the charge's own reply did: it is garbled, however often it is repeated.
+fn contradicts(order: &Order, record: &ChargeRecord) -> bool {
+    let known = order.saga.known.as_ref().filter(|known| known.told && known.id == record.id);
+    known.is_some_and(|known| record_amount(record) != Money::new(known.minor_units, order.amount.currency))
+}
+
+const fn record_amount(record: &ChargeRecord) -> Money {
+    Money::new(record.amount, record.currency)
+}
+
+/// Whether it is the order's own charge.
+pub(super) fn is_known(order: &Order, record: &ChargeRecord) -> bool {
+    order.saga.known.as_ref().is_some_and(|known| known.id == record.id)
+}
+
+/// What a charge should have taken: what is known of it, else what was agreed.
+pub(super) fn expected(order: &Order, record: &ChargeRecord) -> i64 {
+    let known = order.saga.known.as_ref().filter(|known| known.id == record.id);
+    known.map_or(order.amount.minor_units, |known| known.minor_units)
+}
+
+/// Whether a charge is told in the amount that it should have taken.
+fn is_in_its_amount(order: &Order, record: &ChargeRecord) -> bool {
+    record_amount(record) == Money::new(expected(order, record), order.amount.currency)
+}
+
+pub(super) fn is_odd(order: &Order, record: &ChargeRecord) -> bool {
+    let back = record.refunded + record.refunding;
+    !is_in_its_amount(order, record) || (back != 0 && back != record.amount && !stays(order, record))
+}
+
+/// Whether a charge is to stay: going forward that is the order's own.
+pub(super) fn stays(order: &Order, record: &ChargeRecord) -> bool {
+    order.saga.direction == Direction::Forward
+        && matches!(&order.saga.charge, Charge::Captured { charge_id, .. } if *charge_id == record.id)
+}
+
+/// The first charge that stands and is not to stay.
+pub(super) fn first_standing<'a>(order: &Order, records: &'a [ChargeRecord]) -> Option<&'a ChargeRecord> {
+    records.iter().find(|record| record.standing() > 0 && !stays(order, record))
+}
+
+pub(super) fn is_disputed(records: &[ChargeRecord]) -> bool {
+    records.iter().any(ChargeRecord::is_disputed)
+}
+
+/// What the provider did on its own to charges that nobody here has given back. Of a charge that goes back it counts as
+/// ours, whoever did it, unless it is disputed.
+pub(super) fn act_of_the_provider(order: &Order, records: &[ChargeRecord]) -> Option<Overtaken> {
+    if is_disputed(records) {
+        return Some(Overtaken::Disputed);
+    }
+    let is_gone = |record: &ChargeRecord| stays(order, record) && record.is_given_back();
+    records.iter().any(is_gone).then_some(Overtaken::Refunded)
+}
+
+/// How much the provider gave back on its own of a charge that stays.
+pub(super) fn in_part(order: &Order, records: &[ChargeRecord]) -> i64 {
+    records.iter().filter(|record| stays(order, record)).map(|record| record.refunded).sum()
+}
