@@ -190,7 +190,7 @@ fn new_order(app: &App, purchase: &Purchase, session: &Session, id: OrderId) -> 
         saga: Saga::new(),
         paid_at: None,
         background_rounds: 0,
-        release_rounds: 0,
+        release_rounds: None,
         lease_until: app.ports().after(app.policy().lease),
         alerted: false,
         unsold_since: None,

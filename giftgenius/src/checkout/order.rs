@@ -61,9 +61,9 @@ pub struct Order {
     pub saga: Saga,
     /// Rounds that the current action has had in the background.
     pub background_rounds: u32,
-    /// One more than the rounds that the release had before looks at the money came between; 0 while none do.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub release_rounds: u32,
+    /// Rounds that the release of the stock had had when looks at the money came between; `None` while none do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_rounds: Option<u32>,
     /// Until when its owner may be silent.
     pub lease_until: Timestamp,
     /// Whether a person has been called to it, where it is parked.
@@ -153,13 +153,13 @@ impl Order {
     pub(super) fn count_rounds_of(&mut self, action: &Action) {
         if *action == Action::ConfirmRefund && self.saga.is_releasing() {
             // The looks have a count of their own, and a bound like any other's.
-            if self.release_rounds == 0 {
-                self.release_rounds = self.background_rounds + 1;
-                self.background_rounds = 0;
+            if self.release_rounds.is_none() {
+                self.release_rounds = Some(std::mem::take(&mut self.background_rounds));
             }
-        } else if matches!(action, Action::Release { .. }) && self.release_rounds > 0 {
-            self.background_rounds = self.release_rounds - 1;
-            self.release_rounds = 0;
+        } else if matches!(action, Action::Release { .. })
+            && let Some(rounds) = self.release_rounds.take()
+        {
+            self.background_rounds = rounds;
         }
     }
 

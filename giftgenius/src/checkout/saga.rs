@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -179,54 +180,70 @@ async fn took(app: &App, held: &mut Held, driver: &Driver, action: &Action, roun
             }
             Next::Now(taken(order, action, outcome))
         }
-        Round::Spent(_) if !order.saga.spend_refund_key() => {
-            log_outcome(app, order, action, &Outcome::GaveUp, cost);
-            order.background_rounds = 0;
-            Next::Now(taken(order, action, Outcome::GaveUp))
-        }
-        Round::NotYet(_) | Round::Spent(_) => {
-            let asked = match round {
-                Round::Spent(wait) => {
-                    order.looked = order.heard;
-                    Some(wait)
-                }
-                Round::NotYet(asked) => asked,
-                Round::Came(_) | Round::CameAsking(..) | Round::InPart { .. } | Round::TooEarly { .. } => None,
-            };
-            order.background_rounds += 1;
-            if order.background_rounds > app.policy().background.attempts_max {
-                app.log_step(order, step_id(action), StepStatus::Failed, Some(Code::OrderNeedsAttention), cost);
+        Round::Spent(wait) => {
+            if !order.saga.spend_refund_key() {
+                log_outcome(app, order, action, &Outcome::GaveUp, cost);
                 order.background_rounds = 0;
-                return Next::Now(taken(order, action, given_up(action)));
+                return Next::Now(taken(order, action, Outcome::GaveUp));
             }
-            let delay = background_delay(app.policy(), order.background_rounds, asked);
-            app.log_step(order, step_id(action), StepStatus::Retry, None, Took { wait: Some(delay), ..cost });
-            // A look is hastened by an event, unless the provider asked to be left alone; a repeated undo is not.
-            let hastened = *action == Action::Settle && asked.is_none();
-            match pause(app, held, driver, delay, hastened).await {
-                Paused::Through => Next::Background,
-                Paused::Hastened => {
-                    // A round that an event asked for is none of those that are counted.
-                    held.order.background_rounds = held.order.background_rounds.saturating_sub(1);
-                    Next::Background
-                }
-                Paused::Lost => Next::Lost,
-            }
+            order.looked = order.heard;
+            try_later(app, held, driver, action, Some(wait), cost).await
         }
-        Round::InPart { wait, .. } | Round::TooEarly { wait, .. } => {
-            order.background_rounds = 0;
-            match round {
-                Round::InPart { refunded, .. } => order.saga.refunded = refunded,
-                Round::TooEarly { looked: true, .. } => order.looked = order.heard,
-                _ => {}
-            }
-            let delay = background_delay(app.policy(), 1, Some(wait));
-            app.log_step(order, step_id(action), StepStatus::Retry, None, Took { wait: Some(delay), ..cost });
-            match pause(app, held, driver, delay, true).await {
-                Paused::Through | Paused::Hastened => Next::Background,
-                Paused::Lost => Next::Lost,
-            }
+        Round::NotYet(asked) => try_later(app, held, driver, action, asked, cost).await,
+        Round::InPart { refunded, wait } => {
+            order.saga.refunded = refunded;
+            look_later(app, held, driver, action, wait, cost).await
         }
+        Round::TooEarly { wait, looked } => {
+            if looked {
+                order.looked = order.heard;
+            }
+            look_later(app, held, driver, action, wait, cost).await
+        }
+    }
+}
+
+/// Counts a round that did not finish its action, and waits until the next one is due: not before the provider asked for,
+/// if it did. After the last round the action is given up.
+async fn try_later(
+    app: &App,
+    held: &mut Held,
+    driver: &Driver,
+    action: &Action,
+    asked: Option<Duration>,
+    cost: Took,
+) -> Next {
+    let order = &mut held.order;
+    order.background_rounds += 1;
+    if order.background_rounds > app.policy().background.attempts_max {
+        app.log_step(order, step_id(action), StepStatus::Failed, Some(Code::OrderNeedsAttention), cost);
+        order.background_rounds = 0;
+        return Next::Now(taken(order, action, given_up(action)));
+    }
+    let delay = background_delay(app.policy(), order.background_rounds, asked);
+    app.log_step(order, step_id(action), StepStatus::Retry, None, Took { wait: Some(delay), ..cost });
+    // A look is hastened by an event, unless the provider asked to be left alone; a repeated undo is not.
+    let hastened = *action == Action::Settle && asked.is_none();
+    match pause(app, held, driver, delay, hastened).await {
+        Paused::Through => Next::Background,
+        Paused::Hastened => {
+            // A round that an event asked for is none of those that are counted.
+            held.order.background_rounds = held.order.background_rounds.saturating_sub(1);
+            Next::Background
+        }
+        Paused::Lost => Next::Lost,
+    }
+}
+
+/// Waits until a look can prove something, or until an event asks for one. Nothing failed, so no round is counted.
+async fn look_later(app: &App, held: &mut Held, driver: &Driver, action: &Action, wait: Duration, cost: Took) -> Next {
+    let order = &mut held.order;
+    order.background_rounds = 0;
+    let delay = background_delay(app.policy(), 1, Some(wait));
+    app.log_step(order, step_id(action), StepStatus::Retry, None, Took { wait: Some(delay), ..cost });
+    match pause(app, held, driver, delay, true).await {
+        Paused::Through | Paused::Hastened => Next::Background,
+        Paused::Lost => Next::Lost,
     }
 }
 
@@ -262,13 +279,7 @@ enum Paused {
 }
 
 /// Waits for the next round with a lease that covers it; where an event may hasten that, not longer than until one comes.
-async fn pause(
-    app: &App,
-    held: &mut Held,
-    driver: &Driver,
-    delay: std::time::Duration,
-    may_be_hastened: bool,
-) -> Paused {
+async fn pause(app: &App, held: &mut Held, driver: &Driver, delay: Duration, may_be_hastened: bool) -> Paused {
     held.order.lease_until = app.ports().after(delay + app.policy().lease);
     // Before the write, which shows what was heard until then: nothing that is heard falls between.
     let woken = driver.woken();

@@ -38,7 +38,7 @@ fn order(id: &str, created_at: i64, ending: Option<Ending>) -> Record {
         saga: Saga { ending, ..Saga::new() },
         paid_at: None,
         background_rounds: 0,
-        release_rounds: 0,
+        release_rounds: None,
         lease_until: jiff::Timestamp::from_second(created_at + 30).unwrap(),
         alerted: false,
         unsold_since: None,

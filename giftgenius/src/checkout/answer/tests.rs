@@ -32,7 +32,7 @@ pub(crate) fn order(saga: Saga) -> Order {
         saga,
         paid_at: None,
         background_rounds: 0,
-        release_rounds: 0,
+        release_rounds: None,
         lease_until: at,
         alerted: false,
         unsold_since: None,

@@ -52,7 +52,7 @@ pub(crate) fn order(id: &str, saga: Saga) -> Record {
         saga,
         paid_at: None,
         background_rounds: 0,
-        release_rounds: 0,
+        release_rounds: None,
         lease_until: second(30),
         alerted: false,
         unsold_since: None,
