@@ -61,7 +61,7 @@ pub enum Next {
     GiveUp,
 }
 
-/// A language in which a person is told what happened. Another one is another column of the table of codes: the compiler
+/// A language of the messages for people. Another one is another column of the table of codes: the compiler
 /// asks for each sentence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Language {
@@ -260,7 +260,7 @@ impl ToolError {
         })
     }
 
-    /// The failure `code` because the identifier at `field` is unknown, or somebody else's, which is told alike. `from`
+    /// The failure `code` because the identifier at `field` is unknown, or another user's, with the same answer. `from`
     /// says which tool answers real ones.
     pub fn unknown_id(code: Code, field: &str, id: &str, from: &str, correlation_id: &CorrelationId) -> Box<Self> {
         let id = serde_json::Value::from(id);
@@ -285,7 +285,7 @@ impl ToolError {
         error
     }
 
-    /// The same, not to be repeated before `delay`: an hour at most is told.
+    /// The same, not to be repeated before `delay`; at most an hour is returned.
     #[must_use]
     pub fn retry_after(mut self: Box<Self>, delay: Option<Duration>) -> Box<Self> {
         let told = delay.map(crate::retry::told);

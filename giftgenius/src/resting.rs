@@ -15,7 +15,7 @@ tokio::task_local! {
 pub(crate) struct Busy(watch::Sender<usize>);
 
 impl Busy {
-    /// Counts a piece of work from now on; it is told of its rests while the returned future runs.
+    /// Counts a piece of work from now on, and subtracts its rests while the returned future runs.
     pub(crate) fn during<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
         let counted = Counted::begin(self.clone());
         OWN.scope(self.clone(), async move {

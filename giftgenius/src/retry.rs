@@ -224,8 +224,8 @@ impl<'a> Retry<'a> {
         if self.attempts >= attempts_max {
             return Err(self.failed(failure));
         }
-        // What a provider asks for never makes the own delay shorter, and clients that were told the same moment do not
-        // all come back at it.
+        // A `Retry-After` never makes the own delay shorter. Jitter keeps clients with the same one from coming back all
+        // at once.
         let asked = retry_after.map_or(Duration::ZERO, |asked| asked.min(self.policy.retry_after_cap));
         let delay = backoff(self.policy.delay_base, self.policy.delay_cap, self.attempts).max(asked) + self.jitter();
         let may_go_on = match self.urgency {

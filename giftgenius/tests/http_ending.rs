@@ -1,5 +1,5 @@
 //! How the real binary ends over HTTP: at once but for calls in flight, at a second signal in spite of these, and with a
-//! journal whose file is whole by itself.
+//! journal whose file is complete without its log.
 #![cfg(unix)]
 
 mod support;

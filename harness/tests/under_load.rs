@@ -1,4 +1,4 @@
-//! The real server under load: killed again and again in the middle of sales it loses nothing and charges nobody twice, and
+//! The real server under load: killed again and again in the middle of sales it loses nothing and makes no double charge, and
 //! its memory does not grow with the calls.
 #![cfg(unix)]
 

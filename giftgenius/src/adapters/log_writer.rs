@@ -16,7 +16,7 @@ use super::json_lines::{Sink, line_of};
 use crate::ports::BoxFuture;
 use crate::step_log::{LogLine, ServiceEvent, ServiceLine, StepLog};
 
-/// So many bytes of lines that may be dropped are held while nobody reads: some ten thousand lines.
+/// The most bytes of droppable lines that are queued while stderr is not read: some ten thousand lines.
 const HELD_BYTES_MAX: usize = 4 << 20;
 
 /// The queue and the thread behind it. A clone is the same queue.

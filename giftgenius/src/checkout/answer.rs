@@ -1,4 +1,4 @@
-//! What a sale is told: exactly one of `success`, `failed` with `effects: none`, `pending`, or `cancelled`; derived from
+//! The answer about a sale: exactly one of `success`, `failed` with `effects: none`, `pending`, or `cancelled`; derived from
 //! the order as it is now ([`Live`]), so that every way of asking, a replay included, gets the same answer.
 
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub fn standing(order: &Order) -> Standing {
         // Late copies are still looked for, by us or by a person, but the sale is done and stays so.
         (None | Some(Ending::Parked { .. }), Direction::Forward) if saga.commit == Commit::Done => Standing::Success,
         (Some(Ending::Cancelled), direction) => cancelled(direction, saga.commit),
-        // What was told stays true as far as is known; a person is to see whether anything came on top.
+        // The earlier answer still holds as far as is known; the operator checks whether anything came on top.
         (Some(Ending::Parked { .. }), direction @ Direction::Back(_)) if !saga.is_stuck() => {
             cancelled(direction, saga.commit)
         }
@@ -164,7 +164,7 @@ fn ask_again(order: &Order, asked: Asked) -> Duration {
     Duration::from_secs(whole).max(ASK_AGAIN)
 }
 
-/// How an order stands now, for whoever asks.
+/// The current status of an order.
 pub fn live(order: &Order, asked: Asked) -> Live {
     let settled = |status, effects, error_code, user_message, next| Live {
         status,
@@ -205,7 +205,7 @@ pub fn live(order: &Order, asked: Asked) -> Live {
     }
 }
 
-/// The longest wait that is told to a caller.
+/// The longest wait returned to a caller.
 const TOLD_WAIT_MAX: Duration = Duration::from_secs(60 * 60);
 
 fn sale_answer<'a>(order: &'a Order, live: &Live) -> SaleAnswer<'a> {
@@ -270,7 +270,7 @@ pub fn replayed(mut reply: SavedReply, as_of: jiff::Timestamp) -> SavedReply {
     reply
 }
 
-/// The error that tells a sale's failure.
+/// The error for a failed sale.
 pub fn failure(order: &Order, cause: &Cause, correlation: &CorrelationId) -> Box<ToolError> {
     let message = match cause {
         Cause::Declined(code) => match told_decline(code) {
@@ -294,8 +294,8 @@ pub fn failure(order: &Order, cause: &Cause, correlation: &CorrelationId) -> Box
     ToolError::new(cause.code(), message, correlation).about(&order.id, Effects::None).retry_after(asked)
 }
 
-/// The decline code where it helps to choose what to do next. Others are kept to the record: that a card is reported
-/// stolen or a payment looks fraudulent is not to be told to whoever holds the card (as providers demand).
+/// The decline code where it helps to choose what to do next. Others stay in the record: providers demand that a card's
+/// holder does not learn that it is reported stolen, or that the payment looks fraudulent.
 fn told_decline(code: &str) -> Option<&str> {
     const TOLD: [&str; 11] = [
         "authentication_required",
@@ -320,7 +320,7 @@ pub fn failed_reply(error: &ToolError) -> SavedReply {
 
 /// The terminal state of a key's idempotency entry for an order that has ended; `None` while it has not.
 pub fn entry_state(key: &EntryKey, order: &Order, now: jiff::Timestamp) -> Option<EntryState> {
-    // What has ended is told without a wait.
+    // An order that has ended is answered without a wait.
     let asked = Asked { at: now, lease: Duration::ZERO };
     // A parked order's entry stays open (it is never dropped while a person is to look); its answer is read from the order.
     if order.is_open() || order.is_parked() {

@@ -2,7 +2,7 @@
 //! process took in and died over.
 //!
 //! The platform repeats a call whose connection broke. A move that began while a sale was open may find it paid after a
-//! restart, and nothing in the journal need tell of its first time. So a process refuses, once, a move away from a paid
+//! restart, and the journal may have no record of the first call. So a process refuses, once, a move away from a paid
 //! sale that it did not begin.
 
 use std::collections::VecDeque;

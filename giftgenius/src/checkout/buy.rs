@@ -1,4 +1,4 @@
-//! Buying: binds a caller's key to an order, begins its saga, and waits for what can be told.
+//! Buying: binds a caller's key to an order, begins its saga, and waits for a result.
 //!
 //! Check and set are one journal batch: key, session and order are bound together or not at all, so two calls at once
 //! begin one sale. The sale itself runs as a task of its own: a caller that goes away aborts nothing.
@@ -46,7 +46,7 @@ pub struct Purchase {
     pub exhausted: Option<Code>,
 }
 
-/// How often a lost race is run again: each time somebody else's batch went through, so the next look finds more decided.
+/// How often a lost race is run again. Each time another batch was committed, so the next look finds more decided.
 const RACES_MAX: u32 = 8;
 
 /// Buys, or answers what has become of an earlier call under the same key or for the same session.
@@ -61,7 +61,7 @@ pub async fn buy(app: &Arc<App>, purchase: &Purchase) -> SavedReply {
     failed_reply(&in_progress(app, None, &purchase.correlation))
 }
 
-/// One look at the journal and what follows from it; `None` if somebody else was faster.
+/// One look at the journal and what follows from it; `None` if another writer was faster.
 async fn attempt(app: &Arc<App>, purchase: &Purchase) -> Result<Option<SavedReply>, JournalError> {
     let stored = app.entry(&purchase.entry).await?;
     let expected = stored.as_ref().map(|(version, _)| *version);
@@ -78,7 +78,7 @@ async fn attempt(app: &Arc<App>, purchase: &Purchase) -> Result<Option<SavedRepl
 }
 
 /// Whether the order that a key had joined has failed and may be tried again: the key was not bound to that ending when it
-/// was told, and this call is another try. An order that is driven here is still to be told.
+/// was answered, and this call is another try. An order that is driven here still has to answer.
 async fn failed_clean(app: &App, order: &OrderId, purchase: &Purchase) -> Result<bool, JournalError> {
     if app.waiters.wait(order).is_some() {
         return Ok(false);
@@ -109,7 +109,7 @@ async fn begin(
     purchase.notes.in_workflow(session.workflow_id.as_ref());
     let joined = match &session.state {
         SessionState::Open => None,
-        // What is paid, or being paid, is told; what failed is over with the price that was left.
+        // An order that is paid, or being paid, is returned; one that failed ended with the price that was left.
         SessionState::Left(order) if failed(app, order).await? => {
             return out_of_step(app, purchase, &session).await.map(Some);
         }
@@ -130,7 +130,7 @@ async fn begin(
     if joined.is_none() && !app.checkout_on().await? {
         return refuse(Code::CheckoutDisabled, String::from("checkout is switched off; nothing was begun"));
     }
-    // An order that is there is told, however often; only another attempt is not made.
+    // An existing order is returned, however often; only another attempt is refused.
     if let Some(code) = purchase.exhausted.filter(|_| joined.is_none()) {
         return Ok(Some(failed_reply(&crate::loops::instead(code, &purchase.correlation))));
     }
@@ -202,8 +202,8 @@ fn new_order(app: &App, purchase: &Purchase, session: &Session, id: OrderId) -> 
     }
 }
 
-/// Waits for an order as long as the caller can, then says how it stands; `None` if it is over and left the session to
-/// whoever pays otherwise.
+/// Waits for an order as long as the caller can, then returns its status; `None` if it is over and the session can be paid
+/// in another way.
 async fn tell(app: &Arc<App>, order: &OrderId, purchase: &Purchase) -> Result<Option<SavedReply>, JournalError> {
     let found = wait(app, order, app.answer_by(purchase.deadline)).await?;
     purchase.notes.in_workflow(found.as_ref().and_then(|order| order.workflow_id.as_ref()));
@@ -239,8 +239,8 @@ fn open_reply(app: &App, order: &Order, purchase: &Purchase) -> SavedReply {
     sale_reply(order, app.asked())
 }
 
-/// The answer of a key that has been answered for good: what it was told of which order, and how that stands now.
-/// Nothing is begun, sent or changed for it, and the call is not judged anew.
+/// The answer for a key with a final answer: that answer, and the order's current status. Nothing is begun, sent or
+/// changed for it, and the call is not checked again.
 async fn replay(app: &App, saved: SavedReply, notes: &Notes) -> Result<SavedReply, JournalError> {
     let Some(id) = order_of(&saved) else { return Ok(saved) };
     let asked = app.asked();
@@ -268,7 +268,7 @@ pub async fn bind_to_ending(app: &App, order: &Order, key: &EntryKey, deadline: 
     let Some((version, entry)) = app.entry(key).await? else { return Ok(()) };
     let Some(entry) = ended(&entry, order, app.now(), app.policy().entry_retention) else { return Ok(()) };
     match app.commit(Batch::default().put(Some(version), Record::Entry(entry)).until(deadline)).await {
-        // Somebody else bound it to the same answer first.
+        // Another call bound it to the same answer first.
         Err(CommitError::Conflict(_)) => Ok(()),
         written => written,
     }

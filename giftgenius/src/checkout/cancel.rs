@@ -78,7 +78,7 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
         Standing::Failed(_) | Standing::Cancelled => {
             keep(app, cancellation, entry_version, cancel_reply(&order, app.asked())).await
         }
-        // A person has it, whatever the sale was told to be.
+        // The operator has it, whatever was answered about the sale.
         Standing::Success if order.is_parked() => {
             Ok(Some(failed_reply(&parked(&order, Effects::Charged, &cancellation.correlation))))
         }
@@ -86,7 +86,7 @@ async fn attempt(app: &Arc<App>, cancellation: &Cancellation) -> Result<Option<S
         Standing::Success if !order.is_open() => {
             refund(app, cancellation, entry_version, version, order.to_order()).await
         }
-        // Somebody has asked for that already.
+        // That was requested already.
         Standing::Pending(_, false) if is_before_charge(&order) && order.cancel_entry.is_some() => {
             join(app, cancellation, entry_version, &order.id).await
         }
@@ -125,7 +125,7 @@ async fn keep(
 }
 
 /// The person left the checkout while `order` is open: goes back if its charge has not been sent, and answers the order as
-/// it then stands; `None` if somebody else changed it meanwhile.
+/// it then stands; `None` if another writer changed it meanwhile.
 pub async fn leave(
     app: &Arc<App>,
     version: Version,
@@ -269,7 +269,7 @@ async fn tell(app: &Arc<App>, order: &OrderId, cancellation: &Cancellation) -> R
     })
 }
 
-/// The answer of a key that has been answered for good: what it was told of which order, and how that stands now.
+/// The answer for a key with a final answer: that answer, and the order's current status.
 async fn replay(app: &App, saved: SavedReply, notes: &Notes) -> Result<SavedReply, JournalError> {
     let Some(id) = order_of(&saved) else { return Ok(saved) };
     let asked = app.asked();

@@ -1,8 +1,8 @@
-//! Driving an order and waiting for it: how a driver begins, and how callers learn what it came to.
+//! Driving an order and waiting for it: how a driver begins, and how callers learn its outcome.
 //!
 //! A caller may go away between any two lines (the platform cancels, the connection breaks), so the journal write that
 //! gives this process an order is made by the task that then drives it: there is no instant at which an order is
-//! journalled as begun and nobody goes on with it.
+//! journalled as begun without a driver.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::journal::{Batch, CommitError, JournalError};
 use crate::step_log::StepStatus;
 
 /// Writes the batch that gives this process an order, and drives the order in a task of its own from there. Answers once
-/// the batch is written. `held` is the order as it then stands.
+/// the batch is written. `held` is the order as written.
 pub async fn begin_driving(
     app: &Arc<App>,
     batch: Batch,
@@ -69,7 +69,7 @@ pub async fn wait(app: &Arc<App>, id: &OrderId, answer_by: Instant) -> Result<Op
         let goes_on = if let Some(news) = news {
             match tokio::time::timeout_at(answer_by, news.past_working()).await {
                 Ok(Some(phase)) => phase != Phase::Background,
-                // Its driver is gone: the record tells.
+                // Its driver is gone: read the record.
                 Ok(None) => true,
                 Err(_) => false,
             }

@@ -43,7 +43,7 @@ pub struct Order {
     pub cancel_entry: Option<EntryKey>,
     /// The quoted amount: what is charged, no more and no less.
     pub amount: Money,
-    /// How long a provider last asked to wait, in milliseconds: told with a failure that may be repeated.
+    /// How long a provider last asked to wait, in milliseconds; returned with a failure that may be repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
     /// What is bought.
@@ -57,7 +57,7 @@ pub struct Order {
     /// Since when it is paid and booked, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid_at: Option<Timestamp>,
-    /// Where its saga stands.
+    /// The state of its saga.
     pub saga: Saga,
     /// Rounds that the current action has had in the background.
     pub background_rounds: u32,
@@ -199,7 +199,7 @@ impl Order {
     }
 }
 
-/// An order as it was read: shared with the store, and copied only by whoever changes it.
+/// An order as it was read: shared with the store, and copied only to be changed.
 #[derive(Clone, Debug)]
 pub struct KeptOrder(Arc<Record>);
 

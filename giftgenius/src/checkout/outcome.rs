@@ -1,10 +1,10 @@
-//! What a step of the saga comes to, whatever was sent to find out.
+//! The outcomes of the saga's steps, independent of the requests that were sent.
 
 use smol_str::SmolStr;
 
 use super::cause::{Cause, Overtaken};
 
-/// What an action came to.
+/// The outcome of an action.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
     /// The stock is held.
@@ -19,9 +19,9 @@ pub enum Outcome {
         charge_id: SmolStr,
         /// What was taken.
         minor_units: i64,
-        /// Whether no other charge stands beside it, or can.
+        /// Whether it is the only charge, and no other can come.
         alone: bool,
-        /// Whether the charge's own reply told of it.
+        /// Whether the charge's own reply reported it.
         told: bool,
         /// How much of it the provider has given back on its own, in minor units of the order's currency.
         refunded: i64,
@@ -49,12 +49,12 @@ pub enum Outcome {
     CommitUnclear(Cause),
     /// No copy stands besides the one charge.
     Swept,
-    /// The same, and the provider gave so much of the charge back that nobody here asked for.
+    /// The same, and the provider refunded a part of the charge on its own.
     SweptInPart {
         /// In minor units of the order's currency.
         refunded: i64,
     },
-    /// Copies are still looked for, and the provider gave so much of the charge back that nobody here asked for.
+    /// The search for copies goes on, and the provider refunded a part of the charge on its own.
     BackInPart {
         /// In minor units of the order's currency.
         refunded: i64,
@@ -66,7 +66,7 @@ pub enum Outcome {
         /// Whether every refund is done and no copy of the charge can come any more.
         done: bool,
     },
-    /// A charge was found that nothing was known of, and that is to be given back.
+    /// An unknown charge was found, and has to be refunded.
     Found {
         /// The provider's id.
         charge_id: SmolStr,

@@ -1,4 +1,4 @@
-//! What a person is told of an order that ends with them: what stands, and what to do.
+//! The note for the operator of a parked order: what stands, and what to do.
 
 use super::state::{Charge, Commit, Direction, Ending, IllegalTransition, Overtaken, Reserve, Saga};
 
@@ -57,7 +57,7 @@ impl Saga {
         format!("{act}, and {sale}; {todo}")
     }
 
-    /// The ending of a saga that came to an outcome it cannot have: nothing is guessed around it.
+    /// The ending of a saga with an outcome that its action cannot have.
     pub fn stopped(&self, illegal: &IllegalTransition) -> Ending {
         Ending::Parked {
             note: format!(

@@ -15,8 +15,8 @@ use crate::operations::parked::call_people;
 use crate::resting::rest_for;
 use crate::time;
 
-/// Takes up all open orders, each when its lease has run out; answers how many there are. Whoever has to look at parked
-/// ones and was not called yet is called.
+/// Takes up all open orders, each when its lease has run out; returns how many there are. Sends the alerts of parked
+/// orders that are still missing.
 pub async fn recover(app: &Arc<App>) -> Result<usize, JournalError> {
     let open = app.ports().journal.list(RecordState::OrderOpen).await?;
     for stored in &open {
@@ -80,7 +80,7 @@ async fn look(app: &Arc<App>, id: &OrderId) -> Result<Option<Duration>, JournalE
 }
 
 /// Takes an order over by compare-and-set on its version, and drives it in the background. Losing the race is no error:
-/// somebody else drives it then.
+/// another process drives it then.
 pub async fn take_over(app: &Arc<App>, version: Version, mut order: Order) -> Result<(), JournalError> {
     order.fence += 1;
     order.lease_until = app.ports().after(app.policy().lease);

@@ -1,4 +1,4 @@
-//! Giving money back (F6): what stands is refunded, and a refund counts only once it can fail no more.
+//! Refunds (F6): every charge that should not stand is refunded, and a refund counts only when it can no longer fail.
 //!
 //! Proof that nothing stands is a listing under a closed reference that never held a charge, or a look-up made after
 //! the provider's declared bound on late effects has passed since the last request that moved money: by then every
@@ -59,7 +59,7 @@ pub async fn undo_charge(caller: &Caller, order: &Order, context: RoundContext<'
             },
             // Not to be asked again; looking up and giving back remain, and time proves the rest.
             Err(Failure::Refused(_)) if refused_to_close => return Round::Came(Outcome::CloseRefused),
-            // A look-up changes nothing: a later round may ask anew.
+            // A look-up changes nothing: a later round may repeat it.
             Err(Failure::Refused(_)) => return Round::NotYet(None),
             Err(failure) => failure,
         };
@@ -95,7 +95,7 @@ async fn looked_again(
     })
 }
 
-/// What it means that nothing of these charges stands any more.
+/// The outcome once none of these charges stands.
 fn undone(
     caller: &Caller,
     order: &Order,
@@ -121,7 +121,7 @@ fn undone(
 }
 
 /// A refund that is refused is not asked for again under its key; but an earlier request for it may have been done. A
-/// listing that does not have the charge, or tells of more than is left of it, is an old one: another is due.
+/// listing that lacks the charge, or shows more than is left of it, is outdated: another one is needed.
 async fn refund_refused(
     caller: &Caller,
     order: &Order,
@@ -154,7 +154,7 @@ pub async fn confirm(caller: &Caller, order: &Order, context: RoundContext<'_>, 
         let listed = look_up(caller, order).await;
         let failure = match sure(caller, order, listed).await {
             Ok(records) => return confirmed(order, &records, Outcome::Undone),
-            // A look-up changes nothing: a later round may ask anew.
+            // A look-up changes nothing: a later round may repeat it.
             Err(Failure::Refused(_)) => return Round::NotYet(None),
             Err(failure) => failure,
         };
@@ -170,7 +170,7 @@ fn confirmed(order: &Order, records: &[ChargeRecord], nothing_stands: Outcome) -
         return overtaken(how);
     }
     match first_standing(order, records) {
-        // Given back in part, which nobody does here: a listing that tells so is not believed.
+        // GiftGenius never refunds in part here, so such a listing is not believed.
         Some(record) if record.refunded + record.refunding != 0 => Round::NotYet(None),
         Some(_) => Round::Came(Outcome::RefundFailed),
         // Later than the provider promised.
@@ -262,10 +262,10 @@ async fn search(caller: &Caller, order: &Order, context: RoundContext<'_>, urgen
             Ok(records) => match give_back(caller, order, &records, &mut asking).await {
                 Ok(Given { waits: Some(wait), .. }) => return Round::NotYet(Some(wait)),
                 Ok(Given { refunds: 0, .. }) => {
-                    // What the provider gave back stays given back: a listing that tells less is an older one.
+                    // A refund by the provider is not reversed: a listing that shows less is older.
                     let refunded = in_part(order, &records).max(order.saga.refunded);
                     return match may_be_old(caller, order, context) {
-                        // What it shows is told; whether that is all that the event told of a later one shows.
+                        // Report it now. A later listing shows whether the event was about more.
                         Some(wait) if refunded > order.saga.refunded => Round::InPart { refunded, wait },
                         Some(wait) => Round::TooEarly { wait, looked: false },
                         None if refunded == 0 => Round::Came(Outcome::Swept),
@@ -273,7 +273,7 @@ async fn search(caller: &Caller, order: &Order, context: RoundContext<'_>, urgen
                     };
                 }
                 Ok(_) => return Round::Came(Outcome::GivenBack { done: false }),
-                // Given back before, by a request of which nothing was heard: to be confirmed like any other.
+                // An earlier request that was not answered made the refund. It is confirmed like any other.
                 Err(Failure::Refused(refusal)) if is_less_left(&refusal) => {
                     return Round::Came(Outcome::GivenBack { done: false });
                 }
@@ -289,8 +289,8 @@ async fn search(caller: &Caller, order: &Order, context: RoundContext<'_>, urgen
     }
 }
 
-/// How long it takes until a listing cannot be an old one, where an event has told of money that went back: one that shows
-/// some of a charge that stays as given back may still lack what the event told of.
+/// How long a listing may still be older than an event that reported a refund or dispute. Until then one that shows a
+/// partial refund may lack what the event was about.
 fn may_be_old(caller: &Caller, order: &Order, context: RoundContext<'_>) -> Option<Duration> {
     let fresh_from = context.heard_at + caller.policy.late_max / LISTING_LAG;
     let wait = fresh_from.saturating_duration_since(Instant::now());

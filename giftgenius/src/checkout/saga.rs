@@ -31,12 +31,12 @@ pub struct Held {
     pub order: Box<Order>,
 }
 
-/// What a turn's journal write came to.
+/// The result of a turn's journal write.
 enum Written {
     Yes,
-    /// Somebody asked to cancel; the turn starts over.
+    /// A cancellation or an event was added; the turn starts over.
     Again,
-    /// Somebody else owns the order now, or it has ended.
+    /// Another process owns the order now, or it has ended.
     Lost,
     /// The store failed.
     Failed(JournalError),
@@ -47,12 +47,12 @@ enum Written {
 pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver: &Driver) {
     let mut background = deadline.is_none();
     let mut store_failures = 0;
-    // Whoever had the order before has been silent for its lease: nothing that it sent left later than now.
+    // The previous owner has been silent for its lease, so none of its requests leaves after this.
     let mut quiet_since = app.ports().clock.instant();
     let mut stopped = None;
     // Whether a refund may have been asked for, in this life or before.
     let mut refunded = held.order.saga.refund_begun > 0;
-    // An order that has ended is driven again when an event asks for a look at its charges; its ending is told once.
+    // An order that has ended is driven again when an event asks for a look at its charges; its ending is announced once.
     let mut told = held.order.saga.ending.clone();
     let (mut heard, mut heard_at) = (held.order.heard, Instant::now());
     let sent = app.caller().counts.watch(&held.order.correlation_id);
@@ -92,7 +92,7 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
                 held.order.saga = before;
                 store_failures += 1;
                 if store_failures > app.policy().background.attempts_max {
-                    // The lease runs out; whoever recovers next takes the order up from its last record.
+                    // The lease runs out, and recovery resumes the order from its last record.
                     driver.tell(Phase::Background);
                     return;
                 }
@@ -152,15 +152,15 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
 
 /// How a drive goes on after a round.
 enum Next {
-    /// At once; with the ending that it comes to where nothing else may be done.
+    /// At once. An ending is given if nothing else may be done.
     Now(Option<Ending>),
     /// At once, and no caller waits for it any more.
     Background,
-    /// Somebody else owns the order now.
+    /// Another process owns the order now.
     Lost,
 }
 
-/// Takes what a round came to, and waits where another one is due.
+/// Applies a round's result, and waits if another round is due.
 async fn took(app: &App, held: &mut Held, driver: &Driver, action: &Action, round: Round, cost: Took) -> Next {
     let order = &mut held.order;
     match round {
@@ -175,7 +175,7 @@ async fn took(app: &App, held: &mut Held, driver: &Driver, action: &Action, roun
                 order.heard_of_money_back = false;
             }
             if (action, &outcome) == (&Action::Recheck, &Outcome::RefundFailed) {
-                // Nobody tells of that but this look: what stands is given back anew.
+                // No event reports that, only this look: the charge has to be refunded again.
                 order.heard = order.heard.saturating_add(1);
             }
             Next::Now(taken(order, action, outcome))
@@ -247,10 +247,10 @@ async fn look_later(app: &App, held: &mut Held, driver: &Driver, action: &Action
     }
 }
 
-/// What it comes to when the last round of an action has not brought it to its end.
+/// The outcome of an action that its last round did not finish.
 const fn given_up(action: &Action) -> Outcome {
     match action {
-        // Whether anything came after the ending is not known then; nor whether a refund was done of which nothing was heard.
+        // Unknown then: whether a charge arrived after the ending, or whether an unanswered refund was made.
         Action::Recheck | Action::UndoCharge => Outcome::LostTrack,
         // The record of what was begun says what may stand.
         Action::Reserve { .. }
@@ -265,7 +265,7 @@ const fn given_up(action: &Action) -> Outcome {
     }
 }
 
-/// How often a lost race is run again before a pause: each time somebody else's batch went through.
+/// How often a lost race is run again before a pause. Each time another batch was committed.
 const RACES_MAX: u32 = 8;
 
 /// How a pause between two rounds ended.
@@ -274,7 +274,7 @@ enum Paused {
     Through,
     /// An event came.
     Hastened,
-    /// Somebody else owns the order now.
+    /// Another process owns the order now.
     Lost,
 }
 
@@ -310,7 +310,7 @@ async fn pause(app: &App, held: &mut Held, driver: &Driver, delay: Duration, may
     rest(round).await
 }
 
-/// Whether an action has looked at the charges, and so at what any event tells of that was heard before it began.
+/// Whether an action has looked at the charges, and so covers every event received before it began.
 const fn has_looked(action: &Action, outcome: &Outcome) -> bool {
     matches!(action, Action::Settle | Action::Sweep | Action::Recheck | Action::UndoCharge | Action::ConfirmRefund)
         && !matches!(outcome, Outcome::CloseRefused | Outcome::LostTrack)
@@ -333,8 +333,7 @@ fn turn_back(order: &mut Order, now: jiff::Timestamp) {
     }
 }
 
-/// Takes an outcome. One that the action cannot have is not guessed around: the sale ends there, and a person has to
-/// look. `perform` comes to none.
+/// Applies an outcome. If the action cannot have it, the sale is parked instead of guessing; `perform` returns none such.
 fn taken(order: &mut Order, action: &Action, outcome: Outcome) -> Option<Ending> {
     let illegal = order.saga.apply(action, outcome).err()?;
     tracing::error!(order = %order.id, %illegal, "saga stopped");

@@ -13,7 +13,7 @@ use crate::money::Money;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionState {
-    /// Nobody is paying it.
+    /// No order is paying it.
     Open,
     /// This order is paying it, or has paid it, or waits for a person: another key gets this order, unless it
     /// pays with another card and this one has failed.
@@ -23,7 +23,7 @@ pub enum SessionState {
     /// The person moved on while this order had it: another key still gets this order, and no further order may pay it,
     /// whatever the order ends in.
     Left(OrderId),
-    /// The person went back to an earlier step, or had the price quoted anew, before anybody paid it.
+    /// The person went back to an earlier step, or asked for a new quote, before it was paid.
     Abandoned,
 }
 

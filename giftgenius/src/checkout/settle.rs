@@ -29,8 +29,8 @@ fn cause_of(refusal: Refusal) -> Cause {
     }
 }
 
-/// The bank wants to hear from the person, who is asked for another card instead: nobody waits for them here, and what
-/// was accepted is called off.
+/// The bank wants the person to confirm the charge. They are asked for another card instead, and what was accepted is
+/// cancelled, because a sale does not wait for them.
 fn wants_the_person() -> Outcome {
     Outcome::UnsettledGoBack(Cause::Declined(String::from("authentication_required")))
 }
@@ -53,8 +53,8 @@ fn standing(order: &Order, records: &[ChargeRecord]) -> Option<Outcome> {
     })
 }
 
-/// What it means that no charge stands any more: the provider took it back on its own, since nobody has undone anything
-/// here while a sale goes forward. A replayed reply that says otherwise is older than the listing.
+/// No charge stands any more: the provider took it back on its own, since GiftGenius undoes nothing while a sale goes
+/// forward. A replayed reply that says otherwise is older than the listing.
 fn taken_back(records: &[ChargeRecord]) -> Option<Outcome> {
     if records.iter().any(ChargeRecord::is_disputed) {
         return Some(Outcome::Overtaken(Overtaken::Disputed));
@@ -128,7 +128,7 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext<'_>) -
                     refunded: 0,
                 });
             }
-            // Not the agreed amount, if the reply is to be believed, or none yet: the look-up tells.
+            // Another amount than agreed, if the reply is right, or none yet: look it up.
             Ok(Charged::Captured { .. } | Charged::Processing) => return Round::Came(Outcome::Unsettled),
             Ok(Charged::RequiresAction) => return Round::Came(wants_the_person()),
             Err(failure) => failure,
@@ -158,8 +158,8 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext<'_>) -
     }
 }
 
-/// A look-up that tells another amount than was agreed is looked up once more before it is believed: giving back an
-/// amount that was only told wrong would undo a good sale. `None`: it could not be confirmed.
+/// A look-up with another amount than agreed is repeated before it is believed: acting on a garbled amount would undo a
+/// good sale. `None`: it could not be confirmed.
 async fn confirmed(caller: &Caller, order: &Order, found: Outcome) -> Option<Outcome> {
     match found {
         Outcome::WrongAmount { .. } => {

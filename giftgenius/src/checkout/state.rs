@@ -1,4 +1,4 @@
-//! The saga's state machine: where each step stands, what to do next, and what an outcome makes of it.
+//! The saga's state machine: the state of each step, what to do next, and what each outcome changes.
 //!
 //! Pure: no port is touched here. [`Saga::next`] reads what to do from the record alone, so a restart continues exactly
 //! where the journal says; [`Saga::begin`] marks the intent that is journalled *before* the request is sent, and
@@ -17,7 +17,7 @@ pub use super::cause::{Cause, Overtaken};
 pub use super::outcome::Outcome;
 use crate::policy::PaymentProfile;
 
-/// Where a saga stands.
+/// The state of a saga.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Saga {
     /// Which way.
@@ -50,14 +50,14 @@ pub struct Saga {
     pub ending: Option<Ending>,
 }
 
-/// A charge that was made: its amount does not change any more, whatever becomes of the money.
+/// A charge that was made. Its amount is final, whether or not it is refunded.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct KnownCharge {
     /// The provider's id.
     pub id: SmolStr,
     /// What was taken, in minor units of the order's currency.
     pub minor_units: i64,
-    /// Whether the charge's own reply told of it: a listing that tells another amount is garbled then.
+    /// Whether the charge's own reply reported it; a listing with another amount is then garbled.
     pub told: bool,
 }
 
@@ -217,7 +217,7 @@ impl Saga {
     }
 
     /// Whether, as far as is known, money may stand that pays for no sale: that of a sale which is not booked, or of a copy
-    /// of the charge that nobody here looks for any more. What the provider took back on its own does not stand.
+    /// of the charge that is no longer searched for. What the provider took back on its own does not stand.
     pub fn may_hold_unsold_money(&self) -> bool {
         let is_parked = matches!(self.ending, Some(Ending::Parked { .. }));
         self.overtaken.is_none()

@@ -1,4 +1,4 @@
-//! The steps and their undos: how each action of the saga is carried out at the providers, and what it came to.
+//! The steps and their undos: how each action of the saga is carried out at the providers, and its outcome.
 //!
 //! Every function makes one round: a paced loop of attempts while a caller waits or for an undo, a single attempt in the
 //! background. Charges have their own rules in [`super::settle`], refunds in [`super::refund`].
@@ -16,7 +16,7 @@ use crate::providers::Caller;
 use crate::providers::inventory::Reserved;
 use crate::retry::{CallFailed, Failure, Urgency};
 
-/// What a round came to.
+/// The result of a round.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Round {
     /// An outcome the state machine takes.
@@ -51,7 +51,7 @@ pub struct RoundContext<'a> {
     /// How urgent the forward steps are.
     pub urgency: Urgency,
     /// Since when no request of the order that moves money can have left: this driver sent the last one then, or took the
-    /// order up from one that had been silent for its lease. On the clock that nobody can set.
+    /// order up from one that had been silent for its lease. On the monotonic clock.
     pub quiet_since: tokio::time::Instant,
     /// Whether this action may have been sent by an earlier round or life; of an undo of the charge, its refund.
     pub repeated: bool,
@@ -62,7 +62,7 @@ pub struct RoundContext<'a> {
     pub asks: &'a AtomicBool,
     /// Whether an event asks for a look at the charges now, even where it is too early for the last one.
     pub noticed: bool,
-    /// When the latest event was heard, or this driver took the order up. On the clock that nobody can set.
+    /// When the latest event was heard, or this driver took the order up. On the monotonic clock.
     pub heard_at: tokio::time::Instant,
 }
 

@@ -41,8 +41,8 @@ impl Drop for Driven {
     }
 }
 
-/// What is told of an order's driver. Who waits for it is woken in the order in which they began to wait, so that a run
-/// can be repeated.
+/// The phase of an order's driver. Waiters are woken in the order in which they began to wait, so that a run can be
+/// repeated.
 pub struct News {
     state: Mutex<State>,
     changed: Notify,
@@ -51,7 +51,7 @@ pub struct News {
 #[derive(Clone, Copy)]
 struct State {
     phase: Phase,
-    /// Nothing more will be told.
+    /// No further phase will come.
     is_gone: bool,
 }
 
@@ -87,8 +87,8 @@ impl Waiters {
         self.orders.lock().expect("no holder of the waiters panics")
     }
 
-    /// Notes that an order is driven here from now on, by the holder of the answer and nobody else: an earlier driver has
-    /// lost the order in the journal by then, or has just ended it, and whoever waited for that one looks again.
+    /// Registers the one driver of an order in this process. An earlier driver has lost the order in the journal by then,
+    /// or has just ended it, and its waiters look again.
     pub fn begin(&self, order: &OrderId) -> Driver {
         let bell = Arc::new(Notify::new());
         let state = Mutex::new(State { phase: Phase::Working, is_gone: false });
@@ -113,12 +113,12 @@ impl Waiters {
 pub struct Driver {
     waiters: Waiters,
     order: OrderId,
-    /// Also tells its place in the list from a successor's.
+    /// Distinguishes its entry in the list from a successor's.
     bell: Arc<Notify>,
 }
 
 impl Driver {
-    /// Tells all who wait.
+    /// Wakes all waiters.
     pub fn tell(&self, phase: Phase) {
         if let Some(driven) = self.waiters.orders().get(&self.order).filter(|driven| self.is_own(driven)) {
             driven.news.change(|state| state.phase = phase);

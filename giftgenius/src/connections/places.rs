@@ -100,8 +100,8 @@ impl Places {
         })
     }
 
-    /// A place for a new connection; that of the oldest stranger where strangers have none left. Then also how many were
-    /// closed since that was told last, where it is to be told now.
+    /// A place for a new connection; if strangers have none left, that of the oldest stranger. Then also how many were closed
+    /// since the last log line about it, if one is due now.
     pub(super) fn take(&self, peer: IpAddr, is_proxy: bool) -> (Held, Option<u64>) {
         let mut taken = self.lock();
         taken.last += 1;

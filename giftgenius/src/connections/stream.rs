@@ -38,7 +38,7 @@ impl<S> TimedStream<S> {
         (Self { inner, write_timeout, blocked: blocked.clone(), timer: None }, blocked)
     }
 
-    /// Takes what a write came to: progress ends the waiting, none begins or goes on with it.
+    /// Takes a write's result: progress ends the wait, no progress begins or continues it.
     fn timed<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         self.blocked.0.store(written.is_pending(), Ordering::Relaxed);
         if written.is_ready() {

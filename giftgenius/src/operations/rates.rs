@@ -1,4 +1,4 @@
-//! How often something goes wrong of how often it is done, over the last five minutes: what a mass failure is told from.
+//! The share of failures over the last five minutes, by which a mass failure is recognised.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use crate::journal::{Batch, CommitError, JournalError, Key, Record, RecordState}
 use crate::time;
 use crate::workflow::Workflow;
 
-/// Lost races before the store is called busy: nobody changes one record that often at once.
+/// Lost races before the store counts as busy: no record has that many writers at once.
 const RACES_MAX: u32 = 8;
 
 /// Drops what has expired; answers how many records. Nothing is dropped before the end of all that is still needed could be
@@ -95,7 +95,7 @@ mod tests {
         "2026-01-01T00:00:00Z".parse().unwrap()
     }
 
-    /// A server with a sale in each state of its order, and a price that nobody paid.
+    /// A server with a sale in each state of its order, and an unpaid price.
     async fn server(calendar: &Arc<Calendar>, journal: &Arc<MemoryJournal>) -> Arc<App> {
         let ports = Ports {
             transport: Arc::new(NoNetwork),

@@ -17,7 +17,7 @@ impl Default for Switches {
     }
 }
 
-/// How often a write is tried again because somebody else wrote first.
+/// How often a write is tried again because another writer was first.
 const CONFLICTS_MAX: u32 = 16;
 
 /// The switches as they stand.
@@ -81,7 +81,7 @@ mod tests {
         assert!(read(&journal).await.unwrap().checkout);
     }
 
-    /// A journal in which somebody else writes the switches before each of the first `rivals` commits.
+    /// A journal in which another writer changes the switches before each of the first `rivals` commits.
     struct Contended {
         journal: MemoryJournal,
         rivals: AtomicU32,

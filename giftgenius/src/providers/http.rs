@@ -8,7 +8,7 @@
 //! - **connections are not kept.** The pool repeats a request whose reused connection turned out to be closed, and this
 //!   cannot be switched off through reqwest. It never repeats on a fresh connection. A fresh one a request also leaves
 //!   no race between a server that closes an idle connection and a request that is just being written to it, after
-//!   which nobody could say whether it was applied. The price is a TCP handshake a call.
+//!   which it is unknown whether it was applied. The price is a TCP handshake a call.
 //!
 //! There is no TLS in here: a provider behind `https` is reached through an egress proxy that speaks it.
 

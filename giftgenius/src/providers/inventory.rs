@@ -42,7 +42,7 @@ struct StatusReply {
     status: SmolStr,
 }
 
-/// What a reservation came to.
+/// The result of a reservation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reserved {
     /// Everything that was asked for.

@@ -1,6 +1,6 @@
 //! The providers' clients: typed requests and replies over the transport, one attempt at a time.
 //!
-//! [`Caller::once`] sends one attempt and says what it came to; the loops that repeat attempts stand where the step is
+//! [`Caller::once`] sends one attempt and returns its result; the loops that repeat attempts are where the step is
 //! decided ([`crate::checkout::steps`], [`Caller::read`] for reads), all paced by [`crate::retry::Retry`].
 
 pub mod catalog;
@@ -175,7 +175,7 @@ impl Caller {
     }
 }
 
-/// What an attempt came to, as far as can be told before its body is read.
+/// The result of an attempt, as far as it is known before its body is read.
 struct Attempt {
     outcome: AttemptOutcome,
     status: Option<u16>,
@@ -199,7 +199,7 @@ fn read_body<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
     match str::from_utf8(body) {
         // Looked at once as a whole, instead of string by string.
         Ok(text) => serde_json::from_str(text),
-        // What is not UTF-8 may stand where nobody reads it.
+        // Invalid UTF-8 may be in a part that is not read.
         Err(_) => serde_json::from_slice(body),
     }
 }

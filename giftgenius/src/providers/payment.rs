@@ -28,7 +28,7 @@ struct ChargeReply {
     status: ChargeStatus,
 }
 
-/// Where a charge stands, as the provider tells it.
+/// A charge's status in the provider's words.
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "snake_case")]
 pub enum ChargeStatus {
@@ -64,7 +64,7 @@ pub enum Charged {
     RequiresAction,
 }
 
-/// A charge as the provider's look-up tells it.
+/// A charge in the reply to a look-up.
 #[derive(Deserialize, Clone, PartialEq, Eq, Debug)]
 pub struct ChargeRecord {
     /// The provider's id.
@@ -139,8 +139,8 @@ fn contradiction() -> Failure {
     Failure::Unclear { retry_after: None }
 }
 
-/// A listing that is the order's and can be true; a reply to somebody else's request, or one that contradicts itself, says
-/// nothing about it.
+/// A listing that is about the order and can be true. A reply to another request, or one that contradicts itself, proves
+/// nothing.
 fn of_order(order: &OrderId, charges: Vec<ChargeRecord>) -> Result<Vec<ChargeRecord>, Failure> {
     let counts = |(index, charge): (usize, &ChargeRecord)| {
         charge.reference == order.as_str()
@@ -333,7 +333,7 @@ impl Caller {
         let call =
             Call { provider: Provider::Payment, operation: "payment.methods", path: &path, key: None, correlation };
         let MethodsReply { mut payment_methods } = self.read(&call, NO_BODY, urgency, |_| true).await?;
-        // A method that is named by what may be a card's number is not told, and so not paid with.
+        // A method whose id or brand may be a card's number is left out, and so cannot be used.
         payment_methods.retain(|method| is_harmless(&method.id) && is_harmless(&method.brand));
         Ok(payment_methods)
     }

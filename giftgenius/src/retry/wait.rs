@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// The most that a caller is told to wait: what is longer is no plan of a conversation.
+/// The longest wait returned to a caller; a longer one is of no use in a conversation.
 const TOLD_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// The wait that is told to a caller.
+/// The wait returned to a caller.
 pub fn told(asked: Duration) -> Duration {
     asked.min(TOLD_MAX)
 }

@@ -63,7 +63,7 @@ pub(super) async fn under_key<Output: Serialize>(
     }
 }
 
-/// What a look at the key's entry came to.
+/// The result of a look at the key's entry.
 enum Look {
     Answered(SavedReply),
     /// The key can be bound, at this version of its entry.

@@ -38,7 +38,7 @@ pub(super) struct NothingFits {
     nearest: Vec<Product>,
 }
 
-/// So many products are told as the nearest.
+/// The most products returned as the nearest.
 const NEAREST_MAX: usize = 3;
 /// So many are looked at to find the cheapest.
 const POOL: u32 = 50;

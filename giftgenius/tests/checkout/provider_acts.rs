@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::shop::{Fault, PRICE};
 use crate::world::{Life, World, effects, purchase, said, text};
 
-/// A sale that was told paid, and for which no copy of the charge is looked for any more.
+/// A sale that was reported as paid, with the search for copies of its charge over.
 async fn sold(world: &World) -> (Life, String, String) {
     let life = world.start();
     let session = life.session().await;

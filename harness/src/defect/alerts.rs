@@ -1,4 +1,4 @@
-//! Defects of alerts: what is critical and wakes nobody, and what wakes somebody again and again.
+//! Defects of alerts: critical failures without one, and alerts that are repeated.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

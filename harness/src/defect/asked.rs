@@ -125,7 +125,7 @@ pub static EVERY_CURRENCY_WITH_TWO_DECIMALS: Defect = Defect {
     },
 };
 
-/// What a provider last answered is told in place of what was made of it.
+/// Passes on what a provider last answered, in place of what GiftGenius made of it.
 fn passed_on(wired: Wired, operation: &'static str, from: &'static str, to: &'static str) -> Wired {
     passed_on_as(wired, operation, from, to, |_| {})
 }

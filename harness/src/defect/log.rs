@@ -1,4 +1,4 @@
-//! Defects of the log: lines that are missing when somebody reads it at night.
+//! Defects of the log: lines that are missing, or not true.
 
 use giftgenius::error::Code;
 use giftgenius::step_log::{

@@ -1,4 +1,4 @@
-//! A provider that acts on its own, as a fault: what it does, when, and whether its event tells of it.
+//! A provider that acts on its own, as a fault: what it does, when, and whether an event reports it.
 
 pub use crate::provider::Act;
 
@@ -18,7 +18,7 @@ pub struct Acting {
     pub act: Act,
     /// When.
     pub when: ActsWhen,
-    /// Whether it tells of it, where it sends events at all.
+    /// Whether an event reports it, if the provider sends events at all.
     pub told: bool,
 }
 

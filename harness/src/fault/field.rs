@@ -1,5 +1,5 @@
-//! What comes back in the field and in no contract: bodies of intermediaries, odd `Retry-After` values, encodings that
-//! nobody asked for, listings that cannot be true. Each is a closed list of words, as plans name them.
+//! What comes back in the field and in no contract: bodies of intermediaries, odd `Retry-After` values, unrequested
+//! encodings, listings that cannot be true. Each is a closed list of words, as plans name them.
 
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ words! {
     Encoding {
         /// A byte order mark in front (RFC 8259 §8.1 forbids it).
         Bom = "bom",
-        /// `content-encoding: gzip`, which nobody asked for.
+        /// `content-encoding: gzip`, without a request for it.
         Gzip = "gzip",
     }
 }
@@ -97,7 +97,7 @@ words! {
         NothingBack = "nothing_back",
         /// Sums that no 64 bits hold.
         Overflow = "overflow",
-        /// It tells of money in another currency than was asked for.
+        /// Its money is in another currency than was asked for.
         Currency = "currency",
         /// More is held than was asked for.
         MoreHeld = "more_held",

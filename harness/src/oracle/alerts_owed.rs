@@ -286,7 +286,7 @@ fn amounts(evidence: &Evidence<'_>, alerts: &[(usize, u32, &Alert)], findings: &
 
 /// Cards are charged for so long without an event: the charge that shows it calls a person.
 fn silence(evidence: &Evidence<'_>, alerts: &[(usize, u32, &Alert)], findings: &mut Findings) {
-    // A provider that tells of everything leaves nobody waiting.
+    // A provider that sends every event is not silent.
     let is_untold =
         |event: &Event| matches!(&event.kind, EventKind::Struck { site, .. } if site.place == Place::Webhook);
     if !evidence.trace.events.iter().any(is_untold) {

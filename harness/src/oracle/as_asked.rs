@@ -98,7 +98,7 @@ fn frozen(evidence: &Evidence<'_>, place: usize, session: &Value) -> Option<Stri
     if currency != asked {
         return Some(format!("froze {} where a price in {asked} was asked for", price()));
     }
-    // A price is frozen once: whoever asks under its key again is told what was frozen then.
+    // A price is frozen once: a repeat under its key gets the price frozen then.
     let id = session["checkout_session_id"].as_str();
     if evidence.sessions.iter().any(|known| Some(known.id) == id && known.call < place) {
         return None;

@@ -1,4 +1,4 @@
-//! `limits-kept`: no user gets more of the server than the policy says, and nobody is held off below that.
+//! `limits-kept`: no user gets more of the server than the policy allows, and no call within that is refused.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `logged`: the step log is complete and says what was told.
+//! `logged`: the step log is complete and agrees with the answers.
 
 mod alert;
 mod call;

@@ -1,4 +1,4 @@
-//! A part of `amount-agreed`: money that is told in words has the decimals of its currency (ISO 4217).
+//! A part of `amount-agreed`: money in messages has the decimals of its currency (ISO 4217).
 
 use giftgenius::step_log::LogLine;
 use iso_currency::Currency;
@@ -8,7 +8,7 @@ use super::Findings;
 use super::evidence::Evidence;
 use crate::trace::HostReply;
 
-/// What an answer says in words: to the model of a failure, to the person, and of a search that found nothing.
+/// The messages of an answer: for the model, for the person, and of a search that found nothing.
 fn words(answer: &Value) -> impl Iterator<Item = &str> {
     let (error, nothing) = (answer.get("error"), answer.get("nothing_fits"));
     let said = error.unwrap_or(answer);
@@ -39,7 +39,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Findings) {
 
 /// The first amount of a text that has not the decimals of its currency, and how many it ought to have.
 fn wrong_money(text: &str) -> Option<String> {
-    // Few texts tell money at all.
+    // Few texts name an amount.
     if !text.bytes().any(|byte| byte.is_ascii_digit()) {
         return None;
     }

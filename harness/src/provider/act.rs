@@ -28,7 +28,7 @@ impl Act {
         }
     }
 
-    /// Whether the provider has an event that tells of it: the inventory has none.
+    /// Whether the provider has an event for it; the inventory has none.
     pub const fn has_event(self) -> bool {
         match self {
             Self::Refund | Self::PartialRefund | Self::Dispute => true,

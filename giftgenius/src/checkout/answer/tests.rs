@@ -1,4 +1,4 @@
-//! What is told of a sale, at every place that its saga can reach.
+//! The answer about a sale in every state that its saga can reach.
 
 use super::*;
 use crate::checkout::order::{Item, Page};

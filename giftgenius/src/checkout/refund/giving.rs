@@ -14,7 +14,7 @@ use crate::providers::payment::{ChargeRecord, RefundStatus};
 use crate::providers::{Caller, provider_key};
 use crate::retry::{Failure, Refusal};
 
-/// Whether less stands than the listing told, so that another listing is due.
+/// Whether less is left of the charge than the listing showed, so that another listing is needed.
 pub(super) fn is_less_left(refusal: &Refusal) -> bool {
     refusal.code == "exceeds_charge"
 }
@@ -84,8 +84,8 @@ impl<'a> Asking<'a> {
         self.context.repeated || self.own.iter().any(|(id, asked)| (id.as_str(), *asked) == (charge, minor_units))
     }
 
-    /// Whether a refund has to wait: another one of the charge may have been asked for, of which nothing certain was heard,
-    /// and the listing that tells another amount may be an old one.
+    /// How long a refund has to wait: one in another amount may have been requested with unknown outcome, and the listing
+    /// with this amount may be outdated.
     fn has_to_wait(&self, caller: &Caller, charge: &str, minor_units: i64, expected: i64) -> Option<Duration> {
         let last = self.own.iter().rev().find(|(id, _)| id == charge).map(|(_, asked)| *asked);
         let before = last.or_else(|| self.context.repeated.then_some(expected));
@@ -110,7 +110,7 @@ pub(super) async fn give_back(
     let is_owed = |record: &&ChargeRecord| record.standing() > 0 && !stays(order, record) && !record.is_disputed();
     for record in records.iter().filter(is_owed) {
         let expected = expected(order, record);
-        // Never more than was taken, whatever this listing tells of it.
+        // Never more than was taken, whatever this listing shows.
         let standing = if is_known(order, record) { record.standing().min(expected) } else { record.standing() };
         if let Some(wait) = asking.has_to_wait(caller, &record.id, standing, expected) {
             given.waits = Some(wait);

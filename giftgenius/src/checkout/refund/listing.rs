@@ -8,11 +8,13 @@ use crate::providers::Caller;
 use crate::providers::payment::{ChargeRecord, ChargeStatus};
 use crate::retry::Failure;
 
-/// A listing that can be acted on. One that lacks what is known is asked for again. One that tells amounts which are not
-/// the agreed ones, or that a charge which goes back was given back in part (which nobody does here), is looked up once
-/// more: refunding what was only told wrong would send a second refund while the first is in doubt. A dispute of a charge
-/// whose amount is right is believed at once: no money is moved for it, and a listing made later may be an older one. One
-/// that stands beside another amount has to be told twice, and is not done with by a listing that lacks it.
+/// A listing that can be acted on, or the reason to ask again.
+///
+/// - One that lacks what is known is outdated.
+/// - One with a wrong amount, or with a partial refund of a charge that is to be refunded (GiftGenius makes none), needs
+///   a second look-up: acting on a garbled amount would send a second refund while the first is in doubt.
+/// - A dispute of a charge in the right amount is believed at once. No money is moved for it, and a later listing may be
+///   an older one. Next to a wrong amount, two listings have to show it.
 pub(super) async fn sure(
     caller: &Caller,
     order: &Order,
@@ -33,8 +35,8 @@ pub(super) async fn sure(
     if !is_garbled && agrees { Ok(later) } else { Err(Failure::Unclear { retry_after: None }) }
 }
 
-/// Whether a second listing tells the same: every charge of the first in its amount, and nothing odd that the first did
-/// not tell. More may have been given back by then, because a closing that is repeated under its key may be answered
+/// Whether a second listing confirms the first: it has every charge of the first in the same amount, and nothing odd that
+/// the first lacks. More may have been refunded by then, because a closing that is repeated under its key may be answered
 /// with the listing of its first time.
 pub(super) fn bears_out(order: &Order, first: &[ChargeRecord], later: &[ChargeRecord]) -> bool {
     let back = |record: &ChargeRecord| record.refunded + record.refunding;
@@ -66,7 +68,7 @@ fn misses(order: &Order, records: &[ChargeRecord]) -> bool {
     order.saga.known.as_ref().is_some_and(|known| records.iter().all(|record| record.id != known.id))
 }
 
-/// Whether a listing tells another amount than the charge's own reply did: it is garbled, however often it is repeated.
+/// Whether a listing contradicts the amount in the charge's own reply: it is garbled, however often it is repeated.
 fn contradicts(order: &Order, record: &ChargeRecord) -> bool {
     let known = order.saga.known.as_ref().filter(|known| known.told && known.id == record.id);
     known.is_some_and(|known| record_amount(record) != Money::new(known.minor_units, order.amount.currency))
@@ -87,7 +89,7 @@ pub(super) fn expected(order: &Order, record: &ChargeRecord) -> i64 {
     known.map_or(order.amount.minor_units, |known| known.minor_units)
 }
 
-/// Whether a charge is told in the amount that it should have taken.
+/// Whether a charge is listed in the amount it should have.
 fn is_in_its_amount(order: &Order, record: &ChargeRecord) -> bool {
     record_amount(record) == Money::new(expected(order, record), order.amount.currency)
 }
@@ -112,8 +114,8 @@ pub(super) fn is_disputed(records: &[ChargeRecord]) -> bool {
     records.iter().any(ChargeRecord::is_disputed)
 }
 
-/// What the provider did on its own to charges that nobody here has given back. Of a charge that goes back it counts as
-/// ours, whoever did it, unless it is disputed.
+/// What the provider did on its own to charges that GiftGenius has not refunded. A charge that is to be refunded anyway
+/// counts as refunded by GiftGenius, unless it is disputed.
 pub(super) fn act_of_the_provider(order: &Order, records: &[ChargeRecord]) -> Option<Overtaken> {
     if is_disputed(records) {
         return Some(Overtaken::Disputed);

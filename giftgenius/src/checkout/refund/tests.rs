@@ -77,7 +77,7 @@ fn a_second_listing_bears_out_the_same_and_what_was_given_back_since() {
         // Another amount than before, in either of them.
         (&[("ch_1", 4300, 0)], &[("ch_1", 4200, 0)], false),
         (&[("ch_1", 4300, 0)], &[("ch_1", 4400, 4400)], false),
-        // Given back in part, as only one of them tells.
+        // Refunded in part, in only one of them.
         (&[("ch_1", 4300, 0)], &[("ch_1", 4300, 100)], false),
         (&[("ch_1", 4200, 100)], &[("ch_1", 4200, 200)], false),
         // An older listing than the first.

@@ -11,11 +11,11 @@ use super::Cause;
 pub enum Direction {
     /// Towards paid and committed.
     Forward,
-    /// Towards nothing stands.
+    /// Towards undoing everything.
     Back(Cause),
 }
 
-/// The stock's step. `epoch` tells a second reservation of the same order from the first.
+/// The stock's step. `epoch` distinguishes a second reservation of the same order from the first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reserve {

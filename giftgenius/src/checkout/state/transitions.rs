@@ -14,7 +14,7 @@ pub struct IllegalTransition {
 }
 
 impl KnownCharge {
-    /// The charge that an outcome tells of, if it tells of one.
+    /// The charge that an outcome reports, if any.
     fn told_by(outcome: &Outcome) -> Option<Self> {
         let (charge_id, minor_units, told) = match outcome {
             Outcome::Captured { charge_id, minor_units, told, .. } => (charge_id, minor_units, *told),
@@ -148,7 +148,7 @@ impl Saga {
             }
             (Action::Commit { .. }, Outcome::CommitUnclear(cause)) => self.direction = back(cause),
             (Action::Commit { .. } | Action::Restock { .. }, Outcome::GaveUp) => self.commit = Commit::Stuck,
-            // The order stays what it was told to be; a person is to see to what came on top.
+            // The order keeps its reported ending; the operator has to handle what came on top.
             (Action::Recheck, Outcome::LostTrack) => {
                 let note = "the payment provider told of a change and could not be asked about it since; look the order up \
                             there, and refund every charge that should not stand";
@@ -182,7 +182,7 @@ impl Saga {
             (Action::ConfirmRefund | Action::Sweep, Outcome::RefundFailed) if self.refund_epoch >= REFUNDS_MAX => {
                 self.charge = Charge::Stuck { captured: true };
             }
-            // How much stands is looked at anew.
+            // Look again how much stands.
             (Action::ConfirmRefund, Outcome::RefundFailed) => {
                 self.refund_epoch += 1;
                 self.charge = Charge::Sending;

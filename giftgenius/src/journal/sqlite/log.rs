@@ -52,7 +52,7 @@ pub(super) fn check(path: &Path) -> Result<(), String> {
     }
 }
 
-/// What is wrong, with what tells one log from the next.
+/// What is wrong, with what identifies the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Wrong {
     Lost,
@@ -84,7 +84,7 @@ fn look(path: &Path) -> Option<Wrong> {
     }
 }
 
-/// Whether the file says by itself that it needs its log; `None` where it is no journal of ours.
+/// Whether the file's own header says that it needs its log; `None` if it is no journal of GiftGenius's.
 fn mark_of(path: &Path) -> Option<bool> {
     let mut header = [0; 100];
     File::open(path).ok()?.read_exact(&mut header).ok()?;

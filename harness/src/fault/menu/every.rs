@@ -8,8 +8,8 @@ use super::{
 /// Statuses that a provider answers instead of doing what it was asked.
 const IMPOSED: [u16; 15] = [401, 403, 404, 408, 409, 410, 421, 422, 423, 425, 429, 501, 502, 503, 504];
 
-/// Statuses that something in between answers although the provider did what it was asked: successes and redirects that
-/// nobody meant, refusals of gateways and firewalls, and what large content networks add to the 5xx.
+/// Statuses that an intermediary answers although the provider did what it was asked: meaningless successes and
+/// redirects, refusals of gateways and firewalls, and what large content networks add to the 5xx.
 const FOREIGN: [u16; 40] = [
     200, 201, 202, 204, 206, 301, 302, 303, 307, 308, 400, 401, 402, 403, 404, 405, 408, 409, 410, 413, 421, 423, 425,
     429, 431, 444, 451, 460, 499, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527,

@@ -203,7 +203,7 @@ fn an_order_is_begun_by_the_call_under_which_it_is_logged_or_whose_key_it_has_no
     for (logged, unheard, key, kept) in [
         (true, true, "k1", true),
         (true, true, "k2", true),
-        // Nothing tells of it but the key: what was saved under it is told.
+        // Only the key leads to it: the answer saved under it is returned.
         (false, true, "k1", true),
         (false, true, "k2", false),
         // What was refused before anything was begun has saved nothing.

@@ -163,7 +163,7 @@ fn is_unread(asked: &Asked) -> bool {
     *asked == Asked { arguments_hash: asked.arguments_hash.clone(), ..Asked::default() }
 }
 
-/// The workflow of a session, as the call that opened it was told; to another user it is unknown.
+/// The workflow of a session, as returned to the call that opened it; to another user it is unknown.
 fn workflow_of<'a>(evidence: &Evidence<'a>, call: &CallView<'_>, session: &str) -> Option<&'a str> {
     let session = evidence.sessions.iter().find(|known| known.id == session)?;
     let opened = &evidence.calls[session.call];

@@ -8,7 +8,7 @@ use crate::oracle::codes;
 use crate::oracle::evidence::{CallView, Evidence};
 use crate::oracle::told::{Told, ToldStatus};
 
-/// How the `checkout_result` line disagrees with what was told.
+/// How the `checkout_result` line disagrees with the answer.
 pub(super) fn wrong_result(
     evidence: &Evidence<'_>,
     call: &CallView<'_>,

@@ -1,4 +1,4 @@
-//! What several scenarios came to together: counts, which of them are red, and their findings by rule and cause.
+//! The joint result of several scenarios: counts, which of them are red, and their findings by rule and cause.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
