@@ -10,6 +10,7 @@ use giftgenius::ports::Provider;
 
 use super::site::{Place, Site};
 use super::{Acting, ActsWhen, Circumstance, Fault, ForeignBody, ProviderFault, RetryAfter};
+use crate::provider::operations::LOOK_UP;
 
 /// Where a planned fault strikes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,6 +59,13 @@ impl Planned {
             Self::At(_, fault) => fault.only_simulated(),
             Self::Over(..) => false,
         }
+    }
+
+    /// Whether it strikes only a request that comes soon enough. A listing lags for a tenth of the bound on late effects;
+    /// on the wire that is real time, and a busy machine may take longer to ask for one.
+    pub fn is_a_race(&self) -> bool {
+        let Self::At(address, Fault::Circumstance(Circumstance::Stale)) = self else { return false };
+        address.place == Place::Request(&LOOK_UP)
     }
 }
 

@@ -58,6 +58,11 @@ fn faults(plan: &mut Plan, place: &Target, field: &Field<'_>, frame: &Frame, mis
                     let message =
                         format!("`{text}` cannot be realised on the wire, where the operating system orders tasks");
                     mistakes.suggest(&written.span, message, Some("take \"wire\" out of `worlds`".to_owned()));
+                } else if frame.on_the_wire && planned.is_a_race() {
+                    let message = format!(
+                        "a `{text}` listing lags in real time on the wire, and a busy machine may ask for it too late"
+                    );
+                    mistakes.suggest(&written.span, message, Some("take \"wire\" out of `worlds`".to_owned()));
                 }
                 if let Err(why) = plan.add(planned) {
                     mistakes.add(&field.key_span, why);

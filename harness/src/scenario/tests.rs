@@ -122,7 +122,7 @@ fn each_bad_input_is_named_with_what_to_do() {
         format!("worlds = [\"sim\", \"wire\"]\n[policy]\nattempt_timeout_ms = 200\n{SESSION}"),
         format!(
             "worlds = [\"sim\", \"wire\"]\n[policy]\nattempt_timeout_ms = 1000\n{SESSION}[faults]\n\
-             \"journal.write#1\" = \"yield\"\n"
+             \"journal.write#1\" = \"yield\"\n\"payment.look_up#1\" = \"stale\"\n"
         ),
         format!("{SESSION}[faults]\n\"payment.charge#1\" = \"lost_replay\"\n\"payment.chrage#1\" = \"lost_reply\"\n"),
         format!("{SESSION}[faults]\n\"payment.look_up#1\" = \"duplicate\"\n\"payment.charge@7#1\" = \"reset\"\n"),
@@ -282,7 +282,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             title,
             lesson,
             covers: vec!["F4".to_owned(), "I5".to_owned()],
-            worlds,
+            worlds: if plan.faults.iter().any(Planned::is_a_race) { vec![WorldKind::Sim] } else { worlds },
             policy,
             stock,
             replicas: crate::scenario::model::Replicas { count: 2, skew_ms: 40_000 },
@@ -352,9 +352,15 @@ fn a_plan_that_only_simulation_can_realise_is_written_for_simulation_only() {
     let mut scenario =
         read(&format!("{HEAD}worlds = [\"sim\", \"wire\"]\n[policy]\nattempt_timeout_ms = 1000\n{SESSION}"))
             .expect("a good file");
-    scenario.plan = "journal.write#1: yield".parse().expect("a plan");
+    for plan in ["journal.write#1: yield", "payment.look_up#1: stale"] {
+        scenario.plan = plan.parse().expect("a plan");
+        let back = read(&write(&scenario)).expect("what is written can be read");
+        assert_eq!((back.worlds, &back.plan), (vec![WorldKind::Sim], &scenario.plan));
+    }
+    // A price list lags by a day, on the wire too.
+    scenario.plan = "catalog.quote#1: stale".parse().expect("a plan");
     let back = read(&write(&scenario)).expect("what is written can be read");
-    assert_eq!((back.worlds, back.plan), (vec![WorldKind::Sim], scenario.plan));
+    assert_eq!((back.worlds, back.plan), (vec![WorldKind::Sim, WorldKind::Wire], scenario.plan));
 }
 
 #[test]

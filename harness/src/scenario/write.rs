@@ -23,8 +23,8 @@ pub fn write(scenario: &Scenario) -> String {
     if !scenario.covers.is_empty() {
         entry(&mut out, "covers", &texts(&scenario.covers));
     }
-    // A plan that only simulation can realise makes a scenario of simulation only.
-    let simulated = scenario.plan.only_simulated().is_some();
+    // A plan that only simulation can realise each time makes a scenario of simulation only.
+    let simulated = scenario.plan.faults.iter().any(|planned| planned.only_simulated() || planned.is_a_race());
     let worlds = scenario.worlds.iter().filter(|world| !simulated || **world == WorldKind::Sim);
     let worlds: Vec<_> = worlds.map(|world| world.name()).collect();
     entry(&mut out, "worlds", &texts(&worlds));
