@@ -74,6 +74,8 @@ pub struct BudgetPolicy {
 pub struct WebhookPolicy {
     /// How far the time in a signature may be from now, either way.
     pub tolerance: Duration,
+    /// How long a delivery may take until it is answered: less than the provider waits.
+    pub answer_within: Duration,
     /// How long an event's id is remembered: longer than the provider redelivers.
     pub event_retention: Duration,
 }
@@ -268,6 +270,7 @@ impl Default for Policy {
             payment_profile: PaymentProfile::Stripe,
             webhooks: WebhookPolicy {
                 tolerance: Duration::from_secs(5 * 60),
+                answer_within: Duration::from_secs(4),
                 event_retention: Duration::from_secs(7 * 24 * 60 * 60),
             },
             http: HttpPolicy {

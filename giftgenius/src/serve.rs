@@ -263,6 +263,7 @@ async fn delivered(app: &Arc<App>, headers: HeaderMap, request: Request) -> Resp
         webhooks::Answer::StoreFailed => {
             problem(status, "STORE_UNAVAILABLE", "the event was not taken in; send it again")
         }
+        webhooks::Answer::Late => problem(status, "TAKES_TOO_LONG", "the event is not taken in yet; send it again"),
     }
 }
 

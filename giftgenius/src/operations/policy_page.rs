@@ -128,6 +128,7 @@ fn numbers(out: &mut String, policy: &Policy) {
             ),
         ),
         ("a charge can be late by", format!("{:?}, as the payment provider declares", policy.late_max)),
+        ("an event is answered", format!("within {:?}, whatever becomes of it", policy.webhooks.answer_within)),
         (
             "a user may make",
             format!(

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::event::{Body, Event, EventType};
 use super::record::{SeenEvent, UnknownPayment};
@@ -47,6 +48,8 @@ pub enum Answer {
     NotSetUp,
     /// The store failed: nothing is known to have been taken in, and the provider sends it again.
     StoreFailed,
+    /// It takes longer than the provider waits. It goes on, and the provider sends it again.
+    Late,
 }
 
 impl Answer {
@@ -57,7 +60,7 @@ impl Answer {
             Self::Malformed | Self::Refused(SignatureError::Malformed) => 400,
             Self::Refused(SignatureError::Wrong | SignatureError::Stale) => 401,
             Self::NotSetUp => 404,
-            Self::StoreFailed => 503,
+            Self::StoreFailed | Self::Late => 503,
         }
     }
 
@@ -69,15 +72,16 @@ impl Answer {
             Self::Ignored => WebhookStatus::Ignored,
             Self::Parked => WebhookStatus::Parked,
             Self::Malformed | Self::Refused(_) | Self::NotSetUp => WebhookStatus::Refused,
-            Self::StoreFailed => WebhookStatus::Failed,
+            Self::StoreFailed | Self::Late => WebhookStatus::Failed,
         }
     }
 }
 
 impl App {
-    /// Takes one delivery of the payment provider's in, with the signature header it came with. What was begun goes on if
-    /// the future is dropped.
+    /// Takes one delivery of the payment provider's in, with the signature header it came with. Answers within the policy's
+    /// time; what was begun goes on after that, and if the future is dropped.
     pub async fn payment_webhook(self: &Arc<Self>, signature: Option<&str>, body: &[u8]) -> Answer {
+        let answer_by = Instant::now() + self.policy().webhooks.answer_within;
         let answer = |answer, event: Option<&Event>| {
             log(self, answer, event.map(|event| (&event.id, event.kind, Some(&event.reference))));
             answer
@@ -104,8 +108,11 @@ impl App {
             let _ = told.send(result);
         };
         self.ports().tasks.spawn("webhook", Box::pin(work));
-        let result =
-            taken.await.unwrap_or_else(|_| Err(JournalError::Other(String::from("the writing task was stopped"))));
+        let Ok(taken) = tokio::time::timeout_at(answer_by, taken).await else {
+            tracing::error!(event = %event.id, "an event is not taken in yet, and its answer is due");
+            return answer(Answer::Late, Some(&event));
+        };
+        let result = taken.unwrap_or_else(|_| Err(JournalError::Other(String::from("the writing task was stopped"))));
         let result = result.unwrap_or_else(|error| {
             tracing::error!(%error, event = %event.id, "the journal failed under an event");
             Answer::StoreFailed

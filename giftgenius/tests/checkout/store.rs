@@ -1,7 +1,8 @@
 //! Journals that misbehave, over one in memory.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use giftgenius::journal::memory::MemoryJournal;
 use giftgenius::journal::{Batch, CommitError, JournalError, Key, RecordState, Stored};
@@ -18,6 +19,8 @@ pub(crate) struct Store {
     /// How many listings are still to panic.
     panics: AtomicUsize,
     commits: AtomicUsize,
+    /// How long the next commit takes, in seconds.
+    slow: AtomicU64,
     /// Which commit fails, and whether it is written all the same.
     fails: Option<(usize, bool)>,
 }
@@ -30,6 +33,7 @@ impl Store {
             down: AtomicBool::new(false),
             panics: AtomicUsize::new(0),
             commits: AtomicUsize::new(0),
+            slow: AtomicU64::new(0),
             fails: None,
         }
     }
@@ -54,6 +58,11 @@ impl Store {
         self.down.store(down, Ordering::SeqCst);
     }
 
+    /// The next commit takes so many seconds.
+    pub(crate) fn set_slow(&self, seconds: u64) {
+        self.slow.store(seconds, Ordering::SeqCst);
+    }
+
     async fn up(&self) -> Result<(), JournalError> {
         self.fuse.burn().await;
         // Somebody else's turn: what an answer takes on its way through a thread.
@@ -74,6 +83,7 @@ impl Journal for Store {
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), CommitError>> {
         Box::pin(async move {
             self.up().await?;
+            tokio::time::sleep(Duration::from_secs(self.slow.swap(0, Ordering::SeqCst))).await;
             let number = self.commits.fetch_add(1, Ordering::SeqCst);
             let fails = self.fails.filter(|(which, _)| *which == number);
             if fails.is_some_and(|(_, written)| !written) {

@@ -173,6 +173,29 @@ async fn an_event_is_answered_well_only_once_it_is_durable() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_event_that_the_store_takes_too_long_over_is_answered_in_time_and_sent_again() {
+    let world = World::new(Stripe);
+    let store = Arc::new(Store::new(world.journal.clone(), world.fuse.clone()));
+    let life = world.start_on(store.clone());
+    let session = life.session().await;
+    let order = text(&life.buy(&session, "key-0001").await, "/order_id");
+    let event = world.event("evt_1", CAPTURED, &order);
+    store.set_slow(30);
+    let sent = Instant::now();
+    let answer = life.webhook(&event).await;
+    assert_eq!((answer, answer.http_status()), (Answer::Late, 503));
+    assert_eq!(sent.elapsed(), world.policy.webhooks.answer_within);
+    assert_eq!(life.webhook(&event).await, Answer::Accepted, "sent again");
+    // The first write comes to it later, and finds the event there.
+    life.rest().await;
+    assert!(sent.elapsed() >= Duration::from_secs(30));
+    assert_eq!(life.webhook(&event).await, Answer::Duplicate);
+    assert_eq!(world.shop.count("payment.look_up"), 1);
+    assert!(world.is_whole(&life).await);
+    assert_eq!(world.webhooks(), [WebhookStatus::Failed, WebhookStatus::Accepted, WebhookStatus::Duplicate]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_taken_in_outlives_a_crash() {
     let world = World::new(Stripe);
     let (life, order) = sold(&world).await;

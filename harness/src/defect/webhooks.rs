@@ -80,6 +80,20 @@ pub static OLD_SIGNATURE_ACCEPTED: Defect = Defect {
 };
 
 /// See `about`.
+pub static EVENT_ANSWERED_ONCE_IT_IS_WRITTEN: Defect = Defect {
+    id: "event_answered_once_it_is_written",
+    about: "a delivery is answered when its write is done, however long that takes, and by then the provider has hung up",
+    caught_by: "webhook-safe",
+    hunted_on: &[on("webhooks/the_store_takes_longer_than_the_provider_waits")],
+    wiring: || {
+        each_life(|mut wired: Wired| {
+            wired.policy.webhooks.answer_within = Duration::from_secs(60 * 60);
+            wired
+        })
+    },
+};
+
+/// See `about`.
 pub static EVENT_OF_NO_CONCERN_REFUSED: Defect = Defect {
     id: "event_of_no_concern_refused",
     about: "an event of an unknown type is no event and answered 400, until the provider switches the address off",
