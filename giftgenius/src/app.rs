@@ -149,6 +149,8 @@ pub struct App {
     checkout_was_on: AtomicBool,
     /// The lines of deliveries to the webhook that were refused.
     refused_deliveries: Mutex<Summary>,
+    /// Calls of tools that there are not, by users who have made too many calls.
+    held_off: Mutex<Summary>,
 }
 
 impl App {
@@ -173,6 +175,7 @@ impl App {
             store,
             checkout_was_on: AtomicBool::new(true),
             refused_deliveries,
+            held_off: Mutex::default(),
         })
     }
 
@@ -211,12 +214,7 @@ impl App {
         let begun = self.ports().clock.instant();
         let deadline = begun + self.policy().tool_deadline;
         let Some(tool) = tools::table().iter().find(|tool| tool.spec.name == call.name) else {
-            let names: Vec<String> = self.tools().map(|spec| spec.name.to_owned()).collect();
-            let name = echoed(&call.name);
-            let near = nearest(&name, &names);
-            let suggestion = near.and_then(|near| self.tools().map(|spec| spec.name).find(|name| *name == near));
-            self.log_unknown(call, begun, &name);
-            return Err(UnknownTool { name, suggestion });
+            return Err(self.unknown_tool(call, begun));
         };
         let correlation = call.correlation_id.unwrap_or_else(|| CorrelationId::from(self.ports().new_id("call_")));
         let mut arguments = call.arguments;
@@ -367,9 +365,27 @@ impl App {
         ToolError::new(Code::StoreUnavailable, "the order store did not answer", correlation)
     }
 
+    /// A call of a tool that there is not: it counts for its user, and is logged, as any other call. Beyond their limit it is
+    /// no more than counted.
+    #[cold]
+    fn unknown_tool(&self, call: ToolCall, begun: Instant) -> UnknownTool {
+        let names: Vec<String> = self.tools().map(|spec| spec.name.to_owned()).collect();
+        let name = echoed(&call.name);
+        let near = nearest(&name, &names);
+        let suggestion = near.and_then(|near| self.tools().map(|spec| spec.name).find(|name| *name == near));
+        if self.limits.admit(&call.user, begun, self.policy().users).is_ok() {
+            self.log_unknown(call, begun, &name);
+        } else {
+            let held_off = self.held_off.lock().expect("nothing panics while it holds the summary").count();
+            if held_off.is_some() {
+                self.log_event(ServiceEvent::UnknownToolsHeldOff, held_off);
+            }
+        }
+        UnknownTool { name, suggestion }
+    }
+
     /// Logs a call of a tool that there is not, as any other call: what a model made up is to be counted. The lines are of
     /// one step, whatever names are thought of; which one it was stands in what was asked for.
-    #[cold]
     fn log_unknown(&self, call: ToolCall, begun: Instant, name: &str) {
         let correlation = call.correlation_id.unwrap_or_else(|| CorrelationId::from(self.ports().new_id("call_")));
         let key = call.arguments.get("idempotency_key").and_then(Value::as_str).map(SmolStr::from);

@@ -31,6 +31,8 @@ pub enum ServiceEvent {
     Unauthorised,
     /// `count` connections without a token were closed since the last such line: all `places` were taken.
     ConnectionsFull,
+    /// `count` calls of tools that there are not came since the last such line from users who had made too many calls.
+    UnknownToolsHeldOff,
 }
 
 /// One event of the service.
@@ -85,7 +87,8 @@ impl ServiceLine {
             ServiceEvent::CheckoutSwitched
             | ServiceEvent::LogLinesDropped
             | ServiceEvent::Unauthorised
-            | ServiceEvent::ConnectionsFull => Level::Warn,
+            | ServiceEvent::ConnectionsFull
+            | ServiceEvent::UnknownToolsHeldOff => Level::Warn,
             ServiceEvent::StoreFailed => Level::Error,
         };
         Self {

@@ -1,5 +1,6 @@
 //! What operations see: the health page's providers, and alerts that are raised once.
 
+use giftgenius::app::ToolCall;
 use giftgenius::operations::health::{Status, health};
 use giftgenius::policy::PaymentProfile::{Keyless, KeylessNoCancel, Stripe};
 use giftgenius::step_log::AlertKind;
@@ -54,4 +55,39 @@ async fn a_double_charge_that_shows_is_alerted_once_an_order_and_given_back_wher
         assert!(world.shop.count("payment.look_up") > 1, "it was seen more than once");
         assert_eq!(world.alerts(), [AlertKind::DoubleCharge]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_of_tools_that_there_are_not_count_and_are_summed_up_beyond_the_limit() {
+    let mut world = World::new(Stripe);
+    world.policy.users.calls_max = 3;
+    let life = world.start();
+    let made_up = async |user: &str| {
+        let call = ToolCall {
+            name: String::from("creat_order"),
+            arguments: json!({}).into(),
+            user: user.into(),
+            correlation_id: None,
+            idempotency_key: None,
+        };
+        life.app.call_tool(call).await.unwrap_err().to_string()
+    };
+    let lines = |words: &str| world.log_text().matches(words).count();
+    for _ in 0..1000 {
+        assert_eq!(made_up("ann").await, "unknown tool `creat_order`; did you mean `create_order`?");
+    }
+    assert_eq!(lines(r#""step_id":"unknown_tool""#), 6, "as many as calls are taken, two lines each");
+    assert_eq!(lines("unknown_tools_held_off"), 1);
+    made_up("bob").await;
+    assert_eq!(lines(r#""step_id":"unknown_tool""#), 8, "nobody else is concerned");
+    assert_eq!(said(&life.call("search_products", json!({"query": "tea"})).await), "LIMIT_REACHED");
+    tokio::time::advance(world.policy.users.calls_window).await;
+    for _ in 0..4 {
+        made_up("ann").await;
+    }
+    assert_eq!(lines("unknown_tools_held_off"), 2);
+    assert!(
+        world.log_text().contains(r#""count":997"#),
+        "the 996 since the first line, and the one that this is written at"
+    );
 }

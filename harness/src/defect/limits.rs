@@ -1,5 +1,8 @@
 //! Defects of limits: one user gets more than there is for each.
 
+use giftgenius::step_log::ServiceEvent;
+
+use super::log::without_service;
 use super::{Defect, each_life, on};
 
 /// See `about`.
@@ -42,4 +45,31 @@ pub static HELD_OFF_TOO_EARLY: Defect = Defect {
             wired
         })
     },
+};
+
+/// See `about`.
+pub static UNKNOWN_TOOLS_WITHOUT_A_LIMIT: Defect = Defect {
+    id: "unknown_tools_without_a_limit",
+    about: "a tool that the model made up is nobody's call, and a thousand of them are a thousand lines",
+    caught_by: "limits-kept",
+    hunted_on: &[on("errors/more_tools_made_up_than_calls_are_taken")],
+    wiring: || {
+        each_life(|wired| {
+            wired.taking(|app, mut call| async move {
+                if app.tools().all(|tool| tool.name != call.name) {
+                    call.user = "nobody".into();
+                }
+                app.call_tool(call).await
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static UNKNOWN_TOOLS_HELD_OFF_UNSAID: Defect = Defect {
+    id: "unknown_tools_held_off_unsaid",
+    about: "calls of tools that there are not leave no word once there are too many, so that the loop looks over",
+    caught_by: "logged",
+    hunted_on: &[on("errors/more_tools_made_up_than_calls_are_taken")],
+    wiring: || each_life(|wired| without_service(wired, ServiceEvent::UnknownToolsHeldOff)),
 };

@@ -373,7 +373,7 @@ pub static SWITCH_NOT_LOGGED: Defect = Defect {
     wiring: || each_life(|wired| without_service(wired, ServiceEvent::CheckoutSwitched)),
 };
 
-fn without_service(wired: Wired, event: ServiceEvent) -> Wired {
+pub(super) fn without_service(wired: Wired, event: ServiceEvent) -> Wired {
     wired.logging(move |line| match &line {
         LogLine::Service(service) if service.event == event => None,
         _ => Some(line),

@@ -239,6 +239,8 @@ pub static ALL: &[&Defect] = &[
     &limits::CALLS_WITHOUT_A_LIMIT,
     &limits::SESSIONS_WITHOUT_A_LIMIT,
     &limits::HELD_OFF_TOO_EARLY,
+    &limits::UNKNOWN_TOOLS_WITHOUT_A_LIMIT,
+    &limits::UNKNOWN_TOOLS_HELD_OFF_UNSAID,
     &hints::READ_ONLY_TOOL_THAT_RESERVES,
     &hints::READ_ONLY_TOOL_THAT_WRITES,
     &hints::IDEMPOTENT_TOOL_THAT_IS_NOT,

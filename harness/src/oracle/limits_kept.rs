@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use giftgenius::error::Code;
-use giftgenius::step_log::{LogLine, UNKNOWN_TOOL};
+use giftgenius::step_log::LogLine;
 
 use super::evidence::{CallView, Evidence};
 use super::{Findings, Oracle, Verdict};
@@ -41,11 +41,8 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
     }
     let mut taken: Vec<Taken<'_, '_>> = Vec::new();
     for &(index, line) in &evidence.lines {
+        // A call of a tool that there is not counts too. One beyond the limit has no line.
         let LogLine::Call(line) = line else { continue };
-        // What a model made up is no call that is taken.
-        if line.step_id == UNKNOWN_TOOL {
-            continue;
-        }
         let Some(call) = evidence.call_of(line.correlation_id.as_str()) else { continue };
         let (call, event) = (&evidence.calls[call], &evidence.trace.events[index]);
         let process = event.incarnation;
@@ -191,6 +188,20 @@ mod tests {
         run.wait_ms(60_002);
         search(&mut run);
         run.kept(&LIMITS_KEPT);
+    }
+
+    #[test]
+    fn a_tool_that_there_is_not_counts_as_any_other() {
+        let mut run = with(2, 9);
+        for _ in 0..2 {
+            let call = run.call("buy_gift", json!({}));
+            run.reply(call, HostReply::Protocol { code: -32602, message: String::from("unknown tool") });
+        }
+        hold_off(&mut run, "search_products");
+        run.kept(&LIMITS_KEPT);
+        let call = run.call("buy_gift", json!({}));
+        run.reply(call, HostReply::Protocol { code: -32602, message: String::from("unknown tool") });
+        assert!(run.broken(&LIMITS_KEPT).contains("2 calls of ada were taken within the window, and one more"));
     }
 
     #[test]

@@ -21,7 +21,8 @@ pub static LOGGED: Oracle = Oracle {
            the call.",
     explanation: "Conversion, error codes and the share of retries are counted from these lines alone, and an incident \
                   is read from them at night. A line that is missing, says something else than the person was told, \
-                  or carries a correlation id that leads nowhere makes the indicators lie.",
+                  or carries a correlation id that leads nowhere makes the indicators lie. Beyond a user's limit calls of \
+                  tools that there are not are summed up in one line.",
     requirements: &["F15", "I1"],
     check,
 };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use giftgenius::error::Code;
-use giftgenius::step_log::{Asked, StepLine, StepStatus, UNKNOWN_TOOL};
+use giftgenius::step_log::{Asked, LogLine, ServiceEvent, StepLine, StepStatus, UNKNOWN_TOOL};
 use serde_json::Value;
 
 use super::result::wrong_result;
@@ -30,6 +30,11 @@ pub(super) fn judge(
     };
     let code = call.told.as_ref().and_then(|told| told.code).and_then(codes::parse);
     let wrong = match of_call.step {
+        None if is_unknown(call) && is_held_off(evidence, call) => (!says_held_off(evidence)).then(|| {
+            String::from(
+                "left no line in the step log, and none says that calls of tools that there are not were held off",
+            )
+        }),
         None => Some(String::from("left no line in the step log")),
         Some(_) if of_call.steps > 1 => Some(format!("left {} lines of its answer", of_call.steps)),
         Some(_) if of_call.begun != 1 => Some(format!("left {} lines when it began", of_call.begun)),
@@ -65,6 +70,23 @@ pub(super) fn is_of_its_tool(step: &str, call: &CallView<'_>) -> bool {
 /// Whether a call is of a tool that there is not.
 fn is_unknown(call: &CallView<'_>) -> bool {
     giftgenius::tools::table().iter().all(|tool| *tool.spec.name != *call.started.tool)
+}
+
+/// Whether a call's user may have made as many calls before it as are taken within the window.
+fn is_held_off(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
+    let users = evidence.policy.users;
+    let earlier = evidence.calls.iter().filter(|earlier| {
+        earlier.start_event < call.start_event
+            && earlier.started.user == call.started.user
+            && call.start < earlier.start + users.calls_window + evidence.tolerance(Duration::from_millis(500))
+    });
+    earlier.count() >= usize::try_from(users.calls_max).unwrap_or(usize::MAX)
+}
+
+fn says_held_off(evidence: &Evidence<'_>) -> bool {
+    evidence.lines.iter().any(|(_, line)| {
+        matches!(line, LogLine::Service(line) if line.event == ServiceEvent::UnknownToolsHeldOff && line.count.is_some())
+    })
 }
 
 /// How many products a search told, and its line says it found otherwise: 0 is a success without a match.

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use giftgenius::error::{Code, Effects};
-use giftgenius::step_log::{AttemptLine, AttemptUrgency, CheckoutStatus, UNKNOWN_TOOL};
+use giftgenius::step_log::{AttemptLine, AttemptUrgency, CheckoutStatus, ServiceEvent, ServiceLine, UNKNOWN_TOOL};
 use serde_json::json;
 
 use super::*;
@@ -244,4 +244,18 @@ fn a_tool_that_there_is_not_has_its_lines() {
     };
     hallucinated(true).kept(&LOGGED);
     assert!(hallucinated(false).broken(&LOGGED).contains("left no line in the step log"));
+    // Beyond the limit one line is for many.
+    let held_off = |said: bool| {
+        let mut run = hallucinated(true);
+        run.policy.users.calls_max = 1;
+        let call = run.call("buy_gift", json!({}));
+        if said {
+            let line = ServiceLine::new(ServiceEvent::UnknownToolsHeldOff, jiff::Timestamp::UNIX_EPOCH);
+            run.log(LogLine::Service(ServiceLine { count: Some(1), ..line }));
+        }
+        run.reply(call, HostReply::Protocol { code: -32602, message: String::from("unknown tool") });
+        run
+    };
+    held_off(true).kept(&LOGGED);
+    assert!(held_off(false).broken(&LOGGED).contains("none says that calls of tools that there are not were held off"));
 }
