@@ -10,7 +10,7 @@ use crate::provider::event::EventType;
 use crate::provider::ledger::{Effect, EffectKind};
 use crate::provider::operations::{CANCEL, LOOK_UP};
 use crate::scenario::model::WorldKind;
-use crate::trace::{EventKind, Seen};
+use crate::trace::{EventKind, Seen, WebhookDelivery};
 
 /// An act by which the provider gave or took a charge back on its own, and what the system saw of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -162,19 +162,13 @@ pub(super) fn told_acts(evidence: &Evidence<'_>, order: &OrderView<'_>) -> impl 
     of_it.filter_map(|act| {
         let effect = &evidence.ledger.effects[act.effect];
         let after = evidence.event_of(act.effect);
-        let told = evidence.trace.events.iter().enumerate().skip(after).find_map(|(index, event)| match &event.kind {
-            EventKind::Webhook(delivery)
-                if delivery.reference == *order.id
-                    && matches!(delivery.kind, EventType::ChargeRefunded | EventType::ChargeDisputed)
+        let told = evidence.trace.events.iter().enumerate().skip(after).find(|(_, event)| {
+            taken_in(&event.kind, order.id).is_some_and(|delivery| {
+                matches!(delivery.kind, EventType::ChargeRefunded | EventType::ChargeDisputed)
                     && delivery.object == effect.subject
-                    && delivery.forged.is_none()
-                    && delivery.status == Some(200) =>
-            {
-                Some(index)
-            }
-            _ => None,
+            })
         });
-        told.map(|event| (*act, event))
+        told.map(|(event, _)| (*act, event))
     })
 }
 
@@ -206,14 +200,8 @@ pub(super) fn failure_was_shown(evidence: &Evidence<'_>, failure: usize, before:
     });
     let told = || {
         let within = evidence.trace.events.get(since..before.min(evidence.trace.events.len())).unwrap_or_default();
-        within.iter().any(|event| match &event.kind {
-            EventKind::Webhook(delivery) => {
-                delivery.kind == EventType::RefundFailed
-                    && delivery.reference == *reference
-                    && delivery.forged.is_none()
-                    && delivery.status == Some(200)
-            }
-            _ => false,
+        within.iter().any(|event| {
+            taken_in(&event.kind, reference).is_some_and(|delivery| delivery.kind == EventType::RefundFailed)
         })
     };
     looked_at || told()
@@ -260,13 +248,17 @@ fn is_looked_at(evidence: &Evidence<'_>, order: &OrderView<'_>, from: usize, to:
 
 /// Whether an event about the order was taken in within that span.
 fn is_told(evidence: &Evidence<'_>, order: &OrderView<'_>, from: usize, to: usize) -> bool {
-    evidence.trace.events[from..to].iter().any(|event| match &event.kind {
-        EventKind::Webhook(delivery) => {
-            delivery.reference == *order.id
-                && delivery.forged.is_none()
-                && delivery.kind != EventType::PayoutPaid
-                && delivery.status == Some(200)
-        }
-        _ => false,
-    })
+    evidence.trace.events[from..to]
+        .iter()
+        .any(|event| taken_in(&event.kind, order.id).is_some_and(|delivery| delivery.kind != EventType::PayoutPaid))
+}
+
+/// A genuine event about a reference that the system took in.
+fn taken_in<'a>(kind: &'a EventKind, reference: &str) -> Option<&'a WebhookDelivery> {
+    match kind {
+        EventKind::Webhook(delivery) => Some(&**delivery).filter(|delivery| {
+            delivery.reference == *reference && delivery.forged.is_none() && delivery.status == Some(200)
+        }),
+        _ => None,
+    }
 }
