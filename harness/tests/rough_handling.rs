@@ -4,8 +4,8 @@
 mod support;
 
 use std::fs::{self, File};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,23 +27,32 @@ fn entries(folder: &Path) -> Vec<String> {
     names
 }
 
+/// The folder, without the file that made it.
+fn emptied(folder: &Path) -> PathBuf {
+    fs::remove_file(folder.join(".keep")).expect("a file");
+    folder.to_owned()
+}
+
+/// Starts a command whose output is read after its end.
+fn spawn(command: &mut Command) -> Child {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs")
+}
+
+fn send(signal: &str, child: &Child) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
+    assert!(sent.success());
+}
+
 #[test]
 fn an_interrupted_run_says_how_far_it_came_and_leaves_nothing_behind() {
     let policy =
         "worlds = [\"sim\", \"wire\"]\n\n[policy]\nattempt_timeout_ms = 1000\ntool_deadline_ms = 4000\n\n[[script]]";
     let slow = format!("{}\n[[script]]\nwait_ms = 60000\n", GOOD.replacen("[[script]]", policy, 1));
     let folder = folder(&[("scenarios/a/slow.toml", slow.as_bytes()), ("temporary/.keep", b"")]);
-    let temporary = folder.path().join("temporary");
-    fs::remove_file(temporary.join(".keep")).expect("a file");
-    let mut child = command(folder.path(), &[])
-        .env("TMPDIR", &temporary)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary runs");
+    let temporary = emptied(&folder.path().join("temporary"));
+    let mut child = spawn(command(folder.path(), &[]).env("TMPDIR", &temporary));
     until("a run on the wire", || !entries(&temporary).is_empty());
-    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
-    assert!(sent.success());
+    send("-INT", &child);
     until("the end", || child.try_wait().expect("a child").is_some());
     let output = child.wait_with_output().expect("it ended");
     assert_eq!(output.status.code(), Some(130));
@@ -61,14 +70,9 @@ fn an_interrupted_exploration_still_writes_its_report() {
     for (signal, number) in [("-INT", 2), ("-TERM", 15)] {
         let few = format!("{GOOD}\n[explore]\nfaults = [\"refuse\", \"busy\", \"crash\"]\n");
         let folder = folder(&[("scenarios/a/sale.toml", few.as_bytes())]);
-        let child = command(folder.path(), &["explore", "--all", "--depth", "6"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
+        let child = spawn(&mut command(folder.path(), &["explore", "--all", "--depth", "6"]));
         until_it_listens_for(number, child.id());
-        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
-        assert!(sent.success());
+        send(signal, &child);
         let output = child.wait_with_output().expect("it ended");
         assert_eq!(output.status.code(), Some(130), "{signal}: {}", text(&output.stdout));
         assert!(
@@ -121,15 +125,9 @@ fn every_command_that_takes_a_while_ends_on_a_signal_with_its_exit_code_and_with
                 ("out/prove/no_jitter.toml", old.as_bytes()),
                 ("temporary/.keep", b""),
             ]);
-            let mut child = command(folder.path(), words)
-                .env("TMPDIR", folder.path().join("temporary"))
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .expect("the binary runs");
+            let mut child = spawn(command(folder.path(), words).env("TMPDIR", folder.path().join("temporary")));
             until_it_listens_for(number, child.id());
-            let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
-            assert!(sent.success(), "{words:?}");
+            send(signal, &child);
             until("the end", || child.try_wait().expect("a child").is_some());
             let output = child.wait_with_output().expect("it ended");
             let err = text(&output.stderr);
@@ -171,8 +169,7 @@ fn misrule_killed_between_two_lives_of_the_system_leaves_nothing_behind() {
     let crash = "\n[faults]\n\"host.call#1\" = \"crash(before_call)\"\n";
     let text = format!("{}{crash}", GOOD.replacen("[[script]]", head, 1));
     let folder = folder(&[("scenarios/a/crash.toml", text.as_bytes()), ("temporary/.keep", b"")]);
-    let temporary = folder.path().join("temporary");
-    fs::remove_file(temporary.join(".keep")).expect("a file");
+    let temporary = emptied(&folder.path().join("temporary"));
     let mut child = command(folder.path(), &["replay", "a/crash", "--world", "wire"])
         .env("TMPDIR", &temporary)
         .stdout(Stdio::null())
@@ -222,8 +219,7 @@ fn output_that_does_not_arrive_is_told() {
 fn a_reader_that_goes_away_is_no_failure() {
     let folder = folder(&[]);
     for words in [&["schema", "scenario"][..], &["replay", "checkout/happy_path"], &[]] {
-        let mut child =
-            command(folder.path(), words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary");
+        let mut child = spawn(&mut command(folder.path(), words));
         drop(child.stdout.take());
         let output = child.wait_with_output().expect("it ends");
         assert_eq!(output.status.code(), Some(0), "{words:?}");

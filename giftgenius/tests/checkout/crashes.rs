@@ -1,6 +1,5 @@
 //! Deaths between any two steps, and callers that go away between any two polls.
 
-use std::future::Future as _;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -14,7 +13,7 @@ use serde_json::json;
 
 use crate::shop::Fault;
 use crate::store::Store;
-use crate::world::{World, purchase, said, text};
+use crate::world::{Life, World, purchase, said, text};
 
 /// Dies after `steps` steps of a sale (a cancellation follows it), starts again, and answers whether it had died.
 async fn survives(world: &World, steps: usize, cancels: bool) -> bool {
@@ -92,24 +91,25 @@ async fn a_death_after_any_step_of_a_cancellation_leaves_a_whole_sale_or_nothing
     assert!(steps > 10, "{steps} steps are no cancellation");
 }
 
+/// Polls a call so often at most, and drops it; whether it was answered.
+async fn answered_within<T>(polls: usize, call: impl Future<Output = T>) -> bool {
+    let mut call = pin!(call);
+    for _ in 0..polls {
+        if call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+            return true;
+        }
+        tokio::task::yield_now().await;
+    }
+    false
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_goes_away_at_any_point_leaves_a_whole_sale_or_nothing() {
     for polls in 0.. {
         let world = World::new(Stripe);
         let life = world.start();
         let session = life.session().await;
-        let answered = {
-            let mut call = pin!(life.buy(&session, "key-0001"));
-            let mut answered = false;
-            for _ in 0..polls {
-                if call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
-                    answered = true;
-                    break;
-                }
-                tokio::task::yield_now().await;
-            }
-            answered
-        };
+        let answered = answered_within(polls, life.buy(&session, "key-0001")).await;
         life.rest().await;
         world.is_whole(&life).await;
         if answered {
@@ -127,19 +127,8 @@ async fn a_caller_that_goes_away_while_it_cancels_leaves_a_whole_sale_or_nothing
         let session = life.session().await;
         let order = text(&life.buy(&session, "key-0001").await, "/order_id");
         life.rest().await;
-        let answered = {
-            let cancel = json!({"order_id": order, "idempotency_key": "key-0002"});
-            let mut call = pin!(life.call("cancel_order", cancel));
-            let mut answered = false;
-            for _ in 0..polls {
-                if call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
-                    answered = true;
-                    break;
-                }
-                tokio::task::yield_now().await;
-            }
-            answered
-        };
+        let cancel = json!({"order_id": order, "idempotency_key": "key-0002"});
+        let answered = answered_within(polls, life.call("cancel_order", cancel)).await;
         life.rest().await;
         world.is_whole(&life).await;
         if answered {
@@ -149,16 +138,22 @@ async fn a_caller_that_goes_away_while_it_cancels_leaves_a_whole_sale_or_nothing
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_sale_that_died_before_its_charge_goes_back_while_checkout_is_off() {
-    let world = World::new(Stripe);
-    let life = world.start();
+/// Begins a sale, and ends its process while it waits for an operation's reply; answers the session.
+async fn dies_waiting_for(operation: &'static str, world: &World, life: Life) -> String {
     let session = life.session().await;
-    world.shop.script("inventory.reserve", &[Fault::Silence]);
+    world.shop.script(operation, &[Fault::Silence]);
     let sale = life.calling("create_order", purchase(&session, "key-0001"));
     tokio::time::sleep(Duration::from_secs(1)).await;
     sale.abort();
     life.crash().await;
+    session
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sale_that_died_before_its_charge_goes_back_while_checkout_is_off() {
+    let world = World::new(Stripe);
+    let life = world.start();
+    let session = dies_waiting_for("inventory.reserve", &world, life).await;
     switches::set_checkout(&*world.journal, false).await.unwrap();
     let life = world.start();
     life.app.recover().await.unwrap();
@@ -173,12 +168,7 @@ async fn a_living_replica_takes_up_what_a_dead_one_left() {
     let world = World::new(Stripe);
     let (dying, living) = (world.start(), world.start());
     let keeping = tokio::spawn(housekeeping(living.app.clone()));
-    let session = dying.session().await;
-    world.shop.script("payment.charge", &[Fault::Silence]);
-    let sale = dying.calling("create_order", purchase(&session, "key-0001"));
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    sale.abort();
-    dying.crash().await;
+    dies_waiting_for("payment.charge", &world, dying).await;
     tokio::time::sleep(Duration::from_secs(150)).await;
     keeping.abort();
     living.rest().await;
@@ -190,12 +180,7 @@ async fn a_bug_in_one_round_of_housekeeping_ends_none_that_follow() {
     let world = World::new(Stripe);
     let store = Arc::new(Store::new(world.journal.clone(), world.fuse.clone()));
     let (dying, living) = (world.start(), world.start_on(store.clone()));
-    let session = dying.session().await;
-    world.shop.script("payment.charge", &[Fault::Silence]);
-    let sale = dying.calling("create_order", purchase(&session, "key-0001"));
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    sale.abort();
-    dying.crash().await;
+    dies_waiting_for("payment.charge", &world, dying).await;
     store.set_panics(2);
     let keeping = tokio::spawn(housekeeping(living.app.clone()));
     tokio::time::sleep(Duration::from_secs(330)).await;
@@ -210,12 +195,7 @@ async fn a_bug_in_one_round_of_housekeeping_ends_none_that_follow() {
 async fn recovery_leaves_an_order_to_its_driver_here_however_the_calendar_is_set() {
     let world = World::new(Stripe);
     let life = world.start();
-    let session = life.session().await;
-    world.shop.script("payment.charge", &[Fault::Silence]);
-    let sale = life.calling("create_order", purchase(&session, "key-0001"));
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    sale.abort();
-    life.crash().await;
+    let session = dies_waiting_for("payment.charge", &world, life).await;
     let life = world.start();
     life.app.recover().await.unwrap();
     // Recovery sleeps until the lease has run out; by the calendar it has, and a caller takes the order over at once.

@@ -2,7 +2,8 @@
 
 use giftgenius::error::Code;
 use giftgenius::step_log::{
-    AlertKind, AttemptOutcome, AttemptUrgency, Level, LogLine, ServiceEvent, Severity, StepStatus, UNKNOWN_TOOL,
+    AlertKind, AttemptLine, AttemptOutcome, AttemptUrgency, Level, LogLine, ServiceEvent, Severity, StepLine,
+    StepStatus, UNKNOWN_TOOL,
 };
 
 use super::{Defect, each_life, on};
@@ -15,12 +16,7 @@ pub static LOG_LINE_MISSING: Defect = Defect {
     caught_by: "logged",
     hunted_on: &[on("checkout/happy_path")],
     wiring: || {
-        each_life(|wired| {
-            wired.logging(|line| match &line {
-                LogLine::Step(step) if step.step_id == "charge" => None,
-                _ => Some(line),
-            })
-        })
+        each_life(|wired| without(wired, |line| matches!(line, LogLine::Step(step) if step.step_id == "charge")))
     },
 };
 
@@ -32,10 +28,7 @@ pub static PARKED_WITHOUT_AN_ALERT: Defect = Defect {
     hunted_on: &[on("saga/a_refund_that_is_refused_is_parked")],
     wiring: || {
         each_life(|wired| {
-            wired.logging(|line| match &line {
-                LogLine::Alert(alert) if alert.kind == AlertKind::OrderParked => None,
-                _ => Some(line),
-            })
+            without(wired, |line| matches!(line, LogLine::Alert(alert) if alert.kind == AlertKind::OrderParked))
         })
     },
 };
@@ -67,10 +60,8 @@ pub static LOG_WITHOUT_DURATIONS: Defect = Defect {
     hunted_on: &[on("checkout/happy_path")],
     wiring: || {
         each_life(|wired| {
-            wired.altering(|line| {
-                if let LogLine::Step(step) = line {
-                    step.duration_ms = 0;
-                }
+            steps(wired, |step| {
+                step.duration_ms = 0;
             })
         })
     },
@@ -84,10 +75,8 @@ pub static LOG_WITHOUT_WORKFLOW: Defect = Defect {
     hunted_on: &[on("checkout/browse_choose_pay")],
     wiring: || {
         each_life(|wired| {
-            wired.altering(|line| {
-                if let LogLine::Step(step) = line
-                    && step.step_id == "create_order"
-                {
+            steps(wired, |step| {
+                if step.step_id == "create_order" {
                     step.workflow_id = None;
                 }
             })
@@ -102,12 +91,7 @@ pub static RETRY_NOT_LOGGED: Defect = Defect {
     caught_by: "logged",
     hunted_on: &[on("retries/retry_after_in_seconds")],
     wiring: || {
-        each_life(|wired| {
-            wired.logging(|line| match &line {
-                LogLine::Attempt(attempt) if attempt.wait_ms.is_some() => None,
-                _ => Some(line),
-            })
-        })
+        each_life(|wired| without(wired, |line| matches!(line, LogLine::Attempt(attempt) if attempt.wait_ms.is_some())))
     },
 };
 
@@ -119,10 +103,8 @@ pub static WAIT_NOT_LOGGED: Defect = Defect {
     hunted_on: &[on("retries/retry_after_in_seconds")],
     wiring: || {
         each_life(|wired| {
-            wired.altering(|line| {
-                if let LogLine::Attempt(attempt) = line {
-                    attempt.wait_ms = None;
-                }
+            attempts(wired, |attempt| {
+                attempt.wait_ms = None;
             })
         })
     },
@@ -136,10 +118,8 @@ pub static PROVIDER_KEY_NOT_LOGGED: Defect = Defect {
     hunted_on: &[on("checkout/happy_path")],
     wiring: || {
         each_life(|wired| {
-            wired.altering(|line| {
-                if let LogLine::Attempt(attempt) = line {
-                    attempt.provider_key = None;
-                }
+            attempts(wired, |attempt| {
+                attempt.provider_key = None;
             })
         })
     },
@@ -153,10 +133,8 @@ pub static EVERY_ATTEMPT_LOGGED_AS_THE_CALLERS: Defect = Defect {
     hunted_on: &[on("operations/parked_stock_is_no_page")],
     wiring: || {
         each_life(|wired| {
-            wired.altering(|line| {
-                if let LogLine::Attempt(attempt) = line {
-                    attempt.urgency = AttemptUrgency::Caller;
-                }
+            attempts(wired, |attempt| {
+                attempt.urgency = AttemptUrgency::Caller;
             })
         })
     },
@@ -170,10 +148,8 @@ pub static NO_ATTEMPT_LOGGED_AS_THE_CALLERS: Defect = Defect {
     hunted_on: &[on("checkout/happy_path")],
     wiring: || {
         each_life(|wired| {
-            wired.altering(|line| {
-                if let LogLine::Attempt(attempt) = line {
-                    attempt.urgency = AttemptUrgency::Background;
-                }
+            attempts(wired, |attempt| {
+                attempt.urgency = AttemptUrgency::Background;
             })
         })
     },
@@ -187,10 +163,8 @@ pub static RETRY_AFTER_NOT_LOGGED: Defect = Defect {
     hunted_on: &[on("retries/retry_after_in_seconds")],
     wiring: || {
         each_life(|wired| {
-            wired.altering(|line| {
-                if let LogLine::Attempt(attempt) = line {
-                    attempt.retry_after_ms = None;
-                }
+            attempts(wired, |attempt| {
+                attempt.retry_after_ms = None;
             })
         })
     },
@@ -204,10 +178,8 @@ pub static FAILED_ATTEMPTS_WITHOUT_DURATION: Defect = Defect {
     hunted_on: &[on("retries/slower_than_the_time_out")],
     wiring: || {
         each_life(|wired| {
-            wired.altering(|line| {
-                if let LogLine::Attempt(attempt) = line
-                    && attempt.outcome != AttemptOutcome::Ok
-                {
+            attempts(wired, |attempt| {
+                if attempt.outcome != AttemptOutcome::Ok {
                     attempt.duration_ms = 0;
                 }
             })
@@ -223,10 +195,8 @@ pub static FOUND_NOTHING_LOGGED_AS_FOUND: Defect = Defect {
     hunted_on: &[on("checkout/nothing_fits")],
     wiring: || {
         each_life(|wired| {
-            wired.altering(|line| {
-                if let LogLine::Step(step) = line
-                    && step.found == Some(0)
-                {
+            steps(wired, |step| {
+                if step.found == Some(0) {
                     step.found = None;
                 }
             })
@@ -241,12 +211,7 @@ pub static UNKNOWN_TOOL_NOT_LOGGED: Defect = Defect {
     caught_by: "logged",
     hunted_on: &[on("steps/a_hallucinated_tool")],
     wiring: || {
-        each_life(|wired| {
-            wired.logging(|line| match &line {
-                LogLine::Step(step) if step.step_id == UNKNOWN_TOOL => None,
-                _ => Some(line),
-            })
-        })
+        each_life(|wired| without(wired, |line| matches!(line, LogLine::Step(step) if step.step_id == UNKNOWN_TOOL)))
     },
 };
 
@@ -256,14 +221,7 @@ pub static DELIVERY_NOT_LOGGED: Defect = Defect {
     about: "an event that is taken in leaves no line",
     caught_by: "logged",
     hunted_on: &[on("webhooks/once_after_the_reply")],
-    wiring: || {
-        each_life(|wired| {
-            wired.logging(|line| match &line {
-                LogLine::Webhook(_) => None,
-                _ => Some(line),
-            })
-        })
-    },
+    wiring: || each_life(|wired| without(wired, |line| matches!(line, LogLine::Webhook(_)))),
 };
 
 /// See `about`.
@@ -289,14 +247,7 @@ pub static CALL_BEGIN_NOT_LOGGED: Defect = Defect {
     about: "a call leaves its first line when it is answered, so that one whose process dies leaves none",
     caught_by: "logged",
     hunted_on: &[on("checkout/happy_path")],
-    wiring: || {
-        each_life(|wired| {
-            wired.logging(|line| match &line {
-                LogLine::Call(_) => None,
-                _ => Some(line),
-            })
-        })
-    },
+    wiring: || each_life(|wired| without(wired, |line| matches!(line, LogLine::Call(_)))),
 };
 
 /// See `about`.
@@ -307,10 +258,8 @@ pub static SUCCESS_LOGGED_TWICE: Defect = Defect {
     hunted_on: &[on("checkout/happy_path")],
     wiring: || {
         each_life(|wired| {
-            wired.altering(|line| {
-                if let LogLine::Step(step) = line
-                    && step.status == StepStatus::Started
-                {
+            steps(wired, |step| {
+                if step.status == StepStatus::Started {
                     step.status = StepStatus::Success;
                     step.event = StepStatus::Success.event().into();
                 }
@@ -327,10 +276,8 @@ pub static BUSINESS_LOGGED_AS_ERROR: Defect = Defect {
     hunted_on: &[on("steps/another_card_after_a_decline")],
     wiring: || {
         each_life(|wired| {
-            wired.altering(|line| {
-                if let LogLine::Step(step) = line
-                    && step.status == StepStatus::Failed
-                {
+            steps(wired, |step| {
+                if step.status == StepStatus::Failed {
                     step.level = Level::Error;
                 }
             })
@@ -346,10 +293,8 @@ pub static ATTEMPT_OUTCOME_UNTRUE: Defect = Defect {
     hunted_on: &[on("retries/retry_after_in_seconds"), on("checkout/happy_path")],
     wiring: || {
         each_life(|wired| {
-            wired.altering(|line| {
-                if let LogLine::Attempt(attempt) = line {
-                    attempt.outcome = AttemptOutcome::Ok;
-                }
+            attempts(wired, |attempt| {
+                attempt.outcome = AttemptOutcome::Ok;
             })
         })
     },
@@ -374,9 +319,31 @@ pub static SWITCH_NOT_LOGGED: Defect = Defect {
 };
 
 pub(super) fn without_service(wired: Wired, event: ServiceEvent) -> Wired {
-    wired.logging(move |line| match &line {
-        LogLine::Service(service) if service.event == event => None,
-        _ => Some(line),
+    without(wired, move |line| matches!(line, LogLine::Service(service) if service.event == event))
+}
+
+/// Leaves out the lines for which this holds.
+fn without(wired: Wired, is_left_out: impl Fn(&LogLine) -> bool + Send + Sync + 'static) -> Wired {
+    wired.logging(move |line| (!is_left_out(&line)).then_some(line))
+}
+
+/// Changes each line of a step.
+fn steps(wired: Wired, change: fn(&mut StepLine)) -> Wired {
+    wired.logging(move |mut line| {
+        if let LogLine::Step(step) = &mut line {
+            change(step);
+        }
+        Some(line)
+    })
+}
+
+/// Changes each line of an attempt.
+fn attempts(wired: Wired, change: fn(&mut AttemptLine)) -> Wired {
+    wired.logging(move |mut line| {
+        if let LogLine::Attempt(attempt) = &mut line {
+            change(attempt);
+        }
+        Some(line)
     })
 }
 
@@ -388,10 +355,7 @@ pub static PANIC_WITHOUT_A_LINE: Defect = Defect {
     hunted_on: &[on("errors/a_handler_panics")],
     wiring: || {
         each_life(|wired| {
-            wired.logging(|line| match &line {
-                LogLine::Step(step) if step.error_code == Some(Code::Internal) => None,
-                _ => Some(line),
-            })
+            without(wired, |line| matches!(line, LogLine::Step(step) if step.error_code == Some(Code::Internal)))
         })
     },
 };

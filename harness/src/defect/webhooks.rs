@@ -99,18 +99,7 @@ pub static EVENT_OF_NO_CONCERN_REFUSED: Defect = Defect {
     about: "an event of an unknown type is no event and answered 400, until the provider switches the address off",
     caught_by: "webhook-safe",
     hunted_on: &[on("webhooks/of_no_concern")],
-    wiring: || {
-        each_life(|wired| {
-            posting(wired, |app, signature, body| {
-                Box::pin(async move {
-                    if is_of_no_concern(&body) {
-                        return 400;
-                    }
-                    app.payment_webhook(Some(&signature), &body).await.http_status()
-                })
-            })
-        })
-    },
+    wiring: || each_life(|wired| of_no_concern(wired, |_, _| Err(400))),
 };
 
 /// See `about`.
@@ -121,18 +110,10 @@ pub static EVENT_OF_NO_CONCERN_ACTED_ON: Defect = Defect {
     hunted_on: &[on("webhooks/of_no_concern")],
     wiring: || {
         each_life(|wired| {
-            posting(wired, |app, signature, body| {
-                Box::pin(async move {
-                    let (mut signature, mut body) = (signature, body);
-                    if is_of_no_concern(&body)
-                        && let Ok(mut event) = serde_json::from_slice::<Value>(&body)
-                    {
-                        event["type"] = json!("charge.captured");
-                        body = event.to_string().into();
-                        signature = secret().sign(app.now(), &body);
-                    }
-                    app.payment_webhook(Some(&signature), &body).await.http_status()
-                })
+            of_no_concern(wired, |app, mut event| {
+                event["type"] = json!("charge.captured");
+                let body = Bytes::from(event.to_string());
+                Ok((secret().sign(app.now(), &body), body))
             })
         })
     },
@@ -146,6 +127,18 @@ fn posting(
     wired
 }
 
-fn is_of_no_concern(body: &[u8]) -> bool {
-    serde_json::from_slice::<Value>(body).is_ok_and(|event| event["type"] == "payout.paid")
+/// A signature and a body to take in instead, or a status to answer at once.
+type Handled = Result<(String, Bytes), u16>;
+
+/// Handles events of a kind that is no concern of a checkout in another way.
+fn of_no_concern(wired: Wired, handle: fn(&App, Value) -> Handled) -> Wired {
+    posting(wired, move |app, signature, body| {
+        Box::pin(async move {
+            let event = serde_json::from_slice::<Value>(&body).ok().filter(|event| event["type"] == "payout.paid");
+            match event.map_or(Ok((signature, body)), |event| handle(&app, event)) {
+                Ok((signature, body)) => app.payment_webhook(Some(&signature), &body).await.http_status(),
+                Err(status) => status,
+            }
+        })
+    })
 }

@@ -334,6 +334,28 @@ impl Run {
         }
     }
 
+    /// Kept or broken, as a row of a table says.
+    #[track_caller]
+    pub(super) fn kept_if(&mut self, oracle: &Oracle, is_kept: bool) {
+        if is_kept {
+            self.kept(oracle);
+        } else {
+            self.broken(oracle);
+        }
+    }
+
+    /// Broken with these words where there are any, else kept.
+    #[track_caller]
+    pub(super) fn kept_unless(&mut self, oracle: &Oracle, broken: Option<&str>) {
+        match broken {
+            Some(words) => {
+                let said = self.broken(oracle);
+                assert!(said.contains(words), "{said}");
+            }
+            None => self.kept(oracle),
+        }
+    }
+
     /// Every oracle keeps quiet.
     #[track_caller]
     pub(super) fn kept_by_all(&mut self) {

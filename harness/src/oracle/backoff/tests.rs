@@ -1,6 +1,6 @@
 use super::*;
 use crate::oracle::testing::Run;
-use crate::provider::operations::{QUOTE, RELEASE};
+use crate::provider::operations::{QUOTE, RELEASE, RESERVE, SEARCH};
 use crate::scenario::model::WorldKind;
 
 /// Requests of `ord_1/1`'s release, each failing with 500, sent after these gaps.
@@ -13,6 +13,12 @@ fn releases(gaps_ms: &[u64]) -> Run {
         run.status(release, 500);
     }
     run
+}
+
+/// A reservation that the provider turns away with this `Retry-After`.
+fn reserve_is_put_off(run: &mut Run, asked_s: u64) {
+    let reserve = run.send(&RESERVE, Some("ord_1/1"), Some("r"));
+    run.see(reserve, Seen::Reply { status: 429, retry_after: Some(Duration::from_secs(asked_s)), intact: true });
 }
 
 #[test]
@@ -88,19 +94,14 @@ fn what_could_not_be_written_down_ends_the_series_of_its_own_process_only() {
         if before {
             lose(&mut run);
         }
-        let reserve = run.send(&crate::provider::operations::RESERVE, Some("ord_1/1"), Some("r"));
-        run.see(reserve, Seen::Reply { status: 429, retry_after: Some(Duration::from_secs(1)), intact: true });
+        reserve_is_put_off(&mut run, 1);
         if between {
             lose(&mut run);
         }
         run.wait_ms(300);
-        let reserve = run.send(&crate::provider::operations::RESERVE, Some("ord_1/1"), Some("r"));
+        let reserve = run.send(&RESERVE, Some("ord_1/1"), Some("r"));
         run.ok(reserve);
-        if broken {
-            assert!(run.broken(&BACKOFF).contains("not before the 1000 ms that Retry-After asked for"));
-        } else {
-            run.kept(&BACKOFF);
-        }
+        run.kept_unless(&BACKOFF, broken.then_some("not before the 1000 ms that Retry-After asked for"));
     }
 }
 
@@ -114,11 +115,7 @@ fn a_lost_write_may_be_anothers_and_then_the_series_goes_on() {
             let release = run.send(&RELEASE, Some("ord_1/1"), Some("r"));
             run.status(release, 500);
         }
-        if broken {
-            run.broken(&BACKOFF);
-        } else {
-            run.kept(&BACKOFF);
-        }
+        run.kept_if(&BACKOFF, !broken);
     }
 }
 
@@ -139,11 +136,7 @@ fn a_pause_longer_than_any_delay_begins_the_count_again() {
     ] {
         let mut run = releases(&gaps_ms);
         run.policy.background.delay_cap = Duration::from_secs(20);
-        if kept {
-            run.kept(&BACKOFF);
-        } else {
-            run.broken(&BACKOFF);
-        }
+        run.kept_if(&BACKOFF, kept);
     }
 }
 
@@ -167,18 +160,13 @@ fn a_retry_after_past_the_deadline_is_told_to_the_caller() {
     for (asked_s, told_ms, broken) in [(40, None, true), (40, Some(40_000), false), (2, None, false)] {
         let mut run = Run::new();
         let call = run.create_order("cs_1", "k1");
-        let reserve = run.send(&crate::provider::operations::RESERVE, Some("ord_1/1"), Some("r"));
-        run.see(reserve, Seen::Reply { status: 429, retry_after: Some(Duration::from_secs(asked_s)), intact: true });
+        reserve_is_put_off(&mut run, asked_s);
         let mut error = run.error(giftgenius::error::Code::InventoryUnavailable, None);
         if let Some(told_ms) = told_ms {
             error["error"]["retry_after_ms"] = serde_json::json!(told_ms);
         }
         run.fail(call, error);
-        if broken {
-            assert!(run.broken(&BACKOFF).contains("was told INVENTORY_UNAVAILABLE without it"));
-        } else {
-            run.kept(&BACKOFF);
-        }
+        run.kept_unless(&BACKOFF, broken.then_some("was told INVENTORY_UNAVAILABLE without it"));
     }
 }
 
@@ -192,14 +180,9 @@ fn a_process_that_is_handed_the_call_anew_has_its_whole_time() {
         if dies {
             run.die(next);
         }
-        let reserve = run.send(&crate::provider::operations::RESERVE, Some("ord_1/1"), Some("r"));
-        run.see(reserve, Seen::Reply { status: 429, retry_after: Some(Duration::from_secs(asked_s)), intact: true });
+        reserve_is_put_off(&mut run, asked_s);
         run.fail_with(call, giftgenius::error::Code::InventoryUnavailable, None);
-        if broken {
-            assert!(run.broken(&BACKOFF).contains("was told INVENTORY_UNAVAILABLE without it"));
-        } else {
-            run.kept(&BACKOFF);
-        }
+        run.kept_unless(&BACKOFF, broken.then_some("was told INVENTORY_UNAVAILABLE without it"));
     }
 }
 
@@ -209,7 +192,7 @@ fn what_a_provider_asks_of_one_who_lost_the_order_is_not_told() {
         let mut run = Run::new();
         run.replicas.count = 2;
         let call = run.create_order("cs_1", "k1");
-        let reserve = run.send(&crate::provider::operations::RESERVE, Some("ord_1/1"), Some("r"));
+        let reserve = run.send(&RESERVE, Some("ord_1/1"), Some("r"));
         if let Some(process) = ended_by {
             run.process = process;
             run.order_step("order", giftgenius::step_log::StepStatus::Failed, "ord_1");
@@ -217,11 +200,7 @@ fn what_a_provider_asks_of_one_who_lost_the_order_is_not_told() {
         }
         run.see(reserve, Seen::Reply { status: 429, retry_after: Some(Duration::from_secs(40)), intact: true });
         run.fail_with(call, giftgenius::error::Code::InventoryUnavailable, None);
-        if broken {
-            assert!(run.broken(&BACKOFF).contains("was told INVENTORY_UNAVAILABLE without it"));
-        } else {
-            run.kept(&BACKOFF);
-        }
+        run.kept_unless(&BACKOFF, broken.then_some("was told INVENTORY_UNAVAILABLE without it"));
     }
 }
 
@@ -241,11 +220,7 @@ fn retry_after_is_respected_up_to_its_cap() {
         run.see(release, Seen::Reply { status: 429, retry_after: Some(Duration::from_secs(asked_s)), intact: true });
         run.wait_ms(gap_ms);
         run.send(&RELEASE, Some("ord_1/1"), Some("r"));
-        if broken {
-            assert!(run.broken(&BACKOFF).contains("Retry-After"));
-        } else {
-            run.kept(&BACKOFF);
-        }
+        run.kept_unless(&BACKOFF, broken.then_some("Retry-After"));
     }
 }
 
@@ -260,11 +235,7 @@ fn a_look_up_between_two_charges_takes_its_time() {
         run.silence(look_up);
         run.wait_ms(delay_ms);
         run.send(&CHARGE, Some("ord_1"), Some("c"));
-        if broken {
-            run.broken(&BACKOFF);
-        } else {
-            run.kept(&BACKOFF);
-        }
+        run.kept_if(&BACKOFF, !broken);
     }
 }
 
@@ -285,11 +256,7 @@ fn an_attempt_that_ended_with_its_look_up_counts_among_those_of_the_charge() {
         run.status(charge, 503);
         run.wait_ms(gap_ms);
         run.send(&CHARGE, Some("ord_1"), Some("c"));
-        if broken {
-            run.broken(&BACKOFF);
-        } else {
-            run.kept(&BACKOFF);
-        }
+        run.kept_if(&BACKOFF, !broken);
     }
 }
 
@@ -327,11 +294,7 @@ fn a_refund_in_the_second_attempt_waits_as_the_third() {
         run.status(refund, 500);
         run.wait_ms(gap_ms);
         run.send(&REFUND, Some("ord_1"), Some("r"));
-        if broken {
-            run.broken(&BACKOFF);
-        } else {
-            run.kept(&BACKOFF);
-        }
+        run.kept_if(&BACKOFF, !broken);
     }
 }
 
@@ -346,11 +309,7 @@ fn a_date_is_only_good_to_a_second() {
         run.see(release, Seen::Reply { status: 503, retry_after, intact: true });
         run.wait_ms(gap_ms);
         run.send(&RELEASE, Some("ord_1/1"), Some("r"));
-        if broken {
-            run.broken(&BACKOFF);
-        } else {
-            run.kept(&BACKOFF);
-        }
+        run.kept_if(&BACKOFF, !broken);
     }
 }
 
@@ -374,11 +333,11 @@ fn another_search_after_one_that_failed_is_no_retry() {
     run.call("suggest_gifts", serde_json::json!({}));
     for (gap, status) in [(0, 500), (300, 400), (0, 500)] {
         run.wait_ms(gap);
-        let search = run.send(&crate::provider::operations::SEARCH, None, None);
+        let search = run.send(&SEARCH, None, None);
         run.status(search, status);
     }
     run.kept(&BACKOFF);
-    run.send(&crate::provider::operations::SEARCH, None, None);
+    run.send(&SEARCH, None, None);
     run.broken(&BACKOFF);
 }
 
@@ -387,16 +346,12 @@ fn a_search_for_something_else_is_no_retry() {
     for (question, broken) in [(0, true), (1, false)] {
         let mut run = Run::new();
         run.call("suggest_gifts", serde_json::json!({}));
-        let search = run.send(&crate::provider::operations::SEARCH, None, None);
+        let search = run.send(&SEARCH, None, None);
         // More was answered than was asked for, which is left out.
         run.see(search, Seen::Reply { status: 200, retry_after: None, intact: false });
         run.question = question;
-        run.send(&crate::provider::operations::SEARCH, None, None);
-        if broken {
-            assert!(run.broken(&BACKOFF).contains("catalog.search#2 was sent 0 ms after catalog.search#1 had ended"));
-        } else {
-            run.kept(&BACKOFF);
-        }
+        run.send(&SEARCH, None, None);
+        run.kept_unless(&BACKOFF, broken.then_some("catalog.search#2 was sent 0 ms after catalog.search#1 had ended"));
     }
 }
 
