@@ -1,6 +1,6 @@
 //! Canaries: texts that must never come out again.
 //!
-//! Providers leak: an error body carries a stack frame, a reply a field that nobody asked for, a proxy's page the address
+//! Providers leak: an error body carries a stack frame, a reply an unrequested field, a proxy's page the address
 //! behind it. A careful client passes none of that on to the model, the person, a log or a report (F11). So the mocks
 //! plant these texts in error bodies and in extra fields of replies, and `nothing-leaked` looks for them in everything
 //! that the system says. Each is unique, so that a hit is a leak and never a coincidence.
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 /// A secret of the provider's own, as an error body might echo it.
 pub const SECRET: &str = "sk_live_misrule_7f3a91c2e5d84b06";
-/// A card number: sixteen digits that pass the Luhn check and that nobody was issued.
+/// A card number: sixteen digits that pass the Luhn check and were never issued.
 pub const CARD_NUMBER: &str = "4111113371337113";
 /// An address behind the provider's edge.
 pub const INTERNAL_ADDRESS: &str = "10.13.37.7:8443";

@@ -41,7 +41,7 @@ pub enum RunError {
         /// The last lines that it wrote to stderr.
         last_lines: Vec<String>,
     },
-    /// The system's process ended by itself.
+    /// The system's process ended unasked.
     #[error(
         "the system (`{program}`) ended by itself ({status}); see its own words and start it by hand to reproduce{}",
         said(last_lines)

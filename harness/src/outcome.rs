@@ -1,4 +1,4 @@
-//! What one run came to: the record, the verdicts, and whether that is well.
+//! The result of one run: the record, the verdicts, and whether that is good.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -207,7 +207,7 @@ pub struct WebhookDelivery {
     pub attempt: u32,
     /// Whether the provider did not send it.
     pub forged: Option<Forgery>,
-    /// The status that was answered; `None` where nobody answered.
+    /// The status that was answered; `None` without an answer.
     pub status: Option<u16>,
 }
 

@@ -282,7 +282,7 @@ fn requirement(word: &str, arguments: &Arguments, console: &Console<'_>) -> Opti
         paragraph(&mut out, &format!("judged by: {}", judged.join(", ")));
     }
     let mut covered = false;
-    // Scenarios that cannot be read are somebody else's question.
+    // Unreadable scenarios are reported elsewhere.
     if let Ok((scenarios, _)) = load::readable(&arguments.common, &[], console.colour_err) {
         let covering: Vec<_> = scenarios
             .iter()

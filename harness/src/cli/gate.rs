@@ -32,7 +32,7 @@ pub(super) fn work(scenarios: &[Arc<Scenario>], only: Option<WorldKind>) -> Vec<
     work
 }
 
-/// Runs all of it; the order of the results is that of the work, whatever came to its end first.
+/// Runs all of it; the order of the results is that of the work, whichever ended first.
 pub(super) fn play(work: &[(Arc<Scenario>, WorldKind)], runner: Runner<'_>, progress: &Progress) -> Vec<Ran> {
     let mut slots: Vec<Option<Ran>> = work.iter().map(|_| None).collect();
     let of = |wanted: WorldKind| {

@@ -270,7 +270,7 @@ fn program() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| PathBuf::from("misrule"))
 }
 
-/// How misrule is called: through cargo where it was built and somebody stands in the checkout, else by its name.
+/// How misrule is called: through cargo if it was built here and is run in the checkout, else by its name.
 fn called(program: &Path, folder: &Path) -> &'static str {
     let mut above = program.ancestors().skip(1);
     let (profile, target, checkout) = (above.next(), above.next(), above.next());

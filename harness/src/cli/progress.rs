@@ -1,5 +1,5 @@
 //! Progress: which scenario is being run and how many are done, on a terminal; elsewhere it is silent. It also knows
-//! how far a run has come when somebody interrupts it.
+//! how far an interrupted run has come.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -53,7 +53,7 @@ fn breach() -> Verdict {
     Verdict::Broken(vec![Violation { oracle: ORACLE.id, message: "A charge stands.".to_owned(), events: Vec::new() }])
 }
 
-/// A made-up runner: what a scenario comes to hangs on its name.
+/// A made-up runner: a scenario's result depends on its name.
 fn runner(scenario: &Arc<Scenario>, world: WorldKind, plan: &Plan, seed: u64) -> Result<Outcome, String> {
     let mut outcome = outcome(scenario, world, plan, seed);
     match scenario.name.as_str() {

@@ -140,6 +140,6 @@ async fn hold(app: &App, reference: &str, correlation: Option<CorrelationId>) {
         correlation_id: correlation.unwrap_or_else(|| CorrelationId::from("nobody")),
         body: body.to_string().into(),
     };
-    // Nobody looks at what became of it.
+    // Its result is not read.
     let _ = app.ports().transport.send(request).await;
 }

@@ -94,7 +94,7 @@ pub static FAILURE_CACHED_FOR_EVER: Defect = Defect {
     wiring: || each_life(|wired| wired.mapping(|_, stored| Some(stored), save_clean_failures)),
 };
 
-/// Sessions look as if nobody had ever paid them.
+/// Sessions look as if they had never been paid.
 pub(super) fn always_open(stored: Stored) -> Stored {
     match &*stored.record {
         Record::Session(session) => {

@@ -62,7 +62,7 @@ impl Lagging {
             tokio::time::sleep(LAG).await;
             let batch = behind.lock().expect("no holder panics").queue.pop_front();
             if let Some(batch) = batch {
-                // It was acknowledged: nobody is left to be told.
+                // It was acknowledged: no caller is waiting.
                 let _ = next.commit(batch).await;
             }
         };

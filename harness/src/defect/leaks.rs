@@ -1,4 +1,4 @@
-//! Defects of discretion: what a provider's answer held and nobody should see comes out in an error or in the log.
+//! Defects of discretion: secrets in a provider's answer show up in an error or in the log.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! Defects of ownership: orders that nobody may take over, and orders that two take to be theirs.
+//! Defects of ownership: orders that cannot be taken over, and orders with two owners.
 
 use std::sync::Arc;
 

@@ -156,7 +156,7 @@ pub static BUSINESS_ERROR_MARKED_TECHNICAL: Defect = Defect {
     },
 };
 
-/// And yet not for ever, so that a run comes to its end.
+/// And yet not for ever, so that a run ends.
 const LONGER_THAN_ANYBODY_WAITS: Duration = Duration::from_secs(3600);
 
 /// Every error is changed before it is told.

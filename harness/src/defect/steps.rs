@@ -1,4 +1,4 @@
-//! Defects of the workflow: steps that nobody is held to, and prices that outlive them.
+//! Defects of the workflow: steps that are not enforced, and prices that outlive them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -231,7 +231,7 @@ fn at_step(stored: Stored, step: Step) -> Stored {
     Stored { version: stored.version, record }
 }
 
-/// Writes the workflow that a call names anew.
+/// Rewrites the workflow that a call names.
 pub(super) async fn rewritten(app: &App, call: &ToolCall, change: impl FnOnce(Workflow) -> Workflow) {
     let Some(id) = call.arguments.get("workflow_id").and_then(Value::as_str) else { return };
     let Ok(Some((version, workflow))) = app.workflow(&WorkflowId::from(id)).await else { return };

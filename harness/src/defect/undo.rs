@@ -182,7 +182,7 @@ pub static REFUND_TWICE: Defect = Defect {
                 });
                 let sent = next.send(request).await;
                 if let Some(again) = again {
-                    // Nobody waits for the second one.
+                    // The second one is not awaited.
                     let _ = next.send(again).await;
                 }
                 sent

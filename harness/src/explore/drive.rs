@@ -35,7 +35,7 @@ pub(super) trait Strategy {
     /// What is wanted of the runs beside their verdicts.
     fn want(&self) -> Want;
 
-    /// What each of the plans came to, in their order. Says whether to go on.
+    /// The result of each of the plans, in their order. Says whether to go on.
     fn learn(&mut self, items: &[Self::Item], judged: Vec<Judged>) -> bool;
 
     /// What is tried.
@@ -69,7 +69,7 @@ pub struct Progress {
 pub enum Ending {
     /// It was gone to its end.
     Whole,
-    /// Somebody interrupted it.
+    /// It was interrupted.
     Interrupted,
     /// Enough was found.
     Enough,
@@ -79,7 +79,7 @@ pub enum Ending {
 
 /// What exploration is told from outside while it goes on.
 pub struct Control<'a> {
-    /// Set once somebody wants it to end.
+    /// Set once it is to end.
     pub stop: &'a AtomicBool,
     /// When it must end, where it has a time.
     pub until: Option<Instant>,

@@ -33,7 +33,7 @@ impl Budget {
     }
 }
 
-/// What an exploration up to its first finding came to.
+/// The result of an exploration up to its first finding.
 #[derive(Clone, PartialEq, Debug)]
 pub struct First {
     /// Runs until then, that one included; all of them if nothing was found. The same for any number of threads.

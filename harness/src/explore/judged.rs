@@ -17,7 +17,7 @@ use crate::run::{Printable, Printed};
 use crate::trace::{EventKind, provider_index};
 use crate::world::print::Print;
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub(super) struct Judged {
     /// The rules that it breaks; costs nothing as long as there are none.

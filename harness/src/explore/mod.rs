@@ -141,7 +141,7 @@ pub struct Settings {
     pub reduction: bool,
 }
 
-/// What an exploration of one space came to.
+/// The result of an exploration of one space.
 #[derive(Debug)]
 pub struct Explored {
     depth: usize,
@@ -161,7 +161,7 @@ impl Explored {
         levels + self.drawn.as_ref().map_or(0, |(_, drawn)| drawn.run)
     }
 
-    /// Whether somebody interrupted it.
+    /// Whether it was interrupted.
     pub fn interrupted(&self) -> bool {
         self.ending == Ending::Interrupted
     }

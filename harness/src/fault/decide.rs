@@ -60,7 +60,7 @@ pub enum Mangle {
     OtherReply,
     /// It holds what was not asked for.
     Unasked(Unasked),
-    /// It is encoded in a way that nobody asked for.
+    /// It is in an unrequested encoding.
     Encoded(Encoding),
     /// It contradicts itself or the request.
     Contradicting(Contradiction),
@@ -94,7 +94,7 @@ impl Delivery {
     }
 }
 
-/// What a fault comes to; `None` is a delivery in which nothing goes wrong.
+/// The effect of a fault; `None` is a delivery in which nothing goes wrong.
 pub fn decide(fault: Option<&Fault>) -> Delivery {
     const NEVER: &[When] = &[];
     const ONCE: &[When] = &[When::Now];
@@ -186,7 +186,7 @@ pub struct Posting {
     pub turn: Turn,
     /// How often, at once.
     pub copies: u8,
-    /// What somebody else delivers just before it.
+    /// What a forger delivers just before it.
     pub forged: Option<Forgery>,
     /// Whether the provider tells of something else just before it.
     pub other_kind: bool,
@@ -199,7 +199,7 @@ impl Posting {
     }
 }
 
-/// What a fault at an event comes to; `None` is a delivery in which nothing goes wrong.
+/// The effect of a fault at an event; `None` is a delivery in which nothing goes wrong.
 pub fn decide_event(fault: Option<&Fault>) -> Posting {
     let clean = Posting::clean();
     match fault {

@@ -7,7 +7,7 @@
 /// One way to misbehave at a call.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum HostFault {
-    /// The identical call again after its answer: a model that calls twice, a turn that is made anew with what it knew.
+    /// The identical call again after its answer: a model that calls twice, a turn that is regenerated with the same state.
     Repeat,
     /// The identical call twice at once.
     Concurrent,
@@ -31,7 +31,7 @@ pub enum HostFault {
     Skip,
     /// A tool that does not exist is called first.
     Hallucinate,
-    /// Somebody else makes the call first, with this person's ids.
+    /// Another user makes the call first, with this user's ids.
     Foreign,
 }
 

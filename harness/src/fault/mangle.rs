@@ -25,7 +25,7 @@ pub const WRONG_BY: i64 = 100;
 /// How large the padding of a huge body is, in bytes.
 pub const HUGE_BODY_BYTES: usize = 4 * 1024 * 1024;
 
-/// Whose reply another request's is: an order, a charge and a product that nobody in a run has.
+/// What a reply to another request is about: an order, a charge and a product that do not occur in any run.
 const OTHER_REFERENCE: &str = "ord_0000000000000000";
 const OTHER_CHARGE: &str = "ch_9999";
 const OTHER_SKU: &str = "somebody-elses-gift";
@@ -59,7 +59,7 @@ pub fn mangle(body: &[u8], how: &Mangle, operation: &OperationSpec) -> Vec<u8> {
     }
 }
 
-/// The body padded with a field in front of all others, so that nobody has the rest before having read the padding.
+/// The body padded with a field in front of all others, so that the rest can only be read after the padding.
 pub fn padded(body: &[u8]) -> Vec<u8> {
     const FRONT: &[u8] = b"{\"padding\":\"";
     let Some(fields) = body.strip_prefix(b"{") else {
@@ -73,7 +73,7 @@ pub fn padded(body: &[u8]) -> Vec<u8> {
     padded
 }
 
-/// Makes a reply one to the request of somebody who did the same for the same amount: only what it is about differs. An
+/// Makes a reply one to another customer's request of the same kind and amount: only what it is about differs. An
 /// empty list of charges gets theirs, at the price of the fixture's most bought gift. A refusal says nothing of its
 /// subject, and stays.
 fn make_others(reply: &mut Value, operation: &OperationSpec) {
@@ -302,7 +302,7 @@ fn edited(body: &[u8], edit: impl FnOnce(&mut Value)) -> Vec<u8> {
     };
     let was = reply.clone();
     edit(&mut reply);
-    // Not written anew where nothing has changed: such a reply is the provider's own.
+    // Not reserialised where nothing has changed: such a reply is the provider's own.
     if reply == was { body.to_vec() } else { reply.to_string().into_bytes() }
 }
 

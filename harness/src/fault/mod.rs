@@ -1,7 +1,7 @@
 //! Faults: what can go wrong at a site, as one closed enum, and what each means in one place ([`decide`]).
 //!
 //! [`Fault`] is the choice's entry, [`plan`] its text form, [`site`] the place, [`menu`] what is possible where,
-//! [`decide`] the delivery it comes to. Worlds only realise deliveries.
+//! [`decide`] the delivery that results. Worlds only realise deliveries.
 
 pub mod acting;
 pub mod decide;
@@ -66,7 +66,7 @@ pub enum Fault {
     Trickle,
     /// Applied; the reply is good JSON of several megabytes.
     HugeBody,
-    /// Applied; the reply is another request's: about somebody else's charge, reservation or gift.
+    /// Applied; the reply is another request's: about another charge, reservation or gift.
     OtherReply,
     /// Applied; the reply lacks this field (JSON pointer without the leading slash).
     MissingField(String),
@@ -76,7 +76,7 @@ pub enum Fault {
     WrongAmount,
     /// Applied; the reply is good JSON of the right shape and holds what was not asked for.
     Unasked(Unasked),
-    /// Applied; the reply is encoded in a way that nobody asked for.
+    /// Applied; the reply is in an unrequested encoding.
     Encoded(Encoding),
     /// Applied; the reply contradicts itself or the request.
     Contradicting(Contradiction),
@@ -94,7 +94,7 @@ pub enum Fault {
     HangUp,
     /// Whatever else is ready goes first.
     Yield,
-    /// The store is locked by somebody else: nothing is read or written.
+    /// The store is locked by another process: nothing is read or written.
     Busy,
     /// The store's disk is full: nothing is written.
     Full,
@@ -118,7 +118,7 @@ pub enum Fault {
     Never,
     /// Before the event the provider delivers one of a kind that is no concern of a checkout.
     OtherKind,
-    /// Beside the event somebody delivers one that the provider did not send.
+    /// With the event comes one that the provider did not send.
     Forged(Forgery),
     /// The host makes its call otherwise than it should, or others beside it.
     Host(HostFault),
@@ -170,7 +170,7 @@ impl Unasked {
     }
 }
 
-/// What somebody who does not know the secret can send.
+/// What can be sent without knowing the secret.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Forgery {
     /// An event made up, under a signature of another secret.
@@ -197,13 +197,13 @@ impl Forgery {
 pub enum CrashPoint {
     /// Before a request leaves: it is not applied.
     BeforeSend,
-    /// After a request left: it is applied, its reply reaches nobody.
+    /// After a request left: it is applied, and its reply is lost.
     AfterSend,
     /// After a reply came: before whatever the system does next.
     AfterReply,
     /// Before a batch is written: it is lost.
     BeforeWrite,
-    /// After a batch was written: it is durable, and nobody was told.
+    /// After a batch was written: it is durable, but was not acknowledged.
     AfterWrite,
     /// Before the host makes a call.
     BeforeCall,
@@ -283,7 +283,7 @@ pub enum Moment {
     OverTime,
     /// The system's own process, store or clock, or the host.
     Own,
-    /// What the provider tells by itself.
+    /// The provider's events.
     Event,
     /// What a provider does on its own.
     Act,

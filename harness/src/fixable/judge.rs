@@ -8,7 +8,7 @@ use crate::malform::{Case, Expected, Published, Remedy, Sent, pointer};
 use crate::repair::{Agent, Answer, TURNS_MAX};
 use crate::trace::HostReply;
 
-/// What one case came to.
+/// The result of one case.
 #[derive(Clone, Debug)]
 pub(super) struct Judged {
     /// The first answer, in a line.

@@ -26,7 +26,7 @@ pub struct Measuring {
     pub tools: Vec<String>,
     /// Another shop than the usual one.
     pub shop: Option<Shop>,
-    /// Parts that are put into the system from outside, made anew for each world.
+    /// Parts that are put into the system from outside, made for each world.
     pub wiring: Option<fn() -> Arc<dyn Wiring>>,
     /// Where frames are sent; they are not without it.
     pub wire: Option<Wire>,

@@ -22,7 +22,7 @@ pub(super) enum Before {
     Nothing,
     /// What the valid call needs.
     Needs,
-    /// That, and what somebody else has, and what has run out.
+    /// That, and what another user has, and what has expired.
     Strangers,
 }
 
@@ -162,7 +162,7 @@ struct Needs {
 impl Needs {
     const NOTHING: Self = Self { workflow: false, session: false, order: false };
     const WORKFLOW: Self = Self { workflow: true, ..Self::NOTHING };
-    // A quote begins a workflow by itself.
+    // A quote begins a workflow implicitly.
     const SESSION: Self = Self { session: true, ..Self::NOTHING };
     const ORDER: Self = Self { order: true, ..Self::SESSION };
 

@@ -13,7 +13,7 @@ use super::{Host, Ready, Turn};
 use crate::fault::{Fault, HostFault};
 use crate::trace::HostReply;
 
-/// Who calls with somebody else's ids; and who does if that is who is calling already.
+/// The user who calls with another user's ids; and the one who does if that user is calling already.
 pub const STRANGERS: [&str; 2] = ["mallory", "eve"];
 
 /// A tool that does not exist.

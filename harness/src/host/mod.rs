@@ -117,7 +117,7 @@ struct Ready {
 enum By {
     /// The model, which may make a mistake.
     Model,
-    /// The same, at once with other calls, or for somebody who may hang up.
+    /// The same, at once with other calls, or for a host that may hang up.
     ModelAmongOthers,
     /// The platform, which sends again what it sent before.
     Platform,

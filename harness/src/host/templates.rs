@@ -97,7 +97,7 @@ impl Notes {
         format_smolstr!("key-of-{name}-{made}")
     }
 
-    /// An id that nobody was told.
+    /// An id that was never returned.
     fn invented(&self, prefix: &str) -> Option<SmolStr> {
         self.invents.then(|| format_smolstr!("{prefix}_made-up-by-the-model"))
     }

@@ -29,7 +29,7 @@ impl Field<'_> {
         !self.is_item && self.value.is_string() && is_identifier(&self.name)
     }
 
-    /// Whether what stood here can be told by nobody but the one who made it up.
+    /// Whether only its author knows what was here.
     pub(super) fn is_made_elsewhere(&self) -> bool {
         self.is_identifier() && self.required && schema::offered(self.rule).is_none()
     }

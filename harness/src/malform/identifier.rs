@@ -20,7 +20,7 @@ pub(super) fn make(maker: &mut Maker<'_>, strangers: &[Stranger]) {
     }
 }
 
-/// An identifier of the same make that nobody has given out: what follows its last `_` or `-` in other letters and
+/// An identifier of the same form that was never issued: what follows its last `_` or `-` in other letters and
 /// digits.
 pub(super) fn made_up(text: &str) -> String {
     let end = text.rfind(['_', '-']).map_or(0, |at| at + 1);

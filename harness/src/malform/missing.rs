@@ -52,7 +52,7 @@ pub(super) fn everything(maker: &Maker<'_>) -> Everything {
     let top = || maker.fields.iter().filter(|field| field.parent.is_empty());
     let required: Vec<String> = top().filter(|field| field.required).map(|field| field.at.clone()).collect();
     let remedy = match together(maker, &required.iter().map(String::as_str).collect::<Vec<_>>()) {
-        // Optional fields are gone too, and nobody can tell.
+        // Optional fields are gone too, which cannot be noticed.
         Remedy::Replaced(_) => Remedy::Replaced(top().map(|field| field.at.clone()).collect()),
         other => other,
     };

@@ -48,7 +48,7 @@ pub enum Class {
     Type,
     /// A value is out of its range, its list or its format.
     Value,
-    /// An identifier looks right and is none, or is no longer, or is somebody else's.
+    /// An identifier looks right and is none, or has expired, or is another user's.
     Identifier,
     /// Something is said twice, or twice differently.
     Redundant,
@@ -130,7 +130,7 @@ impl<'a> Published<'a> {
     }
 }
 
-/// A value that no generator can make up: an identifier that has run out, or is somebody else's.
+/// A value that no generator can make up: an identifier that has expired, or is another user's.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Stranger {
     /// JSON pointer to the field that it is for.

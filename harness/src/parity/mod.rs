@@ -30,7 +30,7 @@ pub struct Difference {
     channels: Vec<(&'static str, String)>,
 }
 
-/// Compares two runs of one scenario under one plan; `None` if they came to the same.
+/// Compares two runs of one scenario under one plan; `None` if their results are the same.
 pub fn difference(one: &Outcome, other: &Outcome) -> Option<Difference> {
     let worlds = [one.world.name(), other.world.name()];
     let channels: Vec<_> = channels(one)

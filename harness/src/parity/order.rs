@@ -31,7 +31,7 @@ use crate::world::stage::CORRELATION_PREFIX;
 
 /// A run in canonical order, and what its calls are called.
 pub struct Canonical {
-    /// The same events and effects; each channel by itself, one after the other.
+    /// The same events and effects; each channel separately, one after the other.
     pub record: Record,
     names: Names,
     /// Correlation id → `call 2`.
@@ -98,7 +98,7 @@ fn forget_replays(record: &mut Record, calls: &BTreeSet<CallId>, correlations: &
     }
 }
 
-/// Counts arrivals anew, so that they follow this order.
+/// Renumbers arrivals, so that they follow this order.
 fn number_sites(record: &mut Record) {
     let mut arrivals = BTreeMap::new();
     for event in &mut record.trace.events {
@@ -110,7 +110,7 @@ fn number_sites(record: &mut Record) {
     }
 }
 
-/// The books, order after order as the requests of `record` have them, effects numbered anew.
+/// The books, order after order as the requests of `record` have them, effects renumbered.
 fn books(ledger: &Ledger, record: &Record) -> Ledger {
     let place = |effect: &Effect| {
         let order = Some(Ledger::order_of(effect));
@@ -176,7 +176,7 @@ impl<'a> Run<'a> {
                     run.exchanges.entry(*exchange).or_default().push(event);
                 }
                 EventKind::Effect(effect) => {
-                    // What happens by itself is in the books, and at no request.
+                    // What happens without a request is only in the books.
                     if let Some(exchange) = effect.exchange {
                         run.exchanges.entry(exchange).or_default().push(event);
                     }

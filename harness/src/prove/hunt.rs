@@ -91,7 +91,7 @@ impl Caught {
     }
 }
 
-/// What a hunt came to.
+/// The result of a hunt.
 #[derive(Clone, Debug)]
 pub struct Hunted {
     /// What gave the defect away, if anything did.

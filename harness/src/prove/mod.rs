@@ -116,7 +116,7 @@ fn spaces(grounds: &[Vec<Ground>], hunted: &[Hunted]) -> Vec<(Ground, usize)> {
     spaces.into_values().collect()
 }
 
-/// What each item comes to, in their order, whatever comes to its end first; one thread for each of `pools`.
+/// The result of each item, in their order, whichever ends first; one thread for each of `pools`.
 fn in_parallel<I: Sync, O: Send, P: Sync>(items: &[I], pools: &[P], each: impl Fn(&I, &P) -> O + Sync) -> Vec<O> {
     let slots: Mutex<Vec<Option<O>>> = Mutex::new(items.iter().map(|_| None).collect());
     let next = AtomicUsize::new(0);

@@ -20,7 +20,7 @@ pub(super) struct Change<'a> {
     pub(super) undoes: Option<EffectId>,
 }
 
-/// Enters a change; `request` is what brought it, or `None` for what happens by itself.
+/// Enters a change; `request` is what brought it, or `None` for what happens without one.
 pub(super) fn enter(record: &mut Record, now: Now, request: Option<&ProviderRequest>, change: Change<'_>) -> EffectId {
     let id = EffectId(u32::try_from(record.ledger.effects.len()).expect("a run has fewer effects than that"));
     let effect = Arc::new(Effect {

@@ -1,4 +1,4 @@
-//! What the payment provider tells by itself: an event for each thing that happened to a charge.
+//! The payment provider's events: one for each thing that happened to a charge.
 //!
 //! An event carries more than its receiver needs, as real ones do: amounts that must not be believed, and what must not
 //! be passed on.

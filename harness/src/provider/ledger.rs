@@ -31,9 +31,9 @@ pub enum EffectKind {
     Reserve,
     /// Stock set aside was freed; undoes a reserve.
     Release,
-    /// A reservation ran out by itself; undoes a reserve.
+    /// A reservation expired; undoes a reserve.
     Expire,
-    /// A reservation became a sale; takes the reserve's place (the reserve no longer stands by itself).
+    /// A reservation became a sale; takes the reserve's place (which no longer stands on its own).
     Commit,
     /// A sale was returned to stock; undoes a commit.
     Restock,

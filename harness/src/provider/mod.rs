@@ -1,7 +1,7 @@
 //! The mock providers: pure state machines with books. They never misbehave; the fault layer does.
 //!
 //! [`operations`] is the table of what can be called, [`payment`], [`catalog`] and [`inventory`] are the machines,
-//! [`ledger`] the books, [`event`] what the payment provider tells by itself; `fixtures/providers.md` is the contract they keep. A circumstance (a card that is declined, a shelf that is empty) is a state of the provider's
+//! [`ledger`] the books, [`event`] the payment provider's events; `fixtures/providers.md` is the contract they keep. A circumstance (a card that is declined, a shelf that is empty) is a state of the provider's
 //! business, handed in from outside and honoured here.
 
 pub mod act;

@@ -1,5 +1,5 @@
 //! What the agent does about each violation. A suggestion is followed; without one the schema and the example are
-//! asked; what nobody says anything about is left out.
+//! asked; what neither mentions is left out.
 
 use serde_json::{Value, json};
 

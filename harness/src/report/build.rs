@@ -107,7 +107,7 @@ fn scenario(scenario: &Scenario) -> ScenarioReport {
     }
 }
 
-/// One report of the scenario's own seed, and one of each further seed that came to something else.
+/// One report of the scenario's own seed, and one of each further seed with another result.
 fn runs(ran: &Ran) -> Vec<RunReport> {
     let outcomes = match &ran.outcomes {
         Ok(outcomes) => outcomes,

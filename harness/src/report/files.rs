@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tempfile::NamedTempFile;
 
-/// Held while a file is being written: whoever ends the process in between leaves nothing half-written.
+/// Held while a file is being written: a process that ends in between leaves nothing half-written.
 static WRITING: Mutex<()> = Mutex::new(());
 
 /// Set once the reports of this process's run are written.

@@ -16,7 +16,7 @@ use super::parse::{Known, parse};
 use crate::suggest;
 use crate::visible::visible;
 
-/// Where scenarios are looked for unless said.
+/// Where scenarios are looked for by default.
 pub const ROOT: &str = "scenarios";
 
 /// The largest file that is read.

@@ -1,4 +1,4 @@
-//! Reads how a call is made: once unless said, and in at most one manner.
+//! Reads how a call is made: once by default, and in at most one manner.
 
 use std::time::Duration;
 

@@ -64,7 +64,7 @@ pub struct Scenario {
     pub stock: BTreeMap<String, u32>,
     /// How many processes of the system share one journal.
     pub replicas: Replicas,
-    /// Whether the payment provider tells the system by itself what happened.
+    /// Whether the payment provider sends events.
     pub webhooks: bool,
     /// What the host does, in order; a step's number is its index + 1.
     pub script: Vec<Step>,
@@ -89,7 +89,7 @@ pub struct Narrowing {
     pub sites: Vec<String>,
     /// Only these faults, by name; every one if none is named.
     pub faults: Vec<String>,
-    /// Up to how many faults at a time the gate explores it by itself; none if 0.
+    /// Up to how many faults at a time the gate explores it; none if 0.
     pub gate_depth: u8,
 }
 
@@ -205,7 +205,7 @@ pub enum Step {
     Restart,
     /// A monitor asks the system for its health.
     Health,
-    /// Somebody turns the checkout switch.
+    /// The operator turns the checkout switch.
     Switch {
         /// Whether sales may begin from now on.
         checkout: bool,
@@ -319,9 +319,9 @@ pub struct Expect {
     pub requests: BTreeMap<String, u32>,
     /// How many effects of a kind stand at rest: by `charge`, `reserve`, `commit`.
     pub standing: BTreeMap<String, u32>,
-    /// How many orders are parked at rest; none unless said, any number if `None`.
+    /// How many orders are parked at the end; none by default, any number if `None`.
     pub parked: Option<u32>,
-    /// Oracles that must be broken: for a scenario that shows a flaw on purpose (of somebody else's server).
+    /// Oracles that must be broken: for a scenario that shows a flaw on purpose (of another server).
     pub broken: Vec<String>,
 }
 

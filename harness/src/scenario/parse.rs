@@ -30,7 +30,7 @@ pub(super) const REPLICAS_KEYS: [&str; 2] = ["count", "skew_ms"];
 pub(super) const WORLDS: [WorldKind; 2] = [WorldKind::Sim, WorldKind::Wire];
 /// The largest count that a file may expect, and the largest stock.
 pub(super) const COUNT_MAX: u32 = 1_000_000;
-/// The seed of a run unless said.
+/// The default seed of a run.
 pub const SEED_DEFAULT: u64 = 1;
 
 /// The names that a file may refer to and that the format does not fix.

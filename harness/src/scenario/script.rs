@@ -35,7 +35,7 @@ pub(super) const CALL_KEYS: [&str; 5] = ["intent", "user", "args", "expect", HAL
 pub(super) const HALLUCINATED: &str = "hallucinated";
 /// The longest wait.
 pub(super) const WAIT_MS_MAX: i64 = 7 * 24 * 60 * 60 * 1000;
-/// Who calls unless said.
+/// The default user.
 pub(super) const USER_DEFAULT: &str = "ada";
 
 /// The most steps of a script.

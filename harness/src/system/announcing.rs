@@ -15,7 +15,7 @@ use super::control::{Decision, EXCHANGE_PATH};
 pub(crate) struct Announcing {
     /// To the relays.
     providers: HttpTransport,
-    /// To where nobody listens, so that the operating system itself refuses.
+    /// To a port without a listener, so that the operating system itself refuses.
     nobody: HttpTransport,
     channel: Arc<Channel>,
 }

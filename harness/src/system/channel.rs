@@ -23,7 +23,7 @@ impl<T> Waiting<T> {
 
     fn tell(&self, id: u64, answer: T) {
         if let Some(waiting) = self.lock().remove(&id) {
-            // Whoever asked may have given up.
+            // The requester may have given up.
             let _ = waiting.send(answer);
         }
     }
@@ -43,7 +43,7 @@ impl Channel {
         Self { lines, announced: AtomicU64::new(0), decisions: Waiting::new(), grants: Waiting::new() }
     }
 
-    /// Says a line. If misrule is gone nobody hears it, and the process is about to end.
+    /// Writes a line. If misrule is gone it is lost, and the process is about to end.
     pub(crate) fn say(&self, line: FromChild) {
         let _ = self.lines.send(line);
     }

@@ -195,7 +195,7 @@ fn speak() -> mpsc::Sender<FromChild> {
         for line in lines {
             let mut line = serde_json::to_vec(&line).expect("control lines hold nothing that JSON cannot");
             line.push(b'\n');
-            // If nobody reads, stdin has ended too, which ends the process.
+            // If it is not read, stdin has ended too, which ends the process.
             let _ = stdout.write_all(&line).and_then(|()| stdout.flush());
         }
     });
@@ -227,7 +227,7 @@ impl Ears {
                     Ok(Ok(ToChild::Start(_)) | Err(_)) | Err(_) => break,
                 }
             }
-            // Nobody is left who could tidy up.
+            // No process is left to clean up.
             tidy_up(&folder);
             std::process::exit(COULD_NOT_RUN.into());
         });

@@ -57,7 +57,7 @@ pub enum ToChild {
     },
     /// Let the calendar clock go forward by so many milliseconds at once, and say so.
     Jump(u64),
-    /// Take up the orders that nobody works on, as production does once a minute.
+    /// Take up the orders without a living owner, as production does once a minute.
     KeepHouse,
     /// Stop in good order, and say [`STOPPED`].
     Stop,
@@ -96,7 +96,7 @@ pub enum Decision {
     },
     /// To the provider, as it is.
     Plain,
-    /// To where nobody listens.
+    /// To a port without a listener.
     Refuse,
 }
 
@@ -141,7 +141,7 @@ pub struct Settings {
     pub policy: Policy,
     /// Where payment, catalog and inventory listen.
     pub providers: [SocketAddr; 3],
-    /// Where nobody listens.
+    /// A port without a listener.
     pub nobody: SocketAddr,
     /// The run's folder; removed by the child if misrule is gone.
     pub folder: PathBuf,

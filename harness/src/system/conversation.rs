@@ -56,7 +56,7 @@ impl Remote {
         }
     }
 
-    /// Has it take up the orders that nobody works on.
+    /// Has it take up the orders without a living owner.
     pub fn keep_house(&self) {
         let _ = self.0.send((ToChild::KeepHouse, None));
     }
@@ -93,7 +93,7 @@ pub(super) async fn converse(
         };
         let said = said.map_err(|reason| RunError::Control { line: shown(&line), reason })?;
         line.clear();
-        // Whoever waits for something may have given up, here and below.
+        // The waiting side may have given up, here and below.
         let mut begun = |how| _ = begins.take().map(|begins| begins.send(how));
         match said {
             FromChild::Listening(address) => begun(Begun::Listening(address)),

@@ -219,7 +219,7 @@ impl Leash {
         (stdin, stdout, stderr)
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has ended.
     pub(super) async fn wait(&mut self) -> std::io::Result<ExitStatus> {
         self.child.wait().await
     }

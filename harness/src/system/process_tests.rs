@@ -8,7 +8,7 @@ use crate::system::{Access, Announcement, Decision, Grant};
 
 const NOBODY: std::net::SocketAddr = std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9);
 
-/// Nobody asks it anything.
+/// It is asked nothing.
 struct Unasked;
 
 impl Decide for Unasked {

@@ -74,7 +74,7 @@ impl Stderr {
                     continue;
                 }
                 if line == STOPPED.as_bytes() {
-                    // Whoever stopped it may have given up.
+                    // The task that stopped it may have given up.
                     stop.take().map(|stop| stop.send(()));
                     continue;
                 }

@@ -105,7 +105,7 @@ impl StdioSystem {
             .env("GIFTGENIUS_USER", user);
         let mut child = Leash::start(program, command)?;
         let (stdin, stdout, stderr) = child.pipes();
-        // A record of its own: its log is nobody's evidence.
+        // A record of its own: its log is no evidence.
         let stderr = Stderr::listen(stderr, Recorder::start(), 1);
         Ok(Self { child, stdin, stdout: BufReader::new(stdout), line: Vec::new(), stderr })
     }

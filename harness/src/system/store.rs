@@ -70,7 +70,7 @@ impl Journal for Announced {
         Box::pin(async move { self.granted(Access::Read, || format!("list of {}", state.name()), reading).await? })
     }
 
-    /// No site of a run: whoever looks at the system's health must not change what the system does.
+    /// No site of a run: a look at the system's health must not change what the system does.
     fn overview(&self) -> BoxFuture<'_, Result<Overview, JournalError>> {
         self.journal.overview()
     }
@@ -80,7 +80,7 @@ impl Journal for Announced {
         Box::pin(async move { self.granted(Access::Probe, || String::from("a probe"), probing).await? })
     }
 
-    /// Housekeeping that nobody waits for, and no site of a run.
+    /// Housekeeping that is not waited for, and no site of a run.
     fn drop_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, JournalError>> {
         self.journal.drop_expired(now)
     }

@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const ATTEMPTS_MAX: u32 = 8;
 const AGAIN_AFTER: Duration = Duration::from_millis(125);
 
-/// The secret of somebody who does not know it.
+/// The secret of a forger, who does not know the provider's.
 const WRONG_SECRET: &str = "whsec_of_somebody_else_0000";
 
 /// How the post reaches the system.
@@ -43,7 +43,7 @@ pub trait Letterbox: Send + Sync + 'static {
     /// The events that were delivered, or never will be.
     fn sorted(&self) -> &Sorted;
 
-    /// Brings one delivery to the system: the status that it answers, `None` where nobody does. `number` is the event's.
+    /// Brings one delivery to the system: the status that it answers, `None` without an answer. `number` is the event's.
     fn knock(self: Arc<Self>, number: u32, signature: String, body: Bytes) -> BoxFuture<'static, Option<u16>>;
 
     /// Keeps the run from coming to rest until the answer is dropped.
@@ -94,7 +94,7 @@ pub fn hand_over<L: Letterbox>(letterbox: &Arc<L>, events: Vec<Emitted>) -> Vec<
 /// Waits until what is to be delivered before a reply is.
 pub async fn delivered(before_reply: Vec<JoinHandle<()>>) {
     for delivery in before_reply {
-        // A panic in it shows by itself.
+        // A panic in it shows anyway.
         let _ = delivery.await;
     }
 }
@@ -140,7 +140,7 @@ async fn until_answered_well<L: Letterbox>(letterbox: &Arc<L>, emitted: &Emitted
     }
 }
 
-/// Whoever forges does not insist.
+/// A forger does not try again.
 async fn forge<L: Letterbox>(letterbox: &Arc<L>, emitted: &Emitted, forgery: Forgery) {
     let utc = letterbox.stage().utc();
     let (event, signature) = match forgery {

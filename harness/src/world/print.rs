@@ -45,7 +45,7 @@ impl Ink {
         self.0.push(u8::MAX);
     }
 
-    /// What everything written so far comes to.
+    /// The print of everything written so far.
     pub fn dry(&self) -> u128 {
         u128::from(self.half(0)) << 64 | u128::from(self.half(1))
     }
@@ -71,7 +71,7 @@ impl Hasher for Ink {
 /// The making of a print.
 #[derive(Debug, Default)]
 pub(super) enum Printing {
-    /// Nobody asked for one.
+    /// None was requested.
     #[default]
     Off,
     /// Every byte that came back so far; the last fault has not struck.

@@ -33,7 +33,7 @@ pub fn step_of(correlation: &str) -> Option<u32> {
     rest.split_once('.').map_or(rest, |(step, _)| step).parse().ok()
 }
 
-/// A request as it comes to the stage, before it is known what goes wrong with it.
+/// A request as it reaches the stage, before it is known what goes wrong with it.
 #[derive(Clone, Debug)]
 pub struct Arrival {
     /// At whom.
@@ -227,7 +227,7 @@ impl Stage {
         self.inner().choices.misfired(site);
     }
 
-    /// The provider takes one delivery in. What it tells of that by itself is asked for with [`Self::take_events`].
+    /// The provider takes one delivery in. Its events are read with [`Self::take_events`].
     pub fn deliver(&self, request: &ProviderRequest, circumstance: Option<&Circumstance>) -> ProviderReply {
         let now = Now { since_start: self.recorder.now(), utc: self.utc() };
         let mut inner = self.inner();

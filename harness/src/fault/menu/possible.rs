@@ -92,7 +92,7 @@ pub enum Impossible {
     /// The delay is none, too long, or not whole.
     #[error("a delay is from 1 to {} ms, in whole milliseconds", DELAY_MAX.as_millis())]
     Delay,
-    /// What a host cannot make of a call by itself.
+    /// A mistake that a host cannot make in a call.
     #[error(
         "a call malformed as `{class}` is no fault of a plan: it is told of by `misrule errors`, or goes over a wire only"
     )]

@@ -171,7 +171,7 @@ impl<'a> Call<'a> {
         self.reader.error(self.whole, message)
     }
 
-    /// An error about the first argument that nobody took.
+    /// An error about the first argument that was not taken.
     fn leftover(&self) -> Option<ParseError> {
         let (name, value) = self.arguments.first()?;
         Some(match name {

@@ -2,7 +2,7 @@
 //! journal and the same providers. Each is held to what it is owed, and mended from its error where a message can.
 //!
 //! [`real`] is the system and the two ways to it, [`held`] reads what came back, [`sweep`] sends all frames of all tools,
-//! [`told`] joins what both transports came to.
+//! [`told`] joins the results of both transports.
 
 mod held;
 mod real;

@@ -36,7 +36,7 @@ const PROTOCOL_VERSION: &str = "2025-11-25";
 /// How long the process on stdio may take until it serves: far beyond what a loaded machine needs.
 const START_MAX: Duration = Duration::from_secs(20);
 
-/// A plain valid call: whoever answers it is well.
+/// A plain valid call, as a check that the server still answers.
 const PLAIN_TOOL: &str = "get_payment_methods";
 
 /// The real system. The process on stdio goes first, then the one that sees to the folder, then what runs both ends.

@@ -1,4 +1,4 @@
-//! What both transports came to, as one: what is wrong over either is wrong, and mended is what was mended over both.
+//! The results of both transports, as one: what is wrong over either is wrong, and mended is what was mended over both.
 
 use super::Transport;
 use crate::fixable::judge::{Judged, Mending};

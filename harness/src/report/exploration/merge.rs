@@ -192,7 +192,7 @@ fn shared(space: &SpaceReport) -> &[LevelReport] {
     &space.levels[..space.levels.len().min(space.depth)]
 }
 
-/// Adds what another shard came to.
+/// Adds the result of another shard.
 fn add(space: &mut SpaceReport, other: SpaceReport) {
     let depth = space.depth;
     for (level, other) in space.levels.iter_mut().zip(&other.levels).skip(depth) {

@@ -156,7 +156,7 @@ impl Client {
     }
 }
 
-/// Tells the server that nobody waits for an answer any more, when dropped before there was one.
+/// Cancels the call at the server when dropped before there was an answer.
 struct Leave {
     connection: Option<Arc<Connection>>,
     id: i64,

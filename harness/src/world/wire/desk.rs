@@ -31,7 +31,7 @@ pub enum Leave {
     GoAndHold(ExchangeId),
     /// Never: the process is being killed.
     Never,
-    /// Go to where nobody listens.
+    /// Go to a port without a listener.
     Refused,
     /// Go as it is: no provider offers this, and the relay will say so.
     Unknown,
@@ -161,7 +161,7 @@ impl Desk {
     }
 
     /// Applies a request as often as was decided, and answers the first reply; late copies are on their way afterwards.
-    /// All of it happens even if whoever waits for the reply gives up.
+    /// All of it happens even if the waiting side gives up.
     pub async fn apply(self: &Arc<Self>, request: &ProviderRequest, delivery: &Delivery) -> Option<ProviderReply> {
         let (desk, request) = (self.clone(), request.clone());
         let (applied, circumstance, acts) = (delivery.applied, delivery.circumstance.clone(), delivery.acts);
@@ -274,7 +274,7 @@ impl Letterbox for Desk {
                 let request = self.client.post(url).header(SIGNATURE_HEADER, &signature).body(body.clone());
                 let reply = match request.send().await {
                     Ok(reply) => reply,
-                    // Nobody is there, so nothing was delivered.
+                    // The system is not there, so nothing was delivered.
                     Err(error) if error.is_connect() => continue,
                     Err(_) => return None,
                 };

@@ -1,7 +1,7 @@
 //! The world `wire`: GiftGenius as a process of its own, real sockets, real time.
 //!
 //! The way of a provider request: the system announces it over the control channel, the [`desk`] asks the stage what
-//! goes wrong with it, the system connects to the provider's [`relay`] (or, refused, to a port where nobody listens), and
+//! goes wrong with it, the system connects to the provider's [`relay`] (or, refused, to a port without a listener), and
 //! the relay applies it at the [`upstream`] and realises the reply on the socket. The [`client`] is the host's side.
 //! [`lives`] holds the system's processes, [`life`] decides what becomes of one of them and its store, [`vigil`] notices
 //! what nobody works on. [`standalone`] is the providers' side alone, for a system that misrule did not start.

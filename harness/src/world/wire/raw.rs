@@ -18,7 +18,7 @@ pub enum Posted {
     },
     /// Nothing, for as long as was waited.
     Nothing,
-    /// The connection ended before the reply did, for this reason; or nobody is there.
+    /// The connection ended before the reply did, for this reason; or the server is not there.
     Broken(String),
 }
 

@@ -1,4 +1,4 @@
-//! Watches over the open orders: one that nobody touches for longer than its owner may be silent has lost its owner.
+//! Watches over the open orders: one that is not touched for longer than its owner may be silent has lost its owner.
 //!
 //! In production housekeeping looks once a minute. A run waits for rest, so it looks as soon as there is reason to, and
 //! not before: each look is a use of the system's store.
