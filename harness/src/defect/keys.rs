@@ -86,6 +86,20 @@ pub static PARAMETERS_COMPARED_AS_TEXT: Defect = Defect {
 };
 
 /// See `about`.
+pub static KEY_FORGOTTEN_TOO_EARLY: Defect = Defect {
+    id: "key_forgotten_too_early",
+    about: "a key is kept for as long as a call takes, and its platform repeats the call after that",
+    caught_by: "same-answer",
+    hunted_on: &[on("duplicates/the_first_key_after_the_cancellation")],
+    wiring: || {
+        each_life(|mut wired| {
+            wired.policy.entry_retention = Duration::ZERO;
+            wired
+        })
+    },
+};
+
+/// See `about`.
 pub static FAILURE_CACHED_FOR_EVER: Defect = Defect {
     id: "failure_cached_for_ever",
     about: "a failure that may be retried is saved under the key, so that the key fails for ever",

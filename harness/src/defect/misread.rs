@@ -1,5 +1,6 @@
 //! Defects of reading: what a provider's answer, or its silence, is mistaken for.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use giftgenius::policy::PaymentProfile;
@@ -66,6 +67,47 @@ pub static REFUND_IN_ANOTHER_CURRENCY_BELIEVED: Defect = Defect {
     hunted_on: &[on("saga/a_refund_in_another_currency")],
     wiring: || each_life(|wired| with_the_currency_asked_for(wired, "payment.refund")),
 };
+
+/// See `about`.
+pub static LISTING_IN_ANOTHER_CURRENCY_BELIEVED: Defect = Defect {
+    id: "listing_in_another_currency_believed",
+    about: "of a listed charge the figure is compared with the price, and not the currency",
+    caught_by: "amount-agreed",
+    hunted_on: &[on("unknown/a_listing_in_another_currency")],
+    wiring: || {
+        each_life(|wired| {
+            listing_read(wired, |charges, currency| {
+                for charge in charges {
+                    charge["currency"] = json!(currency);
+                }
+            })
+        })
+    },
+};
+
+/// Listings are read in the light of the currency in which the last charge was asked for.
+fn listing_read(wired: Wired, read: fn(&mut Vec<Value>, &str)) -> Wired {
+    let asked: Arc<Mutex<Option<String>>> = Arc::default();
+    wired.sending(move |next, request| {
+        let asked = asked.clone();
+        async move {
+            if request.operation == "payment.charge" {
+                *asked.lock().expect("no holder panics") = field(&request, "currency");
+            }
+            let is_listing = matches!(request.operation, "payment.look_up" | "payment.cancel");
+            let mut response = next.send(request).await?;
+            let currency = asked.lock().expect("no holder panics").clone().filter(|_| is_listing);
+            if let Some(currency) = currency
+                && let Ok(mut listed) = serde_json::from_slice::<Value>(&response.body)
+                && let Some(charges) = listed.get_mut("charges").and_then(Value::as_array_mut)
+            {
+                read(charges, &currency);
+                response.body = listed.to_string().into();
+            }
+            Ok(response)
+        }
+    })
+}
 
 /// See `about`.
 pub static MORE_RESERVED_TAKEN_FOR_WHOLE: Defect = Defect {

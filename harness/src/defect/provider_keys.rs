@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use giftgenius::journal::{Batch, Record};
+use giftgenius::ports::Request;
 use giftgenius::providers::provider_key;
+use serde_json::Value;
 use smol_str::format_smolstr;
 
 use super::parts::field;
@@ -72,6 +74,28 @@ pub static PROVIDER_KEY_NOT_RENEWED: Defect = Defect {
     hunted_on: &[on("retries/payment_is_down_for_the_call")],
     wiring: || each_life(key_by_session),
 };
+
+/// See `about`.
+pub static REFUND_KEY_NOT_RENEWED: Defect = Defect {
+    id: "refund_key_not_renewed",
+    about: "a refund that has failed is asked for again under its key, whose saved reply says that it was done",
+    caught_by: "parked-minimal",
+    hunted_on: &[on("saga/a_refund_that_fails_later")],
+    wiring: || {
+        each_life(|wired| wired.sending(|next, request| async move { next.send(of_the_first_epoch(request)).await }))
+    },
+};
+
+fn of_the_first_epoch(mut request: Request) -> Request {
+    if request.operation == "payment.refund"
+        && let Ok(asked) = serde_json::from_slice::<Value>(&request.body)
+        && let (Some(reference), Some(charge)) = (asked["reference"].as_str(), asked["charge"].as_str())
+    {
+        let step = format!("payment.refund/{charge}/{}", asked["amount"]);
+        request.idempotency_key = Some(provider_key(reference, &step, 1));
+    }
+    request
+}
 
 /// Which session an order pays, read off what is journalled.
 type Sessions = Arc<Mutex<BTreeMap<String, String>>>;

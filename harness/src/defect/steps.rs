@@ -12,7 +12,7 @@ use giftgenius::workflow::{Step, Workflow};
 use serde_json::Value;
 
 use super::door::calling;
-use super::{Defect, each_life, on};
+use super::{Defect, each_life, on, one_replica};
 use crate::system::wiring::{Answer, Wired};
 
 /// See `about`.
@@ -187,21 +187,30 @@ pub static EXPIRED_PRICE_AFTER_RESUMING: Defect = Defect {
     about: "a chat that is opened a day later is at the checkout as if it had never been closed",
     caught_by: "in-step",
     hunted_on: &[on("steps/a_day_later")],
-    wiring: || {
-        /// For ever, as far as a chat goes.
-        const EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-        each_life(|wired| {
-            wired.reading(|_, stored| match &*stored.record {
-                Record::Session(session) => {
-                    let expires_at = giftgenius::time::add(session.expires_at, EVER);
-                    let record = Arc::new(Record::Session(Session { expires_at, ..session.clone() }));
-                    Some(Stored { version: stored.version, record })
-                }
-                _ => Some(stored),
-            })
-        })
-    },
+    wiring: || each_life(prices_that_never_expire),
 };
+
+/// See `about`.
+pub static EXPIRED_PRICE_IN_ONE_REPLICA: Defect = Defect {
+    id: "expired_price_in_one_replica",
+    about: "one of two replicas takes a price for open for ever, and what a chat may do depends on who answers",
+    caught_by: "in-step",
+    hunted_on: &[on("replicas/a_day_later")],
+    wiring: || one_replica(prices_that_never_expire),
+};
+
+fn prices_that_never_expire(wired: Wired) -> Wired {
+    /// For ever, as far as a chat goes.
+    const EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    wired.reading(|_, stored| match &*stored.record {
+        Record::Session(session) => {
+            let expires_at = giftgenius::time::add(session.expires_at, EVER);
+            let record = Arc::new(Record::Session(Session { expires_at, ..session.clone() }));
+            Some(Stored { version: stored.version, record })
+        }
+        _ => Some(stored),
+    })
+}
 
 /// See `about`.
 pub static WORKFLOW_VISIBLE_TO_ANOTHER_USER: Defect = Defect {

@@ -6,6 +6,7 @@ use giftgenius::workflow::Step;
 use serde_json::Value;
 
 use super::evidence::{CallView, Evidence};
+use crate::fault::site::Place;
 use crate::scenario::model::WorldKind;
 use crate::trace::{EventKind, HostReply};
 
@@ -69,9 +70,20 @@ pub(super) fn overlap(one: &CallView<'_>, other: &CallView<'_>) -> bool {
 
 /// How far the system's calendar jumped between two events.
 pub(super) fn jumped(evidence: &Evidence<'_>, from: usize, to: usize) -> Duration {
+    jumped_where(evidence, from, to, |_| true)
+}
+
+/// How far all clocks of the system jumped together: time that passes for the host passes for every replica.
+pub(super) fn jumped_together(evidence: &Evidence<'_>, from: usize, to: usize) -> Duration {
+    jumped_where(evidence, from, to, |place| place == Place::HostCall)
+}
+
+fn jumped_where(evidence: &Evidence<'_>, from: usize, to: usize, counts: fn(Place) -> bool) -> Duration {
     let events = evidence.trace.events.get(from..to.min(evidence.trace.events.len())).unwrap_or_default();
     let span = |event: &crate::trace::Event| match &event.kind {
-        EventKind::Struck { fault, .. } => fault.jumps().map(|expiry| expiry.span(evidence.policy)),
+        EventKind::Struck { site, fault } if counts(site.place) => {
+            fault.jumps().map(|expiry| expiry.span(evidence.policy))
+        }
         _ => None,
     };
     events.iter().filter_map(span).sum()
@@ -82,7 +94,7 @@ pub(super) fn apart(evidence: &Evidence<'_>, by: usize) -> Duration {
     if evidence.replicas.count <= 1 {
         return Duration::ZERO;
     }
-    evidence.replicas.skew_max() + jumped(evidence, 0, by)
+    evidence.replicas.skew_max() + jumped_where(evidence, 0, by, |place| place != Place::HostCall)
 }
 
 /// Whether the system wrote to its journal while a call was in flight and nothing else was: no other call, no request or

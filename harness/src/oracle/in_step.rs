@@ -7,7 +7,7 @@ use giftgenius::ports::Provider;
 use giftgenius::workflow::{EVERYWHERE, Step};
 
 use super::conversations::{
-    Conversation, accepted, apart, conversations, end, jumped, overlap, step, told_step, wrote_during,
+    Conversation, accepted, apart, conversations, end, jumped, jumped_together, overlap, step, told_step, wrote_during,
 };
 use super::evidence::{CallView, Evidence, SessionView};
 use super::keyed::acted;
@@ -278,8 +278,10 @@ fn age(evidence: &Evidence<'_>, session: usize, call: &CallView<'_>) -> Age {
     let opened = &evidence.calls[evidence.sessions[session].call];
     let (Some((opened_at, since)), Some((ended_at, ended))) = (opened.end, call.end) else { return Age::Unclear };
     // Replicas do not agree on how old a price is: each reads it on its own clock, and a jump may be of one clock only.
-    let alone = evidence.replicas.count <= 1;
-    let passed = if alone { jumped(evidence, opened_at, call.start_event) } else { Duration::ZERO };
+    let passed = match evidence.replicas.count {
+        0 | 1 => jumped(evidence, opened_at, call.start_event),
+        _ => jumped_together(evidence, opened_at, call.start_event),
+    };
     let tolerance = evidence.tolerance(Duration::from_millis(100));
     let least = (call.start.saturating_sub(since) + passed).saturating_sub(apart(evidence, ended_at));
     let most = ended.saturating_sub(opened.start)
