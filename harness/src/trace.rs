@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use giftgenius::ids::OrderId;
 use giftgenius::money::Currency;
 use giftgenius::operations::health::Health;
 use giftgenius::ports::Provider;
@@ -250,12 +251,14 @@ pub struct Trace {
 }
 
 /// A write to the system's journal.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Write {
     /// How many events there were.
     pub at: usize,
     /// Which process wrote, as [`Event::incarnation`] counts them.
     pub incarnation: u32,
+    /// Whose driver wrote down what it had learnt, where that was one and the write was no lost race; known in simulation.
+    pub order: Option<OrderId>,
 }
 
 /// A round in which a process of the system looked at the orders that wait for a person.

@@ -63,7 +63,7 @@ fn seen_of(evidence: &Evidence<'_>, effect: usize) -> TakenBack {
         }
         seen.shown_from = earlier(seen.shown_from, shown);
         // What is told beside another amount may be believed, and need not be.
-        if is_whole && let Some(noted) = noted(evidence, listing.incarnation, shown) {
+        if is_whole && let Some(noted) = noted(evidence, listing, shown) {
             seen.known_from = earlier(seen.known_from, noted);
         }
     }
@@ -113,37 +113,51 @@ fn listed_at(evidence: &Evidence<'_>, exchange: &ExchangeView<'_>) -> Option<usi
     evidence.exchanges.iter().find(|earlier| earlier.sent.exchange == first)?.delivered
 }
 
-/// When what a process saw was written down by it, or could have been.
-pub(super) fn noted(evidence: &Evidence<'_>, process: u32, seen: usize) -> Option<usize> {
-    let writes = evidence.trace.writes.iter().filter(|write| write.at > seen && write.incarnation == process);
-    let later = || evidence.trace.events.iter().enumerate().skip(seen);
-    // A write that something else went wrong with, but that was made.
-    let own = || later().filter(|(_, event)| event.incarnation == process);
-    let struck = own().filter(|(_, event)| is_write(&event.kind, evidence.world)).map(|(index, _)| index);
-    let written = writes.map(|write| write.at).chain(struck).min();
-    // Where one was refused before, it may have been that of what was seen, and the next one another's.
-    let refused = own().find(|(_, event)| is_refused(&event.kind)).map(|(index, _)| index);
-    let written = written.filter(|written| refused.is_none_or(|refused| *written <= refused));
+/// When what a process saw in the answer to a request of an order was written down by it, or could have been.
+pub(super) fn noted(evidence: &Evidence<'_>, request: &ExchangeView<'_>, seen: usize) -> Option<usize> {
+    let written = match evidence.world {
+        WorldKind::Sim => written_by_driver(evidence, request, seen),
+        WorldKind::Wire => written_by_process(evidence, request.incarnation, seen),
+    };
+    let mut later = evidence.trace.events.iter().skip(seen);
     let is_end = |kind: &EventKind| matches!(kind, EventKind::Crashed | EventKind::Restarted);
-    written.or_else(|| (!later().any(|(_, event)| is_end(&event.kind))).then_some(seen))
+    written.or_else(|| (!later.any(|event| is_end(&event.kind))).then_some(seen))
 }
 
-/// Whether a write to the journal was refused.
+/// The first write after an event by the driver of a request's order. An event that was taken in changes the order too, and
+/// a driver whose write was refused, or lost a race, or could not be made for want of what it reads, has written nothing.
+fn written_by_driver(evidence: &Evidence<'_>, request: &ExchangeView<'_>, seen: usize) -> Option<usize> {
+    let order = evidence.orders.get(request.order?)?.id;
+    let mut own =
+        evidence.trace.writes.iter().filter(|write| write.at > seen && write.incarnation == request.incarnation);
+    let driver = own.find(|write| write.order.as_ref().is_some_and(|written| written.as_str() == order))?;
+    Some(driver.at)
+}
+
+/// The first write after an event by a process, on the wire, where it is not seen what is written.
+fn written_by_process(evidence: &Evidence<'_>, process: u32, seen: usize) -> Option<usize> {
+    let writes = evidence.trace.writes.iter().filter(|write| write.at > seen && write.incarnation == process);
+    let events = evidence.trace.events.iter().enumerate().skip(seen);
+    let own = || events.clone().filter(|(_, event)| event.incarnation == process);
+    // A write that something else went wrong with, but that was made.
+    let struck = own().filter(|(_, event)| is_write(&event.kind)).map(|(index, _)| index);
+    let written = writes.map(|write| write.at).chain(struck).min();
+    // Where a use of the store was refused before, it may have been that of what was seen, and the next write another's.
+    let refused = own().find(|(_, event)| is_refused(&event.kind)).map(|(index, _)| index);
+    written.filter(|written| refused.is_none_or(|refused| *written <= refused))
+}
+
+/// Whether a use of the journal was refused.
 fn is_refused(kind: &EventKind) -> bool {
     matches!(kind, EventKind::Struck { site, fault }
-        if site.place == Place::JournalWrite && matches!(**fault, Fault::Busy | Fault::Full))
+        if matches!(site.place, Place::JournalWrite | Place::JournalRead) && matches!(**fault, Fault::Busy | Fault::Full))
 }
 
-/// Whether something went wrong with a write to the journal that was made all the same. In simulation one that is held up
-/// is among those that are made, once it is.
-fn is_write(kind: &EventKind, world: WorldKind) -> bool {
+/// Whether something went wrong with a write to the journal that was made all the same.
+fn is_write(kind: &EventKind) -> bool {
     let EventKind::Struck { site, fault } = kind else { return false };
-    let made = match **fault {
-        Fault::Busy | Fault::Full | Fault::Crash(CrashPoint::BeforeWrite) => false,
-        Fault::Crash(_) => true,
-        _ => world == WorldKind::Wire,
-    };
-    site.place == Place::JournalWrite && made
+    let refused = matches!(**fault, Fault::Busy | Fault::Full | Fault::Crash(CrashPoint::BeforeWrite));
+    site.place == Place::JournalWrite && !refused
 }
 
 /// Whether the provider's own acts had left nothing of a charge of an order by an event, as far as the system may know.

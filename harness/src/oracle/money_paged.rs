@@ -193,7 +193,7 @@ fn told_of(evidence: &Evidence<'_>, order: &OrderView<'_>, restock: usize) -> Op
 fn knew_of_sale(evidence: &Evidence<'_>, order: &OrderView<'_>, before: usize) -> bool {
     exchanges(evidence, order).filter(|exchange| exchange.is(&COMMIT) && exchange.succeeded()).any(|exchange| {
         let seen = exchange.answer.map(|(seen, ..)| seen);
-        seen.and_then(|seen| noted(evidence, exchange.incarnation, seen)).is_some_and(|noted| noted < before)
+        seen.and_then(|seen| noted(evidence, exchange, seen)).is_some_and(|noted| noted < before)
     })
 }
 

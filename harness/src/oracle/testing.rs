@@ -215,10 +215,19 @@ impl Run {
 
     // ---- the store
 
-    /// A write to the journal that goes well.
+    /// A write to the journal that goes well, and is no order's driver's.
     pub(super) fn write(&mut self) {
+        self.writes(None);
+    }
+
+    /// A write of an order's driver.
+    pub(super) fn write_of(&mut self, order: &str) {
+        self.writes(Some(order.into()));
+    }
+
+    fn writes(&mut self, order: Option<OrderId>) {
         let trace = &mut self.record.trace;
-        trace.writes.push(Write { at: trace.events.len(), incarnation: self.process });
+        trace.writes.push(Write { at: trace.events.len(), incarnation: self.process, order });
     }
 
     /// A write to the journal that is refused.

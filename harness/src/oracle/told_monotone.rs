@@ -219,8 +219,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::fault::Fault;
+    use crate::fault::site::Place;
     use crate::oracle::testing::{Run, order_answer};
     use crate::provider::operations::{LOOK_UP, REFUND, RESTOCK};
+    use crate::scenario::model::WorldKind;
 
     #[test]
     fn pending_then_success_is_the_ordinary_way() {
@@ -318,20 +321,49 @@ mod tests {
             run.get_order("ord_1", "success");
             run
         };
-        let said = seen(&Run::write).broken(&TOLD_MONOTONE);
+        let said = seen(&|run| run.write_of("ord_1")).broken(&TOLD_MONOTONE);
         assert!(said.contains("told that 0.00 EUR of order ord_1 were given back, but 21.00 EUR"), "{said}");
         seen(&|_| {}).kept(&TOLD_MONOTONE);
-        // It was refused, and the next one may be another call's.
-        seen(&|run| {
-            run.lost_write();
+        // That of an event, of a call, or of another order's driver.
+        seen(&Run::write).kept(&TOLD_MONOTONE);
+        seen(&|run| run.write_of("ord_2")).kept(&TOLD_MONOTONE);
+        // The driver's was refused, or it could not read what it needed to write.
+        for place in [Place::JournalWrite, Place::JournalRead] {
+            seen(&|run| {
+                run.strike(place, Fault::Busy);
+                run.write();
+            })
+            .kept(&TOLD_MONOTONE);
+            seen(&|run| {
+                run.strike(place, Fault::Busy);
+                run.write();
+                run.write_of("ord_1");
+            })
+            .broken(&TOLD_MONOTONE);
+        }
+    }
+
+    #[test]
+    fn on_the_wire_the_first_write_counts_where_the_store_refused_nothing_before() {
+        for (refused, is_kept) in [(None, false), (Some(Place::JournalWrite), true), (Some(Place::JournalRead), true)] {
+            let mut run = Run::new();
+            run.world = WorldKind::Wire;
+            let (charge, _) = run.buy();
+            run.effect_of(EffectKind::Refund, "ord_1", None, Some(charge), Some(2100));
+            let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+            run.ok(look_up);
+            if let Some(place) = refused {
+                run.strike(place, Fault::Busy);
+            }
             run.write();
-        })
-        .kept(&TOLD_MONOTONE);
-        seen(&|run| {
-            run.write();
-            run.lost_write();
-        })
-        .broken(&TOLD_MONOTONE);
+            run.die(2);
+            run.get_order("ord_1", "success");
+            if is_kept {
+                run.kept(&TOLD_MONOTONE);
+            } else {
+                run.broken(&TOLD_MONOTONE);
+            }
+        }
     }
 
     #[test]

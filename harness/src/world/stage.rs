@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
+use giftgenius::ids::OrderId;
 use giftgenius::money::Currency;
 use giftgenius::policy::Policy;
 use giftgenius::ports::{Clock, Method, Provider};
@@ -172,24 +173,20 @@ impl Stage {
         Ok((ProviderRequest { operation, path, key, correlation, body, exchange }, delivery))
     }
 
-    /// A process of the system is about to use its journal: asks what goes wrong with that, and records what does.
+    /// A process of the system is about to use its journal: asks what goes wrong with that, and records what does. A write
+    /// with which nothing goes wrong is recorded by [`Self::wrote`].
     pub fn choose(&self, place: Place, incarnation: u32) -> Option<Fault> {
         let (site, fault) = self.ask(place, None);
-        let Some(fault) = fault else {
-            if matches!(place, Place::JournalWrite) {
-                self.wrote(incarnation);
-            }
-            return None;
-        };
+        let fault = fault?;
         let kind = EventKind::Struck { site, fault: Box::new(fault.clone()) };
         self.recorder.push_in(incarnation, kind);
         Some(fault)
     }
 
-    /// A process of the system writes to its journal, now.
-    pub fn wrote(&self, incarnation: u32) {
+    /// A process of the system writes to its journal, now; `order`: as its driver, where that is known.
+    pub fn wrote(&self, incarnation: u32, order: Option<OrderId>) {
         let trace = &mut self.recorder.lock().trace;
-        trace.writes.push(Write { at: trace.events.len(), incarnation });
+        trace.writes.push(Write { at: trace.events.len(), incarnation, order });
     }
 
     /// A process of the system tries whether its store takes writes. That is no use of its journal and has no site; it

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use giftgenius::journal::{Batch, CommitError, JournalError, Key, Overview, RecordState, Stored};
+use giftgenius::checkout::entry::{Entry, EntryState};
+use giftgenius::ids::OrderId;
+use giftgenius::journal::{Batch, CommitError, JournalError, Key, Overview, Record, RecordState, Stored};
 use giftgenius::ports::{BoxFuture, Journal};
 use jiff::Timestamp;
 
@@ -60,8 +62,7 @@ impl SimJournal {
         let writing = tokio::spawn(async move {
             tokio::time::sleep(span).await;
             pulse.alive().await;
-            house.stage.wrote(pulse.incarnation);
-            house.journal.write(batch)
+            write(&house, &pulse, batch)
         });
         writing.await.expect("a write does not panic")
     }
@@ -70,6 +71,28 @@ impl SimJournal {
         self.house.crash(&self.pulse);
         std::future::pending().await
     }
+}
+
+/// Writes a batch, and notes that.
+fn write(house: &House, pulse: &Pulse, batch: Batch) -> Result<(), CommitError> {
+    let order = driven(&batch);
+    let written = house.journal.write(batch);
+    house.stage.wrote(pulse.incarnation, order.filter(|_| written.is_ok()));
+    written
+}
+
+/// The order whose driver writes a batch. An event that is taken in and a key that is bound change an order as well, and
+/// know nothing of what its driver has learnt.
+fn driven(batch: &Batch) -> Option<OrderId> {
+    let mut order = None;
+    for write in &batch.writes {
+        match &*write.record {
+            Record::Order(changed) if write.expected.is_some() => order = Some(&changed.id),
+            Record::Event(_) | Record::Entry(Entry { state: EntryState::InProgress { .. }, .. }) => return None,
+            _ => {}
+        }
+    }
+    order.cloned()
 }
 
 /// Whoever reads panics, without a word from the panic hook: it is planned.
@@ -94,17 +117,16 @@ impl Journal for SimJournal {
                 Some(Fault::Full) => return Err(JournalError::Full.into()),
                 Some(Fault::Crash(CrashPoint::AfterWrite)) => {
                     // What the caller would have been told does not matter any more.
-                    let _ = self.house.journal.write(batch);
+                    let _ = write(&self.house, &self.pulse, batch);
                     self.dies().await;
                 }
                 Some(Fault::Crash(_)) => self.dies().await,
                 Some(Fault::Slow(span)) => return self.writes_late(span, batch).await,
                 Some(fault) => {
                     self.held_up(&fault).await;
-                    self.house.stage.wrote(self.pulse.incarnation);
                 }
             }
-            self.house.journal.write(batch)
+            write(&self.house, &self.pulse, batch)
         })
     }
 

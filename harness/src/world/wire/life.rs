@@ -158,7 +158,12 @@ impl Decide for Fate {
             }
         };
         match self.desk.stage().choose(place, self.life.incarnation) {
-            None => Some(Grant::Go),
+            None => {
+                if place == Place::JournalWrite {
+                    self.desk.stage().wrote(self.life.incarnation, None);
+                }
+                Some(Grant::Go)
+            }
             Some(Fault::Busy) => Some(Grant::Busy),
             Some(Fault::Full) => Some(Grant::Full),
             Some(Fault::Corrupt) => Some(Grant::Corrupt),
