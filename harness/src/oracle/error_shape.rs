@@ -1,9 +1,11 @@
 //! `error-shape`: every answer has the fields its reader needs, in the right channel.
 
 use giftgenius::error::Code;
+use giftgenius::step_log::LogLine;
 use serde_json::Value;
 
 use super::evidence::{CallView, Evidence};
+use super::gather::may_have_begun_unheard;
 use super::keyed::share_a_key;
 use super::told::{ToldStatus, amount};
 use super::{Findings, Oracle, Verdict, codes};
@@ -106,6 +108,7 @@ fn wrong_error(evidence: &Evidence<'_>, call: &CallView<'_>, structured: &Value)
             let first = &evidence.calls[first];
             (call.started.key.is_some() && share_a_key(first, call))
                 || (call.order.is_some() && first.order == call.order)
+                || may_have_begun_it(evidence, first, call)
         });
     if !leads_back {
         return Some(format!("with the correlation id {correlation} instead of its own, {}", call.started.correlation));
@@ -124,6 +127,23 @@ fn wrong_error(evidence: &Evidence<'_>, call: &CallView<'_>, structured: &Value)
     let used = call.started.key.as_deref();
     let example = error.get("example").and_then(|example| example.get(super::json::KEY)).and_then(Value::as_str);
     (used.is_some() && example == used).then(|| String::from("whose `example` holds the caller's own, usable key"))
+}
+
+/// Whether a call may have begun the order that another one is told of: nothing was sent for the order and no line of its
+/// own tells whose it is, so that any call for its session which was not heard to its end may be meant.
+fn may_have_begun_it(evidence: &Evidence<'_>, first: &CallView<'_>, call: &CallView<'_>) -> bool {
+    let (Some(order), Some((end, _))) = (call.order, call.end) else { return false };
+    let order = &evidence.orders[order];
+    let is_of_it = |line: &LogLine| match line {
+        LogLine::Step(line) => {
+            line.order_id.as_ref().is_some_and(|id| id.as_str() == order.id) && !TOOLS.contains(&&*line.step_id)
+        }
+        _ => false,
+    };
+    first.start_event < end
+        && may_have_begun_unheard(first, call)
+        && order.exchanges.is_empty()
+        && !evidence.lines.iter().any(|(_, line)| is_of_it(line))
 }
 
 fn wrong_violations(violations: Option<&Value>) -> Option<String> {
@@ -276,6 +296,35 @@ mod tests {
                 run.broken(&ERROR_SHAPE);
             } else {
                 run.kept(&ERROR_SHAPE);
+            }
+        }
+    }
+
+    #[test]
+    fn an_order_of_which_nothing_is_logged_may_be_of_any_call_for_its_session_that_was_not_heard() {
+        for (session, unheard, is_kept) in [("cs_1", true, true), ("cs_2", true, false), ("cs_1", false, false)] {
+            let mut run = Run::new();
+            let first = run.create_order(session, "k1");
+            let began = run.correlation.clone();
+            if unheard {
+                run.reply(first, HostReply::Broken);
+            } else {
+                run.fail_with(first, Code::CheckoutDisabled, None);
+            }
+            // Refused for it, so that it was there before the next call.
+            let move_away = run.call("user_navigated_to_step", json!({"workflow_id": "wf_1", "step": "choose_gift"}));
+            run.fail_with(move_away, Code::OrderInProgress, Some(("ord_1", Effects::Unknown)));
+            let dead = run.create_order("cs_1", "k2");
+            run.reply(dead, HostReply::Broken);
+            let second = run.create_order("cs_1", "k2");
+            let mut error = run.error(Code::OrderCancelled, Some(("ord_1", Effects::None)));
+            error["error"]["correlation_id"] = json!(began);
+            run.fail(second, error);
+            if is_kept {
+                run.kept(&ERROR_SHAPE);
+                run.with_evidence(|evidence| assert_eq!(evidence.orders[0].begun_by, Some(0)));
+            } else {
+                run.broken(&ERROR_SHAPE);
             }
         }
     }

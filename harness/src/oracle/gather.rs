@@ -194,7 +194,9 @@ impl<'a> Evidence<'a> {
                 self.calls[call].order = Some(order);
                 if self.orders[order].begun_by.is_none() && self.calls[call].is("create_order") {
                     let began = self.logged_under(id, call).or_else(|| self.unheard_under_the_key_of(call));
-                    self.orders[order].begun_by = Some(began.unwrap_or(call));
+                    let began = began.unwrap_or(call);
+                    let earlier = self.unheard_before_it_was_named(id, began);
+                    self.orders[order].begun_by = Some(earlier.unwrap_or(began));
                 }
             }
         }
@@ -234,20 +236,27 @@ impl<'a> Evidence<'a> {
         fits.then_some(call)
     }
 
+    /// The first call for the session of the one that is taken for an order's first which may have begun the order, where
+    /// the order was named before that one was made.
+    fn unheard_before_it_was_named(&self, order: &str, taken: usize) -> Option<usize> {
+        let is_of_it = |call: &&CallView<'_>| call.told.as_ref().and_then(|told| told.order_id) == Some(order);
+        let named = self.calls.iter().filter(is_of_it).filter_map(|call| call.end).map(|(event, _)| event).min()?;
+        let taken = &self.calls[taken];
+        if taken.start_event < named {
+            return None;
+        }
+        self.calls.iter().position(|call| call.start_event < named && may_have_begun_unheard(call, taken))
+    }
+
     /// The first identical call with the key of the one that was told of an order, if that one may have begun it without a
     /// word: it was not heard to its end, or could not say how the sale stands. What is told under its key now is saved.
     fn unheard_under_the_key_of(&self, told: usize) -> Option<usize> {
         let told = &self.calls[told];
         told.started.key.as_ref()?;
-        let may_have_begun = |call: &CallView<'_>| match call.reply {
-            Some(HostReply::Tool { .. }) => call.told.as_ref().is_some_and(|it| it.effects == Some("unknown")),
-            Some(HostReply::Protocol { .. }) => false,
-            Some(HostReply::Cancelled | HostReply::Broken | HostReply::NoAnswer) | None => true,
-        };
         self.calls.iter().position(|earlier| {
             earlier.start_event < told.start_event
                 && share_a_key(earlier, told)
-                && may_have_begun(earlier)
+                && is_unheard(earlier)
                 && same_parameters(&earlier.started.arguments, &told.started.arguments)
         })
     }
@@ -346,6 +355,24 @@ impl<'a> Evidence<'a> {
         });
         self.repeats = repeats;
     }
+}
+
+/// Whether a call was not heard to its end, or could not say how its sale stands.
+fn is_unheard(call: &CallView<'_>) -> bool {
+    match call.reply {
+        Some(HostReply::Tool { .. }) => call.told.as_ref().is_some_and(|it| it.effects == Some("unknown")),
+        Some(HostReply::Protocol { .. }) => false,
+        Some(HostReply::Cancelled | HostReply::Broken | HostReply::NoAnswer) | None => true,
+    }
+}
+
+/// Whether a call may have begun, without a word, the sale of the session that another one pays.
+pub(super) fn may_have_begun_unheard(call: &CallView<'_>, other: &CallView<'_>) -> bool {
+    const SESSION: &str = "checkout_session_id";
+    call.is("create_order")
+        && is_unheard(call)
+        && call.started.user == other.started.user
+        && call.text(SESSION).is_some_and(|session| other.text(SESSION) == Some(session))
 }
 
 /// How often the person had moved away from a paid gift of a workflow before a price was frozen.
