@@ -89,6 +89,14 @@ pub struct Workflow {
     /// parked. `None`: never.
     #[serde(default)]
     pub drop_after: Option<Timestamp>,
+    /// How often the person has moved it: a call that was waiting for a provider meanwhile does not move it on.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub moves: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+const fn is_zero(moves: &u32) -> bool {
+    *moves == 0
 }
 
 impl Workflow {
@@ -102,6 +110,7 @@ impl Workflow {
             selected_gift: None,
             session: None,
             drop_after: None,
+            moves: 0,
         }
     }
 

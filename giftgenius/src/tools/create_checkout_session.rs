@@ -237,8 +237,8 @@ async fn refuse_while_paying(app: &App, call: &Call, from: &InStep) -> Result<()
 }
 
 /// Journals session, workflow and the key's entry together; a price that was frozen before and not paid is left behind. A
-/// workflow that somebody moved meanwhile is looked at anew, so that no two of its prices can be paid; a key that somebody
-/// else has bound ends it.
+/// workflow that another call changed meanwhile is looked at anew, so that no two of its prices can be paid; one that the
+/// person moved stays where they moved it, and a key that another call has bound ends it.
 async fn keep(
     app: &App,
     call: &Call,
@@ -257,6 +257,7 @@ async fn keep(
     }
     for _ in 0..RACES_MAX {
         let mut batch = fixed.clone();
+        let moves = from.as_ref().map_or(0, |from| from.workflow.moves);
         let (version, mut workflow) = match from.take() {
             Some(InStep { version, workflow, session, .. }) => {
                 if let Some((version, earlier)) = session {
@@ -280,6 +281,7 @@ async fn keep(
                 // Boxed: a race is rare, and every quote would be made with the room for it.
                 let again = Box::pin(call.in_step(app, output.workflow_id.as_str())).await?;
                 Box::pin(refuse_while_paying(app, call, &again)).await?;
+                call.refuse_if_moved(moves, &again.workflow, again.step)?;
                 from = Some(again);
             }
             Err(CommitError::Conflict(_)) => break,

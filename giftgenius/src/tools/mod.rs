@@ -134,6 +134,15 @@ impl Call {
         Err(ToolError::out_of_step(self.tool, step, "", &self.correlation))
     }
 
+    /// Refuses a workflow that the person moved since it had been moved `moves` times: what they see now is not what this
+    /// call is for.
+    fn refuse_if_moved(&self, moves: u32, workflow: &Workflow, step: Step) -> Result<(), Box<ToolError>> {
+        if workflow.moves == moves {
+            return Ok(());
+        }
+        Err(ToolError::out_of_step(self.tool, step, ", where the person moved meanwhile", &self.correlation))
+    }
+
     /// The item that the catalog speaks of and its place, if it is one of this call's: nothing else that it names is
     /// passed on.
     fn item_named(&self, sku: Option<String>) -> (String, String) {

@@ -152,7 +152,8 @@ async fn note_ideas(
         let mut workflow = match (found, &from) {
             (Some(workflow), None) => workflow,
             (Some(workflow), Some(from)) => {
-                // Somebody moved it while the catalog was asked: what was allowed then may not be now.
+                call.refuse_if_moved(from.workflow.moves, &workflow, workflow.step)?;
+                // Another call moved it while the catalog was asked: what was allowed then may not be now.
                 if (workflow.step, &workflow.session) != (from.workflow.step, &from.workflow.session)
                     && !workflow.step.allows(call.tool)
                 {

@@ -128,7 +128,12 @@ async fn attempt(
             batch = batch.put(Some(version), Record::Session(left));
         }
     }
-    let moved = Workflow { step: input.step, drop_after: Some(app.dropped_after()), ..workflow };
+    let moved = Workflow {
+        step: input.step,
+        drop_after: Some(app.dropped_after()),
+        moves: workflow.moves.saturating_add(1),
+        ..workflow
+    };
     batch = batch.put(Some(version), Record::Workflow(moved.clone()));
     let output = Output::of(moved, input.step, order_id);
     if let Some(bound) = bound {

@@ -96,6 +96,29 @@ async fn two_prices_frozen_at_once_leave_one_that_can_be_paid() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_comes_in_after_the_person_moved_does_not_move_them_on() {
+    for (tool, operation) in [("create_checkout_session", "catalog.quote"), ("suggest_gifts", "catalog.search")] {
+        let world = World::new(Stripe);
+        let life = world.start();
+        let workflow = ideas(&life).await;
+        world.shop.script(operation, &[Fault::Slow(Duration::from_millis(500))]);
+        let arguments = match tool {
+            "suggest_gifts" => json!({"budget": 3000, "workflow_id": workflow}),
+            _ => json!({"items": [{"sku": "tea-set", "quantity": 1}], "currency": "EUR", "workflow_id": workflow}),
+        };
+        let late = life.calling(tool, arguments.clone());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        // There and back: that it stands where it stood is no proof that nobody moved it.
+        assert!(!checkout(&life, &workflow).await.is_error);
+        assert!(!go(&life, &workflow, "generate_ideas").await.is_error);
+        let late = late.await.unwrap();
+        assert_eq!((said(&late).as_str(), error(&late, "step")), ("OUT_OF_STEP", &json!("generate_ideas")), "{tool}");
+        assert_eq!(step(&life, &workflow).await, "generate_ideas", "{tool}");
+        assert!(!life.call(tool, arguments).await.is_error, "{tool} is free to act there");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn going_back_before_the_charge_calls_the_sale_off() {
     let world = World::new(Stripe);
     world.shop.script("inventory.reserve", &[Fault::Slow(Duration::from_millis(500))]);

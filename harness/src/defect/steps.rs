@@ -84,6 +84,25 @@ fn writing_sessions(wired: Wired, other: fn(&Session) -> Option<Session>) -> Wir
 }
 
 /// See `about`.
+pub static PRICE_FROZEN_AFTER_A_MOVE: Defect = Defect {
+    id: "price_frozen_after_a_move",
+    about: "a price that comes in after the person has moved back is frozen all the same, and takes them to the checkout",
+    caught_by: "in-step",
+    hunted_on: &[on("steps/a_price_comes_in_after_a_move")],
+    wiring: || {
+        each_life(|wired| {
+            wired.taking(|app, call| async move {
+                let reply = app.call_tool(call.clone()).await?;
+                let says =
+                    |pointer: &str| reply.structured.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+                let moved = says("/error/code") == "OUT_OF_STEP" && says("/error/message").contains("moved meanwhile");
+                if moved && call.name == "create_checkout_session" { app.call_tool(call).await } else { Ok(reply) }
+            })
+        })
+    },
+};
+
+/// See `about`.
 pub static PAID_WORKFLOW_SOLD_AGAIN: Defect = Defect {
     id: "paid_workflow_sold_again",
     about: "a conversation whose gift is paid freezes another price: Regenerate on the whole turn buys twice",

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use giftgenius::step_log::{LogLine, StepStatus};
 use giftgenius::workflow::Step;
 use serde_json::Value;
 
@@ -66,6 +67,38 @@ pub(super) fn end(call: &CallView<'_>) -> usize {
 /// Whether two calls were in flight at once.
 pub(super) fn overlap(one: &CallView<'_>, other: &CallView<'_>) -> bool {
     one.start_event < end(other) && other.start_event < end(one)
+}
+
+/// When a call could do no more: at its answer; one to whose answer nobody listened goes on until its own line in the log,
+/// or the death of its process.
+pub(super) fn over(evidence: &Evidence<'_>, call: &CallView<'_>) -> usize {
+    if !matches!(call.reply, Some(HostReply::Cancelled | HostReply::NoAnswer)) {
+        return end(call);
+    }
+    let answered = ends_of(evidence, call).map(|(event, _)| event).next();
+    let died = || evidence.deaths.iter().copied().find(|death| *death > call.start_event);
+    let died = if evidence.replicas.count <= 1 { died() } else { None };
+    answered.into_iter().chain(died).min().unwrap_or(usize::MAX).max(end(call))
+}
+
+/// The lines of the log that tell how a call ended.
+pub(super) fn ends_of<'e, 'a>(
+    evidence: &'e Evidence<'a>,
+    call: &'e CallView<'a>,
+) -> impl Iterator<Item = (usize, StepStatus)> + use<'e, 'a> {
+    evidence.lines.iter().filter_map(|&(event, line)| match line {
+        LogLine::Step(line)
+            if *line.step_id == *call.started.tool && *line.correlation_id.as_str() == *call.started.correlation =>
+        {
+            Some((event, line.status))
+        }
+        _ => None,
+    })
+}
+
+/// Whether two calls could act at once.
+pub(super) fn act_at_once(evidence: &Evidence<'_>, one: &CallView<'_>, other: &CallView<'_>) -> bool {
+    one.start_event < over(evidence, other) && other.start_event < over(evidence, one)
 }
 
 /// How far the system's calendar jumped between two events.

@@ -4,16 +4,21 @@ use std::time::Duration;
 
 use giftgenius::error::Code;
 use giftgenius::ports::Provider;
+use giftgenius::step_log::StepStatus;
 use giftgenius::workflow::{EVERYWHERE, Step};
 
 use super::conversations::{
-    Conversation, accepted, apart, conversations, end, jumped, jumped_together, overlap, step, told_step, wrote_during,
+    Conversation, accepted, act_at_once, apart, conversations, end, ends_of, jumped, jumped_together, step, told_step,
+    wrote_during,
 };
 use super::evidence::{CallView, Evidence, SessionView};
-use super::keyed::acted;
+use super::keyed::{acted, sent_for};
 use super::settlement::unsettled_charge;
 use super::{Findings, Oracle, ToldStatus, Verdict, codes};
+use crate::fault::site::Place;
 use crate::provider::operations::CHARGE;
+use crate::scenario::model::WorldKind;
+use crate::trace::{Event, EventKind};
 
 /// The rule.
 pub static IN_STEP: Oracle = Oracle {
@@ -36,6 +41,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
     for conversation in conversations(evidence) {
         follow(evidence, &conversation, &mut findings);
         left_behind(evidence, &conversation, &mut findings);
+        overtaken(evidence, &conversation, &mut findings);
     }
     findings.verdict()
 }
@@ -68,7 +74,7 @@ fn follow(evidence: &Evidence<'_>, conversation: &Conversation<'_>, findings: &m
     for &index in &conversation.calls {
         let call = &evidence.calls[index];
         let others = conversation.calls.iter().filter(|other| **other != index).map(|other| &evidence.calls[*other]);
-        if others.clone().any(|other| (moves(call) || moves(other)) && overlap(call, other)) {
+        if others.clone().any(|other| (moves(call) || moves(other)) && act_at_once(evidence, call, other)) {
             standing = Standing::Unknown;
             continue;
         }
@@ -334,6 +340,46 @@ fn left_behind(evidence: &Evidence<'_>, conversation: &Conversation<'_>, finding
             }
         }
     }
+}
+
+/// A price that was asked for before the person moved back is not frozen after that.
+fn overtaken(evidence: &Evidence<'_>, conversation: &Conversation<'_>, findings: &mut Findings) {
+    let calls = || conversation.calls.iter().map(|index| &evidence.calls[*index]);
+    for call in calls().filter(|call| call.is("create_checkout_session") && call.text("workflow_id").is_some()) {
+        let sent = evidence.exchanges.iter().find(|exchange| sent_for(exchange.sent, call));
+        let Some(asked) = sent.map(|exchange| exchange.sent_event) else { continue };
+        let frozen = ends_of(evidence, call).filter(|(_, status)| *status == StepStatus::Success).last();
+        let Some((frozen, _)) = frozen else { continue };
+        let moved = calls().find(|moved| {
+            asked < moved.start_event && end(moved) < frozen && is_move(moved) && certainly_moved(evidence, call, moved)
+        });
+        if let Some(moved) = moved {
+            let message = format!(
+                "create_checkout_session of script step {} asked for its price, and froze it after the person had moved \
+                 workflow {} to {}",
+                call.started.step,
+                conversation.workflow,
+                moved.text("step").unwrap_or_default()
+            );
+            findings.add(message, [asked, end(moved), frozen]);
+        }
+    }
+}
+
+/// Whether a move away from paying changed something while a call for a price was out: it alone can have written then.
+fn certainly_moved(evidence: &Evidence<'_>, price: &CallView<'_>, moved: &CallView<'_>) -> bool {
+    let is_write =
+        |event: &Event| matches!(&event.kind, EventKind::Struck { site, .. } if site.place == Place::JournalWrite);
+    let others =
+        || evidence.calls.iter().filter(|other| ![price.start_event, moved.start_event].contains(&other.start_event));
+    evidence.world == WorldKind::Sim
+        && evidence.orders.is_empty()
+        && accepted(moved)
+        && moved.started.key.is_none()
+        && moved.text("step").and_then(step).is_some_and(|step| !step.is_paying())
+        && evidence.trace.writes.iter().any(|write| (moved.start_event + 1..=end(moved)).contains(&write.at))
+        && !evidence.trace.events.iter().any(is_write)
+        && !others().any(|other| act_at_once(evidence, other, moved))
 }
 
 fn shown(evidence: &Evidence<'_>, events: [usize; 3]) -> impl Iterator<Item = usize> {

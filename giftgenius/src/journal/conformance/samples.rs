@@ -73,6 +73,7 @@ pub(crate) fn workflow(id: &str, payload: u64) -> Record {
         budget: None,
         selected_gift: Some(payload.to_string().into()),
         session: None,
+        moves: 0,
     })
 }
 

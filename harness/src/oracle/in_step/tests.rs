@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::oracle::testing::{Run, session_answer};
 use crate::provider::ledger::EffectKind;
-use crate::provider::operations::{LOOK_UP, RELEASE};
+use crate::provider::operations::{LOOK_UP, QUOTE, RELEASE};
 use crate::scenario::model::Replicas;
 use crate::trace::HostReply;
 
@@ -241,4 +241,65 @@ fn a_key_that_acts_out_of_step_is_not_told_what_it_saved() {
     run.reserve("ord_1");
     run.fail_with(call, Code::OutOfStock, Some(("ord_1", Effects::None)));
     assert!(run.broken(&IN_STEP).contains("create_order of script step 4 acted"));
+}
+
+/// A session for a workflow whose call was given up, and whose quote is still out.
+fn given_up(run: &mut Run) -> String {
+    let call = run.call("create_checkout_session", json!({"workflow_id": "wf_1"}));
+    let correlation = run.correlation.clone();
+    run.send(&QUOTE, None, None);
+    run.reply(call, HostReply::Cancelled);
+    correlation
+}
+
+fn ends(run: &mut Run, correlation: &str, status: StepStatus) {
+    correlation.clone_into(&mut run.correlation);
+    run.step("create_checkout_session", status, (status == StepStatus::Failed).then_some(Code::OutOfStep));
+}
+
+#[test]
+fn a_call_that_was_given_up_may_act_until_its_own_line_or_its_death() {
+    for over in [None, Some(false), Some(true)] {
+        let mut run = at_checkout();
+        let correlation = given_up(&mut run);
+        match over {
+            None => {}
+            Some(false) => ends(&mut run, &correlation, StepStatus::Failed),
+            Some(true) => run.die(2),
+        }
+        quoted(&mut run, "cs_2", Some("wf_1"));
+        moved(&mut run, "choose_gift");
+        told(&mut run, "checkout");
+        if over.is_none() {
+            run.kept(&IN_STEP);
+        } else {
+            assert!(run.broken(&IN_STEP).contains("tells that workflow wf_1 is at checkout"));
+        }
+    }
+}
+
+#[test]
+fn a_price_that_was_asked_for_before_a_move_is_not_frozen_after_it() {
+    let price = |status: StepStatus, writes: bool, before: bool| {
+        let mut run = at_checkout();
+        let correlation = given_up(&mut run);
+        if before {
+            ends(&mut run, &correlation, status);
+        }
+        let call = run.call("user_navigated_to_step", json!({"workflow_id": "wf_1", "step": "choose_gift"}));
+        if writes {
+            run.write();
+        }
+        run.answer(call, json!({"workflow_id": "wf_1", "step": "choose_gift"}));
+        if !before {
+            ends(&mut run, &correlation, status);
+        }
+        run
+    };
+    let said = price(StepStatus::Success, true, false).broken(&IN_STEP);
+    assert!(said.contains("froze it after the person had moved workflow wf_1 to choose_gift"), "{said}");
+    price(StepStatus::Failed, true, false).kept(&IN_STEP);
+    price(StepStatus::Success, true, true).kept(&IN_STEP);
+    // A move to where the workflow is changes nothing.
+    price(StepStatus::Success, false, false).kept(&IN_STEP);
 }
