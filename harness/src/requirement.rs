@@ -51,7 +51,7 @@ pub static ALL: &[Requirement] = &[
          end: parked); the widget repeats only refreshes without side effects; the host has a `max_iterations`. A \
          fault never multiplies through several: the worst-case number of provider calls per intent is a printed \
          figure with a bound.",
-        Built::Whole,
+        Built::Without("the widget"),
     ),
     requirement(
         "F4",

@@ -293,6 +293,82 @@ fn sites_and_faults_are_chosen_on_the_command_line() {
 }
 
 #[test]
+fn what_was_named_and_never_struck_is_inconclusive() {
+    let folder = folder(&[("scenarios/a/sale.toml", GOOD.as_bytes())]);
+    let reports = folder.path().join("target/misrule");
+    let read = |name: &str| fs::read_to_string(reports.join(name)).expect("a report");
+    for (words, tried, doubts) in [
+        (
+            &["a/sale", "--sites", "payment.methods"][..],
+            "1 plan, 1 run",
+            &["payment.methods never came in a/sale."][..],
+        ),
+        (
+            &["a/sale", "--sites", "payment.charge,payment.methods", "--faults", "garbage"],
+            "2 plans, 2 run",
+            &["payment.methods never came in a/sale."],
+        ),
+        (
+            &["a/sale", "--sites", "payment.charge,journal.write", "--faults", "lost_reply,garbage"],
+            "3 plans, 3 run",
+            &["nothing that was asked for can go wrong at journal.write in a/sale."],
+        ),
+        (
+            &["a/sale", "--sites", "payment.charge", "--faults", "lost_reply,yield"],
+            "2 plans, 2 run",
+            &["yield never struck in a/sale."],
+        ),
+        (
+            &["a/sale", "--sites", "payment.methods,payment.cancel"],
+            "1 plan, 1 run",
+            &["payment.methods never came in a/sale.", "payment.cancel never came in a/sale."],
+        ),
+        (
+            &["--all", "--sites", "payment.methods"],
+            "2 plans, 2 run",
+            &["payment.methods never came in any of 2 scenarios."],
+        ),
+        (
+            &["a/sale", "--sites", "payment.charge", "--faults", "lost_reply", "--depth", "0"],
+            "1 plan, 1 run",
+            &["payment.charge came in a/sale, and no fault struck there."],
+        ),
+    ] {
+        let depth: &[&str] = if words.contains(&"--depth") { &[] } else { &["--depth", "1"] };
+        let output = misrule(folder.path(), &[&["explore"], words, depth].concat());
+        let said = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(3), "{said}{}", text(&output.stderr));
+        at_most_100_columns(&said);
+        let flat = said.replace('\n', " ");
+        assert!(flat.contains(tried) && !flat.contains("all is well"), "{said}");
+        assert_eq!(report(&reports)["verdict"], "inconclusive");
+        assert_eq!(flat.matches("INCONCLUSIVE").count(), doubts.len(), "{said}");
+        for doubt in doubts {
+            assert!(flat.contains(&format!("INCONCLUSIVE {doubt}")), "{said}");
+            assert!(read("exploration.md").contains(&format!("INCONCLUSIVE {}", doubt.replace('_', "\\_"))));
+            assert!(read("exploration.xml").contains(doubt), "{}", read("exploration.xml"));
+        }
+    }
+}
+
+#[test]
+fn a_shard_leaves_it_to_the_whole_whether_what_was_named_struck() {
+    let folder = folder(&[("scenarios/a/sale.toml", GOOD.as_bytes())]);
+    for (sites, code) in [("payment.charge", 0), ("payment.methods", 3)] {
+        let mut reports = Vec::new();
+        for shard in ["1/2", "2/2"] {
+            let out = format!("{}-{}", sites, &shard[..1]);
+            let words = ["explore", "a/sale", "--depth", "1", "--sites", sites, "--faults", "garbage"];
+            let output = misrule(folder.path(), &[&words[..], &["--shard", shard, "--out", &out]].concat());
+            assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
+            reports.push(format!("{out}/exploration.json"));
+        }
+        let output = misrule(folder.path(), &["merge", &reports[0], &reports[1]]);
+        assert_eq!(output.status.code(), Some(code), "{}{}", text(&output.stdout), text(&output.stderr));
+    }
+}
+
+#[test]
 fn a_deep_exploration_says_beforehand_how_much_it_is() {
     let folder = folder(&[("scenarios/a/sale.toml", sound().as_bytes())]);
     let few = ["explore", "a/sale", "--depth", "3", "--sites", "payment.charge", "--faults", "lost_reply,garbage"];

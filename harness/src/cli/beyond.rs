@@ -76,9 +76,9 @@ fn alone(scenarios: &[Arc<Scenario>], profiles: Profiles, menu: Breadth) -> Resu
         what: "explored".to_owned(),
         verdict: told.iter().map(|report| report.verdict).max().unwrap_or(Word::Ok),
         said: format!(
-            "every scenario{where_} under every fault alone, {} menu: {} plans, {}{left_out}",
+            "every scenario{where_} under every fault alone, {} menu: {}, {}{left_out}",
             menu.name(),
-            units::grouped(plans),
+            units::counted(plans, "plan"),
             found(findings.len()),
         ),
         findings,
@@ -106,9 +106,9 @@ fn explored(scenario: &Arc<Scenario>) -> Result<Beyond, String> {
         what: "explored".to_owned(),
         verdict: report.verdict,
         said: format!(
-            "{} under every plan of up to {depth} faults: {} plans, {found}",
+            "{} under every plan of up to {depth} faults: {}, {found}",
             scenario.name,
-            units::grouped(plans)
+            units::counted(plans, "plan")
         ),
         findings: of_space(&report),
     })

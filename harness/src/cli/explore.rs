@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use giftgenius::policy::PaymentProfile;
 
@@ -16,13 +17,13 @@ use crate::explore::{
 };
 use crate::fault::menu::Breadth;
 use crate::report::document::Word;
-use crate::report::exploration::document::{Exploration, FORMAT, LeftOut, Measured, Part};
+use crate::report::exploration::document::{Exploration, FORMAT, LeftOut, Measured, Named, Part};
 use crate::report::exploration::{self, junit, markdown, terminal};
 use crate::report::files::{self, FileError};
 use crate::report::terminal::Style;
 use crate::scenario::explore as narrowing;
 use crate::scenario::model::{Narrowing, Scenario, WorldKind};
-use crate::scenario::policy::PROFILES;
+use crate::scenario::policy::profile_name;
 
 /// The folder for the scenarios that findings leave behind.
 const FAILURES: &str = "failures";
@@ -63,7 +64,7 @@ pub(super) struct Arguments {
     /// Under another profile than the file's own the oracles judge alone. A profile under
     /// which faults of the scenario's own plan never strike makes no sense, and is left out.
     #[arg(long, verbatim_doc_comment)]
-    profile: Option<Profile>,
+    profile: Option<Asked>,
     /// Threads that share the runs; as many as there are cores unless given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -139,21 +140,45 @@ pub(super) enum Profile {
     Keyless,
     /// Ignores keys and cannot cancel by order.
     KeylessNoCancel,
-    /// Each of them, one after the other.
-    All,
 }
 
 impl Profile {
-    /// The profiles that it stands for.
-    pub(super) fn each(self) -> Vec<(&'static str, PaymentProfile)> {
-        let only = match self {
+    /// The profile, with its name.
+    pub(super) fn named(self) -> (&'static str, PaymentProfile) {
+        let profile = match self {
             Self::Stripe => PaymentProfile::Stripe,
             Self::Acp => PaymentProfile::Acp,
             Self::Keyless => PaymentProfile::Keyless,
             Self::KeylessNoCancel => PaymentProfile::KeylessNoCancel,
-            Self::All => return PROFILES.to_vec(),
         };
-        PROFILES.into_iter().filter(|(_, profile)| *profile == only).collect()
+        (profile_name(profile), profile)
+    }
+}
+
+/// One payment profile, or all of them.
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    One(Profile),
+    All,
+}
+
+impl ValueEnum for Asked {
+    fn value_variants<'a>() -> &'a [Self] {
+        const EACH: [Asked; 5] = [
+            Asked::One(Profile::Stripe),
+            Asked::One(Profile::Acp),
+            Asked::One(Profile::Keyless),
+            Asked::One(Profile::KeylessNoCancel),
+            Asked::All,
+        ];
+        &EACH
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Self::One(profile) => profile.to_possible_value(),
+            Self::All => Some(PossibleValue::new("all").help("Each of them, one after the other")),
+        }
     }
 }
 
@@ -199,6 +224,7 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
         _ => None,
     };
     drop(rate);
+    let Narrowing { sites, faults, .. } = wanted(arguments).narrowing;
     let mut report = Exploration {
         format: FORMAT,
         misrule: env!("CARGO_PKG_VERSION").to_owned(),
@@ -207,6 +233,8 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
         spaces: told,
         left_out: left_out.into_iter().map(left).collect(),
         coverage: None,
+        named: Named { sites, faults },
+        doubts: Vec::new(),
         measured: Measured {
             elapsed_us: micros(began.elapsed()),
             running_us: micros(running),
@@ -271,8 +299,8 @@ fn wanted(arguments: &Arguments) -> Wanted {
     Wanted {
         profiles: match arguments.profile {
             None => Profiles::Own,
-            Some(Profile::All) => Profiles::All,
-            Some(profile) => profile.each().first().map_or(Profiles::Own, |(_, profile)| Profiles::Only(*profile)),
+            Some(Asked::All) => Profiles::All,
+            Some(Asked::One(profile)) => Profiles::Only(profile.named().1),
         },
         narrowing: Narrowing {
             menu: arguments.menu.map(Menu::breadth),

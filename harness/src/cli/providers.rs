@@ -68,10 +68,7 @@ pub(super) struct Arguments {
 const NOTHING: &str = "nothing was started";
 
 pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
-    let profile = match arguments.profile.each().as_slice() {
-        [one] => *one,
-        _ => return Err(unusable("a payment provider keeps one profile at a time; name one")),
-    };
+    let profile = arguments.profile.named();
     let ports = ports(arguments.port).ok_or_else(|| {
         unusable(&format!("three ports are needed, and there are none after {}; give a lower --port", u16::MAX))
     })?;
@@ -124,7 +121,7 @@ async fn serve(
         };
         let events = std::mem::take(&mut stage.recorder().lock().trace.events);
         for row in live.take(events) {
-            console.say(&live::line(&row));
+            console.say(&live::text(&row, width()));
         }
         if let Some(trouble) = standalone.take_trouble() {
             return Err(could_not_run(&trouble));

@@ -50,10 +50,8 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
     let common = &arguments.common;
     let colour_err = console.colour_err && !common.no_color;
     let mut scenario = load::one(common, &arguments.name, colour_err)?;
-    match arguments.profile.map(Profile::each).as_deref() {
-        None => {}
-        Some([(_, profile)]) => scenario = Arc::new(scenario.with_profile(*profile)),
-        Some(_) => return Err(Refusal::unusable("one run is repeated at a time; name one payment profile")),
+    if let Some(profile) = arguments.profile {
+        scenario = Arc::new(scenario.with_profile(profile.named().1));
     }
     let scenario = &scenario;
     let world = arguments.world.kind();

@@ -19,7 +19,9 @@ use crate::oracle::{Oracle, Verdict, Violation};
 use crate::outcome::Outcome;
 use crate::provider::operations::{CHARGE, RESERVE};
 use crate::report::document::Word;
-use crate::report::exploration::document::{Exploration, FORMAT, LevelReport, Measured, Part, SpaceReport, WireWord};
+use crate::report::exploration::document::{
+    Exploration, FORMAT, LevelReport, Measured, Named, Part, SpaceReport, WireWord,
+};
 use crate::report::exploration::json;
 use crate::report::exploration::merge::{Unjoinable, merge};
 use crate::run::{TOGETHER, run};
@@ -108,6 +110,8 @@ fn document(space: SpaceReport, shard: Option<Shard>) -> Exploration {
         spaces: vec![space],
         left_out: Vec::new(),
         coverage: None,
+        named: Named::default(),
+        doubts: Vec::new(),
         measured: Measured { elapsed_us: 0, running_us: 0, threads: 0, undisturbed_ns: None },
     }
 }

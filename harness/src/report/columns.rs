@@ -43,6 +43,13 @@ pub fn text(rows: &[Row], width: usize) -> String {
     out
 }
 
+/// The last two columns of one row, so wide, a line after the other.
+pub fn beside(row: &Row, system: usize, providers: usize) -> impl Iterator<Item = String> {
+    let (left, right) = (wrap(&row.system, system), wrap(&row.providers, providers));
+    let lines: Vec<_> = beside_each_other(&left, &right, system).collect();
+    lines.into_iter()
+}
+
 /// Two columns, the first this wide.
 fn beside_each_other<'a>(
     left: &'a [String],

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::columns;
 use super::normalise::Names;
 use super::timeline::{self, Detail, Row};
 use crate::trace::{Event, EventKind, ExchangeId, Record};
@@ -56,15 +57,55 @@ impl Live {
     }
 }
 
-fn rows(events: Vec<Event>) -> Vec<Row> {
+/// So much of a key is shown: enough to tell it from others and to find it.
+const KEY_SHOWN: usize = 8;
+
+fn rows(mut events: Vec<Event>) -> Vec<Row> {
+    for event in &mut events {
+        if let EventKind::Sent(sent) = &mut event.kind
+            && let Some(key) = &mut sent.key
+            && let Some((end, _)) = key.char_indices().nth(KEY_SHOWN)
+        {
+            *key = format!("{}…", &key[..end]).into();
+        }
+    }
     let mut record = Record::default();
     record.trace.events = events;
     // Names as they are: they are looked for in logs and in the journal.
     timeline::rows(&record, &Names::default(), Detail::Brief, &[])
 }
 
-/// A row in one line.
-pub fn line(row: &Row) -> String {
-    const SYSTEM: usize = 52;
-    format!("{:>8}  {:SYSTEM$}  {}", row.at, row.system, row.providers).trim_end().to_owned() + "\n"
+/// A row as text, in lines of at most `width` characters.
+pub fn text(row: &Row, width: usize) -> String {
+    const AT: usize = 8;
+    const SYSTEM: usize = 56;
+    let at = AT.max(row.at.chars().count());
+    let left = width.saturating_sub(at + 2);
+    let system = SYSTEM.min(left * 5 / 8);
+    columns::beside(row, system, left.saturating_sub(system + 2))
+        .enumerate()
+        .map(|(index, cells)| {
+            format!("{:>at$}  {cells}", if index == 0 { &*row.at } else { "" }).trim_end().to_owned() + "\n"
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_no_wider_than_it_may_be() {
+        let row = Row {
+            at: "12 min 5 s".to_owned(),
+            system: "inventory.reserve#1 ord_727df6d6f32c4e61/1 f8db1097… ─▶ ✗refuse".to_owned(),
+            providers: "✔ reserved rsv_1 1 tea-set, 200 ─▶ no reply after 2.00 s".to_owned(),
+            ..Row::default()
+        };
+        for width in [60, 80, 100] {
+            let shown = text(&row, width);
+            assert!(shown.lines().all(|line| line.chars().count() <= width), "{width}: {shown}");
+            assert!(shown.lines().count() > 1, "{shown}");
+        }
+    }
 }

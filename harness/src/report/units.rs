@@ -57,6 +57,11 @@ pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
+/// `1 plan`, `41,300 plans`.
+pub fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,5 +85,6 @@ mod tests {
         }
         assert_eq!(grouped(7), "7");
         assert_eq!(grouped(212_000), "212,000");
+        assert_eq!((counted(1, "plan"), counted(41_300, "plan")), ("1 plan".to_owned(), "41,300 plans".to_owned()));
     }
 }

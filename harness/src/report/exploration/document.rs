@@ -9,6 +9,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::untried;
 use crate::report::document::Word;
 use crate::report::timeline::Row;
 
@@ -36,8 +37,23 @@ pub struct Exploration {
     pub left_out: Vec<LeftOut>,
     /// What was reached in all spaces together, where they are of several scenarios.
     pub coverage: Option<Coverage>,
+    /// The sites and faults that the command named, in place of the scenarios' own.
+    #[serde(default)]
+    pub named: Named,
+    /// Why the whole supports no verdict, one sentence each: what was named and never struck.
+    #[serde(default)]
+    pub doubts: Vec<String>,
     /// What differs from run to run: times. Nothing else in this document does.
     pub measured: Measured,
+}
+
+/// Sites and faults that a command named.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Named {
+    /// Places and providers.
+    pub sites: Vec<String>,
+    /// Faults: a name, or one with its arguments.
+    pub faults: Vec<String>,
 }
 
 /// A scenario and a payment profile that makes no sense for it.
@@ -356,15 +372,18 @@ impl Exploration {
         self.spaces.iter().any(|space| space.path != self.spaces[0].path)
     }
 
-    /// Brings the whole into line with its spaces: the verdict; of several scenarios one coverage; and each finding shown
-    /// at length once.
+    /// Brings the whole into line with its spaces: of several scenarios one coverage; what was named and never struck; the
+    /// verdict; and each finding shown at length once.
     pub fn settle(&mut self) {
-        self.verdict = self.spaces.iter().map(|space| space.verdict).max().unwrap_or(Word::Ok);
         if self.is_of_several() {
             for coverage in self.spaces.iter_mut().filter_map(|space| space.coverage.take()) {
                 self.coverage.get_or_insert_default().unite(coverage);
             }
         }
+        // What one shard leaves out another one may strike, and an interruption says enough.
+        self.doubts = if self.shard.is_some() || self.interrupted() { Vec::new() } else { untried::doubts(self) };
+        let own = if self.doubts.is_empty() { Word::Ok } else { Word::Inconclusive };
+        self.verdict = self.spaces.iter().map(|space| space.verdict).fold(own, Ord::max);
         let mut known = BTreeSet::new();
         for finding in self.spaces.iter_mut().flat_map(|space| &mut space.findings) {
             let new = known.insert((finding.rule.clone(), finding.cause.clone()));

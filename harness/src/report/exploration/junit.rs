@@ -9,7 +9,7 @@ use super::terminal::{plans, tried};
 use crate::report::columns;
 use crate::report::document::Word;
 use crate::report::junit;
-use crate::report::units::count;
+use crate::report::units::{count, counted};
 
 /// The widest line of a timeline.
 const WIDTH: usize = 120;
@@ -29,6 +29,13 @@ pub fn write(report: &Exploration) -> String {
         }
         document.add_test_suite(suite);
     }
+    if !report.doubts.is_empty() {
+        let mut suite = TestSuite::new("misrule explore");
+        let mut case = TestCase::new("what was named struck", inconclusive(report.doubts.join(" ")));
+        case.set_classname("misrule.explore");
+        suite.add_test_case(case);
+        document.add_test_suite(suite);
+    }
     junit::text(document)
 }
 
@@ -41,14 +48,22 @@ fn case(space: &SpaceReport, name: String, status: TestCaseStatus) -> TestCase {
 
 /// Findings are cases of their own; here stands whether all of it could be tried.
 fn whole(space: &SpaceReport) -> TestCaseStatus {
-    let (kind, why) = match space.verdict {
-        Word::Ok | Word::Broken if space.not_run.count() == 0 => return TestCaseStatus::success(),
-        Word::Inconclusive => ("inconclusive", space.doubts.join(" ")),
+    match space.verdict {
+        Word::Ok | Word::Broken if space.not_run.count() == 0 => TestCaseStatus::success(),
+        Word::Inconclusive => inconclusive(space.doubts.join(" ")),
         Word::Ok | Word::Broken | Word::NotRun => {
             let first = space.not_run.first.first().map_or("", |not_run| &*not_run.why);
-            ("not run", format!("{} plans could not be run, the first because: {first}", space.not_run.count()))
+            let plans = counted(space.not_run.count(), "plan");
+            error("not run", format!("{plans} could not be run, the first because: {first}"))
         }
-    };
+    }
+}
+
+fn inconclusive(why: String) -> TestCaseStatus {
+    error("inconclusive", why)
+}
+
+fn error(kind: &str, why: String) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
     status.set_type(kind).set_message(why);
     status

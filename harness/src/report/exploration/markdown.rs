@@ -25,7 +25,10 @@ pub fn write(report: &Exploration) -> String {
 
 fn document(out: &mut String, report: &Exploration) -> fmt::Result {
     writeln!(out, "# misrule explore: {}\n", report.verdict.as_str())?;
-    writeln!(out, "{} runs, {}\n", units::grouped(report.runs()), speed(report))?;
+    writeln!(out, "{}, {}\n", units::counted(report.runs(), "run"), speed(report))?;
+    for doubt in &report.doubts {
+        writeln!(out, "INCONCLUSIVE {}\n", escape(doubt))?;
+    }
     if report.is_of_several() {
         return together(out, report);
     }
@@ -75,8 +78,8 @@ fn one(out: &mut String, report: &Exploration, space: &SpaceReport) -> fmt::Resu
     if let Some(random) = &space.random {
         writeln!(
             out,
-            "{} random runs beyond that (`--runs {} --seed {}`)\n",
-            units::grouped(random.runs),
+            "{} beyond that (`--runs {} --seed {}`)\n",
+            units::counted(random.runs, "random run"),
             random.runs,
             random.seed
         )?;

@@ -9,6 +9,7 @@ pub mod markdown;
 pub mod merge;
 pub mod several;
 pub mod terminal;
+mod untried;
 
 pub use document::Exploration;
 

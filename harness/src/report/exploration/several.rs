@@ -45,10 +45,24 @@ pub fn at_length<'a>(group: &Group<'a>) -> Option<&'a super::document::Shown> {
     group.spaces.first()?.findings.iter().find(same)?.shown.as_ref()
 }
 
-/// What was tried, a line each.
-pub fn tried(report: &Exploration) -> Vec<String> {
+/// What was explored: a scenario by its name, several by their number.
+pub fn whereabouts(report: &Exploration) -> String {
+    match scenarios(report).as_slice() {
+        [one] => (*one).to_owned(),
+        all => format!("any of {} scenarios", all.len()),
+    }
+}
+
+/// The scenarios, each once.
+fn scenarios(report: &Exploration) -> Vec<&str> {
     let mut scenarios: Vec<&str> = report.spaces.iter().map(|space| &*space.scenario).collect();
     scenarios.dedup();
+    scenarios
+}
+
+/// What was tried, a line each.
+pub fn tried(report: &Exploration) -> Vec<String> {
+    let scenarios = scenarios(report);
     let each = |of: fn(&SpaceReport) -> &str| {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for space in &report.spaces {
@@ -63,9 +77,9 @@ pub fn tried(report: &Exploration) -> Vec<String> {
     let depth = report.spaces.iter().map(|space| space.depth).max().unwrap_or(0);
     let run = sum(|space| space.levels.iter().map(|level| level.run).sum());
     let mut text = format!(
-        "up to {}, {menus} menu: {} plans, {} run",
+        "up to {}, {menus} menu: {}, {} run",
         units::count(depth, "fault"),
-        units::grouped(sum(SpaceReport::plans)),
+        units::counted(sum(SpaceReport::plans), "plan"),
         units::grouped(run),
     );
     let merged = sum(|space| space.levels.iter().map(|level| level.merged_observed + level.merged_restart).sum());
@@ -103,9 +117,9 @@ pub fn random(report: &Exploration) -> Option<String> {
         String::new()
     };
     Some(format!(
-        "random beyond {}: {} runs, the same as --runs {runs}{seed}; {}",
+        "random beyond {}: {}, the same as --runs {runs}{seed}; {}",
         units::count(depth, "fault"),
-        units::grouped(runs),
+        units::counted(runs, "run"),
         fired(runs, planned, dropped)
     ))
 }

@@ -45,8 +45,11 @@ pub fn write(report: &Exploration, style: Style<'_>) -> String {
         }
         out.push('\n');
         if report.spaces.len() > 1 {
-            wrapped(&mut out, "", &format!("{} runs in all, {}", units::grouped(report.runs()), speed(report)));
+            wrapped(&mut out, "", &format!("{} in all, {}", units::counted(report.runs(), "run"), speed(report)));
         }
+    }
+    for doubt in &report.doubts {
+        wrapped(&mut out, "", &format!("INCONCLUSIVE {doubt}"));
     }
     if !style.written.is_empty() {
         put(&mut out, &format!("report: {}", style.written));
@@ -118,9 +121,9 @@ fn one(out: &mut String, report: &Exploration, space: &SpaceReport, style: Style
             out,
             "",
             &format!(
-                "random beyond {}: {} runs, the same as --runs {} --seed {}; {}",
+                "random beyond {}: {}, the same as --runs {} --seed {}; {}",
                 units::count(space.depth, "fault"),
-                units::grouped(random.runs),
+                units::counted(random.runs, "run"),
                 random.runs,
                 random.seed,
                 several::fired(random.runs, random.planned, random.dropped),
@@ -153,7 +156,7 @@ fn not_run(out: &mut String, space: &SpaceReport, style: Style<'_>) {
     if space.not_run.count() == 0 {
         return;
     }
-    let plans = units::count(usize::try_from(space.not_run.count()).unwrap_or(usize::MAX), "plan");
+    let plans = units::counted(space.not_run.count(), "plan");
     put(out, &format!("\nNOT RUN {plans}"));
     for not_run in &space.not_run.first {
         put(out, &format!("  {}", called(&not_run.replay, style)));
@@ -168,10 +171,10 @@ pub fn tried(report: &Exploration, space: &SpaceReport) -> String {
     let (observed, restart, moot) =
         (of(|level| level.merged_observed), of(|level| level.merged_restart), of(|level| level.moot));
     let mut text = format!(
-        "up to {}, {} menu: {} plans, {} run",
+        "up to {}, {} menu: {}, {} run",
         units::count(space.depth, "fault"),
         space.menu,
-        units::grouped(space.plans()),
+        units::counted(space.plans(), "plan"),
         units::grouped(run)
     );
     if observed + restart > 0 {
@@ -341,7 +344,14 @@ fn next(report: &Exploration) -> String {
     match report.verdict {
         Word::Broken => return "next: repeat a finding with its replay line".to_owned(),
         Word::NotRun => return "next: see above why a run could not be made".to_owned(),
-        Word::Inconclusive => return "next: mend the scenario; its own faults never fired".to_owned(),
+        Word::Inconclusive if report.doubts.is_empty() => {
+            return "next: mend the scenario; its own faults never fired".to_owned();
+        }
+        Word::Inconclusive => {
+            return "next: name sites that come and faults that strike there, or go deeper; `misrule list --sites` shows \
+                    which there are"
+                .to_owned();
+        }
         Word::Ok => {}
     }
     if report.interrupted() {
@@ -368,7 +378,7 @@ fn next(report: &Exploration) -> String {
     };
     let deeper = space.depth + 1;
     let by = |menu: &str, plans: u64| {
-        format!("--depth {deeper} --menu {menu}: {} plans more{}", units::grouped(plans), took(plans))
+        format!("--depth {deeper} --menu {menu}: {} more{}", units::counted(plans, "plan"), took(plans))
     };
     if space.menu == "core" || core == 0 || core == same {
         format!("all is well; next: {}", by(&space.menu, same))
