@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::config::{Cli, Command, ConfigError, Face, OrdersArgs, PolicyArgs, ServeConfig, SwitchArgs, SwitchTo};
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{CommitError, Journal, JournalError};
+use crate::operations::health::keep_probing;
 use crate::operations::housekeeping::housekeeping;
 use crate::operations::parked::{ParkedOrder, parked_orders, unknown_payments};
 use crate::operations::{policy_page, switches};
@@ -154,11 +155,13 @@ async fn serve(config: ServeConfig, log: Arc<dyn StepLog>) -> Result<(), Failure
             recover(&app).await?;
             let address = listener.local_addr().map_err(Failure::Http)?;
             tracing::info!(%address, "listening");
+            let probing = tokio::spawn(keep_probing(Arc::clone(&app)));
             tokio::select! {
                 biased;
                 () = serve_http(Arc::clone(&app), listener, access, stop(&signals, &app)) => {}
                 () = signals.stop_now() => {}
             }
+            probing.abort();
         }
     }
     keeping.abort();

@@ -3,6 +3,7 @@
 //! A provider's loss is detail (`degraded`): the server still browses, answers about orders and finishes sales. The
 //! loss of its own store is its own failure: without it nothing may be sold.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -142,6 +143,18 @@ pub async fn health(app: &App) -> Health {
         log_lines_dropped: app.ports().log.dropped(),
         sagas,
         checkout,
+    }
+}
+
+/// How often a server looks whether it knows how its store is.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Keeps what is known of the store recent, for ever: an idle server writes to it too. So ten seconds without a write are
+/// ten seconds in which the store was tried and took none, and the page does not take a moment's lock for its loss.
+pub async fn keep_probing(app: Arc<App>) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        probe(&app).await;
     }
 }
 

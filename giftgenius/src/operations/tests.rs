@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::health::{Checkout, Health, Sagas, Status, StoreState, health};
+use super::health::{Checkout, Health, Sagas, Status, StoreState, health, keep_probing};
 use super::housekeeping::housekeeping;
 use super::parked::parked_orders;
 use super::switches;
@@ -217,6 +217,34 @@ async fn a_store_that_is_read_and_takes_no_write_is_lost_and_is_found_again() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     assert_eq!(health(&app).await.http_status(), 503);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_server_is_not_lost_for_a_moment_in_which_its_store_is_locked() {
+    let journal = Ailing::new(false);
+    journal.full.store(false, Ordering::Relaxed);
+    let app = app_on(&journal);
+    let probing = tokio::spawn(keep_probing(Arc::clone(&app)));
+    let ms = |ms| tokio::time::sleep(Duration::from_millis(ms));
+    for idle in [2_500, 9_900, 10_100, 12_000, 17_350, 3_601_000] {
+        ms(idle).await;
+        journal.full.store(true, Ordering::Relaxed);
+        for locked in 0..20 {
+            assert_eq!(health(&app).await.http_status(), 200, "{locked} × 100 ms after {idle} ms");
+            ms(100).await;
+        }
+        journal.full.store(false, Ordering::Relaxed);
+    }
+    let (writes, hour) = (journal.probes.load(Ordering::Relaxed), Duration::from_secs(3600));
+    tokio::time::sleep(hour).await;
+    assert_eq!(journal.probes.load(Ordering::Relaxed) - writes, 600, "one in six seconds");
+    journal.full.store(true, Ordering::Relaxed);
+    ms(11_000).await;
+    assert_eq!(health(&app).await.http_status(), 503, "at the first question");
+    journal.full.store(false, Ordering::Relaxed);
+    ms(3_000).await;
+    assert!(!app.store().is_lost(), "found again before anyone asks");
+    probing.abort();
 }
 
 #[tokio::test(start_paused = true)]
