@@ -37,7 +37,7 @@ use crate::step_log::{
 };
 use crate::throttle::Summary;
 use crate::tools::{self, Call};
-use crate::validate::nearest;
+use crate::validate::{holds_a_card_number, nearest};
 use crate::webhooks::WebhookSecret;
 use crate::workflow::{Step, Workflow};
 
@@ -119,6 +119,11 @@ pub(crate) struct Took {
     pub attempts: u32,
     /// How long until the next round, where one follows.
     pub wait: Option<Duration>,
+}
+
+/// A key as it stands in the log and goes back to its caller; none that holds a card's number does, and the tools refuse it.
+fn kept_key(key: &str) -> Option<SmolStr> {
+    (!holds_a_card_number(key)).then(|| key.into())
 }
 
 /// How the sagas stand.
@@ -232,7 +237,7 @@ impl App {
                 Arc::make_mut(&mut arguments)["idempotency_key"] = Value::from(key);
             }
         }
-        let key = arguments.get("idempotency_key").and_then(Value::as_str).map(SmolStr::from);
+        let key = arguments.get("idempotency_key").and_then(Value::as_str).and_then(kept_key);
         let call = Call {
             tool: tool.spec.name,
             user: call.user,
@@ -388,14 +393,15 @@ impl App {
     /// one step, whatever names are thought of; which one it was stands in what was asked for.
     fn log_unknown(&self, call: ToolCall, begun: Instant, name: &str) {
         let correlation = call.correlation_id.unwrap_or_else(|| CorrelationId::from(self.ports().new_id("call_")));
-        let key = call.arguments.get("idempotency_key").and_then(Value::as_str).map(SmolStr::from);
+        let key = call.arguments.get("idempotency_key").and_then(Value::as_str).or(call.idempotency_key.as_deref());
+        let key = key.and_then(kept_key);
         let asked = Asked::of_unknown_tool(name, canonical_hash(&call.arguments));
         let call = Call {
             tool: UNKNOWN_TOOL,
             user: call.user,
             correlation: correlation.clone(),
             arguments: call.arguments,
-            key: key.or(call.idempotency_key.map(SmolStr::from)),
+            key,
             begun,
             deadline: begun + self.policy().tool_deadline,
             asked: Some(Arc::new(asked)),

@@ -136,7 +136,7 @@ codes! {
     WorkflowNotFound = "WORKFLOW_NOT_FOUND", Logical, false, [AskPerson],
         "This conversation's gift search is not known; start a new one.";
     KeyConflict = "IDEMPOTENCY_KEY_CONFLICT", Logical, false, [FixArguments],
-        "This purchase was already requested with other details and nothing new was bought; check your order first.";
+        "This was already asked for with other details, so nothing new was done; check what came of it before you go on.";
     OrderInProgress = "ORDER_IN_PROGRESS", Technical, true, [SameKeyAgain, AskGetOrder],
         "Your order is still being processed; wait a moment.";
     OutOfStock = "OUT_OF_STOCK", Business, false, [OtherItem],

@@ -33,6 +33,8 @@ use crate::app::{App, ToolCall, ToolReply, ToolSpec, UnknownTool};
 use crate::error::{Code, Effects, ToolError};
 use crate::frame::RawArguments;
 use crate::ids::{CorrelationId, UserId};
+use crate::printed::echoed;
+use crate::validate::holds_a_card_number;
 
 /// In `_meta` of a request and of its result: what ties a call to its log lines.
 pub const META_CORRELATION_ID: &str = "correlation_id";
@@ -171,7 +173,7 @@ async fn answer(
         Ok(Err(unknown)) => Err(ErrorData::invalid_params(unknown.to_string(), None)),
         Err(_panic) => {
             // The panic hook has logged what and where; this says which call it took down.
-            tracing::error!(tool = fallback.tool, correlation_id = %fallback.correlation_id, "a tool call panicked");
+            tracing::error!(tool = echoed(&fallback.tool), correlation_id = %fallback.correlation_id, "a tool call panicked");
             Ok(result_of(crashed(&fallback)))
         }
     }
@@ -215,10 +217,12 @@ fn content_of(reply: &ToolReply) -> Vec<ContentBlock> {
     }
 }
 
-/// The correlation id that the caller chose, where it can travel on.
+/// The correlation id that the caller chose, where it can travel on. It goes into every line of the log, so none that holds
+/// a card's number does.
 fn correlation_id(meta: &RequestMetaObject) -> Option<CorrelationId> {
     text(meta, META_CORRELATION_ID)
         .filter(|id| !id.is_empty() && id.len() <= CORRELATION_ID_BYTES_MAX && id.bytes().all(|b| b.is_ascii_graphic()))
+        .filter(|id| !holds_a_card_number(id))
         .map(CorrelationId::from)
 }
 

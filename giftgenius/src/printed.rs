@@ -3,15 +3,21 @@
 
 use std::fmt::Write as _;
 
+use crate::validate::{is_harmless, scrubbed};
+
 /// Of a name that a caller made up, so many characters are repeated to it.
 const ECHO_CHARS_MAX: usize = 64;
 
-/// The beginning of what a caller sent, for a message to that caller.
+/// The beginning of what a caller sent, for a message to that caller or the log: without what may be a card's number.
 pub fn echoed(text: &str) -> String {
     match text.char_indices().nth(ECHO_CHARS_MAX) {
-        Some((end, _)) => format!("{}…", escaped(&text[..end])),
-        None => escaped(text),
+        Some((end, _)) => format!("{}…", printed(&text[..end])),
+        None => printed(text),
     }
+}
+
+fn printed(text: &str) -> String {
+    if is_harmless(text) { escaped(text) } else { scrubbed(&escaped(text)) }
 }
 
 /// The text with control characters, line separators and characters that set a direction written as `\u{…}`.
@@ -51,6 +57,7 @@ mod tests {
     #[test]
     fn a_long_name_is_repeated_in_part() {
         assert_eq!(echoed("creat_order"), "creat_order");
+        assert_eq!(echoed("pay_4111 1111 1111 1111"), "pay_[digits]");
         assert_eq!(echoed(&"é".repeat(1_000_000)), format!("{}…", "é".repeat(ECHO_CHARS_MAX)));
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! What is enforced is what is published: the same schema document does both. All violations are told at once, each with
 //! its place, what would be right, what came instead and, where that can be known, what was meant. [`meant`] guesses
-//! that, [`names`] knows which names are near to which, [`shown`] cuts and scrubs what is told back.
+//! that, [`names`] knows which names are near to which, [`shown`] cuts and scrubs what is told back, [`card`] finds the
+//! numbers of cards.
 
+mod card;
 mod meant;
 mod names;
 mod shown;
@@ -13,9 +15,10 @@ use jsonschema::{ValidationError, Validator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(crate) use card::holds_a_card_number;
 pub(crate) use meant::with_whole_numbers;
 pub use names::nearest;
-pub(crate) use shown::{is_harmless, shown};
+pub(crate) use shown::{is_harmless, is_own_id, scrubbed, shown};
 
 use names::{Names, escape};
 use shown::{may_be_shown, name_shown};
@@ -96,6 +99,8 @@ pub fn violations(validator: &Validator, schema: &Value, arguments: &Value) -> V
         let mut told = describe(&error, schema, arguments, &names);
         if is_empty(error.instance()) && is_optional(schema, &error) {
             for violation in &mut told {
+                let sentence = violation.expected.trim_end_matches('.').len();
+                violation.expected.truncate(sentence);
                 violation.expected.push_str("; or leave the field out");
             }
         }
@@ -269,7 +274,9 @@ fn expected_of(rule: &Value) -> String {
         words.push_str(" that matches ");
         words.push_str(pattern);
     }
-    if let Some(format) = rule.get("format").and_then(Value::as_str) {
+    // The formats of numbers are a compiler's words: their bounds are told above.
+    let is_text = names::types(rule).contains(&"string");
+    if let Some(format) = rule.get("format").and_then(Value::as_str).filter(|_| is_text) {
         words.push_str(" in the format ");
         words.push_str(format);
     }

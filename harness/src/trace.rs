@@ -198,7 +198,7 @@ pub struct WebhookDelivery {
     pub id: SmolStr,
     /// What it tells of.
     pub kind: EventType,
-    /// The merchant reference that it names.
+    /// The merchant reference that it names; empty where it names none.
     pub reference: SmolStr,
     /// The provider's id of the charge, refund or dispute that it names.
     pub object: SmolStr,
@@ -210,6 +210,13 @@ pub struct WebhookDelivery {
     pub forged: Option<Forgery>,
     /// The status that was answered; `None` without an answer.
     pub status: Option<u16>,
+}
+
+impl WebhookDelivery {
+    /// Whether it tells of nothing that a checkout has to know of.
+    pub fn is_of_no_concern(&self) -> bool {
+        self.kind == EventType::PayoutPaid || self.reference.is_empty()
+    }
 }
 
 /// What the system got to see of an exchange.

@@ -13,6 +13,7 @@ use crate::error::{Code, Effects, Next, ToolError};
 use crate::ids::{CorrelationId, OrderId, SessionId};
 use crate::money::Money;
 use crate::step_log::CheckoutStatus;
+use crate::validate::is_harmless;
 
 /// How a sale stands, for those who ask.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -280,7 +281,13 @@ pub fn failure(order: &Order, cause: &Cause, correlation: &CorrelationId) -> Box
         Cause::OutOfStock(sku) => format!("{sku} is not in stock in the quantity wanted; nothing is charged"),
         Cause::PaymentUnavailable => String::from("the payment provider did not answer; nothing is charged"),
         Cause::PaymentRefused => String::from("the payment provider refused the charge; nothing is charged"),
-        Cause::UnknownPaymentMethod => format!("payment method {} is not on file", order.payment_method_id),
+        Cause::UnknownPaymentMethod if is_harmless(&order.payment_method_id) => {
+            format!("payment method {} is not on file", order.payment_method_id)
+        }
+        // Models send the card's number in its place.
+        Cause::UnknownPaymentMethod => String::from(
+            "this payment method is not on file; payment_method_id is an id that get_payment_methods answered",
+        ),
         Cause::InventoryUnavailable => String::from("the inventory did not answer; nothing is charged or reserved"),
         Cause::InventoryRefused => String::from("the inventory refused the order; nothing is charged or reserved"),
         Cause::AmountMismatch => String::from("another amount than the quote was taken; it was given back"),

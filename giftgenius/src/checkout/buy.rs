@@ -66,7 +66,13 @@ async fn attempt(app: &Arc<App>, purchase: &Purchase) -> Result<Option<SavedRepl
     let stored = app.entry(&purchase.entry).await?;
     let expected = stored.as_ref().map(|(version, _)| *version);
     match claim(stored.as_ref().map(|(_, entry)| entry), &purchase.parameters, app.now()) {
-        Claim::Conflict => Ok(Some(failed_reply(&key_conflict(&purchase.correlation)))),
+        Claim::Conflict => {
+            // For its line only.
+            let session = app.session(&purchase.session).await?;
+            let own = session.as_ref().filter(|(_, session)| session.user == purchase.user);
+            purchase.notes.in_workflow(own.and_then(|(_, session)| session.workflow_id.as_ref()));
+            Ok(Some(failed_reply(&key_conflict(&purchase.correlation))))
+        }
         Claim::Replay(reply) => replay(app, reply, &purchase.notes).await.map(Some),
         Claim::Joined(order) if failed_clean(app, &order, purchase).await? => begin(app, purchase, expected).await,
         Claim::Joined(order) => match tell(app, &order, purchase).await? {
@@ -276,7 +282,8 @@ pub async fn bind_to_ending(app: &App, order: &Order, key: &EntryKey, deadline: 
 
 /// The same key stands for other parameters.
 pub fn key_conflict(correlation: &CorrelationId) -> Box<ToolError> {
-    let message = "this idempotency_key was used with other arguments; use the original arguments, or a new key for a new purchase";
+    let message = "this idempotency_key was used with other arguments, so nothing was done; send the original arguments \
+                   with it, or these with a new key";
     ToolError::new(Code::KeyConflict, message, correlation)
 }
 

@@ -4,6 +4,7 @@ use rmcp::model::RequestId;
 use serde_json::{Value, json};
 
 use super::{DEPTH_MAX, FRAME_BYTES_MAX, ITEMS_MAX};
+use crate::validate::{is_harmless, scrubbed};
 
 /// How much of what came is repeated in a message.
 const ECHO_CHARS_MAX: usize = 64;
@@ -194,10 +195,14 @@ impl Refusal {
     }
 }
 
-/// What came, short enough to be repeated.
+/// What came, short enough to be repeated, and without what may be a card's number.
 fn echo(text: &str) -> String {
     match text.char_indices().nth(ECHO_CHARS_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", shown(&text[..end])),
+        None => shown(text),
     }
+}
+
+fn shown(text: &str) -> String {
+    if is_harmless(text) { text.to_owned() } else { scrubbed(text) }
 }

@@ -16,6 +16,7 @@ use crate::checkout::entry::{EntryKey, SavedReply};
 use crate::ids::{OrderId, SessionId};
 use crate::money::Money;
 use crate::step_log::{CheckoutResult, Level, LogLine};
+use crate::validate::{holds_a_card_number, scrubbed};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -79,7 +80,11 @@ fn log_result(app: &App, call: &Call, reply: &SavedReply) {
         level: error_code.map_or(Level::Info, Level::of),
         request_id: call.correlation.clone(),
         user_id: call.user.clone(),
-        checkout_session_id: SessionId::from(session),
+        checkout_session_id: if holds_a_card_number(session) {
+            SessionId::from(scrubbed(session))
+        } else {
+            SessionId::from(session)
+        },
         status,
         error_code,
         order_id: field("order_id").and_then(Value::as_str).map(OrderId::from),

@@ -41,7 +41,7 @@ use crate::money::Currency;
 use crate::ports::BoxFuture;
 use crate::retry::{CallFailed, Failure, Urgency};
 use crate::step_log::{Asked, Notes};
-use crate::validate::{Violation, is_harmless, violations, with_whole_numbers};
+use crate::validate::{Violation, is_harmless, is_own_id, violations, with_whole_numbers};
 use crate::workflow::{Step, Workflow};
 
 /// A call whose arguments have been validated.
@@ -251,6 +251,7 @@ impl Tool {
         if let Some(reply) = untaken.or_else(|| Some(guarded(app, &call, self.refused(&call)?))) {
             let arguments_hash = canonical_hash(&call.arguments);
             call.asked = Some(Arc::new(Asked { arguments_hash, ..Asked::default() }));
+            call.notes.in_workflow(named_workflow(&call.arguments).as_ref());
             app.log_begin(&call);
             app.log_call(&call, 0, &reply, false);
             return reply;
@@ -298,13 +299,22 @@ impl Tool {
 
     /// What the tool answers to arguments that its schema does not admit; `None` if it does.
     fn refused(&self, call: &Call) -> Option<SavedReply> {
-        let violations = violations(&self.validator, &self.spec.input_schema, &call.arguments);
+        let mut violations = violations(&self.validator, &self.spec.input_schema, &call.arguments);
+        violations.extend(self.card_as_key(call));
         if violations.is_empty() {
             return None;
         }
         let mut error = invalid(violations, &call.correlation);
         error.example = Some(self.example.clone());
         Some(failed_reply(&error))
+    }
+
+    /// What is wrong with a key that holds a card's number: keys stand in the log and come back in every answer.
+    fn card_as_key(&self, call: &Call) -> Option<Violation> {
+        let key = call.arguments.get("idempotency_key").filter(|key| call.key.is_none() && key.is_string())?;
+        self.spec.input_schema.pointer("/properties/idempotency_key")?;
+        let expected = "a value that you make up, such as a new UUID; this one may hold the number of a card";
+        Some(Violation::new("/idempotency_key", "not_accepted", expected).received(key))
     }
 }
 
@@ -314,6 +324,12 @@ fn guarded(app: &App, call: &Call, reply: SavedReply) -> SavedReply {
         Some(error) => failed_reply(&error),
         None => reply,
     }
+}
+
+/// The workflow that arguments name which were not taken, where it has the form of one.
+fn named_workflow(arguments: &Value) -> Option<WorkflowId> {
+    let id = arguments.get("workflow_id")?.as_str()?;
+    (id.starts_with("wf_") && is_own_id(id)).then(|| WorkflowId::from(id))
 }
 
 /// Arguments that are not valid, with each place and what would be right there.

@@ -6,8 +6,7 @@ use serde_json::Value;
 const SHOWN_MAX: usize = 80;
 /// The most that is told back of a field's name.
 const NAME_MAX: usize = 60;
-/// From so many digits in a row on, spaces and hyphens between them not counted, it may be a card's number (12 to 19,
-/// ISO/IEC 7812).
+/// From so many digits in a row on, what separates them not counted, it may be a card's number (12 to 19, ISO/IEC 7812).
 const DIGITS_MAX: usize = 11;
 
 /// How the identifiers begin that this server makes and its callers send back; [`ID_DIGITS`] hexadecimal digits follow.
@@ -24,6 +23,11 @@ pub(crate) fn shown(value: &Value) -> String {
             let cut = cut(text, SHOWN_MAX);
             Value::from(scrubbed(&cut)).to_string()
         }
+        // What is read in its place, see `frame`: no such number came.
+        Value::Number(number) if number.as_f64().is_some_and(|float| float.abs() >= f64::MAX) => {
+            let sign = if number.as_f64().is_some_and(f64::is_sign_negative) { "-" } else { "" };
+            format!("a number beyond {sign}1.79e308")
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => scrubbed(&value.to_string()),
     }
 }
@@ -39,9 +43,12 @@ pub(super) fn may_be_shown(value: &Value) -> bool {
     scrubbed(&text) == text
 }
 
-/// Whether a provider's text holds nothing that would be scrubbed.
+/// Whether a text holds nothing that would be scrubbed.
 pub(crate) fn is_harmless(text: &str) -> bool {
-    scrubbed(text) == text
+    // Most texts can be told by their bytes.
+    let has_few_digits = || text.bytes().filter(u8::is_ascii_digit).count() <= DIGITS_MAX;
+    let is_plain = || text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    is_own_id(text) || (has_few_digits() && is_plain()) || scrubbed(text) == text
 }
 
 fn counted(what: &str, count: usize, of: &str) -> String {
@@ -58,7 +65,7 @@ fn cut(text: &str, max: usize) -> String {
 
 /// The text with every run of digits that may be a card's number hidden, and with no control characters. An identifier of
 /// this server's own stays: one in a hundred has as many decimal digits in a row, and its caller has to send it again.
-fn scrubbed(text: &str) -> String {
+pub(crate) fn scrubbed(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut run = String::new();
     let mut digits = 0;
@@ -81,7 +88,7 @@ fn scrubbed(text: &str) -> String {
             within_a_word = true;
             continue;
         }
-        if c.is_numeric() || (digits > 0 && matches!(c, ' ' | '-')) {
+        if c.is_numeric() || (digits > 0 && is_separator(c)) {
             digits += usize::from(c.is_numeric());
             run.push(c);
         } else {
@@ -95,8 +102,13 @@ fn scrubbed(text: &str) -> String {
     out
 }
 
+/// Whether a text has the form of an identifier of this server's own.
+pub(crate) fn is_own_id(text: &str) -> bool {
+    own_id(text).is_some_and(|id| id.len() == text.len())
+}
+
 /// The identifier of this server's own that a text begins with.
-fn own_id(text: &str) -> Option<&str> {
+pub(super) fn own_id(text: &str) -> Option<&str> {
     let prefix = OWN_IDS.into_iter().find(|prefix| text.starts_with(prefix))?;
     let (id, rest) = text.split_at_checked(prefix.len() + ID_DIGITS)?;
     let is_hex = id[prefix.len()..].bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -107,11 +119,27 @@ fn is_of_a_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
+/// How the groups of a card's number are set apart.
+pub(super) fn is_separator(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '-' | '.' | '_' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}')
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_is_told_by_its_bytes_is_what_would_not_be_scrubbed() {
+        for text in ["", "pm_visa", "cs_4111111111111111", "4111 1111 1111 1111", "4111\u{a0}1111\u{a0}1111\u{a0}1111"]
+        {
+            assert_eq!(is_harmless(text), scrubbed(text) == text, "{text}");
+        }
+        for text in ["a\nb", "12345678901\u{7}", "٤١١١١١١١١١١١١١١١", "12345678901-2"] {
+            assert!(!is_harmless(text), "{text}");
+        }
+    }
 
     #[test]
     fn a_value_is_told_back_short() {

@@ -1,5 +1,6 @@
 //! What is read of an event: its id, what kind of thing happened, and under which merchant reference. The rest of it is
-//! never looked at, and of a kind that is no concern of a checkout not even the reference.
+//! never looked at, and of a kind that is no concern of a checkout not even the reference. An account may take money
+//! elsewhere too, such as on invoices: what happens to that comes without a reference, or under one that cannot be ours.
 
 use serde::{Deserialize, Serialize};
 
@@ -58,9 +59,9 @@ pub struct Event {
 pub enum Body {
     /// Something happened to a charge.
     OfACharge(Event),
-    /// An event of a kind that this server does not act on. Providers send every kind to every address, and switch an
-    /// address off that goes on refusing them.
-    OfNoConcern(EventId),
+    /// An event of a kind that this server does not act on, or of money that no order of its can have taken. Providers send
+    /// everything to every address, and switch an address off that goes on refusing it.
+    OfNoConcern(EventId, EventType),
     /// Nothing that the provider would send.
     Malformed,
 }
@@ -77,10 +78,10 @@ impl Body {
     pub fn read(body: &[u8]) -> Self {
         match serde_json::from_slice::<Head>(body) {
             Ok(Head { id, .. }) if !is_name(id.as_str()) => Self::Malformed,
-            Ok(Head { id, kind: EventType::Other }) => Self::OfNoConcern(id),
-            Ok(_) => match serde_json::from_slice::<Event>(body) {
+            Ok(Head { id, kind: EventType::Other }) => Self::OfNoConcern(id, EventType::Other),
+            Ok(Head { id, kind }) => match serde_json::from_slice::<Event>(body) {
                 Ok(event) if is_name(event.reference.as_str()) => Self::OfACharge(event),
-                Ok(_) | Err(_) => Self::Malformed,
+                Ok(_) | Err(_) => Self::OfNoConcern(id, kind),
             },
             Err(_) => Self::Malformed,
         }
@@ -113,13 +114,32 @@ mod tests {
             r#"{"id":"evt_1","type":"customer.updated","reference":{"id":7}}"#,
             r#"{"id":"evt_1","type":"payout.paid","reference":""}"#,
         ] {
-            assert_eq!(Body::read(body.as_bytes()), Body::OfNoConcern("evt_1".into()), "{body}");
+            assert_eq!(Body::read(body.as_bytes()), Body::OfNoConcern("evt_1".into(), EventType::Other), "{body}");
+        }
+    }
+
+    #[test]
+    fn money_that_is_no_orders_is_of_no_concern() {
+        let long = format!(r#","reference":"{}""#, "x".repeat(129));
+        for reference in [
+            "",
+            r#","reference":null"#,
+            r#","reference":7"#,
+            r#","reference":"""#,
+            r#","reference":"Invoice 77""#,
+            r#","reference":{"id":"ord_1"}"#,
+            &long,
+        ] {
+            let body = format!(r#"{{"id":"evt_1","type":"charge.refunded","amount":4200,"object":"ch_1"{reference}}}"#);
+            let read = Body::read(body.as_bytes());
+            assert_eq!(read, Body::OfNoConcern("evt_1".into(), EventType::ChargeRefunded), "{body}");
         }
     }
 
     #[test]
     fn what_is_no_event_is_not_read() {
         let long = format!(r#"{{"id":"{}","type":"charge.captured","reference":"ord_1"}}"#, "x".repeat(129));
+        let twice = r#"{"id":"evt_1","id":"evt_2","type":"charge.captured"}"#;
         for body in [
             "",
             "[]",
@@ -128,12 +148,11 @@ mod tests {
             r#"{"type":"ping"}"#,
             r#"{"id":"evt_1","reference":"ord_1"}"#,
             r#"{"id":"evt_1"}"#,
-            r#"{"id":"evt_1","type":"charge.captured"}"#,
             r#"{"id":"","type":"charge.captured","reference":"ord_1"}"#,
             r#"{"id":"","type":"ping"}"#,
-            r#"{"id":"evt_1","type":"charge.captured","reference":"ord 1\n"}"#,
             r#"{"id":1,"type":"charge.captured","reference":"ord_1"}"#,
             &long,
+            twice,
         ] {
             assert_eq!(Body::read(body.as_bytes()), Body::Malformed, "{body}");
         }

@@ -94,8 +94,8 @@ impl App {
         self.caller().heard_event();
         let event = match Body::read(body) {
             Body::OfACharge(event) => event,
-            Body::OfNoConcern(id) => {
-                log(self, Answer::Ignored, Some((&id, EventType::Other, None)));
+            Body::OfNoConcern(id, kind) => {
+                log(self, Answer::Ignored, Some((&id, kind, None)));
                 return Answer::Ignored;
             }
             Body::Malformed => return answer(Answer::Malformed, None),

@@ -85,6 +85,32 @@ pub static LOG_WITHOUT_WORKFLOW: Defect = Defect {
 };
 
 /// See `about`.
+pub static REFUSED_CALL_WITHOUT_WORKFLOW: Defect = Defect {
+    id: "refused_call_without_workflow",
+    about: "a call whose arguments are refused leaves a line of no workflow, so that nobody sees where models fail",
+    caught_by: "logged",
+    hunted_on: &[on("steps/a_step_that_there_is_not")],
+    wiring: || each_life(|wired| without_workflow(wired, Code::InvalidArguments)),
+};
+
+/// See `about`.
+pub static KEY_CONFLICT_WITHOUT_WORKFLOW: Defect = Defect {
+    id: "key_conflict_without_workflow",
+    about: "a purchase that is refused for its key leaves a line of no workflow",
+    caught_by: "logged",
+    hunted_on: &[on("duplicates/one_key_for_two_purchases")],
+    wiring: || each_life(|wired| without_workflow(wired, Code::KeyConflict)),
+};
+
+fn without_workflow(wired: Wired, code: Code) -> Wired {
+    steps(wired, move |step| {
+        if step.error_code == Some(code) {
+            step.workflow_id = None;
+        }
+    })
+}
+
+/// See `about`.
 pub static RETRY_NOT_LOGGED: Defect = Defect {
     id: "retry_not_logged",
     about: "only the last attempt at a provider leaves a line, so that retries cannot be counted",
@@ -328,7 +354,7 @@ fn without(wired: Wired, is_left_out: impl Fn(&LogLine) -> bool + Send + Sync + 
 }
 
 /// Changes each line of a step.
-fn steps(wired: Wired, change: fn(&mut StepLine)) -> Wired {
+fn steps(wired: Wired, change: impl Fn(&mut StepLine) + Send + Sync + 'static) -> Wired {
     wired.logging(move |mut line| {
         if let LogLine::Step(step) = &mut line {
             change(step);

@@ -103,6 +103,27 @@ pub static EVENT_OF_NO_CONCERN_REFUSED: Defect = Defect {
 };
 
 /// See `about`.
+pub static EVENT_WITHOUT_REFERENCE_REFUSED: Defect = Defect {
+    id: "event_without_reference_refused",
+    about: "a refund of money that was taken elsewhere names no order, and is answered 400",
+    caught_by: "webhook-safe",
+    hunted_on: &[on("webhooks/of_no_concern")],
+    wiring: || {
+        each_life(|wired| {
+            posting(wired, |app, signature, body| {
+                Box::pin(async move {
+                    let has_reference = |event: Value| event["reference"].is_string();
+                    if !serde_json::from_slice(&body).is_ok_and(has_reference) {
+                        return 400;
+                    }
+                    app.payment_webhook(Some(&signature), &body).await.http_status()
+                })
+            })
+        })
+    },
+};
+
+/// See `about`.
 pub static EVENT_OF_NO_CONCERN_ACTED_ON: Defect = Defect {
     id: "event_of_no_concern_acted_on",
     about: "whatever names an order is taken for news of its charge",

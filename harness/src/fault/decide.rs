@@ -188,7 +188,7 @@ pub struct Posting {
     pub copies: u8,
     /// What a forger delivers just before it.
     pub forged: Option<Forgery>,
-    /// Whether the provider tells of something else just before it.
+    /// Whether the provider tells of other things just before it.
     pub other_kind: bool,
 }
 

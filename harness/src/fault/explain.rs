@@ -350,7 +350,7 @@ pub static ALL: &[Explained] = &[
         "other_kind",
         Moment::Event,
         "webhook.event#1: other_kind",
-        "Before the event the provider delivers one of a kind that is no concern of a checkout (payout.paid), signed like any other. Providers send every kind to every address, and switch an address off that goes on refusing them: it is answered with a 2xx and changes nothing.",
+        "Before the event the provider delivers two that are no concern of a checkout, signed like any other: one of another kind (payout.paid), and the refund of money that was taken elsewhere (charge.refunded without a merchant reference). Providers send everything to every address, and switch an address off that goes on refusing: both are answered with a 2xx and change nothing.",
     ),
     explained(
         "forged",

@@ -116,7 +116,7 @@ pub enum Fault {
     Reordered,
     /// An event is never delivered.
     Never,
-    /// Before the event the provider delivers one of a kind that is no concern of a checkout.
+    /// Before the event the provider delivers others that are no concern of a checkout.
     OtherKind,
     /// With the event comes one that the provider did not send.
     Forged(Forgery),

@@ -264,7 +264,7 @@ fn is_looked_at(evidence: &Evidence<'_>, order: &OrderView<'_>, from: usize, to:
 fn is_told(evidence: &Evidence<'_>, order: &OrderView<'_>, from: usize, to: usize) -> bool {
     evidence.trace.events[from..to]
         .iter()
-        .any(|event| taken_in(&event.kind, order.id).is_some_and(|delivery| delivery.kind != EventType::PayoutPaid))
+        .any(|event| taken_in(&event.kind, order.id).is_some_and(|delivery| !delivery.is_of_no_concern()))
 }
 
 /// A genuine event about a reference that the system took in.

@@ -185,7 +185,7 @@ fn made_up(text: &Cow<'static, str>, leaks: impl Fn(&str) -> bool) -> bool {
 
 /// What a call asked for: every text of it.
 fn asked_leaks(asked: &Asked, leaks: impl Fn(&str) -> bool) -> bool {
-    let texts = [asked.currency.as_deref(), asked.method.as_deref(), asked.step.as_deref()];
+    let texts = [asked.tool.as_deref(), asked.currency.as_deref(), asked.method.as_deref(), asked.step.as_deref()];
     let ids = [
         asked.checkout_session_id.as_ref().map(giftgenius::ids::SessionId::as_str),
         asked.order_id.as_ref().map(giftgenius::ids::OrderId::as_str),

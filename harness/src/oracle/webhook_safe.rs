@@ -10,7 +10,6 @@ use super::evidence::Evidence;
 use super::{Findings, Oracle, Verdict};
 use crate::fault::site::Place;
 use crate::fault::{Fault, Forgery};
-use crate::provider::event::EventType;
 use crate::trace::{Event, EventKind, WebhookDelivery};
 
 /// The rule.
@@ -133,7 +132,7 @@ fn answered(
     }
     let Some((last, delivery)) = deliveries.last() else { return };
     if is_well(delivery.status) {
-        if delivery.kind == EventType::PayoutPaid {
+        if delivery.is_of_no_concern() {
             if evidence.rest.events.contains(&delivery.id) {
                 let message = format!("{} is no concern of a checkout, and was taken in", delivery.id);
                 findings.add(message, [*last]);
@@ -224,6 +223,7 @@ mod tests {
     use crate::fault::site::Site;
     use crate::fault::{CrashPoint, Expiry, Fault};
     use crate::oracle::testing::Run;
+    use crate::provider::event::EventType;
 
     fn site(arrival: u32) -> Site {
         Site { place: Place::Webhook, arrival, for_step: None }

@@ -55,7 +55,7 @@ pub struct ProviderEvent {
     pub id: SmolStr,
     /// What happened.
     pub kind: EventType,
-    /// The merchant reference.
+    /// The merchant reference; empty where the money was taken elsewhere, such as on an invoice.
     pub reference: SmolStr,
     /// The provider's id of the charge or refund; empty where there is none.
     pub object: SmolStr,
@@ -71,6 +71,7 @@ struct Body<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     created: i64,
+    #[serde(skip_serializing_if = "str::is_empty")]
     reference: &'a str,
     object: &'a str,
     amount: i64,

@@ -247,8 +247,9 @@ fn webhook(delivery: &WebhookDelivery) -> Row {
     let again = if delivery.attempt > 1 { format!(", attempt {}", delivery.attempt) } else { String::new() };
     let forged = delivery.forged.map_or_else(String::new, |forgery| format!(" ✗forged({})", forgery.name()));
     let answer = delivery.status.map_or_else(|| "nobody answers".to_owned(), |status| status.to_string());
+    let gap = if delivery.reference.is_empty() { "" } else { " " };
     Row {
-        system: format!("◀─ {} {}{forged}: {answer}", delivery.kind.name(), delivery.reference),
+        system: format!("◀─ {}{gap}{}{forged}: {answer}", delivery.kind.name(), delivery.reference),
         providers: format!("{}{again}", delivery.site),
         ..Row::default()
     }

@@ -113,9 +113,9 @@ async fn deliver<L: Letterbox>(letterbox: &Arc<L>, emitted: &Emitted) {
         }
     }
     if emitted.posting.other_kind {
-        let id = format!("evt_other_{}", emitted.site.arrival);
-        let event = ProviderEvent { id: id.into(), kind: EventType::PayoutPaid, ..emitted.event.clone() };
-        until_answered_well(letterbox, &Emitted { event, ..emitted.clone() }, 0).await;
+        for event in of_no_concern(emitted) {
+            until_answered_well(letterbox, &Emitted { event, ..emitted.clone() }, 0).await;
+        }
     }
     if let Some(forgery) = emitted.posting.forged {
         forge(letterbox, emitted, forgery).await;
@@ -123,6 +123,24 @@ async fn deliver<L: Letterbox>(letterbox: &Arc<L>, emitted: &Emitted) {
     let copies = (0..emitted.posting.copies).map(|copy| until_answered_well(letterbox, emitted, copy));
     join_all(copies).await;
     letterbox.sorted().add(number);
+}
+
+/// What the provider tells everyone: that the shop was paid out, and that money was given back which was taken elsewhere.
+fn of_no_concern(emitted: &Emitted) -> [ProviderEvent; 2] {
+    let number = emitted.site.arrival;
+    let other = ProviderEvent {
+        id: format!("evt_other_{number}").into(),
+        kind: EventType::PayoutPaid,
+        ..emitted.event.clone()
+    };
+    let elsewhere = ProviderEvent {
+        id: format!("evt_elsewhere_{number}").into(),
+        kind: EventType::ChargeRefunded,
+        reference: "".into(),
+        object: format!("ch_elsewhere_{number}").into(),
+        ..emitted.event.clone()
+    };
+    [other, elsewhere]
 }
 
 async fn until_answered_well<L: Letterbox>(letterbox: &Arc<L>, emitted: &Emitted, copy: u8) {
@@ -170,8 +188,11 @@ fn delivery(emitted: &Emitted, status: Option<u16>) -> WebhookDelivery {
     WebhookDelivery { site: emitted.site, id, kind, reference, object, copy: 0, attempt: 1, forged: None, status }
 }
 
-fn record(letterbox: &impl Letterbox, emitted: &Emitted, event: &ProviderEvent, delivery: WebhookDelivery) {
+fn record(letterbox: &impl Letterbox, emitted: &Emitted, event: &ProviderEvent, mut delivery: WebhookDelivery) {
     debug_assert_eq!(delivery.site, emitted.site);
-    let delivery = WebhookDelivery { id: event.id.clone(), kind: event.kind, ..delivery };
+    delivery.id.clone_from(&event.id);
+    delivery.kind = event.kind;
+    delivery.reference.clone_from(&event.reference);
+    delivery.object.clone_from(&event.object);
     letterbox.stage().recorder().push(EventKind::Webhook(Box::new(delivery)));
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use giftgenius::error::Code;
+use giftgenius::ids::WorkflowId;
 use giftgenius::step_log::{Asked, LogLine, ServiceEvent, StepLine, StepStatus, UNKNOWN_TOOL};
 use serde_json::Value;
 
@@ -126,6 +127,7 @@ fn wrong_step(call: &CallView<'_>, line: &StepLine, is_error: bool, code: Option
     }
     (call.started.key.is_some()
         && code != Some(Code::InvalidArguments)
+        && !is_withheld(call, line, is_error)
         && line.idempotency_key.as_deref() != call.started.key.as_deref())
     .then(|| {
         format!(
@@ -134,6 +136,16 @@ fn wrong_step(call: &CallView<'_>, line: &StepLine, is_error: bool, code: Option
             line.idempotency_key.as_deref().unwrap_or("none")
         )
     })
+}
+
+/// Whether a line keeps quiet about a key that can be a card's number, which is refused.
+fn is_withheld(call: &CallView<'_>, line: &StepLine, is_error: bool) -> bool {
+    is_error && line.idempotency_key.is_none() && call.started.key.as_deref().is_some_and(may_be_a_card)
+}
+
+/// Whether a text holds as many digits as the shortest card number.
+pub(super) fn may_be_a_card(text: &str) -> bool {
+    text.chars().filter(|c| c.is_numeric()).count() >= 12
 }
 
 /// What of a tool's own line was measured wrong, or is missing.
@@ -160,19 +172,32 @@ fn wrong_measure(evidence: &Evidence<'_>, call: &CallView<'_>, line: &StepLine, 
     if *line.step_id == *UNKNOWN_TOOL {
         return None;
     }
-    // A call whose arguments or store failed may not know its workflow.
-    let unknown = [Code::InvalidArguments, Code::StoreUnavailable, Code::KeyConflict, Code::Internal];
-    if code.is_some_and(|code| unknown.contains(&code)) || (code == Some(Code::RepeatedCall) && is_unread(asked)) {
+    let logged = line.workflow_id.as_ref().map(WorkflowId::as_str);
+    // Of arguments that were refused only what has the form of a workflow's id is read.
+    let refused = [Code::InvalidArguments, Code::RepeatedCall, Code::LimitReached];
+    if is_unread(asked) && code.is_some_and(|code| refused.contains(&code)) {
+        let named = call.text("workflow_id").filter(|id| has_the_form_of_a_workflow(id));
+        return (logged != named).then(|| {
+            let says = |id: Option<&str>| id.map_or_else(|| String::from("none"), str::to_owned);
+            format!("names workflow {}, but is logged with {}", says(named), says(logged))
+        });
+    }
+    // A call whose store failed may not know its workflow.
+    if matches!(code, Some(Code::StoreUnavailable | Code::Internal)) {
         return None;
     }
-    let named = call.workflow.or_else(|| call.text("workflow_id"));
+    let may_be_logged = |id: &&str| has_the_form_of_a_workflow(id) || !may_be_a_card(id);
+    let named = call.workflow.or_else(|| call.text("workflow_id").filter(may_be_logged));
     let workflow = named.or_else(|| workflow_of(evidence, call, call.text("checkout_session_id")?));
-    if let Some(workflow) = workflow
-        && line.workflow_id.is_none()
-    {
-        return Some(format!("is in workflow {workflow}, but is logged without one"));
-    }
-    None
+    workflow
+        .filter(|workflow| logged != Some(workflow))
+        .map(|workflow| format!("is in workflow {workflow}, but is logged with {}", logged.unwrap_or("none")))
+}
+
+/// Whether a text is an id as workflows have it.
+fn has_the_form_of_a_workflow(id: &str) -> bool {
+    let digits = id.strip_prefix("wf_").filter(|digits| digits.len() == 16);
+    digits.is_some_and(|digits| digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
 }
 
 /// Whether nothing ended a process or cut a call short, so that what was measured is exact.
