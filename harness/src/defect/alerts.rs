@@ -149,6 +149,34 @@ pub static ONE_CAUSE_TOLD_TWICE: Defect = Defect {
 };
 
 /// See `about`.
+pub static ALERT_AT_EVERY_LOST_ATTEMPT: Defect = Defect {
+    id: "alert_at_every_lost_attempt",
+    about: "a provider is down, and each further attempt that fails wakes somebody, until nobody listens any more",
+    caught_by: "alert-fits",
+    hunted_on: &[on("operations/a_provider_is_down_for_many_calls")],
+    wiring: || {
+        each_life(|wired| {
+            let ports = (Arc::clone(&wired.ports.log), Arc::clone(&wired.ports.clock), Arc::new(AtomicU32::new(0)));
+            wired.sending(move |next, request| {
+                let (log, clock, failed) = ports.clone();
+                async move {
+                    let sent = next.send(request).await;
+                    if sent.as_ref().is_ok_and(|response| response.status < 500) {
+                        failed.store(0, Ordering::Relaxed);
+                    } else if failed.fetch_add(1, Ordering::Relaxed) >= IN_A_ROW {
+                        let message = "one more attempt has failed";
+                        let alert =
+                            Alert::new(AlertKind::ProviderDown, "catalog", message, &"alert".into(), clock.now());
+                        log.record(LogLine::Alert(alert));
+                    }
+                    sent
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
 pub static MONEY_STANDS_WITHOUT_A_PAGE: Defect = Defect {
     id: "money_stands_without_a_page",
     about: "an order waits for a person as a ticket, its money is blocked for days, and nobody is woken",

@@ -268,6 +268,7 @@ pub static ALL: &[&Defect] = &[
     &alerts::PANIC_WITHOUT_AN_ALERT,
     &alerts::ALERT_AT_EVERY_PANIC,
     &alerts::ONE_CAUSE_TOLD_TWICE,
+    &alerts::ALERT_AT_EVERY_LOST_ATTEMPT,
     &alerts::MONEY_STANDS_WITHOUT_A_PAGE,
     &alerts::PAGE_AT_EVERY_ROUND,
     &alerts::PAGE_BY_EACH_REPLICA,

@@ -32,7 +32,7 @@ pub static ALERT_FITS: Oracle = Oracle {
 };
 
 /// So many failed attempts at a provider in a row are a lost provider.
-const IN_A_ROW: usize = 5;
+pub(super) const IN_A_ROW: usize = 5;
 
 fn check(evidence: &Evidence<'_>) -> Verdict {
     let mut findings = Findings::of(ALERT_FITS.id);
@@ -205,12 +205,12 @@ pub(super) fn reached(exchange: &ExchangeView<'_>) -> bool {
 }
 
 /// How an attempt ended, as far as its process could see.
-struct Ended {
+pub(super) struct Ended {
     sent: usize,
     /// The end of time for one that ran into its time-out.
     seen: usize,
-    at: Duration,
-    reached: bool,
+    pub(super) at: Duration,
+    pub(super) reached: bool,
 }
 
 impl Ended {
@@ -229,12 +229,45 @@ impl Ended {
     }
 
     /// Whether it is not known which of two attempts, both under way at once, ended first.
-    fn is_blurred_with(&self, other: &Self, evidence: &Evidence<'_>) -> bool {
+    pub(super) fn is_blurred_with(&self, other: &Self, evidence: &Evidence<'_>) -> bool {
         let at_once = self.sent < other.seen && other.sent < self.seen;
         let in_order =
             evidence.world == WorldKind::Sim && self.seen.max(other.seen) < usize::MAX && self.seen != other.seen;
         at_once && !in_order && self.at.abs_diff(other.at) <= evidence.tolerance(Duration::from_millis(250))
     }
+}
+
+/// How the attempts of a process at a provider ended, in order, as far as it could see: those whose caller was gone, which
+/// nobody saw answered, are left out.
+pub(super) fn ended_attempts<'e, 'a>(
+    evidence: &'e Evidence<'a>,
+    provider: Provider,
+    life: u32,
+) -> Vec<(Ended, &'e ExchangeView<'a>)> {
+    let Some(last) = last_deed(evidence, life) else { return Vec::new() };
+    let mut ended: Vec<_> = attempts(evidence, provider, life)
+        .filter_map(|exchange| {
+            let ended = Ended::of(evidence, exchange, last)?;
+            let is_seen = !(ended.reached && is_given_up(evidence, exchange, &ended));
+            is_seen.then_some((ended, exchange))
+        })
+        .collect();
+    ended.sort_by_key(|(it, _)| (it.at, it.seen));
+    ended
+}
+
+/// Whether the call that an attempt was made for was over before the attempt was. What is asked for an order goes on when
+/// its caller is gone.
+fn is_given_up(evidence: &Evidence<'_>, exchange: &ExchangeView<'_>, ended: &Ended) -> bool {
+    exchange.order.is_none()
+        && exchange.call.is_some_and(|call| evidence.calls[call].end.is_some_and(|(_, at)| at < ended.at))
+}
+
+/// What a process did last, as far as anybody saw, and when.
+fn last_deed(evidence: &Evidence<'_>, life: u32) -> Option<(usize, Duration)> {
+    let deeds = evidence.trace.events.iter().enumerate().rev();
+    let mut own = deeds.filter(|(_, event)| event.incarnation == life && is_deed(&event.kind));
+    own.next().map(|(index, event)| (index, event.at))
 }
 
 /// The providers that failed so many attempts in a row in one life, with that life and the attempts. They are counted as
@@ -247,19 +280,11 @@ fn lost_providers(evidence: &Evidence<'_>) -> Vec<(Provider, u32, Vec<usize>)> {
             if attempts(evidence, provider, life).filter(|exchange| !reached(exchange)).nth(IN_A_ROW - 1).is_none() {
                 continue;
             }
-            // What it did last, as far as anybody saw.
-            let deeds = evidence.trace.events.iter().enumerate().rev();
-            let mut own = deeds.filter(|(_, event)| event.incarnation == life && is_deed(&event.kind));
-            let Some(last) = own.next().map(|(index, event)| (index, event.at)) else { continue };
+            let Some(last) = last_deed(evidence, life) else { continue };
             let mut ended: Vec<Ended> = attempts(evidence, provider, life)
                 .filter_map(|exchange| {
                     let ended = Ended::of(evidence, exchange, last)?;
-                    // What is asked for an order goes on when its caller is gone.
-                    let given_up = exchange.order.is_none()
-                        && exchange
-                            .call
-                            .is_some_and(|call| evidence.calls[call].end.is_some_and(|(_, at)| at < ended.at));
-                    (ended.reached || !given_up).then_some(ended)
+                    (ended.reached || !is_given_up(evidence, exchange, &ended)).then_some(ended)
                 })
                 .collect();
             ended.sort_by_key(|it| (it.at, it.seen));

@@ -5,13 +5,14 @@ use std::time::Duration;
 use giftgenius::error::Code;
 use giftgenius::operations::rates::WINDOW;
 use giftgenius::ports::Provider;
-use giftgenius::step_log::{Alert, AlertKind, LogLine};
+use giftgenius::step_log::{Alert, AlertKind, LogLine, WebhookStatus};
 
 use super::Findings;
-use super::alert_fits::reached;
+use super::alert_fits::{self, ended_attempts, reached};
 use super::evidence::Evidence;
+use super::parked_minimal::may_call_again;
 use crate::fault::Fault;
-use crate::trace::EventKind;
+use crate::trace::{EventKind, Seen};
 
 /// An alert, with its place in the trace and the process that sent it.
 pub(super) type Sent<'a> = (usize, u32, &'a Alert);
@@ -66,6 +67,89 @@ pub(super) fn judge(evidence: &Evidence<'_>, alerts: &[Sent<'_>], findings: &mut
         }
     }
     panics(evidence, alerts, findings);
+    repeats(evidence, alerts, findings);
+}
+
+/// Holds each alert to the one before it of the same kind about the same thing, of the same process.
+fn repeats(evidence: &Evidence<'_>, alerts: &[Sent<'_>], findings: &mut Findings) {
+    for (place, (index, process, alert)) in alerts.iter().enumerate() {
+        let is_same = |(_, its, other): &&Sent<'_>| its == process && other.dedup_key == alert.dedup_key;
+        let Some((earlier, ..)) = alerts[..place].iter().rfind(is_same) else { continue };
+        let is_news = match alert.kind {
+            // That a person was called is in the process's memory.
+            AlertKind::DoubleCharge => false,
+            AlertKind::AmountMismatch | AlertKind::UnknownPayment => {
+                let is_between = |write: &usize| (*earlier..*index).contains(write);
+                may_call_again(evidence, *earlier, *index) || evidence.lost_writes.iter().any(is_between)
+            }
+            AlertKind::WebhooksMissing => heard(evidence, *process, *earlier..*index),
+            AlertKind::ProviderDown => {
+                match Provider::ALL.into_iter().find(|it| alert.dedup_key.ends_with(it.name())) {
+                    Some(provider) => {
+                        let count = alerts[..=place].iter().filter(is_same).count();
+                        count <= losses(evidence, provider, *process, *index)
+                    }
+                    None => true,
+                }
+            }
+            // Judged with what they are about.
+            AlertKind::OrderParked
+            | AlertKind::MoneyStands
+            | AlertKind::StepFailing
+            | AlertKind::TimeOuts
+            | AlertKind::StoreDown
+            | AlertKind::HandlerPanicked => true,
+        };
+        if !is_news {
+            let message = format!(
+                "a person was called for {} again, and nothing had come between: {}",
+                alert.dedup_key, alert.message
+            );
+            findings.add(message, [*earlier, *index]);
+        }
+    }
+}
+
+/// Whether the payment provider told a process of anything meanwhile.
+fn heard(evidence: &Evidence<'_>, process: u32, within: std::ops::Range<usize>) -> bool {
+    evidence.trace.events[within].iter().any(|event| match &event.kind {
+        EventKind::Webhook(delivery) => delivery.forged.is_none(),
+        EventKind::Log(line) => {
+            event.incarnation == process
+                && matches!(&**line, LogLine::Webhook(line) if line.status != WebhookStatus::Refused)
+        }
+        _ => false,
+    })
+}
+
+/// How often a process may have lost a provider by an event: by so many failed attempts in a row, or by a key that is
+/// denied, which is a cause of its own and lasts until another answer comes.
+fn losses(evidence: &Evidence<'_>, provider: Provider, process: u32, by: usize) -> usize {
+    let until = evidence.trace.events[by].at + evidence.tolerance(Duration::from_millis(250));
+    let ended = ended_attempts(evidence, provider, process);
+    let (mut losses, mut row, mut is_denied) = (0, 0, false);
+    for (it, exchange) in ended.iter().filter(|(it, _)| it.at <= until) {
+        if !it.reached {
+            row += 1;
+            losses += usize::from(row == alert_fits::IN_A_ROW);
+            continue;
+        }
+        row = 0;
+        match exchange.answer {
+            Some((_, _, Seen::Reply { status: 401 | 403, intact: true, .. })) => {
+                losses += usize::from(!std::mem::replace(&mut is_denied, true));
+            }
+            Some((_, _, Seen::Reply { intact: true, .. })) => is_denied = false,
+            // What is mangled may be either.
+            _ => {
+                is_denied = false;
+                losses += 1;
+            }
+        }
+        // Where it is not known which ended first, it may have ended a row that it seems to break.
+        losses += usize::from(ended.iter().any(|(other, _)| !other.reached && it.is_blurred_with(other, evidence)));
+    }
+    losses
 }
 
 /// The alert that had told of an alert's cause already.
@@ -162,9 +246,12 @@ mod tests {
     use giftgenius::step_log::StepStatus;
 
     use super::*;
-    use crate::fault::site::Place;
+    use crate::fault::Forgery;
+    use crate::fault::site::{Place, Site};
     use crate::oracle::alert_fits::ALERT_FITS;
     use crate::oracle::testing::Run;
+    use crate::provider::event::EventType;
+    use crate::trace::WebhookDelivery;
 
     fn alert(run: &mut Run, kind: AlertKind, about: &str) {
         let line = Alert::new(kind, about, "m", &run.correlation.as_str().into(), jiff::Timestamp::UNIX_EPOCH);
@@ -201,6 +288,85 @@ mod tests {
         losses(false, AlertKind::StepFailing).kept(&ALERT_FITS);
         let said = losses(true, AlertKind::StepFailing).broken(&ALERT_FITS);
         assert!(said.contains("had been called for its cause before"), "{said}");
+    }
+
+    /// A call that sends so many searches, each with this answer, and an alert after those at these places.
+    fn searched(answers: &[&Seen], alerts: &[usize]) -> Run {
+        let mut run = Run::new();
+        run.call("search_products", serde_json::json!({}));
+        for (place, seen) in answers.iter().enumerate() {
+            let search = run.send(&crate::provider::operations::SEARCH, None, None);
+            run.see(search, (*seen).clone());
+            if alerts.contains(&place) {
+                alert(&mut run, AlertKind::ProviderDown, "catalog");
+            }
+            run.wait_ms(1000);
+        }
+        run.step("get_order", StepStatus::Success, None);
+        run
+    }
+
+    #[test]
+    fn a_provider_that_stays_lost_calls_a_person_once_for_each_cause() {
+        let reply = |status| Seen::Reply { status, retry_after: None, intact: true };
+        let (lost, denied, there) = (&Seen::Refused, &reply(401), &reply(404));
+        let again = "was called for provider_down:catalog again";
+        searched(&[lost; 8], &[4]).kept(&ALERT_FITS);
+        assert!(searched(&[lost; 8], &[4, 5]).broken(&ALERT_FITS).contains(again));
+        assert!(searched(&[lost; 12], &[4, 9]).broken(&ALERT_FITS).contains(again));
+        // An answer ends the loss, and the next row is another one.
+        let twice = [lost, lost, lost, lost, lost, there, lost, lost, lost, lost, lost];
+        searched(&twice, &[4, 10]).kept(&ALERT_FITS);
+        assert!(searched(&twice, &[4, 9, 10]).broken(&ALERT_FITS).contains(again));
+        // A denied key is a cause of its own.
+        searched(&[lost, lost, lost, lost, lost, denied], &[4, 5]).kept(&ALERT_FITS);
+        searched(&[denied, lost, lost, lost, lost, lost], &[0, 5]).kept(&ALERT_FITS);
+        assert!(searched(&[denied, denied], &[0, 1]).broken(&ALERT_FITS).contains(again));
+        searched(&[denied, there, denied], &[0, 2]).kept(&ALERT_FITS);
+    }
+
+    #[test]
+    fn an_order_and_a_payment_call_a_person_once_but_for_a_note_that_was_lost() {
+        for kind in [AlertKind::AmountMismatch, AlertKind::DoubleCharge, AlertKind::UnknownPayment] {
+            let again = |between: fn(&mut Run)| {
+                let mut run = Run::sale();
+                alert(&mut run, kind, "ord_1");
+                between(&mut run);
+                alert(&mut run, kind, "ord_1");
+                let said = run.broken(&ALERT_FITS);
+                said.contains(":ord_1 again")
+            };
+            assert!(again(|_| {}), "{kind:?}");
+            assert!(!again(|run| run.process += 1), "another process may not know of it: {kind:?}");
+            let is_noted = kind != AlertKind::DoubleCharge;
+            assert_eq!(again(|run| run.strike(Place::JournalWrite, Fault::Full)), !is_noted, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_silence_calls_a_person_once() {
+        let silent = |heard: Option<Option<Forgery>>| {
+            let mut run = Run::sale();
+            alert(&mut run, AlertKind::WebhooksMissing, "");
+            if let Some(forged) = heard {
+                run.push(EventKind::Webhook(Box::new(WebhookDelivery {
+                    site: Site { place: Place::Webhook, arrival: 1, for_step: None },
+                    id: "evt_1".into(),
+                    kind: EventType::ChargeCaptured,
+                    reference: "ord_1".into(),
+                    object: "ch_1".into(),
+                    copy: 0,
+                    attempt: 1,
+                    forged,
+                    status: Some(200),
+                })));
+            }
+            alert(&mut run, AlertKind::WebhooksMissing, "");
+            run
+        };
+        let again = |heard| silent(heard).broken(&ALERT_FITS).contains("webhooks_missing again");
+        assert!(again(None) && again(Some(Some(Forgery::Signature))));
+        silent(Some(None)).kept(&ALERT_FITS);
     }
 
     #[test]
