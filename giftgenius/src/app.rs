@@ -37,7 +37,7 @@ use crate::step_log::{
 };
 use crate::throttle::Summary;
 use crate::tools::{self, Call};
-use crate::validate::{holds_a_card_number, nearest};
+use crate::validate::{holds_a_card_number, nearest, scrubbed};
 use crate::webhooks::WebhookSecret;
 use crate::workflow::{Step, Workflow};
 
@@ -366,7 +366,7 @@ impl App {
 
     /// The store's failure, for the caller: nothing was begun (fail closed). The details go to the log only.
     pub(crate) fn store_error(error: &JournalError, correlation: &CorrelationId) -> Box<ToolError> {
-        tracing::error!(%error, %correlation, "the journal failed");
+        tracing::error!(error = scrubbed(&error.to_string()), %correlation, "the journal failed");
         ToolError::new(Code::StoreUnavailable, "the order store did not answer", correlation)
     }
 

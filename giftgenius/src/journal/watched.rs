@@ -12,6 +12,7 @@ use crate::ids::CorrelationId;
 use crate::operations::rates::OwnAlert;
 use crate::ports::{BoxFuture, Clock};
 use crate::step_log::{Alert, AlertKind, LogLine, ServiceEvent, ServiceLine, StepLog};
+use crate::validate::scrubbed;
 
 /// So long has every write failed when the store counts as lost.
 pub const STORE_DOWN_AFTER: Duration = Duration::from_secs(10);
@@ -119,7 +120,8 @@ impl StoreWatch {
     /// A use that failed, and says nothing of the next write.
     pub fn failed(&self, error: &JournalError) {
         let mut line = ServiceLine::new(ServiceEvent::StoreFailed, self.clock.now());
-        line.error = Some(error.to_string());
+        // It may name a record by an id that a caller sent.
+        line.error = Some(scrubbed(&error.to_string()));
         self.log.record(LogLine::Service(line));
     }
 
