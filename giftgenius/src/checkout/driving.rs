@@ -60,8 +60,9 @@ const POLL: Duration = Duration::from_millis(500);
 /// then. An order whose owner has been silent for a lease is taken over on the way.
 pub async fn wait(app: &Arc<App>, id: &OrderId, answer_by: Instant) -> Result<Option<KeptOrder>, JournalError> {
     loop {
-        // Subscribed before the record is read, so that no news falls between.
-        let news = app.waiters.wait(id);
+        // Subscribed before the record is read, so that no news falls between. Who has ended an order and is still there has
+        // no news of one that is open: another process has opened it again, and that one's record is all there is to ask.
+        let news = app.waiters.wait(id).filter(|news| !news.has_ended());
         let Some((version, order)) = app.order(id).await? else { return Ok(None) };
         if !order.is_open() {
             return Ok(Some(order));
@@ -86,7 +87,7 @@ pub async fn wait(app: &Arc<App>, id: &OrderId, answer_by: Instant) -> Result<Op
         } else {
             tokio::time::timeout_at(answer_by, tokio::time::sleep(POLL)).await.is_ok()
         };
-        if !goes_on {
+        if !goes_on || Instant::now() >= answer_by {
             return Ok(app.order(id).await?.map(|(_, order)| order));
         }
     }

@@ -65,6 +65,11 @@ impl News {
         self.changed.notify_waiters();
     }
 
+    /// Whether the driver has brought the order to an ending. It may still be there, looking after the rest.
+    pub fn has_ended(&self) -> bool {
+        self.state().phase == Phase::Ended
+    }
+
     /// Waits until the driver is past [`Phase::Working`] and answers where it is; `None` if it is gone before that.
     pub async fn past_working(&self) -> Option<Phase> {
         loop {
@@ -178,6 +183,7 @@ mod tests {
         let told = waited_for_second.past_working();
         assert!(tokio::time::timeout(Duration::ZERO, told).await.is_err(), "it is still working");
         let told = waited_for_second.past_working();
+        assert!(!waited_for_second.has_ended(), "what the first told is not the second's");
         second.tell(Phase::Background);
         assert_eq!(told.await, Some(Phase::Background));
         drop(second);
@@ -203,7 +209,10 @@ mod tests {
             .collect();
         tokio::task::yield_now().await;
         assert!(woken.lock().unwrap().is_empty());
+        let news = waiters.wait(&order).unwrap();
+        assert!(!news.has_ended());
         driver.tell(Phase::Ended);
+        assert!(news.has_ended());
         for told in waiting {
             assert_eq!(told.await.unwrap(), Some(Phase::Ended));
         }
