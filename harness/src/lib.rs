@@ -31,5 +31,6 @@ pub mod stopwatch;
 pub mod suggest;
 pub mod system;
 pub mod trace;
+pub mod undivided;
 pub mod visible;
 pub mod world;

@@ -23,7 +23,7 @@ const FLOORS: [&[&str]; 17] = [
     &["fault", "provider", "trace", "rest"],
     // From a schema alone, so that any server's calls can be malformed and mended.
     &["malform", "repair"],
-    &["canary", "requirement", "suggest", "error", "screen", "stopwatch", "visible"],
+    &["canary", "requirement", "suggest", "error", "screen", "stopwatch", "undivided", "visible"],
 ];
 
 fn floor(module: &str) -> usize {

@@ -1,5 +1,6 @@
 //! Ctrl-C, or SIGTERM: says how far the run had come, and ends it at once; or asks an exploration to stop, which then reports what
-//! was done. A report file that is being written is written first.
+//! was done. What may not be cut in two, such as a report
+//! file that is being written, is done first.
 
 use std::io::{self, Write as _};
 use std::process;
@@ -9,6 +10,7 @@ use std::thread;
 
 use crate::report::files;
 use crate::report::terminal::{width, with_exit, wrap};
+use crate::undivided::undivided;
 use crate::visible::visible_lines;
 
 /// What a shell gives for a command that ended by SIGINT.
@@ -24,7 +26,7 @@ pub(super) fn watch(said: impl FnOnce() -> String + Send + 'static) {
         if !runtime.block_on(asked_to_end()) {
             return;
         }
-        files::between_writes(|| {
+        undivided(|| {
             let written =
                 if files::reports_are_written() { "the reports were written" } else { "no report was written" };
             let last = with_exit(written, EXIT, width());
@@ -46,7 +48,7 @@ pub(super) fn ask_to_stop(stop: Arc<AtomicBool>) {
         let said = "stopping; what was done until now will be reported. Once more ends at once.";
         let _ = writeln!(io::stderr(), "\n{said}");
         if runtime.block_on(asked_to_end()) {
-            files::between_writes(|| process::exit(EXIT.into()));
+            undivided(|| process::exit(EXIT.into()));
         }
     };
     let _ = thread::Builder::new().name("interrupt".to_owned()).spawn(watching);

@@ -4,21 +4,13 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use tempfile::NamedTempFile;
 
-/// Held while a file is being written: a process that ends in between leaves nothing half-written.
-static WRITING: Mutex<()> = Mutex::new(());
+use crate::undivided::undivided;
 
 /// Set once the reports of this process's run are written.
 static WRITTEN: AtomicBool = AtomicBool::new(false);
-
-/// Does something while no file is being written, and keeps new ones from being begun.
-pub fn between_writes<T>(act: impl FnOnce() -> T) -> T {
-    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
-    act()
-}
 
 /// Why a file could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -50,13 +42,13 @@ fn prepare(folder: &Path) -> Result<(), FileError> {
 
 /// Writes a file whole or not at all. Its folder must exist.
 pub fn write(path: &Path, contents: &[u8]) -> Result<(), FileError> {
-    between_writes(|| write_now(path, contents))
+    undivided(|| write_now(path, contents))
 }
 
 /// Writes the reports of a run into a folder, one after the other, with no end of the process in between: all of them are
 /// there, or none.
 pub fn write_reports(folder: &Path, reports: &[(&str, String)]) -> Result<(), FileError> {
-    between_writes(|| {
+    undivided(|| {
         reports.iter().try_for_each(|(name, text)| write_now(&folder.join(name), text.as_bytes()))?;
         WRITTEN.store(true, Ordering::Relaxed);
         Ok(())

@@ -26,6 +26,7 @@ use crate::system::control::JOURNAL;
 use crate::system::conversation::Remote;
 use crate::system::{Begun, Process, Settings, Standby, User};
 use crate::trace::EventKind;
+use crate::undivided::undivided;
 use crate::world::{RESTART_AFTER, STARTS_MAX};
 
 /// A replica that takes calls.
@@ -89,8 +90,12 @@ impl Lives {
             state: watch::Sender::new(State::Down),
             clock: ClockError::of(ms),
         };
-        // Last of what can fail, because nobody sees to it before a process runs.
-        let folder = Folder::make()?;
+        // As one act: from then on a process removes the folder, however this one ends.
+        let (folder, standby) = undivided(|| {
+            let folder = Folder::make()?;
+            let standby = Standby::start(&set_up.program, folder.path())?;
+            Ok::<_, RunError>((folder, standby))
+        })?;
         let settings = Settings {
             policy: set_up.policy.clone(),
             providers,
@@ -114,11 +119,13 @@ impl Lives {
             settings,
             folder,
         });
+        let mut first = Some(standby);
         for replica in 0..lives.replicas.len() {
+            let standby = first.take().map_or_else(|| lives.stand_by(), Ok)?;
             let incarnation = u32::try_from(replica + 1).expect("there are few replicas");
             let mut slot = lives.replicas[replica].process.lock().await;
             // It has nothing to recover, so its store cannot keep it from beginning.
-            lives.live(&mut slot, lives.stand_by()?, replica, incarnation, false).await?;
+            lives.live(&mut slot, standby, replica, incarnation, false).await?;
             lives.desk.stage().recorder().lock().incarnation = incarnation;
         }
         Ok((lives, crashed))
