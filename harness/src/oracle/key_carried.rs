@@ -2,8 +2,9 @@
 
 use super::evidence::{Evidence, ExchangeView};
 use super::{Findings, Oracle, Verdict};
+use crate::fault::Fault;
 use crate::provider::ledger::EffectKind;
-use crate::provider::operations::{CANCEL, LOOK_UP, REFUND};
+use crate::provider::operations::{CANCEL, CHARGE, LOOK_UP, REFUND};
 
 /// The rule.
 pub static KEY_CARRIED: Oracle = Oracle {
@@ -118,7 +119,8 @@ fn has_failed(evidence: &Evidence<'_>, older: &ExchangeView<'_>, newer: &Exchang
 }
 
 /// Whether a listing that cannot be older than the last request under the older key was seen before the newer one was used:
-/// it decides what is still due.
+/// it decides what is still due. So do two that agree on another amount than was taken,
+/// where nothing but listings has told of the charge.
 fn looked_later(evidence: &Evidence<'_>, older: &ExchangeView<'_>, newer: &ExchangeView<'_>) -> bool {
     let requests = || {
         let own = older.order.map(|place| evidence.orders[place].exchanges.as_slice()).unwrap_or_default();
@@ -127,10 +129,16 @@ fn looked_later(evidence: &Evidence<'_>, older: &ExchangeView<'_>, newer: &Excha
     let last =
         requests().filter(|it| same_subject(it, older) && it.sent.key == older.sent.key).map(|it| it.start).max();
     let Some(fresh_from) = last.map(|last| last + evidence.policy.late_max / LISTING_LAG) else { return false };
-    requests().any(|it| {
-        let seen = it.answer.is_some_and(|(event, _, _)| event < newer.sent_event);
-        it.is(&LOOK_UP) && it.succeeded() && seen && it.start >= fresh_from
-    })
+    let fresh = || {
+        requests().filter(|it| {
+            let seen = it.answer.is_some_and(|(event, _, _)| event < newer.sent_event);
+            it.is(&LOOK_UP) && seen && it.start >= fresh_from
+        })
+    };
+    // The charge's own reply says what was taken.
+    let is_known = || requests().any(|it| it.is(&CHARGE) && it.succeeded());
+    let other = || fresh().filter(|it| it.sent.fault == Some(Fault::WrongAmount)).count();
+    fresh().any(ExchangeView::succeeded) || (other() > 1 && !is_known())
 }
 
 /// A listing lags at most this part of the provider's bound on late effects behind.
@@ -146,7 +154,7 @@ fn charges(evidence: &Evidence<'_>, refund: &ExchangeView<'_>) -> usize {
 mod tests {
     use super::*;
     use crate::oracle::testing::Run;
-    use crate::provider::operations::{CHARGE, RESERVE};
+    use crate::provider::operations::RESERVE;
     use crate::trace::Seen;
 
     #[test]
@@ -230,6 +238,35 @@ mod tests {
             if looks {
                 let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
                 run.ok(look_up);
+            }
+            run.send(&REFUND, Some("ord_1"), Some("b"));
+            if kept {
+                run.kept(&KEY_CARRIED);
+            } else {
+                assert!(run.broken(&KEY_CARRIED).contains("another key"));
+            }
+        }
+    }
+
+    #[test]
+    fn after_a_refund_two_listings_that_agree_on_another_amount_let_the_key_change() {
+        for (listings, heard, kept) in [(0, false, false), (1, false, false), (2, false, true), (2, true, false)] {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            let sent = run.send(&CHARGE, Some("ord_1"), Some("c"));
+            if heard {
+                run.ok(sent);
+            } else {
+                run.silence(sent);
+            }
+            let charge = run.effect(EffectKind::Charge, "ord_1", Some(sent), None);
+            let sent = run.send(&REFUND, Some("ord_1"), Some("a"));
+            run.ok(sent);
+            run.effect(EffectKind::Refund, "ord_1", Some(sent), Some(charge));
+            run.wait_ms(u64::try_from(run.policy.late_max.as_millis() / 10).expect("a short time"));
+            for _ in 0..listings {
+                let look_up = run.send_faulty(&LOOK_UP, Some("ord_1"), None, Some(Fault::WrongAmount));
+                run.see(look_up, Seen::Reply { status: 200, retry_after: None, intact: false });
             }
             run.send(&REFUND, Some("ord_1"), Some("b"));
             if kept {
