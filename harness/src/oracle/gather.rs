@@ -321,26 +321,23 @@ impl<'a> Evidence<'a> {
         let mut workflows = Names::default();
         let mut sessions = Names::default();
         let mut further: Vec<(&str, usize, usize)> = Vec::new();
-        let paid = self.told_paid();
         for order in &mut self.orders {
             let fresh = self.purchases;
             let session = self.sessions.iter().find(|known| Some(known.id) == order.session);
             let workflow = session.and_then(|session| Some((self.calls[session.call].workflow?, session.call)));
             order.purchase = match (workflow, order.session) {
-                (Some((workflow, opened)), _) => {
-                    match bought_before(&self.calls, &self.sessions, &paid, workflow, opened) {
-                        0 => workflows.get_or_add(workflow, fresh),
-                        bought => {
-                            let known = further.iter().find(|(of, after, _)| (*of, *after) == (workflow, bought));
-                            if let Some((_, _, purchase)) = known {
-                                *purchase
-                            } else {
-                                further.push((workflow, bought, fresh));
-                                fresh
-                            }
+                (Some((workflow, opened)), _) => match bought_before(&self.calls, &self.sessions, workflow, opened) {
+                    0 => workflows.get_or_add(workflow, fresh),
+                    bought => {
+                        let known = further.iter().find(|(of, after, _)| (*of, *after) == (workflow, bought));
+                        if let Some((_, _, purchase)) = known {
+                            *purchase
+                        } else {
+                            further.push((workflow, bought, fresh));
+                            fresh
                         }
                     }
-                }
+                },
                 (None, Some(session)) => sessions.get_or_add(session, fresh),
                 (None, None) => fresh,
             };
@@ -348,17 +345,6 @@ impl<'a> Evidence<'a> {
                 self.purchases += 1;
             }
         }
-    }
-
-    /// Where an answer told an order paid, and of which session: that of its sale, of a question about it, or of a move that
-    /// was refused because it had been paid meanwhile.
-    fn told_paid(&self) -> Vec<(usize, &'a str)> {
-        let tells = |call: &CallView<'a>| {
-            let told = call.told.as_ref()?;
-            let paid = told.status == ToldStatus::Success || told.code == Some(Code::OrderPaid.as_str());
-            Some((call.end?.0, self.orders[call.order.filter(|_| paid)?].session?))
-        };
-        self.calls.iter().filter_map(tells).collect()
     }
 
     fn tie_repeats(&mut self) {
@@ -389,14 +375,8 @@ pub(super) fn may_have_begun_unheard(call: &CallView<'_>, other: &CallView<'_>) 
         && call.text(SESSION).is_some_and(|session| other.text(SESSION) == Some(session))
 }
 
-/// How often the person had moved away from a gift of a workflow that had been told paid before a price was frozen.
-fn bought_before(
-    calls: &[CallView<'_>],
-    sessions: &[SessionView<'_>],
-    paid: &[(usize, &str)],
-    workflow: &str,
-    opened: usize,
-) -> usize {
+/// How often the person had moved away from a paid gift of a workflow before a price was frozen.
+fn bought_before(calls: &[CallView<'_>], sessions: &[SessionView<'_>], workflow: &str, opened: usize) -> usize {
     let before = |call: &CallView<'_>, event: usize| call.end.is_some_and(|(end, _)| end < event);
     let of_it =
         |id: &str| sessions.iter().any(|session| session.id == id && calls[session.call].workflow == Some(workflow));
@@ -406,7 +386,15 @@ fn bought_before(
             && accepted(call)
             && before(call, calls[opened].start_event)
     });
-    left.filter(|moved| paid.iter().any(|(told, session)| *told < moved.start_event && of_it(session))).count()
+    left.filter(|moved| {
+        let paid = |call: &&CallView<'_>| call.told.as_ref().is_some_and(|told| told.status == ToldStatus::Success);
+        calls.iter().filter(paid).any(|call| {
+            call.is("create_order")
+                && before(call, moved.start_event)
+                && call.text("checkout_session_id").is_some_and(of_it)
+        })
+    })
+    .count()
 }
 
 /// Whether a `cancel_order` may have been accepted: everything but a plain refusal.
