@@ -15,8 +15,9 @@ struct Group {
     end: usize,
 }
 
-/// Whether a text holds a number that a card can have: 13 to 19 digits, with separators between them or not, that pass the
-/// Luhn check. The digits of an identifier are none: of a UUID, of a hash, or of one that this server has made up.
+/// Whether a text holds a number that a card can have: 13 to 19 digits, with separators between them or not, that begin
+/// with 2 to 6, as those of all payment cards do, and pass the Luhn check. A time stamp in milliseconds, which many take for
+/// a key, begins with 1. The digits of an identifier are none: of a UUID, of a hash, or of one that this server has made up.
 pub(crate) fn holds_a_card_number(text: &str) -> bool {
     // Few texts hold so many digits.
     if text.bytes().filter(u8::is_ascii_digit).count() < *DIGITS.start() || is_uuid(text) {
@@ -35,6 +36,7 @@ pub(crate) fn holds_a_card_number(text: &str) -> bool {
             }
             let number = &text[groups[first].start..group.end];
             if DIGITS.contains(&digits)
+                && matches!(number.as_bytes()[0], b'2'..=b'6')
                 && passes_luhn(number)
                 && !is_of_an_identifier(text, groups[first].start, group.end)
             {
@@ -130,6 +132,10 @@ mod tests {
             "550e8400-e29b-41d4-a716-446655440000",
             "a94a8fe5ccb14111111111111111cc4c0873d391",
             "2026-11-29 19:32",
+            // Milliseconds, microseconds and nanoseconds since 1970 that pass the check.
+            "1764449000009",
+            "1764449000000003",
+            "1764449000000000009",
         ] {
             assert!(!holds_a_card_number(text), "{text}");
         }

@@ -18,7 +18,7 @@ pub static NOTHING_LEAKED: Oracle = Oracle {
     explanation: "Neither the model nor the person ever gets a stack trace, a token, a card number or an internal \
                   address, and neither does the log. Secrets are planted where they come close: in configuration, in \
                   arguments, in providers' error bodies. A card number is known by its form wherever it comes from: 13 to 19 \
-                  digits that pass the Luhn check, as text or as a number. A breach names the place, never the secret.",
+                  digits that begin with 2 to 6 and pass the Luhn check, as text or as a number. A breach names the place, never the secret.",
     requirements: &["F11"],
     check,
 };
@@ -109,7 +109,11 @@ fn any_group_is_one(bytes: &[u8], start: usize, end: usize) -> bool {
     false
 }
 
+/// Payment cards' numbers begin with 2 to 6; a time stamp in milliseconds begins with 1.
 fn is_card_number(bytes: &[u8], start: usize, end: usize) -> bool {
+    if !matches!(bytes[start], b'2'..=b'6') {
+        return false;
+    }
     let of_a_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     let alone = !of_a_word(start.checked_sub(1).and_then(|before| bytes.get(before))) && !of_a_word(bytes.get(end));
     let digits = bytes[start..end].iter().filter(|byte| byte.is_ascii_digit()).count();
@@ -253,6 +257,7 @@ mod tests {
             ("ord_4111111111111111", false),
             ("4111111111111111ab", false),
             ("2026-01-01T00:00:00Z", false),
+            ("1764449000009", false),
             ("4242", false),
         ] {
             assert_eq!(holds_a_card_number(text), card, "{text}");
