@@ -4,8 +4,9 @@
 //! goes wrong with it, the system connects to the provider's [`relay`] (or, refused, to a port without a listener), and
 //! the relay applies it at the [`upstream`] and realises the reply on the socket. The [`client`] is the host's side.
 //! [`lives`] holds the system's processes, [`life`] decides what becomes of one of them and its store, [`vigil`] notices
-//! what nobody works on. [`standalone`] is the providers' side alone, for a system that misrule did not start.
+//! what nobody works on, [`answering`] whether a call that was given up goes on. [`standalone`] is the providers' side alone, for a system that misrule did not start.
 
+mod answering;
 pub mod client;
 pub mod desk;
 mod folder;
@@ -37,6 +38,7 @@ use smol_str::SmolStr;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
+use self::answering::is_answering;
 use self::client::Client;
 use self::desk::Desk;
 use self::limit::Limit;
@@ -153,7 +155,10 @@ impl WireWorld {
                 return Err(RunError::NoRest { waited: REST_MAX, left });
             }
             let open = self.open_orders().await?;
-            let quiet = open.is_empty() && *pending.borrow() == 0 && *self.lives.reviving().borrow() == 0;
+            let quiet = open.is_empty()
+                && *pending.borrow() == 0
+                && *self.lives.reviving().borrow() == 0
+                && !self.is_answering();
             // A saga that never ends is the system's doing: the rest of the run says so, and the rules judge it.
             if (quiet && was_quiet) || Instant::now() >= deadline {
                 return self.check().await;
@@ -164,6 +169,13 @@ impl WireWorld {
             }
             tokio::time::sleep(REST_POLL).await;
         }
+    }
+
+    /// Whether a call that its host gave up is still being answered.
+    fn is_answering(&self) -> bool {
+        let recorder = self.desk.stage().recorder();
+        let (now, patience) = (recorder.now(), self.policy.tool_deadline * 3 / 2);
+        is_answering(&recorder.lock().trace, now, patience)
     }
 
     /// The orders with work left, with their versions. Read from the journal itself: asking the system would be a use of
