@@ -2,7 +2,7 @@
 //!
 //! What is enforced is what is published: the same schema document does both. All violations are told at once, each with
 //! its place, what would be right, what came instead and, where that can be known, what was meant. [`meant`] guesses
-//! that, [`names`] knows which names are near to which, [`shown`] cuts and scrubs what is told back, [`card`] finds the
+//! that, [`names`] knows which names are near to which, [`shown`] cuts and scrubs what is echoed, [`card`] finds the
 //! numbers of cards.
 
 mod card;

@@ -237,7 +237,7 @@ async fn refuse_while_paying(app: &App, call: &Call, from: &InStep) -> Result<()
 }
 
 /// Journals session, workflow and the key's entry together; a price that was frozen before and not paid is left behind. A
-/// workflow that another call changed meanwhile is looked at anew, so that no two of its prices can be paid; one that the
+/// workflow that another call changed meanwhile is read again, so that no two of its prices can be paid; one that the
 /// person moved stays where they moved it, and a key that another call has bound ends it.
 async fn keep(
     app: &App,
