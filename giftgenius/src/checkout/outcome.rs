@@ -3,6 +3,7 @@
 use smol_str::SmolStr;
 
 use super::cause::{Cause, Overtaken};
+use crate::money::Money;
 
 /// The outcome of an action.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,8 +31,8 @@ pub enum Outcome {
     WrongAmount {
         /// The provider's id.
         charge_id: SmolStr,
-        /// What was taken.
-        minor_units: i64,
+        /// What was taken, which may be in another currency.
+        taken: Money,
     },
     /// It is proved that no money stands.
     NotCaptured(Cause),

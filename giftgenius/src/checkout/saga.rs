@@ -453,8 +453,7 @@ fn log_outcome(app: &App, order: &Order, action: &Action, outcome: &Outcome, cos
     if matches!(outcome, Outcome::Captured { .. }) && app.webhook_secret().is_some() {
         app.caller().expect_event(&order.correlation_id);
     }
-    if let Outcome::WrongAmount { minor_units, .. } = outcome {
-        let taken = crate::money::Money::new(*minor_units, order.amount.currency);
+    if let Outcome::WrongAmount { taken, .. } = outcome {
         let message = format!("{taken} was taken instead of {}; it is being given back", order.amount);
         app.alert(AlertKind::AmountMismatch, order, message);
     }

@@ -39,17 +39,17 @@ fn wants_the_person() -> Outcome {
 fn standing(order: &Order, records: &[ChargeRecord]) -> Option<Outcome> {
     let mut standing = records.iter().filter(|record| record.standing() > 0);
     let record = standing.next()?;
-    let (charge_id, minor_units) = (record.id.clone(), record.amount);
-    Some(if Money::new(record.amount, record.currency) == order.amount {
+    let (charge_id, taken) = (record.id.clone(), Money::new(record.amount, record.currency));
+    Some(if taken == order.amount {
         Outcome::Captured {
             charge_id,
-            minor_units,
+            minor_units: taken.minor_units,
             alone: standing.next().is_none(),
             told: false,
             refunded: record.refunded,
         }
     } else {
-        Outcome::WrongAmount { charge_id, minor_units }
+        Outcome::WrongAmount { charge_id, taken }
     })
 }
 

@@ -6,6 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 
 use super::*;
+use crate::money::{Currency, Money};
 use crate::policy::PaymentProfile::{Keyless, Stripe};
 
 fn captured() -> Outcome {
@@ -13,7 +14,7 @@ fn captured() -> Outcome {
 }
 
 fn wrong_amount() -> Outcome {
-    Outcome::WrongAmount { charge_id: "ch_1".into(), minor_units: 4300 }
+    Outcome::WrongAmount { charge_id: "ch_1".into(), taken: Money::new(4300, Currency::EUR) }
 }
 
 fn twice() -> Outcome {

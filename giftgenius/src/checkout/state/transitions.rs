@@ -18,9 +18,8 @@ impl KnownCharge {
     fn told_by(outcome: &Outcome) -> Option<Self> {
         let (charge_id, minor_units, told) = match outcome {
             Outcome::Captured { charge_id, minor_units, told, .. } => (charge_id, minor_units, *told),
-            Outcome::WrongAmount { charge_id, minor_units } | Outcome::Found { charge_id, minor_units } => {
-                (charge_id, minor_units, false)
-            }
+            Outcome::WrongAmount { charge_id, taken } => (charge_id, &taken.minor_units, false),
+            Outcome::Found { charge_id, minor_units } => (charge_id, minor_units, false),
             _ => return None,
         };
         Some(Self { id: charge_id.clone(), minor_units: *minor_units, told })
@@ -116,8 +115,8 @@ impl Saga {
                     self.copies = Copies::Suspected;
                 }
             }
-            (Action::Charge | Action::Settle, Outcome::WrongAmount { charge_id, minor_units }) => {
-                self.charge = Charge::Captured { charge_id, minor_units };
+            (Action::Charge | Action::Settle, Outcome::WrongAmount { charge_id, taken }) => {
+                self.charge = Charge::Captured { charge_id, minor_units: taken.minor_units };
                 self.direction = back(Cause::AmountMismatch);
             }
             (Action::Charge | Action::Settle, Outcome::NotCaptured(cause)) => {
