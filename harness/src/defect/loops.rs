@@ -5,10 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use giftgenius::app::{ToolCall, ToolReply};
 use giftgenius::error::Code;
+use giftgenius::journal::{Batch, CommitError, Journal, JournalError, Key, Overview, RecordState, Stored};
 use giftgenius::loops::{FAILURES_MAX, instead};
+use giftgenius::ports::BoxFuture;
+use jiff::Timestamp;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
+use super::door::calling;
 use super::{Defect, each_life, on};
 use crate::system::wiring::Wired;
 
@@ -84,6 +88,60 @@ pub static RETRYABLE_ENDED_AS_A_LOOP: Defect = Defect {
         })
     },
 };
+
+/// See `about`.
+pub static READS_WITHOUT_A_PAUSE: Defect = Defect {
+    id: "reads_without_a_pause",
+    about: "who asks after an order reads it again and again until it has changed, without waiting in between",
+    caught_by: "in-time",
+    hunted_on: &[on("unknown/another_amount_is_taken")],
+    wiring: || {
+        each_life(|wired| {
+            let mut wired = wired.known_to_the_journal();
+            wired.ports.journal = Arc::new(Circling { next: wired.ports.journal });
+            wired
+        })
+    },
+};
+
+/// A journal out of whose records `get_order` never finds one that has changed.
+struct Circling {
+    next: Arc<dyn Journal>,
+}
+
+impl Journal for Circling {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
+        let circles = matches!(key, Key::Order(_)) && calling(|call| call.name == "get_order") == Some(true);
+        Box::pin(async move {
+            loop {
+                let stored = self.next.get(key).await;
+                if !circles || stored.is_err() {
+                    return stored;
+                }
+            }
+        })
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), CommitError>> {
+        self.next.commit(batch)
+    }
+
+    fn list(&self, state: RecordState) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>> {
+        self.next.list(state)
+    }
+
+    fn overview(&self) -> BoxFuture<'_, Result<Overview, JournalError>> {
+        self.next.overview()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.next.probe()
+    }
+
+    fn drop_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, JournalError>> {
+        self.next.drop_expired(now)
+    }
+}
 
 const KEY: &str = "idempotency_key";
 

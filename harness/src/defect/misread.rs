@@ -85,6 +85,19 @@ pub static LISTING_IN_ANOTHER_CURRENCY_BELIEVED: Defect = Defect {
     },
 };
 
+/// See `about`.
+pub static CHARGE_IN_ANOTHER_CURRENCY_OVERLOOKED: Defect = Defect {
+    id: "charge_in_another_currency_overlooked",
+    about: "listings are searched for the order's charge by its currency, and a charge in another one is overlooked",
+    caught_by: "all-or-nothing",
+    hunted_on: &[on("unknown/another_currency_is_listed_again_and_again")],
+    wiring: || {
+        each_life(|wired| {
+            listing_read(wired, |charges, currency| charges.retain(|charge| charge["currency"] == currency))
+        })
+    },
+};
+
 /// Listings are read in the light of the currency in which the last charge was asked for.
 fn listing_read(wired: Wired, read: fn(&mut Vec<Value>, &str)) -> Wired {
     let asked: Arc<Mutex<Option<String>>> = Arc::default();

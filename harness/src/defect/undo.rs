@@ -63,6 +63,15 @@ pub static LATE_COPY_THOUGHT_IMPOSSIBLE: Defect = Defect {
 };
 
 /// See `about`.
+pub static ANOTHER_AMOUNT_GIVEN_BACK_AT_ONCE: Defect = Defect {
+    id: "another_amount_given_back_at_once",
+    about: "a refund in doubt is followed by one of another amount as soon as a listing tells it, however old that may be",
+    caught_by: "key-carried",
+    hunted_on: &[on("unknown/another_amount_while_a_refund_is_in_doubt")],
+    wiring: || with_policy(|policy| policy.late_max = Duration::ZERO),
+};
+
+/// See `about`.
 pub static FAILED_REFUND_UNHEARD_WHILE_RELEASING: Defect = Defect {
     id: "failed_refund_unheard_while_releasing",
     about: "the stock goes on being given back, whatever is heard of the money",

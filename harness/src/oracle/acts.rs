@@ -5,7 +5,7 @@
 
 use super::evidence::{Evidence, ExchangeView, OrderView};
 use crate::fault::site::Place;
-use crate::fault::{Circumstance, CrashPoint, Fault};
+use crate::fault::{Circumstance, Contradiction, CrashPoint, Fault};
 use crate::provider::event::EventType;
 use crate::provider::ledger::{Effect, EffectKind};
 use crate::provider::operations::{CANCEL, LOOK_UP};
@@ -70,15 +70,17 @@ fn seen_of(evidence: &Evidence<'_>, effect: usize) -> TakenBack {
     seen
 }
 
-fn is_listing(exchange: &ExchangeView<'_>) -> bool {
+pub(super) fn is_listing(exchange: &ExchangeView<'_>) -> bool {
     exchange.is(&LOOK_UP) || exchange.is(&CANCEL)
 }
 
-/// Whether two listings that a process asked for one after the other told another amount alike: a system that has nothing
-/// else to hold against it has been told twice, and may believe what they show.
-fn both_tell_another_amount(one: &ExchangeView<'_>, other: &ExchangeView<'_>) -> bool {
-    let tells = |listing: &ExchangeView<'_>| listing.sent.fault == Some(Fault::WrongAmount);
-    one.incarnation == other.incarnation && tells(one) && tells(other)
+/// Whether two listings that a process asked for one after the other told another amount alike, or another currency: a
+/// system that has nothing else to hold against it has been told twice, and may believe what they show.
+pub(super) fn both_tell_another_amount(one: &ExchangeView<'_>, other: &ExchangeView<'_>) -> bool {
+    let tells = |listing: &ExchangeView<'_>| {
+        matches!(listing.sent.fault, Some(Fault::WrongAmount | Fault::Contradicting(Contradiction::Currency)))
+    };
+    one.incarnation == other.incarnation && tells(one) && one.sent.fault == other.sent.fault
 }
 
 /// Whether a listing has an act.

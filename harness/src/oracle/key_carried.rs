@@ -1,8 +1,8 @@
 //! `key-carried`: every request that changes something carries a key of its own, the same on each attempt.
 
+use super::acts::{both_tell_another_amount, is_listing};
 use super::evidence::{Evidence, ExchangeView};
 use super::{Findings, Oracle, Verdict};
-use crate::fault::Fault;
 use crate::provider::ledger::EffectKind;
 use crate::provider::operations::{CANCEL, CHARGE, LOOK_UP, REFUND};
 
@@ -119,8 +119,8 @@ fn has_failed(evidence: &Evidence<'_>, older: &ExchangeView<'_>, newer: &Exchang
 }
 
 /// Whether a listing that cannot be older than the last request under the older key was seen before the newer one was used:
-/// it decides what is still due. So do two that agree on another amount than was taken,
-/// where nothing but listings has told of the charge.
+/// it decides what is still due. So does one that tells another amount than was taken, where two listings in a row agree on
+/// that amount and nothing but listings has told of the charge.
 fn looked_later(evidence: &Evidence<'_>, older: &ExchangeView<'_>, newer: &ExchangeView<'_>) -> bool {
     let requests = || {
         let own = older.order.map(|place| evidence.orders[place].exchanges.as_slice()).unwrap_or_default();
@@ -129,16 +129,17 @@ fn looked_later(evidence: &Evidence<'_>, older: &ExchangeView<'_>, newer: &Excha
     let last =
         requests().filter(|it| same_subject(it, older) && it.sent.key == older.sent.key).map(|it| it.start).max();
     let Some(fresh_from) = last.map(|last| last + evidence.policy.late_max / LISTING_LAG) else { return false };
-    let fresh = || {
-        requests().filter(|it| {
-            let seen = it.answer.is_some_and(|(event, _, _)| event < newer.sent_event);
-            it.is(&LOOK_UP) && seen && it.start >= fresh_from
-        })
-    };
+    let seen = |it: &ExchangeView<'_>| it.answer.is_some_and(|(event, _, _)| event < newer.sent_event);
+    let is_fresh = |it: &ExchangeView<'_>| it.is(&LOOK_UP) && seen(it) && it.start >= fresh_from;
     // The charge's own reply says what was taken.
     let is_known = || requests().any(|it| it.is(&CHARGE) && it.succeeded());
-    let other = || fresh().filter(|it| it.sent.fault == Some(Fault::WrongAmount)).count();
-    fresh().any(ExchangeView::succeeded) || (other() > 1 && !is_known())
+    let agreed = |told: &ExchangeView<'_>| {
+        let mut listings = requests().filter(|it| is_listing(it) && seen(it)).peekable();
+        std::iter::from_fn(|| listings.next().map(|it| (it, listings.peek().copied()))).any(|(one, next)| {
+            told.sent.fault == one.sent.fault && next.is_some_and(|next| both_tell_another_amount(one, next))
+        })
+    };
+    requests().any(|it| is_fresh(it) && (it.succeeded() || (agreed(it) && !is_known())))
 }
 
 /// A listing lags at most this part of the provider's bound on late effects behind.
@@ -153,6 +154,7 @@ fn charges(evidence: &Evidence<'_>, refund: &ExchangeView<'_>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::{Contradiction, Fault};
     use crate::oracle::testing::Run;
     use crate::provider::operations::RESERVE;
     use crate::trace::Seen;
@@ -249,30 +251,49 @@ mod tests {
     }
 
     #[test]
-    fn after_a_refund_two_listings_that_agree_on_another_amount_let_the_key_change() {
-        for (listings, heard, kept) in [(0, false, false), (1, false, false), (2, false, true), (2, true, false)] {
-            let mut run = Run::new();
-            run.create_order("cs_1", "k1");
-            let sent = run.send(&CHARGE, Some("ord_1"), Some("c"));
-            if heard {
+    fn after_a_refund_a_listing_in_another_amount_lets_the_key_change_once_two_in_a_row_agree() {
+        let amount = || Some(Fault::WrongAmount);
+        let currency = || Some(Fault::Contradicting(Contradiction::Currency));
+        for (before, later, kept) in [
+            (vec![], vec![], false),
+            (vec![], vec![amount()], false),
+            (vec![], vec![amount(), amount()], true),
+            (vec![], vec![currency(), currency()], true),
+            (vec![], vec![amount(), currency()], false),
+            (vec![amount(), amount()], vec![amount()], true),
+            (vec![amount(), amount()], vec![currency()], false),
+            (vec![amount(), amount()], vec![], false),
+            (vec![amount(), None], vec![amount()], false),
+        ] {
+            for heard in [false, true] {
+                let mut run = Run::new();
+                run.create_order("cs_1", "k1");
+                let sent = run.send(&CHARGE, Some("ord_1"), Some("c"));
+                if heard {
+                    run.ok(sent);
+                } else {
+                    run.silence(sent);
+                }
+                let charge = run.effect(EffectKind::Charge, "ord_1", Some(sent), None);
+                let listed = |run: &mut Run, faults: &[Option<Fault>]| {
+                    for fault in faults {
+                        let intact = fault.is_none();
+                        let look_up = run.send_faulty(&LOOK_UP, Some("ord_1"), None, fault.clone());
+                        run.see(look_up, Seen::Reply { status: 200, retry_after: None, intact });
+                    }
+                };
+                listed(&mut run, &before);
+                let sent = run.send(&REFUND, Some("ord_1"), Some("a"));
                 run.ok(sent);
-            } else {
-                run.silence(sent);
-            }
-            let charge = run.effect(EffectKind::Charge, "ord_1", Some(sent), None);
-            let sent = run.send(&REFUND, Some("ord_1"), Some("a"));
-            run.ok(sent);
-            run.effect(EffectKind::Refund, "ord_1", Some(sent), Some(charge));
-            run.wait_ms(u64::try_from(run.policy.late_max.as_millis() / 10).expect("a short time"));
-            for _ in 0..listings {
-                let look_up = run.send_faulty(&LOOK_UP, Some("ord_1"), None, Some(Fault::WrongAmount));
-                run.see(look_up, Seen::Reply { status: 200, retry_after: None, intact: false });
-            }
-            run.send(&REFUND, Some("ord_1"), Some("b"));
-            if kept {
-                run.kept(&KEY_CARRIED);
-            } else {
-                assert!(run.broken(&KEY_CARRIED).contains("another key"));
+                run.effect(EffectKind::Refund, "ord_1", Some(sent), Some(charge));
+                run.wait_ms(u64::try_from(run.policy.late_max.as_millis() / 10).expect("a short time"));
+                listed(&mut run, &later);
+                run.send(&REFUND, Some("ord_1"), Some("b"));
+                if kept && !heard {
+                    run.kept(&KEY_CARRIED);
+                } else {
+                    assert!(run.broken(&KEY_CARRIED).contains("another key"), "{before:?} {later:?}");
+                }
             }
         }
     }

@@ -211,11 +211,14 @@ mod tests {
     #[test]
     fn a_dispute_is_shown_by_a_whole_listing_or_by_two_that_tell_another_amount_alike() {
         let odd = || Some(Fault::WrongAmount);
+        let foreign = || Some(Fault::Contradicting(crate::fault::Contradiction::Currency));
         for (listings, broken) in [
             (vec![], true),
             (vec![None], false),
             (vec![odd()], true),
             (vec![odd(), odd()], false),
+            (vec![foreign(), foreign()], false),
+            (vec![odd(), foreign()], true),
             (vec![Some(Fault::Garbage), odd()], true),
         ] {
             let mut run = Run::new();

@@ -4,6 +4,7 @@
 //! no), or a repetition of it was by a provider that deduplicates, when a look-up showed its charge, when its merchant reference was closed, or when a look-up was asked after the
 //! provider's bound on late effects had passed. A look-up that finds nothing before that settles nothing.
 
+use super::acts::{both_tell_another_amount, is_listing};
 use super::evidence::{Evidence, ExchangeView};
 use crate::provider::ledger::EffectKind;
 use crate::provider::operations::{CANCEL, CHARGE, LOOK_UP};
@@ -24,6 +25,7 @@ pub(super) fn settled_before(evidence: &Evidence<'_>, charge: &ExchangeView<'_>,
     let Some(order) = charge.order else {
         return false;
     };
+    let mut listed: Option<&ExchangeView<'_>> = None;
     evidence.orders[order]
         .exchanges
         .iter()
@@ -34,8 +36,13 @@ pub(super) fn settled_before(evidence: &Evidence<'_>, charge: &ExchangeView<'_>,
         .any(|other| {
             if other.is(&CHARGE) {
                 deduplicated(evidence, other, charge) && (other.succeeded() || other.refusal().is_some())
+            } else if is_listing(other) {
+                let before = listed.replace(other);
+                let believed =
+                    other.succeeded() || before.is_some_and(|before| both_tell_another_amount(before, other));
+                believed && (other.is(&CANCEL) || shows(evidence, other, charge))
             } else {
-                other.succeeded() && (other.is(&CANCEL) || (other.is(&LOOK_UP) && shows(evidence, other, charge)))
+                false
             }
         })
 }

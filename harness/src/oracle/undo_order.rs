@@ -200,8 +200,9 @@ fn once(evidence: &Evidence<'_>, findings: &mut Findings) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::{Contradiction, Fault};
     use crate::oracle::testing::Run;
-    use crate::provider::operations::CHARGE;
+    use crate::trace::Seen;
     use giftgenius::policy::PaymentProfile;
 
     #[test]
@@ -277,7 +278,7 @@ mod tests {
             let reserve = run.reserve("ord_1");
             run.charge("ord_1");
             let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
-            run.see(look_up, crate::trace::Seen::Refused);
+            run.see(look_up, Seen::Refused);
             run.done(&RELEASE, EffectKind::Release, "ord_1/1", Some(reserve));
             if parked {
                 run.park("ord_1", "charged");
@@ -306,6 +307,41 @@ mod tests {
                 run.kept(&UNDO_ORDER);
             } else {
                 assert!(run.broken(&UNDO_ORDER).contains("not known what became"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_release_after_a_refund_by_the_provider_needs_a_whole_listing_or_two_in_a_row_that_agree() {
+        let amount = || Some(Fault::WrongAmount);
+        let currency = || Some(Fault::Contradicting(Contradiction::Currency));
+        for (listings, fine) in [
+            (vec![], false),
+            (vec![None], true),
+            (vec![currency()], false),
+            (vec![currency(), currency()], true),
+            (vec![amount(), amount()], true),
+            (vec![amount(), currency()], false),
+            (vec![currency(), Some(Fault::Garbage), currency()], false),
+        ] {
+            let mut run = Run::with_profile(PaymentProfile::Keyless);
+            run.create_order("cs_1", "k1");
+            let reserve = run.reserve("ord_1");
+            let sent = run.send(&CHARGE, Some("ord_1"), Some("c"));
+            run.silence(sent);
+            let charge = run.effect(EffectKind::Charge, "ord_1", Some(sent), None);
+            run.effect(EffectKind::Refund, "ord_1", None, Some(charge));
+            for fault in &listings {
+                let intact = fault.is_none();
+                let look_up = run.send_faulty(&LOOK_UP, Some("ord_1"), None, fault.clone());
+                run.deliver(look_up);
+                run.see(look_up, Seen::Reply { status: 200, retry_after: None, intact });
+            }
+            run.done(&RELEASE, EffectKind::Release, "ord_1/1", Some(reserve));
+            if fine {
+                run.kept(&UNDO_ORDER);
+            } else {
+                run.broken(&UNDO_ORDER);
             }
         }
     }

@@ -3,11 +3,13 @@ use giftgenius::step_log::StepStatus;
 use serde_json::json;
 
 use super::*;
+use crate::fault::site::{Place, Site};
+use crate::fault::{Expiry, Fault, HostFault};
 use crate::oracle::testing::{Run, session_answer};
 use crate::provider::ledger::EffectKind;
 use crate::provider::operations::{LOOK_UP, QUOTE, RELEASE};
 use crate::scenario::model::Replicas;
-use crate::trace::HostReply;
+use crate::trace::{EventKind, HostReply};
 
 fn quoted(run: &mut Run, session: &str, workflow: Option<&str>) {
     let arguments = workflow.map_or_else(|| json!({}), |workflow| json!({ "workflow_id": workflow }));
@@ -162,6 +164,26 @@ fn a_price_is_not_judged_where_the_clocks_of_replicas_are_further_apart_than_it_
         run.tell_success(call, "cs_1", "ord_1");
         if certain {
             assert!(run.broken(&IN_STEP).contains("create_order of script step 3 acted"));
+        } else {
+            run.kept(&IN_STEP);
+        }
+    }
+}
+
+#[test]
+fn a_day_passes_for_every_replica_and_a_clock_that_is_set_is_one() {
+    let day = (Place::HostCall, Fault::Host(HostFault::Resume));
+    for ((place, fault), certain) in [(day, true), ((Place::JournalWrite, Fault::Jump(Expiry::Key)), false)] {
+        let mut run = at_checkout();
+        run.replicas = Replicas { count: 2, skew_ms: 2000 };
+        run.push(EventKind::Struck { site: Site { place, arrival: 1, for_step: None }, fault: Box::new(fault) });
+        let call = run.create_order("cs_1", "k1");
+        let reserve = run.reserve("ord_1");
+        run.charge("ord_1");
+        run.commit("ord_1", reserve);
+        run.tell_success(call, "cs_1", "ord_1");
+        if certain {
+            assert!(run.broken(&IN_STEP).contains("create_order of script step 2 acted"));
         } else {
             run.kept(&IN_STEP);
         }

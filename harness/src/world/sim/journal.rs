@@ -19,7 +19,7 @@ const A_TURN: Duration = Duration::from_millis(1);
 
 /// So often no incarnation reads that gets anywhere: the longest runs there are take some thousand. One that does turns in a
 /// circle in which no time passes. It is stopped here, so that its caller is found without an answer and the run has an end.
-const READS_MAX: u32 = 100_000;
+pub(super) const READS_MAX: u32 = 100_000;
 
 /// One incarnation's handle on the store.
 pub struct SimJournal {
@@ -38,7 +38,7 @@ impl SimJournal {
     async fn reading(&self, what: impl FnOnce() -> String) -> Result<(), JournalError> {
         self.pulse.alive().await;
         if self.reads.fetch_add(1, Ordering::Relaxed) >= READS_MAX {
-            std::future::pending::<()>().await;
+            self.pulse.stop().await;
         }
         match self.house.stage.choose(Place::JournalRead, self.pulse.incarnation) {
             None => Ok(()),

@@ -42,12 +42,30 @@ pub struct Pulse {
     pub replica: usize,
     dead: AtomicBool,
     died: Notify,
+    stopped: AtomicBool,
 }
 
 impl Pulse {
     /// Of a life that begins.
     pub fn new(incarnation: u32, replica: usize) -> Self {
-        Self { incarnation, replica, dead: AtomicBool::new(false), died: Notify::new() }
+        Self {
+            incarnation,
+            replica,
+            dead: AtomicBool::new(false),
+            died: Notify::new(),
+            stopped: AtomicBool::new(false),
+        }
+    }
+
+    /// It turns in a circle in which no time passes: what it does goes on no further, and its callers are never answered.
+    pub async fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        std::future::pending::<()>().await;
+    }
+
+    /// Whether it was stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
     }
 
     /// Whether it has ended.

@@ -109,6 +109,11 @@ impl SimWorld {
         !open.is_empty() || self.has_parked(|order| !order.alerted)
     }
 
+    /// Whether a process of the system had to be stopped.
+    fn is_stopped(&self) -> bool {
+        self.house.everybody().iter().any(|life| life.pulse.is_stopped())
+    }
+
     fn store_or_switch_was_touched(&self) -> bool {
         let record = self.house.stage.recorder().lock();
         record.trace.events.iter().any(|event| match &event.kind {
@@ -339,8 +344,8 @@ impl World for SimWorld {
             };
             match tokio::time::timeout_at(self.house.stage.recorder().ahead(REST_MAX), resting).await {
                 Ok(rested) => rested,
-                // Left open by the system for ever: for `settled` to judge.
-                Err(_) if self.leaves_work() => Ok(()),
+                // Left open by the system for ever: for `settled` to judge, and `in-time` where it had to be stopped.
+                Err(_) if self.leaves_work() || self.is_stopped() => Ok(()),
                 Err(_) => {
                     let running: usize = self.house.everybody().iter().map(|life| life.tasks.running()).sum();
                     let left = format!("{running} tasks were still running in virtual time");
