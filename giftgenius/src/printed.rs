@@ -34,11 +34,12 @@ pub fn escaped(text: &str) -> String {
 }
 
 /// Controls of both blocks, separators that some readers take for a line's end, marks of direction (Unicode's bidi
-/// control characters) and the byte order mark.
+/// control characters), what is not shown at all (zero-width characters, annotations, tags), and the byte order mark.
 pub(crate) fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}')
-        || matches!(c, '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+        || matches!(c, '\u{180E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}')
+        || matches!(c, '\u{E0000}'..='\u{E007F}')
 }
 
 #[cfg(test)]
@@ -47,7 +48,8 @@ mod tests {
 
     #[test]
     fn what_moves_a_cursor_or_turns_a_line_is_escaped_and_the_rest_is_not() {
-        for c in ['\u{9B}', '\u{1B}', '\n', '\u{2028}', '\u{2029}', '\u{202E}', '\u{2066}', '\u{200F}', '\u{FEFF}'] {
+        let acting = "\u{9B}\u{1B}\n\u{2028}\u{2029}\u{202E}\u{2066}\u{200F}\u{61C}\u{180E}\u{FEFF}\u{FFF9}\u{E0041}";
+        for c in acting.chars() {
             let shown = escaped(&format!("a{c}b"));
             assert_eq!(shown, format!("a\\u{{{:x}}}b", u32::from(c)));
         }

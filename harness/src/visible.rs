@@ -70,7 +70,9 @@ pub fn visible_json(text: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(text.len() + 16);
     for letter in text.chars() {
         if letter != '\n' && acts(letter) {
-            write!(out, "\\u{:04x}", u32::from(letter)).expect("writing to a string does not fail");
+            for unit in letter.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}").expect("writing to a string does not fail");
+            }
         } else {
             out.push(letter);
         }
@@ -78,11 +80,55 @@ pub fn visible_json(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// A TOML value in which nothing acts, as it is written: where something would, its strings are basic ones with escapes.
+pub fn visible_toml(value: &toml::Value) -> String {
+    let text = value.to_string();
+    if text.contains(|letter| letter != '\n' && acts(letter)) { in_basic_strings(value) } else { text }
+}
+
+fn in_basic_strings(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => basic_string(text),
+        toml::Value::Array(elements) => {
+            let elements: Vec<_> = elements.iter().map(in_basic_strings).collect();
+            format!("[{}]", elements.join(", "))
+        }
+        toml::Value::Table(members) => {
+            let member = |(name, value): (&String, &toml::Value)| {
+                format!("{} = {}", basic_string(name), in_basic_strings(value))
+            };
+            let members: Vec<_> = members.iter().map(member).collect();
+            format!("{{ {} }}", members.join(", "))
+        }
+        toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) | toml::Value::Datetime(_) => {
+            value.to_string()
+        }
+    }
+}
+
+fn basic_string(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    out.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => out.extend(['\\', letter]),
+            letter if acts(letter) => {
+                write!(out, "\\U{:08x}", u32::from(letter)).expect("writing to a string does not fail");
+            }
+            letter => out.push(letter),
+        }
+    }
+    out.push('"');
+    out
+}
+
 /// Whether a character does something other than to be seen: control characters (C0, DEL, C1), line and paragraph
-/// separators, bidirectional marks and overrides (Unicode Annex 9), zero-width ones, and the byte order mark.
+/// separators, bidirectional marks and overrides (Unicode Annex 9), zero-width ones, annotations, invisible tags, and the
+/// byte order mark.
 fn acts(letter: char) -> bool {
     letter.is_control()
-        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(letter, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(letter, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Text for Markdown in which nothing is markup but code between backticks. An odd backtick is text.
@@ -136,8 +182,8 @@ mod tests {
 
     #[test]
     fn nothing_in_a_text_acts_on_a_terminal() {
-        let shown = visible("a\u{1b}[31mred\u{9b}2J\u{202e}txt\u{2028}b\r\nc");
-        assert_eq!(shown, "a\\u{1b}[31mred\\u{9b}2J\\u{202e}txt\\u{2028}b\\r\\nc");
+        let shown = visible("a\u{1b}[31mred\u{9b}2J\u{202e}txt\u{2028}b\r\nc\u{61c}\u{e0041}d");
+        assert_eq!(shown, "a\\u{1b}[31mred\\u{9b}2J\\u{202e}txt\\u{2028}b\\r\\nc\\u{61c}\\u{e0041}d");
         assert!(matches!(visible("Bücher für 42,00 € – ok"), Cow::Borrowed(_)));
         assert_eq!(visible_lines("one\ntwo\u{7}"), "one\ntwo\\u{7}");
     }
@@ -161,11 +207,25 @@ mod tests {
 
     #[test]
     fn json_stays_the_same_document() {
-        let document = serde_json::json!({ "said": "a\u{1b}[31m\u{9b}2J\u{202e}txt\u{feff}" });
+        let document = serde_json::json!({ "said": "a\u{1b}[31m\u{9b}2J\u{202e}txt\u{61c}\u{feff}\u{e0041}" });
         let text = format!("{document:#}\n");
         let shown = visible_json(&text);
         assert!(!shown.contains(|letter| letter != '\n' && acts(letter)), "{shown}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).expect("JSON"), document);
+    }
+
+    #[test]
+    fn toml_stays_the_same_value() {
+        for said in
+            ["a\u{1b}[31m\u{9b}2J\u{202e}txt", "quoted \"\u{61c}\" \\ and\nlines\t\r", "\u{e0041}\u{feff}", "plain"]
+        {
+            let nested = toml::Table::from_iter([(said.to_owned(), toml::Value::from(vec![said, "a 'b' \"c\""]))]);
+            let value = toml::Value::Table(toml::Table::from_iter([("args".to_owned(), toml::Value::Table(nested))]));
+            let text = format!("value = {}\n", visible_toml(&value));
+            assert!(!text.contains(|letter| letter != '\n' && acts(letter)), "{text}");
+            assert_eq!(text.parse::<toml::Table>().expect("TOML")["value"], value, "{text}");
+        }
+        assert_eq!(visible_toml(&toml::Value::from("it's")), toml::Value::from("it's").to_string());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A [`Scenario`] → the text of a file that says all of it and reads back to an equal one.
 //!
-//! Used to leave a failing run behind as a scenario of its own; what is at its default is left out.
+//! Used to leave a failing run behind as a scenario of its own; what is at its default is left out. Nothing in the file acts on
+//! a terminal: control characters and marks of direction are escaped.
 
 use std::fmt::Write as _;
 
@@ -14,6 +15,7 @@ use super::parse::SEED_DEFAULT;
 use super::policy::{PROFILE_KEY, SETTINGS, profile_name};
 use super::script::{HALLUCINATED, TOOLS, USER_DEFAULT};
 use crate::fault::plan::{Plan, Planned};
+use crate::visible::visible_toml;
 
 /// The text of a file. Arguments must not hold JSON's `null`, which TOML cannot say; it is left out.
 pub fn write(scenario: &Scenario) -> String {
@@ -131,7 +133,7 @@ fn write_call(out: &mut String, call: &CallStep) {
     if !call.arguments.is_empty() {
         let arguments: toml::Table =
             call.arguments.iter().filter_map(|(name, value)| Some((name.clone(), as_toml(value)?))).collect();
-        entry(out, "args", &toml::Value::Table(arguments).to_string());
+        entry(out, "args", &visible_toml(&toml::Value::Table(arguments)));
     }
     match &call.manner {
         Manner::Once => {}
@@ -191,7 +193,7 @@ fn section(out: &mut String, name: &str, entries: Vec<(String, String)>) {
 }
 
 fn text(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
+    visible_toml(&toml::Value::String(text.to_owned()))
 }
 
 fn texts(texts: &[impl AsRef<str>]) -> String {
