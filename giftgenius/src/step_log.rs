@@ -200,6 +200,21 @@ pub enum AlertKind {
 }
 
 impl AlertKind {
+    /// Every kind.
+    pub const ALL: [Self; 11] = [
+        Self::OrderParked,
+        Self::MoneyStands,
+        Self::AmountMismatch,
+        Self::DoubleCharge,
+        Self::ProviderDown,
+        Self::UnknownPayment,
+        Self::WebhooksMissing,
+        Self::StepFailing,
+        Self::TimeOuts,
+        Self::StoreDown,
+        Self::HandlerPanicked,
+    ];
+
     /// The kind's name, as in the log.
     pub const fn name(self) -> &'static str {
         match self {

@@ -36,6 +36,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
         code(word),
         defect(word),
         requirement(word, arguments, console),
+        tool(word),
         term(word).filter(|_| place(word).is_none()),
     ]
     .into_iter()
@@ -149,6 +150,13 @@ fn operation(word: &str) -> Option<String> {
     paragraph(&mut out, &format!("possible faults: {}", possible(operation.into()).join(", ")));
     paragraph(&mut out, &format!("fields for missing_field and wrong_type: {}", fields(operation)));
     paragraph(&mut out, &format!("its second request: `{word}#2`; the first for step 3 of a script: `{word}@3#1`"));
+    Some(out)
+}
+
+fn tool(word: &str) -> Option<String> {
+    let tool = giftgenius::tools::table().iter().find(|tool| tool.spec.name == word)?;
+    let mut out = head(word, "a tool of GiftGenius");
+    paragraph(&mut out, tool.spec.description);
     Some(out)
 }
 

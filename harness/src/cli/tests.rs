@@ -357,6 +357,18 @@ fn every_word_that_a_document_has_a_list_of_is_explained() {
 }
 
 #[test]
+fn every_word_of_the_log_is_explained_and_so_are_alerts_tools_and_the_words_of_sagas() {
+    let log = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/log.md")).expect("a document");
+    let quoted: BTreeSet<_> = log.split('`').skip(1).step_by(2).filter(|word| !word.contains(['[', '/'])).collect();
+    assert!(quoted.contains("dedup_key") && quoted.len() > 60, "{quoted:?}");
+    let alerts = giftgenius::step_log::AlertKind::ALL.iter().map(|kind| kind.name());
+    let tools = giftgenius::tools::table().iter().map(|tool| tool.spec.name);
+    let words = quoted.into_iter().chain(alerts).chain(tools).chain(["pivot", "epoch", "shard", "ticket"]);
+    let unknown: Vec<_> = words.filter(|word| explained(word).is_none()).collect();
+    assert_eq!(unknown, [""; 0]);
+}
+
+#[test]
 fn every_argument_of_a_fault_is_explained_and_what_an_operation_can_have_is_listed_whole() {
     let mut words = BTreeSet::new();
     for place in Place::all() {

@@ -3,6 +3,7 @@
 //! Names that have a table of their own (oracles, faults, operations, codes, requirements, planted bugs) are not here.
 
 mod of_reports;
+mod of_the_log;
 
 /// One term.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ const fn word(name: &'static str, kind: &'static str, text: &'static str) -> Wor
 
 /// Every term.
 pub(super) fn all() -> impl Iterator<Item = &'static Word> {
-    ALL.iter().chain(of_reports::ALL)
+    ALL.iter().chain(of_reports::ALL).chain(of_the_log::ALL)
 }
 
 /// Those of plans, providers and orders, by kind.
@@ -56,6 +57,16 @@ static ALL: &[Word] = &[
         "plan",
         "a term of plans",
         "The faults of one run, each with its site: `payment.charge#1: lost_reply; inventory.release#1: status(503, retry_after=2)`.",
+    ),
+    word(
+        "pivot",
+        "a term of sagas",
+        "The step after which a sale goes forward: the charge. Before it a failure takes everything back; after it what fails is tried again, and only a definite refusal takes the money back.",
+    ),
+    word(
+        "epoch",
+        "a term of sagas",
+        "Which round of refunds an order is in. It is part of a refund's idempotency key and rises only once the refunds under the last one are known to be refused or failed.",
     ),
     word(
         "moment",

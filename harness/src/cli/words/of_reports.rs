@@ -67,6 +67,11 @@ pub(super) static ALL: &[Word] = &[
         "Everything that may be tried of one scenario under one payment profile: its sites with their menus, up to a depth.",
     ),
     word(
+        "shard",
+        "a term of explorations",
+        "One of several equal parts of an exploration: `--shard 2/8` tries the second of eight. `misrule merge` joins the reports of all.",
+    ),
+    word(
         "depth",
         "a term of explorations",
         "How many faults a plan holds at most. Depth 2 tries every pair of faults at every pair of sites that a run comes to.",
