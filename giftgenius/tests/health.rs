@@ -64,3 +64,12 @@ fn a_lock_that_is_held_is_told_before_a_call_that_waits_for_it_and_not_after_a_w
     let (status, page) = health(&server);
     assert_eq!((status, &page["store"]), (200, &json!("ok")), "a write was taken of late: {page}");
 }
+
+#[test]
+fn a_server_that_nobody_calls_finds_out_that_its_store_takes_nothing_before_anyone_asks() {
+    let mut server = HttpServer::start_with(&[]);
+    let other = rusqlite::Connection::open(&server.server.journal).expect("the journal's file");
+    other.execute_batch("BEGIN IMMEDIATE").expect("its lock");
+    let line = server.server.event("store_failed");
+    assert_eq!(line["level"], "error", "{line}");
+}
