@@ -14,7 +14,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::header::{
+    ACCEPT, AUTHORIZATION, AsHeaderName, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, WWW_AUTHENTICATE,
+};
 use axum::http::{Response, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::routing::{get, post};
@@ -149,7 +151,7 @@ impl Door {
             return true;
         }
         let peer = request.extensions().get::<Arc<Connection>>().map(|connection| connection.peer());
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let host = only(headers, &HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
         peer.is_some_and(|peer| peer.to_canonical().is_loopback() && !self.proxies.contain(peer))
             && self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host) || known.eq_ignore_ascii_case(name))
@@ -162,6 +164,9 @@ const PASSED_ON: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
 
 /// Lets known users through, with their name among the request's extensions.
 async fn authenticate(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response<Body> {
+    if misnames_its_host(&request) {
+        return problem(StatusCode::BAD_REQUEST, "BAD_HOST", "name one host, once, in the header `host`");
+    }
     let Some(user) = bearer_token(request.headers()).and_then(|token| door.users.of_token(token)).cloned() else {
         let Noted { untold, delay } = door.refusals.note();
         if untold.is_some() {
@@ -191,8 +196,29 @@ async fn authenticate(State(door): State<Arc<Door>>, mut request: Request, next:
 
 /// The token of `authorization: Bearer <token>`; the scheme's case is free (RFC 9110 §11.1).
 fn bearer_token(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let (scheme, token) = only(headers, &AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// A header that was sent once. Of two it would be left open which of them counts, and a proxy may have read the other one.
+fn only(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// Whether a request is for several hosts, or for one with a user's name before it (RFC 9112 §3.2, RFC 9110 §4.2.4): the check
+/// of the host reads only a part of those.
+fn misnames_its_host(request: &Request) -> bool {
+    let names = || request.headers().get_all(HOST).iter().map(|name| plain(name.as_bytes()));
+    let target = request.uri().authority().map(|authority| plain(authority.as_str().as_bytes()));
+    names().count() > 1
+        || names().chain(target).any(|name| name.contains(&b'@'))
+        || target.is_some_and(|target| names().any(|name| !name.eq_ignore_ascii_case(target)))
+}
+
+/// A host's name without the port that is meant anyway.
+fn plain(host: &[u8]) -> &[u8] {
+    host.strip_suffix(b":80").unwrap_or(host)
 }
 
 /// The protocol wants clients to accept JSON and event streams both. This server answers in JSON only, so one that
@@ -237,9 +263,7 @@ async fn delivered(app: &Arc<App>, headers: HeaderMap, request: Request) -> Resp
         Ok(body) => body,
         Err(refused) => return refused,
     };
-    // Two headers would leave open which of them counts.
-    let mut signatures = headers.get_all(webhooks::SIGNATURE_HEADER).iter();
-    let signature = signatures.next().filter(|_| signatures.next().is_none()).and_then(|value| value.to_str().ok());
+    let signature = only(&headers, webhooks::SIGNATURE_HEADER).and_then(|value| value.to_str().ok());
     let call = connection.as_ref().map(Connection::call);
     let answer = app.payment_webhook(signature, &body).await;
     drop(call);
@@ -367,6 +391,33 @@ mod tests {
         assert_eq!(of("Basic abc"), None);
         assert_eq!(of("Bearer"), None);
         assert_eq!(bearer_token(&HeaderMap::new()), None);
+        for two in [["Bearer abc", "Bearer abd"], ["Bearer abc", "Basic abd"], ["Bearer abc", "Bearer abc"]] {
+            assert_eq!(bearer_token(&headers(&AUTHORIZATION, &two)), None, "{two:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_names_one_host_once() {
+        let asked = |target: &str, hosts: &[&'static str]| {
+            let mut request = Request::new(Body::empty());
+            *request.uri_mut() = target.parse().expect("a target");
+            *request.headers_mut() = headers(&HOST, hosts);
+            misnames_its_host(&request)
+        };
+        for (target, hosts) in
+            [("/mcp", &["localhost:8080"][..]), ("/mcp", &[]), ("http://LOCALHOST:80/mcp", &["localhost"])]
+        {
+            assert!(!asked(target, hosts), "{target} {hosts:?}");
+        }
+        for (target, hosts) in [
+            ("/mcp", &["localhost", "evil.example"][..]),
+            ("/mcp", &["localhost", "localhost"]),
+            ("/mcp", &["evil.example@localhost"]),
+            ("http://evil.example/mcp", &["localhost"]),
+            ("http://evil@localhost/mcp", &[]),
+        ] {
+            assert!(asked(target, hosts), "{target} {hosts:?}");
+        }
     }
 
     #[test]

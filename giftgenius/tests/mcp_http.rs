@@ -108,6 +108,15 @@ fn a_foreign_host_or_a_web_page_is_refused() {
     assert_eq!(page.status, 403, "{page:?}");
     let rebound = post(&server, &[("authorization", &token), ("host", "evil.example")], &body);
     assert_eq!(rebound.status, 403, "{rebound:?}");
+    let own = server.address.as_str();
+    let with_a_name = format!("evil.example@{own}");
+    for hosts in [&[("host", own), ("host", "evil.example")][..], &[("host", own); 2], &[("host", &with_a_name)]] {
+        let reply = post(&server, &[&[("authorization", token.as_str())], hosts].concat(), &body);
+        assert_eq!((reply.status, &reply.json()["error"]["code"]), (400, &json!("BAD_HOST")), "{hosts:?}");
+    }
+    let bob = format!("Bearer {BOB}");
+    let two = post(&server, &[("authorization", &token), ("authorization", &bob)], &body);
+    assert_eq!(two.status, 401, "which of them calls is not guessed: {two:?}");
 }
 
 #[test]
