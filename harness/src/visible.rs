@@ -113,7 +113,9 @@ fn basic_string(text: &str) -> String {
         match letter {
             '"' | '\\' => out.extend(['\\', letter]),
             letter if acts(letter) => {
-                write!(out, "\\U{:08x}", u32::from(letter)).expect("writing to a string does not fail");
+                let code = u32::from(letter);
+                let written = if code <= 0xffff { write!(out, "\\u{code:04x}") } else { write!(out, "\\U{code:08x}") };
+                written.expect("writing to a string does not fail");
             }
             letter => out.push(letter),
         }

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -335,10 +336,13 @@ fn a_fault_that_changes_nothing_makes_a_run_inconclusive() {
 /// Colours the rest of the line; clears the screen, as one character; turns what follows around.
 const ACTING: &str = "\u{1b}[31m\u{9b}2J\u{202e}";
 
+fn acts(letter: char) -> bool {
+    letter != '\n' && (letter.is_control() || letter == '\u{202e}')
+}
+
 /// Whether nothing in an output acts on a terminal.
 fn lies_still(output: &std::process::Output, words: &[&str]) -> String {
     let said = [text(&output.stdout), text(&output.stderr)].concat();
-    let acts = |letter: char| letter != '\n' && (letter.is_control() || letter == '\u{202e}');
     assert!(!said.contains(acts), "misrule {words:?}\n{said:?}");
     said
 }
@@ -417,6 +421,15 @@ fn no_text_of_a_scenario_acts_on_a_terminal() {
     for words in shown {
         let said = lies_still(&misrule(folder.path(), words), words);
         assert!(said.contains("a/told"), "{words:?}\n{said}");
+    }
+    let left = fs::read_dir(folder.path().join("target/misrule/failures")).expect("what a finding left").flatten();
+    let left: Vec<_> = left.map(|file| file.path()).collect();
+    assert!(!left.is_empty());
+    for file in left {
+        let written = fs::read_to_string(&file).expect("a scenario");
+        assert!(!written.contains(acts) && written.contains("\\u202e"), "{written}");
+        let again = misrule(folder.path(), &["replay", file.to_str().expect("a path in UTF-8")]);
+        assert_eq!(again.status.code(), Some(1), "{}", text(&again.stderr));
     }
     let replayed = text(&misrule(folder.path(), &["replay", "a/told"]).stdout);
     assert_eq!(replayed.matches("\\u{1b}[31m\\u{9b}2J\\u{202e}").count(), 3, "title, lesson and excuse\n{replayed}");
