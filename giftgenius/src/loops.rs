@@ -1,7 +1,9 @@
 //! The loop guard (F14): an identical call that keeps failing for good ends in an answer that says what to do instead.
 //!
 //! What is counted is the call without what its caller chooses freely: another idempotency key makes no other call. A
-//! failure that may be retried is never counted, and no answer of an order, saved, pending or final, is ever replaced.
+//! failure that may be retried is never counted, and no answer of an order, saved, pending or final, is ever replaced. Where
+//! the key is what was refused, another key is the repair: such failures are counted apart, and do not keep a call with another
+//! key from being tried.
 //! Kept in memory: a loop that outlives a process is bounded anew by the next, and what it costs is three calls.
 
 use std::collections::BTreeMap;
@@ -31,6 +33,8 @@ pub struct Identity {
     user: UserId,
     tool: &'static str,
     arguments: SmolStr,
+    /// Whether its failures are those of its keys.
+    of_key: bool,
 }
 
 impl Identity {
@@ -44,16 +48,30 @@ impl Identity {
             }
             None => canonical_hash(arguments),
         };
-        Self { user: user.clone(), tool, arguments }
+        Self { user: user.clone(), tool, arguments, of_key: false }
+    }
+
+    /// The same call, of which the key was refused.
+    fn of_key(self) -> Self {
+        Self { of_key: true, ..self }
     }
 }
 
 /// How often a call has failed for good, since when, and how at last.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Failures {
     count: u32,
     since: Instant,
     last: Code,
+    /// The whole of the last one's arguments, hashed, where its key was refused.
+    refused: Option<SmolStr>,
+}
+
+impl Failures {
+    /// How the call failed at last, if it has failed too often.
+    fn too_many(&self) -> Option<Code> {
+        (self.count >= FAILURES_MAX && self.since.elapsed() < WINDOW).then_some(self.last)
+    }
 }
 
 /// The calls that have failed for good of late.
@@ -73,8 +91,12 @@ impl Loops {
         if calls.is_empty() {
             return None;
         }
-        let failures = calls.get(&Identity::of(user, tool, arguments))?;
-        (failures.count >= FAILURES_MAX && failures.since.elapsed() < WINDOW).then_some(failures.last)
+        let identity = Identity::of(user, tool, arguments);
+        if let Some(code) = calls.get(&identity).and_then(Failures::too_many) {
+            return Some(code);
+        }
+        let keys = calls.get(&identity.of_key())?;
+        keys.too_many().filter(|_| keys.refused.as_ref() == Some(&canonical_hash(arguments)))
     }
 
     /// Takes note of an answer; the one to give instead, where the call has failed for good too often.
@@ -90,7 +112,9 @@ impl Loops {
         let mut calls = self.calls();
         let Some(code) = failure else {
             if !calls.is_empty() {
-                calls.remove(&Identity::of(user, tool, arguments));
+                let identity = Identity::of(user, tool, arguments);
+                calls.remove(&identity);
+                calls.remove(&identity.of_key());
             }
             return None;
         };
@@ -98,13 +122,16 @@ impl Loops {
             return None;
         }
         let now = Instant::now();
+        let refuses_the_key = refuses_the_key(code, reply);
         let identity = Identity::of(user, tool, arguments);
-        let known = calls.get(&identity).filter(|failures| now.duration_since(failures.since) < WINDOW).copied();
-        let Failures { count, since, .. } = known.unwrap_or(Failures { count: 0, since: now, last: code });
+        let identity = if refuses_the_key { identity.of_key() } else { identity };
+        let known = calls.get(&identity).filter(|failures| now.duration_since(failures.since) < WINDOW);
+        let (count, since) = known.map_or((0, now), |failures| (failures.count, failures.since));
         if known.is_none() {
             make_room(&mut calls, now);
         }
-        calls.insert(identity, Failures { count: count.saturating_add(1), since, last: code });
+        let refused = refuses_the_key.then(|| canonical_hash(arguments));
+        calls.insert(identity, Failures { count: count.saturating_add(1), since, last: code, refused });
         // An order's own answer stays what it is, however often it is asked for.
         let of_an_order = reply.structured.pointer("/error/order_id").is_some();
         (count >= FAILURES_MAX && !of_an_order).then(|| {
@@ -140,6 +167,17 @@ fn final_failure(reply: &SavedReply) -> Option<Code> {
     let is = |field: &str, value: &Value| error.get(field) == Some(value);
     let for_good = is("retryable", &Value::Bool(false)) && is("effects", &serde_json::json!(Effects::None));
     for_good.then(|| error.get("code").and_then(|code| Code::deserialize(code).ok()))?
+}
+
+/// Whether a failure is about the key alone, so that another one repairs the call.
+fn refuses_the_key(code: Code, reply: &SavedReply) -> bool {
+    let violations = || reply.structured.pointer("/error/violations").and_then(Value::as_array).into_iter().flatten();
+    let of_key = |violation: &Value| violation.get("field").and_then(Value::as_str) == Some("/idempotency_key");
+    match code {
+        Code::KeyConflict => true,
+        Code::InvalidArguments => violations().next().is_some() && violations().all(of_key),
+        _ => false,
+    }
 }
 
 /// Forgets what is over, and the oldest where that is not enough.
@@ -199,6 +237,36 @@ mod tests {
         let success = SavedReply { structured: json!({}), is_error: false };
         assert_eq!(loops.note(&"ann".into(), "search_products", &call, &"c".into(), &success), None);
         assert_eq!(loops.exhausted(&"ann".into(), "search_products", &call), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_key_repairs_a_call_whose_key_was_refused_and_no_other() {
+        let keyed = |key: &str| json!({"checkout_session_id": "cs_1", "idempotency_key": key});
+        let refused = |code: Code, fields: &[&str]| {
+            let mut error = ToolError::new(code, "as it is", &"c".into());
+            error.violations =
+                fields.iter().map(|field| crate::validate::Violation::new(*field, "length", "8 to 128")).collect();
+            failed_reply(&error)
+        };
+        let key = "/idempotency_key";
+        for (reply, is_repaired) in [
+            (refused(Code::KeyConflict, &[]), true),
+            (refused(Code::InvalidArguments, &[key]), true),
+            (refused(Code::InvalidArguments, &[key, "/payment_method_id"]), false),
+            (refused(Code::InvalidArguments, &[]), false),
+            (refused(Code::SessionExpired, &[]), false),
+        ] {
+            let loops = Loops::default();
+            let note = |key: &str| loops.note(&"ann".into(), "create_order", &keyed(key), &"c".into(), &reply);
+            for _ in 0..FAILURES_MAX {
+                assert_eq!(note("old"), None);
+            }
+            let exhausted = |key: &str| loops.exhausted(&"ann".into(), "create_order", &keyed(key)).is_some();
+            assert!(exhausted("old"), "{reply:?}");
+            assert_eq!(exhausted("new"), !is_repaired, "{reply:?}");
+            // A loop that makes up keys and is refused for each of them ends all the same.
+            assert_eq!(note("newer").map(|error| error.code), Some(Code::RepeatedCall), "{reply:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

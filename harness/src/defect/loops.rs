@@ -90,6 +90,41 @@ pub static RETRYABLE_ENDED_AS_A_LOOP: Defect = Defect {
 };
 
 /// See `about`.
+pub static LOOP_GUARD_REFUSES_A_REPAIRED_KEY: Defect = Defect {
+    id: "loop_guard_refuses_a_repaired_key",
+    about: "the loop guard tells calls apart by all but their key, also where the key is what was wrong with them",
+    caught_by: "loop-ends",
+    hunted_on: &[on("loops/a_key_that_is_too_short")],
+    wiring: || {
+        each_life(|wired| {
+            let failures: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
+            wired.taking(move |app, call| {
+                let failures = failures.clone();
+                async move {
+                    let identity = keyless(&call);
+                    let correlation = call.correlation_id.clone().unwrap_or_else(|| "cor_1".into());
+                    if failures.lock().expect("nobody panics").get(&identity) >= Some(&FAILURES_MAX) {
+                        let structured = json!({ "error": instead(Code::InvalidArguments, &correlation) });
+                        let key = call.arguments.get(KEY).and_then(Value::as_str).map(Into::into);
+                        return Ok(ToolReply {
+                            structured,
+                            is_error: true,
+                            correlation_id: correlation,
+                            idempotency_key: key,
+                        });
+                    }
+                    let reply = app.call_tool(call).await?;
+                    if reply.structured.pointer("/error/retryable") == Some(&Value::Bool(false)) {
+                        *failures.lock().expect("nobody panics").entry(identity).or_insert(0) += 1;
+                    }
+                    Ok(reply)
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
 pub static READS_WITHOUT_A_PAUSE: Defect = Defect {
     id: "reads_without_a_pause",
     about: "who asks after an order reads it again and again until it has changed, without waiting in between",

@@ -249,6 +249,7 @@ pub static ALL: &[&Defect] = &[
     &loops::LOOP_GUARD_DODGED_BY_A_FRESH_KEY,
     &loops::LOOP_GUARD_SWALLOWS_A_SAVED_RESULT,
     &loops::RETRYABLE_ENDED_AS_A_LOOP,
+    &loops::LOOP_GUARD_REFUSES_A_REPAIRED_KEY,
     &loops::READS_WITHOUT_A_PAUSE,
     &limits::CALLS_WITHOUT_A_LIMIT,
     &limits::SESSIONS_WITHOUT_A_LIMIT,

@@ -16,7 +16,8 @@ pub static LOOP_ENDS: Oracle = Oracle {
     id: "loop-ends",
     rule: "Of one user's identical calls (the idempotency_key apart) that fail for good, three within ten minutes are \
            answered as they are; the further ones are answered finally, with what to do instead. Saved answers, pending \
-           sales and what may be retried are never replaced by that.",
+           sales and what may be retried are never replaced by that, and a key that was refused does not count against \
+           a call with another one.",
     explanation: "A model in a loop makes the same mistake until its turns are used up, and a fresh key each time makes \
                   it look like another call. A breach is a fourth answer of the same kind, an ending that does not say \
                   what to do instead or says *the same again*, or an ending where there was no loop: fewer than three \
@@ -37,8 +38,9 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         let identical: Vec<&CallView<'_>> =
             evidence.calls.iter().filter(|other| !std::ptr::eq(*other, call) && is_identical(call, other)).collect();
         if ends_a_loop(call) {
+            let of_key = refuses_the_key(call) || is_taken(evidence, call);
             let before = identical.iter().filter(|other| {
-                (is_final(other) || went_unheard(other))
+                ((is_final(other) && refuses_the_key(other) == of_key) || went_unheard(other))
                     && end(other) <= ended
                     && other.end.is_some_and(|(_, then)| then + WINDOW >= at)
             });
@@ -100,6 +102,25 @@ fn is_final(call: &CallView<'_>) -> bool {
     })
 }
 
+/// Whether an answer refuses the key alone, so that another one repairs the call.
+fn refuses_the_key(call: &CallView<'_>) -> bool {
+    let Some(told) = call.told.as_ref().filter(|told| told.is_error) else { return false };
+    let violations = || told.structured.pointer("/error/violations").and_then(Value::as_array).into_iter().flatten();
+    let of_key = |violation: &Value| violation.get("field").and_then(Value::as_str) == Some("/idempotency_key");
+    code_of(call) == Some(Code::KeyConflict) || (violations().next().is_some() && violations().all(of_key))
+}
+
+/// Whether a call's key had been used for something else.
+fn is_taken(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
+    let uses = |other: &CallView<'_>| {
+        other.started.tool == call.started.tool
+            && other.started.user == call.started.user
+            && other.started.key == call.started.key
+            && other.start_event < call.start_event
+    };
+    call.started.key.is_some() && evidence.calls.iter().any(|other| uses(other) && !is_identical(other, call))
+}
+
 /// Whether nobody heard what became of a call: it may have failed like the others.
 fn went_unheard(call: &CallView<'_>) -> bool {
     matches!(call.reply, Some(HostReply::Broken | HostReply::Cancelled | HostReply::NoAnswer))
@@ -133,6 +154,7 @@ fn in_a_row(evidence: &Evidence<'_>, identical: &[&CallView<'_>], call: &CallVie
         .unwrap_or(0);
     let mut ended: Vec<(usize, &CallView<'_>)> = identical
         .iter()
+        .filter(|other| !is_final(other) || refuses_the_key(other) == refuses_the_key(call))
         .map(|other| (end(other), *other))
         .filter(|(ended, _)| (began..call.start_event).contains(ended))
         .collect();
@@ -206,6 +228,44 @@ mod tests {
         stopped(&mut run, "k4");
         run.kept(&LOOP_ENDS);
         assert!(looping(4).broken(&LOOP_ENDS).contains("once more instead of what to do"));
+    }
+
+    #[test]
+    fn a_refused_key_does_not_count_against_a_call_with_another_one() {
+        let refused = |run: &mut Run, code: Code, key: &str| {
+            let call = run.create_order("cs_1", key);
+            let mut error = run.error(code, None);
+            if code == Code::InvalidArguments {
+                error["error"]["violations"] = json!([{"field": "/idempotency_key", "error_type": "length"}]);
+            }
+            run.fail(call, error);
+        };
+        for code in [Code::InvalidArguments, Code::KeyConflict] {
+            let mut run = Run::new();
+            if code == Code::KeyConflict {
+                for key in ["k1", "k2", "k3", "k4", "k5"] {
+                    let call = run.create_order("cs_2", key);
+                    run.answer(call, json!({"status": "success"}));
+                }
+            }
+            for key in ["k1", "k2", "k3"] {
+                refused(&mut run, code, key);
+            }
+            run.kept(&LOOP_ENDS);
+            declined(&mut run, "k9");
+            run.kept(&LOOP_ENDS);
+            if code == Code::KeyConflict {
+                stopped(&mut run, "k4");
+                run.kept(&LOOP_ENDS);
+            }
+            stopped(&mut run, "k8");
+            assert!(run.broken(&LOOP_ENDS).contains("after 1 final failures"), "{code:?}");
+        }
+        let mut run = Run::new();
+        for key in ["k1", "k2", "k3", "k4"] {
+            refused(&mut run, Code::InvalidArguments, key);
+        }
+        assert!(run.broken(&LOOP_ENDS).contains("once more instead of what to do"));
     }
 
     #[test]
