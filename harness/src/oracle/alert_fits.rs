@@ -6,13 +6,14 @@ use giftgenius::error::ErrorType;
 use giftgenius::ports::Provider;
 use giftgenius::step_log::{Alert, AlertKind, LogLine};
 
+use super::conversations::ends_of;
 use super::evidence::{Evidence, ExchangeView, OrderView};
 use super::{Findings, Oracle, Verdict, alerts_once, alerts_owed, codes, money_paged};
 use crate::fault::{Circumstance, Fault, Moment};
 use crate::provider::ledger::EffectKind;
 use crate::provider::operations::LOOK_UP;
 use crate::scenario::model::WorldKind;
-use crate::trace::{EventKind, Seen};
+use crate::trace::{EventKind, HostReply, Seen};
 
 /// The rule.
 pub static ALERT_FITS: Oracle = Oracle {
@@ -257,10 +258,16 @@ pub(super) fn ended_attempts<'e, 'a>(
 }
 
 /// Whether the call that an attempt was made for was over before the attempt was. What is asked for an order goes on when
-/// its caller is gone.
+/// its caller is gone, and so does a call that its host gave up, until its own line.
 fn is_given_up(evidence: &Evidence<'_>, exchange: &ExchangeView<'_>, ended: &Ended) -> bool {
-    exchange.order.is_none()
-        && exchange.call.is_some_and(|call| evidence.calls[call].end.is_some_and(|(_, at)| at < ended.at))
+    let Some(call) = exchange.call.filter(|_| exchange.order.is_none()).map(|call| &evidence.calls[call]) else {
+        return false;
+    };
+    let went_on_until = || {
+        let own = ends_of(evidence, call).map(|(event, _)| event).find(|event| *event > call.start_event)?;
+        matches!(call.reply, Some(HostReply::Cancelled)).then(|| evidence.trace.events[own].at)
+    };
+    call.end.is_some_and(|(_, at)| at < ended.at && went_on_until().is_none_or(|until| until < ended.at))
 }
 
 /// What a process did last, as far as anybody saw, and when.

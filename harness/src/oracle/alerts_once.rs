@@ -251,7 +251,7 @@ mod tests {
     use crate::oracle::alert_fits::ALERT_FITS;
     use crate::oracle::testing::Run;
     use crate::provider::event::EventType;
-    use crate::trace::WebhookDelivery;
+    use crate::trace::{HostReply, WebhookDelivery};
 
     fn alert(run: &mut Run, kind: AlertKind, about: &str) {
         let line = Alert::new(kind, about, "m", &run.correlation.as_str().into(), jiff::Timestamp::UNIX_EPOCH);
@@ -323,6 +323,35 @@ mod tests {
         searched(&[denied, lost, lost, lost, lost, lost], &[0, 5]).kept(&ALERT_FITS);
         assert!(searched(&[denied, denied], &[0, 1]).broken(&ALERT_FITS).contains(again));
         searched(&[denied, there, denied], &[0, 2]).kept(&ALERT_FITS);
+    }
+
+    #[test]
+    fn an_answer_to_a_call_that_its_host_gave_up_ends_a_loss_if_the_call_went_on() {
+        for went_on in [true, false] {
+            let mut run = Run::new();
+            let losses = |run: &mut Run| {
+                for _ in 0..5 {
+                    let search = run.send(&crate::provider::operations::SEARCH, None, None);
+                    run.see(search, Seen::Refused);
+                    run.wait_ms(1000);
+                }
+                alert(run, AlertKind::ProviderDown, "catalog");
+            };
+            run.call("search_products", serde_json::json!({}));
+            losses(&mut run);
+            let given_up = run.call("search_products", serde_json::json!({}));
+            let search = run.send(&crate::provider::operations::SEARCH, None, None);
+            run.reply(given_up, HostReply::Cancelled);
+            run.wait_ms(10);
+            run.ok(search);
+            if went_on {
+                run.step("search_products", StepStatus::Success, None);
+            }
+            run.call("search_products", serde_json::json!({}));
+            losses(&mut run);
+            let again = "was called for provider_down:catalog again";
+            run.kept_unless(&ALERT_FITS, (!went_on).then_some(again));
+        }
     }
 
     #[test]
