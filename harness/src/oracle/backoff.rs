@@ -30,7 +30,9 @@ pub static BACKOFF: Oracle = Oracle {
     explanation: "A provider that is struggling needs fewer requests, not the same again at once. A breach names the \
                   two attempts, the gap between them and what the policy allows. A gap may be of the foreground's \
                   kind or of the background's; one that is neither came from a retry that the policy does not know. \
-                  Each process is judged by its own attempts, and a search for something else is no repeat. On the wire a repeat may be 250 ms late, 1 ms early, and 250 ms early after a time-out. Look-ups are \
+                  Each process is judged by its own attempts, and from the first again where another one had the order \
+                  in between; a search for something else is no repeat, and two callers of one process may ask the same \
+                  at once. On the wire a repeat may be 250 ms late, 1 ms early, and 250 ms early after a time-out. Look-ups are \
                   not judged: they are asked between attempts and by several actions in a row.",
     requirements: &["F2"],
     check,
@@ -74,29 +76,57 @@ const fn asked(exchange: &ExchangeView<'_>) -> (u32, u64) {
 fn judge_series(
     evidence: &Evidence<'_>,
     group: &[usize],
-    (process, question): (u32, u64),
+    of: (u32, u64),
     jitter: &mut Jitter,
     findings: &mut Findings,
 ) {
+    let own = || group.iter().map(|index| &evidence.exchanges[*index]).filter(|it| asked(it) == of);
+    let mut found = Findings::of(BACKOFF.id);
     let mut series = Series::default();
-    let mut own = group.iter().map(|index| &evidence.exchanges[*index]).filter(|it| asked(it) == (process, question));
-    let Some(mut earlier) = own.next() else { return };
-    for later in own {
-        if lost_a_write(evidence, process, earlier.sent_event, later.sent_event) {
-            // It may have been another one's, so that the series goes on.
-            series.may_begin_anew = true;
-        } else {
-            judge_pair(evidence, earlier, later, (&mut series, jitter), findings);
-        }
+    let mut attempts = own();
+    let Some(mut earlier) = attempts.next() else { return };
+    for later in attempts {
+        judge_next(evidence, earlier, later, (&mut series, jitter), &mut found);
         earlier = later;
+    }
+    if !found.is_empty() && !callers::may_be_of_several(evidence, own()) {
+        findings.take(found);
+    }
+}
+
+/// Judges an attempt by the one before it.
+fn judge_next(
+    evidence: &Evidence<'_>,
+    earlier: &ExchangeView<'_>,
+    later: &ExchangeView<'_>,
+    (series, jitter): (&mut Series, &mut Jitter),
+    findings: &mut Findings,
+) {
+    if lost_a_write(evidence, earlier, later) || changed_hands(evidence, earlier, later) {
+        // A lost write may have been another one's, so that the series goes on.
+        series.may_begin_anew = true;
+    } else {
+        judge_pair(evidence, earlier, later, (series, jitter), findings);
     }
 }
 
 /// Whether a process could not write down what became of an attempt: what takes the order up again counts from its own
 /// first attempt, as after a death.
-fn lost_a_write(evidence: &Evidence<'_>, process: u32, from: usize, to: usize) -> bool {
-    let own = |lost: &usize| (from..to).contains(lost) && evidence.trace.events[*lost].incarnation == process;
+fn lost_a_write(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &ExchangeView<'_>) -> bool {
+    let between = earlier.sent_event..later.sent_event;
+    let own = |lost: &usize| between.contains(lost) && evidence.trace.events[*lost].incarnation == earlier.incarnation;
     evidence.lost_writes.iter().any(own)
+}
+
+/// Whether another process had the order in between, as its driver's write shows: the next attempt is that of a new driver,
+/// which knows what the record says, and not what an answer to the one before it asked for.
+fn changed_hands(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &ExchangeView<'_>) -> bool {
+    let Some(order) = earlier.order.filter(|_| evidence.replicas.count > 1) else { return false };
+    evidence.trace.writes.iter().any(|write| {
+        (earlier.sent_event + 1..=later.sent_event).contains(&write.at)
+            && write.incarnation != earlier.incarnation
+            && write.order.as_ref().is_some_and(|written| written.as_str() == evidence.orders[order].id)
+    })
 }
 
 /// A Retry-After that goes past the call's deadline ends the call, and the caller is told how long to wait.
@@ -155,11 +185,42 @@ fn ended_before(evidence: &Evidence<'_>, attempt: &ExchangeView<'_>, answered: u
     })
 }
 
+/// How many repeats in the foreground there may have been so far: a bit for each number. Where a series may have begun anew,
+/// or a wait was another's to say, several agree with what was seen, and a later gap may tell them apart.
+#[derive(Clone, Copy)]
+struct Repeats(u32);
+
+impl Repeats {
+    const NONE: Self = Self(1);
+
+    const fn with(self, number: u32) -> Self {
+        Self(self.0 | 1 << if number < u32::BITS { number } else { u32::BITS - 1 })
+    }
+
+    const fn may_be(self, number: u32) -> bool {
+        number < u32::BITS && self.0 & 1 << number != 0
+    }
+
+    const fn least(self) -> u32 {
+        self.0.trailing_zeros()
+    }
+
+    const fn most(self) -> u32 {
+        u32::BITS - 1 - self.0.leading_zeros()
+    }
+}
+
+impl Default for Repeats {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
 /// Where a series of attempts stands.
 #[derive(Clone, Copy, Default)]
 struct Series {
     /// Repeats in the foreground so far.
-    foreground: u32,
+    foreground: Repeats,
     /// Rounds in the background so far.
     background: u32,
     /// Whether it may have begun anew, so that the next attempt may be any of those.
@@ -215,8 +276,9 @@ fn judge_pair(
         && earlier.answer.is_none_or(|(event, _, _)| event > later.sent_event)
         && !earlier.sent.operation.effectful;
     // A reading that was refused, or whose attempts are used up, is over; the next one asks something else.
-    let another_reading = !earlier.sent.operation.effectful
-        && (earlier.refusal().is_some() || series.foreground + 1 >= policy.retry.attempts_max);
+    let used_up = |repeats: u32| !earlier.sent.operation.effectful && repeats + 1 >= policy.retry.attempts_max;
+    let another_reading =
+        !earlier.sent.operation.effectful && earlier.refusal().is_some() || used_up(series.foreground.least());
     // A request after a success and two readings side by side are no retries.
     if earlier.succeeded() || overlap || another_reading {
         *series = Series::default();
@@ -228,7 +290,7 @@ fn judge_pair(
         evidence.tolerance(if end.timed_out { EARLY_AFTER_A_TIMEOUT_ON_THE_WIRE } else { Duration::from_millis(1) });
     let retry_after = retry_after(earlier, policy);
     let asked = retry_after.map(|(at_least, _)| at_least);
-    let delay = foreground_delay(policy, series.foreground + 1);
+    let delay = foreground_delay(policy, series.foreground.least() + 1);
     let at_least = asked.map_or(delay, |asked| asked.max(delay));
     let on_top =
         policy.retry.jitter_max + between(evidence, earlier, later) + evidence.tolerance(LATE_ON_THE_WIRE) + end.unsure;
@@ -236,20 +298,36 @@ fn judge_pair(
     // second request belongs to a later attempt.
     let compound = earlier.is(&REFUND) || earlier.is(&CANCEL);
     let begins_anew = std::mem::take(&mut series.may_begin_anew);
-    let first = if begins_anew { 1 } else { series.foreground + 1 };
-    let repeat =
-        (first..policy.retry.attempts_max).take(if compound || begins_anew { usize::MAX } else { 1 }).find(|repeat| {
-            let delay = foreground_delay(policy, *repeat);
-            let latest = retry_after.map_or(delay, |(_, asked)| asked.max(delay)) + on_top;
-            gap + slack >= asked.map_or(delay, |asked| asked.max(delay)) && gap <= latest
-        });
+    let fits = |repeat: u32| {
+        let delay = foreground_delay(policy, repeat);
+        let latest = retry_after.map_or(delay, |(_, asked)| asked.max(delay)) + on_top;
+        gap + slack >= asked.map_or(delay, |asked| asked.max(delay)) && gap <= latest
+    };
+    let may_be = |repeat: u32| {
+        if begins_anew {
+            true
+        } else if compound {
+            repeat > series.foreground.least()
+        } else {
+            series.foreground.may_be(repeat - 1)
+        }
+    };
+    let repeats = || (1..policy.retry.attempts_max).filter(|repeat| may_be(*repeat) && fits(*repeat));
+    let repeat = repeats().next();
     let round = background_delay(policy, if earlier.is(&CANCEL) || begins_anew { 1 } else { series.background + 1 });
     let not_asked_off = asked.is_none_or(|asked| gap + slack >= asked);
     if let Some(repeat) = repeat {
         if retry_after.is_none() && end.unsure.is_zero() && between(evidence, earlier, later).is_zero() {
             jitter.count(gap == foreground_delay(policy, repeat), later);
         }
-        series.foreground = repeat + failed_look_ups(evidence, earlier, later);
+        let more = failed_look_ups(evidence, earlier, later);
+        // The attempts may have been used up, and this is the first of another reading.
+        let none = if used_up(series.foreground.most()) { Repeats::NONE } else { Repeats(0) };
+        series.foreground = repeats().fold(none, |repeats, repeat| repeats.with(repeat + more));
+        return;
+    }
+    if used_up(series.foreground.most()) {
+        *series = Series::default();
         return;
     }
     // What was asked for may be cut short by the round's own delay only upwards.
@@ -259,7 +337,7 @@ fn judge_pair(
         series.background = if rested { 0 } else { series.background + 1 };
         return;
     }
-    let allowed = if series.foreground + 1 < policy.retry.attempts_max {
+    let allowed = if series.foreground.least() + 1 < policy.retry.attempts_max {
         format!(
             "{} to {} ms in the foreground or at least {} ms in the background",
             at_least.as_millis(),
@@ -373,6 +451,8 @@ fn failed_look_ups(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &
         .filter(|other| other.incarnation == earlier.incarnation && other.is(&LOOK_UP) && !other.succeeded());
     u32::try_from(failed.count()).unwrap_or(u32::MAX)
 }
+
+mod callers;
 
 #[cfg(test)]
 mod tests;

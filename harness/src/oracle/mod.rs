@@ -168,6 +168,11 @@ impl Findings {
         self.violations.push(Violation { oracle: self.oracle, message, events });
     }
 
+    /// Adds the breaches that another judgement of the same oracle found.
+    fn take(&mut self, found: Self) {
+        self.violations.extend(found.violations);
+    }
+
     fn is_empty(&self) -> bool {
         self.violations.is_empty()
     }

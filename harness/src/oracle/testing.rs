@@ -102,10 +102,15 @@ impl Run {
 
     /// A tool call; requests and log lines belong to it from now on.
     pub(super) fn call(&mut self, tool: &str, arguments: Value) -> CallId {
+        self.correlation = format!("step-{}.1", self.calls + 1);
+        self.call_again(tool, arguments)
+    }
+
+    /// A call under the correlation id of the one before.
+    pub(super) fn call_again(&mut self, tool: &str, arguments: Value) -> CallId {
         let call = CallId(self.calls);
         self.calls += 1;
         let step = self.calls;
-        self.correlation = format!("step-{step}.1");
         let key = arguments.get("idempotency_key").and_then(Value::as_str).map(SmolStr::new);
         self.push(EventKind::CallStarted(Box::new(CallStarted {
             call,

@@ -355,6 +355,72 @@ fn a_search_for_something_else_is_no_retry() {
     }
 }
 
+/// Searches for the same, by one or two callers at once, sent after these gaps; each fails with 500.
+fn searches(callers: usize, gaps_ms: &[u64]) -> Run {
+    let mut run = Run::new();
+    run.call("search_products", serde_json::json!({}));
+    for _ in 1..callers {
+        run.call_again("search_products", serde_json::json!({}));
+    }
+    for gap in gaps_ms {
+        run.wait_ms(*gap);
+        let search = run.send(&SEARCH, None, None);
+        run.status(search, 500);
+    }
+    run
+}
+
+#[test]
+fn two_callers_who_ask_the_same_at_once_each_wait_for_themselves() {
+    // At 0 and 100 ms, and again 250 and 350 ms after each.
+    let of_two = [0, 100, 150, 200];
+    searches(2, &of_two).kept(&BACKOFF);
+    assert!(searches(1, &of_two).broken(&BACKOFF).contains("catalog.search#3 was sent 150 ms after"));
+    // One of them does not wait, whichever it is.
+    assert!(searches(2, &[0, 100, 50]).broken(&BACKOFF).contains("catalog.search#3 was sent 50 ms after"));
+    searches(2, &[0, 100, 150, 40]).broken(&BACKOFF);
+    // The second caller begins with its call.
+    let mut run = searches(1, &[0, 100]);
+    run.call_again("search_products", serde_json::json!({}));
+    run.broken(&BACKOFF);
+}
+
+#[test]
+fn how_many_repeats_there_were_may_show_only_later() {
+    // After a lost write a wait that was asked for fits the first repeat, the second and the third.
+    for (gap_ms, broken) in [(400, false), (800, false), (200, true), (700, true)] {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        reserve_is_put_off(&mut run, 1);
+        run.lost_write();
+        run.wait_ms(1100);
+        reserve_is_put_off(&mut run, 1);
+        run.wait_ms(1100);
+        let reserve = run.send(&RESERVE, Some("ord_1/1"), Some("r"));
+        run.status(reserve, 500);
+        run.wait_ms(gap_ms);
+        let reserve = run.send(&RESERVE, Some("ord_1/1"), Some("r"));
+        run.ok(reserve);
+        run.kept_unless(&BACKOFF, broken.then_some("inventory.reserve#4 was sent"));
+    }
+}
+
+#[test]
+fn an_order_that_another_process_had_in_between_counts_from_the_first_attempt_again() {
+    for (writer, order, kept) in [(2, "ord_1", true), (1, "ord_1", false), (2, "ord_2", false)] {
+        let mut run = Run::new();
+        run.replicas.count = 2;
+        run.create_order("cs_1", "k1");
+        reserve_is_put_off(&mut run, 60);
+        run.process = writer;
+        run.write_of(order);
+        run.process = 1;
+        let reserve = run.send(&RESERVE, Some("ord_1/1"), Some("r"));
+        run.ok(reserve);
+        run.kept_unless(&BACKOFF, (!kept).then_some("that Retry-After asked for"));
+    }
+}
+
 #[test]
 fn the_wire_has_a_tolerance() {
     let mut run = releases(&[0, 600]);
