@@ -170,8 +170,8 @@ fn confirmed(order: &Order, records: &[ChargeRecord], nothing_stands: Outcome) -
         return overtaken(how);
     }
     match first_standing(order, records) {
-        // GiftGenius never refunds in part here, so such a listing is not believed.
-        Some(record) if record.refunded + record.refunding != 0 => Round::NotYet(None),
+        Some(record) if record.refunding != 0 => Round::NotYet(None),
+        // In part too, which was looked up twice: the provider gave the rest back on its own.
         Some(_) => Round::Came(Outcome::RefundFailed),
         // Later than the provider promised.
         None if records.iter().any(|record| record.refunding > 0 || record.is_pending()) => Round::NotYet(None),

@@ -50,8 +50,8 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
     // The previous owner has been silent for its lease, so none of its requests leaves after this.
     let mut quiet_since = app.ports().clock.instant();
     let mut stopped = None;
-    // Whether a refund may have been asked for, in this life or before.
-    let mut refunded = held.order.saga.refund_begun > 0;
+    // Whether a refund may have been asked for, in this life or before; and whether one was in this.
+    let (mut refunded, mut refunded_here) = (held.order.saga.refund_begun > 0, false);
     // An order that has ended is driven again when an event asks for a look at its charges; its ending is announced once.
     let mut told = held.order.saga.ending.clone();
     let (mut heard, mut heard_at) = (held.order.heard, Instant::now());
@@ -135,14 +135,14 @@ pub async fn drive(app: &App, mut held: Held, deadline: Option<Instant>, driver:
         // Requests of this round that moved money may have left as late as now.
         let gave_back = matches!(round, Round::Came(Outcome::GivenBack { .. }));
         let asked_back = asks.into_inner();
-        refunded |= asked_back;
+        (refunded, refunded_here) = (refunded || asked_back, refunded_here || asked_back);
         if action == Action::Charge || gave_back || asked_back {
             quiet_since = over;
         }
         if let Round::CameAsking(_, asked) = &round {
             order.retry_after_ms = u64::try_from(crate::retry::told(*asked).as_millis()).ok();
         }
-        match took(app, &mut held, driver, &action, round, cost).await {
+        match took(app, &mut held, driver, (&action, refunded_here), round, cost).await {
             Next::Now(ending) => stopped = ending,
             Next::Background => background = true,
             Next::Lost => return,
@@ -160,13 +160,23 @@ enum Next {
     Lost,
 }
 
-/// Applies a round's result, and waits if another round is due.
-async fn took(app: &App, held: &mut Held, driver: &Driver, action: &Action, round: Round, cost: Took) -> Next {
+/// Applies a round's result, and waits if another round is due. `refunded`: this driver has asked for a refund.
+async fn took(
+    app: &App,
+    held: &mut Held,
+    driver: &Driver,
+    (action, refunded): (&Action, bool),
+    round: Round,
+    cost: Took,
+) -> Next {
     let order = &mut held.order;
     match round {
         Round::Came(outcome) | Round::CameAsking(outcome, _) => {
             log_outcome(app, order, action, &outcome, cost);
-            order.background_rounds = 0;
+            // Without the closing the same refunds go on, and that it was refused is no reason to ask for them sooner.
+            if !(refunded && outcome == Outcome::CloseRefused) {
+                order.background_rounds = 0;
+            }
             if outcome == Outcome::Committed {
                 order.paid_at = Some(app.now());
             }

@@ -165,6 +165,7 @@ pub static ALL: &[&Defect] = &[
     &lease::NOBODY_IS_FENCED,
     &told::SUCCESS_TOLD_BEFORE_COMMIT,
     &told::FAILURE_TOLD_AFTER_SUCCESS,
+    &told::CANCELLED_FOR_EVER,
     &told::RETRYABLE_ALWAYS_TRUE,
     &told::RETRYABLE_ALWAYS_FALSE,
     &told::OPAQUE_ERROR,

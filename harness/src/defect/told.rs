@@ -37,6 +37,34 @@ pub static FAILURE_TOLD_AFTER_SUCCESS: Defect = Defect {
 };
 
 /// See `about`.
+pub static CANCELLED_FOR_EVER: Defect = Defect {
+    id: "cancelled_for_ever",
+    about: "an order that was told cancelled is told so from then on, although a listing has shown since that its refund failed",
+    caught_by: "told-monotone",
+    hunted_on: &[on("saga/what_showed_a_failed_refund_dies")],
+    wiring: || {
+        each_life(|wired| {
+            let cancelled: Arc<Mutex<Option<Value>>> = Arc::default();
+            wired.taking(move |app, call| {
+                let cancelled = cancelled.clone();
+                async move {
+                    let mut reply = app.call_tool(call).await?;
+                    let mut cancelled = cancelled.lock().expect("no holder panics");
+                    let order = reply.structured.get("order_id").cloned();
+                    if reply.structured.get("status").and_then(Value::as_str) == Some("cancelled") {
+                        *cancelled = order;
+                    } else if order.is_some() && order == *cancelled {
+                        reply.structured["status"] = json!("cancelled");
+                        reply.structured["effects"] = json!("none");
+                    }
+                    Ok(reply)
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
 pub static RETRYABLE_ALWAYS_TRUE: Defect = Defect {
     id: "retryable_always_true",
     about: "every error says that the same call may be made again",

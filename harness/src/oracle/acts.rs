@@ -239,6 +239,47 @@ pub(super) fn money_known_at(evidence: &Evidence<'_>, order: &OrderView<'_>, eve
     evidence.least_money_at(order, event) - unknown
 }
 
+/// From which event on the system is held to a refund's failure: it took in an event that reports it, or has noted a listing
+/// that shows it. What only a process saw that died before it wrote is not known to the next one.
+fn failure_noted(evidence: &Evidence<'_>, order: &OrderView<'_>, failure: usize) -> Option<usize> {
+    let since = evidence.event_of(failure);
+    let listings = order
+        .exchanges
+        .iter()
+        .map(|index| &evidence.exchanges[*index])
+        .filter(|exchange| is_listing(exchange) && exchange.succeeded() && lists(evidence, exchange, failure));
+    let noted = listings.filter_map(|listing| noted(evidence, listing, listing.answer?.0));
+    let told = evidence.trace.events.iter().enumerate().skip(since).find(|(_, event)| {
+        taken_in(&event.kind, order.id).is_some_and(|delivery| delivery.kind == EventType::RefundFailed)
+    });
+    noted.chain(told.map(|(event, _)| event)).min()
+}
+
+/// Whether the system has a right to believe in a refund by an event: it has noted the reply to the refund's own request. What a
+/// repeat is answered proves nothing.
+fn is_believed(evidence: &Evidence<'_>, refund: usize, event: usize) -> bool {
+    let own = evidence.ledger.effects[refund].exchange;
+    let request = evidence.exchanges.iter().find(|exchange| Some(exchange.sent.exchange) == own);
+    let seen = request.filter(|request| request.succeeded()).and_then(|request| Some((request, request.answer?.0)));
+    seen.and_then(|(request, seen)| noted(evidence, request, seen)).is_some_and(|noted| noted <= event)
+}
+
+/// The money of an order as [`Evidence::least_money_at`] counts it, without the failures of refunds that the system believes in
+/// and has not noted to have failed.
+pub(super) fn money_noted_at(evidence: &Evidence<'_>, order: &OrderView<'_>, event: usize) -> i64 {
+    let taken = evidence.least_money_at(order, event);
+    if taken <= 0 {
+        return taken;
+    }
+    let failures = evidence.effects_of(order).filter(|(index, effect)| {
+        effect.kind == EffectKind::RefundFailed
+            && evidence.event_of(*index) <= event
+            && failure_noted(evidence, order, *index).is_none_or(|noted| event < noted)
+            && effect.undoes.is_some_and(|refund| is_believed(evidence, refund.0 as usize, event))
+    });
+    taken - failures.filter_map(|(_, effect)| effect.amount).map(|amount| amount.minor_units).sum::<i64>()
+}
+
 /// Whether an effect is the provider's own act.
 pub(super) fn is_act(effect: &Effect) -> bool {
     match effect.kind {

@@ -1,5 +1,6 @@
 //! `all-or-nothing`: what a sale is told to be is what stands, at the answer and at rest.
 
+use super::acts::money_noted_at;
 use super::evidence::{CallView, Evidence, OrderView};
 use super::told::{Told, ToldStatus};
 use super::{Findings, Oracle, Verdict, codes};
@@ -96,7 +97,7 @@ fn failed<'a>(
     findings: &mut Findings,
 ) {
     let code = told.code.and_then(codes::parse);
-    let taken = evidence.least_money_at(order, end);
+    let taken = money_noted_at(evidence, order, end);
     let mut events = vec![end];
     if taken > 0 {
         events.extend(charges(evidence, order));

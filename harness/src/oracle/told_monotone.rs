@@ -1,6 +1,6 @@
 //! `told-monotone`: answers about an order agree with the books and never go back.
 
-use super::acts::{TakenBack, is_overtaken};
+use super::acts::{TakenBack, is_overtaken, money_noted_at};
 use super::evidence::{CallView, Evidence, OrderView};
 use super::told::{Told, ToldStatus};
 use super::{Findings, Oracle, Verdict, codes};
@@ -14,8 +14,8 @@ pub static TOLD_MONOTONE: Oracle = Oracle {
            on its own; from failed never to paid.",
     explanation: "`pending` sends the model to get_order, so get_order must be right, and two answers about one order \
                   must not contradict each other. Calls that overlap are not compared: either may have been decided \
-                  first. A breach shows both answers. What the payment provider gives or takes back on its own counts \
-                  from when a listing has shown it to the system.",
+                  first. A breach shows both answers. What the payment provider gives or takes back on its own, and the \
+                  failure of a refund, count from when the system was shown them and could note it.",
     requirements: &["F5", "F7"],
     check,
 };
@@ -132,7 +132,7 @@ fn agrees<'a>(
             .chain([call.start_event])
     };
     let taken_at = |event| {
-        if paid { evidence.money_at(order, event) } else { evidence.least_money_at(order, event) }
+        if paid { evidence.money_at(order, event) } else { money_noted_at(evidence, order, event) }
     };
     if !moments().any(|event| (taken_at(event) > 0) == paid) {
         let taken = taken_at(end);
@@ -153,7 +153,8 @@ fn agrees<'a>(
         findings.add(message, charges.chain([end]));
         return;
     }
-    let later = taken_at(usize::MAX);
+    let at_rest = usize::MAX;
+    let later = if paid { evidence.money_at(order, at_rest) } else { evidence.least_money_at(order, at_rest) };
     if order.parked.is_some() || (later > 0) == paid {
         return;
     }
@@ -222,6 +223,7 @@ mod tests {
     use crate::fault::Fault;
     use crate::fault::site::Place;
     use crate::oracle::testing::{Run, order_answer};
+    use crate::provider::ledger::EffectId;
     use crate::provider::operations::{LOOK_UP, REFUND, RESTOCK};
     use crate::scenario::model::WorldKind;
 
@@ -261,13 +263,18 @@ mod tests {
     }
 
     fn cancelled() -> Run {
+        taken_back().0
+    }
+
+    /// A sale that was taken back, with its charge and its refund.
+    fn taken_back() -> (Run, EffectId, EffectId) {
         let mut run = Run::new();
         let (charge, commit) = run.buy();
         let call = run.call("cancel_order", json!({"order_id": "ord_1", "idempotency_key": "c1"}));
         run.done(&RESTOCK, EffectKind::Restock, "ord_1/1", Some(commit));
-        run.done(&REFUND, EffectKind::Refund, "ord_1", Some(charge));
+        let refund = run.done(&REFUND, EffectKind::Refund, "ord_1", Some(charge));
         run.answer(call, order_answer("ord_1", "cancelled"));
-        run
+        (run, charge, refund)
     }
 
     #[test]
@@ -281,6 +288,37 @@ mod tests {
         let call = run.create_order("cs_1", "k1");
         run.tell_success(call, "cs_1", "ord_1");
         run.broken(&TOLD_MONOTONE);
+    }
+
+    #[test]
+    fn a_refund_that_failed_counts_once_a_process_was_shown_it_and_could_note_it() {
+        for (believed, looked, wrote, died, broken) in [
+            (true, false, false, false, false),
+            (true, true, false, false, true),
+            (true, true, false, true, false),
+            (true, true, true, true, true),
+            // The refund's own reply was not noted either.
+            (false, true, false, true, true),
+        ] {
+            let (mut run, charge, refund) = taken_back();
+            if believed {
+                run.write_of("ord_1");
+            }
+            run.effect(EffectKind::RefundFailed, "ord_1", None, Some(refund));
+            if looked {
+                let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+                run.ok(look_up);
+            }
+            if wrote {
+                run.write_of("ord_1");
+            }
+            if died {
+                run.die(2);
+            }
+            run.get_order("ord_1", "cancelled");
+            run.done(&REFUND, EffectKind::Refund, "ord_1", Some(charge));
+            run.kept_unless(&TOLD_MONOTONE, broken.then_some("told `cancelled` for order ord_1, but a charge of"));
+        }
     }
 
     #[test]
