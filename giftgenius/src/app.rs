@@ -12,9 +12,9 @@ use tokio::time::Instant;
 
 use crate::attempts::{Counts, millis};
 use crate::checkout::answer::{error_code, failed_reply};
-use crate::checkout::begun::Begun;
 use crate::checkout::entry::SavedReply;
 use crate::checkout::idempotency::canonical_hash;
+use crate::checkout::known_paid::KnownPaid;
 use crate::checkout::order::Order;
 use crate::checkout::recovery;
 use crate::checkout::waiters::Waiters;
@@ -140,8 +140,8 @@ pub struct App {
     caller: Caller,
     /// Calls that keep failing for good.
     pub(crate) loops: Loops,
-    /// Which sales were begun in this process.
-    pub(crate) begun: Begun,
+    /// Which sales this process has begun, and has told to be paid.
+    pub(crate) known_paid: KnownPaid,
     /// What each user has had of late.
     pub(crate) limits: Limits,
     /// Who waits for an order in this process.
@@ -174,7 +174,7 @@ impl App {
             caller: Caller { ports, policy, budgets, alerts: Alerts::default(), counts: Counts::default() },
             loops: Loops::default(),
             limits: Limits::default(),
-            begun: Begun::default(),
+            known_paid: KnownPaid::default(),
             waiters: Waiters::default(),
             webhook_secret,
             store,
@@ -256,6 +256,24 @@ impl App {
             correlation_id: correlation,
             idempotency_key: key,
         })
+    }
+
+    /// Takes note of an answer whose caller is still there to receive it: which sales it tells paid. A face calls this for each
+    /// answer that it gives.
+    pub fn answered(&self, reply: &ToolReply) {
+        let refused =
+            || reply.structured.pointer("/error/code").and_then(Value::as_str) == Some(Code::OrderPaid.as_str());
+        let field = |name: &str| reply.structured.get(name).and_then(Value::as_str);
+        if !reply.is_error && field("status") == Some("success") {
+            if let Some(order) = field("order_id") {
+                self.known_paid.tell(&OrderId::from(order));
+            }
+        } else if reply.is_error
+            && refused()
+            && let Some(order) = reply.structured.pointer("/error/order_id").and_then(Value::as_str)
+        {
+            self.known_paid.refuse(&OrderId::from(order));
+        }
     }
 
     /// Takes up every open order of an earlier life, in the background; answers how many.

@@ -145,7 +145,15 @@ impl ServerHandler for McpFace {
             tool: call.name.clone(),
             correlation_id,
         };
-        answer(self.app.call_tool(call), fallback).await.map(CallToolResponse::from)
+        let answered = async {
+            let reply = self.app.call_tool(call).await?;
+            // A client that has cancelled the call, or is gone, is told nothing by its answer.
+            if !context.ct.is_cancelled() {
+                self.app.answered(&reply);
+            }
+            Ok(reply)
+        };
+        answer(answered, fallback).await.map(CallToolResponse::from)
     }
 }
 

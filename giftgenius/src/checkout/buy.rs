@@ -149,7 +149,7 @@ async fn begin(
     };
     let mut batch = Batch::default().put(entry_version, Record::Entry(entry)).until(purchase.deadline);
     let written = if joined.is_none() {
-        app.begun.note(&order_id);
+        app.known_paid.begin(&order_id);
         let order = new_order(app, purchase, &session, order_id.clone());
         let session = Session { state: SessionState::Taken(order_id.clone()), declined: false, ..session };
         batch = batch.put(Some(session_version), Record::Session(session)).put(None, Record::Order(order.clone()));

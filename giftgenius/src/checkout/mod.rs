@@ -6,13 +6,13 @@
 //! earlier life left; [`answer`] says how a sale is told. [`entry`], [`session`] and [`order`] are the records.
 
 pub mod answer;
-pub mod begun;
 pub mod buy;
 pub mod cancel;
 pub mod cause;
 pub mod driving;
 pub mod entry;
 pub mod idempotency;
+pub mod known_paid;
 pub mod order;
 pub mod outcome;
 mod parking;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::Instant;
 
 use super::get_workflow::Output;
 use super::keyed::{Bound, under_key};
@@ -14,6 +13,7 @@ use crate::app::{Annotations, App};
 use crate::checkout::answer::{Standing, failed_reply, standing};
 use crate::checkout::cancel::leave;
 use crate::checkout::entry::SavedReply;
+use crate::checkout::known_paid::Mark;
 use crate::checkout::order::Order;
 use crate::checkout::session::{Session, SessionState};
 use crate::error::{Code, Effects, ToolError};
@@ -57,10 +57,10 @@ async fn navigate(app: Arc<App>, call: Call) -> SavedReply {
         Ok(input) => input,
         Err(error) => return failed_reply(&error),
     };
+    let began = app.known_paid.mark();
     let make = async |bound: Option<Bound>| {
-        let mut seen = Seen::default();
         for _ in 0..RACES_MAX {
-            if let Some(output) = attempt(&app, &call, &input, bound.as_ref(), &mut seen).await? {
+            if let Some(output) = attempt(&app, &call, &input, bound.as_ref(), began).await? {
                 return Ok(output);
             }
         }
@@ -69,20 +69,13 @@ async fn navigate(app: Arc<App>, call: Call) -> SavedReply {
     under_key(&app, &call, input.idempotency_key.as_deref(), make).await
 }
 
-/// What a move has seen of its sale so far.
-#[derive(Default)]
-struct Seen {
-    /// A price that was not paid, and the move leaves it.
-    leaves_unpaid: bool,
-}
-
 /// Moves the workflow, together with what hangs on its step; `None` if somebody else changed any of it meanwhile.
 async fn attempt(
     app: &Arc<App>,
     call: &Call,
     input: &Input,
     bound: Option<&Bound>,
-    seen: &mut Seen,
+    began: Mark,
 ) -> Result<Option<Output>, Box<ToolError>> {
     let store = |error| App::store_error(&error, &call.correlation);
     let found = app.workflow(&WorkflowId::from(input.workflow_id.as_str())).await.map_err(store)?;
@@ -94,14 +87,13 @@ async fn attempt(
         None => None,
     };
     let order_id = session.as_ref().and_then(|(_, session)| session.state.order().cloned());
-    let leaves = !input.step.is_paying();
-    match &order_id {
-        Some(order) => match settled(app, call, order, leaves, seen).await? {
+    // An order that the workflow has left already does not hold it. So the repeat of a move that was made is answered.
+    if let Some(order) = order_id.as_ref().filter(|_| workflow.step.is_paying()) {
+        match settled(app, call, order, !input.step.is_paying(), began).await? {
             Settled::Yes => {}
             // The order went back for this; what it left of its session is read anew.
             Settled::ByThis => return Ok(None),
-        },
-        None => seen.leaves_unpaid |= leaves && session.is_some(),
+        }
     }
     let step = workflow.standing_step(session.as_ref().map(|(_, session)| session), app.now());
     if input.step == step && input.step == workflow.step {
@@ -162,22 +154,20 @@ enum Settled {
 }
 
 /// An order whose charge was not sent goes back; one that is not settled keeps the workflow where it is (F9), and so does
-/// one that was paid while the person moved.
+/// one that no answer had told paid when the move began.
 async fn settled(
     app: &Arc<App>,
     call: &Call,
     id: &OrderId,
     leaves: bool,
-    seen: &mut Seen,
+    began: Mark,
 ) -> Result<Settled, Box<ToolError>> {
     let store = |error| App::store_error(&error, &call.correlation);
     let Some((version, order)) = app.order(id).await.map_err(store)? else { return Ok(Settled::Yes) };
     match standing(&order) {
-        Standing::Success if leaves && (seen.leaves_unpaid || may_have_begun_unpaid(app, call, &order)) => {
-            return Err(paid_meanwhile(app, call, &order));
-        }
+        Standing::Success if leaves && !app.known_paid.was_told(id, began) => return Err(paid_meanwhile(call, &order)),
         Standing::Success | Standing::Failed(_) | Standing::Cancelled => return Ok(Settled::Yes),
-        Standing::Pending(..) => seen.leaves_unpaid |= leaves,
+        Standing::Pending(..) => {}
     }
     let Some(order) = leave(app, version, order, call.deadline).await.map_err(store)? else {
         return Ok(Settled::ByThis);
@@ -187,28 +177,14 @@ async fn settled(
             let message = "the payment is not settled yet, so the step cannot be left now; nothing was changed";
             Err(call.fail(Code::OrderInProgress, message).about(&order.id, effects))
         }
-        Standing::Success if leaves => Err(paid_meanwhile(app, call, &order)),
+        Standing::Success if leaves => Err(paid_meanwhile(call, &order)),
         Standing::Success | Standing::Failed(_) | Standing::Cancelled => Ok(Settled::ByThis),
     }
 }
 
-/// Whether a move may have begun before its sale was paid: this call did, or a process that began the sale may have died
-/// over it, and its platform repeats it.
-fn may_have_begun_unpaid(app: &App, call: &Call, order: &Order) -> bool {
-    is_paid_since(app, call, order) || !app.begun.has(&order.id)
-}
-
-/// Whether an order was paid after this call began, by the calendar; one that was set back tells nothing.
-fn is_paid_since(app: &App, call: &Call, order: &Order) -> bool {
-    let Some(ago) = order.paid_at.and_then(|paid| app.now().duration_since(paid).try_into().ok()) else { return false };
-    let left = call.deadline.saturating_duration_since(Instant::now());
-    app.policy().tool_deadline.saturating_sub(left) > ago
-}
-
-/// The person moved from a price that was not paid, and it was paid before the move was taken in: what they see is not
-/// what they left. A move from there is another one.
-fn paid_meanwhile(app: &App, call: &Call, order: &Order) -> Box<ToolError> {
-    app.begun.note(&order.id);
+/// The person leaves a price that was paid without their knowing: what they see is not what they leave. Now they know, and
+/// the next move is their own.
+fn paid_meanwhile(call: &Call, order: &Order) -> Box<ToolError> {
     let message = format!(
         "order {} was paid in the meantime, so the step was not left; cancel_order takes it back, and the same move \
          again leaves the paid gift as it is",

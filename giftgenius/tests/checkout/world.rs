@@ -264,6 +264,7 @@ async fn call(app: Arc<App>, tool: String, arguments: Value) -> ToolReply {
         idempotency_key: None,
     };
     let reply = app.call_tool(call).await.expect("the tool exists");
+    app.answered(&reply);
     assert!(begun.elapsed() <= app.policy().tool_deadline, "{tool} took {:?}", begun.elapsed());
     if reply.is_error {
         serde_json::from_value::<ToolError>(reply.structured["error"].clone()).expect("a whole error");

@@ -170,7 +170,10 @@ pub static REPEATED_MOVE_TAKEN_FOR_A_NEW_ONE: Defect = Defect {
 async fn left_all_the_same(app: Arc<App>, call: ToolCall) -> Answer {
     let reply = app.call_tool(call.clone()).await?;
     match reply.structured.pointer("/error/code").and_then(Value::as_str) {
-        Some("ORDER_PAID") => app.call_tool(call).await,
+        Some("ORDER_PAID") => {
+            app.answered(&reply);
+            app.call_tool(call).await
+        }
         _ => Ok(reply),
     }
 }
@@ -181,6 +184,15 @@ pub static LEFT_ALTHOUGH_PAID_MEANWHILE: Defect = Defect {
     about: "a move that finds its sale paid meanwhile is made all the same, and the person buys again",
     caught_by: "no-blind-charge",
     hunted_on: &[on("steps/paid_while_the_person_goes_back"), on("steps/going_back_before_the_charge")],
+    wiring: || each_life(|wired| wired.taking(left_all_the_same)),
+};
+
+/// See `about`.
+pub static UNTOLD_PAYMENT_LEFT_BEHIND: Defect = Defect {
+    id: "untold_payment_left_behind",
+    about: "a paid gift can be left at once, although no answer has told that it is paid, and is bought again",
+    caught_by: "one-effect",
+    hunted_on: &[on("steps/a_paid_gift_that_was_never_told")],
     wiring: || each_life(|wired| wired.taking(left_all_the_same)),
 };
 

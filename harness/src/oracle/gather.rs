@@ -6,7 +6,7 @@ use giftgenius::error::Code;
 use giftgenius::step_log::LogLine;
 
 use super::acts;
-use super::conversations::accepted;
+use super::conversations::step;
 use super::evidence::{CallView, Evidence, ExchangeView, Names, OrderView, Rest, SessionView, Setting};
 use super::json::same_parameters;
 use super::keyed::share_a_key;
@@ -310,7 +310,7 @@ impl<'a> Evidence<'a> {
     }
 
     /// An intent is a workflow, else a session: orders of one workflow are one purchase, those of a session without one too;
-    /// else each is its own. Whoever moves away from a gift that is paid and pays a new price buys another one.
+    /// else each is its own. A person who moves away from a gift that they know to be paid, and pays a new price, buys another one.
     fn tie_purchases(&mut self) {
         self.purchases = self.orders.len();
         // A lone order is a purchase of its own, whatever it is for.
@@ -321,23 +321,26 @@ impl<'a> Evidence<'a> {
         let mut workflows = Names::default();
         let mut sessions = Names::default();
         let mut further: Vec<(&str, usize, usize)> = Vec::new();
+        let paid = self.told_paid();
         for order in &mut self.orders {
             let fresh = self.purchases;
             let session = self.sessions.iter().find(|known| Some(known.id) == order.session);
             let workflow = session.and_then(|session| Some((self.calls[session.call].workflow?, session.call)));
             order.purchase = match (workflow, order.session) {
-                (Some((workflow, opened)), _) => match bought_before(&self.calls, &self.sessions, workflow, opened) {
-                    0 => workflows.get_or_add(workflow, fresh),
-                    bought => {
-                        let known = further.iter().find(|(of, after, _)| (*of, *after) == (workflow, bought));
-                        if let Some((_, _, purchase)) = known {
-                            *purchase
-                        } else {
-                            further.push((workflow, bought, fresh));
-                            fresh
+                (Some((workflow, opened)), _) => {
+                    match bought_before(&self.calls, &self.sessions, &paid, workflow, opened) {
+                        0 => workflows.get_or_add(workflow, fresh),
+                        bought => {
+                            let known = further.iter().find(|(of, after, _)| (*of, *after) == (workflow, bought));
+                            if let Some((_, _, purchase)) = known {
+                                *purchase
+                            } else {
+                                further.push((workflow, bought, fresh));
+                                fresh
+                            }
                         }
                     }
-                },
+                }
                 (None, Some(session)) => sessions.get_or_add(session, fresh),
                 (None, None) => fresh,
             };
@@ -345,6 +348,16 @@ impl<'a> Evidence<'a> {
                 self.purchases += 1;
             }
         }
+    }
+
+    /// The answers that tell an order paid: to its sale, to a question about it, or to a move that is refused for it.
+    fn told_paid(&self) -> Vec<ToldPaid<'a>> {
+        let tells = |call: &CallView<'a>| {
+            let told = call.told.as_ref()?;
+            let paid = told.status == ToldStatus::Success || told.code == Some(Code::OrderPaid.as_str());
+            Some((call.end?.0, self.orders[call.order.filter(|_| paid)?].session?))
+        };
+        self.calls.iter().filter_map(tells).collect()
     }
 
     fn tie_repeats(&mut self) {
@@ -375,26 +388,42 @@ pub(super) fn may_have_begun_unheard(call: &CallView<'_>, other: &CallView<'_>) 
         && call.text(SESSION).is_some_and(|session| other.text(SESSION) == Some(session))
 }
 
-/// How often the person had moved away from a paid gift of a workflow before a price was frozen.
-fn bought_before(calls: &[CallView<'_>], sessions: &[SessionView<'_>], workflow: &str, opened: usize) -> usize {
-    let before = |call: &CallView<'_>, event: usize| call.end.is_some_and(|(end, _)| end < event);
-    let of_it =
-        |id: &str| sessions.iter().any(|session| session.id == id && calls[session.call].workflow == Some(workflow));
-    let left = calls.iter().filter(|call| {
+/// An answer that tells an order paid: where it ends, and the order's session.
+type ToldPaid<'a> = (usize, &'a str);
+
+/// How many gifts of a workflow the person had known to be paid and moved away from before a price was frozen.
+fn bought_before(
+    calls: &[CallView<'_>],
+    sessions: &[SessionView<'_>],
+    paid: &[ToldPaid<'_>],
+    workflow: &str,
+    opened: usize,
+) -> usize {
+    let frozen = calls[opened].start_event;
+    let leaves = |call: &&CallView<'_>| {
         call.is("user_navigated_to_step")
             && call.text("workflow_id") == Some(workflow)
-            && accepted(call)
-            && before(call, calls[opened].start_event)
-    });
-    left.filter(|moved| {
-        let paid = |call: &&CallView<'_>| call.told.as_ref().is_some_and(|told| told.status == ToldStatus::Success);
-        calls.iter().filter(paid).any(|call| {
-            call.is("create_order")
-                && before(call, moved.start_event)
-                && call.text("checkout_session_id").is_some_and(of_it)
-        })
-    })
-    .count()
+            && call.text("step").and_then(step).is_some_and(|step| !step.is_paying())
+            && match &call.reply {
+                Some(HostReply::Tool { is_error: false, .. }) => call.end.is_some_and(|(end, _)| end < frozen),
+                // What nobody heard, or failed at the store, may have moved the workflow all the same.
+                Some(HostReply::Tool { .. }) => {
+                    call.told.as_ref().is_some_and(|told| told.code == Some(Code::StoreUnavailable.as_str()))
+                        && call.start_event < frozen
+                }
+                Some(HostReply::Protocol { .. }) => false,
+                Some(HostReply::Cancelled | HostReply::Broken | HostReply::NoAnswer) | None => {
+                    call.start_event < frozen
+                }
+            }
+    };
+    let Some(left) = calls.iter().filter(leaves).map(|call| call.start_event).max() else { return 0 };
+    let of_it =
+        |id: &str| sessions.iter().any(|session| session.id == id && calls[session.call].workflow == Some(workflow));
+    let mut known: Vec<&str> = paid.iter().filter(|(told, id)| *told < left && of_it(id)).map(|(_, id)| *id).collect();
+    known.sort_unstable();
+    known.dedup();
+    known.len()
 }
 
 /// Whether a `cancel_order` may have been accepted: everything but a plain refusal.

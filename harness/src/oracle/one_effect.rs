@@ -152,12 +152,13 @@ fn list(evidence: &Evidence<'_>, effects: &[usize]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use giftgenius::error::Code;
+    use giftgenius::error::{Code, Effects};
     use giftgenius::policy::PaymentProfile;
 
     use super::*;
     use crate::oracle::testing::{PRICE, Run};
     use crate::provider::operations::{CHARGE, LOOK_UP, REFUND, RESERVE};
+    use crate::trace::CallId;
 
     #[test]
     fn a_sale_has_one_effect_of_a_kind() {
@@ -239,6 +240,103 @@ mod tests {
                 run.broken(&ONE_EFFECT);
             } else {
                 run.kept(&ONE_EFFECT);
+            }
+        }
+    }
+
+    /// A sale in a workflow that is paid although its own call fails at the store.
+    fn paid_unheard(run: &mut Run, session: &str, order: &str) {
+        run.session_in(session, Some("wf_1"));
+        let call = run.create_order(session, order);
+        let reserve = run.reserve(order);
+        run.fail_with(call, Code::StoreUnavailable, None);
+        run.charge(order);
+        run.commit(order, reserve);
+    }
+
+    /// Such a sale, what happens then, and another one in the same workflow.
+    fn paid_unheard_and_again(between: &[&dyn Fn(&mut Run)]) -> Run {
+        let mut run = Run::new();
+        paid_unheard(&mut run, "cs_1", "ord_1");
+        for it in between {
+            it(&mut run);
+        }
+        paid(&mut run, "cs_2", "ord_2", Some("wf_1"));
+        run
+    }
+
+    fn moving(run: &mut Run, step: &str) -> CallId {
+        run.call("user_navigated_to_step", serde_json::json!({"workflow_id": "wf_1", "step": step}))
+    }
+
+    fn moved(run: &mut Run, step: &str) {
+        let call = moving(run, step);
+        run.answer(call, serde_json::json!({"workflow_id": "wf_1", "step": step}));
+    }
+
+    fn asked(run: &mut Run) {
+        run.get_order("ord_1", "success");
+    }
+
+    #[test]
+    fn a_gift_is_known_to_be_paid_from_whichever_answer_told_it() {
+        let refused = |run: &mut Run| {
+            let call = moving(run, "choose_gift");
+            run.fail_with(call, Code::OrderPaid, Some(("ord_1", Effects::Charged)));
+        };
+        let asked_too_early = |run: &mut Run| {
+            let _ = run.get_order("ord_1", "pending");
+        };
+        let left = |run: &mut Run| moved(run, "choose_gift");
+        for tell in [&refused as &dyn Fn(&mut Run), &asked] {
+            paid_unheard_and_again(&[tell, &left]).kept(&ONE_EFFECT);
+            paid_unheard_and_again(&[&left, tell]).broken(&ONE_EFFECT);
+            paid_unheard_and_again(&[tell]).broken(&ONE_EFFECT);
+        }
+        paid_unheard_and_again(&[&asked_too_early, &left]).broken(&ONE_EFFECT);
+        paid_unheard_and_again(&[&left]).broken(&ONE_EFFECT);
+    }
+
+    #[test]
+    fn a_paid_gift_is_left_by_a_move_that_may_have_been_made_and_by_no_move_to_the_checkout() {
+        let fails = |code: Code| {
+            move |run: &mut Run| {
+                let call = moving(run, "choose_gift");
+                run.fail_with(call, code, None);
+            }
+        };
+        let unheard = |run: &mut Run| {
+            let _ = moving(run, "choose_gift");
+        };
+        for may_have_left in [&unheard as &dyn Fn(&mut Run), &fails(Code::StoreUnavailable)] {
+            paid_unheard_and_again(&[&asked, may_have_left]).kept(&ONE_EFFECT);
+        }
+        let stayed = |run: &mut Run| moved(run, "checkout");
+        for did_not in [&fails(Code::OrderInProgress) as &dyn Fn(&mut Run), &stayed] {
+            paid_unheard_and_again(&[&asked, did_not]).broken(&ONE_EFFECT);
+        }
+    }
+
+    #[test]
+    fn a_second_move_from_one_paid_gift_is_no_leave_to_pay_the_next_one_twice() {
+        for knew in [false, true] {
+            let mut run = Run::new();
+            paid(&mut run, "cs_1", "ord_1", Some("wf_1"));
+            moved(&mut run, "choose_gift");
+            paid_unheard(&mut run, "cs_2", "ord_2");
+            if knew {
+                run.get_order("ord_2", "success");
+            }
+            moved(&mut run, "choose_gift");
+            paid(&mut run, "cs_3", "ord_3", Some("wf_1"));
+            if knew {
+                run.kept(&ONE_EFFECT);
+            } else {
+                let said = run.broken(&ONE_EFFECT);
+                assert!(
+                    said.contains("for ord_2") && said.contains("for ord_3") && !said.contains("for ord_1"),
+                    "{said}"
+                );
             }
         }
     }

@@ -299,7 +299,10 @@ impl World for SimWorld {
                 () = life.pulse.ended() => HostReply::Broken,
                 answer = answer => match answer {
                     Err(_) => HostReply::NoAnswer,
-                    Ok(Ok(reply)) => HostReply::Tool { structured: reply.structured.into(), is_error: reply.is_error },
+                    Ok(Ok(reply)) => {
+                        life.app.answered(&reply);
+                        HostReply::Tool { structured: reply.structured.into(), is_error: reply.is_error }
+                    }
                     Ok(Err(unknown)) => HostReply::Protocol { code: INVALID_PARAMS, message: unknown.to_string() },
                 },
                 () = house.hung_up.notified() => HostReply::Cancelled,
