@@ -70,6 +70,9 @@ fn a_server_that_nobody_calls_finds_out_that_its_store_takes_nothing_before_anyo
     let mut server = HttpServer::start_with(&[]);
     let other = rusqlite::Connection::open(&server.server.journal).expect("the journal's file");
     other.execute_batch("BEGIN IMMEDIATE").expect("its lock");
-    let line = server.server.event("store_failed");
-    assert_eq!(line["level"], "error", "{line}");
+    // Housekeeping is refused once as the server begins, and writes nothing more for hours.
+    for _refused in 0..3 {
+        let line = server.server.event("store_failed");
+        assert_eq!(line["level"], "error", "{line}");
+    }
 }
