@@ -243,11 +243,16 @@ pub(super) fn money_known_at(evidence: &Evidence<'_>, order: &OrderView<'_>, eve
 /// that shows it. What only a process saw that died before it wrote is not known to the next one.
 fn failure_noted(evidence: &Evidence<'_>, order: &OrderView<'_>, failure: usize) -> Option<usize> {
     let since = evidence.event_of(failure);
-    let listings = order
-        .exchanges
-        .iter()
-        .map(|index| &evidence.exchanges[*index])
-        .filter(|exchange| is_listing(exchange) && exchange.succeeded() && lists(evidence, exchange, failure));
+    let mut before: Option<&ExchangeView<'_>> = None;
+    let exchanges = order.exchanges.iter().map(|index| &evidence.exchanges[*index]);
+    let listings = exchanges.filter(|exchange| is_listing(exchange)).filter(|listing| {
+        // One that does not bear out a mangled one before it may be believed, and need not be.
+        let beside = before.replace(listing).is_some_and(|before| {
+            before.incarnation == listing.incarnation
+                && matches!(before.answer, Some((_, _, Seen::Reply { status: 200, intact: false, .. })))
+        });
+        listing.succeeded() && !beside && lists(evidence, listing, failure)
+    });
     let noted = listings.filter_map(|listing| noted(evidence, listing, listing.answer?.0));
     let told = evidence.trace.events.iter().enumerate().skip(since).find(|(_, event)| {
         taken_in(&event.kind, order.id).is_some_and(|delivery| delivery.kind == EventType::RefundFailed)
