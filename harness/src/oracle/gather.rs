@@ -354,8 +354,9 @@ impl<'a> Evidence<'a> {
     fn told_paid(&self) -> Vec<ToldPaid<'a>> {
         let tells = |call: &CallView<'a>| {
             let told = call.told.as_ref()?;
-            let paid = told.status == ToldStatus::Success || told.code == Some(Code::OrderPaid.as_str());
-            Some((call.end?.0, self.orders[call.order.filter(|_| paid)?].session?))
+            let refused = told.code == Some(Code::OrderPaid.as_str());
+            let paid = told.status == ToldStatus::Success || refused;
+            Some((call.end?.0, self.orders[call.order.filter(|_| paid)?].session?, refused))
         };
         self.calls.iter().filter_map(tells).collect()
     }
@@ -388,8 +389,8 @@ pub(super) fn may_have_begun_unheard(call: &CallView<'_>, other: &CallView<'_>) 
         && call.text(SESSION).is_some_and(|session| other.text(SESSION) == Some(session))
 }
 
-/// An answer that tells an order paid: where it ends, and the order's session.
-type ToldPaid<'a> = (usize, &'a str);
+/// An answer that tells an order paid: where it ends, the order's session, and whether it refuses a move.
+type ToldPaid<'a> = (usize, &'a str, bool);
 
 /// How many gifts of a workflow the person had known to be paid and moved away from before a price was frozen.
 fn bought_before(
@@ -417,10 +418,16 @@ fn bought_before(
                 }
             }
     };
-    let Some(left) = calls.iter().filter(leaves).map(|call| call.start_event).max() else { return 0 };
+    // Of two moves at once the one that is made may have been decided after the other was refused.
+    let knew = |(told, _, refused): &ToldPaid<'_>| {
+        calls.iter().filter(leaves).any(|call| match call.end {
+            Some((end, _)) if *refused => *told < end,
+            Some(_) | None => *told < call.start_event,
+        })
+    };
     let of_it =
         |id: &str| sessions.iter().any(|session| session.id == id && calls[session.call].workflow == Some(workflow));
-    let mut known: Vec<&str> = paid.iter().filter(|(told, id)| *told < left && of_it(id)).map(|(_, id)| *id).collect();
+    let mut known: Vec<&str> = paid.iter().filter(|it| of_it(it.1) && knew(it)).map(|(_, id, _)| *id).collect();
     known.sort_unstable();
     known.dedup();
     known.len()

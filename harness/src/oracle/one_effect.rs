@@ -318,6 +318,21 @@ mod tests {
     }
 
     #[test]
+    fn of_two_moves_at_once_one_may_be_made_after_the_other_was_refused() {
+        for refused in [true, false] {
+            let at_once = move |run: &mut Run| {
+                let (first, second) = (moving(run, "choose_gift"), moving(run, "choose_gift"));
+                if refused {
+                    run.fail_with(first, Code::OrderPaid, Some(("ord_1", Effects::Charged)));
+                }
+                run.answer(second, serde_json::json!({"workflow_id": "wf_1", "step": "choose_gift"}));
+            };
+            let mut run = paid_unheard_and_again(&[&at_once]);
+            run.kept_unless(&ONE_EFFECT, (!refused).then_some("2 charges stand at rest"));
+        }
+    }
+
+    #[test]
     fn a_second_move_from_one_paid_gift_is_no_leave_to_pay_the_next_one_twice() {
         for knew in [false, true] {
             let mut run = Run::new();
