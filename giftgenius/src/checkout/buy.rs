@@ -260,13 +260,19 @@ async fn replay(app: &App, saved: SavedReply, notes: &Notes) -> Result<SavedRepl
 /// The answer of an order that has ended; a key that joined it is bound to that answer too.
 async fn finished(app: &App, order: &Order, purchase: &Purchase) -> SavedReply {
     // The order's own key was bound to this very answer together with its ending.
-    if order.entry != purchase.entry
-        && let Err(error) = bind_to_ending(app, order, &purchase.entry, purchase.deadline).await
-    {
+    if order.entry == purchase.entry {
+        return sale_reply(order, app.asked());
+    }
+    if let Err(error) = bind_to_ending(app, order, &purchase.entry, purchase.deadline).await {
         // The key still leads to the order, which is answered from all the same.
         tracing::warn!(%error, order = %order.id, "a key was not bound to its order's answer");
     }
-    sale_reply(order, app.asked())
+    // What became known of the sale while the store took its time is told.
+    match app.order(&order.id).await {
+        Ok(Some((_, order))) => sale_reply(&order, app.asked()),
+        Ok(None) => sale_reply(order, app.asked()),
+        Err(error) => failed_reply(&outcome_unread(&error, &purchase.correlation)),
+    }
 }
 
 /// Binds a key that joined an order to what that order has ended in.
