@@ -139,8 +139,9 @@ async fn refund_refused(
             undone(caller, order, context, &records, &Given::default(), false)
         }
         Ok(_) | Err(_) if is_less_left(refusal) => spent(),
-        Ok(_) => Round::Came(Outcome::GaveUp),
-        Err(_) => Round::Came(Outcome::LostTrack),
+        Ok(_) if !asking.may_come_yet(caller) => Round::Came(Outcome::GaveUp),
+        // An earlier request may be made yet, so that nobody knows whether the charge will stand.
+        Ok(_) | Err(_) => Round::Came(Outcome::LostTrack),
     }
 }
 

@@ -7,6 +7,7 @@ use smol_str::SmolStr;
 use tokio::time::Instant;
 
 use super::listing::{expected, is_known, stays};
+use super::still_late;
 use crate::checkout::order::Order;
 use crate::checkout::steps::RoundContext;
 use crate::money::Money;
@@ -40,13 +41,15 @@ pub(super) struct Asking<'a> {
     /// The refunds of this round, and when the last of them was asked for.
     own: Vec<(SmolStr, i64)>,
     last: Option<Instant>,
+    /// Whether one of them may still be made: its reply was lost.
+    is_unheard: bool,
     /// The charges that a listing of this round has shown, believed or not, and whether as disputed.
     shown: Vec<(SmolStr, bool)>,
 }
 
 impl<'a> Asking<'a> {
     pub(super) fn new(context: RoundContext<'a>) -> Self {
-        Self { context, listed_at: Instant::now(), own: Vec::new(), last: None, shown: Vec::new() }
+        Self { context, listed_at: Instant::now(), own: Vec::new(), last: None, is_unheard: false, shown: Vec::new() }
     }
 
     /// From when on a listing cannot be older than the last refund that was asked for.
@@ -58,6 +61,11 @@ impl<'a> Asking<'a> {
     pub(super) fn until_fresh(&self, caller: &Caller) -> Option<Duration> {
         let wait = self.fresh_from(caller).saturating_duration_since(Instant::now());
         (!wait.is_zero()).then_some(wait)
+    }
+
+    /// Whether a refund that was asked for before the latest one may still be made.
+    pub(super) fn may_come_yet(&self, caller: &Caller) -> bool {
+        self.is_unheard || (self.context.repeated && still_late(caller, self.context).is_some())
     }
 
     /// Takes note of the charges in a listing.
@@ -129,7 +137,10 @@ pub(super) async fn give_back(
                 given.processing |= status == RefundStatus::Processing;
                 given.unproven |= is_repeat;
             }
-            Err(failure) => return Err(failure),
+            Err(failure) => {
+                asking.is_unheard |= matches!(failure, Failure::Unclear { .. });
+                return Err(failure);
+            }
         }
     }
     Ok(given)
