@@ -12,7 +12,7 @@ use super::{About, Call, InStep, Tool};
 use crate::app::{Annotations, App};
 use crate::checkout::answer::failed_reply;
 use crate::checkout::entry::SavedReply;
-use crate::error::ToolError;
+use crate::error::{Code, ToolError};
 use crate::ids::WorkflowId;
 use crate::journal::Batch;
 use crate::money::{Currency, Money};
@@ -138,18 +138,41 @@ async fn suggest(app: &App, call: &Call, input: &Input, bound: Option<Bound>) ->
 async fn note_ideas(
     app: &App,
     call: &Call,
-    from: Option<InStep>,
+    mut from: Option<InStep>,
     budget: Option<Money>,
     output: &Output,
     bound: Option<Bound>,
 ) -> Result<(), Box<ToolError>> {
+    loop {
+        let refused = match move_to_ideas(app, call, from.as_ref(), budget, output, bound.as_ref()).await {
+            Err(error) if error.code == Code::OutOfStep => error,
+            noted => return noted,
+        };
+        let Some(before) = from else { return Err(refused) };
+        // Another call moved it while the catalog was asked. The price that it froze may have run out already.
+        match call.in_step(app, output.workflow_id.as_str()).await {
+            Ok(again) if again.workflow.moves == before.workflow.moves => from = Some(again),
+            Err(error) if error.code != Code::OutOfStep => return Err(error),
+            Ok(_) | Err(_) => return Err(refused),
+        }
+    }
+}
+
+async fn move_to_ideas(
+    app: &App,
+    call: &Call,
+    from: Option<&InStep>,
+    budget: Option<Money>,
+    output: &Output,
+    bound: Option<&Bound>,
+) -> Result<(), Box<ToolError>> {
     let id = &output.workflow_id;
-    let with_key = |batch: Batch| match &bound {
+    let with_key = |batch: Batch| match bound {
         Some(bound) => bound.bind(app, batch.until(call.deadline), output),
         None => batch.until(call.deadline),
     };
     app.change_workflow(id, &call.correlation, with_key, |found| {
-        let mut workflow = match (found, &from) {
+        let mut workflow = match (found, from) {
             (Some(workflow), None) => workflow,
             (Some(workflow), Some(from)) => {
                 call.refuse_if_moved(from.workflow.moves, &workflow, workflow.step)?;
