@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use giftgenius::error::{Code, ErrorType};
 
+use super::conversations::apart;
 use super::evidence::{CallView, Evidence};
 use super::json::same_parameters;
-use super::keyed::is_remembered;
+use super::keyed::{is_remembered, share_a_key};
 use super::{Findings, Oracle, Verdict, codes};
 use crate::trace::{Event, EventKind, HostReply};
 
@@ -105,7 +106,13 @@ fn contradicts(
     }
     // Each process counts for itself how often a call has failed.
     let counts_anew = error.code == Code::RepeatedCall && may_be_anothers(evidence, since, until);
-    let own_mistake = error.code.kind() == ErrorType::Logical && !counts_anew;
+    let is_over = match error.code {
+        Code::KeyConflict => key_is_free(evidence, earlier, later),
+        // A price that has run out on one clock is there on another.
+        Code::OutOfStep | Code::SessionExpired => !apart(evidence, until).is_zero(),
+        _ => false,
+    };
+    let own_mistake = error.code.kind() == ErrorType::Logical && !counts_anew && !is_over;
     if own_mistake && !is_error && at_once(evidence, (since, ended), later) {
         return Some(String::from("succeeded at once"));
     }
@@ -151,6 +158,14 @@ fn at_once(evidence: &Evidence<'_>, (since, ended): (usize, Duration), later: &C
             && later.end.is_none_or(|(end, _)| other.start_event < end)
     };
     later.start <= ended + Duration::from_secs(1) && !evidence.calls.iter().any(|other| between(&other))
+}
+
+/// Whether no call that had bound the key of a conflict to other arguments need be remembered any more.
+fn key_is_free(evidence: &Evidence<'_>, refused: &CallView<'_>, later: &CallView<'_>) -> bool {
+    let holds = |call: &&CallView<'_>| {
+        call.start_event < refused.start_event && share_a_key(call, refused) && !is_identical(call, refused)
+    };
+    !evidence.calls.iter().filter(holds).any(|holder| is_remembered(evidence, holder, later))
 }
 
 /// Whether another process of the system may answer at one event than did at an earlier one.
@@ -271,6 +286,39 @@ mod tests {
         repeated(Code::RepeatedCall, &|run| run.die(2)).kept(&ERROR_HONEST);
         repeated(Code::RepeatedCall, &|run| run.replicas.count = 2).kept(&ERROR_HONEST);
         repeated(Code::SessionNotFound, &|run| run.die(2)).broken(&ERROR_HONEST);
+    }
+
+    #[test]
+    fn a_conflict_is_one_until_the_key_of_the_other_call_is_forgotten() {
+        let repeated = |between: &dyn Fn(&mut Run)| {
+            let mut run = run();
+            let call = run.create_order("cs_0", "k1");
+            run.tell_success(call, "cs_0", "ord_1");
+            let call = run.create_order("cs_1", "k1");
+            run.fail_with(call, Code::KeyConflict, None);
+            between(&mut run);
+            let call = run.create_order("cs_1", "k1");
+            run.tell_success(call, "cs_1", "ord_2");
+            run
+        };
+        repeated(&|_| {}).broken(&ERROR_HONEST);
+        repeated(&|run| run.strike(Place::HostCall, Fault::Jump(Expiry::Quote))).broken(&ERROR_HONEST);
+        repeated(&|run| run.strike(Place::HostCall, Fault::Jump(Expiry::Key))).kept(&ERROR_HONEST);
+    }
+
+    #[test]
+    fn a_price_that_ran_out_on_one_clock_is_there_on_another() {
+        let repeated = |skew_ms: u32| {
+            let mut run = run();
+            (run.replicas.count, run.replicas.skew_ms) = (2, skew_ms);
+            let call = run.call("user_navigated_to_step", json!({"workflow_id": "wf_1", "step": "checkout"}));
+            run.fail_with(call, Code::OutOfStep, None);
+            let call = run.call("user_navigated_to_step", json!({"workflow_id": "wf_1", "step": "checkout"}));
+            run.answer(call, json!({"workflow_id": "wf_1", "step": "checkout"}));
+            run
+        };
+        repeated(0).broken(&ERROR_HONEST);
+        repeated(40_000).kept(&ERROR_HONEST);
     }
 
     #[test]

@@ -153,7 +153,11 @@ fn writes(evidence: &Evidence<'_>, asked: &HealthAsked) -> Vec<(usize, Duration,
     });
     let taken = &trace.writes[..asked.writes.unwrap_or(trace.writes.len())];
     let taken = taken.iter().filter(|write| write.incarnation == asked.incarnation && write.at <= until);
-    let probes = trace.probes.iter().filter(|probe| probe.incarnation == asked.incarnation && probe.after <= until);
+    // A later question's trial stands at the same place where nothing happened in between.
+    let probes = trace
+        .probes
+        .iter()
+        .filter(|probe| probe.incarnation == asked.incarnation && probe.after <= until && probe.at <= asked.at.1);
     let mut writes: Vec<_> = struck
         .chain(taken.map(|write| (write.at, at(write.at), Write::Taken)))
         .chain(probes.map(|probe| (probe.after, probe.at, if probe.taken { Write::Taken } else { Write::Refused })))
@@ -334,6 +338,20 @@ mod tests {
         ask(&mut run, 200, |_, _| {});
         assert!(run.broken(&HEALTH_TRUE).contains("every write of the last ten seconds was refused"));
         run.record.trace.health.clear();
+        let probe = Probe { after: run.record.trace.events.len(), at: run.now, incarnation: 1, taken: true };
+        run.record.trace.probes.push(probe);
+        ask(&mut run, 200, |_, _| {});
+        run.kept(&HEALTH_TRUE);
+        ask(&mut run, 503, |_, _| {});
+        assert!(run.broken(&HEALTH_TRUE).contains("although the last write was taken"));
+    }
+
+    #[test]
+    fn what_a_later_question_tried_says_nothing_of_an_earlier_one() {
+        let mut run = Run::new();
+        refused(&mut run);
+        ask(&mut run, 503, |_, _| {});
+        run.wait_ms(60_000);
         let probe = Probe { after: run.record.trace.events.len(), at: run.now, incarnation: 1, taken: true };
         run.record.trace.probes.push(probe);
         ask(&mut run, 200, |_, _| {});

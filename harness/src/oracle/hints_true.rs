@@ -172,6 +172,30 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_was_answered_from_is_remembered_no_longer_for_that() {
+        let retention = u64::try_from(giftgenius::policy::Policy::default().entry_retention.as_millis()).expect("fits");
+        let used_at = |pauses: &[u64]| {
+            let mut run = Run::new();
+            run.replicas.count = 2;
+            run.session("cs_1");
+            for (use_, pause) in pauses.iter().enumerate() {
+                run.wait_ms(*pause);
+                let call = run.create_order("cs_1", "k1");
+                if use_ + 1 == pauses.len() {
+                    run.write();
+                }
+                run.tell_success(call, "cs_1", "ord_1");
+            }
+            run
+        };
+        // Bound by the first, answered from by the second, forgotten at the third.
+        used_at(&[0, retention - 60_000, 60_000]).kept(&HINTS_TRUE);
+        // Bound again by the second.
+        used_at(&[0, retention, 60_000]).broken(&HINTS_TRUE);
+        used_at(&[0, 60_000, 60_000]).broken(&HINTS_TRUE);
+    }
+
+    #[test]
     fn a_write_that_the_store_refused_is_caught_up_on_and_a_request_is_not() {
         type Fails = fn(&mut Run);
         let (nothing, write): (Fails, Fails) = (|_| {}, Run::lost_write);

@@ -87,6 +87,8 @@ fn follow(evidence: &Evidence<'_>, conversation: &Conversation<'_>, findings: &m
         if let Some(told) = told_step(call).filter(|_| !is_move(call)) {
             compare(evidence, conversation, (call, told, standing, told_at), findings);
             standing = match standing {
+                // The price may have run out on the clock of this process alone.
+                Standing::Unknown if told == Step::ChooseGift && !apart(evidence, end(call)).is_zero() => standing,
                 Standing::Unknown if !told.is_paying() && nothing_pends(evidence, conversation, call) => {
                     Standing::At(told)
                 }

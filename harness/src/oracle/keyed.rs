@@ -3,7 +3,7 @@
 use giftgenius::error::Code;
 
 use super::codes;
-use super::conversations::{apart, jumped};
+use super::conversations::{apart, jumped, jumped_together};
 use super::evidence::{CallView, Evidence};
 use super::json::KEY;
 use crate::fault::Fault;
@@ -29,13 +29,33 @@ pub(super) fn share_a_key(left: &CallView<'_>, right: &CallView<'_>) -> bool {
         && left.started.user == right.started.user
 }
 
-/// Whether the key of an earlier call is still to be remembered at a later one: a retention has not passed since, neither
-/// as time goes nor by the calendar of any process of the system, which may have jumped or be ahead.
+/// Whether the key of an earlier call is still to be remembered at a later one: a retention has not passed since it was
+/// bound, neither as time goes nor by the calendar of any process of the system, which may have jumped or be ahead.
 pub(super) fn is_remembered(evidence: &Evidence<'_>, earlier: &CallView<'_>, later: &CallView<'_>) -> bool {
-    let Some((_, ended)) = earlier.end else { return true };
+    let binder = bound_by(evidence, earlier);
+    let Some((_, ended)) = binder.end else { return true };
     let last = later.end.map_or(evidence.trace.events.len(), |(event, _)| event);
-    let jumped = jumped(evidence, earlier.start_event, last) + apart(evidence, earlier.start_event);
+    let jumped = jumped(evidence, binder.start_event, last) + apart(evidence, binder.start_event);
     later.start.saturating_sub(ended) + jumped < evidence.policy.entry_retention
+}
+
+/// The first call that can have bound the key that a call found: an answer that is replayed does not put off when its key is
+/// forgotten.
+fn bound_by<'e, 'a>(evidence: &'e Evidence<'a>, call: &'e CallView<'a>) -> &'e CallView<'a> {
+    if call.started.key.is_none() {
+        return call;
+    }
+    let uses = evidence.calls.iter().filter(|use_| use_.start_event < call.start_event && share_a_key(use_, call));
+    uses.chain([call])
+        .reduce(|binder, next| if is_forgotten(evidence, binder, next) { next } else { binder })
+        .unwrap_or(call)
+}
+
+/// Whether the key of an earlier call is certainly forgotten at a later one, on every clock.
+fn is_forgotten(evidence: &Evidence<'_>, earlier: &CallView<'_>, later: &CallView<'_>) -> bool {
+    let Some((event, ended)) = earlier.end else { return false };
+    let passed = later.start.saturating_sub(ended) + jumped_together(evidence, event, later.start_event);
+    passed >= evidence.policy.entry_retention + apart(evidence, later.start_event)
 }
 
 /// Whether a call sent a request that changes something.
