@@ -57,17 +57,26 @@ fn seen_of(evidence: &Evidence<'_>, effect: usize) -> TakenBack {
         let Some((shown, ..)) = listing.answer else { continue };
         let is_whole = listing.succeeded();
         let twice = before.is_some_and(|before| both_tell_another_amount(before, listing));
-        before = Some(listing);
+        let beside = before.replace(listing).is_some_and(|before| follows_a_mangled_one(before, listing));
         if !(is_whole || twice) || !lists(evidence, listing, effect) {
             continue;
         }
         seen.shown_from = earlier(seen.shown_from, shown);
-        // What is told beside another amount may be believed, and need not be.
-        if is_whole && let Some(noted) = noted(evidence, listing, shown) {
+        if is_whole
+            && !beside
+            && let Some(noted) = noted(evidence, listing, shown)
+        {
             seen.known_from = earlier(seen.known_from, noted);
         }
     }
     seen
+}
+
+/// Whether a listing is a process's next after one that was mangled. Where it does not bear that out, it may be believed, and
+/// need not be.
+fn follows_a_mangled_one(before: &ExchangeView<'_>, listing: &ExchangeView<'_>) -> bool {
+    before.incarnation == listing.incarnation
+        && matches!(before.answer, Some((_, _, Seen::Reply { status: 200, intact: false, .. })))
 }
 
 pub(super) fn is_listing(exchange: &ExchangeView<'_>) -> bool {
@@ -246,11 +255,7 @@ fn failure_noted(evidence: &Evidence<'_>, order: &OrderView<'_>, failure: usize)
     let mut before: Option<&ExchangeView<'_>> = None;
     let exchanges = order.exchanges.iter().map(|index| &evidence.exchanges[*index]);
     let listings = exchanges.filter(|exchange| is_listing(exchange)).filter(|listing| {
-        // One that does not bear out a mangled one before it may be believed, and need not be.
-        let beside = before.replace(listing).is_some_and(|before| {
-            before.incarnation == listing.incarnation
-                && matches!(before.answer, Some((_, _, Seen::Reply { status: 200, intact: false, .. })))
-        });
+        let beside = before.replace(listing).is_some_and(|before| follows_a_mangled_one(before, listing));
         listing.succeeded() && !beside && lists(evidence, listing, failure)
     });
     let noted = listings.filter_map(|listing| noted(evidence, listing, listing.answer?.0));

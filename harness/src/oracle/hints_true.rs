@@ -7,6 +7,7 @@ use giftgenius::tools;
 
 use super::conversations::{accepted, end, overlap, wrote_during};
 use super::evidence::{CallView, Evidence};
+use super::in_step::is_looked_after;
 use super::json::canonically_equal;
 use super::keyed::{is_remembered, sent_for};
 use super::{Findings, Oracle, ToldStatus, Verdict};
@@ -46,11 +47,12 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             let span = earlier.start_event..end(call);
             let refused = evidence.lost_writes.iter().any(|lost| span.contains(lost));
             if refused
+                || is_looked_after(evidence, earlier)
                 || failed_to_read(evidence, span)
                 || evidence.calls.iter().any(|other| is_between(earlier, other, call))
             {
-                // What else was done meanwhile may be what the call now changes, and what the store refused is caught up
-                // on; at providers it changes nothing for that.
+                // What else was done meanwhile may be what the call now changes, a sale that was not over may have ended,
+                // and what the store refused is caught up on; at providers it changes nothing for that.
                 requests(evidence, call, &what, &mut findings);
             } else {
                 changes(evidence, call, &what, &mut findings);
@@ -118,7 +120,7 @@ mod tests {
 
     use super::*;
     use crate::oracle::testing::{Run, order_answer};
-    use crate::provider::operations::SEARCH;
+    use crate::provider::operations::{LOOK_UP, SEARCH};
 
     fn reading(run: &mut Run, writes: bool) {
         let call = run.call("get_order", json!({"order_id": "ord_1"}));
@@ -193,6 +195,26 @@ mod tests {
         // Bound again by the second.
         used_at(&[0, retention, 60_000]).broken(&HINTS_TRUE);
         used_at(&[0, 60_000, 60_000]).broken(&HINTS_TRUE);
+    }
+
+    #[test]
+    fn a_key_is_bound_to_the_end_of_a_sale_that_was_not_over() {
+        let repeated = |looked_at: bool| {
+            let mut run = Run::new();
+            run.session("cs_1");
+            let call = run.create_order("cs_1", "k1");
+            run.tell_success(call, "cs_1", "ord_1");
+            if looked_at {
+                let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+                run.ok(look_up);
+            }
+            let call = run.create_order("cs_1", "k1");
+            run.write();
+            run.tell_success(call, "cs_1", "ord_1");
+            run
+        };
+        repeated(true).kept(&HINTS_TRUE);
+        repeated(false).broken(&HINTS_TRUE);
     }
 
     #[test]

@@ -262,7 +262,7 @@ fn after(evidence: &Evidence<'_>, index: usize, standing: Standing) -> Standing 
 }
 
 /// Whether the money of a call's order was still seen to after the call was answered: its sale is not over.
-fn is_looked_after(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
+pub(super) fn is_looked_after(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
     let requests = call.order.into_iter().flat_map(|order| &evidence.orders[order].exchanges);
     requests
         .map(|index| &evidence.exchanges[*index])

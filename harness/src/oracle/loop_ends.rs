@@ -38,13 +38,22 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         let identical: Vec<&CallView<'_>> =
             evidence.calls.iter().filter(|other| !std::ptr::eq(*other, call) && is_identical(call, other)).collect();
         if ends_a_loop(call) {
-            let of_key = refuses_the_key(call) || is_taken(evidence, call);
-            let before = identical.iter().filter(|other| {
-                ((is_final(other) && refuses_the_key(other) == of_key) || went_unheard(other))
-                    && end(other) <= ended
-                    && other.end.is_some_and(|(_, then)| then + WINDOW >= at)
-            });
-            let failed = before.count();
+            let failed_before = |of_key: bool| {
+                let before = identical.iter().filter(|other| {
+                    ((is_final(other) && refuses_the_key(other) == of_key) || went_unheard(other))
+                        && end(other) <= ended
+                        && other.end.is_some_and(|(_, then)| then + WINDOW >= at)
+                });
+                before.count()
+            };
+            // A key that was used for something else need not have been bound to that.
+            let failed = if refuses_the_key(call) {
+                failed_before(true)
+            } else if is_taken(evidence, call) {
+                failed_before(true).max(failed_before(false))
+            } else {
+                failed_before(false)
+            };
             if failed < FAILURES_MAX as usize {
                 let message =
                     format!("{} was told that it had failed too often, after {failed} final failures", what(call));
@@ -266,6 +275,18 @@ mod tests {
             refused(&mut run, Code::InvalidArguments, key);
         }
         assert!(run.broken(&LOOP_ENDS).contains("once more instead of what to do"));
+    }
+
+    #[test]
+    fn a_key_that_bound_nothing_counts_for_nothing() {
+        let mut run = Run::new();
+        let call = run.create_order("cs_2", "k1");
+        run.fail_with(call, Code::SessionNotFound, None);
+        for key in ["k2", "k3", "k4"] {
+            declined(&mut run, key);
+        }
+        stopped(&mut run, "k1");
+        run.kept(&LOOP_ENDS);
     }
 
     #[test]

@@ -72,8 +72,10 @@ fn is_free(evidence: &Evidence<'_>, at: Duration) -> bool {
 pub(super) fn is_called_for(evidence: &Evidence<'_>, order: &OrderView<'_>, page: usize) -> bool {
     // What stands for a sale that was to be taken back is owed, whether that was booked still or not.
     let to_be_taken_back = exchanges(evidence, order).any(|it| it.is(&RESTOCK) && it.sent_event < page);
-    let stands = if to_be_taken_back { evidence.money_at(order, page) } else { unsold_at(evidence, order, page) };
-    let is_gone = stands <= 0 && was_shown_gone(evidence, order, page);
+    let stands_at = |event| {
+        if to_be_taken_back { evidence.money_at(order, event) } else { unsold_at(evidence, order, event) }
+    };
+    let is_gone = stands_at(page) <= 0 && was_shown_gone(evidence, order, page, stands_at);
     // What the record calls unknown may stand, and so may what an event told of once nothing had stood.
     let may_stand = order.at_rest.is_some_and(|rest| rest.money != "none")
         || unsold(evidence, order).is_some()
@@ -89,17 +91,34 @@ fn exchanges<'e, 'a>(
 }
 
 /// Whether the last listing of an act of the provider's before an event, or of the charges without it, showed the system
-/// that what it had taken was gone by that act.
-fn was_shown_gone(evidence: &Evidence<'_>, order: &OrderView<'_>, before: usize) -> bool {
+/// that what it had taken was gone by that act. `stands_at` counts the money that is owed just after an event.
+fn was_shown_gone(
+    evidence: &Evidence<'_>,
+    order: &OrderView<'_>,
+    before: usize,
+    stands_at: impl Fn(usize) -> i64,
+) -> bool {
     let acts = || evidence.taken_back.iter().filter(|act| order.effects.contains(&act.effect));
     let since = acts().map(|act| evidence.event_of(act.effect)).min();
     let listings = exchanges(evidence, order).filter(|exchange| exchange.is(&LOOK_UP) && exchange.succeeded());
+    // Where keys are ignored, a copy of a charge may come in after the listing. A process that took the order up knows only
+    // that the charge was not sent later.
+    let no_copy_comes = |listing: &ExchangeView<'_>, at: usize| {
+        let taken_up = exchanges(evidence, order).find(|it| it.incarnation == listing.incarnation);
+        let known = |charge: &ExchangeView<'_>| match taken_up {
+            Some(own) if charge.incarnation != listing.incarnation => own.start,
+            Some(_) | None => charge.start,
+        };
+        let mut charges = exchanges(evidence, order).filter(|it| it.is(&CHARGE) && it.sent_event < at);
+        evidence.policy.payment_profile.deduplicates()
+            || charges.all(|charge| known(charge) + evidence.policy.late_max <= evidence.trace.events[at].at)
+    };
     listings
         .filter_map(|exchange| {
             let at = exchange.delivered.filter(|at| *at < before && since.is_some_and(|since| since < *at))?;
             let mut made = acts().filter(|act| evidence.event_of(act.effect) < at);
             match exchange.sent.fault {
-                None => Some((at, unsold_at(evidence, order, at) <= 0)),
+                None => Some((at, stands_at(at) <= 0 && no_copy_comes(exchange, at))),
                 Some(_) => made.any(|act| !lists(evidence, exchange, act.effect)).then_some((at, false)),
             }
         })
