@@ -298,6 +298,8 @@ impl World for SimWorld {
                 // First: what is dead answers nothing, although its last thoughts may still be polled.
                 () = life.pulse.ended() => HostReply::Broken,
                 answer = answer => match answer {
+                    // It was killed in the moment in which it would have answered.
+                    _ if life.pulse.is_dead() => HostReply::Broken,
                     Err(_) => HostReply::NoAnswer,
                     Ok(Ok(reply)) => {
                         life.app.answered(&reply);
