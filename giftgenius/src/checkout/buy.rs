@@ -267,7 +267,7 @@ async fn finished(app: &App, order: &Order, purchase: &Purchase) -> SavedReply {
         // The key still leads to the order, which is answered from all the same.
         tracing::warn!(%error, order = %order.id, "a key was not bound to its order's answer");
     }
-    // What became known of the sale while the store took its time is told.
+    // The sale may have changed during the write: a refund by the provider, for instance.
     match app.order(&order.id).await {
         Ok(Some((_, order))) => sale_reply(&order, app.asked()),
         Ok(None) => sale_reply(order, app.asked()),

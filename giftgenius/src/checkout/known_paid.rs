@@ -1,5 +1,5 @@
-//! Which sales this process has begun, and has told its callers to be paid (F9): a move away from any other paid one is
-//! refused once, with the order.
+//! Which sales this process began and reported as paid (F9): a move away from any other paid sale is refused once, with the
+//! order.
 //!
 //! A call can fail after it has begun a sale, a sale can be paid after its call was answered `pending`, and the platform
 //! repeats a call whose connection broke: a move that began while a sale was open may find it paid after a restart, and the
@@ -22,18 +22,18 @@ pub struct KnownPaid(Mutex<Known>);
 struct Known {
     /// Oldest first.
     orders: VecDeque<Sale>,
-    /// How many were told paid.
+    /// How many were reported as paid.
     told: u64,
 }
 
 #[derive(Debug)]
 struct Sale {
     order: OrderId,
-    /// How many had been told paid before this one; `None` while it is not.
+    /// How many had been reported as paid before this one; `None` until it is.
     told: Option<u64>,
 }
 
-/// Separates what was told before a call from what was told while it ran. Counted, because a clock cannot order what happens
+/// Separates the answers given before a call from those given while it ran. Counted, because a clock cannot order events
 /// within one of its ticks.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark(u64);
@@ -44,12 +44,12 @@ impl KnownPaid {
         Mark(self.known().told)
     }
 
-    /// Takes note of a sale that is begun.
+    /// Notes that a sale has begun.
     pub fn begin(&self, order: &OrderId) {
         self.known().remember(Sale { order: order.clone(), told: None });
     }
 
-    /// Takes note of an answer that tells a sale paid. What was begun elsewhere may have been left elsewhere, before that.
+    /// Notes an answer that reports a sale as paid. A sale that another process began may have been left there before that.
     pub fn tell(&self, order: &OrderId) {
         let mut known = self.known();
         let told = known.told;
@@ -58,7 +58,7 @@ impl KnownPaid {
         known.told += 1;
     }
 
-    /// Takes note of a move that is refused because its sale was paid.
+    /// Notes that a move was refused because its sale was paid.
     pub fn refuse(&self, order: &OrderId) {
         let mut known = self.known();
         if known.find(order).is_none() {
@@ -68,7 +68,7 @@ impl KnownPaid {
         self.tell(order);
     }
 
-    /// Whether a sale was told paid before a mark.
+    /// Whether an answer given before a mark reported the sale as paid.
     pub fn was_told(&self, order: &OrderId, before: Mark) -> bool {
         self.known().find(order).and_then(|sale| sale.told).is_some_and(|told| told < before.0)
     }
@@ -118,12 +118,12 @@ mod tests {
         let paid = KnownPaid::default();
         paid.begin(&order(1));
         let before = paid.mark();
-        assert!(!paid.was_told(&order(1), before), "it was begun, and nothing was told of it");
+        assert!(!paid.was_told(&order(1), before), "begun, and not reported yet");
         paid.tell(&order(1));
         assert!(!paid.was_told(&order(1), before));
         let after = paid.mark();
         paid.tell(&order(1));
-        assert!(paid.was_told(&order(1), after), "told again, it was told before all the same");
+        assert!(paid.was_told(&order(1), after), "a second report does not replace the first");
         assert!(!paid.was_told(&order(2), after));
     }
 
