@@ -12,8 +12,8 @@ use giftgenius::policy::PaymentProfile;
 use super::progress::Rate;
 use super::{COULD_NOT_RUN, Common, Console, Ended, OnInterrupt, Refusal, Runner, interrupt, load};
 use crate::explore::{
-    Control, Draw, Profiles, Settings, Shard, Simulated, Space, Spaces, Telling, Wanted, estimate, explore, spaces,
-    tell, threads, undisturbed,
+    Control, Draw, Generating, Profiles, Settings, Shard, Simulated, Space, Spaces, Telling, Wanted, estimate, explore,
+    generate, spaces, tell, tell_generated, threads, undisturbed,
 };
 use crate::fault::menu::Breadth;
 use crate::report::document::Word;
@@ -23,6 +23,7 @@ use crate::report::files::{self, FileError};
 use crate::report::terminal::Style;
 use crate::scenario::explore as narrowing;
 use crate::scenario::model::{Narrowing, Scenario, WorldKind};
+use crate::scenario::parse::SEED_DEFAULT;
 use crate::scenario::policy::profile_name;
 
 /// The folder for the scenarios that findings leave behind.
@@ -35,7 +36,7 @@ const REPORTS: [&str; 3] = ["exploration.json", "exploration.xml", "exploration.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Arguments {
     /// Scenarios by name (`checkout/happy_path`), file or folder.
-    #[arg(value_name = "SCENARIO", required_unless_present = "all")]
+    #[arg(value_name = "SCENARIO", required_unless_present_any = ["all", "generate"])]
     names: Vec<String>,
     /// Every scenario.
     #[arg(long, conflicts_with = "names")]
@@ -78,15 +79,28 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "K/N", value_parser = shard, conflicts_with = "random")]
     shard: Option<Shard>,
     /// Go on beyond the depth with random plans.
-    #[arg(long)]
+    #[arg(long, group = "drawn")]
     random: bool,
+    /// Generate whole scenarios: shop, policy, script and plan
+    ///
+    /// Nothing that is written is run. --seed and --runs say which; a finding is made smaller in
+    /// every part and leaves a scenario file behind.
+    #[arg(
+        long,
+        verbatim_doc_comment,
+        group = "drawn",
+        conflicts_with_all = ["names", "all", "depth", "menu", "sites", "faults", "shard", "no_reduction", "confirm", "max_findings"]
+    )]
+    generate: bool,
     /// For so long, as in `60s` or `5m`
     ///
     /// Without --random the plans that are not tried by then are left.
     #[arg(long = "for", verbatim_doc_comment, value_name = "TIME", value_parser = span, conflicts_with = "runs")]
     span: Option<Duration>,
-    /// So many random plans, shared evenly by all scenarios; 100,000 unless given.
-    #[arg(long, value_name = "N", requires = "random")]
+    /// So many random plans, shared evenly by all scenarios; 100,000 unless given
+    ///
+    /// With --generate so many runs.
+    #[arg(long, verbatim_doc_comment, value_name = "N", requires = "drawn")]
     runs: Option<u64>,
     /// Extend every plan, also those that have the same future as another.
     #[arg(long)]
@@ -185,6 +199,9 @@ impl ValueEnum for Asked {
 const RUNS_DEFAULT: u64 = 100_000;
 
 pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Console<'_>) -> Ended {
+    if arguments.generate {
+        return generated(arguments, console);
+    }
     let common = &arguments.common;
     let scenarios = load::scenarios(common, &arguments.names, console.colour_err && !common.no_color)?;
     let failures = arguments.out.join(FAILURES);
@@ -244,6 +261,56 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
     };
     report.settle();
     conclude(&mut report, &arguments.out, common, console)
+}
+
+/// Scenarios that nobody wrote.
+fn generated(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
+    let failures = arguments.out.join(FAILURES);
+    let count = arguments.threads.map_or_else(cores, usize::from);
+    let pool = threads(count).map_err(|error| Refusal::could_not_run(&error))?;
+    let usable = files::make_ready(&arguments.out, &failures, &REPORTS);
+    usable.map_err(|error| Refusal::unusable(&format!("{error}; name another folder with --out")))?;
+    let generating = Generating {
+        seed: arguments.seed.unwrap_or(SEED_DEFAULT),
+        runs: if arguments.span.is_some() { None } else { Some(arguments.runs.unwrap_or(RUNS_DEFAULT)) },
+        profile: match arguments.profile {
+            None | Some(Asked::All) => None,
+            Some(Asked::One(profile)) => Some(profile.named().1),
+        },
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    if console.on_interrupt == OnInterrupt::Say {
+        interrupt::ask_to_stop(stop.clone());
+    }
+    let simulated = Simulated::default();
+    let began = Instant::now();
+    let rate = Rate::start(console.progress);
+    let watch = |progress: &_| rate.show(progress);
+    let control = Control { stop: &stop, until: arguments.span.map(|span| began + span), watch: &watch };
+    let generated = generate(generating, &simulated, &pool, &control);
+    let running = began.elapsed();
+    rate.say("writing the report");
+    let told = tell_generated(&generated, &simulated, &failures);
+    drop(rate);
+    let mut report = Exploration {
+        format: FORMAT,
+        misrule: env!("CARGO_PKG_VERSION").to_owned(),
+        verdict: Word::Ok,
+        shard: None,
+        spaces: vec![told],
+        left_out: Vec::new(),
+        coverage: None,
+        named: Named::default(),
+        doubts: Vec::new(),
+        measured: Measured {
+            elapsed_us: micros(began.elapsed()),
+            running_us: micros(running),
+            threads: count,
+            undisturbed_ns: None,
+        },
+    };
+    report.settle();
+    conclude(&mut report, &arguments.out, &arguments.common, console)
 }
 
 fn left(left_out: crate::explore::LeftOut) -> LeftOut {

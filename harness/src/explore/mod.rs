@@ -5,7 +5,8 @@
 //! failing plan smaller. [`judged`] is what is kept of a run, [`findings`] groups what breaks, [`coverage`] sums up what
 //! was reached; [`merging`] leaves out what has the same future as something else. [`mod@spaces`] says which scenarios are
 //! tried under which payment profiles, [`mod@estimate`] how much that takes. [`mod@tell`] makes a report of it all, [`pace`]
-//! says what a run costs without faults, [`confirm`] repeats findings on the wire.
+//! says what a run costs without faults, [`confirm`] repeats findings on the wire. [`mod@generate`] makes whole
+//! scenarios that nobody wrote.
 
 mod confirm;
 mod coverage;
@@ -14,6 +15,7 @@ mod estimate;
 mod exhaustive;
 mod findings;
 mod first;
+mod generate;
 mod judged;
 mod merging;
 mod pace;
@@ -35,6 +37,7 @@ use drive::{Turns, drive};
 pub use estimate::{Estimate, estimate};
 use exhaustive::Exhaustive;
 pub use first::{Budget, First, first_finding};
+pub use generate::{Generated, Generating, generate, tell_generated};
 pub use judged::panicked;
 pub use pace::undisturbed;
 pub use random::Draw;

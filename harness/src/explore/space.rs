@@ -148,6 +148,12 @@ impl Space {
         Self { scenario, seed, menu, foreign: None, menus }
     }
 
+    /// The same menus of another scenario, which narrows nothing and has no plan of its own.
+    pub(super) fn with_scenario(&self, scenario: Arc<Scenario>) -> Self {
+        let seed = scenario.seed;
+        Self { scenario, seed, menu: self.menu, foreign: None, menus: self.menus.clone() }
+    }
+
     /// How many entries a choice's menu has.
     pub(super) fn entries_at(&self, at: Choice) -> u16 {
         u16::try_from(self.menus[at.kind_index()].len()).expect("a menu is short")

@@ -67,6 +67,7 @@ pub fn tell(space: &Space, explored: &Explored, telling: &Telling<'_>) -> SpaceR
             planned: drawn.planned,
             dropped: drawn.dropped,
         }),
+        generated: None,
         findings: findings(space, explored, telling),
         not_run: not_run(space, explored),
         coverage: Some(coverage(space, explored)),

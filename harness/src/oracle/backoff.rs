@@ -142,7 +142,8 @@ fn judge_told(evidence: &Evidence<'_>, index: usize, call: &CallView<'_>, findin
     };
     let beyond = evidence.exchanges.iter().filter(own).find_map(|exchange| match exchange.answer {
         Some((event, at, Seen::Reply { retry_after: Some(asked), .. }))
-            if at.saturating_add(*asked) > deadline(evidence, exchange, call)
+            // A longer one is cut to the cap, and waited for.
+            if at.saturating_add((*asked).min(evidence.policy.retry.retry_after_cap)) > deadline(evidence, exchange, call)
                 && !ended_before(evidence, exchange, event) =>
         {
             Some((exchange, event, *asked))

@@ -5,8 +5,10 @@ use smol_str::{SmolStr, format_smolstr};
 use super::bounds::Bounds;
 use super::evidence::{Evidence, ExchangeView};
 use super::{Findings, Oracle, Verdict};
+use crate::fault::Fault;
+use crate::fault::site::Place;
 use crate::provider::operations::{CANCEL, LOOK_UP, SEARCH};
-use crate::trace::WebhookDelivery;
+use crate::trace::{EventKind, WebhookDelivery};
 
 /// The rule.
 pub static BOUNDED: Oracle = Oracle {
@@ -41,7 +43,9 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         let first = &evidence.exchanges[group[0]];
         // A round that could not be noted, because the process died in it or the store refused, is had once more.
         let last = &evidence.exchanges[group[group.len() - 1]];
-        let unnoted = u32::try_from(evidence.unnoted_between(first.sent_event, last.sent_event)).unwrap_or(u32::MAX);
+        let (from, to) = (first.sent_event, last.sent_event);
+        let unnoted = evidence.unnoted_between(from, to) + unread_between(evidence, from, to);
+        let unnoted = u32::try_from(unnoted).unwrap_or(u32::MAX);
         let bound = bound_of(evidence, &bounds, first) + unnoted.max(taken_over(evidence, group));
         if group.len() > bound as usize {
             let message = format!(
@@ -58,6 +62,17 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         }
     }
     findings.verdict()
+}
+
+/// How often the store could not be read between two events: who cannot read the record cannot bring it up to date.
+fn unread_between(evidence: &Evidence<'_>, from: usize, to: usize) -> usize {
+    let is_unread = |kind: &EventKind| match kind {
+        EventKind::Struck { site, fault } => {
+            site.place == Place::JournalRead && matches!(**fault, Fault::Busy | Fault::Corrupt)
+        }
+        _ => false,
+    };
+    evidence.trace.events[from..to].iter().filter(|event| is_unread(&event.kind)).count()
 }
 
 /// How many processes took over from another one. The round in which its predecessor was is not noted: the order is no
@@ -269,6 +284,22 @@ mod tests {
                 run.send(&RELEASE, Some("ord_1/1"), Some("r"));
                 assert!(run.broken(&BOUNDED).contains("14 times"));
             }
+        }
+    }
+
+    #[test]
+    fn a_round_after_which_the_record_could_not_be_read_is_had_once_more() {
+        for (fault, broken) in [(Fault::Busy, false), (Fault::Corrupt, false), (Fault::Yield, true)] {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            for round in 0..13 {
+                if round == 12 {
+                    run.strike(Place::JournalRead, fault.clone());
+                }
+                let release = run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+                run.silence(release);
+            }
+            if broken { drop(run.broken(&BOUNDED)) } else { run.kept(&BOUNDED) }
         }
     }
 

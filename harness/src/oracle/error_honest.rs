@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use giftgenius::error::{Code, ErrorType};
 
-use super::conversations::apart;
+use super::conversations::{apart, jumped};
 use super::evidence::{CallView, Evidence};
 use super::json::same_parameters;
 use super::keyed::{is_remembered, share_a_key};
@@ -91,10 +91,15 @@ fn contradicts(
     let Some(HostReply::Tool { is_error, .. }) = later.reply else { return None };
     if error.retryable {
         // What is not settled yet takes its time, and whoever turned checkout off turns it on again.
-        // A limit is reached again by what the same user calls meanwhile.
+        // A limit is reached again by what the same user calls meanwhile, and in another process by what they called before.
+        let limit_again = || {
+            calls_between(evidence, since, later)
+                || may_be_anothers(evidence, since, until)
+                || may_be_the_other_limit(evidence, earlier, later)
+        };
         let waits = codes::leaves_the_sale_open(error.code)
             || error.code == Code::CheckoutDisabled
-            || (error.code == Code::LimitReached && calls_between(evidence, since, later));
+            || (error.code == Code::LimitReached && limit_again());
         let code = later.told.as_ref().filter(|told| told.is_error).and_then(|told| told.code);
         let same = code == Some(error.name);
         let anew = code.is_some_and(fails_technically) && !tells_an_earlier_order(evidence, error, later, since);
@@ -109,7 +114,9 @@ fn contradicts(
     let is_over = match error.code {
         Code::KeyConflict => key_is_free(evidence, earlier, later),
         // A price that has run out on one clock is there on another.
-        Code::OutOfStep | Code::SessionExpired => !apart(evidence, until).is_zero(),
+        Code::OutOfStep | Code::SessionExpired => {
+            !apart(evidence, until).is_zero() || !jumped(evidence, since, until).is_zero()
+        }
         _ => false,
     };
     let own_mistake = error.code.kind() == ErrorType::Logical && !counts_anew && !is_over;
@@ -148,6 +155,20 @@ fn calls_between(evidence: &Evidence<'_>, since: usize, later: &CallView<'_>) ->
         .calls
         .iter()
         .any(|call| call.started.user == later.started.user && (since..later.start_event).contains(&call.start_event))
+}
+
+/// Whether of two refusals of a price one may be for the user's calls, and the other for the prices that are open.
+fn may_be_the_other_limit(evidence: &Evidence<'_>, earlier: &CallView<'_>, later: &CallView<'_>) -> bool {
+    let users = evidence.policy.users;
+    let calls_used_up = |refused: &CallView<'_>| {
+        let in_window = |call: &&CallView<'_>| {
+            call.started.user == refused.started.user
+                && call.start_event < refused.start_event
+                && refused.start < call.end.map_or(call.start, |(_, ended)| ended) + users.calls_window
+        };
+        evidence.calls.iter().filter(in_window).count() >= usize::try_from(users.calls_max).unwrap_or(usize::MAX)
+    };
+    later.is("create_checkout_session") && (calls_used_up(earlier) || calls_used_up(later))
 }
 
 /// Whether a call followed an error at once, with nothing done between them that could have mended what was wrong.
@@ -289,6 +310,21 @@ mod tests {
     }
 
     #[test]
+    fn a_step_is_left_by_a_price_that_runs_out_as_the_calendar_jumps() {
+        let repeated = |between: &dyn Fn(&mut Run)| {
+            let mut run = run();
+            let call = run.call("suggest_gifts", json!({"workflow_id": "wf_1"}));
+            run.fail_with(call, Code::OutOfStep, None);
+            between(&mut run);
+            let call = run.call("suggest_gifts", json!({"workflow_id": "wf_1"}));
+            run.answer(call, json!({"ideas": []}));
+            run
+        };
+        repeated(&|_| {}).broken(&ERROR_HONEST);
+        repeated(&|run| run.strike(Place::HostCall, Fault::Jump(Expiry::Lease))).kept(&ERROR_HONEST);
+    }
+
+    #[test]
     fn a_conflict_is_one_until_the_key_of_the_other_call_is_forgotten() {
         let repeated = |between: &dyn Fn(&mut Run)| {
             let mut run = run();
@@ -341,6 +377,27 @@ mod tests {
         run.kept(&ERROR_HONEST);
         failed(&mut run, Code::LimitReached, true);
         assert!(run.broken(&ERROR_HONEST).contains("in the same way"));
+        // Another process has counted calls of its own.
+        run.replicas.count = 2;
+        run.kept(&ERROR_HONEST);
+    }
+
+    #[test]
+    fn a_price_may_be_held_off_for_calls_and_then_for_prices() {
+        for (calls_max, may) in [(1, true), (9, false)] {
+            let mut run = run();
+            run.policy.users.calls_max = calls_max;
+            let call = run.call("get_payment_methods", json!({}));
+            run.answer(call, json!({"payment_methods": []}));
+            for number in 0..2 {
+                let call = run.call("create_checkout_session", json!({"n": 1}));
+                run.fail_with(call, Code::LimitReached, None);
+                if number == 0 {
+                    run.wait_ms(100);
+                }
+            }
+            if may { run.kept(&ERROR_HONEST) } else { drop(run.broken(&ERROR_HONEST)) }
+        }
     }
 
     #[test]

@@ -100,16 +100,34 @@ fn in_window(evidence: &Evidence<'_>, earlier: &Taken<'_, '_>, one: &Taken<'_, '
     let window = evidence.policy.users.calls_window;
     let slack = evidence.tolerance(Duration::from_millis(500));
     let window = if lenient { window + slack } else { window.saturating_sub(slack) };
-    !earlier.refused && one.at < earlier.at + window
+    // A call that is refused for its session was taken all the same, which the refusal does not show.
+    let counts = !earlier.refused || (lenient && earlier.call.is("create_checkout_session"));
+    counts && one.at < earlier.at + window
 }
 
 /// Whether a call opened a session that is still open when another one is asked for; `lenient`: where it may be.
 fn is_open(evidence: &Evidence<'_>, earlier: &Taken<'_, '_>, one: &Taken<'_, '_>, lenient: bool) -> bool {
-    if !earlier.call.is("create_checkout_session") || one.at >= earlier.at + evidence.policy.quote_ttl {
+    if !earlier.call.is("create_checkout_session") {
         return false;
     }
     if lenient {
-        return !earlier.refused;
+        // It was opened at some time before it was answered; where its host did not wait, within the deadline.
+        let answered = matches!(earlier.call.reply, Some(HostReply::Tool { .. }));
+        let opened_until = match earlier.call.end {
+            Some((_, ended)) if answered => ended,
+            Some(_) | None => earlier.at + evidence.policy.tool_deadline,
+        };
+        return !earlier.refused && one.at < opened_until + evidence.policy.quote_ttl;
+    }
+    if one.at >= earlier.at + evidence.policy.quote_ttl {
+        return false;
+    }
+    // What another call had opened, in whatever process, was only told again.
+    let told_before = |call: &CallView<'_>| {
+        call.start_event < earlier.call.start_event && opened_by(call).is_some_and(|it| Some(it) == opened(earlier))
+    };
+    if evidence.calls.iter().any(told_before) {
+        return false;
     }
     let of_it = |call: &CallView<'_>| {
         // A call on its session, a move, or a session of the same workflow may have closed it.
@@ -126,8 +144,12 @@ fn is_open(evidence: &Evidence<'_>, earlier: &Taken<'_, '_>, one: &Taken<'_, '_>
 
 /// The session that a call was answered with.
 fn opened<'a>(taken: &Taken<'_, 'a>) -> Option<&'a str> {
-    match taken.call.reply {
-        Some(HostReply::Tool { structured, is_error: false }) if taken.call.is("create_checkout_session") => {
+    opened_by(taken.call)
+}
+
+fn opened_by<'a>(call: &CallView<'a>) -> Option<&'a str> {
+    match call.reply {
+        Some(HostReply::Tool { structured, is_error: false }) if call.is("create_checkout_session") => {
             structured.get("checkout_session_id")?.as_str()
         }
         _ => None,
@@ -210,6 +232,54 @@ mod tests {
         search(&mut run);
         hold_off(&mut run, "search_products");
         assert!(run.broken(&LIMITS_KEPT).contains("told LIMIT_REACHED after 1 calls"));
+    }
+
+    #[test]
+    fn a_call_that_is_refused_for_its_session_may_count() {
+        let mut run = with(2, 1);
+        open(&mut run, 1);
+        hold_off(&mut run, "create_checkout_session");
+        hold_off(&mut run, "search_products");
+        run.kept(&LIMITS_KEPT);
+        hold_off(&mut run, "get_payment_methods");
+        run.kept(&LIMITS_KEPT);
+        let mut run = with(3, 1);
+        open(&mut run, 1);
+        hold_off(&mut run, "create_checkout_session");
+        hold_off(&mut run, "search_products");
+        assert!(run.broken(&LIMITS_KEPT).contains("told LIMIT_REACHED after 2 calls"));
+    }
+
+    #[test]
+    fn a_session_is_open_until_its_price_runs_out_which_was_made_before_it_was_told() {
+        let mut run = with(99, 1);
+        let call = run.call("create_checkout_session", json!({ "n": 1 }));
+        run.wait_ms(10);
+        run.answer(call, session_answer("cs_1", 100));
+        run.wait_ms(30 * 60 * 1000 - 2);
+        hold_off(&mut run, "create_checkout_session");
+        run.kept(&LIMITS_KEPT);
+        run.wait_ms(10);
+        hold_off(&mut run, "create_checkout_session");
+        assert!(run.broken(&LIMITS_KEPT).contains("0 open sessions"));
+        let mut run = with(99, 1);
+        let call = run.call("create_checkout_session", json!({ "n": 1 }));
+        run.reply(call, HostReply::Cancelled);
+        run.wait_ms(30 * 60 * 1000 + 20_000);
+        hold_off(&mut run, "create_checkout_session");
+        run.kept(&LIMITS_KEPT);
+    }
+
+    #[test]
+    fn what_another_process_opened_and_this_one_tells_again_is_not_its_own() {
+        let mut run = with(99, 1);
+        open(&mut run, 1);
+        run.process = 2;
+        open(&mut run, 1);
+        open(&mut run, 2);
+        run.kept(&LIMITS_KEPT);
+        open(&mut run, 3);
+        assert!(run.broken(&LIMITS_KEPT).contains("ada had 1 open sessions, and was given one more"));
     }
 
     #[test]

@@ -58,7 +58,7 @@ fn compare(evidence: &Evidence<'_>, saved: &CallView<'_>, later: &CallView<'_>, 
     let key = later.started.key.as_deref().unwrap_or_default();
     let ends = [saved.end, later.end].into_iter().flatten().map(|(event, _)| event);
     if let (Some(first), Some(second)) = (saved.reply, later.reply)
-        && !store_failed(later)
+        && !was_not_asked(later)
         && !taken_down(evidence, later)
     {
         if let Some(difference) = difference(evidence, saved, later, first, second) {
@@ -96,10 +96,11 @@ fn compare(evidence: &Evidence<'_>, saved: &CallView<'_>, later: &CallView<'_>, 
     }
 }
 
-/// Whether the store could not be asked for the saved answer.
-fn store_failed(call: &CallView<'_>) -> bool {
+/// Whether nobody looked for the saved answer: the store could not be asked, or the user had made too many calls for this one
+/// to be taken.
+fn was_not_asked(call: &CallView<'_>) -> bool {
     let code = call.told.as_ref().and_then(|told| told.code);
-    code == Some(Code::StoreUnavailable.as_str())
+    [Code::StoreUnavailable, Code::LimitReached].into_iter().any(|known| code == Some(known.as_str()))
 }
 
 /// What an answer comes to, in a word.
@@ -275,6 +276,19 @@ mod tests {
         let call = before.create_order("cs_1", "k1");
         before.fail_with(call, Code::Internal, None);
         before.broken(&SAME_ANSWER);
+    }
+
+    #[test]
+    fn a_repetition_beyond_the_users_calls_is_not_taken_and_does_nothing() {
+        let mut run = Run::sale();
+        let call = run.create_order("cs_1", "k1");
+        run.fail_with(call, Code::LimitReached, None);
+        run.kept(&SAME_ANSWER);
+        let call = run.create_order("cs_1", "k1");
+        let charge = run.send(&CHARGE, Some("ord_1"), Some("charge ord_1"));
+        run.ok(charge);
+        run.fail_with(call, Code::LimitReached, None);
+        assert!(run.broken(&SAME_ANSWER).contains("acted again"));
     }
 
     #[test]

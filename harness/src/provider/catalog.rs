@@ -20,7 +20,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use fixture::{Fixture, FixtureError, Product, PromoCode, Shop};
+pub use fixture::{Fixture, FixtureError, Product, PromoCode, Shop, Source};
 
 use wire::{Filter, FoundProduct, Line, QuoteReply, QuoteRequest, SearchReply};
 

@@ -20,6 +20,7 @@ use crate::fault::plan::{Plan, Planned};
 use crate::oracle::Verdict;
 use crate::oracle::bounds::{self, Bounds};
 use crate::outcome::{Outcome, Status};
+use crate::provider::catalog::Source;
 use crate::scenario::model::{Scenario, WorldKind};
 use crate::trace::EventKind;
 use crate::visible::{visible, visible_lines};
@@ -227,9 +228,9 @@ pub fn replay(scenario: &Scenario, world: WorldKind, plan: &Plan, seed: u64) -> 
         WorldKind::Wire => " --world wire",
     };
     let path = quoted(&scenario.path.display().to_string());
-    let fixtures = match &scenario.shop.folder {
-        None => String::new(),
-        Some(folder) => format!(" --fixtures {}", quoted(&folder.display().to_string())),
+    let fixtures = match &scenario.shop.source {
+        Source::BuiltIn | Source::Scenario => String::new(),
+        Source::Folder(folder) => format!(" --fixtures {}", quoted(&folder.display().to_string())),
     };
     format!("misrule replay {path} --plan \"{plan}\" --seed {seed}{world}{fixtures}")
 }

@@ -17,6 +17,7 @@ pub mod parse;
 pub mod policy;
 pub mod schema;
 pub mod script;
+mod shop;
 pub mod template;
 pub mod write;
 

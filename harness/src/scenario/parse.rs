@@ -14,15 +14,16 @@ use super::mistake::{Mistakes, ScenarioError};
 use super::model::{Expect, Narrowing, Replicas, Scenario, WorldKind};
 use super::policy::{self, WIRE_ATTEMPT_TIMEOUT};
 use super::script;
+use super::shop;
 use crate::fault::plan::{Plan, Planned};
 use crate::fault::site::Place;
-use crate::provider::catalog::Shop;
+use crate::provider::catalog::{Shop, Source};
 use crate::{requirement, suggest};
 
 /// The keys of a file.
-pub(super) const KEYS: [&str; 14] = [
-    "title", "lesson", "covers", "worlds", "seed", "policy", "stock", "replicas", "webhooks", "script", "faults",
-    "expect", "excused", "explore",
+pub(super) const KEYS: [&str; 15] = [
+    "title", "lesson", "covers", "worlds", "seed", "policy", "shop", "stock", "replicas", "webhooks", "script",
+    "faults", "expect", "excused", "explore",
 ];
 /// The keys of `[replicas]`.
 pub(super) const REPLICAS_KEYS: [&str; 2] = ["count", "skew_ms"];
@@ -38,9 +39,7 @@ pub const SEED_DEFAULT: u64 = 1;
 pub struct Known {
     /// Oracles by id.
     pub oracles: Vec<&'static str>,
-    /// Products by SKU.
-    pub skus: Vec<String>,
-    /// The shop they are from.
+    /// The shop that a scenario sells from unless it brings its own.
     pub shop: Shop,
 }
 
@@ -95,7 +94,12 @@ fn read(
             .map_or_else(Policy::default, |table| policy::read(&table, mistakes)),
     };
     fits_the_wire(&fields, &worlds, &policy, mistakes);
-    let stock = fields.get("stock").map_or_else(BTreeMap::new, |field| stock(field, known, mistakes));
+    let own = fields.get("shop").and_then(|field| shop::read(field, mistakes));
+    // Of a shop that cannot be read nothing is known.
+    let is_known = own.is_some() || fields.get("shop").is_none();
+    let shop = own.unwrap_or_else(|| known.shop.clone());
+    let of = is_known.then_some(&shop);
+    let stock = fields.get("stock").map_or_else(BTreeMap::new, |field| stock(field, of, mistakes));
     let replicas = fields.get("replicas").map_or_else(Replicas::default, |field| replicas(field, mistakes));
     let webhooks = fields.get("webhooks").is_some_and(|field| field.set(mistakes).is_some());
     let script = if let Some(field) = fields.get("script") {
@@ -116,7 +120,7 @@ fn read(
     let explore = fields.get("explore").map_or_else(Narrowing::default, |field| explore::read(field, mistakes));
     Some(Scenario {
         explore,
-        shop: known.shop.clone(),
+        shop,
         name: name.to_owned(),
         path: path.to_owned(),
         title: title?,
@@ -258,19 +262,24 @@ fn fits_the_wire(fields: &Fields<'_>, worlds: &[WorldKind], policy: &Policy, mis
     }
 }
 
-fn stock(field: &Field<'_>, known: &Known, mistakes: &mut Mistakes) -> BTreeMap<String, u32> {
+fn stock(field: &Field<'_>, shop: Option<&Shop>, mistakes: &mut Mistakes) -> BTreeMap<String, u32> {
     let mut stock = BTreeMap::new();
     let Some(table) = field.table(mistakes) else {
         return stock;
     };
     for field in table.iter() {
-        if !known.skus.iter().any(|sku| sku == field.key) {
+        if let Some(shop) = shop.filter(|shop| shop.fixture.product(field.key).is_none()) {
+            let whose = match shop.source {
+                Source::Scenario => "what is sold stands in [shop]",
+                Source::BuiltIn | Source::Folder(_) => "what is sold is in fixtures/catalog.json",
+            };
+            let skus = shop.fixture.products().iter().map(|product| product.sku.as_str());
             mistakes.suggest(
                 &field.key_span,
                 format!("unknown product `{}`", field.key),
-                suggest::nearest(field.key, known.skus.iter().map(String::as_str))
+                suggest::nearest(field.key, skus)
                     .map(|near| format!("did you mean `{near}`?"))
-                    .or_else(|| Some("what is sold is in fixtures/catalog.json".to_owned())),
+                    .or_else(|| Some(whose.to_owned())),
             );
         }
         if let Some(quantity) = field.number(0..=COUNT_MAX, mistakes) {

@@ -10,6 +10,7 @@ use super::model::WorldKind;
 use super::parse::{COUNT_MAX, WORLDS};
 use super::policy::{PROFILE_KEY, PROFILES, SETTINGS};
 use super::script::{ACTIONS, HALLUCINATED, STEPS_MAX, TOOLS, USER_DEFAULT, WAIT_MS_MAX};
+use super::shop::STOCK_DEFAULT;
 use super::{expect, explore};
 use crate::fault::menu::Breadth;
 use crate::provider::operations;
@@ -42,6 +43,7 @@ pub fn schema() -> Value {
             "webhooks": {"description": "The payment provider tells the system by itself what happened.", "const": true},
             "seed": {"description": "The seed for identifiers and jitter.", "type": "integer", "minimum": 0, "maximum": i64::MAX, "default": 1},
             "policy": policy(),
+            "shop": shop(),
             "stock": {"description": "Stock that differs from the fixture's, by SKU.", "type": "object", "additionalProperties": count()},
             "script": {"description": "What the host does, in order; steps are counted from 1.", "type": "array", "minItems": 1, "maxItems": STEPS_MAX, "contains": {"required": ["call"]}, "items": step()},
             "faults": {
@@ -99,6 +101,62 @@ fn policy() -> Value {
         "type": "object",
         "additionalProperties": false,
         "properties": properties,
+    })
+}
+
+fn shop() -> Value {
+    let line = |about: &str| json!({"description": about, "type": "string", "pattern": "^[^\\r\\n]*\\S[^\\r\\n]*$"});
+    let words = |about: &str| json!({"description": about, "type": "array", "items": {"type": "string"}});
+    let amounts = |about: &str| {
+        json!({
+            "description": about,
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"pattern": "^[A-Z]{3}$"},
+            "additionalProperties": {"type": "integer", "minimum": 1, "maximum": i64::MAX},
+        })
+    };
+    json!({
+        "description": "Products and promo codes of the scenario's own, in place of the built-in ones.",
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["products"],
+        "properties": {
+            "products": {
+                "description": "What is sold, by SKU.",
+                "type": "object",
+                "minProperties": 1,
+                "propertyNames": {"pattern": "^[a-z0-9-]+$"},
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "required": ["prices"],
+                    "properties": {
+                        "title": line("What it is called; its SKU unless given."),
+                        "description": line("One or two sentences; its SKU unless given."),
+                        "category": line("Its category; `gifts` unless given."),
+                        "tags": words("Occasions and interests."),
+                        "recipients": words("Whom it suits."),
+                        "prices": amounts("Its price in minor units, by currency."),
+                        "stock": {"description": "How many are on the shelf when a run begins.", "type": "integer", "minimum": 0, "maximum": COUNT_MAX, "default": STOCK_DEFAULT}
+                    }
+                }
+            },
+            "promo_codes": {
+                "description": "Codes that lower a total, by what a person types.",
+                "type": "object",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "properties": {
+                        "description": line("What it is; the code unless given."),
+                        "percent_off": {"description": "Percent of the total, rounded down.", "type": "integer", "minimum": 1, "maximum": 99},
+                        "amount_off": amounts("Minor units, by currency."),
+                        "valid_until": {"description": "The last instant at which it counts; for ever unless given. Runs begin on 2026-01-01.", "type": "string", "format": "date-time"}
+                    }
+                }
+            }
+        }
     })
 }
 
@@ -169,7 +227,7 @@ pub fn text() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{expect, explore, manner, parse, policy as policy_file, script};
+    use crate::scenario::{expect, explore, manner, parse, policy as policy_file, script, shop};
 
     fn keys(schema: &Value) -> Vec<String> {
         let properties = schema["properties"].as_object().expect("an object schema");
@@ -192,6 +250,10 @@ mod tests {
         assert_eq!(keys(&properties["expect"]), sorted(expect::EXPECT_KEYS));
         assert_eq!(keys(&properties["explore"]), sorted(explore::EXPLORE_KEYS));
         assert_eq!(keys(&properties["policy"]), sorted(policy_file::keys()));
+        let of_shop = &properties["shop"]["properties"];
+        assert_eq!(keys(&properties["shop"]), sorted(shop::SHOP_KEYS));
+        assert_eq!(keys(&of_shop["products"]["additionalProperties"]), sorted(shop::PRODUCT_KEYS));
+        assert_eq!(keys(&of_shop["promo_codes"]["additionalProperties"]), sorted(shop::PROMO_CODE_KEYS));
         let step = ACTIONS.into_iter().chain(script::CALL_KEYS).chain(manner::MANNERS);
         assert_eq!(keys(&properties["script"]["items"]), sorted(step));
     }

@@ -15,7 +15,7 @@ use super::{Known, ScenarioError, parse};
 use crate::fault::menu::Breadth;
 use crate::fault::plan::{Address, Plan, Planned};
 use crate::fault::{ProviderFault, menu};
-use crate::provider::catalog::Shop;
+use crate::provider::catalog::{Fixture, Product, PromoCode, Shop};
 use crate::provider::operations;
 
 const HEAD: &str = "title = \"A title\"\nlesson = \"A lesson.\"\n";
@@ -23,11 +23,7 @@ const SESSION: &str = "[[script]]\ncall = \"create_checkout_session\"\nintent = 
 const ORDER: &str = "[[script]]\ncall = \"create_order\"\nintent = \"gift\"\nargs = { payment_method_id = \"pm_visa\", idempotency_key = \"{key:pay}\" }\n";
 
 fn known() -> Known {
-    Known {
-        oracles: vec!["one-effect", "all-or-nothing", "bounded"],
-        skus: vec!["tea-set".to_owned(), "mug-blue".to_owned()],
-        shop: Shop::default(),
-    }
+    Known { oracles: vec!["one-effect", "all-or-nothing", "bounded"], shop: Shop::default() }
 }
 
 fn read(text: &str) -> Result<Scenario, ScenarioError> {
@@ -138,7 +134,13 @@ fn each_bad_input_is_named_with_what_to_do() {
         format!("[policy]\nlease_ms = 29000\n{SESSION}"),
         format!("[policy]\nlate_max_ms = 3600000\n{SESSION}"),
         format!("[policy]\nquote_ttl_ms = 25000\n{SESSION}"),
-        format!("[stock]\nteaset = 3\nmug-blue = -1\n{SESSION}"),
+        format!("[shop]\n{SESSION}"),
+        format!("[shop.products.Mug]\nprices = {{ EUR = 0, eur = 5 }}\nprice = 3\n{SESSION}"),
+        format!("[shop.products.mug]\nstock = 3\n[stock]\nmgu = 1\n{SESSION}"),
+        format!(
+            "[shop.products.mug]\nprices = {{ EUR = 1 }}\n[shop.promo_codes.A]\n[shop.promo_codes.B]\npercent_off = 100\nvalid_until = \"never\"\n{SESSION}"
+        ),
+        format!("[stock]\nteaset = 3\ncajon = -1\n{SESSION}"),
         format!("{SESSION}[expect]\nrequests = {{ payment.charge = 1 }}\nstanding = {{ charges = 1 }}\n"),
         format!("{SESSION}[expect]\nbroken = [\"bounded\"]\n[excused]\nbounded = \"why\"\n"),
         format!(
@@ -254,6 +256,46 @@ fn expectations() -> impl Strategy<Value = Expect> {
         })
 }
 
+/// No shop of its own, or one of a few products and codes.
+fn shop() -> impl Strategy<Value = Shop> {
+    let currency = prop::sample::select(vec!["EUR", "JPY", "KWD"]);
+    let amounts = || {
+        let entry = (currency.clone(), 1..=i64::MAX);
+        prop::collection::btree_map(entry.0.prop_map(|code| code.parse().expect("a currency")), entry.1, 1..3)
+    };
+    let product = ("[a-z0-9-]{1,8}", line(), amounts(), 0..1_000_000_u32, prop::collection::vec(line(), 0..2));
+    let product = product.prop_map(|(sku, title, prices, stock, tags)| Product {
+        description: title.clone(),
+        category: if stock > 9 { title.clone() } else { "gifts".to_owned() },
+        recipients: tags.clone(),
+        title: if stock > 99 { sku.clone() } else { title },
+        sku,
+        tags,
+        prices,
+        stock,
+    });
+    let off = prop_oneof![(1..=99_u8).prop_map(Ok), amounts().prop_map(Err)];
+    let promo_code = ("[A-Z0-9 =]{1,8}", off, prop::option::of(0..4_000_000_000_i64));
+    let promo_code = promo_code.prop_map(|(code, off, until)| PromoCode {
+        description: code.clone(),
+        code,
+        percent_off: off.as_ref().ok().copied(),
+        amount_off: off.err(),
+        valid_until: until.map(|second| jiff::Timestamp::from_second(second).expect("before the year 2100")),
+    });
+    let named = |all: Vec<PromoCode>| {
+        let named: BTreeMap<_, _> = all.into_iter().map(|code| (code.code.clone(), code)).collect();
+        named.into_values().collect::<Vec<_>>()
+    };
+    let products = prop::collection::vec(product, 1..4).prop_map(|all| {
+        let named: BTreeMap<_, _> = all.into_iter().map(|product| (product.sku.clone(), product)).collect();
+        named.into_values().collect::<Vec<_>>()
+    });
+    let own = (products, prop::collection::vec(promo_code, 0..3).prop_map(named))
+        .prop_map(|(products, codes)| Shop::of(Fixture::new(products, codes)));
+    prop_oneof![Just(Shop::default()), own]
+}
+
 fn scenario() -> impl Strategy<Value = Scenario> {
     // What is fit for the wire is fit for simulation too.
     let policy = (1000..=1500_u64, 1..9_u32, any::<bool>()).prop_map(|(timeout, attempts, keyless)| {
@@ -267,7 +309,10 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     });
     let world =
         any::<bool>().prop_map(|wire| if wire { vec![WorldKind::Sim, WorldKind::Wire] } else { vec![WorldKind::Sim] });
-    let stock = prop::collection::btree_map(Just("tea-set".to_owned()), 0..1_000_000_u32, 0..2);
+    let stock = (shop(), prop::option::of(0..1_000_000_u32)).prop_map(|(shop, quantity)| {
+        let first = shop.fixture.products()[0].sku.clone();
+        (shop, quantity.map(|quantity| (first, quantity)).into_iter().collect::<BTreeMap<_, _>>())
+    });
     let excused = prop::collection::btree_map(Just("bounded".to_owned()), line(), 0..2);
     let script = (call(), prop::collection::vec(step(), 0..5)).prop_map(|(first, mut rest)| {
         rest.insert(0, first);
@@ -275,8 +320,8 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     });
     let seed = 0..=i64::MAX.unsigned_abs();
     ((line(), line()), world, policy, stock, (script, plan()), seed, expectations(), (excused, narrowing())).prop_map(
-        |((title, lesson), worlds, policy, stock, (script, plan), seed, expect, (excused, explore))| Scenario {
-            shop: Shop::default(),
+        |((title, lesson), worlds, policy, (shop, stock), (script, plan), seed, expect, (excused, explore))| Scenario {
+            shop,
             name: "theme/name".to_owned(),
             path: "scenarios/theme/name.toml".into(),
             title,

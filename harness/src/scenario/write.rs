@@ -3,8 +3,10 @@
 //! Used to leave a failing run behind as a scenario of its own; what is at its default is left out. Nothing in the file acts on
 //! a terminal: control characters and marks of direction are escaped.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use giftgenius::money::Currency;
 use giftgenius::policy::Policy;
 use serde_json::Value;
 
@@ -14,7 +16,9 @@ use super::model::{CallStep, Expect, Manner, Narrowing, Replicas, Scenario, Step
 use super::parse::SEED_DEFAULT;
 use super::policy::{PROFILE_KEY, SETTINGS, profile_name};
 use super::script::{HALLUCINATED, TOOLS, USER_DEFAULT};
+use super::shop::{CATEGORY_DEFAULT, STOCK_DEFAULT};
 use crate::fault::plan::{Plan, Planned};
+use crate::provider::catalog::{Product, PromoCode, Shop, Source};
 use crate::visible::visible_toml;
 
 /// The text of a file. Arguments must not hold JSON's `null`, which TOML cannot say; it is left out.
@@ -37,6 +41,7 @@ pub fn write(scenario: &Scenario) -> String {
         entry(&mut out, "webhooks", "true");
     }
     section(&mut out, "policy", policy(&scenario.policy));
+    shop(&mut out, &scenario.shop);
     let stock = scenario.stock.iter().map(|(sku, quantity)| (text(sku), quantity.to_string()));
     section(&mut out, "stock", stock.collect());
     if scenario.replicas != Replicas::default() {
@@ -104,6 +109,44 @@ fn policy(policy: &Policy) -> Vec<(String, String)> {
         entries.push((PROFILE_KEY.to_owned(), text(profile_name(policy.payment_profile))));
     }
     entries
+}
+
+/// The shop of the scenario's own, where it has one.
+fn shop(out: &mut String, shop: &Shop) {
+    if shop.source != Source::Scenario {
+        return;
+    }
+    for product in shop.fixture.products() {
+        let Product { sku, title, description, category, tags, recipients, prices, stock } = product;
+        let mut entries = vec![("prices".to_owned(), amounts(prices))];
+        let mut unless = |key: &str, is_default: bool, value: String| {
+            if !is_default {
+                entries.push((key.to_owned(), value));
+            }
+        };
+        unless("stock", *stock == STOCK_DEFAULT, stock.to_string());
+        unless("title", title == sku, text(title));
+        unless("description", description == sku, text(description));
+        unless("category", category == CATEGORY_DEFAULT, text(category));
+        unless("tags", tags.is_empty(), texts(tags));
+        unless("recipients", recipients.is_empty(), texts(recipients));
+        section(out, &format!("shop.products.{sku}"), entries);
+    }
+    for promo_code in shop.fixture.promo_codes() {
+        let PromoCode { code, description, percent_off, amount_off, valid_until } = promo_code;
+        let described = (description != code).then(|| ("description".to_owned(), text(description)));
+        let percent = percent_off.map(|percent| ("percent_off".to_owned(), percent.to_string()));
+        let amount = amount_off.as_ref().map(|amount| ("amount_off".to_owned(), amounts(amount)));
+        let until = valid_until.map(|until| ("valid_until".to_owned(), text(&until.to_string())));
+        let entries = [described, percent, amount, until].into_iter().flatten().collect();
+        section(out, &format!("shop.promo_codes.{}", text(code)), entries);
+    }
+}
+
+/// Minor units by currency.
+fn amounts(amounts: &BTreeMap<Currency, i64>) -> String {
+    let amounts: Vec<_> = amounts.iter().map(|(currency, amount)| format!("{currency} = {amount}")).collect();
+    format!("{{ {} }}", amounts.join(", "))
 }
 
 fn write_step(out: &mut String, step: &Step) {

@@ -76,10 +76,12 @@ fn is_unknown(call: &CallView<'_>) -> bool {
 /// Whether a call's user may have made as many calls before it as are taken within the window.
 fn is_held_off(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
     let users = evidence.policy.users;
+    // A call that comes while the process starts is taken later than it is made.
+    let taken_by = |call: &CallView<'_>| call.end.map_or(call.start, |(_, ended)| ended);
     let earlier = evidence.calls.iter().filter(|earlier| {
         earlier.start_event < call.start_event
             && earlier.started.user == call.started.user
-            && call.start < earlier.start + users.calls_window + evidence.tolerance(Duration::from_millis(500))
+            && call.start < taken_by(earlier) + users.calls_window + evidence.tolerance(Duration::from_millis(500))
     });
     earlier.count() >= usize::try_from(users.calls_max).unwrap_or(usize::MAX)
 }

@@ -256,6 +256,19 @@ fn a_tool_that_there_is_not_has_its_lines() {
         run.reply(call, HostReply::Protocol { code: -32602, message: String::from("unknown tool") });
         run
     };
+    // A call that was taken when the process had started counts from then on.
+    let mut late = Run::new();
+    late.policy.users.calls_max = 1;
+    let call = late.call("buy_gift", json!({}));
+    late.wait_ms(1000);
+    late.step(UNKNOWN_TOOL, StepStatus::Failed, Some(Code::InvalidArguments));
+    late.reply(call, HostReply::Protocol { code: -32602, message: String::from("unknown tool") });
+    late.wait_ms(59_500);
+    let call = late.call("buy_gift", json!({}));
+    let line = ServiceLine::new(ServiceEvent::UnknownToolsHeldOff, jiff::Timestamp::UNIX_EPOCH);
+    late.log(LogLine::Service(ServiceLine { count: Some(1), ..line }));
+    late.reply(call, HostReply::Protocol { code: -32602, message: String::from("unknown tool") });
+    late.kept(&LOGGED);
     held_off(true).kept(&LOGGED);
     assert!(held_off(false).broken(&LOGGED).contains("none says that calls of tools that there are not were held off"));
 }

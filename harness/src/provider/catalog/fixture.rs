@@ -40,7 +40,7 @@ pub struct Product {
 
 impl Product {
     /// What is wrong with it, and what to do; `first` unless its SKU was there before.
-    fn flaw(&self, first: bool) -> Option<String> {
+    pub(crate) fn flaw(&self, first: bool) -> Option<String> {
         let sku = &self.sku;
         if sku.is_empty() || !sku.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
             return Some(format!("SKU `{sku}` must be lower-case letters, digits and hyphens"));
@@ -92,7 +92,7 @@ impl PromoCode {
     }
 
     /// What is wrong with it, and what to do.
-    fn flaw(&self) -> Option<String> {
+    pub(crate) fn flaw(&self) -> Option<String> {
         let sound = match (self.percent_off, &self.amount_off) {
             (Some(percent), None) => (1..=99).contains(&percent),
             (None, Some(amounts)) => !amounts.is_empty() && amounts.values().all(|amount| *amount > 0),
@@ -200,28 +200,48 @@ pub struct Fixture {
 pub struct Shop {
     /// Products and promo codes.
     pub fixture: Arc<Fixture>,
-    /// Where they were read from; `None` for those inside the binary.
-    pub folder: Option<PathBuf>,
+    /// Where they come from.
+    pub source: Source,
+}
+
+/// Where a shop comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// The binary holds it.
+    BuiltIn,
+    /// It was read from a folder.
+    Folder(PathBuf),
+    /// The scenario brings it along.
+    Scenario,
 }
 
 impl Shop {
     /// The shop in a folder.
     pub fn load(folder: &Path) -> Result<Self, FixtureError> {
-        Ok(Self { fixture: Arc::new(Fixture::load(folder)?), folder: Some(folder.to_owned()) })
+        Ok(Self { fixture: Arc::new(Fixture::load(folder)?), source: Source::Folder(folder.to_owned()) })
+    }
+
+    /// The shop that a scenario brings along.
+    pub fn of(fixture: Fixture) -> Self {
+        Self { fixture: Arc::new(fixture), source: Source::Scenario }
     }
 }
 
 impl Default for Shop {
     /// The built-in shop.
     fn default() -> Self {
-        Self { fixture: Fixture::embedded(), folder: None }
+        Self { fixture: Fixture::embedded(), source: Source::BuiltIn }
     }
 }
 
 impl PartialEq for Shop {
-    /// The same products, not equal ones: fixtures are read once a process.
+    /// The same products: those of a folder or of the binary are read once a process, those of a scenario with each scenario.
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.fixture, &other.fixture) && self.folder == other.folder
+        let equal = || {
+            let (one, other) = (&self.fixture, &other.fixture);
+            self.source == Source::Scenario && one.products == other.products && one.promo_codes == other.promo_codes
+        };
+        self.source == other.source && (Arc::ptr_eq(&self.fixture, &other.fixture) || equal())
     }
 }
 
@@ -265,7 +285,7 @@ impl Fixture {
         struct PromoCodesFile {
             promo_codes: Vec<PromoCode>,
         }
-        let ProductsFile { mut products } = parse(products_file, products_text)?;
+        let ProductsFile { products } = parse(products_file, products_text)?;
         let PromoCodesFile { promo_codes } = parse(promo_codes_file, promo_codes_text)?;
         let mut seen = BTreeSet::new();
         for product in &products {
@@ -287,6 +307,11 @@ impl Fixture {
                 });
             }
         }
+        Ok(Self::new(products, promo_codes))
+    }
+
+    /// Products and codes that have no flaw, each SKU once.
+    pub fn new(mut products: Vec<Product>, promo_codes: Vec<PromoCode>) -> Self {
         products.sort_by(|one, other| one.sku.cmp(&other.sku));
         let mut index = Index::default();
         for (number, product) in products.iter().enumerate() {
@@ -295,12 +320,17 @@ impl Fixture {
             index.add(number, &product.description, IN_DESCRIPTION);
         }
         let labelled = Labelled::new(&products);
-        Ok(Self { products, promo_codes, index, labelled })
+        Self { products, promo_codes, index, labelled }
     }
 
     /// Every product, ordered by SKU.
     pub fn products(&self) -> &[Product] {
         &self.products
+    }
+
+    /// Every promo code, as written.
+    pub fn promo_codes(&self) -> &[PromoCode] {
+        &self.promo_codes
     }
 
     /// The product of a SKU.

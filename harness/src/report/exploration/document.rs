@@ -107,6 +107,9 @@ pub struct SpaceReport {
     pub levels: Vec<LevelReport>,
     /// Random plans beyond the depth.
     pub random: Option<RandomReport>,
+    /// Generated scenarios, where the space is of those and of no scenario that somebody wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generated: Option<GeneratedReport>,
     /// What broke, by rule and cause; smallest plans first.
     pub findings: Vec<Finding>,
     /// Runs that could not be made.
@@ -162,6 +165,21 @@ pub struct RandomReport {
     /// Faults planned in all.
     pub planned: u64,
     /// Planned faults whose site never came, which were dropped.
+    pub dropped: u64,
+}
+
+/// Generated scenarios.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct GeneratedReport {
+    /// How many scenarios were made.
+    pub scenarios: u64,
+    /// How many runs: each scenario without faults, and then with one fault more each time.
+    pub runs: u64,
+    /// Of those, how many broke a rule.
+    pub broken: u64,
+    /// Faults planned in all.
+    pub planned: u64,
+    /// Planned faults that never struck.
     pub dropped: u64,
 }
 
@@ -385,12 +403,16 @@ impl Exploration {
         let own = if self.doubts.is_empty() { Word::Ok } else { Word::Inconclusive };
         self.verdict = self.spaces.iter().map(|space| space.verdict).fold(own, Ord::max);
         let mut known = BTreeSet::new();
-        for finding in self.spaces.iter_mut().flat_map(|space| &mut space.findings) {
-            let new = known.insert((finding.rule.clone(), finding.cause.clone()));
-            if let Some(shown) = finding.shown.as_mut().filter(|_| !new) {
-                shown.timeline = Vec::new();
-                shown.scenario = String::new();
+        for space in &mut self.spaces {
+            let key = |finding: &Finding| (finding.rule.clone(), finding.cause.clone());
+            let own: Vec<_> = space.findings.iter().map(key).collect();
+            for (finding, key) in space.findings.iter_mut().zip(&own) {
+                if let Some(shown) = finding.shown.as_mut().filter(|_| known.contains(key)) {
+                    shown.timeline = Vec::new();
+                    shown.scenario = String::new();
+                }
             }
+            known.extend(own);
         }
     }
 
@@ -403,7 +425,9 @@ impl Exploration {
 impl SpaceReport {
     /// Runs made.
     pub fn runs(&self) -> u64 {
-        self.levels.iter().map(|level| level.run).sum::<u64>() + self.random.as_ref().map_or(0, |random| random.runs)
+        let levels = self.levels.iter().map(|level| level.run).sum::<u64>();
+        let random = self.random.as_ref().map_or(0, |random| random.runs);
+        levels + random + self.generated.as_ref().map_or(0, |generated| generated.runs)
     }
 
     /// Plans there are, to the depth.

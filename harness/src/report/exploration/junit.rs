@@ -20,7 +20,11 @@ pub fn write(report: &Exploration) -> String {
     document.set_time(report.elapsed());
     for space in &report.spaces {
         let mut suite = TestSuite::new(format!("{} ({})", space.scenario, space.profile));
-        let mut all = case(space, format!("up to {}, {} menu", count(space.depth, "fault"), space.menu), whole(space));
+        let name = match space.generated {
+            Some(_) => "generated scenarios".to_owned(),
+            None => format!("up to {}, {} menu", count(space.depth, "fault"), space.menu),
+        };
+        let mut all = case(space, name, whole(space));
         all.set_system_out(tried(report, space));
         suite.add_test_case(all);
         for finding in &space.findings {

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::document::{Coverage, EndingWord, Exploration, Finding, PlaceReport, Shown, SpaceReport, Wire, WireWord};
+use super::document::{
+    Coverage, EndingWord, Exploration, Finding, GeneratedReport, PlaceReport, Shown, SpaceReport, Wire, WireWord,
+};
 use super::several;
 use crate::report::document::Word;
 use crate::report::terminal::{Style, width, with_exit, wrap};
@@ -166,6 +168,9 @@ fn not_run(out: &mut String, space: &SpaceReport, style: Style<'_>) {
 
 /// `up to 2 faults, full menu: 41,300 plans, 38,112 run, 3,188 merged (…)`.
 pub fn tried(report: &Exploration, space: &SpaceReport) -> String {
+    if let Some(generated) = &space.generated {
+        return of_generated(generated, space);
+    }
     let of = |count: fn(&super::document::LevelReport) -> u64| space.levels.iter().map(count).sum::<u64>();
     let run = of(|level| level.run);
     let (observed, restart, moot) =
@@ -201,6 +206,18 @@ pub fn tried(report: &Exploration, space: &SpaceReport) -> String {
         EndingWord::OutOfTime => text.push_str("; its time was over: the rest was not tried"),
     }
     text
+}
+
+fn of_generated(generated: &GeneratedReport, space: &SpaceReport) -> String {
+    let GeneratedReport { scenarios, runs, broken: _, planned, dropped } = generated;
+    let interrupted = if space.ending == EndingWord::Interrupted { "; interrupted" } else { "" };
+    format!(
+        "{}, {}, the same as --generate --runs {runs} --seed {}; {}{interrupted}",
+        units::counted(*scenarios, "scenario"),
+        units::counted(*runs, "run"),
+        space.seed,
+        several::fired(*runs, *planned, *dropped),
+    )
 }
 
 /// What was found, in a line.
@@ -362,6 +379,9 @@ fn next(report: &Exploration) -> String {
     }
     if let Some(part) = report.shard {
         return format!("next: misrule merge, with the reports of all {} shards", part.of);
+    }
+    if let Some(generated) = report.spaces.iter().find(|space| space.generated.is_some()) {
+        return format!("all is well; next: another seed, --seed {}", generated.seed.wrapping_add(1));
     }
     let sum = |of: fn(&super::document::Next) -> u64| {
         report.spaces.iter().filter_map(|space| space.next.as_ref()).map(of).sum::<u64>()

@@ -340,8 +340,9 @@ impl World for SimWorld {
                         continue;
                     }
                     if self.house.late.load(Ordering::Relaxed) > 0 {
-                        // A late delivery is a timer of its own, at most `late_max` away.
-                        tokio::time::sleep(self.house.policy.late_max).await;
+                        // A late delivery is a timer of its own, at most `late_max` away. Where that is nothing, time has to
+                        // move all the same.
+                        tokio::time::sleep(self.house.policy.late_max.max(Duration::from_millis(1))).await;
                     } else if !self.keep_house().await {
                         return Ok(());
                     }

@@ -1,0 +1,284 @@
+//! Generated scenarios: not only plans that nobody wrote, but whole purchases.
+//!
+//! [`story`] is what is drawn, [`draw`] draws it, [`lower`] makes a scenario of it. A story is run without faults first; then
+//! each of its faults strikes one of the choices that the run before it came to, so that nearly every fault fires. What
+//! breaks a rule is made smaller in every part at once ([`shrink`]): script, shop, policy and plan.
+//!
+//! A story hangs on nothing but the seed and its number, and is run and shrunk on its own, so that the result is the same for
+//! any number of threads.
+
+mod draw;
+mod lower;
+mod shrink;
+mod story;
+mod tell;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use giftgenius::policy::PaymentProfile;
+use rayon::ThreadPool;
+use rayon::prelude::*;
+
+use self::lower::{Lowered, lower};
+use self::story::{Story, Struck};
+pub use self::tell::tell as tell_generated;
+use super::drive::{Control, Ending, Progress};
+use super::judged::make;
+use super::plan::Deviation;
+use super::{Runner, Space};
+use crate::fault::menu::Breadth;
+use crate::fault::plan::{Plan, Planned};
+use crate::outcome::Outcome;
+use crate::report::build::{rules_broken, shown};
+
+/// Stories that are tried before what they came to is learnt.
+const BATCH: u64 = 512;
+/// Findings of one rule that are made smaller; further ones are counted with those.
+const SHRUNK_MAX: usize = 40;
+
+/// What is generated.
+#[derive(Clone, Copy, Debug)]
+pub struct Generating {
+    /// The seed of all stories.
+    pub seed: u64,
+    /// How many runs, where they are counted: the story that reaches the number is the last.
+    pub runs: Option<u64>,
+    /// The payment profile of every story; drawn as well if none.
+    pub profile: Option<PaymentProfile>,
+}
+
+/// What generated scenarios came to.
+#[derive(Debug)]
+pub struct Generated {
+    generating: Generating,
+    ending: Ending,
+    /// Stories tried.
+    stories: u64,
+    /// Runs made, one a story without faults among them.
+    runs: u64,
+    /// Faults planned in all runs.
+    planned: u64,
+    /// Of those, how many never fired.
+    dropped: u64,
+    /// Runs that broke a rule.
+    broken: u64,
+    groups: BTreeMap<Key, Group>,
+    /// How often a finding was made smaller, by rule.
+    shrunk: BTreeMap<&'static str, usize>,
+    /// Runs that could not be made, the first of them with its reason.
+    not_run: (u64, Option<(u64, String)>),
+}
+
+/// What makes two findings one: the rule, the kinds of faults that it takes, and what is said.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Key {
+    rule: &'static str,
+    cause: Vec<String>,
+    class: String,
+}
+
+#[derive(Debug)]
+struct Group {
+    /// The first story that shows it, made smaller.
+    story: Story,
+    number: u64,
+    count: u64,
+}
+
+/// One story, tried.
+#[derive(Default)]
+struct Tried {
+    runs: u64,
+    planned: u64,
+    dropped: u64,
+    broken: Option<Broken>,
+    not_run: Option<String>,
+}
+
+/// A story whose run breaks rules, with the faults that did.
+struct Broken {
+    story: Story,
+    rules: Vec<&'static str>,
+}
+
+impl Generated {
+    /// Runs made.
+    pub const fn runs(&self) -> u64 {
+        self.runs
+    }
+
+    fn learn(&mut self, number: u64, tried: Tried, runner: Runner<'_>) {
+        self.stories += 1;
+        self.runs += tried.runs;
+        self.planned += tried.planned;
+        self.dropped += tried.dropped;
+        if let Some(why) = tried.not_run {
+            self.not_run.0 += 1;
+            self.not_run.1.get_or_insert((number, why));
+        }
+        let Some(Broken { story, rules }) = tried.broken else { return };
+        self.broken += 1;
+        for rule in rules {
+            let shrunk = self.shrunk.entry(rule).or_default();
+            if *shrunk >= SHRUNK_MAX {
+                if let Some((_, group)) = self.groups.iter_mut().find(|(key, _)| key.rule == rule) {
+                    group.count += 1;
+                }
+                continue;
+            }
+            *shrunk += 1;
+            let smallest = shrink::shrink(&story, number, rule, runner);
+            let Some(key) = key(&smallest, number, rule, runner) else { continue };
+            self.groups.entry(key).or_insert(Group { story: smallest, number, count: 0 }).count += 1;
+        }
+    }
+}
+
+/// Draws stories and tries them, until there are enough runs, or that is stopped.
+pub fn generate(generating: Generating, runner: Runner<'_>, pool: &ThreadPool, control: &Control<'_>) -> Generated {
+    let mut generated = Generated {
+        generating,
+        ending: Ending::Whole,
+        stories: 0,
+        runs: 0,
+        planned: 0,
+        dropped: 0,
+        broken: 0,
+        groups: BTreeMap::new(),
+        shrunk: BTreeMap::new(),
+        not_run: (0, None),
+    };
+    let menus = Menus::new();
+    let enough = |runs: u64| generating.runs.is_some_and(|wanted| runs >= wanted);
+    for first in (0..).step_by(usize::try_from(BATCH).expect("it is small")) {
+        let numbers: Vec<u64> = (first..first + BATCH).collect();
+        let attempt = |number: &u64| try_story(generating, *number, &menus, runner);
+        let tried: Vec<Tried> = pool.install(|| numbers.par_iter().map(attempt).collect());
+        for (number, tried) in numbers.into_iter().zip(tried) {
+            if !enough(generated.runs) {
+                generated.learn(number, tried, runner);
+            }
+        }
+        (control.watch)(&Progress {
+            stage: "generated scenarios".to_owned(),
+            done: generated.runs,
+            all: generating.runs,
+            findings: generated.groups.len(),
+        });
+        if enough(generated.runs) {
+            break;
+        }
+        if control.stop.load(Ordering::Relaxed) {
+            generated.ending = Ending::Interrupted;
+            break;
+        }
+        if control.until.is_some_and(|until| Instant::now() >= until) {
+            break;
+        }
+    }
+    generated
+}
+
+/// The menus of all stories: what can go wrong hangs on no scenario here.
+struct Menus(Space);
+
+impl Menus {
+    fn new() -> Self {
+        let (story, _) = draw::draw(0, 0, None);
+        Self(Space::new(Arc::new(lower(&story, 0).scenario), Some(Breadth::Full), 0))
+    }
+
+    fn of(&self, lowered: &Lowered) -> Space {
+        self.0.with_scenario(Arc::new(lowered.scenario.clone()))
+    }
+}
+
+/// Runs a story without faults, and then with one fault more each time.
+fn try_story(generating: Generating, number: u64, menus: &Menus, runner: Runner<'_>) -> Tried {
+    let (mut story, picks) = draw::draw(generating.seed, number, generating.profile);
+    let lowered = lower(&story, number);
+    let space = menus.of(&lowered);
+    let mut tried = Tried::default();
+    let mut plan: Vec<Deviation> = Vec::new();
+    let mut picks = picks.into_iter();
+    loop {
+        let outcome = match make(&space, runner, &plan) {
+            Ok(outcome) => outcome,
+            Err(why) => return Tried { not_run: Some(why), ..tried },
+        };
+        tried.runs += 1;
+        tried.planned += plan.len() as u64;
+        tried.dropped += outcome.unfired.len() as u64;
+        let rules = rules_broken(&outcome);
+        if !rules.is_empty() {
+            story.faults = struck(&outcome, &lowered);
+            tried.broken = Some(Broken { story, rules });
+            return tried;
+        }
+        let choices = space.choices_after(&outcome, plan.last().map(|last| last.at));
+        let (Some((at, entry)), false) = (picks.next(), choices.is_empty()) else { return tried };
+        let at = choices[at as usize % choices.len()];
+        plan.push(Deviation { at, entry: entry % space.entries_at(at) });
+    }
+}
+
+/// The faults of a run where they struck, told by acts instead of by the order of all.
+fn struck(outcome: &Outcome, lowered: &Lowered) -> Vec<Struck> {
+    let mut struck = Vec::new();
+    for planned in outcome.plan.faults.iter().filter(|planned| !outcome.unfired.contains(planned)) {
+        struck.push(match planned {
+            Planned::Over(provider, fault) => Struck::Over(*provider, fault.clone()),
+            Planned::At(address, fault) => {
+                let site = outcome.asked.iter().map(|asked| &asked.site).find(|site| address.names(site));
+                let of_act = site
+                    .and_then(|site| site.for_step)
+                    .and_then(|(step, number)| Some((lowered.act_of(step)?, number)));
+                let (act, number) = of_act.map_or((None, address.number), |(act, number)| (Some(act), number));
+                Struck::At { place: address.place, act, number, fault: fault.clone() }
+            }
+        });
+    }
+    struck
+}
+
+/// A story's run with its faults; `None` where it cannot be made, or one of them never strikes.
+fn run(story: &Story, number: u64, runner: Runner<'_>) -> Option<Outcome> {
+    let lowered = lower(story, number);
+    let plan: Plan = lowered.plan(&story.faults);
+    if plan.faults.len() < story.faults.len() {
+        return None;
+    }
+    let scenario = Arc::new(lowered.scenario);
+    let outcome = super::judged::guarded(|| runner.run(&scenario, &plan, scenario.seed)).ok()?;
+    outcome.unfired.is_empty().then_some(outcome)
+}
+
+/// What makes a finding one with another.
+fn key(story: &Story, number: u64, rule: &'static str, runner: Runner<'_>) -> Option<Key> {
+    let outcome = run(story, number, runner)?;
+    let mut cause: Vec<String> = story
+        .faults
+        .iter()
+        .map(|struck| match struck {
+            Struck::At { place, fault, .. } => format!("{}: {}", place.label(), fault.name()),
+            Struck::Over(provider, fault) => format!("provider.{}: {}", provider.name(), fault.name()),
+        })
+        .collect();
+    cause.sort();
+    cause.dedup();
+    Some(Key { rule, cause, class: class(&outcome, rule) })
+}
+
+/// What is said of a broken rule, without what differs from run to run: numbers.
+fn class(outcome: &Outcome, rule: &'static str) -> String {
+    let (messages, _) = shown(outcome, rule);
+    messages
+        .first()
+        .map_or_else(String::new, |message| message.chars().filter(|letter| !letter.is_ascii_digit()).collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! That generated scenarios are what they are meant to be: the same for a seed, runnable, wide, and small once they are shrunk.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use giftgenius::policy::PaymentProfile;
+
+use super::draw::draw;
+use super::lower::lower;
+use super::*;
+use crate::defect::by_id;
+use crate::explore::{Simulated, threads};
+use crate::scenario::model::{Manner, Step};
+use crate::scenario::write::write;
+use crate::scenario::{Known, parse};
+
+fn generated(runs: u64, seed: u64, count: usize, simulated: &Simulated) -> Generated {
+    let generating = Generating { seed, runs: Some(runs), profile: None };
+    let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {} };
+    generate(generating, simulated, &threads(count).expect("threads"), &control)
+}
+
+#[test]
+fn every_story_has_a_scenario_whose_file_reads_back_to_it() {
+    let known = Known::of_giftgenius();
+    for number in 0..600 {
+        let (story, _) = draw(7, number, None);
+        let scenario = lower(&story, number).scenario;
+        let text = write(&scenario);
+        let name = scenario.name.clone();
+        let read = parse(&text, &name, &scenario.path, &known)
+            .unwrap_or_else(|error| panic!("story {number}: {}\n{text}", error.render(false)));
+        assert_eq!(read, scenario, "{text}");
+    }
+}
+
+#[test]
+fn a_story_hangs_on_seed_and_number_alone() {
+    assert_eq!(draw(3, 41, None), draw(3, 41, None));
+    assert_ne!(draw(3, 41, None), draw(3, 42, None));
+    assert_ne!(draw(3, 41, None), draw(4, 41, None));
+    assert_eq!(draw(3, 41, Some(PaymentProfile::Acp)).0.profile, PaymentProfile::Acp);
+}
+
+#[test]
+fn stories_go_to_the_edges() {
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    for number in 0..2000 {
+        let (story, picks) = draw(1, number, None);
+        let scenario = lower(&story, number).scenario;
+        seen.insert(format!("{:?}", scenario.policy.payment_profile));
+        seen.insert(format!("{} replicas", scenario.replicas.count));
+        seen.insert(format!("{} users", scenario.users().len()));
+        seen.insert(format!("faults {}", !picks.is_empty()));
+        for step in &scenario.script {
+            let Step::Call(call) = step else { continue };
+            seen.insert(call.tool.to_string());
+            let text = |name: &str| call.arguments.get(name).and_then(serde_json::Value::as_str);
+            seen.extend(text("currency").map(str::to_owned));
+            seen.extend(text("promo_code").map(|_| "a promo code".to_owned()));
+            seen.extend(text("idempotency_key").map(|key| format!("a key of {} bytes", key.len())));
+            if let Some(lines) = call.arguments.get("items").and_then(serde_json::Value::as_array) {
+                seen.insert(format!("{} products", lines.len()));
+            }
+            seen.insert(format!("{:?}", std::mem::discriminant(&call.manner) == std::mem::discriminant(&Manner::Once)));
+        }
+    }
+    for wanted in [
+        "Stripe",
+        "Acp",
+        "Keyless",
+        "KeylessNoCancel",
+        "3 replicas",
+        "3 users",
+        "faults true",
+        "faults false",
+        "EUR",
+        "JPY",
+        "KWD",
+        "a promo code",
+        "a key of 8 bytes",
+        "a key of 128 bytes",
+        "1 products",
+        "3 products",
+        "search_products",
+        "suggest_gifts",
+        "get_payment_methods",
+        "create_checkout_session",
+        "create_order",
+        "get_order",
+        "cancel_order",
+        "user_navigated_to_step",
+        "get_workflow",
+    ] {
+        assert!(seen.contains(wanted), "no story has {wanted}; there are {seen:?}");
+    }
+}
+
+#[test]
+fn the_result_is_the_same_for_any_number_of_threads_and_accuses_nobody() {
+    let simulated = Simulated::default();
+    let tell = |count| tell_generated(&generated(1500, 5, count, &simulated), &simulated, Path::new("failures"));
+    let (one, three) = (tell(1), tell(3));
+    assert_eq!(one, three);
+    assert!(one.findings.is_empty(), "{:?}", one.findings);
+    let report = one.generated.expect("of generated scenarios");
+    assert!(report.runs >= 1500 && report.scenarios > 300 && report.planned - report.dropped > 500, "{report:?}");
+}
+
+#[test]
+fn a_bug_is_found_by_purchases_that_nobody_wrote_and_left_small() {
+    let bug = by_id("key_shared_between_users").expect("it is planted");
+    let simulated = Simulated { wiring: Some(bug.wiring) };
+    let generated = generated(3000, 1, 2, &simulated);
+    let report = tell_generated(&generated, &simulated, Path::new("failures"));
+    let scenarios: Vec<&str> =
+        report.findings.iter().filter_map(|finding| finding.shown.as_ref()).map(|shown| &*shown.scenario).collect();
+    assert!(scenarios.iter().any(|text| text.contains("user = \"ben\"")), "{scenarios:?}");
+    for text in scenarios {
+        assert!(text.matches("[[script]]").count() <= 5 && !text.contains("[policy]"), "{text}");
+    }
+}
