@@ -263,7 +263,7 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
     conclude(&mut report, &arguments.out, common, console)
 }
 
-/// Scenarios that nobody wrote.
+/// Runs generated scenarios.
 fn generated(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     let failures = arguments.out.join(FAILURES);
     let count = arguments.threads.map_or_else(cores, usize::from);

@@ -1,7 +1,7 @@
-//! Generated scenarios: not only plans that nobody wrote, but whole purchases.
+//! Generated scenarios: shop, policy, script and plan are all drawn.
 //!
 //! [`story`] is what is drawn, [`draw`] draws it, [`lower`] makes a scenario of it. A story is run without faults first; then
-//! each of its faults strikes one of the choices that the run before it came to, so that nearly every fault fires. What
+//! each of its faults strikes one of the choices of the run before it, so that nearly every fault fires. What
 //! breaks a rule is made smaller in every part at once ([`shrink`]): script, shop, policy and plan.
 //!
 //! A story hangs on nothing but the seed and its number, and is run and shrunk on its own, so that the result is the same for
@@ -34,7 +34,7 @@ use crate::fault::plan::{Plan, Planned};
 use crate::outcome::Outcome;
 use crate::report::build::{rules_broken, shown};
 
-/// Stories that are tried before what they came to is learnt.
+/// Stories of one batch: their results are collected in order before the next batch begins.
 const BATCH: u64 = 512;
 /// Findings of one rule that are made smaller; further ones are counted with those.
 const SHRUNK_MAX: usize = 40;
@@ -50,7 +50,7 @@ pub struct Generating {
     pub profile: Option<PaymentProfile>,
 }
 
-/// What generated scenarios came to.
+/// The results of generated scenarios.
 #[derive(Debug)]
 pub struct Generated {
     generating: Generating,

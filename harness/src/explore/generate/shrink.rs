@@ -17,7 +17,7 @@ pub(super) fn shrink(story: &Story, number: u64, rule: &'static str, runner: Run
     loop {
         let mut is_smaller = false;
         let mut index = 0;
-        // The list is made anew after each step: what is gone cannot be made plainer.
+        // Rebuilt after each step: a part that was removed cannot be made plainer.
         while let Some(candidate) = plainer(&smallest).into_iter().nth(index) {
             if runs == RUNS_MAX {
                 return smallest;

@@ -1,4 +1,4 @@
-//! A story: a whole purchase that nobody wrote, held so that every part of it can be left out or made plainer.
+//! A story: a whole generated purchase, held so that every part of it can be removed or made plainer.
 //!
 //! It is flat. Products, users, purchases and keys are indices that wrap, so that no part has to fit another one: a story with
 //! an act taken out is a story.

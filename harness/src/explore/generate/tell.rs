@@ -1,4 +1,4 @@
-//! What generated scenarios came to → a report, each finding with a scenario file of its own.
+//! The results of generated scenarios → a report, each finding with a scenario file of its own.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -11,7 +11,7 @@ use super::lower::lower;
 use super::*;
 use crate::defect::by_id;
 use crate::explore::{Simulated, threads};
-use crate::scenario::model::{Manner, Step};
+use crate::scenario::model::Step;
 use crate::scenario::write::write;
 use crate::scenario::{Known, parse};
 
@@ -63,7 +63,6 @@ fn stories_go_to_the_edges() {
             if let Some(lines) = call.arguments.get("items").and_then(serde_json::Value::as_array) {
                 seen.insert(format!("{} products", lines.len()));
             }
-            seen.insert(format!("{:?}", std::mem::discriminant(&call.manner) == std::mem::discriminant(&Manner::Once)));
         }
     }
     for wanted in [
