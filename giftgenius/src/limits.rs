@@ -77,9 +77,12 @@ impl Limits {
         }
     }
 
-    /// When the first of a user's sessions expires.
-    fn first_expiry(&self, user: &UserId) -> Option<Timestamp> {
-        self.users().get(user)?.sessions.iter().map(|(_, expires_at)| *expires_at).min()
+    /// How long until the first of a user's sessions has expired. Where they are all still being made, one that is made as
+    /// late as it can be: `making` is how long a call may take for that, and `lasts` how long a session is open.
+    fn wait(&self, user: &UserId, now: Timestamp, making: Duration, lasts: Duration) -> Duration {
+        let users = self.users();
+        let first = users.get(user).and_then(|usage| usage.sessions.iter().map(|(_, expires_at)| *expires_at).min());
+        first.map_or(making + lasts, |first| time::until(now, first))
     }
 }
 
@@ -129,8 +132,7 @@ pub async fn place_for_session(app: &App, user: &UserId, correlation: &Correlati
         }
     }
     app.limits.place(user, app.now(), policy).map_err(|_| {
-        // Without an open one they are being made at this moment.
-        let wait = app.limits.first_expiry(user).map_or(Duration::from_secs(1), |first| time::until(app.now(), first));
+        let wait = app.limits.wait(user, app.now(), app.policy().tool_deadline, app.policy().quote_ttl);
         let message = format!(
             "{} checkout sessions of this user are open; pay or leave one of them (going back with \
              user_navigated_to_step leaves it), or wait until one expires",
@@ -190,9 +192,26 @@ mod tests {
         drop(begun);
         place(now).unwrap().taken_by("cs_2".into(), time::add(now, SECOND * 20));
         assert_eq!(place(now).unwrap_err(), ["cs_1", "cs_2"].map(SessionId::from));
-        assert_eq!(limits.first_expiry(&ann), Some(time::add(now, SECOND * 10)));
+        assert_eq!(limits.wait(&ann, now, SECOND, SECOND * 30), SECOND * 10);
         assert!(place(time::add(now, SECOND * 10)).is_ok());
         limits.forget(&ann, &"cs_2".into());
         assert!(limits.users()[&ann].sessions.is_empty());
+    }
+
+    #[test]
+    fn whoever_waits_as_long_as_was_told_while_sessions_are_being_made_finds_a_place() {
+        let limits = Limits::default();
+        let ann = UserId::from("ann");
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let (making, lasts) = (SECOND * 5, SECOND * 30);
+        let places = [(); 2].map(|()| limits.place(&ann, now, policy()).unwrap());
+        assert_eq!(limits.place(&ann, now, policy()).unwrap_err(), []);
+        let free = time::add(now, limits.wait(&ann, now, making, lasts));
+        // Both are made as late as they can be.
+        let expires_at = time::add(time::add(now, making), lasts);
+        for (place, id) in places.into_iter().zip(["cs_1", "cs_2"]) {
+            place.taken_by(id.into(), expires_at);
+        }
+        assert!(limits.place(&ann, free, policy()).is_ok());
     }
 }
