@@ -44,12 +44,12 @@ impl Host<'_> {
                 return Some(self.plainly(turn.step, again, None).await);
             }
             HostFault::Concurrent => {
-                self.together(turn.step, vec![(None, ready.clone()), (None, ready)]).await;
+                self.together(turn.step, vec![ready.clone(), ready], |_, _| None).await;
                 return None;
             }
             HostFault::DoubleClick => {
                 let again = self.ready(turn.number, turn.step, Fresh::Yes)?;
-                self.together(turn.step, vec![(None, ready), (None, again)]).await;
+                self.together(turn.step, vec![ready, again], |_, _| None).await;
                 return None;
             }
             HostFault::Stubborn => {

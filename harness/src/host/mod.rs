@@ -236,18 +236,19 @@ impl Host<'_> {
         reply
     }
 
-    /// All begin before any is answered; each answer is noted when it comes.
+    /// The calls of a step that are made at once. What goes wrong with one of them happens as it begins: those before it
+    /// have begun by then.
     async fn at_once(&mut self, turn: Turn<'_>, fresh: &[Fresh]) {
         let ready: Vec<_> = fresh.iter().filter_map(|fresh| self.ready(turn.number, turn.step, *fresh)).collect();
-        let asked = |mut ready| (self.ask_one_of_several(&mut ready, By::ModelAmongOthers), ready);
-        let ready = ready.into_iter().map(asked).collect();
-        self.together(turn.step, ready).await;
+        self.together(turn.step, ready, |this, ready| this.ask_one_of_several(ready, By::ModelAmongOthers)).await;
     }
 
-    async fn together(&mut self, step: &CallStep, ready: Vec<(Option<Fault>, Ready)>) {
+    /// All begin before any is answered; each answer is noted when it comes. `ask` says what goes wrong with each.
+    async fn together(&mut self, step: &CallStep, ready: Vec<Ready>, ask: fn(&Self, &mut Ready) -> Option<Fault>) {
         let calls: Vec<_> = ready
             .into_iter()
-            .map(|(fault, ready)| {
+            .map(|mut ready| {
+                let fault = ask(self, &mut ready);
                 // Begun here, before any of them is waited for.
                 let (call, answer) = self.begun(&ready, fault);
                 (ready, call, answer)

@@ -28,9 +28,9 @@ struct Scripted {
 }
 
 impl Scripted {
-    fn new(answers: &[HostReply]) -> Self {
+    fn new(answers: &[HostReply], plan: Plan) -> Self {
         let providers = Providers::new((&giftgenius::policy::Policy::default()).into(), &Fixture::embedded());
-        let choices = Choices::replay(Plan::default());
+        let choices = Choices::replay(plan);
         Self {
             stage: Stage::new(providers, choices, Recorder::start(), Arc::new(SystemClock)),
             answers: Mutex::new(answers.iter().cloned().collect()),
@@ -108,7 +108,7 @@ fn played(script: &str, answers: &[HostReply]) -> (Vec<String>, Scripted) {
         .unwrap_or_else(|error| panic!("{}", error.render(false)));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
-    let world = Scripted::new(answers);
+    let world = Scripted::new(answers, scenario.plan.clone());
     runtime.block_on(play(&scenario, &world)).expect("the world never fails");
     let mut asked = world.asked.lock().expect("no panic").clone();
     assert_eq!(asked.pop().as_deref(), Some("rest"), "a script ends at rest");
@@ -215,6 +215,24 @@ fn replies(world: &Scripted) -> Vec<HostReply> {
         _ => None,
     });
     replies.collect()
+}
+
+#[test]
+fn what_goes_wrong_with_one_of_several_calls_happens_after_those_before_it_have_begun() {
+    let script = "[[script]]\ncall = \"get_payment_methods\"\nconcurrent = 3\n\
+                  [faults]\n\"host.call#2\" = \"jump(reservation)\"\n";
+    let (_, world) = played(script, &[]);
+    let events = world.stage.recorder().finish().trace.events;
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| match &event.kind {
+            EventKind::CallStarted(_) => "begun",
+            EventKind::Struck { .. } => "struck",
+            EventKind::CallEnded { .. } => "ended",
+            other => unreachable!("nobody else writes: {other:?}"),
+        })
+        .collect();
+    assert_eq!(told, ["begun", "struck", "begun", "begun", "ended", "ended", "ended"]);
 }
 
 #[test]
