@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::evidence::{CallView, Evidence};
 use crate::fault::site::Place;
 use crate::scenario::model::WorldKind;
-use crate::trace::{EventKind, HostReply};
+use crate::trace::{EventKind, HostReply, Write};
 
 /// A purchase conversation: a workflow and all calls that are about it.
 pub(super) struct Conversation<'a> {
@@ -131,14 +131,20 @@ pub(super) fn apart(evidence: &Evidence<'_>, by: usize) -> Duration {
 }
 
 /// Whether the system wrote to its journal while a call was in flight and nothing else was: no other call, no request or
-/// event of anybody else's, no process that began. False where something else was, or may have been.
+/// event of anybody else's, no process that began, and no driver of another order. False where something else was, or may have been.
 pub(super) fn wrote_during(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
     let Some((end, _)) = call.end else { return false };
     // Only in simulation writes and calls are told of in one order.
     if evidence.world != WorldKind::Sim || !matches!(call.reply, Some(HostReply::Tool { .. })) {
         return false;
     }
-    if !evidence.trace.writes.iter().any(|write| (call.start_event + 1..=end).contains(&write.at)) {
+    // What the driver of another order writes down, this call has nothing to do with.
+    let its_own = |write: &&Write| {
+        let about = || call.order.map(|order| evidence.orders[order].id).or_else(|| call.text("order_id"));
+        write.order.as_ref().is_none_or(|order| about() == Some(order.as_str()))
+    };
+    let mut writes = evidence.trace.writes.iter().filter(|write| (call.start_event + 1..=end).contains(&write.at));
+    if !writes.any(|write| its_own(&write)) {
         return false;
     }
     let others = evidence.calls.iter().filter(|other| !std::ptr::eq(*other, call));
@@ -160,7 +166,16 @@ pub(super) fn wrote_during(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool
         EventKind::Webhook(_) | EventKind::Restarted | EventKind::Crashed | EventKind::Effect(_) => true,
         _ => false,
     });
+    // A request of somebody else's that was on its way when the call began has an answer, or a time-out, to write down.
+    let pending = evidence.exchanges.iter().any(|exchange| {
+        exchange.sent_event < call.start_event
+            && exchange.sent.correlation != *call.started.correlation
+            && match exchange.answer {
+                Some((answered, ..)) => answered > call.start_event,
+                None => exchange.start + evidence.policy.retry.attempt_timeout >= call.start,
+            }
+    });
     // With a provider that ignores keys a sale is looked after long after it was told.
     let swept = !evidence.policy.payment_profile.deduplicates() || evidence.trace.webhooks().next().is_some();
-    !(unfinished || elsewhere || swept)
+    !(unfinished || elsewhere || pending || swept)
 }

@@ -3,10 +3,10 @@
 use giftgenius::error::Code;
 
 use super::evidence::{CallView, Evidence};
-use super::keyed::taken_down;
+use super::keyed::{sent_for, share_a_key, taken_down, told_session};
 use super::{Findings, Oracle, Verdict, codes};
-use crate::provider::operations::{CHARGE, RESERVE};
-use crate::trace::EventKind;
+use crate::provider::operations::{CHARGE, QUOTE, RESERVE};
+use crate::trace::{EventKind, HostReply};
 
 /// The rule.
 pub static DEGRADED_HONEST: Oracle = Oracle {
@@ -83,7 +83,7 @@ fn while_off(evidence: &Evidence<'_>, call: &CallView<'_>, findings: &mut Findin
         return;
     }
     if call.is("create_checkout_session") {
-        if evidence.sessions.iter().any(|session| Some(session.call) == place) {
+        if told_session(call).is_some() && !told_again(evidence, call) {
             add(call, "opened a checkout session while checkout was switched off", findings);
         }
         return;
@@ -131,6 +131,19 @@ fn while_off(evidence: &Evidence<'_>, call: &CallView<'_>, findings: &mut Findin
     }
 }
 
+/// Whether the session that a call was answered with is the saved answer of its key: it asked for no price, and an earlier
+/// call under the key was answered with it, or its answer was not heard.
+fn told_again(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
+    let earlier = |earlier: &CallView<'_>| {
+        let unheard = !matches!(earlier.reply, Some(HostReply::Tool { .. } | HostReply::Protocol { .. }));
+        earlier.start_event < call.start_event
+            && share_a_key(earlier, call)
+            && (unheard || told_session(earlier) == told_session(call))
+    };
+    let priced = evidence.exchanges.iter().any(|exchange| exchange.is(&QUOTE) && sent_for(exchange.sent, call));
+    call.started.key.is_some() && !priced && evidence.calls.iter().any(earlier)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -163,6 +176,45 @@ mod tests {
         let call = run.call("create_checkout_session", json!({}));
         run.answer(call, session_answer("cs_1", 100));
         assert!(run.broken(&DEGRADED_HONEST).contains("opened a checkout session"));
+    }
+
+    #[test]
+    fn a_saved_session_is_told_again_while_it_is_off_and_no_other_is() {
+        let asked = |key: Option<&str>| match key {
+            Some(key) => json!({"currency": "EUR", "idempotency_key": key}),
+            None => json!({"currency": "EUR"}),
+        };
+        // What the first call is told, under which key the second one comes, and whether it asks for a price.
+        for (heard, key, session, priced, broken) in [
+            (true, Some("k1"), "cs_1", false, false),
+            (false, Some("k1"), "cs_1", false, false),
+            (true, Some("k1"), "cs_1", true, true),
+            (true, Some("k1"), "cs_2", false, true),
+            (true, Some("k2"), "cs_1", false, true),
+            (true, None, "cs_1", false, true),
+        ] {
+            let mut run = Run::new();
+            let call = run.call("create_checkout_session", asked(Some("k1")));
+            let quote = run.send(&QUOTE, None, None);
+            run.ok(quote);
+            if heard {
+                run.answer(call, session_answer("cs_1", 100));
+            } else {
+                run.reply(call, HostReply::Cancelled);
+            }
+            run.push(EventKind::Switched { checkout: false });
+            let call = run.call("create_checkout_session", asked(key));
+            if priced {
+                let quote = run.send(&QUOTE, None, None);
+                run.ok(quote);
+            }
+            run.answer(call, session_answer(session, 100));
+            if broken {
+                assert!(run.broken(&DEGRADED_HONEST).contains("opened a checkout session"));
+            } else {
+                run.kept(&DEGRADED_HONEST);
+            }
+        }
     }
 
     #[test]

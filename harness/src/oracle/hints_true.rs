@@ -252,6 +252,38 @@ mod tests {
     }
 
     #[test]
+    fn what_a_look_that_was_on_its_way_shows_is_written_down_by_its_order() {
+        // Whose write it is, whether somebody's request was on its way before the call, and whether it is told of.
+        for (order, looking, broken) in
+            [(None, false, true), (None, true, false), (Some("ord_1"), false, false), (Some("ord_1"), true, false)]
+        {
+            let mut run = Run::sale();
+            run.wait_ms(120_000);
+            run.correlation = String::from("look-1");
+            let look = looking.then(|| run.send(&LOOK_UP, Some("ord_1"), None));
+            let call = run.call("get_payment_methods", json!({}));
+            if let Some(look) = look {
+                run.ok(look);
+            }
+            match order {
+                Some(order) => run.write_of(order),
+                None => run.write(),
+            }
+            run.answer(call, json!({"payment_methods": []}));
+            if broken {
+                assert!(run.broken(&HINTS_TRUE).contains("get_payment_methods is published as read-only"));
+            } else {
+                run.kept(&HINTS_TRUE);
+            }
+        }
+        let mut run = Run::sale();
+        let call = run.call("get_order", json!({"order_id": "ord_1"}));
+        run.write_of("ord_1");
+        run.answer(call, order_answer("ord_1", "success"));
+        run.broken(&HINTS_TRUE);
+    }
+
+    #[test]
     fn what_is_at_work_meanwhile_is_not_the_calls() {
         let mut run = Run::sale();
         let sale = run.create_order("cs_2", "k2");

@@ -7,6 +7,7 @@ use super::conversations::{apart, jumped, jumped_together};
 use super::evidence::{CallView, Evidence};
 use super::json::KEY;
 use crate::fault::Fault;
+use crate::provider::operations::QUOTE;
 use crate::trace::{Event, EventKind, HostReply};
 
 /// The calls with a key, those of one user, tool and key side by side, each group in the order in which they were
@@ -61,6 +62,29 @@ fn is_forgotten(evidence: &Evidence<'_>, earlier: &CallView<'_>, later: &CallVie
 /// Whether a call sent a request that changes something.
 pub(super) fn acted(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
     evidence.exchanges.iter().any(|exchange| exchange.sent.operation.effectful && sent_for(exchange.sent, call))
+}
+
+/// The session that a call was answered with, opened by it or told again.
+pub(super) fn told_session<'a>(call: &CallView<'a>) -> Option<&'a str> {
+    match call.reply {
+        Some(HostReply::Tool { structured, is_error: false }) if call.is("create_checkout_session") => {
+            structured.get("checkout_session_id")?.as_str()
+        }
+        _ => None,
+    }
+}
+
+/// Whether a call asked for the price of the session that it was answered with, and no other call that had begun by then
+/// was answered with the same: it opened the session, in the process that answered. What is told again under a key,
+/// by whatever process, is asked for no more.
+pub(super) fn opened_itself(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
+    let Some(session) = told_session(call) else { return false };
+    let priced = evidence.exchanges.iter().any(|exchange| exchange.is(&QUOTE) && sent_for(exchange.sent, call));
+    let end = call.end.map_or(usize::MAX, |(event, _)| event);
+    let told_too = |other: &CallView<'_>| {
+        !std::ptr::eq(other, call) && other.start_event < end && told_session(other) == Some(session)
+    };
+    priced && !evidence.calls.iter().any(told_too)
 }
 
 /// Whether a planned bug took the call down: it was told that the server failed inside it, and a panic of the plan struck

@@ -6,6 +6,7 @@ use giftgenius::error::Code;
 use giftgenius::step_log::LogLine;
 
 use super::evidence::{CallView, Evidence};
+use super::keyed::{opened_itself, told_session};
 use super::{Findings, Oracle, Verdict};
 use crate::trace::{EventKind, HostReply};
 
@@ -67,11 +68,9 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         let calls: Vec<usize> =
             own().filter(|it| in_window(evidence, it, one, one.refused)).map(|it| it.begun).collect();
         let open: Vec<_> = own().filter(|it| is_open(evidence, it, one, one.refused)).collect();
-        let mut sessions: Vec<_> = open.iter().filter_map(|it| opened(it)).collect();
+        let mut sessions: Vec<_> = open.iter().filter_map(|it| told_session(it.call)).collect();
         sessions.sort_unstable();
         sessions.dedup();
-        // A saved answer opens nothing.
-        let is_replay = opened(one).is_some_and(|session| own().any(|it| opened(it) == Some(session)));
         let open_max = if one.refused { open.len() } else { sessions.len() };
         let opens = one.call.is("create_checkout_session");
         let calls_are_used_up = calls.len() >= usize::try_from(users.calls_max).unwrap_or(usize::MAX);
@@ -87,7 +86,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         } else if !one.refused && calls_are_used_up {
             let message = format!("{} calls of {user} were taken within the window, and one more", calls.len());
             findings.add(message, calls.into_iter().chain([one.begun]));
-        } else if sessions_are_used_up && !clock_jumped && !is_replay && opened(one).is_some() {
+        } else if sessions_are_used_up && !clock_jumped && opened_itself(evidence, one.call) {
             let message = format!("{user} had {open_max} open sessions, and was given one more");
             findings.add(message, open.iter().map(|it| it.begun).chain([one.begun]));
         }
@@ -122,13 +121,6 @@ fn is_open(evidence: &Evidence<'_>, earlier: &Taken<'_, '_>, one: &Taken<'_, '_>
     if one.at >= earlier.at + evidence.policy.quote_ttl {
         return false;
     }
-    // What another call had opened, in whatever process, was only told again.
-    let told_before = |call: &CallView<'_>| {
-        call.start_event < earlier.call.start_event && opened_by(call).is_some_and(|it| Some(it) == opened(earlier))
-    };
-    if evidence.calls.iter().any(told_before) {
-        return false;
-    }
     let of_it = |call: &CallView<'_>| {
         // A call on its session, a move, or a session of the same workflow may have closed it.
         !call.is("create_checkout_session") && call.started.user == earlier.call.started.user
@@ -136,24 +128,11 @@ fn is_open(evidence: &Evidence<'_>, earlier: &Taken<'_, '_>, one: &Taken<'_, '_>
     // A price frozen in the same workflow takes its place.
     let goes_on =
         |call: &CallView<'_>| earlier.call.workflow.is_some() && call.text("workflow_id") == earlier.call.workflow;
-    opened(earlier).is_some()
+    // What was only told again, this process may never have had open.
+    opened_itself(evidence, earlier.call)
         && !evidence.calls.iter().any(goes_on)
         && earlier.call.end.is_some_and(|(end, _)| end < one.call.start_event)
         && !evidence.calls.iter().any(|call| call.start_event < one.begun && of_it(call))
-}
-
-/// The session that a call was answered with.
-fn opened<'a>(taken: &Taken<'_, 'a>) -> Option<&'a str> {
-    opened_by(taken.call)
-}
-
-fn opened_by<'a>(call: &CallView<'a>) -> Option<&'a str> {
-    match call.reply {
-        Some(HostReply::Tool { structured, is_error: false }) if call.is("create_checkout_session") => {
-            structured.get("checkout_session_id")?.as_str()
-        }
-        _ => None,
-    }
 }
 
 /// Whether a call was not taken.
@@ -172,6 +151,7 @@ mod tests {
 
     use super::*;
     use crate::oracle::testing::{Run, session_answer};
+    use crate::provider::operations::QUOTE;
 
     fn with(calls: u32, sessions: u32) -> Run {
         let mut run = Run::new();
@@ -186,6 +166,14 @@ mod tests {
     }
 
     fn open(run: &mut Run, number: u32) {
+        let call = run.call("create_checkout_session", json!({ "n": number }));
+        let quote = run.send(&QUOTE, None, None);
+        run.ok(quote);
+        run.answer(call, session_answer(&format!("cs_{number}"), 100));
+    }
+
+    /// The answer of a session that was opened before.
+    fn tell_again(run: &mut Run, number: u32) {
         let call = run.call("create_checkout_session", json!({ "n": number }));
         run.answer(call, session_answer(&format!("cs_{number}"), 100));
     }
@@ -275,7 +263,25 @@ mod tests {
         let mut run = with(99, 1);
         open(&mut run, 1);
         run.process = 2;
-        open(&mut run, 1);
+        tell_again(&mut run, 1);
+        open(&mut run, 2);
+        run.kept(&LIMITS_KEPT);
+        run.process = 1;
+        tell_again(&mut run, 2);
+        run.kept(&LIMITS_KEPT);
+        open(&mut run, 3);
+        assert!(run.broken(&LIMITS_KEPT).contains("ada had 1 open sessions, and was given one more"));
+    }
+
+    #[test]
+    fn what_a_process_opened_that_died_before_it_answered_its_successor_only_tells() {
+        let mut run = with(99, 1);
+        let call = run.call("create_checkout_session", json!({ "n": 1 }));
+        let quote = run.send(&QUOTE, None, None);
+        run.ok(quote);
+        run.reply(call, HostReply::Broken);
+        run.die(2);
+        tell_again(&mut run, 1);
         open(&mut run, 2);
         run.kept(&LIMITS_KEPT);
         open(&mut run, 3);
