@@ -316,11 +316,29 @@ impl World for SimWorld {
         Box::pin(async move {
             let until = self.house.stage.recorder().ahead(span);
             // In a long time house is kept: what a person has to be called for does not wait for the next call.
-            for _ in 0..span.as_secs().saturating_sub(1) / HOUSEKEEPING.as_secs() {
-                tokio::time::sleep(HOUSEKEEPING).await;
+            let mut rounds = span.as_secs().saturating_sub(1) / HOUSEKEEPING.as_secs();
+            let mut next = self.house.stage.recorder().ahead(HOUSEKEEPING);
+            while rounds > 0 {
+                if !self.has_parked(|_| true) {
+                    // Nobody has to be called, and in a day there are a thousand rounds: the next one that matters comes after
+                    // an order was parked.
+                    tokio::select! {
+                        biased;
+                        () = self.house.journal.parks() => {}
+                        () = tokio::time::sleep_until(until) => return,
+                    }
+                    while rounds > 0 && next <= self.house.stage.recorder().ahead(Duration::ZERO) {
+                        next += HOUSEKEEPING;
+                        rounds -= 1;
+                    }
+                    continue;
+                }
+                tokio::time::sleep_until(next).await;
                 if self.has_parked(|_| true) {
                     self.call_people().await;
                 }
+                next = self.house.stage.recorder().ahead(HOUSEKEEPING);
+                rounds -= 1;
             }
             tokio::time::sleep_until(until).await;
         })

@@ -7,6 +7,7 @@ use giftgenius::journal::memory::MemoryJournal;
 use giftgenius::journal::{Batch, CommitError, JournalError, Key, Overview, RecordState, Stored};
 use giftgenius::ports::{BoxFuture, Journal};
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
 use crate::world::print::Ink;
 
@@ -16,6 +17,8 @@ pub struct Store {
     records: MemoryJournal,
     /// Every record that was to be created; some were not, some are gone again, some were created twice.
     created: Mutex<Vec<Key>>,
+    /// An order was written that waits for a person.
+    parked: Notify,
 }
 
 impl Store {
@@ -43,7 +46,17 @@ impl Store {
     pub fn write(&self, batch: Batch) -> Result<(), CommitError> {
         let created = batch.writes.iter().filter(|write| write.expected.is_none()).map(|write| write.key.clone());
         self.created.lock().expect("no holder of the keys panics").extend(created);
-        self.records.write(batch)
+        let parks = batch.writes.iter().any(|write| write.record.state() == RecordState::OrderParked);
+        let written = self.records.write(batch);
+        if parks {
+            self.parked.notify_waiters();
+        }
+        written
+    }
+
+    /// Waits until the next order is written that waits for a person.
+    pub async fn parks(&self) {
+        self.parked.notified().await;
     }
 
     /// What a health page shows.
