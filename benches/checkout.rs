@@ -75,8 +75,9 @@ fn side_by_side(c: &mut Criterion) {
         ("nothing_goes_wrong", &sale, ""),
         ("charge_reply_lost", &sale, "payment.charge#1: lost_reply"),
     ] {
-        let plans = vec![plan.parse::<Plan>().expect("a plan of this file"); TOGETHER];
-        let run = || simulate_together(black_box(scenario), &plans, 1, &|| None, Printed::No);
+        let plan: Plan = plan.parse().expect("a plan of this file");
+        let runs = [(scenario, &plan, 1); TOGETHER];
+        let run = || simulate_together(black_box(&runs), &|| None, Printed::No);
         group.bench_function(name, |b| {
             b.iter(|| run().into_iter().for_each(|made| well(&made.expect("it runs").0)));
         });
@@ -99,7 +100,10 @@ fn exploration(c: &mut Criterion) {
     let mut group = c.benchmark_group("exploration");
     group.throughput(Throughput::Elements(plans.len().try_into().expect("a few hundred plans")));
     group.sample_size(20);
-    let together = |plans: &[Plan]| simulate_together(&sale, plans, 1, &|| None, Printed::No);
+    let together = |plans: &[Plan]| {
+        let runs: Vec<_> = plans.iter().map(|plan| (&sale, plan, 1)).collect();
+        simulate_together(&runs, &|| None, Printed::No)
+    };
     group.bench_function("every_single_fault", |b| {
         b.iter(|| plans.chunks(TOGETHER).flat_map(together).for_each(|made| well(&made.expect("it runs").0)));
     });

@@ -75,26 +75,27 @@ pub fn simulate(
     seed: u64,
     wiring: Option<&Arc<dyn Wiring>>,
 ) -> Result<Outcome, RunError> {
-    let mut alone = simulate_together(scenario, std::slice::from_ref(plan), seed, &|| wiring.cloned(), Printed::No);
-    alone.pop().expect("one plan was given").map(|(outcome, _)| outcome)
+    let mut alone = simulate_together(&[(scenario, plan, seed)], &|| wiring.cloned(), Printed::No);
+    alone.pop().expect("one run was asked for").map(|(outcome, _)| outcome)
 }
 
-/// The runs of several plans, in their order. Each comes to what it comes to alone, but for `elapsed`, which is that of
-/// all of them: they are made side by side, in one virtual time, so that what the processor has just fetched for one
-/// serves the next as well. `wiring` is asked once a run. A panic in one of them ends them all.
+/// A run that is asked for: scenario, plan and seed.
+pub type Asking<'a> = (&'a Arc<Scenario>, &'a Plan, u64);
+
+/// Several runs, in their order, of one scenario or of many. Each comes to what it comes to alone, but for `elapsed`, which
+/// is that of all of them: they are made side by side, in one virtual time, so that what the processor has just fetched
+/// for one serves the next as well. `wiring` is asked once a run. A panic in one of them ends them all.
 ///
 /// With `Printed::Yes` each has its print: two runs with the same print after their last faults have the same future.
 /// There is none where that cannot be told.
 pub fn simulate_together(
-    scenario: &Arc<Scenario>,
-    plans: &[Plan],
-    seed: u64,
+    runs: &[Asking<'_>],
     wiring: &dyn Fn() -> Option<Arc<dyn Wiring>>,
     printed: Printed,
 ) -> Vec<Result<Printable, RunError>> {
     let began = Instant::now();
     let (runtime, standing) = sim::runtime();
-    let one = async |plan: &Plan| {
+    let one = async |(scenario, plan, seed): Asking<'_>| {
         let world = SimWorld::start(scenario, Choices::replay(plan.clone()), seed, wiring(), standing.clone());
         if printed == Printed::Yes {
             world.stage().ask_for_print();
@@ -102,19 +103,20 @@ pub fn simulate_together(
         Ok((play_out(scenario, &world).await?, world.stage().print()))
     };
     let round = Cell::new(0);
-    let mut runs = plans.iter().map(|plan| SideBySide::new(one(plan), &round)).collect::<FuturesOrdered<_>>().collect();
+    let mut all = runs.iter().map(|run| SideBySide::new(one(*run), &round)).collect::<FuturesOrdered<_>>().collect();
     let rounds = poll_fn(|context| {
         round.set(round.get() + 1);
-        Pin::new(&mut runs).poll(context)
+        Pin::new(&mut all).poll(context)
     });
     let played: Vec<Result<_, RunError>> = runtime.block_on(rounds);
     drop(runtime);
     // One after the other, with nothing else in between: the oracles of one run find the code of the last one's at hand.
-    let judge = |(plan, played): (&Plan, Result<(Played, Option<Print>), RunError>)| {
+    let judge = |(run, played): (&Asking<'_>, Result<(Played, Option<Print>), RunError>)| {
+        let (scenario, plan, seed) = *run;
         let (played, print) = played?;
         Ok((judged(scenario, WorldKind::Sim, plan, seed, played, began), print))
     };
-    plans.iter().zip(played).map(judge).collect()
+    runs.iter().zip(played).map(judge).collect()
 }
 
 /// A run among others, which goes on exactly when it would if it were alone.
@@ -147,7 +149,7 @@ impl<F: Future> Future for SideBySide<'_, F> {
     }
 }
 
-/// So many plans are best given to [`simulate_together`]: with more, what the runs remember outgrows a core's cache.
+/// So many runs are best given to [`simulate_together`]: with more, what the runs remember outgrows a core's cache.
 pub const TOGETHER: usize = 16;
 
 /// An outcome, with its print where one was asked for and could be made.

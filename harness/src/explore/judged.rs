@@ -13,7 +13,7 @@ use crate::fault::site::Place;
 use crate::outcome::Outcome;
 use crate::report::build::rules_broken;
 use crate::report::told;
-use crate::run::{Printable, Printed};
+use crate::run::{Asking, Printable, Printed};
 use crate::trace::{EventKind, provider_index};
 use crate::world::print::Print;
 
@@ -89,16 +89,21 @@ pub fn panicked(panic: &(dyn Any + Send)) -> String {
     format!("misrule itself failed: {}", text.unwrap_or("it did not say why"))
 }
 
+/// Makes several runs side by side; where one of them makes misrule fail, the others are made all the same.
+pub(super) fn together(runner: Runner<'_>, runs: &[Asking<'_>], printed: Printed) -> Vec<Result<Printable, String>> {
+    guarded(|| Ok(runner.run_together(runs, printed))).unwrap_or_else(|_| {
+        // One of them failed, and that ended all: which one, they tell one by one.
+        let alone = |run| guarded(|| runner.run_together(&[run], printed).pop().expect("one run was asked for"));
+        runs.iter().copied().map(alone).collect()
+    })
+}
+
 /// Makes the runs of several plans and boils them down, in their order.
 pub(super) fn judge(space: &Space, runner: Runner<'_>, plans: &[Vec<Deviation>], want: Want) -> Vec<Judged> {
     let printed = if want == Want::ChoicesAndPrint { Printed::Yes } else { Printed::No };
     let written: Vec<Plan> = plans.iter().map(|deviations| space.plan(deviations)).collect();
-    let run = |plans: &[Plan]| runner.run_together(&space.scenario, plans, space.seed, printed);
-    let made = guarded(|| Ok(run(&written))).unwrap_or_else(|_| {
-        // One of them failed, and that ended all: which one, they tell one by one.
-        let alone = |plan| guarded(|| run(std::slice::from_ref(plan)).pop().expect("one plan was given"));
-        written.iter().map(alone).collect()
-    });
+    let runs: Vec<_> = written.iter().map(|plan| space.asking(plan)).collect();
+    let made = together(runner, &runs, printed);
     plans.iter().zip(made).map(|(deviations, made)| boiled_down(space, deviations, made, want)).collect()
 }
 

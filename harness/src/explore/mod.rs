@@ -47,38 +47,26 @@ pub use tell::{Telling, tell};
 
 use crate::fault::plan::Plan;
 use crate::outcome::Outcome;
-use crate::run::{Printable, Printed, simulate_together};
+use crate::run::{Asking, Printable, Printed, simulate_together};
 use crate::scenario::model::Scenario;
 use crate::system::wiring::Wiring;
 
 /// Who makes the runs.
 pub trait Runs: Sync {
-    /// Makes the runs of several plans in simulation, in their order, with their prints where those are asked for and can
-    /// be made. Without prints nothing is merged. An error is a sentence.
-    fn run_together(
-        &self,
-        scenario: &Arc<Scenario>,
-        plans: &[Plan],
-        seed: u64,
-        printed: Printed,
-    ) -> Vec<Result<Printable, String>>;
+    /// Makes several runs in simulation, in their order, with their prints where those are asked for and can be made.
+    /// Without prints nothing is merged. An error is a sentence.
+    fn run_together(&self, runs: &[Asking<'_>], printed: Printed) -> Vec<Result<Printable, String>>;
 
     /// Makes one run.
     fn run(&self, scenario: &Arc<Scenario>, plan: &Plan, seed: u64) -> Result<Outcome, String> {
-        let mut alone = self.run_together(scenario, std::slice::from_ref(plan), seed, Printed::No);
-        alone.pop().expect("one plan was given").map(|(outcome, _)| outcome)
+        let mut alone = self.run_together(&[(scenario, plan, seed)], Printed::No);
+        alone.pop().expect("one run was asked for").map(|(outcome, _)| outcome)
     }
 }
 
 impl<F: Fn(&Arc<Scenario>, &Plan, u64) -> Result<Outcome, String> + Sync> Runs for F {
-    fn run_together(
-        &self,
-        scenario: &Arc<Scenario>,
-        plans: &[Plan],
-        seed: u64,
-        _: Printed,
-    ) -> Vec<Result<Printable, String>> {
-        plans.iter().map(|plan| Ok((self(scenario, plan, seed)?, None))).collect()
+    fn run_together(&self, runs: &[Asking<'_>], _: Printed) -> Vec<Result<Printable, String>> {
+        runs.iter().map(|(scenario, plan, seed)| Ok((self(scenario, plan, *seed)?, None))).collect()
     }
 }
 
@@ -90,16 +78,10 @@ pub struct Simulated {
 }
 
 impl Runs for Simulated {
-    fn run_together(
-        &self,
-        scenario: &Arc<Scenario>,
-        plans: &[Plan],
-        seed: u64,
-        printed: Printed,
-    ) -> Vec<Result<Printable, String>> {
+    fn run_together(&self, runs: &[Asking<'_>], printed: Printed) -> Vec<Result<Printable, String>> {
         let wiring = || self.wiring.map(|wiring| wiring());
-        let runs = simulate_together(scenario, plans, seed, &wiring, printed);
-        runs.into_iter().map(|run| run.map_err(|error| error.to_string())).collect()
+        let made = simulate_together(runs, &wiring, printed);
+        made.into_iter().map(|run| run.map_err(|error| error.to_string())).collect()
     }
 }
 

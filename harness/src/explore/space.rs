@@ -8,6 +8,7 @@ use crate::fault::parse::{parse_fault, parse_provider_fault};
 use crate::fault::plan::{Address, Plan, Planned};
 use crate::fault::{Fault, ProviderFault};
 use crate::outcome::Outcome;
+use crate::run::Asking;
 use crate::scenario::model::Scenario;
 use crate::trace::provider_index;
 
@@ -223,6 +224,11 @@ impl Space {
                 unreachable!("a menu holds what its kind of choice can have")
             }
         }
+    }
+
+    /// A run of it under a plan.
+    pub(super) fn asking<'a>(&'a self, plan: &'a Plan) -> Asking<'a> {
+        (&self.scenario, plan, self.seed)
     }
 
     /// The plan of some choices: the scenario's own, then these.

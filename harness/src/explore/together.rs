@@ -10,7 +10,8 @@ use crate::run::{Printable, Printed, simulate_together};
 use crate::scenario::model::Scenario;
 
 fn made(scenario: &Arc<Scenario>, plans: &[Plan]) -> Vec<Printable> {
-    let made = simulate_together(scenario, plans, scenario.seed, &|| None, Printed::Yes);
+    let runs: Vec<_> = plans.iter().map(|plan| (scenario, plan, scenario.seed)).collect();
+    let made = simulate_together(&runs, &|| None, Printed::Yes);
     made.into_iter().map(|run| run.unwrap_or_else(|error| panic!("{error}"))).collect()
 }
 

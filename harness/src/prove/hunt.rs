@@ -15,7 +15,7 @@ use crate::fault::site::Place;
 use crate::oracle::{self, Oracle, Verdict};
 use crate::outcome::Outcome;
 use crate::report::build;
-use crate::run::{Printable, Printed, simulate};
+use crate::run::{Asking, Printable, Printed, simulate};
 use crate::scenario::model::{Narrowing, Scenario, WorldKind};
 use crate::scenario::policy::profile_name;
 
@@ -177,19 +177,13 @@ impl Broken<'_> {
 }
 
 impl Runs for Broken<'_> {
-    fn run_together(
-        &self,
-        scenario: &Arc<Scenario>,
-        plans: &[Plan],
-        seed: u64,
-        printed: Printed,
-    ) -> Vec<Result<Printable, String>> {
+    fn run_together(&self, runs: &[Asking<'_>], printed: Printed) -> Vec<Result<Printable, String>> {
         let broken = Simulated { wiring: Some(self.0.wiring) };
-        let own = |made: Result<Printable, String>| {
+        let own = |((scenario, ..), made): (&Asking<'_>, Result<Printable, String>)| {
             let (outcome, print) = made?;
             Ok((Self::own(scenario, outcome)?, print))
         };
-        broken.run_together(scenario, plans, seed, printed).into_iter().map(own).collect()
+        runs.iter().zip(broken.run_together(runs, printed)).map(own).collect()
     }
 }
 

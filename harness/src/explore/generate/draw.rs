@@ -3,6 +3,8 @@
 //! Every number has a plain value, a small one and one at an edge; without the plain ones nothing would get as far as a sale,
 //! and without the others nothing would be at a bound.
 
+use std::time::Duration;
+
 use giftgenius::policy::PaymentProfile;
 use proptest::collection::vec;
 use proptest::option;
@@ -11,7 +13,8 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::lower::WINDOWS;
-use super::story::{Act, Budget, Doing, Good, How, Key, Numbers, Pause, Promo, Story};
+use super::story::{Act, Budget, Doing, Good, Key, Numbers, Pause, Promo, Story};
+use crate::scenario::model::Manner;
 
 /// The most acts of a story.
 const ACTS_MAX: usize = 12;
@@ -146,7 +149,7 @@ fn purchase() -> impl Strategy<Value = Vec<Act>> {
     let intent = 0..3_u8;
     (intent, quote(), pause(), order(), manner()).prop_map(|(intent, quote, pause, order, manner)| {
         let act = |pause, doing, manner| Act { id: 0, pause, intent, stranger: false, doing, manner };
-        vec![act(Pause::None, quote, How::Once), act(pause, order, manner)]
+        vec![act(Pause::None, quote, Manner::Once), act(pause, order, manner)]
     })
 }
 
@@ -210,14 +213,14 @@ fn pause() -> impl Strategy<Value = Pause> {
     ]
 }
 
-fn manner() -> impl Strategy<Value = How> {
+fn manner() -> impl Strategy<Value = Manner> {
     prop_oneof![
-        10 => Just(How::Once),
-        2 => (2..4_u32).prop_map(How::Repeat),
-        2 => (2..4_u32).prop_map(How::Concurrent),
-        1 => Just(How::DoubleClick),
-        1 => Just(How::Regenerate),
-        2 => (2..5_u32).prop_map(How::Retry),
-        2 => prop::sample::select(vec![0_u32, 1, 10, 15, 40, 500]).prop_map(How::CancelAfter),
+        10 => Just(Manner::Once),
+        2 => (2..4_u32).prop_map(Manner::Repeat),
+        2 => (2..4_u32).prop_map(Manner::Concurrent),
+        1 => Just(Manner::DoubleClick),
+        1 => Just(Manner::Regenerate),
+        2 => (2..5_u32).prop_map(Manner::Retry),
+        2 => prop::sample::select(vec![0_u64, 1, 10, 15, 40, 500]).prop_map(|ms| Manner::CancelAfter(Duration::from_millis(ms))),
     ]
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use smol_str::{SmolStr, format_smolstr};
 
-use super::story::{Act, Budget, CURRENCIES, Doing, Good, How, Key, Numbers, Pause, Promo, Story, Struck};
+use super::story::{Act, Budget, CURRENCIES, Doing, Good, Key, Numbers, Pause, Promo, Story, Struck};
 use crate::fault::plan::{Address, Plan, Planned};
 use crate::provider::catalog::{Fixture, Product, PromoCode, Shop};
 use crate::provider::payment::visa_of;
@@ -228,8 +228,8 @@ impl Script<'_> {
             Pause::Millis(ms) => Duration::from_millis(ms.into()),
             Pause::Window(window, beside) => {
                 let span = windows(self.policy)[usize::from(window) % WINDOWS];
-                let beside = Duration::from_millis(u64::from(beside.unsigned_abs()));
-                if act_is_before(act.pause) { span.saturating_sub(beside) } else { span + beside }
+                let off_by = Duration::from_millis(beside.unsigned_abs().into());
+                if beside < 0 { span.saturating_sub(off_by) } else { span + off_by }
             }
         };
         if pause > Duration::ZERO {
@@ -309,7 +309,7 @@ impl Script<'_> {
             }
             _ => "get_payment_methods",
         };
-        let manner = manner(act.manner, arguments.get("idempotency_key").and_then(Value::as_str));
+        let manner = manner(&act.manner, arguments.get("idempotency_key").and_then(Value::as_str));
         call(tool, user, Some(intent), arguments, manner)
     }
 
@@ -351,10 +351,6 @@ impl Script<'_> {
     }
 }
 
-fn act_is_before(pause: Pause) -> bool {
-    matches!(pause, Pause::Window(_, beside) if beside < 0)
-}
-
 fn keyed(key: Key) -> (String, Value) {
     let writing = WRITINGS[usize::from(key.writing) % WRITINGS.len()];
     ("idempotency_key".to_owned(), json!(writing.replace('#', &key.slot.to_string())))
@@ -372,19 +368,16 @@ fn card(user: &str, method: u8) -> String {
 }
 
 /// A manner that the call can be made in: what makes a fresh key each time needs one that the host makes.
-fn manner(how: How, key: Option<&str>) -> Manner {
-    let fresh = key.is_some_and(|key| key.starts_with("{key:"));
-    match how {
-        How::Once => Manner::Once,
-        How::DoubleClick if fresh => Manner::DoubleClick,
-        How::Regenerate if fresh => Manner::Regenerate,
-        How::DoubleClick => Manner::Concurrent(2),
-        How::Regenerate => Manner::Repeat(2),
-        How::Repeat(times) => Manner::Repeat(times.max(2)),
-        How::Concurrent(times) => Manner::Concurrent(times.max(2)),
-        How::Retry(times) => Manner::Retry(times.max(2)),
-        How::CancelAfter(ms) => Manner::CancelAfter(Duration::from_millis(ms.into())),
+fn manner(wanted: &Manner, key: Option<&str>) -> Manner {
+    match wanted {
+        Manner::DoubleClick if !key.is_some_and(is_made) => Manner::Concurrent(2),
+        Manner::Regenerate if !key.is_some_and(is_made) => Manner::Repeat(2),
+        wanted => wanted.clone(),
     }
+}
+
+fn is_made(key: &str) -> bool {
+    key.starts_with("{key:")
 }
 
 fn call(tool: &str, user: &str, intent: Option<SmolStr>, arguments: Map<String, Value>, manner: Manner) -> CallStep {

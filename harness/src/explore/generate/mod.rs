@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
+use std::vec;
 
 use giftgenius::policy::PaymentProfile;
 use rayon::ThreadPool;
@@ -26,18 +27,21 @@ use self::lower::{Lowered, lower};
 use self::story::{Story, Struck};
 pub use self::tell::tell as tell_generated;
 use super::drive::{Control, Ending, Progress};
-use super::judged::make;
+use super::judged::together;
 use super::plan::Deviation;
 use super::{Runner, Space};
 use crate::fault::menu::Breadth;
 use crate::fault::plan::{Plan, Planned};
 use crate::outcome::Outcome;
 use crate::report::build::{rules_broken, shown};
+use crate::run::{Printed, TOGETHER};
 
 /// Stories of one batch: their results are collected in order before the next batch begins.
 const BATCH: u64 = 512;
-/// Findings of one rule that are made smaller; further ones are counted with those.
-const SHRUNK_MAX: usize = 40;
+/// Stories that one thread tries side by side.
+const TRIED_TOGETHER: usize = 2 * TOGETHER;
+/// Findings of one rule that say the same and are made smaller; further ones are counted with the first of those.
+const SHRUNK_MAX: usize = 10;
 
 /// What is generated.
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +70,8 @@ pub struct Generated {
     /// Runs that broke a rule.
     broken: u64,
     groups: BTreeMap<Key, Group>,
-    /// How often a finding was made smaller, by rule.
-    shrunk: BTreeMap<&'static str, usize>,
+    /// How often a finding was made smaller, by rule and what is said of it.
+    shrunk: BTreeMap<(&'static str, String), usize>,
     /// Runs that could not be made, the first of them with its reason.
     not_run: (u64, Option<(u64, String)>),
 }
@@ -98,10 +102,10 @@ struct Tried {
     not_run: Option<String>,
 }
 
-/// A story whose run breaks rules, with the faults that did.
+/// A story whose run breaks rules, with the faults that did, and what is said of each rule.
 struct Broken {
     story: Story,
-    rules: Vec<&'static str>,
+    rules: Vec<(&'static str, String)>,
 }
 
 impl Generated {
@@ -121,12 +125,13 @@ impl Generated {
         }
         let Some(Broken { story, rules }) = tried.broken else { return };
         self.broken += 1;
-        for rule in rules {
-            let shrunk = self.shrunk.entry(rule).or_default();
-            if *shrunk >= SHRUNK_MAX {
-                if let Some((_, group)) = self.groups.iter_mut().find(|(key, _)| key.rule == rule) {
-                    group.count += 1;
-                }
+        for (rule, class) in rules {
+            let shrunk = self.shrunk.entry((rule, class.clone())).or_default();
+            let mut alike = self.groups.iter_mut().filter(|(key, _)| key.rule == rule && key.class == class);
+            if *shrunk >= SHRUNK_MAX
+                && let Some((_, group)) = alike.next()
+            {
+                group.count += 1;
                 continue;
             }
             *shrunk += 1;
@@ -153,11 +158,17 @@ pub fn generate(generating: Generating, runner: Runner<'_>, pool: &ThreadPool, c
     };
     let menus = Menus::new();
     let enough = |runs: u64| generating.runs.is_some_and(|wanted| runs >= wanted);
+    let is_over = || control.until.is_some_and(|until| Instant::now() >= until);
+    let is_stopped = || control.stop.load(Ordering::Relaxed);
     for first in (0..).step_by(usize::try_from(BATCH).expect("it is small")) {
         let numbers: Vec<u64> = (first..first + BATCH).collect();
-        let attempt = |number: &u64| try_story(generating, *number, &menus, runner);
-        let tried: Vec<Tried> = pool.install(|| numbers.par_iter().map(attempt).collect());
-        for (number, tried) in numbers.into_iter().zip(tried) {
+        // Which story is the last hangs on the clock then, and what becomes of each does not.
+        let attempt = |numbers: &[u64]| {
+            if is_over() || is_stopped() { None } else { Some(try_stories(generating, numbers, &menus, runner)) }
+        };
+        let tried: Vec<Option<Vec<Tried>>> = pool.install(|| numbers.par_chunks(TRIED_TOGETHER).map(attempt).collect());
+        let whole = tried.into_iter().map_while(|tried| tried).flatten();
+        for (number, tried) in numbers.into_iter().zip(whole) {
             if !enough(generated.runs) {
                 generated.learn(number, tried, runner);
             }
@@ -171,11 +182,11 @@ pub fn generate(generating: Generating, runner: Runner<'_>, pool: &ThreadPool, c
         if enough(generated.runs) {
             break;
         }
-        if control.stop.load(Ordering::Relaxed) {
+        if is_stopped() {
             generated.ending = Ending::Interrupted;
             break;
         }
-        if control.until.is_some_and(|until| Instant::now() >= until) {
+        if is_over() {
             break;
         }
     }
@@ -196,32 +207,80 @@ impl Menus {
     }
 }
 
-/// Runs a story without faults, and then with one fault more each time.
-fn try_story(generating: Generating, number: u64, menus: &Menus, runner: Runner<'_>) -> Tried {
-    let (mut story, picks) = draw::draw(generating.seed, number, generating.profile);
-    let lowered = lower(&story, number);
-    let space = menus.of(&lowered);
-    let mut tried = Tried::default();
-    let mut plan: Vec<Deviation> = Vec::new();
-    let mut picks = picks.into_iter();
+/// A story that is being tried.
+struct Trying {
+    story: Story,
+    picks: vec::IntoIter<(u32, u16)>,
+    lowered: Lowered,
+    space: Space,
+    plan: Vec<Deviation>,
+    tried: Tried,
+    is_over: bool,
+}
+
+/// Runs each story without faults, and then with one fault more each time; runs of different stories side by side.
+fn try_stories(generating: Generating, numbers: &[u64], menus: &Menus, runner: Runner<'_>) -> Vec<Tried> {
+    let mut all: Vec<Trying> = numbers.iter().map(|number| Trying::new(generating, *number, menus)).collect();
     loop {
-        let outcome = match make(&space, runner, &plan) {
-            Ok(outcome) => outcome,
-            Err(why) => return Tried { not_run: Some(why), ..tried },
-        };
-        tried.runs += 1;
-        tried.planned += plan.len() as u64;
-        tried.dropped += outcome.unfired.len() as u64;
-        let rules = rules_broken(&outcome);
-        if !rules.is_empty() {
-            story.faults = struck(&outcome, &lowered);
-            tried.broken = Some(Broken { story, rules });
-            return tried;
+        let mut going: Vec<&mut Trying> = all.iter_mut().filter(|trying| !trying.is_over).collect();
+        if going.is_empty() {
+            return all.into_iter().map(|trying| trying.tried).collect();
         }
-        let choices = space.choices_after(&outcome, plan.last().map(|last| last.at));
-        let (Some((at, entry)), false) = (picks.next(), choices.is_empty()) else { return tried };
+        for some in going.chunks_mut(TOGETHER) {
+            let plans: Vec<Plan> = some.iter().map(|trying| trying.space.plan(&trying.plan)).collect();
+            let runs: Vec<_> = some.iter().zip(&plans).map(|(trying, plan)| trying.space.asking(plan)).collect();
+            let made = together(runner, &runs, Printed::No);
+            for (trying, made) in some.iter_mut().zip(made) {
+                trying.take(made.map(|(outcome, _)| outcome));
+            }
+        }
+    }
+}
+
+impl Trying {
+    fn new(generating: Generating, number: u64, menus: &Menus) -> Self {
+        let (story, picks) = draw::draw(generating.seed, number, generating.profile);
+        let lowered = lower(&story, number);
+        let space = menus.of(&lowered);
+        Self {
+            story,
+            picks: picks.into_iter(),
+            lowered,
+            space,
+            plan: Vec::new(),
+            tried: Tried::default(),
+            is_over: false,
+        }
+    }
+
+    /// Takes in what came of the run, and plans the next one.
+    fn take(&mut self, made: Result<Outcome, String>) {
+        self.is_over = true;
+        let outcome = match made {
+            Ok(outcome) => outcome,
+            Err(why) => {
+                self.tried.not_run = Some(why);
+                return;
+            }
+        };
+        self.tried.runs += 1;
+        self.tried.planned += self.plan.len() as u64;
+        self.tried.dropped += outcome.unfired.len() as u64;
+        let well = outcome.unmet.is_empty() && outcome.violations().next().is_none();
+        if !well {
+            self.story.faults = struck(&outcome, &self.lowered);
+            let rules = rules_broken(&outcome).into_iter().map(|rule| (rule, class(&outcome, rule))).collect();
+            self.tried.broken = Some(Broken { story: self.story.clone(), rules });
+            return;
+        }
+        let Some((at, entry)) = self.picks.next() else { return };
+        let choices = self.space.choices_after(&outcome, self.plan.last().map(|last| last.at));
+        if choices.is_empty() {
+            return;
+        }
         let at = choices[at as usize % choices.len()];
-        plan.push(Deviation { at, entry: entry % space.entries_at(at) });
+        self.plan.push(Deviation { at, entry: entry % self.space.entries_at(at) });
+        self.is_over = false;
     }
 }
 

@@ -2,9 +2,10 @@
 
 use giftgenius::policy::PaymentProfile;
 
-use super::story::{Act, Budget, Doing, Good, How, Key, Numbers, Pause, Story};
+use super::story::{Act, Budget, Doing, Good, Key, Numbers, Pause, Story};
 use super::{Runner, class, run};
 use crate::report::build::rules_broken;
+use crate::scenario::model::Manner;
 
 /// The most runs that one story is worth.
 const RUNS_MAX: u32 = 3_000;
@@ -98,9 +99,9 @@ fn without<T>(all: &mut Vec<T>, index: usize) {
 /// Ways to make an act plainer.
 const CHANGES: [fn(&mut Act); 12] = [
     |act| act.pause = Pause::None,
-    |act| act.manner = How::Once,
+    |act| act.manner = Manner::Once,
     |act| {
-        if let How::Repeat(times) | How::Concurrent(times) | How::Retry(times) = &mut act.manner {
+        if let Manner::Repeat(times) | Manner::Concurrent(times) | Manner::Retry(times) = &mut act.manner {
             *times = 2;
         }
     },

@@ -8,6 +8,7 @@ use giftgenius::policy::PaymentProfile;
 use crate::fault::Fault;
 use crate::fault::ProviderFault;
 use crate::fault::site::Place;
+use crate::scenario::model::Manner;
 
 /// Shop, policy, script and plan.
 #[derive(Clone, PartialEq, Debug)]
@@ -86,7 +87,8 @@ pub(super) struct Act {
     /// Whether somebody else than the purchase's owner calls.
     pub(super) stranger: bool,
     pub(super) doing: Doing,
-    pub(super) manner: How,
+    /// One that needs a key which the host makes is another where there is none.
+    pub(super) manner: Manner,
 }
 
 /// A wait before an act.
@@ -132,18 +134,6 @@ pub(super) struct Key {
     pub(super) slot: u8,
     /// 0 is a plain one that the host makes.
     pub(super) writing: u8,
-}
-
-/// How a call is made.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum How {
-    Once,
-    Repeat(u32),
-    Concurrent(u32),
-    DoubleClick,
-    Regenerate,
-    Retry(u32),
-    CancelAfter(u32),
 }
 
 /// A fault where it struck.

@@ -10,7 +10,7 @@ use super::draw::draw;
 use super::lower::lower;
 use super::*;
 use crate::defect::by_id;
-use crate::explore::{Simulated, threads};
+use crate::explore::{Runs as _, Simulated, threads};
 use crate::scenario::model::Step;
 use crate::scenario::write::write;
 use crate::scenario::{Known, parse};
@@ -118,5 +118,31 @@ fn a_bug_is_found_by_purchases_that_nobody_wrote_and_left_small() {
     assert!(scenarios.iter().any(|text| text.contains("user = \"ben\"")), "{scenarios:?}");
     for text in scenarios {
         assert!(text.matches("[[script]]").count() <= 5 && !text.contains("[policy]"), "{text}");
+    }
+}
+
+#[test]
+fn stories_that_are_tried_side_by_side_come_to_what_they_come_to_alone() {
+    let menus = Menus::new();
+    let simulated = Simulated::default();
+    let generating = Generating { seed: 9, runs: None, profile: None };
+    let said = |tried: &Tried| {
+        let Tried { runs, planned, dropped, broken, not_run } = tried;
+        (*runs, *planned, *dropped, broken.is_some(), not_run.clone())
+    };
+    let mixed: Vec<u64> = (0..96).collect();
+    let together = try_stories(generating, &mixed, &menus, &simulated);
+    for (number, one) in mixed.iter().zip(&together) {
+        let alone = try_stories(generating, &[*number], &menus, &simulated);
+        assert_eq!(said(one), said(&alone[0]), "story {number}");
+    }
+    let stories: Vec<_> = mixed.iter().map(|number| lower(&draw(9, *number, None).0, *number)).collect();
+    let spaces: Vec<Space> = stories.iter().map(|lowered| menus.of(lowered)).collect();
+    let plan = Plan::default();
+    let runs: Vec<_> = spaces.iter().map(|space| space.asking(&plan)).collect();
+    for (run, made) in runs.iter().zip(simulated.run_together(&runs, Printed::No)) {
+        let (made, _) = made.expect("it is made");
+        let alone = simulated.run(run.0, run.1, run.2).expect("it is made");
+        assert_eq!(format!("{:?}", made.record), format!("{:?}", alone.record), "{}", run.0.name);
     }
 }
