@@ -1,17 +1,19 @@
 //! What the gate does beyond its scenarios, when everything is run: it tries every fault alone in every scenario, explores
-//! the scenarios that ask for more (`gate_depth` of `[explore]`), makes every malformed call and mends it from its error, and proves on planted bugs
+//! the scenarios that ask for more (`gate_depth` of `[explore]`), makes purchases that nobody wrote, makes every malformed call and mends it from its error, and proves on planted bugs
 //! that it would notice one, where the scenarios for that are there.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use super::explore::cores;
+use super::explore::{cores, leave_behind};
 use super::program;
 use super::progress::Progress;
 use crate::defect;
 use crate::explore::{
-    Control, Profiles, Settings, Simulated, Space, Spaces, Telling, Wanted, explore, spaces, tell, threads,
+    Control, Generating, Profiles, Settings, Simulated, Space, Spaces, Telling, Wanted, explore, generate, spaces,
+    tell, tell_generated, threads,
 };
 use crate::fault::menu::Breadth;
 use crate::fixable::{self, Errors, Measuring, Wire, measure};
@@ -21,9 +23,14 @@ use crate::report::document::{Beyond, BeyondFinding, Word};
 use crate::report::exploration::document::SpaceReport;
 use crate::report::units;
 use crate::scenario::model::{Narrowing, Scenario};
+use crate::scenario::parse::SEED_DEFAULT;
 
-/// What is done, in order, and what came of it.
-pub(super) fn beyond(scenarios: &[Arc<Scenario>], progress: &Progress) -> Vec<(Beyond, Duration)> {
+/// The runs of generated scenarios; a build with debug assertions is an order of magnitude slower, and makes fewer.
+const GENERATED: u64 = if cfg!(debug_assertions) { GENERATED_IN_RELEASE / 10 } else { GENERATED_IN_RELEASE };
+const GENERATED_IN_RELEASE: u64 = 60_000;
+
+/// What is done, in order, and what came of it. Scenario files of generated findings are left in `failures`.
+pub(super) fn beyond(scenarios: &[Arc<Scenario>], progress: &Progress, failures: &Path) -> Vec<(Beyond, Duration)> {
     let mut done = Vec::new();
     progress.begin("every fault alone in every scenario");
     done.push(timed("explored", || alone(scenarios, Profiles::Own, Breadth::All)));
@@ -34,6 +41,8 @@ pub(super) fn beyond(scenarios: &[Arc<Scenario>], progress: &Progress) -> Vec<(B
         done.push(timed("explored", || explored(scenario)));
     }
     if prove::check(defect::ALL, scenarios).is_ok() {
+        progress.begin("purchases that nobody wrote");
+        done.push(timed("generated", || generated(failures)));
         progress.begin("malformed calls");
         done.push(timed("mended", mended));
         progress.begin("planted bugs");
@@ -109,6 +118,34 @@ fn explored(scenario: &Arc<Scenario>) -> Result<Beyond, String> {
             "{} under every plan of up to {depth} faults: {}, {found}",
             scenario.name,
             units::counted(plans, "plan")
+        ),
+        findings: of_space(&report),
+    })
+}
+
+/// Whole scenarios that nobody wrote, the same with every run.
+fn generated(failures: &Path) -> Result<Beyond, String> {
+    let simulated = Simulated::default();
+    let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {} };
+    let generating = Generating { seed: SEED_DEFAULT, runs: Some(GENERATED), profile: None };
+    let made = generate(generating, &simulated, &threads(cores())?, &control);
+    let mut report = tell_generated(&made, &simulated, failures);
+    leave_behind(std::slice::from_mut(&mut report), failures).map_err(|error| error.to_string())?;
+    let told = report.generated.as_ref().ok_or("nothing was generated")?;
+    let fewer = if GENERATED < GENERATED_IN_RELEASE {
+        format!(" (a release build makes {})", units::counted(GENERATED_IN_RELEASE, "run"))
+    } else {
+        String::new()
+    };
+    Ok(Beyond {
+        what: "generated".to_owned(),
+        verdict: report.verdict,
+        said: format!(
+            "{} that nobody wrote: {}{fewer}, {} fired, {}",
+            units::counted(told.scenarios, "scenario"),
+            units::counted(told.runs, "run"),
+            units::counted(told.planned - told.dropped, "fault"),
+            found(report.findings.len()),
         ),
         findings: of_space(&report),
     })

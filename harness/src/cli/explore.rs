@@ -17,7 +17,7 @@ use crate::explore::{
 };
 use crate::fault::menu::Breadth;
 use crate::report::document::Word;
-use crate::report::exploration::document::{Exploration, FORMAT, LeftOut, Measured, Named, Part};
+use crate::report::exploration::document::{Exploration, FORMAT, LeftOut, Measured, Named, Part, SpaceReport};
 use crate::report::exploration::{self, junit, markdown, terminal};
 use crate::report::files::{self, FileError};
 use crate::report::terminal::Style;
@@ -322,7 +322,7 @@ const DEEP: usize = 3;
 
 /// Writes the files of a report, prints it, and gives the exit code.
 pub(super) fn conclude(report: &mut Exploration, out: &Path, common: &Common, console: &mut Console<'_>) -> Ended {
-    let written = leave_behind(report, &out.join(FAILURES)).and_then(|()| write_all(report, out));
+    let written = leave_behind(&mut report.spaces, &out.join(FAILURES)).and_then(|()| write_all(report, out));
     let files = match &written {
         Ok(()) => format!("{}/exploration.md · exploration.xml · exploration.json", out.display()),
         Err(_) => String::new(),
@@ -341,9 +341,9 @@ pub(super) fn conclude(report: &mut Exploration, out: &Path, common: &Common, co
 }
 
 /// Leaves the scenario file of each finding behind, named after the rule.
-fn leave_behind(report: &mut Exploration, folder: &Path) -> Result<(), FileError> {
+pub(super) fn leave_behind(spaces: &mut [SpaceReport], folder: &Path) -> Result<(), FileError> {
     let mut counts: std::collections::BTreeMap<String, u32> = std::collections::BTreeMap::new();
-    for finding in report.spaces.iter_mut().flat_map(|space| &mut space.findings) {
+    for finding in spaces.iter_mut().flat_map(|space| &mut space.findings) {
         let Some(shown) = finding.shown.as_mut().filter(|shown| !shown.scenario.is_empty()) else { continue };
         let count = counts.entry(finding.rule.clone()).or_insert(0);
         *count += 1;

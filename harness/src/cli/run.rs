@@ -42,7 +42,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Console<'_>) -> Ended {
-    gate(arguments, runner, &beyond::beyond, console)
+    let failures = arguments.out.join(FAILURES);
+    let further = |scenarios: &[_], progress: &_| beyond::beyond(scenarios, progress, &failures);
+    gate(arguments, runner, &further, console)
 }
 
 /// What is done beyond the scenarios when everything is run.
@@ -122,7 +124,7 @@ fn left_out(world: World, scenarios: &[Arc<Scenario>], arguments: &Arguments) ->
     };
     let runs = count(gate::work(scenarios, Some(other)).len(), "scenario");
     let beyond = if arguments.names.is_empty() {
-        ", and all that the whole gate does beyond its scenarios: exploration, malformed calls and the proof on planted bugs"
+        ", and all that the whole gate does beyond its scenarios: exploration, generated scenarios, malformed calls and the proof on planted bugs"
     } else {
         ""
     };
