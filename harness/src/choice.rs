@@ -3,9 +3,9 @@
 //! Replay answers from a written plan and takes *nothing goes wrong* elsewhere; coverage and exploration read the list
 //! of what was asked. Nothing else decides what goes wrong in a run.
 
-use crate::fault::Fault;
 use crate::fault::plan::{Plan, Planned};
 use crate::fault::site::{Place, Site};
+use crate::fault::{Fault, Faults, menu};
 use crate::trace::provider_index;
 
 /// One choice that was asked, and what was answered.
@@ -13,8 +13,8 @@ use crate::trace::provider_index;
 pub struct Asked {
     /// Where.
     pub site: Site,
-    /// What was chosen; `None` is the menu's first entry, *nothing goes wrong*.
-    pub chosen: Option<Box<Fault>>,
+    /// What was chosen; none is the menu's first entry, *nothing goes wrong*.
+    pub chosen: Faults,
 }
 
 /// The choices of one run.
@@ -63,32 +63,36 @@ impl Choices {
     }
 
     /// Asks what goes wrong at a site. Call once a site, in the order of arrival.
-    pub fn at(&mut self, site: Site) -> Option<Fault> {
+    pub fn at(&mut self, site: Site) -> Faults {
         let provider = site.place.operation().map(|operation| operation.provider);
         let count = provider.map_or(0, |provider| {
             let count = &mut self.provider_arrivals[provider_index(provider)];
             *count += 1;
             *count
         });
-        let mut chosen = None;
+        let mut chosen = Faults::default();
         for (planned, fired) in self.plan.faults.iter().zip(&mut self.fired) {
             match planned {
-                Planned::At(address, fault) if address.names(&site) => {
+                Planned::At(address, fault)
+                    if address.names(&site)
+                        && chosen.iter().all(|known| menu::can_combine(site.place, known, fault)) =>
+                {
                     *fired = true;
-                    chosen = Some(fault.clone());
-                    break;
+                    chosen.push(fault.clone());
                 }
-                Planned::Over(at, fault) if Some(*at) == provider => {
+                // What goes wrong at the site itself goes before what goes wrong at the provider over time, or after it, as
+                // the plan says; they never strike together.
+                Planned::Over(at, fault) if Some(*at) == provider && chosen.is_none() => {
                     if let Some(struck) = fault.at(count) {
                         *fired = true;
-                        chosen = Some(struck);
+                        chosen.push(struck);
                         break;
                     }
                 }
                 Planned::At(..) | Planned::Over(..) => {}
             }
         }
-        self.asked.push(Asked { site, chosen: chosen.clone().map(Box::new) });
+        self.asked.push(Asked { site, chosen: chosen.clone() });
         chosen
     }
 
@@ -106,15 +110,15 @@ impl Choices {
         })
     }
 
-    /// What was chosen at a site could not happen there after all, or changed nothing: nothing went wrong.
-    pub fn misfired(&mut self, site: Site) {
+    /// What was chosen at a site, or the part of it that is meant, could not happen there after all, or changed nothing.
+    pub fn misfired(&mut self, site: Site, is_meant: impl Fn(&Fault) -> bool) {
         for (planned, fired) in self.plan.faults.iter().zip(&mut self.fired) {
-            if matches!(planned, Planned::At(address, _) if address.names(&site)) {
+            if matches!(planned, Planned::At(address, fault) if address.names(&site) && is_meant(fault)) {
                 *fired = false;
             }
         }
         for asked in self.asked.iter_mut().filter(|asked| asked.site == site) {
-            asked.chosen = None;
+            asked.chosen.remove(&is_meant);
         }
     }
 
@@ -166,7 +170,7 @@ mod tests {
             .iter()
             .map(|(operation, step)| {
                 let site = choices.arrive(*operation, *step);
-                choices.at(site)
+                choices.at(site).one()
             })
             .collect()
     }
@@ -255,6 +259,19 @@ mod tests {
     }
 
     #[test]
+    fn faults_of_one_site_fire_together_and_misfire_each_by_itself() {
+        let mut choices = choices("payment.charge#1: processing + lost_reply; payment.charge@2#1: hang_up");
+        let sites = REQUESTS.map(|(operation, step)| choices.arrive(operation, step));
+        let struck: Vec<_> = sites.iter().map(|site| choices.at(*site).to_string()).collect();
+        assert_eq!(struck, ["", "processing + lost_reply + hang_up", "", "", "", ""]);
+        assert!(choices.unfired().is_empty());
+        choices.misfired(sites[1], |fault| matches!(fault, Fault::Circumstance(_)));
+        let unfired: Vec<_> = choices.unfired().iter().map(ToString::to_string).collect();
+        assert_eq!(unfired, ["payment.charge#1: processing"]);
+        assert_eq!(choices.asked()[1].chosen.to_string(), "lost_reply + hang_up");
+    }
+
+    #[test]
     fn what_never_fired_is_told_in_the_order_of_the_plan() {
         let plan = "payment.charge#5: cut; payment.charge#1: cut; inventory.reserve#1: refuse; \
                     provider.inventory: outage(from=1, calls=1)";
@@ -266,7 +283,7 @@ mod tests {
             ["payment.charge#5: cut", "inventory.reserve#1: refuse", "provider.inventory: outage(from=1, calls=1)"]
         );
         let site = choices.arrive(&RESERVE, None);
-        assert_eq!(choices.at(site), Some(Fault::Refuse));
+        assert_eq!(choices.at(site), Faults::from(Fault::Refuse));
         assert_eq!(choices.unfired().len(), 2);
     }
 }

@@ -113,8 +113,8 @@ impl Outcome {
     /// Whether a planned fault struck, and made no difference.
     fn was_indifferent(&self, planned: &Planned) -> bool {
         match planned {
-            Planned::At(address, Fault::Circumstance(_)) => {
-                self.asked.iter().any(|asked| address.names(&asked.site) && asked.chosen.is_none())
+            Planned::At(address, fault @ Fault::Circumstance(_)) => {
+                self.asked.iter().any(|asked| address.names(&asked.site) && !asked.chosen.has(fault))
             }
             Planned::At(..) | Planned::Over(..) => false,
         }

@@ -25,7 +25,7 @@ use crate::host::misbehaving::STRANGERS;
 use crate::host::play;
 use crate::oracle::evidence::Setting;
 use crate::oracle::needles::Needles;
-use crate::oracle::{Evidence, Rest, judge};
+use crate::oracle::{Evidence, Rest, Shelves, judge};
 use crate::outcome::Outcome;
 
 use crate::provider::{Now, Providers};
@@ -262,6 +262,7 @@ fn judged(
         plan,
         checkout_on_at_start: true,
         replicas: scenario.replicas,
+        shop: Shelves { fixture: &scenario.shop.fixture, stock: &scenario.stock },
     };
     let verdicts = judge(&Evidence::new(&record.trace, &record.ledger, &rest, setting));
     let unmet = if scenario.expects_of(plan) { unmet(scenario, &record, &rest) } else { Vec::new() };

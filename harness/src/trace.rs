@@ -16,7 +16,7 @@ use smol_str::SmolStr;
 use tokio::time::Instant;
 
 use crate::fault::site::Site;
-use crate::fault::{Fault, Forgery, Label};
+use crate::fault::{Fault, Faults, Forgery, Label, RetryAfter};
 use crate::malform::Remedy;
 use crate::provider::OperationSpec;
 use crate::provider::event::EventType;
@@ -185,8 +185,20 @@ pub struct Sent {
     pub customer: Option<SmolStr>,
     /// What a request without a reference asks, as a hash of its path and body: two that differ are no attempts of one.
     pub question: u64,
-    /// The fault that was chosen for it.
-    pub fault: Option<Fault>,
+    /// What was chosen to go wrong with it.
+    pub faults: Faults,
+}
+
+impl Sent {
+    /// Whether its reply asks by a date to be asked again, which is only good to a second.
+    pub fn asks_by_date(&self) -> bool {
+        self.faults.any(|fault| {
+            matches!(
+                fault,
+                Fault::Status(_, Some(RetryAfter::Date(_))) | Fault::StatusAfter(_, Some(RetryAfter::Date(_)), _)
+            )
+        })
+    }
 }
 
 /// One delivery of an event, with what the system answered.

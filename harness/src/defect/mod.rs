@@ -20,6 +20,7 @@ pub mod loops;
 pub mod messages;
 pub mod misread;
 pub mod money;
+pub mod owed;
 pub mod parts;
 pub mod provider_keys;
 pub mod recovery;
@@ -111,6 +112,8 @@ pub static ALL: &[&Defect] = &[
     &retries::ONE_ROUND_TOO_MANY,
     &retries::ROUNDS_WITHOUT_GROWING_DELAYS,
     &retries::BUDGET_WITHOUT_A_LIMIT,
+    &retries::BUDGET_TOO_SMALL,
+    &retries::RETRY_GIVEN_UP_EARLY,
     &retries::NO_BACKOFF,
     &retries::NO_BACKOFF_IN_ONE_REPLICA,
     &retries::SEARCH_REPEATED_AT_ONCE,
@@ -151,6 +154,9 @@ pub static ALL: &[&Defect] = &[
     &undo::FAILED_REFUND_UNHEARD_WHILE_RELEASING,
     &undo::COMPENSATION_IN_FORWARD_ORDER,
     &undo::COMPENSATION_NOT_REPEATED,
+    &undo::UNDO_STOPS_WITH_THE_RETRY_BUDGET,
+    &undo::UNDO_GIVEN_UP_A_ROUND_EARLY,
+    &undo::UNDO_ROUNDS_TOO_FAR_APART,
     &undo::COMPENSATION_OF_A_STEP_THAT_NEVER_RAN,
     &undo::COMPENSATION_FAILURE_SWALLOWED,
     &undo::REFUND_TWICE,
@@ -163,6 +169,18 @@ pub static ALL: &[&Defect] = &[
     &lagging::JOURNAL_WRITTEN_AFTER_THE_CALL,
     &lease::LEASE_NEVER_EXPIRES,
     &lease::NOBODY_IS_FENCED,
+    &owed::BUDGET_HAS_TO_EXCEED_THE_TOTAL,
+    &owed::ONLY_THE_FIRST_LINE_RESERVED,
+    &owed::ANOTHER_PRODUCT_NAMED,
+    &owed::RATE_LIMIT_TAKEN_FOR_REFUSAL,
+    &owed::DECLINE_CODE_REPLACED,
+    &owed::DECLINE_CODE_UNTOLD,
+    &owed::STOLEN_CARD_TOLD,
+    &owed::CHARGED_TOLD_AS_UNKNOWN,
+    &owed::UNKNOWN_TOLD_AS_CHARGED,
+    &owed::SENTENCES_SWAPPED,
+    &owed::SENTENCE_LOST,
+    &owed::REPLAY_UNMARKED,
     &told::SUCCESS_TOLD_BEFORE_COMMIT,
     &told::FAILURE_TOLD_AFTER_SUCCESS,
     &told::CANCELLED_FOR_EVER,
@@ -221,6 +239,10 @@ pub static ALL: &[&Defect] = &[
     &webhooks::DUPLICATE_WEBHOOK_APPLIED_TWICE,
     &webhooks::LATE_WEBHOOK_APPLIED_AFTER_THE_REFUND,
     &webhooks::OLD_SIGNATURE_ACCEPTED,
+    &webhooks::SIGNATURE_COMPARED_BY_ITS_BEGINNING,
+    &webhooks::SIGNATURE_WITH_MORE_BEHIND_IT_ACCEPTED,
+    &webhooks::SIGNATURE_OF_A_TIME_TO_COME_ACCEPTED,
+    &webhooks::LATER_OF_TWO_TIMES_BELIEVED,
     &webhooks::EVENT_ANSWERED_ONCE_IT_IS_WRITTEN,
     &webhooks::EVENT_OF_NO_CONCERN_REFUSED,
     &webhooks::EVENT_WITHOUT_REFERENCE_REFUSED,

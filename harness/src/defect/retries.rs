@@ -24,6 +24,29 @@ pub static BUDGET_WITHOUT_A_LIMIT: Defect = Defect {
 };
 
 /// See `about`.
+pub static BUDGET_TOO_SMALL: Defect = Defect {
+    id: "budget_too_small",
+    about: "the retry budget is spent before its minimum is: a call fails that one more attempt would have saved",
+    caught_by: "retry-owed",
+    hunted_on: &[on("retries/payment_is_down_for_the_call"), on("checkout/happy_path")],
+    wiring: || {
+        with_policy(|policy| {
+            policy.budget.retries_min = 1;
+            policy.budget.retries_percent = 0;
+        })
+    },
+};
+
+/// See `about`.
+pub static RETRY_GIVEN_UP_EARLY: Defect = Defect {
+    id: "retry_given_up_early",
+    about: "the last attempt that the policy promises is not made, although budget and time are left",
+    caught_by: "retry-owed",
+    hunted_on: &[on("retries/payment_is_down_for_the_call"), on("checkout/happy_path")],
+    wiring: || with_policy(|policy| policy.retry.attempts_max -= 1),
+};
+
+/// See `about`.
 pub static RETRY_OF_4XX: Defect = Defect {
     id: "retry_of_4xx",
     about: "a refusal is repeated as if it were a failure",

@@ -1,6 +1,7 @@
 //! Defects of compensation: left out, swallowed, doubled, or in the wrong order.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -133,6 +134,50 @@ pub static COMPENSATION_NOT_REPEATED: Defect = Defect {
             })
         })
     },
+};
+
+/// See `about`.
+pub static UNDO_STOPS_WITH_THE_RETRY_BUDGET: Defect = Defect {
+    id: "undo_stops_with_the_retry_budget",
+    about: "an undo pays from the retry budget, and once that is spent its caller waits in vain for the next attempt",
+    caught_by: "undo-owed",
+    hunted_on: &[on("saga/the_release_goes_on_in_the_background"), on("checkout/bank_declines_once")],
+    wiring: || {
+        each_life(|wired| {
+            let left = Arc::new(AtomicU32::new(wired.policy.budget.retries_min));
+            wired.sending(move |next, request| {
+                let left = left.clone();
+                async move {
+                    let undoes = done(&request).is_some();
+                    let sent = next.send(request).await;
+                    let pays = |left: u32| left.checked_sub(1);
+                    if succeeded(&sent) || left.fetch_update(Relaxed, Relaxed, pays).is_ok() || !undoes {
+                        return sent;
+                    }
+                    // What is not to be repeated at once.
+                    Ok(made_up(401, r#"{"error":{"code":"unauthorized"}}"#))
+                }
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static UNDO_GIVEN_UP_A_ROUND_EARLY: Defect = Defect {
+    id: "undo_given_up_a_round_early",
+    about: "the last round that the policy promises is not had any more",
+    caught_by: "undo-owed",
+    hunted_on: &[on("saga/the_inventory_never_comes_back")],
+    wiring: || with_policy(|policy| policy.background.attempts_max -= 1),
+};
+
+/// See `about`.
+pub static UNDO_ROUNDS_TOO_FAR_APART: Defect = Defect {
+    id: "undo_rounds_too_far_apart",
+    about: "the rounds of an undo come later than the policy says: the stock is kept from others for longer",
+    caught_by: "undo-owed",
+    hunted_on: &[on("saga/the_inventory_never_comes_back")],
+    wiring: || with_policy(|policy| policy.background.delay_base *= 2),
 };
 
 /// See `about`.

@@ -9,6 +9,7 @@ use giftgenius::checkout::state::{Commit, Direction, Ending};
 use giftgenius::journal::{Batch, Key, Record};
 use giftgenius::ports::BoxFuture;
 use giftgenius::webhooks::event::EventType;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Defect, each_life, on};
@@ -139,6 +140,86 @@ pub static EVENT_OF_NO_CONCERN_ACTED_ON: Defect = Defect {
         })
     },
 };
+
+/// See `about`.
+pub static SIGNATURE_COMPARED_BY_ITS_BEGINNING: Defect = Defect {
+    id: "signature_compared_by_its_beginning",
+    about: "a signature is right as far as it goes: to guess its first digits is enough",
+    caught_by: "webhook-safe",
+    hunted_on: &[on("webhooks/forged_a_signature_cut_short")],
+    wiring: || {
+        each_life(|wired| {
+            taking(wired, |_, given, body| {
+                let right = secret().sign(signed_at(given)?, body);
+                right.starts_with(given).then_some(right)
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static SIGNATURE_WITH_MORE_BEHIND_IT_ACCEPTED: Defect = Defect {
+    id: "signature_with_more_behind_it_accepted",
+    about: "only as much of a signature is compared as there should be, whatever follows",
+    caught_by: "webhook-safe",
+    hunted_on: &[on("webhooks/forged_a_signature_that_goes_on")],
+    wiring: || {
+        each_life(|wired| {
+            taking(wired, |_, given, body| {
+                let right = secret().sign(signed_at(given)?, body);
+                given.starts_with(&right).then_some(right)
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static SIGNATURE_OF_A_TIME_TO_COME_ACCEPTED: Defect = Defect {
+    id: "signature_of_a_time_to_come_accepted",
+    about: "a signature must not be too old, and may be as young as it likes",
+    caught_by: "webhook-safe",
+    hunted_on: &[on("webhooks/forged_a_time_to_come")],
+    wiring: || {
+        each_life(|wired| {
+            taking(wired, |app, given, body| {
+                let at = signed_at(given).filter(|at| *at > app.now())?;
+                (secret().sign(at, body) == given).then(|| secret().sign(app.now(), body))
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static LATER_OF_TWO_TIMES_BELIEVED: Defect = Defect {
+    id: "later_of_two_times_believed",
+    about: "a signature's time is the first in its header to whoever checks the signature, and the last to whoever asks for its age",
+    caught_by: "webhook-safe",
+    hunted_on: &[on("webhooks/forged_with_two_times")],
+    wiring: || {
+        each_life(|wired| {
+            taking(wired, |app, given, body| {
+                let (signed, _) = given.rsplit_once(",t=")?;
+                (secret().sign(signed_at(signed)?, body) == signed).then(|| secret().sign(app.now(), body))
+            })
+        })
+    },
+};
+
+/// When a signature says it was made.
+fn signed_at(header: &str) -> Option<Timestamp> {
+    let (time, _) = header.strip_prefix("t=")?.split_once(',')?;
+    Timestamp::from_second(time.parse().ok()?).ok()
+}
+
+/// Takes a delivery for one under another signature, where `instead` has one.
+fn taking(wired: Wired, instead: fn(&App, &str, &[u8]) -> Option<String>) -> Wired {
+    posting(wired, move |app, given, body| {
+        Box::pin(async move {
+            let signature = instead(&app, &given, &body).unwrap_or(given);
+            app.payment_webhook(Some(&signature), &body).await.http_status()
+        })
+    })
+}
 
 fn posting(
     mut wired: Wired,

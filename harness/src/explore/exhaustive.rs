@@ -1,5 +1,5 @@
 //! Every plan of up to so many faults, breadth first: a run is extended at every choice after its last fault with every
-//! other entry of the menu there.
+//! other entry of the menu there, and at the site of its last fault with what can strike it as well.
 //!
 //! Breadth first, so that the first failing plan is a smallest one. Only the runs that are still to be extended are
 //! remembered, each with its choices; the plans of the last level are never written down.
@@ -19,11 +19,13 @@ use crate::report::exploration::document::NOT_RUN_MAX;
 struct Node {
     plan: Box<[Deviation]>,
     choices: Box<[Choice]>,
+    /// The entries that can strike the last fault's site with it.
+    together: Box<[u16]>,
     /// How many plans it stands for: itself, and those that were merged with it.
     stands_for: Standing,
 }
 
-/// One plan: which run it extends, at which of its choices, with which entry.
+/// One plan: which run it extends, at which of its choices (after those: at its last fault's), with which entry.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Item {
     node: u32,
@@ -150,6 +152,7 @@ impl<'a> Exhaustive<'a> {
         let mut level = Level::default();
         for node in &self.nodes {
             let plans = node.choices.iter().map(|at| u64::from(self.space.entries_at(*at))).sum::<u64>();
+            let plans = plans + node.together.len() as u64;
             level.plans += plans * node.stands_for.all();
             level.merged.observed += plans * node.stands_for.observed;
             level.merged.restarted += plans * node.stands_for.restarted;
@@ -164,20 +167,24 @@ impl<'a> Exhaustive<'a> {
         loop {
             let Cursor { node, choice, entry, number } = self.cursor;
             let at = self.nodes.get(node)?;
-            let Some(choice_at) = at.choices.get(choice) else {
-                self.cursor = Cursor { node: node + 1, choice: 0, entry: 0, number };
-                continue;
+            let chosen = match at.choices.get(choice) {
+                Some(choice) => (entry < self.space.entries_at(*choice)).then_some(entry),
+                None if choice == at.choices.len() => at.together.get(usize::from(entry)).copied(),
+                None => {
+                    self.cursor = Cursor { node: node + 1, choice: 0, entry: 0, number };
+                    continue;
+                }
             };
-            if entry >= self.space.entries_at(*choice_at) {
+            let Some(chosen) = chosen else {
                 self.cursor = Cursor { node, choice: choice + 1, entry: 0, number };
                 continue;
-            }
+            };
             self.cursor = Cursor { node, choice, entry: entry + 1, number: number + 1 };
             let narrow = "a run is extended at fewer choices, and a level has fewer runs, than that";
             return Some(Item {
                 node: u32::try_from(node).expect(narrow),
                 choice: u16::try_from(choice).expect(narrow),
-                entry,
+                entry: chosen,
                 number,
             });
         }
@@ -220,7 +227,9 @@ impl Strategy for Exhaustive<'_> {
         }
         let node = &self.nodes[item.node as usize];
         into.extend_from_slice(&node.plan);
-        into.push(Deviation { at: node.choices[usize::from(item.choice)], entry: item.entry });
+        let last = || node.plan.last().expect("what strikes together strikes with a fault").at;
+        let at = node.choices.get(usize::from(item.choice)).copied().unwrap_or_else(last);
+        into.push(Deviation { at, entry: item.entry });
     }
 
     fn want(&self) -> Want {
@@ -268,9 +277,15 @@ impl Strategy for Exhaustive<'_> {
                 }
             }
             let Some(choices) = run.choices else { continue };
+            let node = |choices, together| Node { plan: plan.as_slice().into(), choices, together, stands_for };
             match run.print.and_then(|print| self.merging.same(print, (item.node, item.choice), self.longer.len())) {
                 Some((known, how)) => self.longer[known].stands_for.add(stands_for, how),
-                None => self.longer.push(Node { plan: plan.as_slice().into(), choices, stands_for }),
+                None => self.longer.push(node(choices, Box::default())),
+            }
+            // By itself: what strikes the same site changes what came of it, which is what merged runs have in common.
+            let together = self.space.together(&plan);
+            if !together.is_empty() {
+                self.longer.push(node(Box::default(), together));
             }
         }
         true

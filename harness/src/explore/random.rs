@@ -128,8 +128,9 @@ impl<'a> Random<'a> {
             let drawn = faults.new_tree(&mut runner).expect("nothing is filtered out").current();
             let mut plan: Vec<Deviation> = Vec::with_capacity(drawn.len());
             for ((at, entries), entry) in drawn {
-                if plan.iter().all(|known| known.at != at) {
-                    plan.push(Deviation { at, entry: entries[entry.index(entries.len())] });
+                let drawn = Deviation { at, entry: entries[entry.index(entries.len())] };
+                if self.space.has_room_for(&plan, drawn) {
+                    plan.push(drawn);
                 }
             }
             plan.sort_unstable();

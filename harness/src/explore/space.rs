@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::plan::{Choice, Deviation, KINDS, Kind, PROVIDERS};
-use crate::fault::menu::{Breadth, over_time, validate};
+use crate::fault::menu::{Breadth, can_combine, over_time, validate};
 use crate::fault::parse::{parse_fault, parse_provider_fault};
 use crate::fault::plan::{Address, Plan, Planned};
+use crate::fault::site::Place;
 use crate::fault::{Fault, ProviderFault};
 use crate::outcome::Outcome;
 use crate::run::Asking;
@@ -57,12 +58,18 @@ impl Shelf {
 impl Extent {
     fn menus(&self) -> Vec<Vec<Entry>> {
         let menu = |kind: Kind| {
-            let wanted = self.sites.is_empty() || self.sites.iter().any(|known| known == kind.label());
-            // A provider has one fault over time; windows of two could overlap.
-            let taken = matches!(kind, Kind::Over(provider) if self.taken[provider_index(provider)]);
-            if wanted && !taken { self.entries(kind) } else { Vec::new() }
+            let mut entries = self.at(kind);
+            tie(kind, &mut entries);
+            entries
         };
         Kind::all().map(menu).collect()
+    }
+
+    fn at(&self, kind: Kind) -> Vec<Entry> {
+        let wanted = self.sites.is_empty() || self.sites.iter().any(|known| known == kind.label());
+        // A provider has one fault over time; windows of two could overlap.
+        let taken = matches!(kind, Kind::Over(provider) if self.taken[provider_index(provider)]);
+        if wanted && !taken { self.entries(kind) } else { Vec::new() }
     }
 
     fn entries(&self, kind: Kind) -> Vec<Entry> {
@@ -75,7 +82,7 @@ impl Extent {
         entries.retain(|entry| named(&entry.fault) || exact.contains(&entry.fault));
         for fault in exact {
             if entries.iter().all(|entry| entry.fault != fault) {
-                entries.push(Entry { fault, core: true });
+                entries.push(Entry { fault, core: true, together: Box::default() });
             }
         }
         entries
@@ -103,6 +110,24 @@ struct Entry {
     fault: Anything,
     /// Whether the core menu has it too.
     core: bool,
+    /// The later entries of the menu that can strike the same site with it.
+    together: Box<[u16]>,
+}
+
+/// Notes which entries of a menu can strike one site together.
+fn tie(kind: Kind, entries: &mut [Entry]) {
+    let Kind::At(place @ (Place::Request(_) | Place::Webhook)) = kind else { return };
+    let partners = |one: usize| {
+        let meets = |other: &usize| match (&entries[one].fault, &entries[*other].fault) {
+            (Anything::At(one), Anything::At(other)) => can_combine(place, one, other),
+            (Anything::At(_) | Anything::Over(_), _) => false,
+        };
+        (one + 1..entries.len()).filter(meets).map(|other| u16::try_from(other).expect("a menu is short")).collect()
+    };
+    let together: Vec<Box<[u16]>> = (0..entries.len()).map(partners).collect();
+    for (entry, together) in entries.iter_mut().zip(together) {
+        entry.together = together;
+    }
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -248,6 +273,26 @@ impl Space {
         choices
     }
 
+    /// The entries that can strike the site of a plan's last fault with what strikes it already. Only later ones of the menu,
+    /// so that every combination is reached exactly once.
+    pub(super) fn together(&self, plan: &[Deviation]) -> Box<[u16]> {
+        let Some((last, before)) = plan.split_last() else { return Box::default() };
+        let mut together = self.entry(*last).together.clone();
+        for known in before.iter().filter(|known| known.at == last.at) {
+            let with = &self.entry(*known).together;
+            together = together.iter().copied().filter(|entry| with.binary_search(entry).is_ok()).collect();
+        }
+        together
+    }
+
+    /// Whether a further fault can be chosen beside those of a plan, in any order.
+    pub(super) fn has_room_for(&self, plan: &[Deviation], further: Deviation) -> bool {
+        plan.iter().filter(|known| known.at == further.at).all(|known| {
+            let (first, last) = if known.entry < further.entry { (*known, further) } else { (further, *known) };
+            self.entry(first).together.binary_search(&last.entry).is_ok()
+        })
+    }
+
     /// How many plans of one fault more a run gives.
     pub(super) fn count_after(&self, outcome: &Outcome, plan: &[Deviation]) -> Further {
         let mut further = Further::default();
@@ -259,6 +304,14 @@ impl Space {
                 further.core += menu.iter().filter(|entry| entry.core).count() as u64;
             }
         });
+        if let Some(last) = plan.last() {
+            let together = self.together(plan);
+            further.same += together.len() as u64;
+            if all_core {
+                let is_core = |entry: &&u16| self.is_core(Deviation { entry: **entry, ..*last });
+                further.core += together.iter().filter(is_core).count() as u64;
+            }
+        }
         further
     }
 
@@ -291,12 +344,22 @@ fn entries(kind: Kind, menu: Breadth) -> Vec<Entry> {
         Kind::At(place) => {
             let core = Breadth::Core.at(place);
             let all = menu.at(place).iter();
-            all.map(|fault| Entry { fault: Anything::At(fault.clone()), core: core.contains(fault) }).collect()
+            let entry = |fault: &Fault| Entry {
+                fault: Anything::At(fault.clone()),
+                core: core.contains(fault),
+                together: Box::default(),
+            };
+            all.map(entry).collect()
         }
         Kind::Over(_) => {
             let core = over_time(Breadth::Core);
             let all = over_time(menu).iter();
-            all.map(|fault| Entry { core: core.contains(fault), fault: Anything::Over(fault.clone()) }).collect()
+            let entry = |fault: &ProviderFault| Entry {
+                core: core.contains(fault),
+                fault: Anything::Over(fault.clone()),
+                together: Box::default(),
+            };
+            all.map(entry).collect()
         }
     }
 }

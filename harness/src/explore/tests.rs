@@ -399,7 +399,9 @@ impl Essence {
         let levels = report.levels.iter().map(|level| (level.plans, level.broken)).collect();
         let mut rules: BTreeMap<String, (String, u64)> = BTreeMap::new();
         for finding in &report.findings {
-            let smallest = || finding.shown.as_ref().expect("the first of a rule is shown").plan.clone();
+            // Of many rules that one defect breaks, the last ones are not shown in full.
+            let smallest =
+                || finding.shown.as_ref().map_or_else(|| finding.cause.join(", "), |shown| shown.plan.clone());
             rules.entry(finding.rule.clone()).or_insert_with(|| (smallest(), 0)).1 += finding.plans_all();
         }
         Self { levels, rules }

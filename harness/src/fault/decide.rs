@@ -94,75 +94,93 @@ impl Delivery {
     }
 }
 
-/// The effect of a fault; `None` is a delivery in which nothing goes wrong.
-pub fn decide(fault: Option<&Fault>) -> Delivery {
+/// The effect of the faults of a request; of none, a delivery in which nothing goes wrong. Each decides a part of its own.
+pub fn decide<'a>(faults: impl IntoIterator<Item = &'a Fault>) -> Delivery {
+    let mut delivery = Delivery::clean();
+    for fault in faults {
+        match fault {
+            Fault::Circumstance(circumstance) => delivery.circumstance = Some(circumstance.clone()),
+            Fault::Acts(acting) => delivery.acts = Some(*acting),
+            Fault::HangUp => delivery.hang_up = true,
+            Fault::Crash(point) => {
+                delivery.crash = Some(*point);
+                match point {
+                    CrashPoint::BeforeSend => (delivery.applied, delivery.reply) = (&[], Reply::Silence),
+                    CrashPoint::AfterSend => delivery.reply = Reply::Silence,
+                    CrashPoint::AfterReply => {}
+                    CrashPoint::BeforeWrite | CrashPoint::AfterWrite | CrashPoint::BeforeCall => return no_request(),
+                }
+            }
+            network => {
+                let Delivery { applied, reply, .. } = on_the_way(network);
+                delivery.applied = applied;
+                // What comes back to a process that is dead by then is nothing.
+                if delivery.crash != Some(CrashPoint::AfterSend) {
+                    delivery.reply = reply;
+                }
+            }
+        }
+    }
+    delivery
+}
+
+/// The effect of a fault of the network's.
+fn on_the_way(fault: &Fault) -> Delivery {
     const NEVER: &[When] = &[];
     const ONCE: &[When] = &[When::Now];
     let mangled = |mangle| Delivery::new(ONCE, Reply::Pass { delay: Duration::ZERO, mangle: Some(mangle) });
     match fault {
-        None => Delivery::clean(),
-        Some(Fault::Refuse) => Delivery::new(NEVER, Reply::Refuse),
-        Some(Fault::LostRequest) => Delivery::new(NEVER, Reply::Silence),
-        Some(Fault::Status(status, retry_after)) => Delivery::new(NEVER, Reply::Status(*status, *retry_after)),
-        Some(Fault::Reset) => Delivery::new(NEVER, Reply::Reset),
-        Some(Fault::Stall) => Delivery::new(&[When::Late], Reply::Silence),
-        Some(Fault::LostReply) => Delivery::new(ONCE, Reply::Silence),
+        Fault::Refuse => Delivery::new(NEVER, Reply::Refuse),
+        Fault::LostRequest => Delivery::new(NEVER, Reply::Silence),
+        Fault::Status(status, retry_after) => Delivery::new(NEVER, Reply::Status(*status, *retry_after)),
+        Fault::Reset => Delivery::new(NEVER, Reply::Reset),
+        Fault::Stall => Delivery::new(&[When::Late], Reply::Silence),
+        Fault::LostReply => Delivery::new(ONCE, Reply::Silence),
         // A provider that did the work does not say otherwise: something in between answers.
-        Some(Fault::StatusAfter(status, retry_after, body)) => {
+        Fault::StatusAfter(status, retry_after, body) => {
             Delivery::new(ONCE, Reply::Foreign(*status, *retry_after, *body))
         }
-        Some(Fault::ResetAfter) => Delivery::new(ONCE, Reply::Reset),
-        Some(Fault::Delay(delay)) => Delivery::new(ONCE, Reply::Pass { delay: *delay, mangle: None }),
-        Some(Fault::Cut) => Delivery::new(ONCE, Reply::Cut),
-        Some(Fault::Garbage) => mangled(Mangle::Garbage),
-        Some(Fault::HtmlPage) => mangled(Mangle::HtmlPage),
-        Some(Fault::Trickle) => Delivery::new(ONCE, Reply::Trickle),
-        Some(Fault::HugeBody) => Delivery::new(ONCE, Reply::Huge),
-        Some(Fault::OtherReply) => mangled(Mangle::OtherReply),
-        Some(Fault::MissingField(field)) => mangled(Mangle::MissingField(field.clone())),
-        Some(Fault::WrongType(field)) => mangled(Mangle::WrongType(field.clone())),
-        Some(Fault::WrongAmount) => mangled(Mangle::WrongAmount),
-        Some(Fault::Unasked(what)) => mangled(Mangle::Unasked(*what)),
-        Some(Fault::Encoded(encoding)) => mangled(Mangle::Encoded(*encoding)),
-        Some(Fault::Contradicting(how)) => mangled(Mangle::Contradicting(*how)),
-        Some(Fault::Duplicate) => {
-            Delivery::new(&[When::Now, When::Now], Reply::Pass { delay: Duration::ZERO, mangle: None })
-        }
-        Some(Fault::LateDuplicate) => {
+        Fault::ResetAfter => Delivery::new(ONCE, Reply::Reset),
+        Fault::Delay(delay) => Delivery::new(ONCE, Reply::Pass { delay: *delay, mangle: None }),
+        Fault::Cut => Delivery::new(ONCE, Reply::Cut),
+        Fault::Garbage => mangled(Mangle::Garbage),
+        Fault::HtmlPage => mangled(Mangle::HtmlPage),
+        Fault::Trickle => Delivery::new(ONCE, Reply::Trickle),
+        Fault::HugeBody => Delivery::new(ONCE, Reply::Huge),
+        Fault::OtherReply => mangled(Mangle::OtherReply),
+        Fault::MissingField(field) => mangled(Mangle::MissingField(field.clone())),
+        Fault::WrongType(field) => mangled(Mangle::WrongType(field.clone())),
+        Fault::WrongAmount => mangled(Mangle::WrongAmount),
+        Fault::Unasked(what) => mangled(Mangle::Unasked(*what)),
+        Fault::Encoded(encoding) => mangled(Mangle::Encoded(*encoding)),
+        Fault::Contradicting(how) => mangled(Mangle::Contradicting(*how)),
+        Fault::Duplicate => Delivery::new(&[When::Now, When::Now], Reply::Pass { delay: Duration::ZERO, mangle: None }),
+        Fault::LateDuplicate => {
             Delivery::new(&[When::Now, When::Late], Reply::Pass { delay: Duration::ZERO, mangle: None })
         }
-        Some(Fault::Circumstance(circumstance)) => {
-            Delivery { circumstance: Some(circumstance.clone()), ..Delivery::clean() }
-        }
-        Some(Fault::Acts(acting)) => Delivery { acts: Some(*acting), ..Delivery::clean() },
-        Some(Fault::Crash(point)) => {
-            let delivery = match point {
-                CrashPoint::BeforeSend => Delivery::new(NEVER, Reply::Silence),
-                CrashPoint::AfterSend => Delivery::new(ONCE, Reply::Silence),
-                CrashPoint::AfterReply => Delivery::clean(),
-                CrashPoint::BeforeWrite | CrashPoint::AfterWrite | CrashPoint::BeforeCall => no_request(),
-            };
-            Delivery { crash: Some(*point), ..delivery }
-        }
-        Some(Fault::HangUp) => Delivery { hang_up: true, ..Delivery::clean() },
-        Some(
-            Fault::Yield
-            | Fault::Busy
-            | Fault::Full
-            | Fault::Slow(_)
-            | Fault::Corrupt
-            | Fault::Panic
-            | Fault::Jump(_)
-            | Fault::BeforeReply
-            | Fault::Twice
-            | Fault::Late
-            | Fault::Reordered
-            | Fault::Never
-            | Fault::OtherKind
-            | Fault::Forged(_)
-            | Fault::Host(_)
-            | Fault::Malformed(_),
-        ) => no_request(),
+        Fault::Circumstance(_)
+        | Fault::Acts(_)
+        | Fault::Crash(_)
+        | Fault::HangUp
+        | Fault::Yield
+        | Fault::Busy
+        | Fault::Full
+        | Fault::Slow(_)
+        | Fault::Corrupt
+        | Fault::Panic
+        | Fault::Jump(_)
+        | Fault::BeforeReply
+        | Fault::Twice
+        | Fault::Copies(_)
+        | Fault::Again
+        | Fault::Late
+        | Fault::Reordered
+        | Fault::Never
+        | Fault::OtherKind
+        | Fault::UnknownOrder
+        | Fault::Forged(_)
+        | Fault::Host(_)
+        | Fault::Malformed(_) => no_request(),
     }
 }
 
@@ -179,6 +197,15 @@ pub enum Turn {
     AfterNext,
 }
 
+/// What else the provider tells of beside an event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Others {
+    /// What is no concern of a checkout.
+    OfNoConcern,
+    /// A charge under a reference that could be an order's, and is not.
+    UnknownOrder,
+}
+
 /// A decided delivery of an event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Posting {
@@ -186,34 +213,41 @@ pub struct Posting {
     pub turn: Turn,
     /// How often, at once.
     pub copies: u8,
+    /// Whether it is delivered once more, late.
+    pub again: bool,
     /// What a forger delivers just before it.
     pub forged: Option<Forgery>,
-    /// Whether the provider tells of other things just before it.
-    pub other_kind: bool,
+    /// What else the provider tells of just before it.
+    pub others: Option<Others>,
 }
 
 impl Posting {
     /// Nothing goes wrong.
     pub const fn clean() -> Self {
-        Self { turn: Turn::Soon, copies: 1, forged: None, other_kind: false }
+        Self { turn: Turn::Soon, copies: 1, again: false, forged: None, others: None }
     }
 }
 
-/// The effect of a fault at an event; `None` is a delivery in which nothing goes wrong.
-pub fn decide_event(fault: Option<&Fault>) -> Posting {
-    let clean = Posting::clean();
-    match fault {
-        None => clean,
-        Some(Fault::BeforeReply) => Posting { turn: Turn::BeforeReply, ..clean },
-        Some(Fault::Twice) => Posting { copies: 2, ..clean },
-        Some(Fault::Late) => Posting { turn: Turn::Late, ..clean },
-        Some(Fault::Reordered) => Posting { turn: Turn::AfterNext, ..clean },
-        Some(Fault::Never) => Posting { copies: 0, ..clean },
-        Some(Fault::OtherKind) => Posting { other_kind: true, ..clean },
-        Some(Fault::Forged(forgery)) => Posting { forged: Some(*forgery), ..clean },
-        // Plans are validated before they are run.
-        Some(other) => unreachable!("`{other}` strikes no event"),
+/// The effect of the faults of an event; of none, a delivery in which nothing goes wrong.
+pub fn decide_event<'a>(faults: impl IntoIterator<Item = &'a Fault>) -> Posting {
+    let mut posting = Posting::clean();
+    for fault in faults {
+        match fault {
+            Fault::BeforeReply => posting.turn = Turn::BeforeReply,
+            Fault::Late => posting.turn = Turn::Late,
+            Fault::Reordered => posting.turn = Turn::AfterNext,
+            Fault::Twice => posting.copies = 2,
+            Fault::Copies(copies) => posting.copies = *copies,
+            Fault::Again => posting.again = true,
+            Fault::Never => posting.copies = 0,
+            Fault::OtherKind => posting.others = Some(Others::OfNoConcern),
+            Fault::UnknownOrder => posting.others = Some(Others::UnknownOrder),
+            Fault::Forged(forgery) => posting.forged = Some(*forgery),
+            // Plans are validated before they are run.
+            other => unreachable!("`{other}` strikes no event"),
+        }
     }
+    posting
 }
 
 /// Plans are validated before they are run, so that no such fault reaches a request.

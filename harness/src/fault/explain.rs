@@ -329,6 +329,18 @@ pub static ALL: &[Explained] = &[
         "The event is delivered twice at once. Both deliveries are to be answered well, and only one of them may have an effect.",
     ),
     explained(
+        "copies",
+        Moment::Event,
+        "webhook.event#1: copies(4)",
+        "The event is delivered so often at once, from 2 to 9 times. All deliveries are to be answered well, and only one of them may have an effect.",
+    ),
+    explained(
+        "again",
+        Moment::Event,
+        "webhook.event#1: again",
+        "The event is delivered, and once more just under the provider's bound on late effects: a provider that missed the answer, or a person who sends it again from the provider's console.",
+    ),
+    explained(
         "late",
         Moment::Event,
         "webhook.event#1: late",
@@ -353,10 +365,16 @@ pub static ALL: &[Explained] = &[
         "Before the event the provider delivers two that are no concern of a checkout, signed like any other: one of another kind (payout.paid), and the refund of money that was taken elsewhere (charge.refunded without a merchant reference). Providers send everything to every address, and switch an address off that goes on refusing: both are answered with a 2xx and change nothing.",
     ),
     explained(
+        "unknown_order",
+        Moment::Event,
+        "webhook.event#1: unknown_order",
+        "Before the event the provider tells of a charge under a reference that could be an order's, and is none: another system on the same account, or money whose order was lost. It is answered with a 2xx, and what the provider lists under that reference decides: here nothing stands, and nothing is to be done.",
+    ),
+    explained(
         "forged",
         Moment::Event,
         "webhook.event#1: forged(signature)",
-        "Beside the event somebody delivers what the provider did not send: an event made up under another secret (signature), or the provider's own delivery with a signature that is too old (stale). It is to be refused and to change nothing.",
+        "Beside the event somebody delivers what the provider did not send: an event made up under another secret (signature), under the right signature short of its end (cut) or with more behind it (padded), or under that of another event (altered); or the provider's own delivery with a signature that is too old (stale), that is of a time to come (future), or that is old beside the present time (moved) or beside both times (doubled). It is to be refused and to change nothing.",
     ),
     explained(
         "repeat",

@@ -18,11 +18,13 @@ use crate::provider::OperationSpec;
 use crate::provider::operations::Refusal;
 
 pub mod breadth;
+mod combine;
 mod every;
 mod malformed;
 mod possible;
 
 pub use breadth::{Breadth, over_time};
+pub use combine::{Contrary, can_combine, combine};
 pub use possible::{Impossible, in_range, validate};
 
 /// The statuses that a whole reply can have.
@@ -206,7 +208,17 @@ fn host_menu() -> Vec<Fault> {
 }
 
 fn full_event_menu() -> Vec<Fault> {
-    let delivered = [Fault::BeforeReply, Fault::Twice, Fault::Late, Fault::Reordered, Fault::Never, Fault::OtherKind];
+    let delivered = [
+        Fault::BeforeReply,
+        Fault::Twice,
+        Fault::Copies(4),
+        Fault::Again,
+        Fault::Late,
+        Fault::Reordered,
+        Fault::Never,
+        Fault::OtherKind,
+        Fault::UnknownOrder,
+    ];
     delivered.into_iter().chain(Forgery::ALL.map(Fault::Forged)).collect()
 }
 

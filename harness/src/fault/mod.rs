@@ -13,6 +13,7 @@ pub mod menu;
 pub mod over_time;
 pub mod parse;
 pub mod plan;
+pub mod several;
 pub mod site;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub use acting::{Act, Acting, ActsWhen};
 pub use field::{Contradiction, Encoding, ForeignBody, OddRetryAfter};
 pub use host::HostFault;
 pub use over_time::ProviderFault;
+pub use several::Faults;
 
 /// When a reply asks to be asked again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -110,6 +112,10 @@ pub enum Fault {
     BeforeReply,
     /// An event is delivered twice at once.
     Twice,
+    /// An event is delivered this often at once.
+    Copies(u8),
+    /// An event is delivered, and once more late.
+    Again,
     /// An event is delivered late: just under the provider's bound on late effects.
     Late,
     /// An event is delivered after the one that follows it.
@@ -118,6 +124,8 @@ pub enum Fault {
     Never,
     /// Before the event the provider delivers others that are no concern of a checkout.
     OtherKind,
+    /// Before the event the provider tells of a charge that is no order's.
+    UnknownOrder,
     /// With the event comes one that the provider did not send.
     Forged(Forgery),
     /// The host makes its call otherwise than it should, or others beside it.
@@ -177,17 +185,52 @@ pub enum Forgery {
     Signature,
     /// The provider's own delivery, overheard and sent again when its signature is too old.
     Stale,
+    /// The provider's own delivery, with a signature of a time that is still to come.
+    Future,
+    /// An event made up, under the beginning of the signature that would be right.
+    Cut,
+    /// An event made up, under the signature that would be right, and two digits more.
+    Padded,
+    /// An event made up, under the signature of the provider's own delivery.
+    Altered,
+    /// The provider's own delivery with an old signature, and the present time beside it.
+    Moved,
+    /// The same, with both times.
+    Doubled,
 }
 
 impl Forgery {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Signature, Self::Stale];
+    /// Every kind, in the order in which they are shown.
+    pub const ALL: [Self; 8] = [
+        Self::Signature,
+        Self::Stale,
+        Self::Future,
+        Self::Cut,
+        Self::Padded,
+        Self::Altered,
+        Self::Moved,
+        Self::Doubled,
+    ];
 
     /// The word in a plan.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Signature => "signature",
             Self::Stale => "stale",
+            Self::Future => "future",
+            Self::Cut => "cut",
+            Self::Padded => "padded",
+            Self::Altered => "altered",
+            Self::Moved => "moved",
+            Self::Doubled => "doubled",
+        }
+    }
+
+    /// Whether the event is one that the provider never told; else it is a copy of a right one.
+    pub const fn is_made_up(self) -> bool {
+        match self {
+            Self::Signature | Self::Cut | Self::Padded | Self::Altered => true,
+            Self::Stale | Self::Future | Self::Moved | Self::Doubled => false,
         }
     }
 }
@@ -346,10 +389,13 @@ impl Fault {
             Self::Jump(_) => "jump",
             Self::BeforeReply => "before_reply",
             Self::Twice => "twice",
+            Self::Copies(_) => "copies",
+            Self::Again => "again",
             Self::Late => "late",
             Self::Reordered => "reordered",
             Self::Never => "never",
             Self::OtherKind => "other_kind",
+            Self::UnknownOrder => "unknown_order",
             Self::Forged(_) => "forged",
             Self::Host(how) => how.name(),
             Self::Malformed(_) => "malformed",
@@ -406,10 +452,13 @@ impl Fault {
             | Self::Malformed(_) => Moment::Own,
             Self::BeforeReply
             | Self::Twice
+            | Self::Copies(_)
+            | Self::Again
             | Self::Late
             | Self::Reordered
             | Self::Never
             | Self::OtherKind
+            | Self::UnknownOrder
             | Self::Forged(_) => Moment::Event,
         }
     }

@@ -48,7 +48,7 @@ pub enum Target {
 }
 
 /// Every fault's name, for suggestions.
-const FAULTS: [&str; 53] = [
+const FAULTS: [&str; 56] = [
     "refuse",
     "lost_request",
     "status",
@@ -96,10 +96,13 @@ const FAULTS: [&str; 53] = [
     "jump",
     "before_reply",
     "twice",
+    "copies",
+    "again",
     "late",
     "reordered",
     "never",
     "other_kind",
+    "unknown_order",
     "forged",
     "malformed",
 ];
@@ -125,20 +128,24 @@ impl FromStr for Plan {
                 error(text, entry.trim(), message)
             })?;
             let place = Reader { text }.place(address)?;
-            let planned = Reader { text }.planned(&place, fault)?;
-            plan.add(planned).map_err(|message| error(text, address.trim(), message))?;
+            let reader = Reader { text };
+            for planned in reader.all_planned(&place, fault)? {
+                plan.add(planned).map_err(|message| error(text, address.trim(), message))?;
+            }
         }
         Ok(plan)
     }
 }
 
 impl Plan {
-    /// Adds a fault; a sentence if that contradicts what is planned.
+    /// Adds a fault; a sentence if that contradicts what is planned. Faults of one address come to stand together.
     pub fn add(&mut self, planned: Planned) -> Result<(), String> {
-        for earlier in &self.faults {
+        let mut place = self.faults.len();
+        for (index, earlier) in self.faults.iter().enumerate() {
             match (earlier, &planned) {
-                (Planned::At(one, _), Planned::At(other, _)) if one == other => {
-                    return Err(format!("`{one}` stands twice; one site goes wrong in one way"));
+                (Planned::At(one, known), Planned::At(other, fault)) if one == other => {
+                    menu::combine(one.place, known, fault).map_err(|why| format!("at `{one}`, {why}"))?;
+                    place = index + 1;
                 }
                 (Planned::Over(one, earlier), Planned::Over(other, later)) if one == other && earlier.meets(later) => {
                     let name = one.name();
@@ -153,7 +160,7 @@ impl Plan {
                 (Planned::At(..) | Planned::Over(..), Planned::At(..) | Planned::Over(..)) => {}
             }
         }
-        self.faults.push(planned);
+        self.faults.insert(place, planned);
         Ok(())
     }
 }
@@ -173,9 +180,23 @@ pub fn parse_provider_fault(text: &str) -> Result<ProviderFault, ParseError> {
     Reader { text }.provider_fault(text)
 }
 
-/// Reads the fault that strikes at a place; one that cannot happen there is an error.
-pub fn parse_planned(place: &Target, text: &str) -> Result<Planned, ParseError> {
-    Reader { text }.planned(place, text)
+/// Reads what strikes at a place: one fault, or several that strike together (`processing + lost_reply`). One that cannot
+/// happen there is an error.
+pub fn parse_planned(place: &Target, text: &str) -> Result<Vec<Planned>, ParseError> {
+    Reader { text }.all_planned(place, text)
+}
+
+/// The faults of one place: a `+` in parentheses belongs to a fault's own parameters.
+fn together(text: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0_usize;
+    text.split(move |c| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == '+' && depth == 0
+    })
 }
 
 /// Where a part of a text stands in it.
@@ -271,6 +292,10 @@ impl<'a> Reader<'a> {
         Ok(Target::At(Address { place, step, number: self.counted(number, "the site")? }))
     }
 
+    fn all_planned(self, place: &Target, part: &'a str) -> Result<Vec<Planned>, ParseError> {
+        together(part).map(|part| self.planned(place, part)).collect()
+    }
+
     fn planned(self, place: &Target, part: &'a str) -> Result<Planned, ParseError> {
         let part = part.trim();
         let name = part.split('(').next().unwrap_or(part).trim();
@@ -318,6 +343,7 @@ impl<'a> Reader<'a> {
             | Impossible::Delay
             | Impossible::NoEvent { .. }
             | Impossible::DeclineCode
+            | Impossible::Copies
             | Impossible::NotOfAHost { .. } => None,
         };
         ParseError { meant, ..self.error(part, why.to_string()) }
@@ -383,10 +409,16 @@ impl<'a> Reader<'a> {
             "jump" => Fault::Jump(call.word("jump(lease)", "expiry", &Expiry::ALL, Expiry::name)?),
             "before_reply" => Fault::BeforeReply,
             "twice" => Fault::Twice,
+            "copies" => {
+                let copies = call.value("copies(4)")?;
+                Fault::Copies(self.number(copies, "the number of copies", 2..=9)?)
+            }
+            "again" => Fault::Again,
             "late" => Fault::Late,
             "reordered" => Fault::Reordered,
             "never" => Fault::Never,
             "other_kind" => Fault::OtherKind,
+            "unknown_order" => Fault::UnknownOrder,
             "forged" => Fault::Forged(call.word("forged(signature)", "forgery", &Forgery::ALL, Forgery::name)?),
             "malformed" => {
                 let label = call.value("malformed(type:/items/0/quantity:stringified)")?;

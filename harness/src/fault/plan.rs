@@ -72,7 +72,7 @@ impl Planned {
 /// A fault plan: the choices that were not *nothing goes wrong*.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Plan {
-    /// In the order in which they were written; an address stands at most once.
+    /// In the order in which they were written. Faults of one address stand together, and can strike together.
     pub faults: Vec<Planned>,
 }
 
@@ -123,6 +123,7 @@ impl fmt::Display for Fault {
             Self::Crash(point) => write!(f, "({})", point.name()),
             Self::Jump(expiry) => write!(f, "({})", expiry.name()),
             Self::Unasked(what) => write!(f, "({})", what.name()),
+            Self::Copies(copies) => write!(f, "({copies})"),
             Self::Forged(forgery) => write!(f, "({})", forgery.name()),
             Self::Malformed(label) => write!(f, "({label})"),
             Self::MissingField(field) | Self::WrongType(field) => write!(f, "({field})"),
@@ -150,10 +151,12 @@ impl fmt::Display for Fault {
             | Self::Panic
             | Self::BeforeReply
             | Self::Twice
+            | Self::Again
             | Self::Late
             | Self::Reordered
             | Self::Never
             | Self::OtherKind
+            | Self::UnknownOrder
             | Self::Host(_)
             | Self::Circumstance(
                 Circumstance::OutOfStock
@@ -198,11 +201,21 @@ impl fmt::Display for Planned {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut before: Option<Address> = None;
         for (index, planned) in self.faults.iter().enumerate() {
-            if index > 0 {
-                f.write_str("; ")?;
+            match planned {
+                Planned::At(address, fault) if Some(*address) == before => write!(f, " + {fault}")?,
+                Planned::At(..) | Planned::Over(..) => {
+                    if index > 0 {
+                        f.write_str("; ")?;
+                    }
+                    write!(f, "{planned}")?;
+                }
             }
-            write!(f, "{planned}")?;
+            before = match planned {
+                Planned::At(address, _) => Some(*address),
+                Planned::Over(..) => None,
+            };
         }
         Ok(())
     }

@@ -87,9 +87,11 @@ pub(super) fn is_listing(exchange: &ExchangeView<'_>) -> bool {
 /// system that has nothing else to hold against it has been told twice, and may believe what they show.
 pub(super) fn both_tell_another_amount(one: &ExchangeView<'_>, other: &ExchangeView<'_>) -> bool {
     let tells = |listing: &ExchangeView<'_>| {
-        matches!(listing.sent.fault, Some(Fault::WrongAmount | Fault::Contradicting(Contradiction::Currency)))
+        let another =
+            |fault: &Fault| matches!(fault, Fault::WrongAmount | Fault::Contradicting(Contradiction::Currency));
+        listing.sent.faults.any(another)
     };
-    one.incarnation == other.incarnation && tells(one) && one.sent.fault == other.sent.fault
+    one.incarnation == other.incarnation && tells(one) && one.sent.faults == other.sent.faults
 }
 
 /// Whether a listing has an act.
@@ -110,7 +112,7 @@ fn misses(evidence: &Evidence<'_>, exchange: &ExchangeView<'_>, act: usize, list
                 && matches!(later.kind, EffectKind::Charge | EffectKind::Refund | EffectKind::Dispute)
         })
     };
-    exchange.sent.fault == Some(Fault::Circumstance(Circumstance::Stale))
+    exchange.sent.faults.has(&Fault::Circumstance(Circumstance::Stale))
         && evidence.trace.events[listed].at < effect.at + lags
         && !since().any(|(later, _)| evidence.event_of(later) < listed)
 }
@@ -220,7 +222,7 @@ pub(super) fn failure_was_shown(evidence: &Evidence<'_>, failure: usize, before:
     let looked_at = evidence.orders[order].exchanges.iter().map(|index| &evidence.exchanges[*index]).any(|exchange| {
         exchange.is(&LOOK_UP)
             && exchange.sent_event > since
-            && exchange.sent.fault.is_none()
+            && exchange.sent.faults.is_none()
             && matches!(exchange.answer, Some((at, _, Seen::Reply { status: 200, intact: true, .. })) if at < before)
     });
     let told = || {
@@ -256,13 +258,29 @@ fn failure_noted(evidence: &Evidence<'_>, order: &OrderView<'_>, failure: usize)
     let exchanges = order.exchanges.iter().map(|index| &evidence.exchanges[*index]);
     let listings = exchanges.filter(|exchange| is_listing(exchange)).filter(|listing| {
         let beside = before.replace(listing).is_some_and(|before| follows_a_mangled_one(before, listing));
-        listing.succeeded() && !beside && lists(evidence, listing, failure)
+        listing.succeeded()
+            && !beside
+            && lists(evidence, listing, failure)
+            && !waits_for_a_second_look(evidence, order, listing)
     });
     let noted = listings.filter_map(|listing| noted(evidence, listing, listing.answer?.0));
     let told = evidence.trace.events.iter().enumerate().skip(since).find(|(_, event)| {
         taken_in(&event.kind, order.id).is_some_and(|delivery| delivery.kind == EventType::RefundFailed)
     });
     noted.chain(told.map(|(event, _)| event)).min()
+}
+
+/// Whether a listing shows a charge that is given back in part, which is looked up once more before it is believed, and that
+/// second look failed.
+fn waits_for_a_second_look(evidence: &Evidence<'_>, order: &OrderView<'_>, listing: &ExchangeView<'_>) -> bool {
+    let (Some(at), Some((seen, ..))) = (listing.delivered, listing.answer) else { return false };
+    let mut later = order.exchanges.iter().map(|index| &evidence.exchanges[*index]);
+    let next = later.find(|it| it.is(&LOOK_UP) && it.sent_event > seen && it.incarnation == listing.incarnation);
+    let charges = evidence
+        .effects_of(order)
+        .filter(|(index, effect)| effect.kind == EffectKind::Charge && evidence.event_of(*index) < at);
+    let taken: i64 = charges.filter_map(|(_, effect)| effect.amount).map(|amount| amount.minor_units).sum();
+    next.is_some_and(|next| !next.succeeded()) && (1..taken).contains(&evidence.least_money_at(order, at))
 }
 
 /// Whether the system has a right to believe in a refund by an event: it has noted the reply to the refund's own request. What a

@@ -167,13 +167,12 @@ fn exchanges<'e, 'a>(
 
 /// Whether a reply of the order's may have told anything.
 fn mangled(evidence: &Evidence<'_>, order: &OrderView<'_>) -> bool {
-    exchanges(evidence, order).any(|it| it.sent.fault.as_ref().is_some_and(|fault| fault.moment() == Moment::Reply))
+    exchanges(evidence, order).any(|it| it.sent.faults.any(|fault| fault.moment() == Moment::Reply))
 }
 
 fn amounts_differ(evidence: &Evidence<'_>, order: &OrderView<'_>) -> bool {
-    let taken = |exchange: &ExchangeView<'_>| {
-        matches!(exchange.sent.fault, Some(Fault::Circumstance(Circumstance::WrongAmountCharged)))
-    };
+    let taken =
+        |exchange: &ExchangeView<'_>| exchange.sent.faults.has(&Fault::Circumstance(Circumstance::WrongAmountCharged));
     let quote = order.quote.map(|quote| quote.0);
     mangled(evidence, order)
         || exchanges(evidence, order).any(taken)
@@ -324,7 +323,7 @@ fn seen_twice(evidence: &Evidence<'_>, order: &OrderView<'_>) -> Option<usize> {
         return None;
     }
     exchanges(evidence, order)
-        .filter(|exchange| exchange.is(&LOOK_UP) && exchange.sent.fault.is_none() && exchange.succeeded())
+        .filter(|exchange| exchange.is(&LOOK_UP) && exchange.sent.faults.is_none() && exchange.succeeded())
         .find_map(|exchange| {
             let at = exchange.delivered?;
             let standing =

@@ -119,10 +119,11 @@ fn asked(evidence: &Evidence<'_>, order: &OrderView<'_>, quote: (i64, &str), fin
 fn looked_into(evidence: &Evidence<'_>, order: &OrderView<'_>, findings: &mut Findings) {
     let requests = || order.exchanges.iter().map(|index| &evidence.exchanges[*index]);
     for exchange in requests() {
-        let Some(Fault::Contradicting(how @ (Contradiction::Currency | Contradiction::MoreHeld))) = exchange.sent.fault
-        else {
-            continue;
-        };
+        let contradicts = exchange.sent.faults.iter().find_map(|fault| match fault {
+            Fault::Contradicting(how @ (Contradiction::Currency | Contradiction::MoreHeld)) => Some(*how),
+            _ => None,
+        });
+        let Some(how) = contradicts else { continue };
         let Some((seen, _, Seen::Reply { status: 200..=299, .. })) = exchange.answer else { continue };
         let later = || requests().filter(|it| it.sent_event > seen);
         let asked: &[&OperationSpec] = match how {

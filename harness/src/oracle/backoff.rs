@@ -8,10 +8,9 @@ use giftgenius::step_log::{LogLine, StepStatus};
 
 use super::evidence::{CallView, Evidence, ExchangeView};
 use super::{Findings, Oracle, Verdict};
-use crate::fault::{Fault, RetryAfter};
 use crate::provider::operations::{CANCEL, CHARGE, LOOK_UP, REFUND};
 use crate::scenario::model::WorldKind;
-use crate::trace::{EventKind, Seen};
+use crate::trace::{Event, EventKind, Seen};
 
 /// How much later than the policy says a repeat may leave on the wire: sockets, timers and a busy machine.
 pub const LATE_ON_THE_WIRE: Duration = Duration::from_millis(250);
@@ -102,7 +101,10 @@ fn judge_next(
     (series, jitter): (&mut Series, &mut Jitter),
     findings: &mut Findings,
 ) {
-    if lost_a_write(evidence, earlier, later) || changed_hands(evidence, earlier, later) {
+    if lost_a_write(evidence, earlier, later)
+        || changed_hands(evidence, earlier, later)
+        || was_taken_from_itself(evidence, earlier, later)
+    {
         // A lost write may have been another one's, so that the series goes on.
         series.may_begin_anew = true;
     } else {
@@ -127,6 +129,17 @@ fn changed_hands(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &Ex
             && write.incarnation != earlier.incarnation
             && write.order.as_ref().is_some_and(|written| written.as_str() == evidence.orders[order].id)
     })
+}
+
+/// Whether a process took an order from itself: its calendar jumped past the lease of its own driver, and the next one sent
+/// before the first was answered.
+fn was_taken_from_itself(evidence: &Evidence<'_>, earlier: &ExchangeView<'_>, later: &ExchangeView<'_>) -> bool {
+    let unanswered = earlier.answer.is_none_or(|(answered, ..)| answered > later.sent_event);
+    let jumped = |event: &Event| {
+        event.incarnation == earlier.incarnation
+            && matches!(&event.kind, EventKind::Struck { fault, .. } if fault.jumps().is_some())
+    };
+    unanswered && earlier.order.is_some() && evidence.trace.events[..later.sent_event].iter().any(jumped)
 }
 
 /// A Retry-After that goes past the call's deadline ends the call, and the caller is told how long to wait.
@@ -395,10 +408,7 @@ fn retry_after(attempt: &ExchangeView<'_>, policy: &Policy) -> Option<(Duration,
         return None;
     };
     let asked = (*asked).min(policy.retry.retry_after_cap);
-    let by_date = matches!(
-        attempt.sent.fault,
-        Some(Fault::Status(_, Some(RetryAfter::Date(_))) | Fault::StatusAfter(_, Some(RetryAfter::Date(_)), _))
-    );
+    let by_date = attempt.sent.asks_by_date();
     let at_least = if by_date { asked.saturating_sub(Duration::from_secs(1)) } else { asked };
     // By the provider's own clock the date is up to a second further off: its `date` has whole seconds too.
     let at_most = if by_date { asked + Duration::from_secs(1) } else { asked };

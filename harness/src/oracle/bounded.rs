@@ -128,7 +128,11 @@ fn repeated(evidence: &Evidence<'_>, group: &[usize], findings: &mut Findings) {
     let mut last = answered;
     for again in exchanges().filter(|exchange| exchange.sent_event > answered) {
         // What could not be noted since is not known, to this process or to its successor.
-        if again.incarnation == refused.incarnation && evidence.unnoted_between(last, again.sent_event) == 0 {
+        let unnoted = || {
+            let (from, to) = (last, again.sent_event);
+            evidence.unnoted_between(from, to) + unread_between(evidence, from, to)
+        };
+        if again.incarnation == refused.incarnation && unnoted() == 0 {
             let message = format!(
                 "{} repeats {} for {}, which had been refused for good with {status}",
                 again.sent.site,
@@ -226,6 +230,26 @@ mod tests {
         run.kept(&BOUNDED);
         run.send(&LOOK_UP, Some("ord_1"), None);
         run.broken(&BOUNDED);
+    }
+
+    #[test]
+    fn a_refusal_that_was_noted_beside_a_record_that_could_not_be_read_may_be_asked_again() {
+        for (fault, broken) in [(Fault::Busy, false), (Fault::Corrupt, false), (Fault::Yield, true)] {
+            let mut run = Run::new();
+            run.create_order("cs_1", "k1");
+            let ask = |run: &mut Run| {
+                let charge = run.send(&CHARGE, Some("ord_1"), Some("k"));
+                run.see(charge, Seen::Reply { status: 402, retry_after: None, intact: true });
+            };
+            ask(&mut run);
+            run.strike(Place::JournalRead, fault);
+            ask(&mut run);
+            if broken {
+                assert!(run.broken(&BOUNDED).contains("refused for good"));
+            } else {
+                run.kept(&BOUNDED);
+            }
+        }
     }
 
     #[test]

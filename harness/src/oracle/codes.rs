@@ -50,3 +50,41 @@ pub(super) const fn before_the_claim(code: Code) -> bool {
 pub(super) const fn leaves_the_sale_open(code: Code) -> bool {
     matches!(code, Code::OrderInProgress | Code::OrderNeedsAttention)
 }
+
+/// Whether the identical call may succeed once what struck is gone.
+pub(super) const fn may_be_repeated(code: Code) -> bool {
+    match code {
+        Code::OrderInProgress
+        | Code::PaymentUnavailable
+        | Code::InventoryUnavailable
+        | Code::CatalogUnavailable
+        | Code::CheckoutDisabled
+        | Code::StoreUnavailable
+        | Code::LimitReached => true,
+        Code::InvalidArguments
+        | Code::ProductNotFound
+        | Code::PaymentMethodNotFound
+        | Code::SessionNotFound
+        | Code::SessionExpired
+        | Code::OrderNotFound
+        | Code::WorkflowNotFound
+        | Code::KeyConflict
+        | Code::OutOfStock
+        | Code::PromoInvalid
+        | Code::BudgetTooSmall
+        | Code::BudgetCurrency
+        | Code::CurrencyUnsupported
+        | Code::PaymentDeclined
+        | Code::PaymentRefused
+        | Code::InventoryRefused
+        | Code::CatalogRefused
+        | Code::AmountMismatch
+        | Code::ReservationLost
+        | Code::OrderCancelled
+        | Code::OrderPaid
+        | Code::OrderNeedsAttention
+        | Code::OutOfStep
+        | Code::RepeatedCall
+        | Code::Internal => false,
+    }
+}

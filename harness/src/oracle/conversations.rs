@@ -7,6 +7,7 @@ use giftgenius::workflow::Step;
 use serde_json::Value;
 
 use super::evidence::{CallView, Evidence};
+use crate::fault::Fault;
 use crate::fault::site::Place;
 use crate::scenario::model::WorldKind;
 use crate::trace::{EventKind, HostReply, Write};
@@ -175,7 +176,14 @@ pub(super) fn wrote_during(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool
                 None => exchange.start + evidence.policy.retry.attempt_timeout >= call.start,
             }
     });
+    // What a slow store took in for an earlier call, which gave up on it, it writes in its own time.
+    let late = evidence.trace.events[..call.start_event].iter().any(|event| match &event.kind {
+        EventKind::Struck { site, fault } if site.place == Place::JournalWrite => {
+            matches!(**fault, Fault::Slow(span) if event.at + span >= call.start)
+        }
+        _ => false,
+    });
     // With a provider that ignores keys a sale is looked after long after it was told.
     let swept = !evidence.policy.payment_profile.deduplicates() || evidence.trace.webhooks().next().is_some();
-    !(unfinished || elsewhere || pending || swept)
+    !(unfinished || elsewhere || pending || late || swept)
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use giftgenius::error::{Code, ErrorType};
 
 use super::conversations::{apart, jumped};
-use super::evidence::{CallView, Evidence};
+use super::evidence::{CallView, Evidence, ExchangeView};
 use super::json::same_parameters;
-use super::keyed::{is_remembered, share_a_key};
+use super::keyed::{is_remembered, sent_for, share_a_key};
 use super::{Findings, Oracle, Verdict, codes};
+use crate::fault::{Fault, Moment};
 use crate::trace::{Event, EventKind, HostReply};
 
 /// The rule.
@@ -120,7 +121,13 @@ fn contradicts(
         _ => false,
     };
     let own_mistake = error.code.kind() == ErrorType::Logical && !counts_anew && !is_over;
-    if own_mistake && !is_error && at_once(evidence, (since, ended), later) {
+    // What a provider's answer garbled or an old one told of is no mistake of the caller's.
+    let was_misled = || {
+        let own = |exchange: &&ExchangeView<'_>| sent_for(exchange.sent, earlier) || sent_for(exchange.sent, later);
+        let misleads = |fault: &Fault| matches!(fault.moment(), Moment::Reply | Moment::Circumstance);
+        evidence.exchanges.iter().filter(own).any(|exchange| exchange.sent.faults.any(misleads))
+    };
+    if own_mistake && !is_error && at_once(evidence, (since, ended), later) && !was_misled() {
         return Some(String::from("succeeded at once"));
     }
     let of_a_sale = later.is("create_order") || later.is("cancel_order");
@@ -198,7 +205,7 @@ fn may_be_anothers(evidence: &Evidence<'_>, since: usize, until: usize) -> bool 
 /// Whether anything went wrong between two events: in the network, in the store, with the clock, or to the process.
 fn disturbed(evidence: &Evidence<'_>, since: usize, until: usize) -> bool {
     evidence.trace.events[since..until].iter().any(|event| match &event.kind {
-        EventKind::Sent(sent) => sent.fault.is_some(),
+        EventKind::Sent(sent) => sent.faults.is_some(),
         EventKind::Struck { .. } | EventKind::Crashed | EventKind::Restarted => true,
         EventKind::CallStarted(_)
         | EventKind::CallEnded { .. }

@@ -3,6 +3,7 @@
 //! [`Evidence::new`] walks the trace once and ties everything together, so that no oracle has to search: a request to
 //! its answer, its order and the call it was sent for; an order to its requests, effects, session and purchase.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use giftgenius::money::Money;
@@ -14,6 +15,7 @@ use super::needles::Needles;
 use super::told::Told;
 use crate::fault::plan::Plan;
 use crate::provider::OperationSpec;
+use crate::provider::catalog::Fixture;
 use crate::provider::ledger::{Effect, EffectKind, Ledger};
 pub use crate::rest::{OrderAtRest, ParkedOrder, Rest};
 use crate::scenario::model::{Replicas, WorldKind};
@@ -147,6 +149,23 @@ pub struct SessionView<'a> {
     pub call: usize,
 }
 
+/// What a run sells: the products, and stock that differs from theirs when it begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Shelves<'a> {
+    /// Products and promo codes.
+    pub fixture: &'a Fixture,
+    /// SKU and quantity.
+    pub stock: &'a BTreeMap<String, u32>,
+}
+
+impl Shelves<'_> {
+    /// How many of a product are there when the run begins.
+    pub fn opening(&self, sku: &str) -> i64 {
+        let as_made = || self.fixture.product(sku).map_or(0, |product| product.stock);
+        i64::from(self.stock.get(sku).copied().unwrap_or_else(as_made))
+    }
+}
+
 /// What a run was set up with, as far as oracles need it.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting<'a> {
@@ -162,6 +181,8 @@ pub struct Setting<'a> {
     pub checkout_on_at_start: bool,
     /// How many processes share the journal, and how far their clocks are apart.
     pub replicas: Replicas,
+    /// What is sold.
+    pub shop: Shelves<'a>,
 }
 
 /// A run, as oracles see it.
@@ -200,6 +221,8 @@ pub struct Evidence<'a> {
     pub checkout_on_at_start: bool,
     /// How many processes share the journal, and how far their clocks are apart.
     pub replicas: Replicas,
+    /// What is sold.
+    pub shop: Shelves<'a>,
     /// Where each effect stands in the trace, by its index in the ledger; the end of time for one that is not there.
     pub(super) effect_events: Vec<usize>,
     /// For each effect of the ledger, what has been given back of it (a charge, in minor units, refunds that failed left
@@ -377,6 +400,27 @@ impl<'a> Evidence<'a> {
                 }
             })
             .sum()
+    }
+
+    /// How many of a product the shelf held just before an event.
+    pub fn on_shelf(&self, sku: &str, event: usize) -> i64 {
+        let moved = |effect: &Effect| -> i64 {
+            let quantity =
+                effect.stock.iter().filter(|(moved, _)| moved == sku).map(|(_, quantity)| i64::from(*quantity));
+            let quantity: i64 = quantity.sum();
+            match effect.kind {
+                EffectKind::Reserve => -quantity,
+                EffectKind::Release | EffectKind::Expire | EffectKind::Restock => quantity,
+                EffectKind::Charge
+                | EffectKind::Refund
+                | EffectKind::Dispute
+                | EffectKind::RefundFailed
+                | EffectKind::Close
+                | EffectKind::Commit => 0,
+            }
+        };
+        let before = self.ledger.effects.iter().zip(&self.effect_events).filter(|(_, place)| **place < event);
+        self.shop.opening(sku) + before.map(|(effect, _)| moved(effect)).sum::<i64>()
     }
 
     /// Whether a sale of the order was booked in the inventory and not taken back, just after an event.

@@ -38,6 +38,7 @@ impl<'a> Evidence<'a> {
             plan: setting.plan,
             checkout_on_at_start: setting.checkout_on_at_start,
             replicas: setting.replicas,
+            shop: setting.shop,
             effect_events: vec![usize::MAX; ledger.effects.len()],
             undone: vec![0; ledger.effects.len()],
             taken_back: Vec::new(),

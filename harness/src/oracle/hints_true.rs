@@ -116,6 +116,9 @@ fn requests(evidence: &Evidence<'_>, call: &CallView<'_>, what: &str, findings: 
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use giftgenius::error::Code;
     use serde_json::json;
 
     use super::*;
@@ -281,6 +284,27 @@ mod tests {
         run.write_of("ord_1");
         run.answer(call, order_answer("ord_1", "success"));
         run.broken(&HINTS_TRUE);
+    }
+
+    #[test]
+    fn what_a_slow_store_writes_late_is_of_the_call_that_gave_up_on_it() {
+        // How slow it is, and whether the write is the read's.
+        for (slow_ms, broken) in [(1000, false), (900, true)] {
+            let mut run = Run::new();
+            let call = run.call("suggest_gifts", json!({"budget": 1000}));
+            run.strike(Place::JournalWrite, Fault::Slow(Duration::from_millis(slow_ms)));
+            run.wait_ms(980);
+            run.fail_with(call, Code::StoreUnavailable, None);
+            let call = run.call("get_payment_methods", json!({}));
+            run.wait_ms(100);
+            run.write();
+            run.answer(call, json!({"payment_methods": []}));
+            if broken {
+                assert!(run.broken(&HINTS_TRUE).contains("get_payment_methods is published as read-only"));
+            } else {
+                run.kept(&HINTS_TRUE);
+            }
+        }
     }
 
     #[test]

@@ -136,7 +136,7 @@ fn looked_later(evidence: &Evidence<'_>, older: &ExchangeView<'_>, newer: &Excha
     let agreed = |told: &ExchangeView<'_>| {
         let mut listings = requests().filter(|it| is_listing(it) && seen(it)).peekable();
         std::iter::from_fn(|| listings.next().map(|it| (it, listings.peek().copied()))).any(|(one, next)| {
-            told.sent.fault == one.sent.fault && next.is_some_and(|next| both_tell_another_amount(one, next))
+            told.sent.faults == one.sent.faults && next.is_some_and(|next| both_tell_another_amount(one, next))
         })
     };
     requests().any(|it| is_fresh(it) && (it.succeeded() || (agreed(it) && !is_known())))

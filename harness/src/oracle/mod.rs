@@ -19,10 +19,12 @@ pub mod backoff;
 pub mod bounded;
 pub mod bounds;
 pub mod budget_kept;
+pub mod cause_true;
 mod codes;
 pub mod conserved;
 mod conversations;
 pub mod degraded_honest;
+pub mod effects_exact;
 pub mod error_fixable;
 pub mod error_honest;
 pub mod error_shape;
@@ -48,21 +50,27 @@ pub mod nothing_leaked;
 pub mod one_effect;
 pub mod output_schema;
 pub mod parked_minimal;
+mod quiet;
+pub mod retry_owed;
+pub mod sale_owed;
 pub mod same_answer;
 mod service_logged;
 pub mod settled;
 mod settlement;
+mod taken;
 #[cfg(test)]
 mod testing;
 pub mod told;
 pub mod told_monotone;
 pub mod undo_order;
+pub mod undo_owed;
 pub mod webhook_safe;
 mod webhooks_logged;
 #[cfg(test)]
 mod whole_runs;
+pub mod words_true;
 
-pub use evidence::{CallView, Evidence, Rest, Setting};
+pub use evidence::{CallView, Evidence, Rest, Setting, Shelves};
 pub use told::{Told, ToldStatus};
 
 /// One breach of a rule.
@@ -103,12 +111,14 @@ pub struct Oracle {
 
 /// Every oracle, in the order in which they are shown.
 pub static ALL: &[&Oracle] = &[
+    &sale_owed::SALE_OWED,
     &one_effect::ONE_EFFECT,
     &no_blind_charge::NO_BLIND_CHARGE,
     &all_or_nothing::ALL_OR_NOTHING,
     &amount_agreed::AMOUNT_AGREED,
     &as_asked::AS_ASKED,
     &told_monotone::TOLD_MONOTONE,
+    &effects_exact::EFFECTS_EXACT,
     &conserved::CONSERVED,
     &same_answer::SAME_ANSWER,
     &key_conflict::KEY_CONFLICT,
@@ -116,13 +126,17 @@ pub static ALL: &[&Oracle] = &[
     &bounded::BOUNDED,
     &backoff::BACKOFF,
     &budget_kept::BUDGET_KEPT,
+    &retry_owed::RETRY_OWED,
     &undo_order::UNDO_ORDER,
+    &undo_owed::UNDO_OWED,
     &settled::SETTLED,
     &parked_minimal::PARKED_MINIMAL,
     &in_time::IN_TIME,
     &error_shape::ERROR_SHAPE,
+    &cause_true::CAUSE_TRUE,
     &error_honest::ERROR_HONEST,
     &error_fixable::ERROR_FIXABLE,
+    &words_true::WORDS_TRUE,
     &output_schema::OUTPUT_SCHEMA,
     &nothing_leaked::NOTHING_LEAKED,
     &isolated::ISOLATED,

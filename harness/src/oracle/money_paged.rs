@@ -113,14 +113,21 @@ fn was_shown_gone(
         evidence.policy.payment_profile.deduplicates()
             || charges.all(|charge| known(charge) + evidence.policy.late_max <= evidence.trace.events[at].at)
     };
+    // What an event told of after a listing was asked for, that need not show.
+    let told_since = |listing: &ExchangeView<'_>| {
+        evidence.trace.events[listing.sent_event..before].iter().any(|event| match &event.kind {
+            EventKind::Webhook(event) => *event.reference == *order.id && matches!(event.status, Some(200..=299)),
+            _ => false,
+        })
+    };
     listings
         .filter_map(|exchange| {
             let at = exchange.delivered.filter(|at| *at < before && since.is_some_and(|since| since < *at))?;
             let mut made = acts().filter(|act| evidence.event_of(act.effect) < at);
-            match exchange.sent.fault {
-                None => Some((at, stands_at(at) <= 0 && no_copy_comes(exchange, at))),
-                Some(_) => made.any(|act| !lists(evidence, exchange, act.effect)).then_some((at, false)),
+            if exchange.sent.faults.is_none() {
+                return Some((at, stands_at(at) <= 0 && no_copy_comes(exchange, at) && !told_since(exchange)));
             }
+            made.any(|act| !lists(evidence, exchange, act.effect)).then_some((at, false))
         })
         .max()
         .is_some_and(|(_, is_gone)| is_gone)
@@ -149,7 +156,7 @@ fn calendar_jumped(evidence: &Evidence<'_>) -> bool {
     evidence.replicas.clocks_ms().any(|ms| ms != 0)
         || evidence.trace.events.iter().any(|event| match &event.kind {
             EventKind::Struck { fault, .. } => jumps(fault),
-            EventKind::Sent(sent) => sent.fault.as_ref().is_some_and(jumps),
+            EventKind::Sent(sent) => sent.faults.any(jumps),
             _ => false,
         })
 }
@@ -236,9 +243,11 @@ fn too_early(evidence: &Evidence<'_>, order: &OrderView<'_>, page: usize) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::site::{Place, Site};
     use crate::oracle::alert_fits::ALERT_FITS;
     use crate::oracle::testing::Run;
-    use crate::trace::Kept;
+    use crate::provider::event::EventType;
+    use crate::trace::{Kept, WebhookDelivery};
 
     const MINUTE: u64 = 60_000;
 
@@ -317,6 +326,44 @@ mod tests {
         assert!(taken_back(true, true, &[], &[14]).broken(&ALERT_FITS).contains("stood for 960 s only"));
         taken_back(false, true, &[], &[14]).kept(&ALERT_FITS);
         assert!(taken_back(false, true, &[], &[12]).broken(&ALERT_FITS).contains("stood for 962 s only"));
+    }
+
+    #[test]
+    fn a_listing_that_was_asked_for_before_an_event_does_not_show_what_that_tells_of() {
+        // A paid order of which the provider gives a part back, and whether it tells of it after the last listing.
+        for (told_since, broken) in [(true, false), (false, true)] {
+            let mut run = Run::new();
+            let (charge, _) = run.buy();
+            run.rest.orders.clear();
+            run.wait_ms(3 * MINUTE);
+            let refund = EventKind::Webhook(Box::new(WebhookDelivery {
+                site: Site { place: Place::Webhook, arrival: 1, for_step: None },
+                id: "evt_1".into(),
+                kind: EventType::ChargeRefunded,
+                reference: "ord_1".into(),
+                object: "re_1".into(),
+                copy: 0,
+                attempt: 1,
+                forged: None,
+                status: Some(200),
+            }));
+            run.effect_of(EffectKind::Refund, "ord_1", None, Some(charge), Some(2100));
+            if !told_since {
+                run.push(refund.clone());
+            }
+            let listing = run.send(&LOOK_UP, Some("ord_1"), None);
+            run.ok(listing);
+            if told_since {
+                run.push(refund);
+            }
+            run.park("ord_1", "charged");
+            passes(&mut run, &[], &[18]);
+            if broken {
+                assert!(run.broken(&ALERT_FITS).contains("nothing in the run speaks for it"));
+            } else {
+                run.kept(&ALERT_FITS);
+            }
+        }
     }
 
     #[test]

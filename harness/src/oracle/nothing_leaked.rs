@@ -59,7 +59,7 @@ const DIGITS_MAX: usize = 19;
 /// Whether a text holds a number that a card can have: 13 to 19 digits, spaces and hyphens between them apart, that pass the
 /// Luhn check. Digits that are part of a word are those of an identifier. Only every 13th byte is looked at where no number
 /// is: most texts hold none.
-fn holds_a_card_number(text: &str) -> bool {
+pub(super) fn holds_a_card_number(text: &str) -> bool {
     let bytes = text.as_bytes();
     let may_be_of_one = |byte: &u8| matches!(byte, b'0'..=b'9' | b' ' | b'-');
     let mut at = DIGITS_MIN - 1;

@@ -79,8 +79,8 @@ fn was_called_gone(evidence: &Evidence<'_>, effect: usize) -> bool {
 /// what it did twice can only be undone.
 fn was_forgotten(evidence: &Evidence<'_>, effect: usize) -> bool {
     let exchange = evidence.ledger.effects[effect].exchange;
-    let forgotten = Some(Fault::Circumstance(Circumstance::KeyExpired));
-    evidence.exchanges.iter().any(|view| Some(view.sent.exchange) == exchange && view.sent.fault == forgotten)
+    let forgotten = Fault::Circumstance(Circumstance::KeyExpired);
+    evidence.exchanges.iter().any(|view| Some(view.sent.exchange) == exchange && view.sent.faults.has(&forgotten))
 }
 
 fn at_rest(evidence: &Evidence<'_>, purchase: usize, kind: EffectKind, findings: &mut Findings) {

@@ -64,7 +64,7 @@ fn justified(evidence: &Evidence<'_>, order: &OrderView<'_>, findings: &mut Find
     }
     let requests = || order.exchanges.iter().map(|index| &evidence.exchanges[*index]);
     let struck =
-        requests().any(|exchange| exchange.sent.fault.is_some() && SETTLING.iter().any(|spec| exchange.is(spec)));
+        requests().any(|exchange| exchange.sent.faults.is_some() && SETTLING.iter().any(|spec| exchange.is(spec)));
     if !struck {
         findings.add(
             format!("order {} is parked, although no fault struck any request that had to settle or undo it", order.id),

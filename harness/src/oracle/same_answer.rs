@@ -7,6 +7,7 @@ use super::acts::shown_an_act;
 use super::evidence::{CallView, Evidence};
 use super::json::same_parameters;
 use super::keyed::{acted, finished, is_remembered, keyed_calls, sent_for, share_a_key, taken_down};
+use super::quiet::disturbed_from;
 use super::told::ToldStatus;
 use super::{Findings, Oracle, Verdict};
 use crate::trace::HostReply;
@@ -16,7 +17,7 @@ pub static SAME_ANSWER: Oracle = Oracle {
     id: "same-answer",
     rule: "Once a call has been answered for good, a later one with the same key and parameters gets the same answer \
            and causes nothing. Order, session, amount and the order's correlation id never change; how the order \
-           stands is told as it is now, and changes only for a reason that shows.",
+           stands is told as it is now, and changes only for a reason that shows. What is told again says so.",
     explanation: "A platform that repeats a call after a time-out, and a model that calls twice, must be told what \
                   was told before: a second opinion is a second purchase. A success and a failure for good are \
                   saved; `pending` and retryable errors are not. A changed status is explained by a cancel_order \
@@ -79,6 +80,13 @@ fn compare(evidence: &Evidence<'_>, saved: &CallView<'_>, later: &CallView<'_>, 
             );
             let shows = [overtaking.end, later.end].into_iter().flatten().map(|(event, _)| event);
             findings.add(message, shows);
+        } else if !is_marked(second) && is_over(evidence, saved, later) {
+            let message = format!(
+                "{} with key {key} was answered {} again without a word that nothing was done for it (`replayed`)",
+                later.started.tool,
+                brief(later)
+            );
+            findings.add(message, ends.clone());
         }
     }
     if acted(evidence, later) {
@@ -94,6 +102,28 @@ fn compare(evidence: &Evidence<'_>, saved: &CallView<'_>, later: &CallView<'_>, 
         );
         findings.add(message, requests.chain(ends));
     }
+}
+
+/// Whether an answer says that it was given before, and of when it is.
+fn is_marked(reply: &HostReply) -> bool {
+    let HostReply::Tool { structured, is_error } = reply else { return true };
+    let body = if *is_error { &structured["error"] } else { &**structured };
+    body["replayed"] == Value::Bool(true) && body["as_of"].is_string()
+}
+
+/// Whether a sale that was answered had certainly ended by then, under a key that is certainly remembered: nothing went wrong
+/// before its repetition, and nothing is looked for afterwards.
+fn is_over(evidence: &Evidence<'_>, saved: &CallView<'_>, later: &CallView<'_>) -> bool {
+    let code = later.told.as_ref().and_then(|told| told.code);
+    let began_it = saved.order.and_then(|order| evidence.orders[order].begun_by);
+    let (Some((_, answered)), Some((end, _))) = (saved.end, later.end) else { return false };
+    saved.is("create_order")
+        && began_it.is_some_and(|began| std::ptr::eq(&raw const evidence.calls[began], saved))
+        && later.start.saturating_sub(answered) < evidence.policy.entry_retention / 2
+        && code != Some(Code::RepeatedCall.as_str())
+        && evidence.policy.payment_profile.deduplicates()
+        && evidence.trace.webhooks().next().is_none()
+        && disturbed_from(evidence) > end
 }
 
 /// Whether nobody looked for the saved answer: the store could not be asked, or the user had made too many calls for this one
@@ -228,6 +258,18 @@ mod tests {
     use crate::fault::site::Place;
     use crate::oracle::testing::{Run, order_answer, order_arguments, success};
     use crate::provider::operations::{CHARGE, RESERVE};
+
+    #[test]
+    fn what_is_told_again_says_so() {
+        for marks in [true, false] {
+            let mut run = Run::new();
+            run.marks_replays = marks;
+            run.buy();
+            let call = run.create_order("cs_1", "k1");
+            run.tell_success(call, "cs_1", "ord_1");
+            run.kept_unless(&SAME_ANSWER, (!marks).then_some("without a word that nothing was done for it"));
+        }
+    }
 
     #[test]
     fn a_repetition_with_the_same_answer_is_fine() {

@@ -8,6 +8,7 @@ mod answers;
 mod log;
 mod providers;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,10 +22,11 @@ use smol_str::SmolStr;
 pub(super) use self::answers::{order_answer, order_arguments, pending, session_answer, success};
 use super::evidence::{OrderAtRest, ParkedOrder};
 use super::needles::Needles;
-use super::{Evidence, Oracle, Rest, Setting, Verdict};
+use super::{Evidence, Oracle, Rest, Setting, Shelves, Verdict};
 use crate::fault::Fault;
 use crate::fault::plan::Plan;
 use crate::fault::site::{Place, Site};
+use crate::provider::catalog::Fixture;
 use crate::provider::ledger::{EffectId, EffectKind};
 use crate::provider::operations::QUOTE;
 use crate::scenario::model::{Replicas, WorldKind};
@@ -56,6 +58,19 @@ pub(super) struct Run {
     pub(super) process: u32,
     /// How many processes share the journal, and how far their clocks are apart.
     pub(super) replicas: Replicas,
+    /// Whether what is answered again says so.
+    pub(super) marks_replays: bool,
+    /// Stock that differs from the shop's.
+    pub(super) stock: BTreeMap<String, u32>,
+}
+
+/// Marks an answer as one that was given before.
+fn mark(reply: &mut HostReply) {
+    let HostReply::Tool { structured, is_error } = reply else { return };
+    let structured = Arc::make_mut(structured);
+    let body = if *is_error { &mut structured["error"] } else { structured };
+    body["replayed"] = json!(true);
+    body["as_of"] = json!("2026-01-01T00:00:00Z");
 }
 
 impl Run {
@@ -79,6 +94,8 @@ impl Run {
             question: 0,
             process: 1,
             replicas: Replicas::default(),
+            marks_replays: true,
+            stock: BTreeMap::new(),
         }
     }
 
@@ -143,8 +160,38 @@ impl Run {
         self.log(LogLine::Call(line));
     }
 
-    pub(super) fn reply(&mut self, call: CallId, reply: HostReply) {
+    pub(super) fn reply(&mut self, call: CallId, mut reply: HostReply) {
+        if self.marks_replays && self.is_replay(call) {
+            mark(&mut reply);
+        }
         self.push(EventKind::CallEnded { call, reply });
+    }
+
+    /// Whether an earlier call under the key has been answered for good.
+    fn is_replay(&self, call: CallId) -> bool {
+        let events = || self.record.trace.events.iter();
+        let started = |wanted: CallId| {
+            events().find_map(|event| match &event.kind {
+                EventKind::CallStarted(started) if started.call == wanted => Some(started),
+                _ => None,
+            })
+        };
+        let Some(own) = started(call).filter(|own| own.key.is_some() && own.tool == "create_order") else {
+            return false;
+        };
+        events().any(|event| match &event.kind {
+            EventKind::CallEnded { call: earlier, reply: HostReply::Tool { structured, is_error } } => {
+                let for_good = if *is_error {
+                    structured.pointer("/error/retryable") == Some(&json!(false))
+                } else {
+                    structured.get("status") != Some(&json!("pending"))
+                };
+                for_good
+                    && started(*earlier)
+                        .is_some_and(|one| (&one.tool, &one.key, &one.user) == (&own.tool, &own.key, &own.user))
+            }
+            _ => false,
+        })
     }
 
     pub(super) fn answer(&mut self, call: CallId, structured: Value) {
@@ -307,6 +354,7 @@ impl Run {
                 vec![(SmolStr::new("tea-set"), 10 - u32::try_from(taken).expect("a handful of effects"))];
         }
         let canaries = Needles::new(&self.canaries);
+        let fixture = Fixture::embedded();
         let evidence = Evidence::new(
             &self.record.trace,
             &self.record.ledger,
@@ -318,6 +366,7 @@ impl Run {
                 plan: &self.plan,
                 checkout_on_at_start: self.checkout_on,
                 replicas: self.replicas,
+                shop: Shelves { fixture: &fixture, stock: &self.stock },
             },
         );
         look(&evidence)

@@ -322,6 +322,43 @@ mod tests {
     }
 
     #[test]
+    fn a_charge_that_is_given_back_in_part_is_believed_once_a_second_look_shows_it() {
+        for (in_part, second, broken) in
+            [(true, Some(500), false), (true, Some(200), true), (false, Some(500), true), (true, None, true)]
+        {
+            let mut run = Run::new();
+            let (charge, _) = run.buy();
+            let call = run.call("cancel_order", json!({"order_id": "ord_1", "idempotency_key": "c1"}));
+            if in_part {
+                run.effect_of(EffectKind::Refund, "ord_1", None, Some(charge), Some(2100));
+                let shown = run.send(&LOOK_UP, Some("ord_1"), None);
+                run.ok(shown);
+            }
+            let own = run.send(&REFUND, Some("ord_1"), Some("r1"));
+            let back = if in_part { 2100 } else { 4200 };
+            let refund = run.effect_of(EffectKind::Refund, "ord_1", Some(own), Some(charge), Some(back));
+            run.ok(own);
+            run.write_of("ord_1");
+            run.answer(call, order_answer("ord_1", "cancelled"));
+            run.effect_of(EffectKind::RefundFailed, "ord_1", None, Some(refund), Some(back));
+            let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+            run.ok(look_up);
+            if let Some(status) = second {
+                let second = run.send(&LOOK_UP, Some("ord_1"), None);
+                if status == 200 {
+                    run.ok(second);
+                } else {
+                    run.status(second, status);
+                }
+            }
+            run.write_of("ord_1");
+            run.get_order("ord_1", "cancelled");
+            run.done(&REFUND, EffectKind::Refund, "ord_1", Some(charge));
+            run.kept_unless(&TOLD_MONOTONE, broken.then_some("told `cancelled` for order ord_1, but a charge of"));
+        }
+    }
+
+    #[test]
     fn a_refused_cancel_does_not() {
         let mut run = Run::new();
         let (charge, _) = run.buy();

@@ -67,18 +67,32 @@ fn forged(
     let what = match forgery {
         Forgery::Signature => "an event that the provider did not sign",
         Forgery::Stale => "a delivery that was signed too long ago",
+        Forgery::Future => "a delivery that was signed in the future",
+        Forgery::Cut => "an event under a signature that is cut short",
+        Forgery::Padded => "an event under a signature that is too long",
+        Forgery::Altered => "an event under the signature of another",
+        Forgery::Moved => "a delivery whose time is not the one that was signed",
+        Forgery::Doubled => "a delivery that names two times",
     };
     match delivery.status {
         // Nobody was there to believe it.
         None | Some(400..=499) => {}
+        // By a clock that is ahead the time is not to come.
+        Some(_) if forgery == Forgery::Future && clock_was_ahead(evidence, index) => {}
         Some(status) => {
             findings.add(format!("{what} ({} of {}) was answered {status}", delivery.id, delivery.reference), [index]);
         }
     }
-    // The stale one is a copy of a right one, which may well be there.
-    if forgery == Forgery::Signature && evidence.rest.events.contains(&delivery.id) {
+    // What is not made up is a copy of a right one, which may well be there.
+    if forgery.is_made_up() && evidence.rest.events.contains(&delivery.id) {
         findings.add(format!("{what} ({}) is in the journal", delivery.id), [index]);
     }
+}
+
+/// Whether the system's calendar had jumped ahead of the provider's by an event, or a replica's may be ahead.
+fn clock_was_ahead(evidence: &Evidence<'_>, event: usize) -> bool {
+    let jumped = |event: &Event| matches!(&event.kind, EventKind::Struck { fault, .. } if fault.jumps().is_some());
+    evidence.trace.events[..event].iter().any(jumped) || evidence.replicas.clocks_ms().any(|ms| ms != 0)
 }
 
 /// What excuses an answer that is not well.
@@ -316,6 +330,23 @@ mod tests {
         deliver(&mut run, WebhookDelivery { forged: Some(Forgery::Signature), ..delivery("evt_f", 1, Some(401)) });
         run.rest.events.push("evt_f".into());
         assert!(run.broken(&WEBHOOK_SAFE).contains("is in the journal"));
+    }
+
+    #[test]
+    fn a_time_to_come_is_none_by_a_clock_that_is_ahead() {
+        for (forgery, jumped, broken) in [
+            (Forgery::Future, true, false),
+            (Forgery::Future, false, true),
+            (Forgery::Moved, true, true),
+            (Forgery::Cut, true, true),
+        ] {
+            let mut run = told();
+            if jumped {
+                run.strike(Place::JournalWrite, Fault::Jump(Expiry::Lease));
+            }
+            deliver(&mut run, WebhookDelivery { forged: Some(forgery), ..delivery("evt_1", 1, Some(200)) });
+            run.kept_unless(&WEBHOOK_SAFE, broken.then_some("was answered 200"));
+        }
     }
 
     #[test]

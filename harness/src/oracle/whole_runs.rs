@@ -1,11 +1,11 @@
 //! Correct runs, each as the domain's rules decide it: no oracle may accuse them.
 
-use giftgenius::error::Code;
+use giftgenius::error::{Code, Effects};
 use giftgenius::policy::PaymentProfile;
 use giftgenius::step_log::{AlertKind, CheckoutStatus, StepStatus};
 use serde_json::json;
 
-use super::testing::{Run, order_answer, success};
+use super::testing::{Run, order_answer, pending, success};
 use super::{ALL, by_id};
 use crate::fault::{Circumstance, Fault};
 use crate::provider::ledger::EffectKind;
@@ -13,7 +13,7 @@ use crate::provider::operations::{CANCEL, CHARGE, COMMIT, LOOK_UP, REFUND, RELEA
 
 #[test]
 fn the_table_is_whole_and_found_by_id() {
-    assert_eq!(ALL.len(), 32);
+    assert_eq!(ALL.len(), 38);
     for oracle in ALL {
         assert!(std::ptr::eq(by_id(oracle.id).expect("listed"), *oracle));
         assert!(!oracle.requirements.is_empty(), "{}", oracle.id);
@@ -56,7 +56,11 @@ fn a_decline_and_then_another_card() {
     run.deliver(charge);
     run.status(charge, 402);
     run.done(&RELEASE, EffectKind::Release, "ord_1/1", Some(reserve));
-    run.tell_failure(call, "cs_1", "ord_1", Code::PaymentDeclined);
+    run.result("cs_1", CheckoutStatus::Failed, Some(Code::PaymentDeclined));
+    run.step("create_order", StepStatus::Failed, Some(Code::PaymentDeclined));
+    let mut error = run.error(Code::PaymentDeclined, Some(("ord_1", Effects::None)));
+    error["error"]["message"] = json!("the card was declined (insufficient_funds); nothing is charged");
+    run.fail(call, error);
     run.at_rest("ord_1", "cancelled", "none");
     let call = run.create_order("cs_1", "k2");
     let reserve = run.reserve("ord_2");
@@ -162,8 +166,14 @@ fn a_commit_that_goes_on_in_the_background() {
         let commit = run.send_faulty(&COMMIT, Some("ord_1/1"), Some("commit ord_1/1"), fault);
         run.status(commit, 503);
     }
-    run.tell_pending(call, "cs_1", "ord_1");
-    run.get_order("ord_1", "pending");
+    run.result("cs_1", CheckoutStatus::Pending, None);
+    run.step("create_order", StepStatus::Success, None);
+    run.answer(call, pending("cs_1", "ord_1", "charged"));
+    let call = run.call("get_order", json!({"order_id": "ord_1"}));
+    run.step("get_order", StepStatus::Success, None);
+    let mut answer = order_answer("ord_1", "pending");
+    answer["effects"] = json!("charged");
+    run.answer(call, answer);
     run.correlation = String::from("step-2.1");
     run.wait_ms(5_000);
     run.commit("ord_1", reserve);
@@ -214,6 +224,7 @@ fn a_paid_order_that_is_cancelled() {
     let mut replay = success("cs_1", "ord_1");
     replay["status"] = json!("cancelled");
     replay["effects"] = json!("none");
+    replay["user_message"] = json!("The order was cancelled and your money was given back.");
     run.answer(call, replay);
     run.rest.orders.clear();
     run.at_rest("ord_1", "cancelled", "none");

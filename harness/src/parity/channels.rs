@@ -150,10 +150,10 @@ fn write_sent(out: &mut String, sent: &Sent, incarnation: u32) -> fmt::Result {
     if let Some(key) = &sent.key {
         write!(out, ", key {key}")?;
     }
-    match &sent.fault {
-        Some(fault) => writeln!(out, ", fault: {fault}"),
-        None => writeln!(out),
+    if sent.faults.is_none() {
+        return writeln!(out);
     }
+    writeln!(out, ", fault: {}", sent.faults)
 }
 
 fn write_effect(out: &mut String, effect: &Effect) -> fmt::Result {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::channels;
 use super::order::Canonical;
+use crate::fault::Faults;
 use crate::fault::site::Site;
 use crate::provider::OperationSpec;
 use crate::provider::operations::{CHARGE, RESERVE};
@@ -81,7 +82,7 @@ fn sent(exchange: ExchangeId, site: Site, call: u32, order: &str) -> Sent {
         currency: None,
         customer: None,
         question: 0,
-        fault: None,
+        faults: Faults::default(),
     }
 }
 

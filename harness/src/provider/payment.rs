@@ -31,7 +31,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use methods::{holder, visa_of};
+pub use methods::{Card, card_of, holder, methods_of, visa_of};
 
 use later::{Due, Later};
 use wire::{
@@ -290,7 +290,7 @@ impl Payment {
             return Err(http::invalid("A charge has an amount above 0 and a reference."));
         }
         // Another customer's is refused as one that there is not: the difference would tell that it exists.
-        let Some(card) = methods::card(&asked.customer, &asked.payment_method) else {
+        let Some(card) = methods::card_of(&asked.customer, &asked.payment_method) else {
             let refused = Refused::new("unknown_payment_method", "There is no such payment method.");
             return Err(refused.reply(404));
         };

@@ -34,7 +34,7 @@ impl Live {
             EventKind::Answered { exchange, .. } => {
                 let Some(mut events) = self.begun.remove(exchange) else { return rows(vec![event]) };
                 let sent =
-                    events.first().filter(|first| matches!(&first.kind, EventKind::Sent(s) if s.fault.is_some()));
+                    events.first().filter(|first| matches!(&first.kind, EventKind::Sent(s) if s.faults.is_some()));
                 self.struck.extend(sent.cloned().map(|sent| (*exchange, sent)));
                 events.push(event);
                 return rows(events);

@@ -223,8 +223,8 @@ fn coverage(out: &mut String, outcome: &Outcome) -> std::fmt::Result {
         }
     }
     for asked in &outcome.asked {
-        if let Some(fault) = &asked.chosen {
-            writeln!(out, "  fired: {}: {fault}", asked.site)?;
+        if asked.chosen.is_some() {
+            writeln!(out, "  fired: {}: {}", asked.site, asked.chosen)?;
         }
     }
     for planned in &outcome.unfired {

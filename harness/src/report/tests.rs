@@ -82,7 +82,7 @@ fn record() -> Record {
             currency: Some(Currency::EUR),
             customer: None,
             question: 0,
-            fault: Some(Fault::LostReply),
+            faults: Fault::LostReply.into(),
         })),
     );
     let effect = Arc::new(Effect {
@@ -132,7 +132,7 @@ fn outcome(name: &str, verdict: Verdict, unfired: Vec<Planned>, seed: u64) -> Ou
         verdicts: vec![(&ALL_OR_NOTHING, verdict)],
         unmet: Vec::new(),
         unfired,
-        asked: vec![Asked { site, chosen: Some(Box::new(Fault::LostReply)) }],
+        asked: vec![Asked { site, chosen: Fault::LostReply.into() }],
         elapsed: Duration::from_micros(40),
     }
 }

@@ -265,7 +265,7 @@ fn request(sent: &Sent) -> String {
     let amount = sent.amount.map_or_else(String::new, |amount| format!(" {}", in_units(amount, sent.currency)));
     let gap = if reference.is_empty() { "" } else { " " };
     let key = sent.key.as_deref().map_or_else(String::new, |key| format!(" {key}"));
-    let fault = sent.fault.as_ref().map_or_else(String::new, |fault| format!(" ✗{fault}"));
+    let fault = if sent.faults.is_none() { String::new() } else { format!(" ✗{}", sent.faults) };
     format!("{}{gap}{reference}{amount}{key} ─▶{fault}", sent.site)
 }
 

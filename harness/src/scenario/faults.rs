@@ -52,23 +52,27 @@ fn faults(plan: &mut Plan, place: &Target, field: &Field<'_>, frame: &Frame, mis
         let Some(text) = written.text(mistakes) else {
             continue;
         };
-        match parse_planned(place, text) {
-            Ok(planned) => {
-                if frame.on_the_wire && planned.only_simulated() {
-                    let message =
-                        format!("`{text}` cannot be realised on the wire, where the operating system orders tasks");
-                    mistakes.suggest(&written.span, message, Some("take \"wire\" out of `worlds`".to_owned()));
-                } else if frame.on_the_wire && planned.is_a_race() {
-                    let message = format!(
-                        "a `{text}` listing lags in real time on the wire, and a busy machine may ask for it too late"
-                    );
-                    mistakes.suggest(&written.span, message, Some("take \"wire\" out of `worlds`".to_owned()));
-                }
-                if let Err(why) = plan.add(planned) {
-                    mistakes.add(&field.key_span, why);
-                }
+        let planned = match parse_planned(place, text) {
+            Ok(planned) => planned,
+            Err(error) => {
+                mistake(&error, text, &written.span, mistakes);
+                continue;
             }
-            Err(error) => mistake(&error, text, &written.span, mistakes),
+        };
+        for planned in planned {
+            if frame.on_the_wire && planned.only_simulated() {
+                let message =
+                    format!("`{text}` cannot be realised on the wire, where the operating system orders tasks");
+                mistakes.suggest(&written.span, message, Some("take \"wire\" out of `worlds`".to_owned()));
+            } else if frame.on_the_wire && planned.is_a_race() {
+                let message = format!(
+                    "a `{text}` listing lags in real time on the wire, and a busy machine may ask for it too late"
+                );
+                mistakes.suggest(&written.span, message, Some("take \"wire\" out of `worlds`".to_owned()));
+            }
+            if let Err(why) = plan.add(planned) {
+                mistakes.add(&field.key_span, why);
+            }
         }
     }
 }

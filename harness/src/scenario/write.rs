@@ -69,9 +69,13 @@ fn faults(plan: &Plan) -> Vec<(String, String)> {
             Planned::At(address, fault) => (address.to_string(), fault.to_string()),
             Planned::Over(provider, fault) => (format!("provider.{}", provider.name()), fault.to_string()),
         };
-        match sites.iter_mut().find(|(known, _)| *known == site) {
-            Some((_, faults)) => faults.push(fault),
-            None => sites.push((site, vec![fault])),
+        match (planned, sites.iter_mut().find(|(known, _)| *known == site)) {
+            (Planned::At(..), Some((_, faults))) => {
+                let first = faults.first_mut().expect("a site stands there with a fault");
+                *first = format!("{first} + {fault}");
+            }
+            (Planned::Over(..), Some((_, faults))) => faults.push(fault),
+            (Planned::At(..) | Planned::Over(..), None) => sites.push((site, vec![fault])),
         }
     }
     let line = |(site, faults): (String, Vec<String>)| match faults.as_slice() {

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::stage::{Emitted, Stage};
 use crate::fault::Forgery;
-use crate::fault::decide::Turn;
+use crate::fault::decide::{Others, Turn};
 use crate::provider::event::{EventType, ProviderEvent, secret};
 use crate::trace::{EventKind, WebhookDelivery};
 
@@ -31,6 +31,9 @@ const AGAIN_AFTER: Duration = Duration::from_millis(125);
 
 /// The secret of a forger, who does not know the provider's.
 const WRONG_SECRET: &str = "whsec_of_somebody_else_0000";
+
+/// The merchant reference of another system that takes money on the same account.
+const ANOTHER_SYSTEMS: &str = "invoice-2041";
 
 /// How the post reaches the system.
 pub trait Letterbox: Send + Sync + 'static {
@@ -112,10 +115,13 @@ async fn deliver<L: Letterbox>(letterbox: &Arc<L>, emitted: &Emitted) {
             }
         }
     }
-    if emitted.posting.other_kind {
-        for event in of_no_concern(emitted) {
-            until_answered_well(letterbox, &Emitted { event, ..emitted.clone() }, 0).await;
-        }
+    let others = match emitted.posting.others {
+        None => Vec::new(),
+        Some(Others::OfNoConcern) => of_no_concern(emitted).into(),
+        Some(Others::UnknownOrder) => vec![of_an_unknown_order(emitted)],
+    };
+    for event in others {
+        until_answered_well(letterbox, &Emitted { event, ..emitted.clone() }, 0).await;
     }
     if let Some(forgery) = emitted.posting.forged {
         forge(letterbox, emitted, forgery).await;
@@ -123,6 +129,10 @@ async fn deliver<L: Letterbox>(letterbox: &Arc<L>, emitted: &Emitted) {
     let copies = (0..emitted.posting.copies).map(|copy| until_answered_well(letterbox, emitted, copy));
     join_all(copies).await;
     letterbox.sorted().add(number);
+    if emitted.posting.again {
+        tokio::time::sleep(letterbox.late_by()).await;
+        until_answered_well(letterbox, emitted, emitted.posting.copies).await;
+    }
 }
 
 /// What the provider tells everyone: that the shop was paid out, and that money was given back which was taken elsewhere.
@@ -143,6 +153,18 @@ fn of_no_concern(emitted: &Emitted) -> [ProviderEvent; 2] {
     [other, elsewhere]
 }
 
+/// A charge that another system on the same account made.
+fn of_an_unknown_order(emitted: &Emitted) -> ProviderEvent {
+    let number = emitted.site.arrival;
+    ProviderEvent {
+        id: format!("evt_unknown_{number}").into(),
+        kind: EventType::ChargeCaptured,
+        reference: ANOTHER_SYSTEMS.into(),
+        object: format!("ch_unknown_{number}").into(),
+        ..emitted.event.clone()
+    }
+}
+
 async fn until_answered_well<L: Letterbox>(letterbox: &Arc<L>, emitted: &Emitted, copy: u8) {
     let body = emitted.event.body();
     for attempt in 1..=ATTEMPTS_MAX {
@@ -160,23 +182,49 @@ async fn until_answered_well<L: Letterbox>(letterbox: &Arc<L>, emitted: &Emitted
 
 /// A forger does not try again.
 async fn forge<L: Letterbox>(letterbox: &Arc<L>, emitted: &Emitted, forgery: Forgery) {
-    let utc = letterbox.stage().utc();
-    let (event, signature) = match forgery {
-        Forgery::Signature => {
-            let id = format!("evt_forged_{}", emitted.site.arrival);
-            let event = ProviderEvent { id: id.into(), kind: EventType::ChargeCaptured, ..emitted.event.clone() };
-            let wrong = WebhookSecret::new(WRONG_SECRET.into()).expect("a secret like another");
-            let signature = wrong.sign(utc, &event.body());
-            (event, signature)
-        }
-        Forgery::Stale => {
-            let too_old = letterbox.stage().tolerance() + Duration::from_secs(2);
-            let then = utc - jiff::SignedDuration::try_from(too_old).expect("a tolerance is short");
-            (emitted.event.clone(), secret().sign(then, &emitted.event.body()))
-        }
-    };
+    let stage = letterbox.stage();
+    let event = if forgery.is_made_up() { made_up(emitted) } else { emitted.event.clone() };
+    let signature = forged(forgery, &event, &emitted.event, stage.utc(), stage.tolerance());
     let status = knock(letterbox, emitted.site.arrival, signature, event.body()).await;
     record(&**letterbox, emitted, &event, WebhookDelivery { forged: Some(forgery), ..delivery(emitted, status) });
+}
+
+fn made_up(emitted: &Emitted) -> ProviderEvent {
+    let id = format!("evt_forged_{}", emitted.site.arrival);
+    ProviderEvent { id: id.into(), kind: EventType::ChargeCaptured, ..emitted.event.clone() }
+}
+
+/// The signature under which a forger delivers `event`: one that a hasty comparison would take for right.
+fn forged(
+    forgery: Forgery,
+    event: &ProviderEvent,
+    own: &ProviderEvent,
+    now: jiff::Timestamp,
+    tolerance: Duration,
+) -> String {
+    let body = event.body();
+    let too_far = jiff::SignedDuration::try_from(tolerance + Duration::from_secs(2)).expect("a tolerance is short");
+    let right = || secret().sign(now, &body);
+    let old = || secret().sign(now - too_far, &body);
+    let present = now.as_second();
+    match forgery {
+        Forgery::Signature => WebhookSecret::new(WRONG_SECRET.into()).expect("a secret like another").sign(now, &body),
+        Forgery::Stale => old(),
+        Forgery::Future => secret().sign(now + too_far, &body),
+        Forgery::Cut => {
+            let mut signature = right();
+            signature.truncate(signature.len() - 2);
+            signature
+        }
+        Forgery::Padded => right() + "00",
+        Forgery::Altered => secret().sign(now, &own.body()),
+        Forgery::Moved => {
+            let old = old();
+            let signature = old.split_once(',').map_or("", |(_, signature)| signature);
+            format!("t={present},{signature}")
+        }
+        Forgery::Doubled => format!("{},t={present}", old()),
+    }
 }
 
 async fn knock<L: Letterbox>(letterbox: &Arc<L>, number: u32, signature: String, body: Bytes) -> Option<u16> {

@@ -13,7 +13,7 @@ use std::mem;
 use serde::Serialize;
 
 use crate::fault::plan::Planned;
-use crate::fault::{Circumstance, Fault, RetryAfter};
+use crate::fault::{Circumstance, Fault, Faults};
 use crate::provider::ledger::Ledger;
 use crate::trace::{CallStarted, Event, EventKind, ExchangeId, HostReply, Malformed, Record, Sent};
 
@@ -90,15 +90,15 @@ pub(super) enum Printing {
 }
 
 impl Printing {
-    /// A fault strikes, the last of the plan if `last`.
-    pub(super) fn strike(&mut self, last: bool, fault: &Fault, exchange: Option<ExchangeId>) {
+    /// The faults of a site strike, the last of the plan among them if `last`.
+    pub(super) fn strike(&mut self, last: bool, faults: &Faults, exchange: Option<ExchangeId>) {
         if !last || !matches!(self, Self::Before(_)) {
             return;
         }
         let Self::Before(observed) = std::mem::take(self) else { return };
-        let crash = matches!(fault, Fault::Crash(_));
+        let crash = faults.any(|fault| matches!(fault, Fault::Crash(_)));
         // What goes on after the reply has come, or strikes no request, is not observed at one moment.
-        let exchange = exchange.filter(|_| !crash && !matches!(fault, Fault::HangUp));
+        let exchange = exchange.filter(|_| !crash && !faults.has(&Fault::HangUp));
         *self = if crash || exchange.is_some() { Self::Struck { observed, exchange, crash } } else { Self::Done(None) };
     }
 
@@ -192,15 +192,12 @@ fn sent(ink: &mut Ink, sent: &Sent) {
         currency,
         customer,
         question,
-        fault,
+        faults,
     } = sent;
-    let by_date = matches!(
-        fault,
-        Some(Fault::Status(_, Some(RetryAfter::Date(_))) | Fault::StatusAfter(_, Some(RetryAfter::Date(_)), _))
-    );
-    let struck = fault.is_some();
-    let forgotten = matches!(fault, Some(Fault::Circumstance(Circumstance::KeyExpired)));
-    let stale = matches!(fault, Some(Fault::Circumstance(Circumstance::Stale)));
+    let by_date = sent.asks_by_date();
+    let struck = faults.is_some();
+    let forgotten = faults.has(&Fault::Circumstance(Circumstance::KeyExpired));
+    let stale = faults.has(&Fault::Circumstance(Circumstance::Stale));
     (exchange, operation, key, correlation, step, reference, amount, currency, customer).hash(ink);
     (question, struck, by_date, forgotten, stale).hash(ink);
 }

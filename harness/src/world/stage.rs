@@ -18,7 +18,7 @@ use smol_str::SmolStr;
 use crate::choice::{Asked, Choices};
 use crate::fault::decide::{Delivery, Posting, decide, decide_event};
 use crate::fault::site::{Place, Site};
-use crate::fault::{Acting, Circumstance, Fault};
+use crate::fault::{Acting, Circumstance, Fault, Faults};
 use crate::provider::event::ProviderEvent;
 use crate::provider::{Now, OperationSpec, ProviderReply, ProviderRequest, Providers, operations};
 use crate::trace::{EventKind, ExchangeId, Probe, Record, Recorder, Seen, Sent, Write};
@@ -148,11 +148,11 @@ impl Stage {
         let question = if reference.is_none() { question(&arrival) } else { 0 };
         let mut inner = self.inner();
         let site = inner.choices.arrive(operation, step);
-        let fault = inner.choices.at(site);
-        let delivery = decide(fault.as_ref());
+        let faults = inner.choices.at(site);
+        let delivery = decide(&faults);
         let mut record = self.recorder.lock();
         let exchange = record.next_exchange();
-        inner.struck(fault.as_ref(), Some(exchange));
+        inner.struck(&faults, Some(exchange));
         let sent = Sent {
             exchange,
             site,
@@ -165,7 +165,7 @@ impl Stage {
             currency,
             customer,
             question,
-            fault,
+            faults,
         };
         let incarnation = arrival.incarnation.unwrap_or(record.incarnation);
         record.push_in(incarnation, self.recorder.now(), EventKind::Sent(Box::new(sent)));
@@ -209,9 +209,9 @@ impl Stage {
     pub fn ask(&self, place: Place, step: Option<u32>) -> (Site, Option<Fault>) {
         let mut inner = self.inner();
         let site = inner.choices.arrive(place, step);
-        let fault = inner.choices.at(site);
-        inner.struck(fault.as_ref(), None);
-        (site, fault)
+        let faults = inner.choices.at(site);
+        inner.struck(&faults, None);
+        (site, faults.one())
     }
 
     /// Records what goes wrong at a place.
@@ -221,7 +221,7 @@ impl Stage {
 
     /// What was chosen at a site could not happen there after all.
     pub fn misfired(&self, site: Site) {
-        self.inner().choices.misfired(site);
+        self.inner().choices.misfired(site, |_| true);
     }
 
     /// The provider takes one delivery in. Its events are read with [`Self::take_events`].
@@ -233,7 +233,7 @@ impl Stage {
         if reply.indifferent
             && let Some(sent) = sent(&record, request.exchange)
         {
-            inner.choices.misfired(sent.site);
+            inner.choices.misfired(sent.site, |fault| matches!(fault, Fault::Circumstance(_)));
         }
         inner.emit(Some(request.exchange), step_of(&request.correlation), now, &mut record);
         reply
@@ -251,7 +251,7 @@ impl Stage {
         let target = inner.providers.target(acting.act, reference.as_deref(), now, &mut record);
         match target {
             Some(target) => inner.providers.act(acting.act, &target, acting.told, now, &mut record),
-            None => inner.choices.misfired(site),
+            None => inner.choices.misfired(site, |fault| matches!(fault, Fault::Acts(_))),
         }
         inner.emit(Some(request.exchange), step_of(&request.correlation), now, &mut record);
     }
@@ -267,7 +267,7 @@ impl Stage {
             record.push(now.since_start, EventKind::Struck { site, fault: Box::new(Fault::Acts(acting)) });
             inner.providers.act(acting.act, target, acting.told, now, &mut record);
         } else {
-            inner.choices.misfired(site);
+            inner.choices.misfired(site, |_| true);
         }
         inner.emit(None, site.for_step.map(|(step, _)| step), now, &mut record);
         target.is_some()
@@ -363,19 +363,19 @@ impl Inner {
     fn emit(&mut self, exchange: Option<ExchangeId>, step: Option<u32>, now: Now, record: &mut Record) {
         for event in self.providers.payment.take_events() {
             let site = self.choices.arrive(Place::Webhook, step);
-            let fault = self.choices.at(site);
-            let posting = decide_event(fault.as_ref());
-            if let Some(fault) = fault {
-                self.printing.strike(self.choices.last_has_fired(), &fault, None);
-                record.push(now.since_start, EventKind::Struck { site, fault: Box::new(fault) });
+            let faults = self.choices.at(site);
+            let posting = decide_event(&faults);
+            self.struck(&faults, None);
+            for fault in &faults {
+                record.push(now.since_start, EventKind::Struck { site, fault: Box::new(fault.clone()) });
             }
             self.emitted.push((exchange, Emitted { site, event, posting }));
         }
     }
 
-    fn struck(&mut self, fault: Option<&Fault>, exchange: Option<ExchangeId>) {
-        if let Some(fault) = fault {
-            self.printing.strike(self.choices.last_has_fired(), fault, exchange);
+    fn struck(&mut self, faults: &Faults, exchange: Option<ExchangeId>) {
+        if faults.is_some() {
+            self.printing.strike(self.choices.last_has_fired(), faults, exchange);
         }
     }
 }

@@ -106,10 +106,16 @@ pub enum Impossible {
         /// The act's name.
         act: &'static str,
     },
+    /// So many copies of an event are none.
+    #[error("copies of an event are from {} to {}", COPIES.start(), COPIES.end())]
+    Copies,
     /// The decline code cannot be written.
     #[error("a decline code is one to 64 of `a-z`, `0-9` and `_`, such as `insufficient_funds`")]
     DeclineCode,
 }
+
+/// How many copies of an event there can be; one is no fault.
+const COPIES: std::ops::RangeInclusive<u8> = 2..=9;
 
 /// Whether a fault can happen at a place.
 pub fn validate(place: impl Into<Place>, fault: &Fault) -> Result<(), Impossible> {
@@ -170,10 +176,13 @@ fn at_request(operation: &'static OperationSpec, fault: &Fault) -> Result<(), Im
         | Fault::Jump(_)
         | Fault::BeforeReply
         | Fault::Twice
+        | Fault::Copies(_)
+        | Fault::Again
         | Fault::Late
         | Fault::Reordered
         | Fault::Never
         | Fault::OtherKind
+        | Fault::UnknownOrder
         | Fault::Forged(_)
         | Fault::Host(_)
         | Fault::Malformed(_) => Err(elsewhere(Place::Request(operation), fault)),
@@ -282,10 +291,12 @@ pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
             | Class::Tool
             | Class::Repeat => Ok(()),
         },
+        Fault::Copies(copies) if !COPIES.contains(copies) => Err(Impossible::Copies),
         Fault::Acts(Acting { act, told: false, .. }) if !act.has_event() => {
             Err(Impossible::NoEvent { act: act.name() })
         }
         Fault::Acts(_)
+        | Fault::Copies(_)
         | Fault::Refuse
         | Fault::LostRequest
         | Fault::Reset
@@ -316,10 +327,12 @@ pub fn in_range(fault: &Fault) -> Result<(), Impossible> {
         | Fault::Jump(_)
         | Fault::BeforeReply
         | Fault::Twice
+        | Fault::Again
         | Fault::Late
         | Fault::Reordered
         | Fault::Never
         | Fault::OtherKind
+        | Fault::UnknownOrder
         | Fault::Forged(_)
         | Fault::Host(_)
         | Fault::Circumstance(

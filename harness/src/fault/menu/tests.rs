@@ -92,7 +92,25 @@ fn the_core_menu_of_a_call() {
 fn the_menus_of_an_event() {
     assert_eq!(
         written(full(Place::Webhook)),
-        ["before_reply", "twice", "late", "reordered", "never", "other_kind", "forged(signature)", "forged(stale)"]
+        [
+            "before_reply",
+            "twice",
+            "copies(4)",
+            "again",
+            "late",
+            "reordered",
+            "never",
+            "other_kind",
+            "unknown_order",
+            "forged(signature)",
+            "forged(stale)",
+            "forged(future)",
+            "forged(cut)",
+            "forged(padded)",
+            "forged(altered)",
+            "forged(moved)",
+            "forged(doubled)"
+        ]
     );
     assert_eq!(written(core(Place::Webhook)), ["twice", "late", "never"]);
 }

@@ -126,7 +126,7 @@ const ERRORS: &[(&str, &str, &str)] = &[
     ("payment.charge#1: cut;; payment.charge#2: cut", "a fault is missing before this `;`", ""),
     (
         "payment.charge#1: cut; payment.charge#1: reset",
-        "`payment.charge#1` stands twice; one site goes wrong in one way",
+        "at `payment.charge#1`, `cut` and `reset` both say what becomes of the request and its reply",
         "payment.charge#1",
     ),
     (
@@ -169,7 +169,7 @@ fn the_parts_of_a_plan_read_by_themselves() {
     let place = parse_address(" payment.look_up@2#1 ").expect("it reads");
     let address = Address { place: Place::Request(&LOOK_UP), step: Some(2), number: 1 };
     assert_eq!(place, Target::At(address));
-    assert_eq!(parse_planned(&place, "cut"), Ok(Planned::At(address, Fault::Cut)));
+    assert_eq!(parse_planned(&place, "cut"), Ok(vec![Planned::At(address, Fault::Cut)]));
     assert_eq!(parse_address("provider.catalog"), Ok(Target::Provider(Provider::Catalog)));
     assert_eq!(parse_fault("duplicate"), Ok(Fault::Duplicate));
     let outage = ProviderFault::Outage { from: 1, calls: 2 };

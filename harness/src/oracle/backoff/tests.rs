@@ -1,4 +1,6 @@
 use super::*;
+use crate::fault::site::Place;
+use crate::fault::{Expiry, Fault, RetryAfter};
 use crate::oracle::testing::Run;
 use crate::provider::operations::{QUOTE, RELEASE, RESERVE, SEARCH};
 use crate::scenario::model::WorldKind;
@@ -418,6 +420,27 @@ fn an_order_that_another_process_had_in_between_counts_from_the_first_attempt_ag
         let reserve = run.send(&RESERVE, Some("ord_1/1"), Some("r"));
         run.ok(reserve);
         run.kept_unless(&BACKOFF, (!kept).then_some("that Retry-After asked for"));
+    }
+}
+
+#[test]
+fn a_process_whose_calendar_jumped_may_take_an_order_from_itself() {
+    for (jumps, answered, kept) in [(true, false, true), (false, false, false), (true, true, false)] {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        let release = run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+        if answered {
+            run.status(release, 500);
+        }
+        if jumps {
+            run.strike(Place::JournalWrite, Fault::Jump(Expiry::Lease));
+        }
+        let again = run.send(&RELEASE, Some("ord_1/1"), Some("r"));
+        run.ok(again);
+        if !answered {
+            run.status(release, 500);
+        }
+        run.kept_unless(&BACKOFF, (!kept).then_some("inventory.release#2 was sent"));
     }
 }
 

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use super::PRICE;
 
+const PENDING: &str = "Your payment is still being confirmed; do not pay again, ask about the order in a moment.";
+
 pub(in crate::oracle) fn session_answer(id: &str, minor_units: i64) -> Value {
     json!({
         "checkout_session_id": id,
@@ -28,6 +30,7 @@ pub(in crate::oracle) fn success(session: &str, order: &str) -> Value {
         "checkout_session_id": session,
         "amount": {"minor_units": PRICE, "currency": "EUR"},
         "effects": "charged",
+        "user_message": "Your order is paid and on its way.",
     })
 }
 
@@ -40,7 +43,7 @@ pub(in crate::oracle) fn pending(session: &str, order: &str, effects: &str) -> V
         "effects": effects,
         "retry_after_ms": 2000,
         "needs_attention": false,
-        "user_message": "Your order is still being processed; wait a moment.",
+        "user_message": PENDING,
     })
 }
 
@@ -50,11 +53,17 @@ pub(in crate::oracle) fn order_answer(order: &str, status: &str) -> Value {
         "pending" => "unknown",
         _ => "none",
     };
+    let words = match status {
+        "success" => "Your order is paid and on its way.",
+        "pending" => PENDING,
+        _ => "The order was cancelled and nothing was charged.",
+    };
     json!({
         "order_id": order,
         "status": status,
         "effects": effects,
         "needs_attention": false,
         "amount": {"minor_units": PRICE, "currency": "EUR"},
+        "user_message": words,
     })
 }

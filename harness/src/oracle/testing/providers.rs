@@ -51,7 +51,7 @@ impl Run {
             currency: (operation.label == CHARGE.label).then_some(Currency::EUR),
             customer: (operation.label == CHARGE.label).then(|| self.user.into()),
             question: self.question,
-            fault,
+            faults: fault.into_iter().collect(),
         };
         self.push(EventKind::Sent(Box::new(sent)));
         exchange

@@ -11,11 +11,15 @@ use smol_str::{SmolStr, format_smolstr};
 const FIRST_CUSTOMER: &str = "ada";
 
 /// A card that every customer has.
-pub(super) struct Card {
+#[derive(Debug)]
+pub struct Card {
     name: &'static str,
-    pub(super) brand: &'static str,
-    pub(super) last4: &'static str,
-    pub(super) is_declined: bool,
+    /// The network that issued it.
+    pub brand: &'static str,
+    /// The end of its number.
+    pub last4: &'static str,
+    /// Whether nothing can be paid with it.
+    pub is_declined: bool,
 }
 
 /// Every customer has these.
@@ -54,8 +58,13 @@ pub fn visa_of(customer: &str) -> SmolStr {
     CARDS[0].of(customer)
 }
 
+/// A customer's methods, with the card behind each.
+pub fn methods_of(customer: &str) -> [(SmolStr, &'static Card); 3] {
+    [0, 1, 2].map(|index| (CARDS[index].of(customer), &CARDS[index]))
+}
+
 /// The card behind a customer's method.
-pub(super) fn card(customer: &str, method: &str) -> Option<&'static Card> {
+pub fn card_of(customer: &str, method: &str) -> Option<&'static Card> {
     find(method).filter(|(holder, _)| *holder == customer).map(|(_, card)| card)
 }
 
@@ -76,8 +85,8 @@ mod tests {
         ] {
             assert_eq!(holder(method), customer, "{method}");
         }
-        assert!(card("ben", "pm_ben_visa").is_some());
-        assert!(card("ben", "pm_visa").is_none());
-        assert!(card("ada", "pm_ben_visa").is_none());
+        assert!(card_of("ben", "pm_ben_visa").is_some());
+        assert!(card_of("ben", "pm_visa").is_none());
+        assert!(card_of("ada", "pm_ben_visa").is_none());
     }
 }
