@@ -1,5 +1,5 @@
 //! What the gate does beyond its scenarios, when everything is run: it tries every fault alone in every scenario, explores
-//! the scenarios that ask for more (`gate_depth` of `[explore]`), makes purchases that nobody wrote, makes every malformed call and mends it from its error, and proves on planted bugs
+//! the scenarios that ask for more (`gate_depth` of `[explore]`), makes generated scenarios, makes every malformed call and mends it from its error, and proves on planted bugs
 //! that it would notice one, where the scenarios for that are there.
 
 use std::path::Path;
@@ -41,7 +41,7 @@ pub(super) fn beyond(scenarios: &[Arc<Scenario>], progress: &Progress, failures:
         done.push(timed("explored", || explored(scenario)));
     }
     if prove::check(defect::ALL, scenarios).is_ok() {
-        progress.begin("purchases that nobody wrote");
+        progress.begin("generated scenarios");
         done.push(timed("generated", || generated(failures)));
         progress.begin("malformed calls");
         done.push(timed("mended", mended));
@@ -123,7 +123,7 @@ fn explored(scenario: &Arc<Scenario>) -> Result<Beyond, String> {
     })
 }
 
-/// Whole scenarios that nobody wrote, the same with every run.
+/// Generated scenarios, the same with every run.
 fn generated(failures: &Path) -> Result<Beyond, String> {
     let simulated = Simulated::default();
     let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {} };
@@ -141,7 +141,7 @@ fn generated(failures: &Path) -> Result<Beyond, String> {
         what: "generated".to_owned(),
         verdict: report.verdict,
         said: format!(
-            "{} that nobody wrote: {}{fewer}, {} fired, {}",
+            "{}: {}{fewer}, {} fired, {}",
             units::counted(told.scenarios, "scenario"),
             units::counted(told.runs, "run"),
             units::counted(told.planned - told.dropped, "fault"),

@@ -48,7 +48,7 @@ pub static ANOTHER_PRODUCT_NAMED: Defect = Defect {
 /// See `about`.
 pub static SENTENCES_SWAPPED: Defect = Defect {
     id: "sentences_swapped",
-    about: "two sentences of the table are swapped: a declined card is told as a product that is out of stock",
+    about: "two sentences of the table are swapped: a declined card gets the sentence for a product that is out of stock",
     caught_by: "words-true",
     hunted_on: &[on("checkout/bank_declines_once")],
     wiring: || {
@@ -158,7 +158,7 @@ pub static RATE_LIMIT_TAKEN_FOR_REFUSAL: Defect = Defect {
 /// See `about`.
 pub static DECLINE_CODE_REPLACED: Defect = Defect {
     id: "decline_code_replaced",
-    about: "whatever the bank said, the person is told that the card has expired",
+    about: "every decline says that the card has expired, whatever the bank said",
     caught_by: "cause-true",
     hunted_on: &[on("checkout/bank_declines_once")],
     wiring: || {
@@ -192,7 +192,7 @@ pub static DECLINE_CODE_UNTOLD: Defect = Defect {
 /// See `about`.
 pub static STOLEN_CARD_TOLD: Defect = Defect {
     id: "stolen_card_told",
-    about: "a bank's every reason is told, also that the card is reported stolen",
+    about: "every reason of the bank's is passed on, also that the card is reported stolen",
     caught_by: "cause-true",
     hunted_on: &[on("checkout/a_reason_that_is_kept")],
     wiring: || {
@@ -210,7 +210,7 @@ pub static STOLEN_CARD_TOLD: Defect = Defect {
 /// See `about`.
 pub static CHARGED_TOLD_AS_UNKNOWN: Defect = Defect {
     id: "charged_told_as_unknown",
-    about: "whatever is not finished is told as unknown, also that the money was taken",
+    about: "every open order reports `unknown`, also where the charge was seen",
     caught_by: "effects-exact",
     hunted_on: &[on("saga/the_inventory_is_down_after_the_charge")],
     wiring: || {
@@ -227,7 +227,7 @@ pub static CHARGED_TOLD_AS_UNKNOWN: Defect = Defect {
 /// See `about`.
 pub static UNKNOWN_TOLD_AS_CHARGED: Defect = Defect {
     id: "unknown_told_as_charged",
-    about: "a charge without an answer is told as one that was made",
+    about: "a charge without an answer is reported as made",
     caught_by: "effects-exact",
     hunted_on: &[on("retries/payment_is_down_for_good")],
     wiring: || {

@@ -192,7 +192,7 @@ pub static SIGNATURE_OF_A_TIME_TO_COME_ACCEPTED: Defect = Defect {
 /// See `about`.
 pub static LATER_OF_TWO_TIMES_BELIEVED: Defect = Defect {
     id: "later_of_two_times_believed",
-    about: "a signature's time is the first in its header to whoever checks the signature, and the last to whoever asks for its age",
+    about: "the signature is checked with the first time of its header, and its age is taken from the last",
     caught_by: "webhook-safe",
     hunted_on: &[on("webhooks/forged_with_two_times")],
     wiring: || {

@@ -282,7 +282,7 @@ impl Strategy for Exhaustive<'_> {
                 Some((known, how)) => self.longer[known].stands_for.add(stands_for, how),
                 None => self.longer.push(node(choices, Box::default())),
             }
-            // By itself: what strikes the same site changes what came of it, which is what merged runs have in common.
+            // As a node of its own: merged runs share what came of the site, and a second fault there changes that.
             let together = self.space.together(&plan);
             if !together.is_empty() {
                 self.longer.push(node(Box::default(), together));

@@ -5,8 +5,8 @@
 //! failing plan smaller. [`judged`] is what is kept of a run, [`findings`] groups what breaks, [`coverage`] sums up what
 //! was reached; [`merging`] leaves out what has the same future as something else. [`mod@spaces`] says which scenarios are
 //! tried under which payment profiles, [`mod@estimate`] how much that takes. [`mod@tell`] makes a report of it all, [`pace`]
-//! says what a run costs without faults, [`confirm`] repeats findings on the wire. [`mod@generate`] makes whole
-//! scenarios that nobody wrote.
+//! says what a run costs without faults, [`confirm`] repeats findings on the wire. [`mod@generate`] makes
+//! generated scenarios.
 
 mod confirm;
 mod coverage;
