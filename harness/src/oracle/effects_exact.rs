@@ -5,7 +5,7 @@ use giftgenius::error::Code;
 use super::evidence::{CallView, Evidence, ExchangeView, OrderView};
 use super::settlement::unsettled_charge;
 use super::{Findings, Oracle, Verdict, codes};
-use crate::fault::{Circumstance, Fault};
+use crate::fault::Fault;
 use crate::provider::ledger::EffectKind;
 use crate::provider::operations::{CANCEL, CHARGE, COMMIT, LOOK_UP, REFUND, RELEASE, RESERVE, RESTOCK};
 use crate::trace::{EventKind, Seen};
@@ -78,13 +78,14 @@ fn succeeded_before(exchange: &ExchangeView<'_>, event: usize) -> bool {
     exchange.succeeded() && exchange.answer.is_some_and(|(at, ..)| at < event)
 }
 
-/// Whether a charge's own answer says that the money was taken.
-fn captured_before(exchange: &ExchangeView<'_>, event: usize) -> bool {
-    let later = exchange
-        .sent
-        .faults
-        .any(|fault| matches!(fault, Fault::Circumstance(Circumstance::Processing | Circumstance::RequiresAction)));
-    exchange.is(&CHARGE) && !later && succeeded_before(exchange, event)
+/// Whether a charge's own answer says that the money was taken: what is still processed, or waits for an action, says so
+/// later, also where it is answered again from its key.
+fn captured_before(evidence: &Evidence<'_>, order: &OrderView<'_>, exchange: &ExchangeView<'_>, event: usize) -> bool {
+    let is_taken = |delivered: usize| {
+        let mut effects = evidence.effects_of(order);
+        effects.any(|(index, effect)| effect.kind == EffectKind::Charge && evidence.event_of(index) < delivered)
+    };
+    exchange.is(&CHARGE) && succeeded_before(exchange, event) && exchange.delivered.is_some_and(is_taken)
 }
 
 /// Whether a charge had been seen by an event: in its own answer, or in a listing.
@@ -96,7 +97,7 @@ fn was_seen(evidence: &Evidence<'_>, order: &OrderView<'_>, end: usize) -> bool 
     };
     sent_before(evidence, order, end).any(|sent| {
         let told = matches!(sent.answer, Some((at, _, Seen::Reply { status: 200, .. })) if at < end);
-        captured_before(sent, end)
+        captured_before(evidence, order, sent, end)
             || (told && (sent.is(&LOOK_UP) || sent.is(&CANCEL)) && sent.delivered.is_some_and(taken_by))
     })
 }
@@ -104,7 +105,9 @@ fn was_seen(evidence: &Evidence<'_>, order: &OrderView<'_>, end: usize) -> bool 
 /// Whether it was known all through a call that the money was taken, with nothing under way that could give it back.
 fn is_known_to_be_charged(evidence: &Evidence<'_>, call: &CallView<'_>, order: &OrderView<'_>, end: usize) -> bool {
     let sent = || sent_before(evidence, order, end);
-    let Some(captured) = sent().find(|sent| captured_before(sent, call.start_event.max(first_write(call)))) else {
+    let Some(captured) =
+        sent().find(|sent| captured_before(evidence, order, sent, call.start_event.max(first_write(call))))
+    else {
         return false;
     };
     let from = captured.sent_event;
