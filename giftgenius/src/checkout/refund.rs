@@ -265,7 +265,7 @@ async fn search(caller: &Caller, order: &Order, context: RoundContext<'_>, urgen
                 Ok(Given { refunds: 0, .. }) => {
                     // A refund by the provider is not reversed: a listing that shows less is older.
                     let refunded = in_part(order, &records).max(order.saga.refunded);
-                    return match may_be_old(caller, order, context) {
+                    return match may_be_old(caller, order, context, asking.listed_at) {
                         // Report it now. A later listing shows whether the event was about more.
                         Some(wait) if refunded > order.saga.refunded => Round::InPart { refunded, wait },
                         Some(wait) => Round::TooEarly { wait, looked: false },
@@ -290,12 +290,12 @@ async fn search(caller: &Caller, order: &Order, context: RoundContext<'_>, urgen
     }
 }
 
-/// How long a listing may still be older than an event that reported a refund or dispute. Until then one that shows a
-/// partial refund may lack what the event was about.
-fn may_be_old(caller: &Caller, order: &Order, context: RoundContext<'_>) -> Option<Duration> {
+/// How long until a listing can no longer be older than an event that reported a refund or dispute, where this one, asked
+/// for at that instant, may be: it may lack what the event was about, however late its answer came.
+fn may_be_old(caller: &Caller, order: &Order, context: RoundContext<'_>, listed_at: Instant) -> Option<Duration> {
     let fresh_from = context.heard_at + caller.policy.late_max / LISTING_LAG;
     let wait = fresh_from.saturating_duration_since(Instant::now());
-    (order.heard_of_money_back && !wait.is_zero()).then_some(wait)
+    (order.heard_of_money_back && listed_at < fresh_from).then_some(wait)
 }
 
 /// Whether no copy of the charge can still be on its way: its outcome is known, and a copy of it has no effect.

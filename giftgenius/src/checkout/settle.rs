@@ -62,6 +62,17 @@ fn taken_back(records: &[ChargeRecord]) -> Option<Outcome> {
     records.iter().any(ChargeRecord::is_given_back).then_some(Outcome::UnsettledGoBack(Cause::GivenBack))
 }
 
+/// What a listing says became of the money, and whether that is certain. Another amount than agreed is not: where nothing of
+/// it stands any more, it is no more to be believed than where it does.
+fn found(order: &Order, records: &[ChargeRecord]) -> Option<(Outcome, bool)> {
+    if let Some(outcome) = standing(order, records) {
+        let is_certain = matches!(outcome, Outcome::Captured { .. });
+        return Some((outcome, is_certain));
+    }
+    let is_as_agreed = |record: &ChargeRecord| Money::new(record.amount, record.currency) == order.amount;
+    taken_back(records).map(|outcome| (outcome, records.iter().all(is_as_agreed)))
+}
+
 /// Whether a listing shows a charge in this state.
 fn has(records: &[ChargeRecord], status: ChargeStatus) -> bool {
     records.iter().any(|record| record.status == status)
@@ -87,15 +98,14 @@ pub(super) async fn close(caller: &Caller, order: &Order) -> Result<Vec<ChargeRe
 pub async fn charge(caller: &Caller, order: &Order, context: RoundContext<'_>) -> Round {
     let key = charge_key(order);
     let mut retry = caller.retry(Provider::Payment, context.urgency);
+    let mut unclear = 0;
     loop {
         if retry.maybe_applied() {
             match look_up(caller, order).await {
                 Ok(records) => {
-                    if let Some(found) = standing(order, &records) {
-                        return Round::Came(confirmed(caller, order, found).await.unwrap_or(Outcome::Unsettled));
-                    }
-                    if let Some(outcome) = taken_back(&records) {
-                        return Round::Came(outcome);
+                    if let Some(found) = found(order, &records) {
+                        let outcome = confirmed(caller, order, found).await.unwrap_or(Outcome::Unsettled);
+                        return Round::Came(or_with_copies(outcome, unclear));
                     }
                     // The first one is at work: another would be a second.
                     if records.iter().any(ChargeRecord::is_pending) {
@@ -135,6 +145,7 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext<'_>) -
         };
         // Without deduplication a request that may have been applied stays the only one.
         let sent = matches!(failure, Failure::Unclear { .. });
+        unclear += u32::from(sent);
         if sent && !caller.policy.payment_profile.deduplicates() {
             return Round::Came(Outcome::Unsettled);
         }
@@ -160,13 +171,22 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext<'_>) -
 
 /// A look-up with another amount than agreed is repeated before it is believed: acting on a garbled amount would undo a
 /// good sale. `None`: it could not be confirmed.
-async fn confirmed(caller: &Caller, order: &Order, found: Outcome) -> Option<Outcome> {
-    match found {
-        Outcome::WrongAmount { .. } => {
-            let again = look_up(caller, order).await.ok()?;
-            standing(order, &again)
+async fn confirmed(caller: &Caller, order: &Order, (outcome, is_certain): (Outcome, bool)) -> Option<Outcome> {
+    if is_certain {
+        return Some(outcome);
+    }
+    let again = look_up(caller, order).await.ok()?;
+    found(order, &again).map(|(outcome, _)| outcome)
+}
+
+/// Where more than one request may have taken the money, a listing that shows one charge need not show the last: a key
+/// protects only while it is remembered.
+fn or_with_copies(outcome: Outcome, unclear: u32) -> Outcome {
+    match outcome {
+        Outcome::Captured { charge_id, minor_units, alone, told, refunded } => {
+            Outcome::Captured { charge_id, minor_units, alone: alone && unclear < 2, told, refunded }
         }
-        agreed => Some(agreed),
+        other => other,
     }
 }
 
@@ -184,11 +204,8 @@ pub async fn settle(caller: &Caller, order: &Order, context: RoundContext<'_>) -
             }
         }
     };
-    if let Some(found) = standing(order, &records) {
+    if let Some(found) = found(order, &records) {
         return confirmed(caller, order, found).await.map_or(Round::NotYet(None), Round::Came);
-    }
-    if let Some(outcome) = taken_back(&records) {
-        return Round::Came(outcome);
     }
     if has(&records, ChargeStatus::Processing) {
         return Round::NotYet(None);

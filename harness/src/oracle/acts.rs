@@ -86,12 +86,17 @@ pub(super) fn is_listing(exchange: &ExchangeView<'_>) -> bool {
 /// Whether two listings that a process asked for one after the other told another amount alike, or another currency: a
 /// system that has nothing else to hold against it has been told twice, and may believe what they show.
 pub(super) fn both_tell_another_amount(one: &ExchangeView<'_>, other: &ExchangeView<'_>) -> bool {
-    let tells = |listing: &ExchangeView<'_>| {
-        let another =
-            |fault: &Fault| matches!(fault, Fault::WrongAmount | Fault::Contradicting(Contradiction::Currency));
-        listing.sent.faults.any(another)
-    };
-    one.incarnation == other.incarnation && tells(one) && one.sent.faults == other.sent.faults
+    let told = [Fault::WrongAmount, Fault::Contradicting(Contradiction::Currency)];
+    one.incarnation == other.incarnation
+        && told.iter().any(|told| one.sent.faults.has(told) && other.sent.faults.has(told))
+}
+
+/// Whether a listing that tells another amount is borne out by the next one of its process: it is believed then, as a success.
+pub(super) fn is_borne_out(evidence: &Evidence<'_>, listing: &ExchangeView<'_>) -> bool {
+    let Some(order) = listing.order.filter(|_| is_listing(listing)) else { return false };
+    let exchanges = evidence.orders[order].exchanges.iter().map(|index| &evidence.exchanges[*index]);
+    let mut later = exchanges.filter(|it| it.incarnation == listing.incarnation && it.sent_event > listing.sent_event);
+    later.find(|it| is_listing(it)).is_some_and(|next| both_tell_another_amount(listing, next))
 }
 
 /// Whether a listing has an act.
@@ -283,13 +288,19 @@ fn waits_for_a_second_look(evidence: &Evidence<'_>, order: &OrderView<'_>, listi
     next.is_some_and(|next| !next.succeeded()) && (1..taken).contains(&evidence.least_money_at(order, at))
 }
 
-/// Whether the system has a right to believe in a refund by an event: it has noted the reply to the refund's own request. What a
-/// repeat is answered proves nothing.
-fn is_believed(evidence: &Evidence<'_>, refund: usize, event: usize) -> bool {
+/// Whether the system has a right to believe in a refund by an event: it has noted the reply to the refund's own request, or a
+/// listing that shows it. What a repeat is answered proves nothing.
+fn is_believed(evidence: &Evidence<'_>, order: &OrderView<'_>, refund: usize, event: usize) -> bool {
     let own = evidence.ledger.effects[refund].exchange;
-    let request = evidence.exchanges.iter().find(|exchange| Some(exchange.sent.exchange) == own);
-    let seen = request.filter(|request| request.succeeded()).and_then(|request| Some((request, request.answer?.0)));
-    seen.and_then(|(request, seen)| noted(evidence, request, seen)).is_some_and(|noted| noted <= event)
+    let tells = |exchange: &&ExchangeView<'_>| {
+        exchange.succeeded()
+            && (Some(exchange.sent.exchange) == own || (is_listing(exchange) && lists(evidence, exchange, refund)))
+    };
+    let exchanges = order.exchanges.iter().map(|index| &evidence.exchanges[*index]);
+    exchanges
+        .filter(tells)
+        .filter_map(|exchange| noted(evidence, exchange, exchange.answer?.0))
+        .any(|noted| noted <= event)
 }
 
 /// The money of an order as [`Evidence::least_money_at`] counts it, without the failures of refunds that the system believes in
@@ -303,7 +314,7 @@ pub(super) fn money_noted_at(evidence: &Evidence<'_>, order: &OrderView<'_>, eve
         effect.kind == EffectKind::RefundFailed
             && evidence.event_of(*index) <= event
             && failure_noted(evidence, order, *index).is_none_or(|noted| event < noted)
-            && effect.undoes.is_some_and(|refund| is_believed(evidence, refund.0 as usize, event))
+            && effect.undoes.is_some_and(|refund| is_believed(evidence, order, refund.0 as usize, event))
     });
     taken - failures.filter_map(|(_, effect)| effect.amount).map(|amount| amount.minor_units).sum::<i64>()
 }

@@ -284,6 +284,17 @@ fn amounts(evidence: &Evidence<'_>, alerts: &[(usize, u32, &Alert)], findings: &
     }
 }
 
+/// Whether a process takes an event in whose line comes within the time that a call has: it may have heard it before.
+fn hears_an_event(evidence: &Evidence<'_>, process: u32, event: usize) -> bool {
+    let events = &evidence.trace.events;
+    let until = events[event].at + evidence.policy.tool_deadline;
+    let mut later = evidence.lines.iter().filter(|(at, _)| *at > event && events[*at].at <= until);
+    later.any(|(at, line)| {
+        events[*at].incarnation == process
+            && matches!(line, LogLine::Webhook(line) if line.status != WebhookStatus::Refused)
+    })
+}
+
 /// Cards are charged for so long without an event: the charge that shows it calls a person.
 fn silence(evidence: &Evidence<'_>, alerts: &[(usize, u32, &Alert)], findings: &mut Findings) {
     // A provider that sends every event is not silent.
@@ -307,7 +318,7 @@ fn silence(evidence: &Evidence<'_>, alerts: &[(usize, u32, &Alert)], findings: &
                 let called = alerts
                     .iter()
                     .any(|(_, its_process, alert)| alert.kind == AlertKind::WebhooksMissing && *its_process == process);
-                if overdue && !called {
+                if overdue && !called && !hears_an_event(evidence, process, event) {
                     let message = format!(
                         "cards were charged for {} minutes without an event, and nobody was called",
                         WEBHOOK_SILENCE_MAX.as_secs() / 60

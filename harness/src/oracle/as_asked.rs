@@ -38,7 +38,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         let wrong = if let Some((_, list, limit)) = SEARCHES.iter().find(|(tool, ..)| call.is(tool)) {
             found(call, &structured[*list], *limit)
         } else if call.is("create_checkout_session") {
-            frozen(evidence, place, structured)
+            frozen(evidence, place)
         } else {
             None
         };
@@ -90,17 +90,16 @@ fn call_answer<'a>(call: &CallView<'a>) -> Option<&'a Value> {
 }
 
 /// What is wrong with a price that was frozen.
-fn frozen(evidence: &Evidence<'_>, place: usize, session: &Value) -> Option<String> {
+fn frozen(evidence: &Evidence<'_>, place: usize) -> Option<String> {
     let call = &evidence.calls[place];
     let asked = call.text("currency")?;
-    let (amount, currency) = (session["amount"]["minor_units"].as_i64()?, session["amount"]["currency"].as_str()?);
+    let (amount, currency) = call.said.amount?;
     let price = || money(amount, currency);
     if currency != asked {
         return Some(format!("froze {} where a price in {asked} was asked for", price()));
     }
     // A price is frozen once: a repeat under its key gets the price frozen then.
-    let id = session["checkout_session_id"].as_str();
-    if evidence.sessions.iter().any(|known| Some(known.id) == id && known.call < place) {
+    if evidence.sessions.iter().any(|known| Some(known.id) == call.said.session && known.call < place) {
         return None;
     }
     if amount <= 0 {

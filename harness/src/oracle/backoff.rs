@@ -6,6 +6,7 @@ use giftgenius::error::Code;
 use giftgenius::policy::Policy;
 use giftgenius::step_log::{LogLine, StepStatus};
 
+use super::acts::is_borne_out;
 use super::evidence::{CallView, Evidence, ExchangeView};
 use super::{Findings, Oracle, Verdict};
 use crate::provider::operations::{CANCEL, CHARGE, LOOK_UP, REFUND};
@@ -294,7 +295,7 @@ fn judge_pair(
     let another_reading =
         !earlier.sent.operation.effectful && earlier.refusal().is_some() || used_up(series.foreground.least());
     // A request after a success and two readings side by side are no retries.
-    if earlier.succeeded() || overlap || another_reading {
+    if earlier.succeeded() || overlap || another_reading || is_borne_out(evidence, earlier) {
         *series = Series::default();
         return;
     }

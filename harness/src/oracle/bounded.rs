@@ -40,13 +40,16 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         if group.len() < 2 {
             continue;
         }
+        // Those of an order may carry the correlation ids of several calls, by which they are sorted first.
+        let mut group = group.to_vec();
+        group.sort_unstable();
         let first = &evidence.exchanges[group[0]];
         // A round that could not be noted, because the process died in it or the store refused, is had once more.
         let last = &evidence.exchanges[group[group.len() - 1]];
         let (from, to) = (first.sent_event, last.sent_event);
         let unnoted = evidence.unnoted_between(from, to) + unread_between(evidence, from, to);
         let unnoted = u32::try_from(unnoted).unwrap_or(u32::MAX);
-        let bound = bound_of(evidence, &bounds, first) + unnoted.max(taken_over(evidence, group));
+        let bound = bound_of(evidence, &bounds, first) + unnoted.max(taken_over(evidence, &group));
         if group.len() > bound as usize {
             let message = format!(
                 "{} was asked {} times for {}; the policy bounds it at {bound}",
@@ -58,7 +61,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             findings.add(message, events);
         }
         if first.sent.operation.effectful {
-            repeated(evidence, group, &mut findings);
+            repeated(evidence, &group, &mut findings);
         }
     }
     findings.verdict()
@@ -250,6 +253,21 @@ mod tests {
                 run.kept(&BOUNDED);
             }
         }
+    }
+
+    #[test]
+    fn what_several_calls_ask_for_an_order_counts_in_the_order_in_which_it_was_sent() {
+        let mut run = Run::new();
+        run.create_order("cs_1", "k1");
+        let refused = run.send(&CHARGE, Some("ord_1"), Some("k"));
+        run.see(refused, Seen::Reply { status: 402, retry_after: None, intact: true });
+        // "step-0" sorts before "step-1".
+        run.correlation = String::from("step-0");
+        run.strike(Place::JournalRead, Fault::Busy);
+        run.send(&CHARGE, Some("ord_1"), Some("k"));
+        run.kept(&BOUNDED);
+        run.send(&CHARGE, Some("ord_1"), Some("k"));
+        assert!(run.broken(&BOUNDED).contains("refused for good"));
     }
 
     #[test]

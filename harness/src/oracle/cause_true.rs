@@ -3,7 +3,8 @@
 use giftgenius::error::Code;
 
 use super::conversations::{apart, jumped};
-use super::evidence::{Evidence, ExchangeView, OrderView};
+use super::evidence::{CallView, Evidence, ExchangeView, OrderView};
+use super::keyed::share_a_key;
 use super::told::Told;
 use super::{Findings, Oracle, Verdict, codes};
 use crate::fault::site::Place;
@@ -106,8 +107,9 @@ impl<'e, 'a> Requests<'e, 'a> {
     /// Whether the last of these requests that a process sent ended neither in a success nor in a refusal.
     fn failed_last(&self, operations: &[&'static OperationSpec]) -> bool {
         let ours = |exchange: &&ExchangeView<'_>| operations.iter().any(|operation| exchange.is(operation));
+        // What is told again from a key tells again what went wrong at first.
         let failed =
-            |sent: &ExchangeView<'_>| sent.refusal().is_none() && (sent.sent.faults.is_some() || !sent.succeeded());
+            |sent: &ExchangeView<'_>| sent.refusal().is_none() && (self.evidence.went_wrong(sent) || !sent.succeeded());
         self.sent().filter(ours).any(|sent| {
             failed(sent)
                 && !self
@@ -248,7 +250,10 @@ impl<'e, 'a> Requests<'e, 'a> {
         let call = &self.evidence.calls[self.index];
         let session = self.order.and_then(|order| order.session).or_else(|| call.text("checkout_session_id"));
         let Some(known) = self.evidence.sessions.iter().find(|known| Some(known.id) == session) else { return true };
-        let opened = &self.evidence.calls[known.call];
+        let told = &self.evidence.calls[known.call];
+        // The price may have been frozen by an earlier call under the key, of which nothing was heard.
+        let is_of_the_key = |other: &&CallView<'_>| told.started.key.is_some() && share_a_key(other, told);
+        let opened = self.evidence.calls.iter().find(is_of_the_key).unwrap_or(told);
         let lasted = self.evidence.trace.events[self.end].at.saturating_sub(opened.start);
         let jumped = jumped(self.evidence, opened.start_event, self.end) + apart(self.evidence, self.end);
         lasted + jumped + self.evidence.tolerance(std::time::Duration::from_millis(250))

@@ -34,12 +34,11 @@ pub(super) fn conversations<'a>(evidence: &Evidence<'a>) -> Vec<Conversation<'a>
 
 /// The workflow that a call is about: as it says, as its answer says, or its session's, or its order's.
 fn workflow_of<'a>(evidence: &Evidence<'a>, call: &CallView<'a>) -> Option<&'a str> {
-    let argument = |name: &str| call.started.arguments.get(name).and_then(Value::as_str);
-    if let Some(workflow) = argument("workflow_id").or(call.workflow) {
+    if let Some(workflow) = call.named.workflow.or(call.workflow) {
         return Some(workflow);
     }
-    let session = argument("checkout_session_id").or_else(|| {
-        let order = evidence.order_of(argument("order_id")?)?;
+    let session = call.named.session.or_else(|| {
+        let order = evidence.order_of(call.named.order?)?;
         evidence.orders[order].session
     })?;
     evidence.calls[evidence.sessions.iter().find(|known| known.id == session)?.call].workflow
@@ -52,7 +51,7 @@ pub(super) fn step(word: &str) -> Option<Step> {
 
 /// The step that an answer tells: of `get_workflow` and of a move, or of a call that was out of step.
 pub(super) fn told_step(call: &CallView<'_>) -> Option<Step> {
-    step(call.told_step?)
+    step(call.said.step?)
 }
 
 /// A result that is no error.

@@ -121,7 +121,7 @@ fn is_known_to_be_charged(evidence: &Evidence<'_>, call: &CallView<'_>, order: &
         EventKind::Struck { fault, .. } => !matches!(**fault, Fault::Host(_) | Fault::Malformed(_)),
         _ => false,
     });
-    let is_another_amount = captured.sent.faults.is_some();
+    let is_another_amount = evidence.went_wrong(captured);
     !goes_back && !acts && !lost && !is_another_amount
 }
 

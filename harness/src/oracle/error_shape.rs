@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::evidence::{CallView, Evidence};
 use super::gather::may_have_begun_unheard;
 use super::keyed::share_a_key;
-use super::told::{ToldStatus, amount};
+use super::told::ToldStatus;
 use super::{Findings, Oracle, Verdict, codes};
 use crate::trace::HostReply;
 
@@ -52,9 +52,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             HostReply::Tool { structured, is_error: true } => {
                 wrong_error(evidence, call, structured).map(|what| format!("answered an error {what}"))
             }
-            HostReply::Tool { structured, is_error: false } => {
-                wrong_answer(call, structured).map(|what| format!("answered {what}"))
-            }
+            HostReply::Tool { is_error: false, .. } => wrong_answer(call).map(|what| format!("answered {what}")),
             HostReply::Protocol { .. } | HostReply::Cancelled | HostReply::Broken | HostReply::NoAnswer => None,
         };
         if let Some(wrong) = wrong {
@@ -164,14 +162,12 @@ fn wrong_violations(violations: Option<&Value>) -> Option<String> {
 }
 
 /// What is wrong with an answer that is no error.
-fn wrong_answer(call: &CallView<'_>, structured: &Value) -> Option<String> {
-    if structured.get("error").is_some() {
+fn wrong_answer(call: &CallView<'_>) -> Option<String> {
+    if call.said.holds_an_error {
         return Some(String::from("an `error` that is not marked as one"));
     }
     if call.is("create_checkout_session") {
-        let id = structured.get("checkout_session_id").and_then(Value::as_str);
-        let quoted = structured.get("amount").and_then(amount);
-        return match (id, quoted) {
+        return match (call.said.session, call.said.amount) {
             (None, _) => Some(String::from("without `checkout_session_id`")),
             (Some(_), None) => Some(String::from("without `amount`")),
             (Some(_), Some(_)) => None,
@@ -202,7 +198,7 @@ fn wrong_answer(call: &CallView<'_>, structured: &Value) -> Option<String> {
         if told.amount.is_none() {
             return Some(String::from("without `amount`"));
         }
-        if structured.get("checkout_session_id").and_then(Value::as_str).is_none() {
+        if call.said.session.is_none() {
             return Some(String::from("without `checkout_session_id`"));
         }
     }

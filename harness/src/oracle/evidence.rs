@@ -9,17 +9,18 @@ use std::time::Duration;
 use giftgenius::money::Money;
 use giftgenius::policy::Policy;
 use giftgenius::step_log::LogLine;
+use serde_json::Value;
 
 use super::acts::{TakenBack, failure_was_shown};
 use super::needles::Needles;
-use super::told::Told;
+use super::told::{Said, Told};
 use crate::fault::plan::Plan;
 use crate::provider::OperationSpec;
 use crate::provider::catalog::Fixture;
 use crate::provider::ledger::{Effect, EffectKind, Ledger};
 pub use crate::rest::{OrderAtRest, ParkedOrder, Rest};
 use crate::scenario::model::{Replicas, WorldKind};
-use crate::trace::{CallStarted, HostReply, Seen, Sent, Trace};
+use crate::trace::{CallStarted, EventKind, HostReply, Seen, Sent, Trace};
 
 /// A tool call with what came of it.
 #[derive(Clone, Debug)]
@@ -38,22 +39,61 @@ pub struct CallView<'a> {
     pub told: Option<Told<'a>>,
     /// The workflow that a successful answer names.
     pub workflow: Option<&'a str>,
-    /// The step at which a workflow is, as the answer tells it.
-    pub told_step: Option<&'a str>,
+    /// What else the answer says.
+    pub said: Said<'a>,
+    /// What its arguments name.
+    pub named: Named<'a>,
     /// The order that the answer is about (or, where an error names none, that the call began): index into
     /// [`Evidence::orders`].
     pub order: Option<usize>,
 }
 
-impl CallView<'_> {
+impl<'a> CallView<'a> {
     /// Whether it calls this tool.
     pub fn is(&self, tool: &str) -> bool {
         &*self.started.tool == tool
     }
 
-    /// An argument that is a text.
-    pub fn text(&self, argument: &str) -> Option<&str> {
-        self.started.arguments.get(argument)?.as_str()
+    /// An argument that is a text. Those that nearly every rule asks for were read before.
+    #[inline]
+    pub fn text(&self, argument: &str) -> Option<&'a str> {
+        match argument {
+            "workflow_id" => self.named.workflow,
+            "checkout_session_id" => self.named.session,
+            "order_id" => self.named.order,
+            super::json::KEY => self.named.key,
+            _ => self.started.arguments.get(argument)?.as_str(),
+        }
+    }
+}
+
+/// What the arguments of a call name, as texts.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Named<'a> {
+    /// `workflow_id`.
+    pub workflow: Option<&'a str>,
+    /// `checkout_session_id`.
+    pub session: Option<&'a str>,
+    /// `order_id`.
+    pub order: Option<&'a str>,
+    /// `idempotency_key`.
+    pub key: Option<&'a str>,
+}
+
+impl<'a> Named<'a> {
+    /// Reads arguments.
+    pub fn read(arguments: &'a Value) -> Self {
+        let mut named = Self::default();
+        for (name, value) in arguments.as_object().into_iter().flatten() {
+            match name.as_str() {
+                "workflow_id" => named.workflow = value.as_str(),
+                "checkout_session_id" => named.session = value.as_str(),
+                "order_id" => named.order = value.as_str(),
+                super::json::KEY => named.key = value.as_str(),
+                _ => {}
+            }
+        }
+        named
     }
 }
 
@@ -203,6 +243,8 @@ pub struct Evidence<'a> {
     pub sessions: Vec<SessionView<'a>>,
     /// The log's lines, with their places in the trace.
     pub lines: Vec<(usize, &'a LogLine)>,
+    /// For each of the lines, the call whose correlation id it carries: index into [`Self::calls`].
+    pub(super) line_calls: Vec<Option<usize>>,
     /// Where a process died: indices into the trace.
     pub deaths: Vec<usize>,
     /// Where the store refused a write, or work died of a bug before it could write: indices into the trace.
@@ -268,6 +310,16 @@ impl<'a> Evidence<'a> {
     /// The order of an id: index into [`Self::orders`].
     pub fn order_of(&self, id: &str) -> Option<usize> {
         self.order_ids.get(id)
+    }
+
+    /// Whether something went wrong with a request, or with the one whose saved reply it was answered with.
+    pub fn went_wrong(&self, exchange: &ExchangeView<'_>) -> bool {
+        let replay_of = exchange.delivered.and_then(|delivered| match self.trace.events[delivered].kind {
+            EventKind::Delivered { replay_of, .. } => replay_of,
+            _ => None,
+        });
+        let first = replay_of.and_then(|first| self.exchanges.get(first.0 as usize));
+        exchange.sent.faults.is_some() || first.is_some_and(|first| first.sent.faults.is_some())
     }
 
     /// How often a process died, or the store refused a write, between two events: what was done meanwhile may not have been

@@ -7,7 +7,7 @@ use giftgenius::step_log::LogLine;
 
 use super::acts;
 use super::conversations::step;
-use super::evidence::{CallView, Evidence, ExchangeView, Names, OrderView, Rest, SessionView, Setting};
+use super::evidence::{CallView, Evidence, ExchangeView, Named, Names, OrderView, Rest, SessionView, Setting};
 use super::json::same_parameters;
 use super::keyed::share_a_key;
 use super::told::Said;
@@ -16,6 +16,18 @@ use crate::fault::Fault;
 use crate::fault::site::Place;
 use crate::provider::ledger::{EffectKind, Ledger, order_of_reference};
 use crate::trace::{CallId, Event, EventKind, ExchangeId, HostReply, Trace};
+
+/// The correlation id that a line of the log carries.
+fn correlation_of(line: &LogLine) -> Option<&str> {
+    match line {
+        LogLine::Step(line) => Some(line.correlation_id.as_str()),
+        LogLine::Call(line) => Some(line.correlation_id.as_str()),
+        LogLine::CheckoutResult(line) => Some(line.request_id.as_str()),
+        LogLine::Attempt(line) => Some(line.correlation_id.as_str()),
+        LogLine::Alert(line) => Some(line.correlation_id.as_str()),
+        LogLine::Webhook(_) | LogLine::Service(_) => None,
+    }
+}
 
 impl<'a> Evidence<'a> {
     /// Ties a run together.
@@ -29,6 +41,7 @@ impl<'a> Evidence<'a> {
             purchases: 0,
             sessions: Vec::new(),
             lines: Vec::with_capacity(16),
+            line_calls: Vec::new(),
             deaths: Vec::new(),
             lost_writes: Vec::new(),
             rest,
@@ -49,6 +62,7 @@ impl<'a> Evidence<'a> {
         for (index, event) in trace.events.iter().enumerate() {
             gathered.take(index, event);
         }
+        gathered.tie_lines();
         let ids = gathered.find_orders();
         gathered.tie_effects(&ids);
         gathered.taken_back = acts::taken_back(&gathered);
@@ -72,7 +86,8 @@ impl<'a> Evidence<'a> {
                     reply: None,
                     told: None,
                     workflow: None,
-                    told_step: None,
+                    said: Said::default(),
+                    named: Named::read(&started.arguments),
                     order: None,
                 });
             }
@@ -83,10 +98,10 @@ impl<'a> Evidence<'a> {
                 let view = &mut self.calls[at];
                 view.end = Some((index, event.at));
                 view.reply = Some(reply);
-                let said = Said::read(reply);
-                (view.told, view.workflow, view.told_step) = (said.told, said.workflow, said.step);
+                view.said = Said::read(reply);
+                (view.told, view.workflow) = (view.said.told.take(), view.said.workflow);
                 if view.is("create_checkout_session")
-                    && let Some((id, quote)) = said.quote
+                    && let Some((id, quote)) = view.said.session.zip(view.said.amount)
                 {
                     self.sessions.push(SessionView { id, quote, call: at });
                 }
@@ -133,6 +148,19 @@ impl<'a> Evidence<'a> {
             }
             EventKind::Webhook(_) | EventKind::Restarted | EventKind::Switched { .. } => {}
         }
+    }
+
+    /// Ties the log's lines to calls. Most lines are of the same call as the one before.
+    fn tie_lines(&mut self) {
+        let mut before = None;
+        let of = |&(_, line): &(usize, &LogLine)| {
+            let correlation = correlation_of(line)?;
+            if !before.is_some_and(|call: usize| *self.calls[call].started.correlation == *correlation) {
+                before = self.correlations.get(correlation);
+            }
+            before
+        };
+        self.line_calls = self.lines.iter().map(of).collect();
     }
 
     /// Where a call stands in `calls`: at its number, unless calls were begun while others were being numbered.
@@ -228,7 +256,7 @@ impl<'a> Evidence<'a> {
         });
         let (event, call) = of_the_sale?;
         let began = &self.calls[call];
-        let session = |call: &CallView<'a>| call.started.arguments.get("checkout_session_id").cloned();
+        let session = |call: &CallView<'a>| call.text("checkout_session_id");
         let fits = began.is("create_order")
             && began.start_event < event
             && began.start_event < told.end.map_or(usize::MAX, |(end, _)| end)
@@ -291,8 +319,7 @@ impl<'a> Evidence<'a> {
             let Some(begun_by) = self.orders[order].begun_by else {
                 continue;
             };
-            let started = self.calls[begun_by].started;
-            let session = started.arguments.get("checkout_session_id").and_then(serde_json::Value::as_str);
+            let session = self.calls[begun_by].text("checkout_session_id");
             let quote = self.sessions.iter().find(|known| Some(known.id) == session).map(|known| known.quote);
             let view = &mut self.orders[order];
             view.session = session;

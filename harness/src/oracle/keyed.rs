@@ -67,9 +67,7 @@ pub(super) fn acted(evidence: &Evidence<'_>, call: &CallView<'_>) -> bool {
 /// The session that a call was answered with, opened by it or told again.
 pub(super) fn told_session<'a>(call: &CallView<'a>) -> Option<&'a str> {
     match call.reply {
-        Some(HostReply::Tool { structured, is_error: false }) if call.is("create_checkout_session") => {
-            structured.get("checkout_session_id")?.as_str()
-        }
+        Some(HostReply::Tool { is_error: false, .. }) if call.is("create_checkout_session") => call.said.session,
         _ => None,
     }
 }

@@ -41,10 +41,9 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
         return Verdict::Kept;
     }
     let mut taken: Vec<Taken<'_, '_>> = Vec::new();
-    for &(index, line) in &evidence.lines {
+    for (&(index, line), &of) in evidence.lines.iter().zip(&evidence.line_calls) {
         // A call of a tool that there is not counts too. One beyond the limit has no line.
-        let LogLine::Call(line) = line else { continue };
-        let Some(call) = evidence.call_of(line.correlation_id.as_str()) else { continue };
+        let (LogLine::Call(_), Some(call)) = (line, of) else { continue };
         let (call, event) = (&evidence.calls[call], &evidence.trace.events[index]);
         let process = event.incarnation;
         taken.push(Taken { call, begun: index, process, at: event.at, refused: refused(call) });

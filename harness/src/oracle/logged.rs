@@ -48,10 +48,10 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
     let mut calls = vec![OfCall::default(); evidence.calls.len()];
     let mut steps = vec![0_u8; evidence.orders.len()];
     let mut sold = vec![0_u32; evidence.orders.len()];
-    for &(index, line) in &evidence.lines {
+    for (&(index, line), &of) in evidence.lines.iter().zip(&evidence.line_calls) {
         match line {
             LogLine::Step(line) => {
-                let Some(call) = evidence.call_of(line.correlation_id.as_str()) else {
+                let Some(call) = of else {
                     astray(line.correlation_id.as_str(), &line.step_id, index, &mut findings);
                     continue;
                 };
@@ -65,16 +65,14 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
                     calls[call].event = Some(index);
                 }
                 if line.status == StepStatus::Success
-                    && let Some((_, bit)) = STEPS.iter().find(|(step, _)| *step == line.step_id)
-                    && let Some(order) = &line.order_id
-                    && let Some(order) = evidence.order_of(order.as_str())
-                {
-                    steps[order] |= bit;
-                }
-                if line.status == StepStatus::Success
-                    && line.step_id == "order"
                     && let Some(order) = line.order_id.as_ref().and_then(|id| evidence.order_of(id.as_str()))
                 {
+                    if let Some((_, bit)) = STEPS.iter().find(|(step, _)| *step == line.step_id) {
+                        steps[order] |= bit;
+                    }
+                    if line.step_id != "order" {
+                        continue;
+                    }
                     sold[order] += 1;
                     if sold[order] > 1 && evidence.deaths.is_empty() {
                         findings.add(
@@ -84,11 +82,11 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
                     }
                 }
             }
-            LogLine::Call(line) => match evidence.call_of(line.correlation_id.as_str()) {
+            LogLine::Call(line) => match of {
                 Some(call) if is_of_its_tool(&line.step_id, &evidence.calls[call]) => calls[call].begun += 1,
                 Some(_) | None => astray(line.correlation_id.as_str(), "a call that begins", index, &mut findings),
             },
-            LogLine::CheckoutResult(line) => match evidence.call_of(line.request_id.as_str()) {
+            LogLine::CheckoutResult(line) => match of {
                 Some(call) if evidence.calls[call].is("create_order") => {
                     calls[call].result = Some(line);
                     calls[call].results += 1;

@@ -50,6 +50,7 @@ pub mod nothing_leaked;
 pub mod one_effect;
 pub mod output_schema;
 pub mod parked_minimal;
+mod phrases;
 mod quiet;
 pub mod retry_owed;
 pub mod sale_owed;

@@ -6,25 +6,19 @@ use serde_json::Value;
 
 use super::Findings;
 use super::evidence::Evidence;
-use crate::trace::HostReply;
+use super::told::Said;
 
 /// The messages of an answer: for the model, for the person, and of a search that found nothing.
-fn words(answer: &Value) -> impl Iterator<Item = &str> {
-    let (error, nothing) = (answer.get("error"), answer.get("nothing_fits"));
-    let said = error.unwrap_or(answer);
-    let places = [
-        error.and_then(|error| error.get("message")),
-        said.get("user_message"),
-        nothing.and_then(|it| it.get("message")),
-    ];
-    places.into_iter().flatten().filter_map(Value::as_str)
+fn words<'a>(said: &Said<'a>) -> impl Iterator<Item = &'a str> + use<'a> {
+    let nothing = said.nothing_fits.and_then(|it| it.get("message")).and_then(Value::as_str);
+    [said.message, said.sentence, nothing].into_iter().flatten()
 }
 
 /// Holds the words of answers, and of calls to a person, to ISO 4217.
 pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Findings) {
     for call in &evidence.calls {
-        let (Some(HostReply::Tool { structured, .. }), Some((end, _))) = (call.reply, call.end) else { continue };
-        for wrong in words(structured).filter_map(wrong_money) {
+        let Some((end, _)) = call.end else { continue };
+        for wrong in words(&call.said).filter_map(wrong_money) {
             findings.add(format!("{} told {wrong}", call.started.tool), [end]);
         }
     }

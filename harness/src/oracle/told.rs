@@ -59,12 +59,24 @@ pub struct Told<'a> {
 pub struct Said<'a> {
     /// What it says of a sale or an error; `None` where it speaks of neither.
     pub told: Option<Told<'a>>,
-    /// The session that it names, and the amount.
-    pub quote: Option<(&'a str, (i64, &'a str))>,
+    /// The session that a success names.
+    pub session: Option<&'a str>,
+    /// The amount that a success names, in minor units, and its currency.
+    pub amount: Option<(i64, &'a str)>,
     /// The workflow that a success names.
     pub workflow: Option<&'a str>,
     /// The step at which the workflow is, as a success or an error tells it.
     pub step: Option<&'a str>,
+    /// The error's message, for the model.
+    pub message: Option<&'a str>,
+    /// The sentence for the person, of a success or an error.
+    pub sentence: Option<&'a str>,
+    /// What a search that found nothing says of it.
+    pub nothing_fits: Option<&'a Value>,
+    /// What a search found.
+    pub found: Option<&'a Vec<Value>>,
+    /// Whether a success holds an `error` all the same.
+    pub holds_an_error: bool,
 }
 
 impl<'a> Said<'a> {
@@ -84,23 +96,28 @@ impl<'a> Said<'a> {
             amount: None,
             structured,
         };
-        let (mut status, mut session) = (None, None);
+        let mut status = None;
         for (name, value) in fields.into_iter().flatten() {
             match name.as_str() {
                 "effects" => told.effects = value.as_str(),
                 "order_id" => told.order_id = value.as_str(),
                 "step" => said.step = value.as_str(),
+                "user_message" => said.sentence = value.as_str(),
                 "code" if *is_error => told.code = value.as_str(),
                 "retryable" if *is_error => told.retryable = value.as_bool(),
+                "message" if *is_error => said.message = value.as_str(),
+                "error" if !is_error => said.holds_an_error = true,
+                "nothing_fits" if !is_error => said.nothing_fits = Some(value),
+                "ideas" | "products" if !is_error => said.found = value.as_array(),
                 "error_code" if !is_error => told.code = value.as_str(),
                 "amount" if !is_error => told.amount = amount(value),
                 "status" if !is_error => status = value.as_str().and_then(ToldStatus::parse),
                 "workflow_id" if !is_error => said.workflow = value.as_str(),
-                "checkout_session_id" if !is_error => session = value.as_str(),
+                "checkout_session_id" if !is_error => said.session = value.as_str(),
                 _ => {}
             }
         }
-        said.quote = session.zip(told.amount);
+        said.amount = told.amount;
         let speaks = if *is_error { body.contains_key("error") } else { told.order_id.is_some() && status.is_some() };
         told.status = status.unwrap_or(ToldStatus::Failed);
         said.told = speaks.then_some(told);

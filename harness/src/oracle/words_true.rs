@@ -1,9 +1,12 @@
 //! `words-true`: the sentence for the person says what the answer says, and nothing beyond it.
 
+use std::sync::LazyLock;
+
 use giftgenius::error::Code;
 use serde_json::Value;
 
 use super::evidence::{CallView, Evidence};
+use super::phrases::{Phrases, Subset};
 use super::told::{Told, ToldStatus};
 use super::{Findings, Oracle, Verdict, codes};
 use crate::provider::ledger::EffectKind;
@@ -34,49 +37,105 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
     findings.verdict()
 }
 
+/// Every phrase that says something here, and what each group of them says.
+struct Lexicon {
+    phrases: Phrases,
+    /// By code, in the order of [`Code::ALL`].
+    topics: Vec<Subset>,
+    is_paid: Subset,
+    is_pending: Subset,
+    may_be_repeated: Subset,
+    nothing_stands: Subset,
+    stands: Subset,
+    given_back: Subset,
+    if_at_all: Subset,
+}
+
+static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
+    const IS_PAID: &[&str] = &["is paid"];
+    const IS_PENDING: &[&str] = &["still being confirmed", "do not pay again"];
+    const MAY_BE_REPEATED: &[&str] = &["try again", "again in a while"];
+    const NOTHING_STANDS: &[&str] = &["not charged", "nothing was charged", "nothing is charged", "bought or charged"];
+    const STANDS: &[&str] = &["is paid", "went through"];
+    const GIVEN_BACK: &[&str] = &["was given back", "were given back", "gave the charge back"];
+    const IF_AT_ALL: &[&str] = &["any money taken"];
+    let claims = [IS_PAID, IS_PENDING, MAY_BE_REPEATED, NOTHING_STANDS, STANDS, GIVEN_BACK, IF_AT_ALL];
+    let topics = Code::ALL.iter().map(|code| topic(*code));
+    let phrases = Phrases::new(claims.into_iter().chain(topics.clone()).flatten().copied());
+    Lexicon {
+        topics: topics.map(|topic| phrases.these(topic)).collect(),
+        is_paid: phrases.these(IS_PAID),
+        is_pending: phrases.these(IS_PENDING),
+        may_be_repeated: phrases.these(MAY_BE_REPEATED),
+        nothing_stands: phrases.these(NOTHING_STANDS),
+        stands: phrases.these(STANDS),
+        given_back: phrases.these(GIVEN_BACK),
+        if_at_all: phrases.these(IF_AT_ALL),
+        phrases,
+    }
+});
+
+impl Lexicon {
+    /// The words that tell a failure from every other one.
+    fn topic(&self, code: Code) -> Subset {
+        let place = Code::ALL.iter().position(|known| *known == code).expect("every code is in the list of all");
+        self.topics[place]
+    }
+}
+
 fn wrong(evidence: &Evidence<'_>, call: &CallView<'_>, told: &Told<'_>, end: usize) -> Option<String> {
-    let body = if told.is_error { told.structured.get("error")? } else { told.structured };
-    let text = |field: &str| body.get(field).and_then(Value::as_str).unwrap_or_default();
-    let sentence = text("user_message");
+    let sentence = call.said.sentence.unwrap_or_default();
+    let found = LEXICON.phrases.found_in(sentence);
     let code = told.code.and_then(codes::parse);
-    if !topics(told, code, body)?.iter().any(|topic| has_all(sentence, topic)) {
+    if !found.all(demanded(told, code)?) {
         let name = told.code.unwrap_or_else(|| told.status.name());
         return Some(format!("told `{name}` with the words \"{sentence}\", which do not tell of it"));
     }
-    let message = if told.is_error { text("message") } else { "" };
-    for words in [sentence, message] {
-        if let Some(claim) = false_claim(evidence, call, told, words, end) {
-            return Some(format!("said \"{words}\" {claim}"));
-        }
+    if let Some(claim) = false_claim(evidence, call, told, found, Reader::Person, end) {
+        return Some(format!("said \"{sentence}\" {claim}"));
+    }
+    if !told.is_error {
+        return None;
+    }
+    let message = call.said.message.unwrap_or_default();
+    let found = LEXICON.phrases.found_in(message);
+    if let Some(claim) = false_claim(evidence, call, told, found, Reader::Model, end) {
+        return Some(format!("said \"{message}\" {claim}"));
     }
     has_a_hole(message).then(|| format!("said \"{message}\", where a word is missing"))
 }
 
-/// What a sentence claims and is not so.
+/// Whom a text is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    Person,
+    /// Its message can speak of another order.
+    Model,
+}
+
+/// What a text claims and is not so.
 fn false_claim(
     evidence: &Evidence<'_>,
     call: &CallView<'_>,
     told: &Told<'_>,
-    words: &str,
+    says: Subset,
+    to: Reader,
     end: usize,
 ) -> Option<&'static str> {
-    let says = |claims: &[&str]| claims.iter().any(|claim| words.contains(claim));
+    let lexicon = &*LEXICON;
     let effects = told.effects.unwrap_or_default();
     // What an order has failed with is told of without that word.
-    let retryable = told.retryable.or_else(|| told.code.and_then(codes::parse).map(codes::may_be_repeated));
-    if says(&["try again", "again in a while"]) && retryable != Some(true) {
+    let retryable = || told.retryable.or_else(|| told.code.and_then(codes::parse).map(codes::may_be_repeated));
+    if says.any(lexicon.may_be_repeated) && retryable() != Some(true) {
         return Some("although the same call cannot help");
     }
-    if says(&["not charged", "nothing was charged", "nothing is charged", "bought or charged"]) && effects != "none" {
+    if says.any(lexicon.nothing_stands) && effects != "none" {
         return Some("although something may stand");
     }
-    // A message can speak of another order.
-    let of_the_person = told.structured.pointer("/error/message").and_then(Value::as_str) != Some(words);
-    if of_the_person && says(&["is paid", "went through"]) && effects != "charged" {
+    if to == Reader::Person && says.any(lexicon.stands) && effects != "charged" {
         return Some("although it is not told as charged");
     }
-    let given_back =
-        says(&["was given back", "were given back", "gave the charge back"]) && !says(&["any money taken"]);
+    let given_back = says.any(lexicon.given_back) && !says.any(lexicon.if_at_all);
     (given_back && !was_given_back(evidence, call, end)).then_some("although nothing was given back")
 }
 
@@ -89,10 +148,6 @@ fn was_given_back(evidence: &Evidence<'_>, call: &CallView<'_>, end: usize) -> b
     })
 }
 
-fn has_all(sentence: &str, topic: &[&str]) -> bool {
-    topic.iter().all(|words| sentence.contains(words))
-}
-
 /// Whether something was put together from parts one of which is empty. What stands in quotes is somebody else's.
 fn has_a_hole(message: &str) -> bool {
     let own: Vec<&str> = message.split(['"', '`', '\'']).step_by(2).collect();
@@ -102,19 +157,20 @@ fn has_a_hole(message: &str) -> bool {
         || message.starts_with(' ')
 }
 
-/// The words without which an answer cannot be told, in each of the ways in which it can be; `None` for an answer that has
-/// no sentence, or the code of another server.
-fn topics(told: &Told<'_>, code: Option<Code>, body: &Value) -> Option<Vec<&'static [&'static str]>> {
+/// The words without which an answer cannot be told; `None` for an answer that has no sentence, or the code of another
+/// server.
+fn demanded(told: &Told<'_>, code: Option<Code>) -> Option<Subset> {
+    let lexicon = &*LEXICON;
     if told.is_error {
-        return Some(vec![topic(code?)]);
+        return Some(lexicon.topic(code?));
     }
-    let for_a_person = body.get("needs_attention").and_then(Value::as_bool) == Some(true);
+    let for_a_person = || told.structured.get("needs_attention").and_then(Value::as_bool) == Some(true);
     Some(match told.status {
-        ToldStatus::Success => vec![&["is paid"]],
-        ToldStatus::Pending if for_a_person => vec![topic(Code::OrderNeedsAttention)],
-        ToldStatus::Pending => vec![&["still being confirmed", "do not pay again"]],
-        ToldStatus::Cancelled => vec![topic(Code::OrderCancelled)],
-        ToldStatus::Failed => vec![topic(code?)],
+        ToldStatus::Success => lexicon.is_paid,
+        ToldStatus::Pending if for_a_person() => lexicon.topic(Code::OrderNeedsAttention),
+        ToldStatus::Pending => lexicon.is_pending,
+        ToldStatus::Cancelled => lexicon.topic(Code::OrderCancelled),
+        ToldStatus::Failed => lexicon.topic(code?),
     })
 }
 
@@ -178,7 +234,7 @@ mod tests {
     fn no_sentence_passes_for_another() {
         for code in Code::ALL {
             for other in Code::ALL {
-                let passes = has_all(other.sentence(), topic(*code));
+                let passes = LEXICON.phrases.found_in(other.sentence()).all(LEXICON.topic(*code));
                 assert_eq!(passes, code == other, "{} for {}", other.sentence(), code.as_str());
             }
         }

@@ -37,9 +37,9 @@ const JSON: &str = "application/json";
 
 /// A provider's reply as it is passed on, mangled or not.
 pub fn passed(operation: &OperationSpec, reply: ProviderReply, how: Option<&Mangle>) -> Outgoing {
-    let status = match how {
+    let (status, retry_after_s) = match how {
         // What stands between is sure of itself, whatever the provider said.
-        Some(Mangle::Garbage | Mangle::HtmlPage) => 200,
+        Some(Mangle::Garbage | Mangle::HtmlPage) => (200, None),
         None
         | Some(
             Mangle::MissingField(_)
@@ -49,7 +49,7 @@ pub fn passed(operation: &OperationSpec, reply: ProviderReply, how: Option<&Mang
             | Mangle::Unasked(_)
             | Mangle::Encoded(_)
             | Mangle::Contradicting(_),
-        ) => reply.status,
+        ) => (reply.status, reply.retry_after_s),
     };
     let content_type = match how {
         Some(Mangle::HtmlPage) => "text/html",
@@ -75,13 +75,13 @@ pub fn passed(operation: &OperationSpec, reply: ProviderReply, how: Option<&Mang
     };
     Outgoing {
         status,
-        retry_after: reply.retry_after_s.map(|seconds| seconds.to_string()),
+        retry_after: retry_after_s.map(|seconds| seconds.to_string()),
         date: None,
         content_type,
         is_gzipped: matches!(how, Some(Mangle::Encoded(Encoding::Gzip))),
         seen: Seen::Reply {
             status,
-            retry_after: reply.retry_after_s.map(|seconds| Duration::from_secs(seconds.into())),
+            retry_after: retry_after_s.map(|seconds| Duration::from_secs(seconds.into())),
             intact,
         },
         body,

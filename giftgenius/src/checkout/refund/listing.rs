@@ -25,7 +25,9 @@ pub(super) async fn sure(
         return Err(Failure::Unclear { retry_after: None });
     }
     let sure_of_it = |record: &ChargeRecord| record.is_disputed() && is_in_its_amount(order, record);
-    if records.iter().any(sure_of_it) || !records.iter().any(|record| is_odd(order, record)) {
+    let is_disputed_for_sure =
+        records.iter().any(sure_of_it) && records.iter().all(|record| is_in_its_amount(order, record));
+    if is_disputed_for_sure || !records.iter().any(|record| is_odd(order, record)) {
         return Ok(records);
     }
     let later = look_up(caller, order).await?;

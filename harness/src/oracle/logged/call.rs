@@ -23,10 +23,10 @@ pub(super) fn judge(
     findings: &mut Findings,
 ) {
     let Some((end, _)) = call.end else { return };
-    let (is_error, structured) = match call.reply {
-        Some(HostReply::Tool { is_error, structured }) => (*is_error, Some(&**structured)),
+    let is_error = match call.reply {
+        Some(HostReply::Tool { is_error, .. }) => *is_error,
         // Nothing else is a protocol error of a call that is one.
-        Some(HostReply::Protocol { .. }) if is_unknown(call) => (true, None),
+        Some(HostReply::Protocol { .. }) if is_unknown(call) => true,
         _ => return,
     };
     let code = call.told.as_ref().and_then(|told| told.code).and_then(codes::parse);
@@ -41,7 +41,7 @@ pub(super) fn judge(
         Some(_) if of_call.begun != 1 => Some(format!("left {} lines when it began", of_call.begun)),
         Some(line) => wrong_step(call, line, is_error, code)
             .or_else(|| wrong_measure(evidence, call, line, code))
-            .or_else(|| wrong_found(line, structured.filter(|_| !is_error))),
+            .or_else(|| wrong_found(line, call.said.found)),
     };
     let wrong = wrong.or_else(|| {
         let told = call.told.as_ref().filter(|_| call.is("create_order"))?;
@@ -93,9 +93,8 @@ fn says_held_off(evidence: &Evidence<'_>) -> bool {
 }
 
 /// How many products a search told, and its line says it found otherwise: 0 is a success without a match.
-fn wrong_found(line: &StepLine, told: Option<&Value>) -> Option<String> {
-    let list = told.and_then(|told| told.get("ideas").or_else(|| told.get("products"))).and_then(Value::as_array);
-    let told = list.and_then(|list| u32::try_from(list.len()).ok());
+fn wrong_found(line: &StepLine, told: Option<&Vec<Value>>) -> Option<String> {
+    let told = told.and_then(|list| u32::try_from(list.len()).ok());
     let says = |found: Option<u32>| found.map_or_else(|| String::from("nothing"), |found| found.to_string());
     (line.found != told).then(|| format!("told {} found, and is logged with {}", says(told), says(line.found)))
 }
@@ -147,7 +146,14 @@ fn is_withheld(call: &CallView<'_>, line: &StepLine, is_error: bool) -> bool {
 
 /// Whether a text holds as many digits as the shortest card number.
 pub(super) fn may_be_a_card(text: &str) -> bool {
-    text.chars().filter(|c| c.is_numeric()).count() >= 12
+    // Most ids are shorter, or of ASCII: to ask for each character's class in all of Unicode costs ten times as much.
+    const DIGITS: usize = 12;
+    text.len() >= DIGITS
+        && if text.is_ascii() {
+            text.bytes().filter(u8::is_ascii_digit).count() >= DIGITS
+        } else {
+            text.chars().filter(|c| c.is_numeric()).count() >= DIGITS
+        }
 }
 
 /// What of a tool's own line was measured wrong, or is missing.
@@ -177,7 +183,7 @@ fn wrong_measure(evidence: &Evidence<'_>, call: &CallView<'_>, line: &StepLine, 
     let logged = line.workflow_id.as_ref().map(WorkflowId::as_str);
     // Of arguments that were refused only what has the form of a workflow's id is read.
     let refused = [Code::InvalidArguments, Code::RepeatedCall, Code::LimitReached];
-    if is_unread(asked) && code.is_some_and(|code| refused.contains(&code)) {
+    if code.is_some_and(|code| refused.contains(&code)) && is_unread(asked) {
         let named = call.text("workflow_id").filter(|id| has_the_form_of_a_workflow(id));
         return (logged != named).then(|| {
             let says = |id: Option<&str>| id.map_or_else(|| String::from("none"), str::to_owned);
