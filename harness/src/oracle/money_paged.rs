@@ -100,7 +100,13 @@ fn was_shown_gone(
 ) -> bool {
     let acts = || evidence.taken_back.iter().filter(|act| order.effects.contains(&act.effect));
     let since = acts().map(|act| evidence.event_of(act.effect)).min();
-    let listings = exchanges(evidence, order).filter(|exchange| exchange.is(&LOOK_UP) && exchange.succeeded());
+    // What only a process saw that died before it wrote is not known to the next one.
+    let is_noted = |exchange: &&ExchangeView<'_>| {
+        let seen = exchange.answer.map(|(seen, ..)| seen);
+        seen.and_then(|seen| noted(evidence, exchange, seen)).is_some_and(|noted| noted <= before)
+    };
+    let is_listing = |exchange: &&ExchangeView<'_>| exchange.is(&LOOK_UP) && exchange.succeeded();
+    let listings = exchanges(evidence, order).filter(is_listing).filter(is_noted);
     // Where keys are ignored, a copy of a charge may come in after the listing. A process that took the order up knows only
     // that the charge was not sent later.
     let no_copy_comes = |listing: &ExchangeView<'_>, at: usize| {
