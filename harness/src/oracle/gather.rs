@@ -155,7 +155,7 @@ impl<'a> Evidence<'a> {
         let mut before = None;
         let of = |&(_, line): &(usize, &LogLine)| {
             let correlation = correlation_of(line)?;
-            if !before.is_some_and(|call: usize| *self.calls[call].started.correlation == *correlation) {
+            if before.is_none_or(|call: usize| *self.calls[call].started.correlation != *correlation) {
                 before = self.correlations.get(correlation);
             }
             before
