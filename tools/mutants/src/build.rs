@@ -23,6 +23,12 @@ pub(crate) struct Built {
     pub(crate) mutants: Vec<Mutant>,
     /// Those that do not, which are no mutants.
     pub(crate) refused: BTreeSet<Key>,
+    /// What was learnt of which functions have to stay `const`.
+    #[serde(default)]
+    constant: BTreeSet<String>,
+    /// Of which code that was learnt.
+    #[serde(default)]
+    code: u64,
 }
 
 impl Built {
@@ -57,7 +63,11 @@ pub(crate) fn build(places: &Places, said: &mut dyn Write) -> Result<Built, Erro
 }
 
 fn rounds(places: &Places, mut subject: Subject, said: &mut dyn Write) -> Result<Built, Error> {
-    let mut refused = BTreeSet::new();
+    let code = subject.hash();
+    // Where only misrule has changed since, what does not compile is known.
+    let known = Built::load(places).ok().filter(|built| built.code == code);
+    let mut refused = known.as_ref().map(|built| built.refused.clone()).unwrap_or_default();
+    subject.constant.extend(known.into_iter().flat_map(|built| built.constant));
     for round in 1..=ROUNDS_MAX {
         let (files, book) = rewritten(&subject, refused.clone());
         write_code(places, &files, &book.mutants)?;
@@ -70,7 +80,7 @@ fn rounds(places: &Places, mut subject: Subject, said: &mut dyn Write) -> Result
         );
         if complaints.is_empty() {
             let mutants = book.mutants.into_iter().filter(|mutant| !refused.contains(&mutant.key)).collect();
-            return Ok(Built { mutants, refused });
+            return Ok(Built { mutants, refused, constant: subject.constant, code });
         }
         let guards = guards(&files)?;
         let mut changed = false;
@@ -117,8 +127,6 @@ fn constant(said: &str) -> Option<String> {
 fn cargo(places: &Places) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(&places.folder).env("CARGO_TARGET_DIR", places.build());
-    // Line tables of code that nobody reads cost time and disk.
-    command.env("CARGO_PROFILE_DEV_DEBUG", "0");
     command
 }
 

@@ -12,15 +12,12 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::limits::{self, Ended};
 use crate::switch;
-use crate::tier::{Answer, OUTPUT, Tier, red};
+use crate::tier::{Answer, KILLED_FROM_OUTSIDE, OUTPUT, Tier, red};
 use crate::verdict::Verdict;
 use crate::workspace::{Places, read, write};
 
 /// A tier's whole, where it is not asked by scenario.
 const WHOLE: &str = "";
-
-/// The signal that a machine short of memory, or a person, ends processes with: no mutant sends it.
-const KILLED_FROM_OUTSIDE: i32 = 9;
 
 /// What the unmutated gate comes by, by tier and scenario.
 #[derive(Default, Serialize, Deserialize, Debug)]
@@ -79,6 +76,12 @@ impl<'a> Gate<'a> {
                     not_green.insert(name);
                 }
             }
+        } else if tier.by_name_of_scenario() {
+            let (_, ids) = self.noted(tier, &[])?;
+            by.insert(WHOLE.to_owned(), ids);
+            let report = self.report()?;
+            not_green = red(&report).into_iter().collect();
+            by.extend(names(&report).filter(|name| !not_green.contains(name)).map(|name| (name, BTreeSet::new())));
         } else {
             let (answer, ids) = self.noted(tier, &[])?;
             if answer != Answer::Kept {
@@ -94,11 +97,13 @@ impl<'a> Gate<'a> {
     /// The scenarios that run in simulation.
     fn simulated(&self) -> Result<Vec<String>, Error> {
         self.run(Tier::Sim, &[], &[], false)?;
-        let report = self.out().join("report.json");
-        let report: Value = serde_json::from_str(&read(&report)?)
-            .map_err(|error| Error::Content { path: report, said: error.to_string() })?;
-        let names = report["scenarios"].as_array().into_iter().flatten().filter_map(|it| it["name"].as_str());
-        Ok(names.map(str::to_owned).collect())
+        Ok(names(&self.report()?).collect())
+    }
+
+    /// The report on scenarios that the last run left.
+    fn report(&self) -> Result<Value, Error> {
+        let path = self.out().join("report.json");
+        serde_json::from_str(&read(&path)?).map_err(|error| Error::Content { path, said: error.to_string() })
     }
 
     fn red(&self) -> Vec<String> {
@@ -160,36 +165,44 @@ impl<'a> Gate<'a> {
     /// The scenarios that a tier by scenario is asked about: all green ones, or those of them that come by a mutant.
     fn asked(&self, tier: Tier, mutant: Option<u32>) -> Vec<String> {
         let by = self.reached.by.get(tier.name()).into_iter().flatten();
-        by.filter(|(name, ids)| *name != WHOLE && mutant.is_none_or(|id| ids.contains(&id)))
-            .map(|(name, _)| name.clone())
-            .collect()
+        let comes_by = |ids: &BTreeSet<u32>| !tier.by_scenario() || mutant.is_none_or(|id| ids.contains(&id));
+        by.filter(|(name, ids)| *name != WHOLE && comes_by(ids)).map(|(name, _)| name.clone()).collect()
     }
 
     fn is_reached(&self, tier: Tier, id: u32) -> bool {
         self.reached.by.get(tier.name()).into_iter().flatten().any(|(_, ids)| ids.contains(&id))
     }
 
-    /// Judges one mutant: tier after tier until one notices it.
-    pub(crate) fn judge(&self, id: u32, tiers: &[Tier]) -> Result<Verdict, Error> {
+    /// Judges one mutant: tier after tier until one notices it. `Err` inside: why it could not be judged.
+    pub(crate) fn judge(&self, id: u32, tiers: &[Tier]) -> Result<Result<Verdict, &'static str>, Error> {
         let mut doubted = None;
         let (reached, passed): (Vec<Tier>, Vec<Tier>) = tiers.iter().partition(|tier| self.is_reached(**tier, id));
         for tier in reached.iter().copied() {
             let scenarios = self.asked(tier, Some(id));
             let environment = [(switch::ACTIVE, id.to_string())];
-            let mut answer = self.run(tier, &scenarios, &environment, true)?;
-            if tier.twice() && answer != Answer::Kept {
-                answer = self.run(tier, &scenarios, &environment, true)?;
-            }
-            match answer {
-                Answer::Broken(by) => return Ok(Verdict::Killed { tier, by }),
-                Answer::Doubted => doubted = doubted.or(Some(tier)),
-                Answer::Kept => {}
+            for part in tier.parts(&scenarios) {
+                let mut answer = self.run(tier, &part, &environment, true)?;
+                if tier.twice() && answer != Answer::Kept {
+                    answer = self.run(tier, &part, &environment, true)?;
+                }
+                match answer {
+                    Answer::Broken(by) => return Ok(Ok(Verdict::Killed { tier, by })),
+                    Answer::NotJudged(why) => return Ok(Err(why)),
+                    Answer::Doubted => doubted = doubted.or(Some(tier)),
+                    Answer::Kept => {}
+                }
             }
         }
-        Ok(match doubted {
+        Ok(Ok(match doubted {
             Some(tier) => Verdict::Doubted(tier),
             None if reached.is_empty() => Verdict::NotReached(passed.into_iter().collect()),
             None => Verdict::Survived(reached.into_iter().collect()),
-        })
+        }))
     }
+}
+
+/// The names of the scenarios in a report.
+fn names(report: &Value) -> impl Iterator<Item = String> {
+    let scenarios = report["scenarios"].as_array().into_iter().flatten();
+    scenarios.filter_map(|scenario| scenario["name"].as_str()).map(str::to_owned)
 }

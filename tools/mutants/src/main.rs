@@ -75,7 +75,7 @@ struct Run {
     #[arg(long)]
     only: Option<String>,
     /// The parts of the gate, in order
-    #[arg(long, value_delimiter = ',', default_values = ["sim", "errors", "explore", "wire"])]
+    #[arg(long, value_delimiter = ',', default_values = ["sim", "errors", "journal", "faces", "generate", "explore", "frames", "wire"])]
     tiers: Vec<Tier>,
     /// Leaves out what `mutants/results.toml` has already
     #[arg(long, conflicts_with = "survivors")]
@@ -125,7 +125,7 @@ fn command(command: &Command, places: &Places, out: &mut dyn Write, err: &mut dy
                 Err(Error::NotBuilt(_)) => build::candidates(places)?,
                 Err(error) => return Err(error),
             };
-            for mutant in sample::draw(&mutants, only.as_deref(), None, 0) {
+            for mutant in sample::narrowed(&mutants, only.as_deref()) {
                 let _ = writeln!(out, "{:>5}  {}", mutant.id, mutant.key);
             }
         }
@@ -159,7 +159,7 @@ fn run(
     let built = Built::load(places)?;
     let before = verdict::load(kept)?;
     held(&equivalent::check(equivalent, &built.mutants, &Results::new()))?;
-    let drawn = sample::draw(&built.mutants, asked.only.as_deref(), asked.sample, asked.seed);
+    let drawn = sample::draw(&built.mutants, equivalent, asked.only.as_deref(), asked.sample, asked.seed);
     if let (true, Some(only)) = (drawn.is_empty(), &asked.only) {
         return Err(Error::NoneMatches(only.clone()));
     }
@@ -171,12 +171,21 @@ fn run(
     let gate = Gate::open(places, &asked.tiers, err)?;
     let mut results = Results::new();
     let mut blinder = Vec::new();
+    let mut not_judged = 0;
     for (index, mutant) in drawn.iter().enumerate() {
         if index > 0 && index % CONFIRMED_EVERY == 0 {
             gate.confirm(asked.tiers[0])?;
         }
-        let verdict = gate.judge(mutant.id, &asked.tiers)?;
-        let _ = writeln!(err, "{}/{} {}: {verdict}", index + 1, drawn.len(), mutant.key);
+        let place = format!("{}/{} {}", index + 1, drawn.len(), mutant.key);
+        let verdict = match gate.judge(mutant.id, &asked.tiers)? {
+            Ok(verdict) => verdict,
+            Err(why) => {
+                not_judged += 1;
+                let _ = writeln!(err, "{place}: not judged, {why}");
+                continue;
+            }
+        };
+        let _ = writeln!(err, "{place}: {verdict}");
         if let Some(was @ Verdict::Killed { tier, .. }) = before.get(&mutant.key)
             && !verdict.is_killed()
             && asked.tiers.contains(tier)
@@ -205,6 +214,9 @@ fn run(
     {
         blinder
             .push(format!("{} of {} were noticed, which is surely less than {floor} %", counts.killed, counts.judged));
+    }
+    if not_judged > 0 {
+        let _ = writeln!(err, "{not_judged} could not be judged, and count neither way");
     }
     for line in &blinder {
         let _ = writeln!(err, "blinder than before: {line}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde_json::Value;
 
-use crate::limits::Ended;
+use crate::limits::{Ended, TimeMax};
 
 /// A part of the gate.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -15,6 +15,12 @@ pub(crate) enum Tier {
     Sim,
     /// Every malformed call in simulation.
     Errors,
+    /// The journal's file in every state that it may be left in.
+    Journal,
+    /// GiftGenius's own command line, over HTTP and in its log.
+    Faces,
+    /// Malformed frames, and a plain call after each, on the wire: over HTTP and over stdio.
+    Frames,
     /// Every scenario under every fault alone, the whole menu.
     Explore,
     /// Every scenario under every fault alone, the core menu, all payment profiles.
@@ -28,11 +34,23 @@ pub(crate) enum Tier {
 /// Runs that a generated tier makes, as the gate does.
 const GENERATED_RUNS: u32 = 60_000;
 
+/// Scenarios on the wire that are asked before all the others.
+const FEW: usize = 16;
+
+/// Of a processor. The slowest of what is asked in simulation takes a third of it without a mutant.
+const PROCESSOR_MAX: Duration = Duration::from_secs(300);
+
+/// Longer than any load makes it take.
+const WALL_MAX: Duration = Duration::from_secs(1800);
+
 impl Tier {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Sim => "sim",
             Self::Errors => "errors",
+            Self::Journal => "journal",
+            Self::Faces => "faces",
+            Self::Frames => "frames",
             Self::Explore => "explore",
             Self::Profiles => "profiles",
             Self::Generate => "generate",
@@ -49,18 +67,35 @@ impl Tier {
         matches!(self, Self::Explore | Self::Profiles)
     }
 
-    /// Whether chance (the time that real processes take) may decide it: a breach must then come twice.
-    pub(crate) const fn twice(self) -> bool {
+    /// Whether the tier is asked about scenarios by their names, all of them: what a start comes by, each comes by.
+    pub(crate) const fn by_name_of_scenario(self) -> bool {
         matches!(self, Self::Wire)
     }
 
-    /// Longer than any load makes it take; what takes longer does not end.
-    pub(crate) const fn time_max(self) -> Duration {
-        Duration::from_secs(match self {
-            Self::Sim | Self::Errors => 30,
-            Self::Explore | Self::Profiles | Self::Generate => 300,
-            Self::Wire => 240,
-        })
+    /// What is asked one after the other until something breaks. A few scenarios from all over notice most of what the wire
+    /// notices, in a tenth of the time.
+    pub(crate) fn parts(self, scenarios: &[String]) -> Vec<Vec<String>> {
+        let whole = scenarios.to_vec();
+        if self.by_name_of_scenario() && scenarios.len() > FEW {
+            let few = scenarios.iter().step_by(scenarios.len().div_ceil(FEW)).cloned().collect();
+            return vec![few, whole];
+        }
+        vec![whole]
+    }
+
+    /// Whether chance (the time that real processes take) may decide it: a breach must then come twice.
+    pub(crate) const fn twice(self) -> bool {
+        matches!(self, Self::Wire | Self::Frames | Self::Faces)
+    }
+
+    /// What takes more of a processor than this does not end.
+    pub(crate) const fn time_max(self) -> TimeMax {
+        let processor = match self {
+            Self::Sim | Self::Errors | Self::Journal | Self::Faces => Duration::from_secs(60),
+            // Each child of its own takes a second or two.
+            Self::Frames | Self::Wire | Self::Explore | Self::Profiles | Self::Generate => PROCESSOR_MAX,
+        };
+        TimeMax { processor, wall: WALL_MAX }
     }
 
     /// misrule's words; `first` asks it to stop at the first finding where it can.
@@ -70,6 +105,9 @@ impl Tier {
             Self::Sim => vec!["run", "--world", "sim", "--no-color", "--out", &out],
             Self::Wire => vec!["run", "--world", "wire", "--no-color", "--out", &out],
             Self::Errors => return ["errors", "--world", "sim", "--json"].map(str::to_owned).to_vec(),
+            Self::Journal => return vec!["journal".to_owned()],
+            Self::Faces => return vec!["faces".to_owned()],
+            Self::Frames => return ["errors", "--world", "wire", "--json"].map(str::to_owned).to_vec(),
             Self::Explore => vec!["explore", "--depth", "1", "--menu", "all", "--no-color", "--out", &out],
             Self::Profiles => {
                 vec!["explore", "--depth", "1", "--menu", "core", "--profile", "all", "--no-color", "--out", &out]
@@ -90,7 +128,7 @@ impl Tier {
     const fn document(self) -> &'static str {
         match self {
             Self::Sim | Self::Wire => "report.json",
-            Self::Errors => OUTPUT,
+            Self::Errors | Self::Frames | Self::Journal | Self::Faces => OUTPUT,
             Self::Explore | Self::Profiles | Self::Generate => "exploration.json",
         }
     }
@@ -105,21 +143,29 @@ impl Tier {
         match ended {
             Ended::Code(0) => Answer::Kept,
             Ended::Code(1) => Answer::Broken(rules().unwrap_or_else(|| match self {
-                Self::Errors => "error-fixable".to_owned(),
-                _ => "a rule that the report does not name".to_owned(),
+                Self::Errors | Self::Frames => "error-fixable".to_owned(),
+                Self::Journal => "durable".to_owned(),
+                Self::Faces => "faces".to_owned(),
+                Self::Sim | Self::Explore | Self::Profiles | Self::Generate | Self::Wire => {
+                    "a rule that the report does not name".to_owned()
+                }
             })),
             Ended::Code(3) => Answer::Doubted,
             Ended::Code(2) => Answer::Broken("input that became unusable".to_owned()),
             Ended::Code(4) => Answer::Broken("it could not run".to_owned()),
             Ended::Code(101) => Answer::Broken("a panic of the whole process".to_owned()),
             Ended::Code(code) => Answer::Broken(format!("exit {code}")),
-            // SIGXCPU is how a limit on processor time ends a process.
-            Ended::TimedOut | Ended::Signal(24) => Answer::Broken("the limit on time".to_owned()),
+            Ended::OutOfTime => Answer::Broken("the limit on processor time".to_owned()),
+            Ended::Hung => Answer::NotJudged("it did not end in time"),
+            Ended::Signal(KILLED_FROM_OUTSIDE) => Answer::NotJudged("it was killed from outside"),
             Ended::Signal(6) => Answer::Broken("an abort (out of memory, or a stack too deep)".to_owned()),
             Ended::Signal(signal) => Answer::Broken(format!("signal {signal}")),
         }
     }
 }
+
+/// The signal that a machine short of memory, or a person, ends processes with: no mutant sends it.
+pub(crate) const KILLED_FROM_OUTSIDE: i32 = 9;
 
 /// The file with what misrule printed.
 pub(crate) const OUTPUT: &str = "stdout";
@@ -133,6 +179,8 @@ pub(crate) enum Answer {
     Doubted,
     /// What was found, by the name of its rule.
     Broken(String),
+    /// The machine, and not the mutant, may have ended it.
+    NotJudged(&'static str),
 }
 
 /// The rules of the findings in a report of scenarios or of an exploration, in order and each once.
@@ -187,13 +235,24 @@ mod tests {
             Ended::Code(4),
             Ended::Code(101),
             Ended::Code(2),
-            Ended::TimedOut,
-            Ended::Signal(24),
+            Ended::OutOfTime,
+            Ended::Hung,
+            Ended::Signal(9),
             Ended::Signal(6),
             Ended::Signal(11),
         ]
         .map(|ended| format!("{ended:?}: {:?}", Tier::Errors.answer(ended, nowhere)));
         insta::assert_snapshot!(answers.join("\n"));
+    }
+
+    #[test]
+    fn the_wire_is_asked_about_a_few_scenarios_before_all() {
+        let names: Vec<String> = (0..40).map(|number| format!("s{number}")).collect();
+        let parts = Tier::Wire.parts(&names);
+        assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [14, 40]);
+        assert_eq!(parts[0][..3], ["s0", "s3", "s6"]);
+        assert_eq!(Tier::Wire.parts(&names[..FEW]), [names[..FEW].to_vec()]);
+        assert_eq!(Tier::Explore.parts(&names), std::slice::from_ref(&names));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::key::Key;
+use crate::key::{Key, hash};
 use crate::rewrite::{Book, Mutant, rewrite};
 use crate::source::{self, Source};
 use crate::switch;
@@ -51,6 +51,15 @@ impl Places {
 pub(crate) struct Subject {
     pub(crate) sources: Vec<Source>,
     pub(crate) constant: BTreeSet<String>,
+}
+
+impl Subject {
+    /// Of its code, and of nothing else.
+    pub(crate) fn hash(&self) -> u64 {
+        let code =
+            self.sources.iter().map(|source| format!("{}\n{}", source.file, prettyplease::unparse(&source.code)));
+        hash(code.collect::<String>().as_bytes())
+    }
 }
 
 /// Reads what is mutated and what uses it.
@@ -110,7 +119,21 @@ fn of_two(manifest: &str, path: &Path) -> Result<String, Error> {
     let workspace = workspace.ok_or_else(|| wrong("no [workspace]".to_owned()))?;
     workspace.insert("members".to_owned(), vec!["giftgenius", "harness"].into());
     workspace.insert("lints".to_owned(), toml::Table::new().into());
+    // The profile that is built is the one for tests. A gate that runs a thousand times is compiled as the released one is, but for
+    // what only takes the compiler longer.
+    let profiles = table.entry("profile").or_insert_with(|| toml::Table::new().into());
+    let profiles = profiles.as_table_mut().ok_or_else(|| wrong("no [profile]".to_owned()))?;
+    profiles.insert("dev".to_owned(), toml::Value::Table(profile()));
     toml::to_string(&table).map_err(|error| wrong(error.to_string()))
+}
+
+fn profile() -> toml::Table {
+    let mut profile = toml::Table::new();
+    profile.insert("opt-level".to_owned(), 2.into());
+    // Line tables of code that nobody reads cost time and disk.
+    profile.insert("debug".to_owned(), false.into());
+    profile.insert("debug-assertions".to_owned(), false.into());
+    profile
 }
 
 /// Writes the rewritten files and the switch beside them.
