@@ -70,16 +70,16 @@ fn look(path: &Path) -> Option<Wrong> {
     let index = Index::read(&beside(path, "-shm"));
     let log = Log::read(&beside(path, "-wal")).ok()?;
     let is_marked = mark_of(path)?;
-    let behind = |salts: Option<[u8; 8]>, frames: u32| {
-        index.is_some_and(|index| {
-            salts.is_none_or(|salts| salts == index.salts) && index.frames > frames && index.frames > index.taken_in
-        })
-    };
+    let needs_its_log = index.is_some_and(|index| index.frames > index.taken_in);
+    // Also where all of it was taken in: of a log that ends too early, what is left is older than the file, and would be read
+    // in its place.
+    let ends_early =
+        |salts: [u8; 8], frames: u32| index.is_some_and(|index| salts == index.salts && index.frames > frames);
     match log {
-        Log::Empty => (is_marked || behind(None, 0)).then_some(Wrong::Lost),
+        Log::Empty => (is_marked || needs_its_log).then_some(Wrong::Lost),
         Log::Headless => Some(Wrong::Damaged { salts: [0; 8] }),
         Log::Frames { salts, committed, commits_beyond } => {
-            (behind(Some(salts), committed) || commits_beyond >= 2).then_some(Wrong::Damaged { salts })
+            (ends_early(salts, committed) || commits_beyond >= 2).then_some(Wrong::Damaged { salts })
         }
     }
 }

@@ -129,6 +129,13 @@ async fn a_damaged_log_is_refused_and_left_alone() {
         change(&place.file(LOG), |bytes| bytes.truncate(kept));
         place.is_refused_and_left_alone("is damaged", &format!("{kept} bytes of {whole}"));
     }
+    // What is left of a log that was taken in is older than the file.
+    let once = fs::read(killed(1).await.file(LOG)).unwrap().len();
+    for kept in [once / 2, once - 1] {
+        let place = killed(1).await;
+        change(&place.file(LOG), |bytes| bytes.truncate(kept));
+        place.is_refused_and_left_alone("is damaged", &format!("{kept} bytes of {once}, taken in"));
+    }
     // Without the index, what breaks off may be a write that was cut by the loss of power; a hole is none.
     let place = killed(7).await;
     fs::remove_file(place.file(INDEX)).unwrap();
