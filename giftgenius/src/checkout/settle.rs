@@ -40,14 +40,10 @@ fn standing(order: &Order, records: &[ChargeRecord]) -> Option<Outcome> {
     let mut standing = records.iter().filter(|record| record.standing() > 0);
     let record = standing.next()?;
     let (charge_id, taken) = (record.id.clone(), Money::new(record.amount, record.currency));
+    // What the provider has accepted may be captured yet.
+    let alone = standing.next().is_none() && !records.iter().any(ChargeRecord::is_pending);
     Some(if taken == order.amount {
-        Outcome::Captured {
-            charge_id,
-            minor_units: taken.minor_units,
-            alone: standing.next().is_none(),
-            told: false,
-            refunded: record.refunded,
-        }
+        Outcome::Captured { charge_id, minor_units: taken.minor_units, alone, told: false, refunded: record.refunded }
     } else {
         Outcome::WrongAmount { charge_id, taken }
     })
