@@ -2,9 +2,10 @@
 //!
 //! Each message says what, where and what to do; all of them end in exit code 4.
 
-use std::io;
+use std::any::Any;
 use std::path::PathBuf;
 use std::time::Duration;
+use std::{fmt, io};
 
 /// A run that could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +65,12 @@ pub enum RunError {
         /// How often it was started.
         starts: u32,
     },
+    /// misrule has a bug.
+    #[error("misrule itself failed: {said}")]
+    Panicked {
+        /// What the panic said.
+        said: String,
+    },
     /// The plan has a fault that only simulation can realise.
     #[error(
         "`{planned}` cannot be realised on the wire: which of the tasks that are ready goes first is the operating system's to say there; run the plan in simulation"
@@ -85,14 +92,42 @@ pub enum RunError {
         /// The last lines that it wrote to stderr.
         last_lines: Vec<String>,
     },
-    /// The system's process wrote more log than a run keeps.
+    /// The system's process said more than a run keeps.
     #[error(
-        "the system (`{program}`) wrote more than 256 MiB of log in one run, and was ended; look for a line that it \
-         writes again and again"
+        "the system (`{program}`) wrote {flood}, and was ended; look for a line that it writes, or a request that it \
+         announces, again and again"
     )]
     Flooded {
         /// The executable.
         program: PathBuf,
+        /// How.
+        flood: Flood,
+    },
+    /// The system's process took more processor time than any run needs.
+    #[error(
+        "the system (`{program}`) took {took:?} of processor time, and was ended at {bound:?}; look for a loop that \
+         never waits"
+    )]
+    TooMuchWork {
+        /// The executable.
+        program: PathBuf,
+        /// How much it took.
+        took: Duration,
+        /// How much it may take.
+        bound: Duration,
+    },
+    /// The system's process held more memory than any run needs.
+    #[error(
+        "the system (`{program}`) held {held_mib} MiB of memory, and was ended at {bound_mib} MiB; look for something \
+         that grows in a loop"
+    )]
+    TooMuchMemory {
+        /// The executable.
+        program: PathBuf,
+        /// How much it held.
+        held_mib: u64,
+        /// How much it may hold.
+        bound_mib: u64,
     },
     /// A run on the wire took longer than it may.
     #[error(
@@ -185,6 +220,38 @@ pub enum RunError {
         /// What the operating system says.
         source: io::Error,
     },
+}
+
+impl RunError {
+    /// Of a panic of the harness.
+    pub fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Self::Panicked { said: text.unwrap_or("it did not say why").to_owned() }
+    }
+}
+
+/// How a process says too much.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flood {
+    /// In lines, within a second.
+    Lines {
+        /// So many are allowed.
+        a_second_max: u32,
+    },
+    /// In bytes, in its whole life.
+    Bytes {
+        /// So much is allowed.
+        mib_max: usize,
+    },
+}
+
+impl fmt::Display for Flood {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lines { a_second_max } => write!(f, "more than {a_second_max} lines within a second"),
+            Self::Bytes { mib_max } => write!(f, "more than {mib_max} MiB in one run"),
+        }
+    }
 }
 
 /// What a process wrote last, as an appendix of an error.

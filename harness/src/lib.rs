@@ -33,4 +33,6 @@ pub mod system;
 pub mod trace;
 pub mod undivided;
 pub mod visible;
+pub mod vitals;
+pub mod watchdog;
 pub mod world;

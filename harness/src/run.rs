@@ -2,14 +2,15 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt as _, StreamExt};
 use giftgenius::adapters::SystemClock;
 use smol_str::SmolStr;
 use tokio::task::coop;
@@ -31,7 +32,8 @@ use crate::outcome::Outcome;
 use crate::provider::{Now, Providers};
 use crate::scenario::model::{Scenario, WorldKind};
 use crate::system::wiring::Wiring;
-use crate::trace::{Record, Recorder};
+use crate::trace::{Record, Recorder, Trace};
+use crate::watchdog::{Batch, Named};
 use crate::world::World;
 use crate::world::print::Print;
 use crate::world::sim::{self, SimWorld};
@@ -84,7 +86,7 @@ pub type Asking<'a> = (&'a Arc<Scenario>, &'a Plan, u64);
 
 /// Several runs, in their order, of one scenario or of many. Each comes to what it comes to alone, but for `elapsed`, which
 /// is that of all of them: they are made side by side, in one virtual time, so that what the processor has just fetched
-/// for one serves the next as well. `wiring` is asked once a run. A panic in one of them ends them all.
+/// for one serves the next as well. `wiring` is asked once a run. One that panics or runs away ends, and none beside it.
 ///
 /// With `Printed::Yes` each has its print: two runs with the same print after their last faults have the same future.
 /// There is none where that cannot be told.
@@ -95,15 +97,24 @@ pub fn simulate_together(
 ) -> Vec<Result<Printable, RunError>> {
     let began = Instant::now();
     let (runtime, standing) = sim::runtime();
-    let one = async |(scenario, plan, seed): Asking<'_>| {
-        let world = SimWorld::start(scenario, Choices::replay(plan.clone()), seed, wiring(), standing.clone());
-        if printed == Printed::Yes {
-            world.stage().ask_for_print();
-        }
-        Ok((play_out(scenario, &world).await?, world.stage().print()))
+    let batch = Batch::begin(runs.iter().map(named));
+    let one = async |number: usize, (scenario, plan, seed): Asking<'_>| {
+        let run = async {
+            let (choices, seat) = (Choices::replay(plan.clone()), batch.seat(number));
+            let world = SimWorld::start(scenario, choices, seed, wiring(), standing.clone(), seat);
+            if printed == Printed::Yes {
+                world.stage().ask_for_print();
+            }
+            match world.fuel().lasts(play_out(scenario, &world)).await {
+                Some(played) => Ok((played?, world.stage().print())),
+                None => Ok((run_away(&world), None)),
+            }
+        };
+        AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|panic| Err(RunError::panicked(&*panic)))
     };
     let round = Cell::new(0);
-    let mut all = runs.iter().map(|run| SideBySide::new(one(*run), &round)).collect::<FuturesOrdered<_>>().collect();
+    let all = runs.iter().enumerate().map(|(number, run)| SideBySide::new(one(number, *run), &round));
+    let mut all = all.collect::<FuturesOrdered<_>>().collect();
     let rounds = poll_fn(|context| {
         round.set(round.get() + 1);
         Pin::new(&mut all).poll(context)
@@ -111,12 +122,20 @@ pub fn simulate_together(
     let played: Vec<Result<_, RunError>> = runtime.block_on(rounds);
     drop(runtime);
     // One after the other, with nothing else in between: the oracles of one run find the code of the last one's at hand.
-    let judge = |(run, played): (&Asking<'_>, Result<(Played, Option<Print>), RunError>)| {
+    let judge = |(number, (run, played)): (usize, (&Asking<'_>, Result<(Played, Option<Print>), RunError>))| {
+        batch.seat(number).is_alive();
         let (scenario, plan, seed) = *run;
         let (played, print) = played?;
-        Ok((judged(scenario, WorldKind::Sim, plan, seed, played, began), print))
+        let judge = || judged(scenario, WorldKind::Sim, plan, seed, played, began);
+        let outcome = catch_unwind(AssertUnwindSafe(judge)).map_err(|panic| RunError::panicked(&*panic))?;
+        Ok((outcome, print))
     };
-    runs.iter().zip(played).map(judge).collect()
+    runs.iter().zip(played).enumerate().map(judge).collect()
+}
+
+/// A run as the watchdog names it.
+fn named((scenario, plan, seed): &Asking<'_>) -> Named {
+    Named { scenario: Arc::clone(scenario), plan: Plan::clone(plan), seed: *seed }
 }
 
 /// A run among others, which goes on exactly when it would if it were alone.
@@ -195,6 +214,7 @@ fn run_wire(
             webhooks: scenario.webhooks,
             replicas: scenario.replicas,
             script_waits: scenario.script_waits(),
+            calls: scenario.calls(),
             defect,
         };
         let world = WireWorld::start(stage, set_up).await?;
@@ -242,6 +262,20 @@ async fn play_out(scenario: &Scenario, world: &dyn World) -> Result<Played, RunE
     Ok(Played { record, rest, unfired, asked })
 }
 
+/// The most events that are kept of a run without an end: how it came there.
+const EVENTS_OF_A_RUN_AWAY: usize = 300;
+
+/// What a run leaves behind whose fuel is out.
+fn run_away(world: &SimWorld) -> Played {
+    let stage = world.stage();
+    let ran_away = Some(world.fuel().ran_away());
+    let mut record = stage.recorder().finish();
+    record.trace.events.truncate(EVENTS_OF_A_RUN_AWAY);
+    record.trace = Trace { events: record.trace.events, ran_away, ..Trace::default() };
+    let (unfired, asked) = (stage.with_choices(Choices::unfired), stage.take_asked());
+    Played { record, rest: Rest::default(), unfired, asked }
+}
+
 /// What is planted is the same in every run: how it is looked for is worked out once.
 static PLANTED: LazyLock<Option<Needles<'static>>> = LazyLock::new(|| Needles::new(CANARIES));
 
@@ -265,7 +299,11 @@ fn judged(
         shop: Shelves { fixture: &scenario.shop.fixture, stock: &scenario.stock },
     };
     let verdicts = judge(&Evidence::new(&record.trace, &record.ledger, &rest, setting));
-    let unmet = if scenario.expects_of(plan) { unmet(scenario, &record, &rest) } else { Vec::new() };
+    let unmet = if scenario.expects_of(plan) && record.trace.ran_away.is_none() {
+        unmet(scenario, &record, &rest)
+    } else {
+        Vec::new()
+    };
     Outcome {
         scenario: scenario.clone(),
         world: kind,

@@ -267,6 +267,21 @@ pub struct Trace {
     pub houses_kept: Vec<Kept>,
     /// What its health page said. No events: on the wire the page is asked beside what happens.
     pub health: Vec<HealthAsked>,
+    /// Why the run was ended in its middle, where it had no end of its own. Of its events only the first are kept then.
+    pub ran_away: Option<RanAway>,
+}
+
+/// A run that had no end: it did more than any run has to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RanAway {
+    /// When it was ended.
+    pub at: Duration,
+    /// How often it had used a port, or something of it had been polled.
+    pub uses: u32,
+    /// Whether it was ended for what came at one instant.
+    pub at_one_instant: bool,
+    /// The last of those uses, in order.
+    pub last: Vec<String>,
 }
 
 /// A write to the system's journal.
@@ -323,6 +338,12 @@ pub struct HealthAsked {
 }
 
 impl Trace {
+    /// Whether more events than that are of the latest instant.
+    pub fn has_at_one_instant(&self, most: usize) -> bool {
+        let before = self.events.len().checked_sub(most + 1);
+        before.is_some_and(|before| self.events.last().is_some_and(|last| last.at == self.events[before].at))
+    }
+
     /// Every request sent, in order, with its index in the trace.
     pub fn sent(&self) -> impl Iterator<Item = (usize, &Event, &Sent)> {
         self.events.iter().enumerate().filter_map(|(index, event)| match &event.kind {

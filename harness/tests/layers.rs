@@ -17,13 +17,13 @@ const FLOORS: [&[&str]; 17] = [
     &["defect"],
     &["system"],
     &["oracle"],
-    &["scenario"],
+    &["scenario", "watchdog"],
     &["choice"],
     // What all of them speak about: a trace holds faults and effects, and a provider writes into it.
     &["fault", "provider", "trace", "rest"],
     // From a schema alone, so that any server's calls can be malformed and mended.
     &["malform", "repair"],
-    &["canary", "requirement", "suggest", "error", "screen", "stopwatch", "undivided", "visible"],
+    &["canary", "requirement", "suggest", "error", "screen", "stopwatch", "undivided", "visible", "vitals"],
 ];
 
 fn floor(module: &str) -> usize {

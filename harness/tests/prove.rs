@@ -11,7 +11,7 @@ use misrule::defect::{self, Defect, Hunt};
 use misrule::fault::menu::Breadth;
 use misrule::oracle;
 use misrule::prove::document::{Proof, ProofMeasured};
-use misrule::prove::{Means, markdown, prove, terminal};
+use misrule::prove::{Hunts, Means, markdown, prove, terminal};
 use misrule::report::document::Word;
 use misrule::scenario::Known;
 use misrule::scenario::find::{find, load};
@@ -29,7 +29,7 @@ fn proof(defects: &[&'static Defect], threads: usize) -> Proof {
     let scenarios = scenarios();
     let told = Mutex::new(Vec::new());
     let done = |what: &str, well| told.lock().expect("nobody panics").push((what.to_owned(), well));
-    let means = Means { scenarios: &scenarios, menu: Breadth::Core, threads, done: &done };
+    let means = Means { scenarios: &scenarios, menu: Breadth::Core, threads, done: &done, hunted: &Hunts::default() };
     let proved = prove(defects, means).expect("every scenario is there");
     let told = told.into_inner().expect("nobody panics");
     assert_eq!(told.len(), defects.len() + 1, "each defect is told when it is done, and GiftGenius itself");
@@ -110,7 +110,7 @@ fn a_defect_that_is_caught_by_another_rule_than_its_own_is_told_so() {
 
 #[test]
 fn a_scenario_that_is_not_there_is_named() {
-    let means = Means { scenarios: &[], menu: Breadth::Core, threads: 1, done: &|_, _| {} };
+    let means = Means { scenarios: &[], menu: Breadth::Core, threads: 1, done: &|_, _| {}, hunted: &Hunts::default() };
     let error = prove(&[&HARMLESS], means).err().expect("there is no scenario");
     assert_eq!(
         error.to_string(),

@@ -38,13 +38,18 @@ fn spawn(command: &mut Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs")
 }
 
+/// A text without its line breaks.
+fn in_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn send(signal: &str, child: &Child) {
     let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
     assert!(sent.success());
 }
 
 #[test]
-fn an_interrupted_run_says_how_far_it_came_and_leaves_nothing_behind() {
+fn an_interrupted_run_says_how_far_it_came_and_leaves_nothing_but_its_report_behind() {
     let policy =
         "worlds = [\"sim\", \"wire\"]\n\n[policy]\nattempt_timeout_ms = 1000\ntool_deadline_ms = 4000\n\n[[script]]";
     let slow = format!("{}\n[[script]]\nwait_ms = 60000\n", GOOD.replacen("[[script]]", policy, 1));
@@ -56,11 +61,15 @@ fn an_interrupted_run_says_how_far_it_came_and_leaves_nothing_behind() {
     until("the end", || child.try_wait().expect("a child").is_some());
     let output = child.wait_with_output().expect("it ended");
     assert_eq!(output.status.code(), Some(130));
-    assert_eq!(text(&output.stdout), "");
-    let err = text(&output.stderr);
-    assert!(err.contains("interrupted after 2 of 3 scenarios and worlds; no rule was broken until then\n"), "{err}");
-    assert!(err.contains("no report was written") && err.trim_end().ends_with("exit 130"), "{err}");
-    assert_eq!(entries(&folder.path().join("target/misrule")), ["failures"]);
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    let said = "ended by a signal: interrupted after 2 of 3 scenarios and worlds; no rule was broken until then";
+    assert!(in_one_line(&out).contains(said), "{out}\n{err}");
+    assert!(out.contains("2 ok") && out.contains("1 scenario and world not run any more"), "{out}");
+    assert!(out.trim_end().ends_with("exit 130"), "{out}");
+    let reports = folder.path().join("target/misrule");
+    assert_eq!(entries(&reports), ["failures", "junit.xml", "report.json", "report.md"]);
+    let report = fs::read_to_string(reports.join("report.json")).expect("a report");
+    assert!(report.contains("\"extent\": \"interrupted\"") && report.contains("checkout/happy_path"), "{report}");
     until("the system's process to clean up", || entries(&temporary).is_empty());
 }
 
@@ -132,15 +141,25 @@ fn every_command_that_takes_a_while_ends_on_a_signal_with_its_exit_code_and_with
             let output = child.wait_with_output().expect("it ended");
             let err = text(&output.stderr);
             assert_eq!(output.status.code(), Some(130), "{words:?} {signal}\n{err}");
-            assert!(err.contains(said), "{words:?}\n{err}");
-            assert!(err.contains("no report was written") && err.trim_end().ends_with("exit 130"), "{words:?}\n{err}");
+            // A gate that is interrupted reports what it did.
+            let (told, end) = match words[0] {
+                "run" => (text(&output.stdout), "exit 130"),
+                _ => (err, "no report was written"),
+            };
+            assert!(told.contains(said) && told.contains(end), "{words:?}\n{told}");
+            assert!(told.trim_end().ends_with("exit 130"), "{words:?}\n{told}");
             let left = entries(&folder.path().join("out"));
             match words[0] {
                 "prove" => {
                     assert_eq!(left, ["junit.xml", "prove", "report.json", "report.md"], "{words:?}");
                     assert_eq!(entries(&folder.path().join("out/prove")), [""; 0], "{words:?}");
                 }
-                "run" => assert_eq!(left, ["failures", "prove", "prove.json", "prove.md"], "{words:?}"),
+                "run" => {
+                    let all = ["failures", "junit.xml", "prove", "prove.json", "prove.md", "report.json", "report.md"];
+                    assert_eq!(left, all, "{words:?}");
+                    let report = fs::read_to_string(folder.path().join("out/report.json")).expect("a report");
+                    assert!(report.contains("interrupted after "), "it is a new one: {report}");
+                }
                 _ => assert_eq!(left.len(), 6, "it is none of theirs: {words:?}"),
             }
             let temporary = folder.path().join("temporary");

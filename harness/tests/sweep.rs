@@ -168,7 +168,7 @@ fn sweep(scenario: &Scenario, menu: Breadth, depth: usize, swept: &mut Swept) {
     let space = Space::new(Arc::new(scenario.without_expectations()), Some(menu), scenario.seed);
     let settings = Settings { depth, draw: None, time: None, shard: None, findings_max: None, reduction: false };
     let pool = threads(thread::available_parallelism().map_or(1, usize::from)).expect("threads");
-    let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {} };
+    let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {}, kept: None };
     let simulated = Simulated::default();
     let explored = explore(std::slice::from_ref(&space), &simulated, &settings, &pool, &control).remove(0);
     let mut told = tell(&space, &explored, &Telling { runner: &simulated, confirm: None });

@@ -49,6 +49,7 @@ async fn world_with(plan: Plan, policy: Policy) -> WireWorld {
         webhooks: false,
         replicas: Replicas::default(),
         script_waits: Duration::ZERO,
+        calls: u32::MAX,
         defect: None,
     };
     WireWorld::start(Arc::new(stage), set_up).await.expect("the world starts")

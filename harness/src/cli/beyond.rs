@@ -12,13 +12,13 @@ use super::program;
 use super::progress::Progress;
 use crate::defect;
 use crate::explore::{
-    Control, Generating, Profiles, Settings, Simulated, Space, Spaces, Telling, Wanted, explore, generate, spaces,
-    tell, tell_generated, threads,
+    Control, Generating, Kept, Profiles, Settings, Simulated, Space, Spaces, Telling, Wanted, explore, generate,
+    spaces, tell, tell_generated, threads,
 };
 use crate::fault::menu::Breadth;
 use crate::fixable::{self, Errors, Measuring, Wire, measure};
 use crate::prove::document::Proof;
-use crate::prove::{self, Means, prove};
+use crate::prove::{self, Hunts, Means, prove};
 use crate::report::document::{Beyond, BeyondFinding, Word};
 use crate::report::exploration::document::SpaceReport;
 use crate::report::units;
@@ -29,26 +29,30 @@ use crate::scenario::parse::SEED_DEFAULT;
 const GENERATED: u64 = if cfg!(debug_assertions) { GENERATED_IN_RELEASE / 10 } else { GENERATED_IN_RELEASE };
 const GENERATED_IN_RELEASE: u64 = 60_000;
 
-/// What is done, in order, and what came of it. Scenario files of generated findings are left in `failures`.
-pub(super) fn beyond(scenarios: &[Arc<Scenario>], progress: &Progress, failures: &Path) -> Vec<(Beyond, Duration)> {
-    let mut done = Vec::new();
+/// What is done, in order; `done` is told what came of each part. Scenario files of generated findings are left in
+/// `failures`.
+pub(super) fn beyond(
+    scenarios: &[Arc<Scenario>],
+    progress: &Progress,
+    failures: &Path,
+    done: &mut dyn FnMut((Beyond, Duration)),
+) {
     progress.begin("every fault alone in every scenario");
-    done.push(timed("explored", || alone(scenarios, Profiles::Own, Breadth::All)));
+    done(timed("explored", || alone(scenarios, Profiles::Own, Breadth::All)));
     progress.begin("every scenario under the other payment profiles");
-    done.push(timed("explored", || alone(scenarios, Profiles::Others, Breadth::Core)));
+    done(timed("explored", || alone(scenarios, Profiles::Others, Breadth::Core)));
     for scenario in scenarios.iter().filter(|scenario| scenario.explore.gate_depth > 0) {
         progress.begin(&format!("every combination of faults in {}", scenario.name));
-        done.push(timed("explored", || explored(scenario)));
+        done(timed("explored", || explored(scenario)));
     }
     if prove::check(defect::ALL, scenarios).is_ok() {
         progress.begin("generated scenarios");
-        done.push(timed("generated", || generated(failures)));
+        done(timed("generated", || generated(failures)));
         progress.begin("malformed calls");
-        done.push(timed("mended", mended));
+        done(timed("mended", mended));
         progress.begin("planted bugs");
-        done.push(timed("proved", || proved(scenarios)));
+        done(timed("proved", || proved(scenarios)));
     }
-    done
 }
 
 fn timed(what: &str, act: impl FnOnce() -> Result<Beyond, String>) -> (Beyond, Duration) {
@@ -69,7 +73,7 @@ fn alone(scenarios: &[Arc<Scenario>], profiles: Profiles, menu: Breadth) -> Resu
     let simulated = Simulated::default();
     let Spaces { spaces, left_out } = spaces(scenarios, &Wanted { profiles, narrowing, seed: None }, &simulated, &pool);
     let settings = Settings { depth: 1, draw: None, time: None, shard: None, reduction: true, findings_max: None };
-    let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {} };
+    let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {}, kept: None };
     let explored = explore(&spaces, &simulated, &settings, &pool, &control);
     let telling = Telling { runner: &simulated, confirm: None };
     let told: Vec<_> = spaces.iter().zip(&explored).map(|(space, explored)| tell(space, explored, &telling)).collect();
@@ -105,7 +109,7 @@ fn explored(scenario: &Arc<Scenario>) -> Result<Beyond, String> {
     let space = Space::new(scenario.clone(), None, scenario.seed);
     let depth = scenario.explore.gate_depth.into();
     let settings = Settings { depth, draw: None, time: None, shard: None, reduction: true, findings_max: None };
-    let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {} };
+    let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {}, kept: None };
     let simulated = Simulated::default();
     let explored = explore(std::slice::from_ref(&space), &simulated, &settings, &threads(cores())?, &control).remove(0);
     let report = tell(&space, &explored, &Telling { runner: &simulated, confirm: None });
@@ -126,9 +130,9 @@ fn explored(scenario: &Arc<Scenario>) -> Result<Beyond, String> {
 /// Generated scenarios, the same with every run.
 fn generated(failures: &Path) -> Result<Beyond, String> {
     let simulated = Simulated::default();
-    let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {} };
+    let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {}, kept: None };
     let generating = Generating { seed: SEED_DEFAULT, runs: Some(GENERATED), profile: None };
-    let made = generate(generating, &simulated, &threads(cores())?, &control);
+    let made = generate(generating, &simulated, &threads(cores())?, &control, &Kept::default());
     let mut report = tell_generated(&made, &simulated, failures);
     leave_behind(std::slice::from_mut(&mut report), failures).map_err(|error| error.to_string())?;
     let told = report.generated.as_ref().ok_or("nothing was generated")?;
@@ -190,7 +194,7 @@ fn of_errors(errors: &Errors) -> Vec<BeyondFinding> {
 }
 
 fn proved(scenarios: &[Arc<Scenario>]) -> Result<Beyond, String> {
-    let means = Means { scenarios, menu: Breadth::Full, threads: cores(), done: &|_, _| {} };
+    let means = Means { scenarios, menu: Breadth::Full, threads: cores(), done: &|_, _| {}, hunted: &Hunts::default() };
     let proof = prove(defect::ALL, means).map_err(|error| error.to_string())?.proof;
     Ok(Beyond {
         what: "proved".to_owned(),

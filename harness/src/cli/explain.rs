@@ -253,6 +253,9 @@ fn defect(word: &str) -> Option<String> {
     paragraph(&mut out, &format!("breaks the rule of: {}", defect.caught_by));
     let scenarios: Vec<_> = defect.hunted_on.iter().map(|hunt| hunt.scenario).collect();
     paragraph(&mut out, &format!("hunted on: {}", scenarios.join(", ")));
+    if defect::FATAL.iter().any(|fatal| fatal.id == defect.id) {
+        paragraph(&mut out, "it ends misrule, with exit code 4; only a proof that names it hunts it");
+    }
     paragraph(&mut out, &format!("`misrule prove {word}` hunts it"));
     Some(out)
 }

@@ -1,8 +1,8 @@
 //! `misrule explore`: every plan of up to so many faults, and random ones beyond.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use clap::builder::PossibleValue;
@@ -10,10 +10,11 @@ use clap::{Args, ValueEnum};
 use giftgenius::policy::PaymentProfile;
 
 use super::progress::Rate;
-use super::{COULD_NOT_RUN, Common, Console, Ended, OnInterrupt, Refusal, Runner, interrupt, load};
+use super::{COULD_NOT_RUN, Common, Console, Ended, OnInterrupt, Refusal, Runner, interrupt, load, stuck};
 use crate::explore::{
-    Control, Draw, Generating, Profiles, Settings, Shard, Simulated, Space, Spaces, Telling, Wanted, estimate, explore,
-    generate, spaces, tell, tell_generated, threads, undisturbed,
+    Control, Draw, Explored, Generated, Generating, Kept, Profiles, Settings, Shard, Simulated, Space, Spaces, Telling,
+    Wanted, estimate, explore, generate, spaces, tell, tell_generated, tell_generated_stuck, tell_stuck, threads,
+    undisturbed,
 };
 use crate::fault::menu::Breadth;
 use crate::report::document::Word;
@@ -25,6 +26,7 @@ use crate::scenario::explore as narrowing;
 use crate::scenario::model::{Narrowing, Scenario, WorldKind};
 use crate::scenario::parse::SEED_DEFAULT;
 use crate::scenario::policy::profile_name;
+use crate::watchdog::{Stuck, Watch};
 
 /// The folder for the scenarios that findings leave behind.
 const FAILURES: &str = "failures";
@@ -32,7 +34,7 @@ const FAILURES: &str = "failures";
 /// The reports of an exploration.
 const REPORTS: [&str; 3] = ["exploration.json", "exploration.xml", "exploration.md"];
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Arguments {
     /// Scenarios by name (`checkout/happy_path`), file or folder.
@@ -204,16 +206,16 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
     }
     let common = &arguments.common;
     let scenarios = load::scenarios(common, &arguments.names, console.colour_err && !common.no_color)?;
-    let failures = arguments.out.join(FAILURES);
-    let count = arguments.threads.map_or_else(cores, usize::from);
-    let pool = threads(count).map_err(|error| Refusal::could_not_run(&error))?;
+    let pool = threads(arguments.threads()).map_err(|error| Refusal::could_not_run(&error))?;
     let simulated = Simulated::default();
+    let exploring = Arc::new(Exploring::new(arguments, console));
+    let watch = exploring.watch(console, |exploring, stuck| exploring.explored_until(stuck));
     let Spaces { spaces, left_out } = spaces(&scenarios, &wanted(arguments), &simulated, &pool);
     if spaces.iter().all(Space::is_empty) {
         return Err(Refusal::unusable(&nothing_can_go_wrong(arguments, &scenarios)));
     }
-    let usable = files::make_ready(&arguments.out, &failures, &REPORTS);
-    usable.map_err(|error| Refusal::unusable(&format!("{error}; name another folder with --out")))?;
+    exploring.make_ready()?;
+    let spaces = exploring.spaces.get_or_init(|| spaces);
 
     let settings = settings(arguments, scenarios.len());
     let on_the_wire = |scenario: &Arc<Scenario>, plan: &_, seed| runner(scenario, WorldKind::Wire, plan, seed);
@@ -222,14 +224,14 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
         interrupt::ask_to_stop(stop.clone());
     }
     if settings.depth >= DEEP && settings.time.is_none() {
-        let estimate = estimate(&spaces, &settings, &simulated, &pool, &stop);
+        let estimate = estimate(spaces, &settings, &simulated, &pool, &stop);
         console.warn(&format!("{}\n", estimate.said(settings.depth)));
     }
     let began = Instant::now();
     let rate = Rate::start(console.progress);
-    let watch = |progress: &_| rate.show(progress);
-    let control = Control { stop: &stop, until: None, watch: &watch };
-    let explored = explore(&spaces, &simulated, &settings, &pool, &control);
+    let report_progress = |progress: &_| rate.show(progress);
+    let control = Control { stop: &stop, until: None, watch: &report_progress, kept: Some(&exploring.explored) };
+    let explored = explore(spaces, &simulated, &settings, &pool, &control);
     let running = began.elapsed();
     rate.say("writing the report");
     let confirm: Option<&crate::explore::Confirm<'_>> = arguments.confirm.then_some(&on_the_wire);
@@ -241,35 +243,19 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
         _ => None,
     };
     drop(rate);
-    let Narrowing { sites, faults, .. } = wanted(arguments).narrowing;
-    let mut report = Exploration {
-        format: FORMAT,
-        misrule: env!("CARGO_PKG_VERSION").to_owned(),
-        verdict: Word::Ok,
-        shard: arguments.shard.map(|shard| Part { number: shard.number, of: shard.of }),
-        spaces: told,
-        left_out: left_out.into_iter().map(left).collect(),
-        coverage: None,
-        named: Named { sites, faults },
-        doubts: Vec::new(),
-        measured: Measured {
-            elapsed_us: micros(began.elapsed()),
-            running_us: micros(running),
-            threads: count,
-            undisturbed_ns: undisturbed.map(|span| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)),
-        },
-    };
+    drop(watch);
+    let mut report = exploring.report(told, began.elapsed(), running);
+    report.left_out = left_out.into_iter().map(left).collect();
+    report.measured.undisturbed_ns = undisturbed.map(|span| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX));
     report.settle();
     conclude(&mut report, &arguments.out, common, console)
 }
 
 /// Runs generated scenarios.
 fn generated(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
-    let failures = arguments.out.join(FAILURES);
-    let count = arguments.threads.map_or_else(cores, usize::from);
-    let pool = threads(count).map_err(|error| Refusal::could_not_run(&error))?;
-    let usable = files::make_ready(&arguments.out, &failures, &REPORTS);
-    usable.map_err(|error| Refusal::unusable(&format!("{error}; name another folder with --out")))?;
+    let pool = threads(arguments.threads()).map_err(|error| Refusal::could_not_run(&error))?;
+    let exploring = Arc::new(Exploring::new(arguments, console));
+    exploring.make_ready()?;
     let generating = Generating {
         seed: arguments.seed.unwrap_or(SEED_DEFAULT),
         runs: if arguments.span.is_some() { None } else { Some(arguments.runs.unwrap_or(RUNS_DEFAULT)) },
@@ -282,35 +268,116 @@ fn generated(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     if console.on_interrupt == OnInterrupt::Say {
         interrupt::ask_to_stop(stop.clone());
     }
+    let watch = exploring.watch(console, |exploring, stuck| exploring.generated_until(stuck));
     let simulated = Simulated::default();
     let began = Instant::now();
     let rate = Rate::start(console.progress);
-    let watch = |progress: &_| rate.show(progress);
-    let control = Control { stop: &stop, until: arguments.span.map(|span| began + span), watch: &watch };
-    let generated = generate(generating, &simulated, &pool, &control);
+    let report_progress = |progress: &_| rate.show(progress);
+    let until = arguments.span.map(|span| began + span);
+    let control = Control { stop: &stop, until, watch: &report_progress, kept: None };
+    let generated = generate(generating, &simulated, &pool, &control, &exploring.generated);
     let running = began.elapsed();
     rate.say("writing the report");
-    let told = tell_generated(&generated, &simulated, &failures);
+    let told = tell_generated(&generated, &simulated, &exploring.failures);
     drop(rate);
-    let mut report = Exploration {
-        format: FORMAT,
-        misrule: env!("CARGO_PKG_VERSION").to_owned(),
-        verdict: Word::Ok,
-        shard: None,
-        spaces: vec![told],
-        left_out: Vec::new(),
-        coverage: None,
-        named: Named::default(),
-        doubts: Vec::new(),
-        measured: Measured {
-            elapsed_us: micros(began.elapsed()),
-            running_us: micros(running),
-            threads: count,
-            undisturbed_ns: None,
-        },
-    };
+    drop(watch);
+    let mut report = exploring.report(vec![told], began.elapsed(), running);
+    report.named = Named::default();
     report.settle();
     conclude(&mut report, &arguments.out, &arguments.common, console)
+}
+
+/// An exploration that goes on. Whoever has to end it finds here all that its report takes.
+struct Exploring {
+    arguments: Arguments,
+    failures: PathBuf,
+    began: Instant,
+    called: &'static str,
+    colour: bool,
+    spaces: OnceLock<Vec<Space>>,
+    explored: Kept<Vec<Explored>>,
+    generated: Kept<Generated>,
+}
+
+impl Exploring {
+    fn new(arguments: &Arguments, console: &Console<'_>) -> Self {
+        Self {
+            arguments: arguments.clone(),
+            failures: arguments.out.join(FAILURES),
+            began: Instant::now(),
+            called: console.called,
+            colour: console.colour && !arguments.common.no_color,
+            spaces: OnceLock::new(),
+            explored: Kept::default(),
+            generated: Kept::default(),
+        }
+    }
+
+    fn make_ready(&self) -> Result<(), Refusal> {
+        let usable = files::make_ready(&self.arguments.out, &self.failures, &REPORTS);
+        usable.map_err(|error| Refusal::unusable(&format!("{error}; name another folder with --out")))
+    }
+
+    /// From now on a run without an end ends the exploration, with a report of the spaces that `until` gives.
+    fn watch(
+        self: &Arc<Self>,
+        console: &Console<'_>,
+        until: fn(&Self, &Stuck) -> Option<Vec<SpaceReport>>,
+    ) -> Option<Watch> {
+        let exploring = self.clone();
+        stuck::watch(console, move |stuck| {
+            let Some(told) = until(&exploring, stuck) else { return COULD_NOT_RUN };
+            let elapsed = exploring.began.elapsed();
+            let mut report = exploring.report(told, elapsed, elapsed);
+            report.settle();
+            let (printed, ended) = concluded(&mut report, &exploring.arguments.out, exploring.called, exploring.colour);
+            stuck::print(&printed, ended)
+        })
+    }
+
+    /// What was explored before a run had no end; nothing where it had not begun.
+    fn explored_until(&self, stuck: &Stuck) -> Option<Vec<SpaceReport>> {
+        let (spaces, explored) = (self.spaces.get()?, self.explored.take()?);
+        stuck::leave_behind(stuck, &self.failures);
+        let simulated = Simulated::default();
+        let told = |(space, explored)| tell_stuck(space, explored, &simulated, stuck);
+        Some(spaces.iter().zip(&explored).map(told).collect())
+    }
+
+    /// What was generated before a run had no end.
+    fn generated_until(&self, stuck: &Stuck) -> Option<Vec<SpaceReport>> {
+        let generated = self.generated.take()?;
+        let lines = stuck::leave_behind(stuck, &self.failures);
+        let line = lines.into_iter().next().unwrap_or_default();
+        Some(vec![tell_generated_stuck(&generated, &Simulated::default(), &self.failures, stuck, &line)])
+    }
+
+    fn report(&self, spaces: Vec<SpaceReport>, elapsed: Duration, running: Duration) -> Exploration {
+        let Narrowing { sites, faults, .. } = wanted(&self.arguments).narrowing;
+        Exploration {
+            format: FORMAT,
+            misrule: env!("CARGO_PKG_VERSION").to_owned(),
+            verdict: Word::Ok,
+            shard: self.arguments.shard.map(|shard| Part { number: shard.number, of: shard.of }),
+            spaces,
+            left_out: Vec::new(),
+            coverage: None,
+            named: Named { sites, faults },
+            doubts: Vec::new(),
+            measured: Measured {
+                elapsed_us: micros(elapsed),
+                running_us: micros(running),
+                threads: self.arguments.threads(),
+                undisturbed_ns: None,
+            },
+        }
+    }
+}
+
+impl Arguments {
+    fn threads(&self) -> usize {
+        self.threads.map_or_else(cores, usize::from)
+    }
 }
 
 fn left(left_out: crate::explore::LeftOut) -> LeftOut {
@@ -322,22 +389,28 @@ const DEEP: usize = 3;
 
 /// Writes the files of a report, prints it, and gives the exit code.
 pub(super) fn conclude(report: &mut Exploration, out: &Path, common: &Common, console: &mut Console<'_>) -> Ended {
+    let (printed, ended) = concluded(report, out, console.called, console.colour && !common.no_color);
+    console.say_coloured(&printed);
+    ended
+}
+
+/// Writes the files of a report; what is printed of it, and the exit code.
+fn concluded(report: &mut Exploration, out: &Path, called: &'static str, colour: bool) -> (String, Ended) {
     let written = leave_behind(&mut report.spaces, &out.join(FAILURES)).and_then(|()| write_all(report, out));
     let files = match &written {
         Ok(()) => format!("{}/exploration.md · exploration.xml · exploration.json", out.display()),
         Err(_) => String::new(),
     };
-    let colour = console.colour && !common.no_color;
-    let style = Style { called: console.called, colour, written: &files };
-    console.say_coloured(&terminal::write(report, style));
-    match written {
+    let printed = terminal::write(report, Style { called, colour, written: &files });
+    let ended = match written {
         Ok(()) => Ok(terminal::exit_code(report)),
         // A rule that was broken outranks a report that could not be kept.
         Err(error) => {
             let code = if report.verdict == Word::Broken { Word::Broken.exit_code() } else { COULD_NOT_RUN };
             Err(Refusal::saying(&error.to_string(), "the report above is all there is", code))
         }
-    }
+    };
+    (printed, ended)
 }
 
 /// Leaves the scenario file of each finding behind, named after the rule.

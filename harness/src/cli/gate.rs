@@ -32,9 +32,13 @@ pub(super) fn work(scenarios: &[Arc<Scenario>], only: Option<WorldKind>) -> Vec<
     work
 }
 
+/// What came of each part of the work; none as long as nothing has. Whoever has to end in the middle finds it here.
+pub(super) type Slots = Mutex<Vec<Option<Ran>>>;
+
 /// Runs all of it; the order of the results is that of the work, whichever ended first.
-pub(super) fn play(work: &[(Arc<Scenario>, WorldKind)], runner: Runner<'_>, progress: &Progress) -> Vec<Ran> {
-    let mut slots: Vec<Option<Ran>> = work.iter().map(|_| None).collect();
+pub(super) fn play(work: &[(Arc<Scenario>, WorldKind)], runner: Runner<'_>, progress: &Progress, slots: &Slots) {
+    let put = |index: usize, ran| slots.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(ran);
+    slots.lock().unwrap_or_else(PoisonError::into_inner).resize_with(work.len(), || None);
     let of = |wanted: WorldKind| {
         work.iter().enumerate().filter(move |(_, (_, world))| *world == wanted).map(|(index, _)| index)
     };
@@ -44,22 +48,19 @@ pub(super) fn play(work: &[(Arc<Scenario>, WorldKind)], runner: Runner<'_>, prog
         drop(guarded(runner, scenario, *world, &scenario.plan, scenario.seed));
     }
     for index in of(WorldKind::Sim) {
-        slots[index] = Some(one(&work[index], runner, progress));
+        put(index, one(&work[index], runner, progress));
     }
     let on_the_wire: Vec<_> = of(WorldKind::Wire).collect();
     let next = AtomicUsize::new(0);
-    let shared = Mutex::new(&mut slots);
     thread::scope(|scope| {
         for _ in 0..WIRE_AT_ONCE.min(on_the_wire.len()) {
             scope.spawn(|| {
                 while let Some(index) = on_the_wire.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let ran = one(&work[*index], runner, progress);
-                    shared.lock().unwrap_or_else(PoisonError::into_inner)[*index] = Some(ran);
+                    put(*index, one(&work[*index], runner, progress));
                 }
             });
         }
     });
-    slots.into_iter().flatten().collect()
 }
 
 fn one((scenario, world): &(Arc<Scenario>, WorldKind), runner: Runner<'_>, progress: &Progress) -> Ran {

@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::report::files;
-use crate::report::terminal::{width, with_exit, wrap};
+use crate::report::terminal::{INTERRUPTED as INTERRUPTED_EXIT, width, with_exit, wrap};
 use crate::undivided::undivided;
 use crate::visible::visible_lines;
 
 /// What a shell gives for a command that ended by SIGINT.
-const EXIT: u8 = 130;
+const EXIT: u8 = INTERRUPTED_EXIT;
 
 /// What is said of a command that was interrupted, where there is nothing more to say.
 pub(super) const INTERRUPTED: &str = "interrupted";
@@ -33,6 +33,25 @@ pub(super) fn watch(said: impl FnOnce() -> String + Send + 'static) {
             let _ = write!(io::stderr(), "\n{}{last}\n", wrap(&visible_lines(&said()), width()));
             process::exit(EXIT.into());
         });
+    };
+    let _ = thread::Builder::new().name("interrupt".to_owned()).spawn(watching);
+}
+
+/// From now on the first signal ends the process once `conclude` has written what was done, with the code that it gives;
+/// the second one at once.
+pub(super) fn watch_and_conclude(conclude: impl FnOnce() -> u8 + Send + 'static) {
+    let watching = move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
+        if !runtime.block_on(asked_to_end()) {
+            return;
+        }
+        let concluding = thread::Builder::new().name("conclude".to_owned()).spawn(move || {
+            let code = conclude();
+            undivided(|| process::exit(code.into()));
+        });
+        if concluding.is_err() || runtime.block_on(asked_to_end()) {
+            undivided(|| process::exit(EXIT.into()));
+        }
     };
     let _ = thread::Builder::new().name("interrupt".to_owned()).spawn(watching);
 }

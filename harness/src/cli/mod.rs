@@ -19,6 +19,7 @@ mod providers;
 mod replay;
 mod run;
 mod schema;
+mod stuck;
 #[cfg(test)]
 mod tests;
 mod words;

@@ -1,20 +1,23 @@
 //! `misrule prove`: the gate, tried against planted bugs.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
 use super::explore::{Menu, cores};
 use super::interrupt::{self, INTERRUPTED};
 use super::progress::Progress;
-use super::{COULD_NOT_RUN, Common, Console, Ended, OnInterrupt, Refusal, load};
+use super::{COULD_NOT_RUN, Common, Console, Ended, OnInterrupt, Refusal, load, stuck};
 use crate::defect::{self, Defect};
 use crate::prove::document::Proof;
-use crate::prove::{CannotProve, Means, Proved, check, markdown, prove, terminal};
+use crate::prove::{CannotProve, Hunts, Means, Proved, check, markdown, prove, proved_until, terminal};
 use crate::report::document::Word;
 use crate::report::files::{self, FileError};
 use crate::scenario::write::write as write_scenario;
 use crate::suggest;
+use crate::watchdog::Stuck;
 
 /// The folder for the scenarios that show what was caught.
 const SHOWN: &str = "prove";
@@ -22,7 +25,7 @@ const SHOWN: &str = "prove";
 /// The reports of a proof.
 const REPORTS: [&str; 2] = ["prove.json", "prove.md"];
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct Arguments {
     /// Defects by name; all unless named.
     #[arg(value_name = "DEFECT")]
@@ -66,22 +69,61 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
         interrupt::watch(move || tally.lock().map_or_else(|_| INTERRUPTED.to_owned(), |tally| tally.hunted()));
     }
     let done = |what: &str, well: bool| progress.done(what, !well);
-    let means = Means { scenarios: &scenarios, menu: arguments.menu.breadth(), threads: cores(), done: &done };
-    let mut proved = prove(&defects, means).map_err(unusable)?;
+    let proving = Arc::new(Proving {
+        arguments: arguments.clone(),
+        defects,
+        hunted: Hunts::default(),
+        called: console.called,
+        began: Instant::now(),
+    });
+    let concluding = proving.clone();
+    let watch = stuck::watch(console, move |stuck| concluding.conclude_until(stuck));
+    let menu = arguments.menu.breadth();
+    let means = Means { scenarios: &scenarios, menu, threads: cores(), done: &done, hunted: &proving.hunted };
+    let proved = prove(&proving.defects, means).map_err(unusable)?;
     drop(progress);
-    let written = leave_behind(&mut proved, &folder).and_then(|()| write_all(&proved.proof, arguments));
-    let proof = proved.proof;
+    drop(watch);
+    let (printed, ended) = proving.conclude(proved);
     match arguments.format {
-        Format::Terminal => console.say(&terminal::write(&proof, console.called)),
-        Format::Json => console.say_json(&proof.to_json()),
-        Format::Markdown => console.say(&markdown::write(&proof)),
+        Format::Json => console.say_json(&printed),
+        Format::Terminal | Format::Markdown => console.say(&printed),
     }
-    match written {
-        Ok(()) => Ok(proof.verdict.exit_code()),
-        Err(error) => {
+    ended
+}
+
+/// A proof that goes on. Whoever has to end it finds here all that its report takes.
+struct Proving {
+    arguments: Arguments,
+    defects: Vec<&'static Defect>,
+    hunted: Hunts,
+    called: &'static str,
+    began: Instant,
+}
+
+impl Proving {
+    /// Writes the reports; what is printed, and the exit code.
+    fn conclude(&self, mut proved: Proved) -> (String, Ended) {
+        let folder = self.arguments.out.join(SHOWN);
+        let written = leave_behind(&mut proved, &folder).and_then(|()| write_all(&proved.proof, &self.arguments));
+        let proof = proved.proof;
+        let printed = match self.arguments.format {
+            Format::Terminal => terminal::write(&proof, self.called),
+            Format::Json => proof.to_json(),
+            Format::Markdown => markdown::write(&proof),
+        };
+        let ended = written.map(|()| proof.verdict.exit_code()).map_err(|error| {
             let code = if proof.verdict == Word::Broken { Word::Broken.exit_code() } else { COULD_NOT_RUN };
-            Err(Refusal::saying(&error.to_string(), "the report above is all there is", code))
-        }
+            Refusal::saying(&error.to_string(), "the report above is all there is", code)
+        });
+        (printed, ended)
+    }
+
+    /// The same of what was hunted before a run had no end.
+    fn conclude_until(&self, stuck: &Stuck) -> u8 {
+        let (menu, elapsed) = (self.arguments.menu.breadth(), self.began.elapsed());
+        let proved = proved_until(&self.defects, &self.hunted, menu, elapsed, stuck.to_string());
+        let (printed, ended) = self.conclude(proved);
+        stuck::print(&printed, ended)
     }
 }
 

@@ -74,9 +74,11 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
             run_broken(scenario, world, &plan, seed, &super::program(), defect).map_err(|error| error.to_string())
         }
     };
+    let watch = super::stuck::watch(console, |_| super::COULD_NOT_RUN);
     let outcome = catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|panic| Err(panicked(&*panic)))
         .map_err(|why| Refusal::could_not_run(&why))?;
+    drop(watch);
     console.say(&snapshot::shown(&outcome, defect, screen::terminal()));
     let (text, code) = match outcome.status() {
         Status::Ok => ("all is well: every rule was kept".to_owned(), 0),

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Args, CommandFactory as _};
 
 use super::interrupt::{self, INTERRUPTED};
 use super::progress::Progress;
-use super::{COULD_NOT_RUN, Cli, Common, Console, Ended, OnInterrupt, Refusal, Runner, World, beyond, gate, load};
+use super::{
+    COULD_NOT_RUN, Cli, Common, Console, Ended, OnInterrupt, Refusal, Runner, World, beyond, gate, load, stuck,
+};
 use crate::report::build::{add_beyond, hold_to_codes};
 use crate::report::document::{Beyond, Extent, Report, Word};
 use crate::report::files::{self, FileError};
@@ -18,6 +22,7 @@ use crate::report::units::count;
 use crate::report::{Ran, build, json, junit, markdown};
 use crate::scenario::model::{Narrowing, Scenario, WorldKind};
 use crate::scenario::write::write as write_scenario;
+use crate::watchdog::Stuck;
 use crate::{defect, prove, suggest};
 
 /// The folder for the scenarios that failing runs leave behind.
@@ -26,7 +31,7 @@ const FAILURES: &str = "failures";
 /// The reports.
 const REPORTS: [&str; 3] = ["report.json", "junit.xml", "report.md"];
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct Arguments {
     /// Scenarios by name (`checkout/happy_path`), file or folder; all unless named.
     #[arg(value_name = "SCENARIO")]
@@ -43,12 +48,14 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Console<'_>) -> Ended {
     let failures = arguments.out.join(FAILURES);
-    let further = |scenarios: &[_], progress: &_| beyond::beyond(scenarios, progress, &failures);
+    let further = |scenarios: &[_], progress: &_, done: &mut dyn FnMut(_)| {
+        beyond::beyond(scenarios, progress, &failures, done);
+    };
     gate(arguments, runner, &further, console)
 }
 
-/// What is done beyond the scenarios when everything is run.
-pub(super) type Further<'a> = &'a dyn Fn(&[Arc<Scenario>], &Progress) -> Vec<(Beyond, Duration)>;
+/// What is done beyond the scenarios when everything is run; it tells what came of each part.
+pub(super) type Further<'a> = &'a dyn Fn(&[Arc<Scenario>], &Progress, &mut dyn FnMut((Beyond, Duration)));
 
 /// The gate with its two parts: what makes a run, and what is done beyond them.
 pub(super) fn gate(
@@ -72,47 +79,143 @@ pub(super) fn gate(
     let usable = files::make_ready(&arguments.out, &failures, &REPORTS);
     usable.map_err(|error| Refusal::unusable(&format!("{error}; name another folder with --out")))?;
 
-    let began = Instant::now();
+    let colour = console.colour && !common.no_color;
+    let whole = arguments.names.is_empty() && arguments.world.is_none();
+    let ending = Arc::new(Gate {
+        arguments: arguments.clone(),
+        scenarios,
+        whole,
+        began: Instant::now(),
+        colour,
+        called: console.called,
+        ran: gate::Slots::default(),
+        beyond: Mutex::default(),
+        is_concluded: AtomicBool::new(false),
+    });
     let progress = Progress::start(work.len(), console.progress);
     if console.on_interrupt == OnInterrupt::Say {
-        let tally = progress.tally();
-        interrupt::watch(move || tally.lock().map_or_else(|_| INTERRUPTED.to_owned(), |tally| tally.said()));
+        let (ending, tally) = (ending.clone(), progress.tally());
+        interrupt::watch_and_conclude(move || {
+            let said = tally.lock().map_or_else(|_| INTERRUPTED.to_owned(), |tally| tally.said());
+            let Concluded { printed, ended } = ending.conclude(Some(&Cut::Interrupted(said)));
+            stuck::print(&printed, ended)
+        });
     }
-    let ran = gate::play(&work, runner, &progress);
-    let whole = arguments.names.is_empty() && arguments.world.is_none();
-    let played = began.elapsed();
-    let further = if whole { further(&scenarios, &progress) } else { Vec::new() };
+    let concluding = ending.clone();
+    let watch = stuck::watch(console, move |stuck| {
+        let Concluded { printed, ended } = concluding.conclude(Some(&Cut::Stuck(stuck)));
+        stuck::print(&printed, ended)
+    });
+    gate::play(&work, runner, &progress, &ending.ran);
+    if whole {
+        further(&ending.scenarios, &progress, &mut |done| lock(&ending.beyond).push(done));
+    }
     drop(progress);
-    let extent = if whole { Extent::Whole } else { Extent::Part };
-    let mut report = build(&ran, extent, played);
-    if !further.is_empty() {
-        add_beyond(&mut report, further, began.elapsed());
-    }
+    drop(watch);
+    let Concluded { printed, ended } = ending.conclude(None);
+    console.say_coloured(&printed);
+    ended
+}
 
-    // A folder of a few scenarios lacks nothing; the own ones, which the proof knows too, are to reach everything.
-    if whole && prove::check(defect::ALL, &scenarios).is_ok() {
-        hold_to_codes(&mut report);
-    }
-    report.left_out = arguments.world.map_or_else(Vec::new, |world| left_out(world, &scenarios, arguments));
+/// A gate that goes on, and what it has come to. Whoever ends it finds all that its report takes.
+struct Gate {
+    arguments: Arguments,
+    scenarios: Vec<Arc<Scenario>>,
+    /// Whether everything is run.
+    whole: bool,
+    began: Instant,
+    colour: bool,
+    called: &'static str,
+    ran: gate::Slots,
+    beyond: Mutex<Vec<(Beyond, Duration)>>,
+    is_concluded: AtomicBool,
+}
 
-    let written = leave_behind(&mut report, &ran, &failures).and_then(|()| write_all(&report, &arguments.out));
-    let out = arguments.out.display();
-    let style = Style {
-        called: console.called,
-        colour: console.colour && !common.no_color,
-        written: &match &written {
-            Ok(()) => format!("{out}/report.md · junit.xml · report.json"),
-            Err(_) => String::new(),
-        },
-    };
-    console.say_coloured(&terminal::write(&report, style));
-    match written {
-        Ok(()) => Ok(report.verdict.exit_code()),
-        // A rule that was broken outranks a report that could not be kept.
-        Err(error) => {
-            let code = if report.verdict == Word::Broken { Word::Broken.exit_code() } else { COULD_NOT_RUN };
-            Err(Refusal::saying(&error.to_string(), "the report above is all there is", code))
+/// Why a gate ends in the middle.
+enum Cut<'a> {
+    /// A run had no end.
+    Stuck(&'a Stuck),
+    /// Somebody interrupted it; how far it had come.
+    Interrupted(String),
+}
+
+/// The end of a gate.
+struct Concluded {
+    printed: String,
+    ended: Ended,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Gate {
+    /// Writes the reports of what was run. Once: whoever comes second waits for the end of the process.
+    fn conclude(&self, cut: Option<&Cut<'_>>) -> Concluded {
+        while self.is_concluded.swap(true, Ordering::Relaxed) {
+            thread::park();
         }
+        let mut slots = lock(&self.ran);
+        let ran: Vec<Ran> = slots.iter_mut().filter_map(Option::take).collect();
+        let unrun = slots.len() - ran.len();
+        let mut further = std::mem::take(&mut *lock(&self.beyond));
+        let Arguments { out, world, .. } = &self.arguments;
+        let failures = out.join(FAILURES);
+        let extent = match cut {
+            Some(Cut::Interrupted(_)) => Extent::Interrupted,
+            None if self.whole => Extent::Whole,
+            Some(Cut::Stuck(_)) | None => Extent::Part,
+        };
+        let beyond: Duration = further.iter().map(|(_, took)| *took).sum();
+        let elapsed = self.began.elapsed();
+        let mut report = build(&ran, extent, elapsed.saturating_sub(beyond));
+        further.extend(cut.map(|cut| (cut.told(&failures), Duration::ZERO)));
+        if !further.is_empty() {
+            add_beyond(&mut report, further, elapsed);
+        }
+        // A folder of a few scenarios lacks nothing; the own ones, which the proof knows too, are to reach everything.
+        if self.whole && cut.is_none() && prove::check(defect::ALL, &self.scenarios).is_ok() {
+            hold_to_codes(&mut report);
+        }
+        report.left_out = world.map_or_else(Vec::new, |world| left_out(world, &self.scenarios, &self.arguments));
+        if cut.is_some() && unrun > 0 {
+            report.left_out.push(format!("{} not run any more", count(unrun, "scenario and world")));
+        }
+        let written = leave_behind(&mut report, &ran, &failures).and_then(|()| write_all(&report, out));
+        let style = Style {
+            called: self.called,
+            colour: self.colour,
+            written: &match &written {
+                Ok(()) => format!("{}/report.md · junit.xml · report.json", out.display()),
+                Err(_) => String::new(),
+            },
+        };
+        let code = terminal::exit_code(&report);
+        let printed = terminal::write(&report, style);
+        let ended = match written {
+            Ok(()) => Ok(code),
+            // A rule that was broken outranks a report that could not be kept.
+            Err(error) => {
+                let code = if report.verdict == Word::Broken { Word::Broken.exit_code() } else { COULD_NOT_RUN };
+                Err(Refusal::saying(&error.to_string(), "the report above is all there is", code))
+            }
+        };
+        Concluded { printed, ended }
+    }
+}
+
+impl Cut<'_> {
+    /// As a part of the report.
+    fn told(&self, failures: &Path) -> Beyond {
+        let said = match self {
+            Self::Interrupted(said) => format!("by a signal: {said}"),
+            Self::Stuck(stuck) => {
+                let lines = stuck::leave_behind(stuck, failures);
+                let lines: Vec<_> = lines.iter().map(|line| format!("`{line}`")).collect();
+                format!("because {stuck}; repeated by {}", lines.join(", "))
+            }
+        };
+        Beyond { what: "ended".to_owned(), verdict: Word::NotRun, said, findings: Vec::new() }
     }
 }
 

@@ -434,7 +434,7 @@ fn an_error_code_that_no_run_told_is_an_inconclusive_case_of_the_own_gate() {
             unreachable!("it says run")
         };
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = run::gate(&arguments, &runner, &|_, _| Vec::new(), &mut plain(&mut out, &mut err));
+        let code = run::gate(&arguments, &runner, &|_, _, _| {}, &mut plain(&mut out, &mut err));
         let read = |name: &str| fs::read_to_string(out_folder.path().join(name)).expect("a report");
         let printed = String::from_utf8(out).expect("text");
         (code.expect("it ran"), printed, read("junit.xml"), read("report.md"))

@@ -128,7 +128,7 @@ pub static LOOP_GUARD_REFUSES_A_REPAIRED_KEY: Defect = Defect {
 pub static READS_WITHOUT_A_PAUSE: Defect = Defect {
     id: "reads_without_a_pause",
     about: "who asks after an order reads it again and again until it has changed, without waiting in between",
-    caught_by: "in-time",
+    caught_by: "runs-away",
     hunted_on: &[on("unknown/another_amount_is_taken")],
     wiring: || {
         each_life(|wired| {

@@ -8,6 +8,7 @@ pub mod acts;
 pub mod alerts;
 pub mod asked;
 pub mod door;
+pub mod endless;
 pub mod health;
 pub mod hints;
 pub mod keys;
@@ -275,6 +276,10 @@ pub static ALL: &[&Defect] = &[
     &loops::RETRYABLE_ENDED_AS_A_LOOP,
     &loops::LOOP_GUARD_REFUSES_A_REPAIRED_KEY,
     &loops::READS_WITHOUT_A_PAUSE,
+    &endless::PRICE_ASKED_WITHOUT_A_PAUSE,
+    &endless::WORK_WAITED_FOR_IN_A_CIRCLE,
+    &endless::LINE_LOGGED_WITHOUT_END,
+    &endless::WORK_THAT_PANICS,
     &limits::CALLS_WITHOUT_A_LIMIT,
     &limits::SESSIONS_WITHOUT_A_LIMIT,
     &limits::HELD_OFF_TOO_EARLY,
@@ -312,9 +317,12 @@ pub static ALL: &[&Defect] = &[
     &health::HEALTH_WAITS_FOR_THE_STORE,
 ];
 
+/// Defects that end misrule itself, by its watchdog: a proof hunts them only where they are named.
+pub static FATAL: &[&Defect] = &[&endless::LOCK_SPUN_ON_FOR_EVER, &endless::REPLY_KEPT_WITHOUT_END];
+
 /// The defect of an id.
 pub fn by_id(id: &str) -> Option<&'static Defect> {
-    ALL.iter().copied().find(|defect| defect.id == id)
+    ALL.iter().chain(FATAL).copied().find(|defect| defect.id == id)
 }
 
 /// A wiring that breaks each life in the same way and keeps nothing between them.

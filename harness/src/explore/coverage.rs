@@ -8,7 +8,7 @@ use super::space::Space;
 use crate::fault::site::Place;
 
 /// What all runs so far reached.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Coverage {
     /// By entry index: whether it struck.
     pub(super) struck: Vec<bool>,

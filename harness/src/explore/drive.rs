@@ -10,10 +10,11 @@ use std::time::Instant;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use super::Runner;
 use super::judged::{Judged, Want, judge};
+use super::kept::Kept;
 use super::plan::Deviation;
 use super::space::Space;
+use super::{Explored, Runner};
 use crate::run::TOGETHER;
 
 /// Plans that are taken at once: enough to keep cores busy, few enough to stop soon.
@@ -75,6 +76,8 @@ pub enum Ending {
     Enough,
     /// Its time was over.
     OutOfTime,
+    /// A run had no end, and misrule was ended with it.
+    Stuck,
 }
 
 /// What exploration is told from outside while it goes on.
@@ -85,6 +88,8 @@ pub struct Control<'a> {
     pub until: Option<Instant>,
     /// Told after each batch how far it has come.
     pub watch: &'a (dyn Fn(&Progress) + Sync),
+    /// Where it leaves what it has come to, for whoever may have to end it in the middle.
+    pub kept: Option<&'a Kept<Vec<Explored>>>,
 }
 
 /// How several ways share the work.
@@ -125,7 +130,8 @@ struct Taken<I> {
     want: Want,
 }
 
-/// Goes all ways to their ends, or until that is stopped. How each ended.
+/// Goes all ways to their ends, or until that is stopped. How each ended. `keep` is told after each batch how the ways stand,
+/// and which of them are still open.
 ///
 /// Plans of several ways are run side by side, so that no core waits for the last runs of one of them.
 pub(super) fn drive<S: Strategy + Sync>(
@@ -134,6 +140,7 @@ pub(super) fn drive<S: Strategy + Sync>(
     pool: &ThreadPool,
     control: &Control<'_>,
     turns: Turns,
+    keep: &mut dyn FnMut(&[S], &[usize]),
 ) -> Vec<Ending> {
     let mut endings = vec![Ending::Whole; ways.len()];
     let mut open: Vec<usize> = (0..ways.len()).collect();
@@ -143,6 +150,7 @@ pub(super) fn drive<S: Strategy + Sync>(
             return endings;
         }
         let more = run_and_learn(runner, ways, taken, pool);
+        keep(ways, &open);
         (control.watch)(&progress(ways, open.len()));
         let found: usize = ways.iter().map(Strategy::findings).sum();
         let why = if !more || turns.findings_max.is_some_and(|most| found >= most) {

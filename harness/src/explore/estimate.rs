@@ -28,7 +28,7 @@ pub fn estimate(
 ) -> Estimate {
     let began = Instant::now();
     let shallow = Settings { depth: 1, draw: None, time: None, shard: None, findings_max: None, reduction: true };
-    let control = Control { stop, until: None, watch: &|_| {} };
+    let control = Control { stop, until: None, watch: &|_| {}, kept: None };
     let explored = explore(spaces, runner, &shallow, pool, &control);
     let took = began.elapsed();
     let plans = explored.iter().map(|explored| {

@@ -50,7 +50,7 @@ pub(super) struct Level {
 }
 
 /// A run that could not be made.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct NotRun {
     pub(super) at: Position,
     pub(super) plan: Box<[Deviation]>,
@@ -58,7 +58,7 @@ pub(super) struct NotRun {
 }
 
 /// Runs that could not be made.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct NotRuns {
     /// How many, by level.
     pub(super) counts: Vec<u64>,
@@ -120,6 +120,20 @@ impl<'a> Exhaustive<'a> {
             findings: Findings::default(),
             not_run: NotRuns::default(),
             further: Further::default(),
+        }
+    }
+
+    /// What it has come to so far.
+    pub(super) fn so_far(&self, ending: Ending) -> Explored {
+        Explored {
+            depth: self.depth,
+            ending,
+            levels: self.levels.clone(),
+            drawn: None,
+            coverage: self.coverage.clone(),
+            findings: self.findings.clone(),
+            not_run: self.not_run.clone(),
+            further: self.further,
         }
     }
 

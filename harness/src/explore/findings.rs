@@ -28,7 +28,7 @@ pub(super) struct Position {
 }
 
 /// Everything of one rule and cause.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Group {
     /// The first plan, and so a smallest one.
     pub(super) plan: Box<[Deviation]>,
@@ -39,7 +39,7 @@ pub(super) struct Group {
 }
 
 /// All findings so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Findings {
     pub(super) groups: BTreeMap<Key, Group>,
     /// Smallest plans by rule, each with its group. Looked up, never walked.

@@ -56,8 +56,8 @@ pub fn first_finding(
     let settings = Settings { depth, draw: None, time: None, shard: None, findings_max: None, reduction };
     let mut way =
         UntilFirst { inner: Exhaustive::new(space, &settings), counts, runs: 0, runs_max, found: None, not_run: None };
-    let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {} };
-    drive(runner, std::slice::from_mut(&mut way), pool, &control, Turns::in_order(None).of(BATCH));
+    let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {}, kept: None };
+    drive(runner, std::slice::from_mut(&mut way), pool, &control, Turns::in_order(None).of(BATCH), &mut |_, _| {});
     First { runs: way.runs, found: way.found.map(|(plan, rules)| (space.plan(&plan), rules)), not_run: way.not_run }
 }
 

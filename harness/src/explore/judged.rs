@@ -8,6 +8,7 @@ use giftgenius::error::Code;
 use super::Runner;
 use super::plan::{Choice, Deviation};
 use super::space::{Further, Space};
+use crate::error::RunError;
 use crate::fault::plan::Plan;
 use crate::fault::site::Place;
 use crate::outcome::Outcome;
@@ -85,8 +86,7 @@ pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, S
 
 /// What a panic said.
 pub fn panicked(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("misrule itself failed: {}", text.unwrap_or("it did not say why"))
+    RunError::panicked(panic).to_string()
 }
 
 /// Makes several runs side by side; where one of them makes misrule fail, the others are made all the same.

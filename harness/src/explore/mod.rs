@@ -3,7 +3,8 @@
 //! [`space`] says what is tried, [`plan`] how plans are held, [`drive`] runs them on all cores. Ways through a space are
 //! siblings behind one trait: [`exhaustive`], [`random`], and [`first`] up to the first finding; [`shrink`] makes a
 //! failing plan smaller. [`judged`] is what is kept of a run, [`findings`] groups what breaks, [`coverage`] sums up what
-//! was reached; [`merging`] leaves out what has the same future as something else. [`mod@spaces`] says which scenarios are
+//! was reached; [`merging`] leaves out what has the same future as something else; [`kept`] is where another thread
+//! finds what was done so far. [`mod@spaces`] says which scenarios are
 //! tried under which payment profiles, [`mod@estimate`] how much that takes. [`mod@tell`] makes a report of it all, [`pace`]
 //! says what a run costs without faults, [`confirm`] repeats findings on the wire. [`mod@generate`] makes
 //! generated scenarios.
@@ -17,6 +18,7 @@ mod findings;
 mod first;
 mod generate;
 mod judged;
+mod kept;
 mod merging;
 mod pace;
 mod plan;
@@ -37,13 +39,14 @@ use drive::{Turns, drive};
 pub use estimate::{Estimate, estimate};
 use exhaustive::Exhaustive;
 pub use first::{Budget, First, first_finding};
-pub use generate::{Generated, Generating, generate, tell_generated};
+pub use generate::{Generated, Generating, generate, tell_generated, tell_generated_stuck};
 pub use judged::panicked;
+pub use kept::Kept;
 pub use pace::undisturbed;
 pub use random::Draw;
 pub use space::Space;
 pub use spaces::{LeftOut, Profiles, Spaces, Wanted, spaces};
-pub use tell::{Telling, tell};
+pub use tell::{Telling, tell, tell_stuck};
 
 use crate::fault::plan::Plan;
 use crate::outcome::Outcome;
@@ -127,7 +130,7 @@ pub struct Settings {
 }
 
 /// The result of an exploration of one space.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Explored {
     depth: usize,
     ending: Ending,
@@ -171,7 +174,20 @@ pub fn explore(
     let turns = |timed: bool| if timed { Turns::fair } else { Turns::in_order };
     let mut ways: Vec<_> = spaces.iter().map(|space| Exhaustive::new(space, settings)).collect();
     let exhaustive = Control { until: bounded.map(until), ..*control };
-    let endings = drive(runner, &mut ways, pool, &exhaustive, turns(bounded.is_some())(settings.findings_max));
+    let so_far = |ways: &[Exhaustive<'_>], open: &[usize]| {
+        let ending = |way| if open.contains(&way) { Ending::Stuck } else { Ending::Whole };
+        ways.iter().enumerate().map(|(index, way)| way.so_far(ending(index))).collect::<Vec<_>>()
+    };
+    if let Some(kept) = control.kept {
+        kept.leave(so_far(&ways, &(0..ways.len()).collect::<Vec<_>>()));
+    }
+    let mut keep = |ways: &[Exhaustive<'_>], open: &[usize]| {
+        if let Some(kept) = control.kept {
+            kept.offer(|| so_far(ways, open));
+        }
+    };
+    let turn = turns(bounded.is_some())(settings.findings_max);
+    let endings = drive(runner, &mut ways, pool, &exhaustive, turn, &mut keep);
     let mut explored: Vec<_> = ways.into_iter().zip(endings).map(|(way, ending)| way.explored(ending)).collect();
     let Some(draw) = settings.draw.filter(|_| explored.iter().all(|explored| explored.ending == Ending::Whole)) else {
         return explored;
@@ -182,7 +198,13 @@ pub fn explore(
         .map(|((space, explored), share)| random::Random::new(space, runner, share, settings.depth, explored))
         .collect();
     let random = Control { until: settings.time.map(until), ..*control };
-    let endings = drive(runner, &mut ways, pool, &random, turns(settings.time.is_some())(settings.findings_max));
+    let mut keep = |ways: &[random::Random<'_>], _: &[usize]| {
+        if let Some(kept) = control.kept {
+            kept.offer(|| ways.iter().map(random::Random::so_far).collect());
+        }
+    };
+    let turn = turns(settings.time.is_some())(settings.findings_max);
+    let endings = drive(runner, &mut ways, pool, &random, turn, &mut keep);
     let drawn: Vec<_> = ways.into_iter().map(|way| (way.draw, way.drawn)).collect();
     for ((explored, drawn), ending) in explored.iter_mut().zip(drawn).zip(endings) {
         explored.drawn = Some(drawn);

@@ -11,7 +11,7 @@ use proptest::sample::Index;
 use proptest::strategy::{Union, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use super::drive::{Progress, Strategy as Way};
+use super::drive::{Ending, Progress, Strategy as Way};
 use super::findings::Position;
 use super::judged::{Judged, Want, make};
 use super::plan::{Choice, Deviation, KINDS, Kind};
@@ -109,6 +109,11 @@ impl<'a> Random<'a> {
         }
         choices.retain(|(_, choice)| space.entries_at(*choice) > 0);
         Self { space, runner, draw, depth, choices, round: 0, explored, drawn: Drawn::default() }
+    }
+
+    /// What it has come to so far.
+    pub(super) fn so_far(&self) -> Explored {
+        Explored { ending: Ending::Stuck, drawn: Some((self.draw, self.drawn.clone())), ..self.explored.clone() }
     }
 
     /// Every plan of a round.

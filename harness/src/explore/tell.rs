@@ -1,28 +1,31 @@
 //! An exploration → its report: findings with their smallest plans shrunk and run once more, coverage in words.
 
 use std::hash::Hasher as _;
+use std::sync::Arc;
 
 use giftgenius::error::Code;
 
-use super::findings::{Group, Key};
+use super::findings::{Group, Key, add};
 use super::judged::{AGAIN, AND_SO_ON, make};
 use super::plan::Kind;
 use super::shrink::shrink;
-use super::{Ending, Explored, Runner, Space};
+use super::{Ending, Explored, Runner, Runs, Space};
 use crate::outcome::Outcome;
 use crate::provider::ledger::EffectKind;
 use crate::provider::operations;
 use crate::report::build::{replay, shown};
 use crate::report::document::Word;
 use crate::report::exploration::document::{
-    Coverage, EndingWord, Finding, LevelReport, Next, NotRun, NotRunPlan, PlaceReport, RandomReport, SHOWN_MAX, Shown,
-    SpaceReport,
+    Coverage, EndingWord, Finding, LevelReport, NOT_RUN_MAX, Next, NotRun, NotRunPlan, PlaceReport, RandomReport,
+    SHOWN_MAX, Shown, SpaceReport,
 };
 use crate::report::money;
+use crate::run::{Asking, Printable, Printed};
 use crate::scenario::model::{Scenario, WorldKind};
 use crate::scenario::policy::profile_name;
 use crate::scenario::write::write as write_scenario;
 use crate::trace::provider_index;
+use crate::watchdog::{Named, Stuck};
 
 /// Effects that undo another.
 const UNDOS: [EffectKind; 5] =
@@ -57,6 +60,7 @@ pub fn tell(space: &Space, explored: &Explored, telling: &Telling<'_>) -> SpaceR
             Ending::OutOfTime => EndingWord::OutOfTime,
             Ending::Interrupted => EndingWord::Interrupted,
             Ending::Enough => EndingWord::Enough,
+            Ending::Stuck => EndingWord::Stuck,
         },
         doubts: own.map_or_else(|_| Vec::new(), |own| own.doubts()),
         levels: levels(explored),
@@ -75,6 +79,50 @@ pub fn tell(space: &Space, explored: &Explored, telling: &Telling<'_>) -> SpaceR
     };
     report.verdict = report.judged();
     report
+}
+
+/// The report of one space of an exploration that was ended in the middle because a run had no end. What is stuck is not
+/// run again.
+pub fn tell_stuck(space: &Space, explored: &Explored, runner: Runner<'_>, stuck: &Stuck) -> SpaceReport {
+    let mut report = tell(space, explored, &Telling { runner: &Without { runner, stuck }, confirm: None });
+    for run in stuck.runs.iter().filter(|run| Arc::ptr_eq(&run.scenario, &space.scenario)) {
+        let level = run.plan.faults.len().saturating_sub(space.scenario.plan.faults.len());
+        add(&mut report.not_run.counts, level, 1);
+        report.not_run.first.truncate(NOT_RUN_MAX - 1);
+        report.not_run.first.insert(
+            0,
+            NotRunPlan {
+                level,
+                number: 0,
+                plan: run.plan.to_string(),
+                replay: replay_line(space, &run.plan),
+                why: stuck.to_string(),
+            },
+        );
+    }
+    report.verdict = report.judged();
+    report
+}
+
+/// Runs, but for those that are stuck.
+pub(super) struct Without<'a> {
+    pub(super) runner: Runner<'a>,
+    pub(super) stuck: &'a Stuck,
+}
+
+impl Runs for Without<'_> {
+    fn run_together(&self, runs: &[Asking<'_>], printed: Printed) -> Vec<Result<Printable, String>> {
+        let one = |run: &Asking<'_>| {
+            let (scenario, plan, seed) = run;
+            let is_this =
+                |stuck: &Named| Arc::ptr_eq(&stuck.scenario, scenario) && stuck.plan == **plan && stuck.seed == *seed;
+            if self.stuck.runs.iter().any(is_this) {
+                return Err(self.stuck.to_string());
+            }
+            self.runner.run_together(&[*run], printed).pop().expect("one run was asked for")
+        };
+        runs.iter().map(one).collect()
+    }
 }
 
 fn levels(explored: &Explored) -> Vec<LevelReport> {

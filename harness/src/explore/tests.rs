@@ -90,7 +90,7 @@ fn settings(depth: usize) -> Settings {
 }
 
 fn explored(space: &Space, runner: super::Runner<'_>, settings: &Settings, count: usize) -> Explored {
-    let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {} };
+    let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {}, kept: None };
     let spaces = std::slice::from_ref(space);
     explore(spaces, runner, settings, &threads(count).expect("threads"), &control).remove(0)
 }
@@ -337,7 +337,7 @@ fn an_interrupted_exploration_keeps_a_whole_beginning() {
     let space = space();
     let stop = AtomicBool::new(false);
     let watch = |_: &super::Progress| stop.store(true, Ordering::Relaxed);
-    let control = Control { stop: &stop, until: None, watch: &watch };
+    let control = Control { stop: &stop, until: None, watch: &watch, kept: None };
     let spaces = std::slice::from_ref(&space);
     let explored = explore(spaces, &strict, &settings(2), &threads(2).expect("threads"), &control).remove(0);
     assert_eq!((explored.ending, explored.runs()), (Ending::Interrupted, 1));

@@ -14,6 +14,7 @@ use crate::fault::site::Place;
 use crate::scenario::model::Scenario;
 use crate::system::wiring::Wiring;
 use crate::trace::HostReply;
+use crate::watchdog::Seat;
 use crate::world::sim::{self, SimWorld};
 use crate::world::{OutgoingCall, World as _};
 
@@ -43,7 +44,8 @@ impl House {
         let (runtime, standing) = sim::runtime();
         let world = {
             let _inside = runtime.enter();
-            SimWorld::start(scenario, Choices::replay(Plan::default()), scenario.seed, wiring, standing)
+            let choices = Choices::replay(Plan::default());
+            SimWorld::start(scenario, choices, scenario.seed, wiring, standing, Seat::unwatched())
         };
         Self { world, runtime, quote_ttl: scenario.policy.quote_ttl, calls: AtomicU32::new(0) }
     }

@@ -53,6 +53,7 @@ pub mod parked_minimal;
 mod phrases;
 mod quiet;
 pub mod retry_owed;
+pub mod runs_away;
 pub mod sale_owed;
 pub mod same_answer;
 mod service_logged;
@@ -150,6 +151,7 @@ pub static ALL: &[&Oracle] = &[
     &health_true::HEALTH_TRUE,
     &degraded_honest::DEGRADED_HONEST,
     &webhook_safe::WEBHOOK_SAFE,
+    &runs_away::RUNS_AWAY,
 ];
 
 /// The oracle of an id.
@@ -159,6 +161,9 @@ pub fn by_id(id: &str) -> Option<&'static Oracle> {
 
 /// Lets every oracle judge a run.
 pub fn judge(evidence: &Evidence<'_>) -> Vec<(&'static Oracle, Verdict)> {
+    if evidence.trace.ran_away.is_some() {
+        return runs_away::alone(evidence);
+    }
     ALL.iter().map(|oracle| (*oracle, (oracle.check)(evidence))).collect()
 }
 

@@ -13,7 +13,7 @@ use crate::provider::operations::{CANCEL, CHARGE, COMMIT, LOOK_UP, REFUND, RELEA
 
 #[test]
 fn the_table_is_whole_and_found_by_id() {
-    assert_eq!(ALL.len(), 38);
+    assert_eq!(ALL.len(), 39);
     for oracle in ALL {
         assert!(std::ptr::eq(by_id(oracle.id).expect("listed"), *oracle));
         assert!(!oracle.requirements.is_empty(), "{}", oracle.id);

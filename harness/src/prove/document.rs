@@ -36,6 +36,9 @@ pub struct Proof {
     pub defects: Vec<DefectReport>,
     /// GiftGenius as it is, in the same space.
     pub unchanged: UnchangedReport,
+    /// Why it was ended in the middle, where it was: then only some of the defects were hunted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
     /// What differs from run to run: times. Nothing else in this document does.
     pub measured: ProofMeasured,
 }
@@ -169,6 +172,7 @@ pub(super) fn build(
             runs: unchanged.runs,
             findings: unchanged.findings.iter().map(accusation).collect(),
         },
+        ended: None,
         measured: ProofMeasured { elapsed_us: us(elapsed), after_us: after_us.collect() },
     }
 }

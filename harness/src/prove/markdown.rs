@@ -19,6 +19,9 @@ pub fn write(proof: &Proof) -> String {
 fn document(out: &mut String, proof: &Proof) -> fmt::Result {
     writeln!(out, "# misrule prove: {}\n", proof.verdict.as_str())?;
     writeln!(out, "{}\n", summary(proof))?;
+    if let Some(why) = &proof.ended {
+        writeln!(out, "It was ended in the middle: {}.\n", escape(why))?;
+    }
     for finding in &proof.unchanged.findings {
         let rules = if finding.rules.is_empty() { "not run".to_owned() } else { finding.rules.join("`, `") };
         writeln!(out, "GiftGenius is accused: `{rules}` in `{}`, plan `{}`\n", finding.scenario, finding.plan)?;

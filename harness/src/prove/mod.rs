@@ -12,15 +12,17 @@ pub mod terminal;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use self::document::Proof;
 use self::hunt::{Ground, Hunted};
+use self::space::Unchanged;
 use crate::defect::{Defect, Hunt};
 use crate::explore::threads;
 use crate::fault::menu::Breadth;
+use crate::report::document::Word;
 use crate::scenario::model::Scenario;
 
 /// The most faults that a defect is hunted with, beyond those of a scenario's own plan.
@@ -53,7 +55,12 @@ pub struct Means<'a> {
     pub threads: usize,
     /// Told of each defect that is done, and of the unchanged system: what, and whether that is well.
     pub done: &'a (dyn Fn(&str, bool) + Sync),
+    /// Where the result of each hunt is left, for whoever may have to end the proof in the middle.
+    pub hunted: &'a Hunts,
 }
+
+/// The results of hunts, in the order of the defects; none where one is not over.
+pub type Hunts = Mutex<Vec<Option<Hunted>>>;
 
 /// Whether every scenario is there that these defects are hunted on.
 pub fn check(defects: &[&'static Defect], scenarios: &[Arc<Scenario>]) -> Result<(), CannotProve> {
@@ -73,12 +80,14 @@ pub fn prove(defects: &[&'static Defect], means: Means<'_>) -> Result<Proved, Ca
     let grounds: Vec<Vec<Ground>> =
         defects.iter().map(|defect| grounds(defect, means.scenarios)).collect::<Result<_, _>>()?;
     let began = Instant::now();
-    let work: Vec<_> = defects.iter().copied().zip(&grounds).collect();
+    lock(means.hunted).resize_with(defects.len(), || None);
+    let work: Vec<_> = (0..).zip(defects.iter().copied().zip(&grounds)).collect();
     // Most defects are found within a few runs: each is hunted by one thread, and several at a time.
     let pools: Vec<_> =
         (0..means.threads.max(1)).map(|_| threads(1)).collect::<Result<_, _>>().map_err(CannotProve::Threads)?;
-    let hunted = in_parallel(&work, &pools, |(defect, grounds), pool| {
+    let hunted = in_parallel(&work, &pools, |(index, (defect, grounds)), pool| {
         let hunted = hunt::hunt(defect, grounds, means.menu, pool);
+        lock(means.hunted)[*index] = Some(hunted.clone());
         (means.done)(defect.id, hunted.caught.is_some());
         hunted
     });
@@ -87,9 +96,33 @@ pub fn prove(defects: &[&'static Defect], means: Means<'_>) -> Result<Proved, Ca
     let unchanged = space::try_unchanged(&spaces(&grounds, &hunted), means.menu, &pool);
     (means.done)("GiftGenius itself", unchanged.findings.is_empty());
     let proof = document::build(defects, &hunted, &unchanged, means.menu, began.elapsed());
+    Ok(Proved { proof, shown: shown(defects, &hunted) })
+}
+
+/// A proof that was ended in the middle, and why: of the defects whose hunt was over.
+pub fn proved_until(
+    defects: &[&'static Defect],
+    hunted: &Hunts,
+    menu: Breadth,
+    elapsed: Duration,
+    why: String,
+) -> Proved {
+    let hunted = std::mem::take(&mut *lock(hunted));
+    let over = defects.iter().copied().zip(hunted);
+    let (defects, hunted): (Vec<_>, Vec<_>) = over.filter_map(|(defect, hunted)| Some((defect, hunted?))).unzip();
+    let mut proof = document::build(&defects, &hunted, &Unchanged::default(), menu, elapsed);
+    proof.verdict = proof.verdict.max(Word::NotRun);
+    proof.ended = Some(why);
+    Proved { proof, shown: shown(&defects, &hunted) }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn shown(defects: &[&'static Defect], hunted: &[Hunted]) -> BTreeMap<&'static str, Scenario> {
     let caught = |hunted: &Hunted| hunted.caught.as_ref().map(hunt::Caught::shown);
-    let shown = defects.iter().zip(&hunted).filter_map(|(defect, hunted)| Some((defect.id, caught(hunted)?)));
-    Ok(Proved { proof, shown: shown.collect() })
+    defects.iter().zip(hunted).filter_map(|(defect, hunted)| Some((defect.id, caught(hunted)?))).collect()
 }
 
 /// The scenarios that a defect is hunted on, each under its profile.

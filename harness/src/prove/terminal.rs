@@ -25,6 +25,11 @@ pub fn write(proof: &Proof, called: &str) -> String {
     if let Some(replay) = replay {
         put(&mut out, &format!("see one of them: {}", replay.replacen("misrule", called, 1)));
     }
+    if let Some(why) = &proof.ended {
+        put(&mut out, "ENDED in the middle");
+        indented(&mut out, &format!("{why}."));
+        out.push('\n');
+    }
     put(&mut out, &with_exit(&last(proof), proof.verdict.exit_code(), width()));
     out
 }

@@ -79,8 +79,10 @@ pub struct Report {
 pub enum Extent {
     /// Every scenario, in each of its worlds: what was never reached is a gap.
     Whole,
-    /// Some scenarios, or one world: what was not reached says nothing.
+    /// Some scenarios, or one world, or all until a run had no end: what was not reached says nothing.
     Part,
+    /// What there was until somebody interrupted it.
+    Interrupted,
 }
 
 /// Something that the gate does beyond its scenarios: `explored` or `proved`.
@@ -304,7 +306,7 @@ impl Report {
         let named = |what: &str, names: &[String]| (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")));
         let codes = if self.coverage.codes_owed { &[][..] } else { &self.coverage.codes_never };
         match self.extent {
-            Extent::Part => Vec::new(),
+            Extent::Part | Extent::Interrupted => Vec::new(),
             Extent::Whole => [
                 named("fault kinds that never fired", &self.coverage.faults_never),
                 named("error codes that no caller was told", codes),

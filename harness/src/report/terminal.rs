@@ -59,8 +59,20 @@ pub fn write(report: &Report, style: Style<'_>) -> String {
     if !style.written.is_empty() {
         put(&mut out, &format!("report: {}", style.written));
     }
-    put(&mut out, &with_exit(&advice(report), report.verdict.exit_code(), width()));
+    put(&mut out, &with_exit(&advice(report), exit_code(report), width()));
     out
+}
+
+/// What shells give for a command that ended by SIGINT.
+pub const INTERRUPTED: u8 = 130;
+
+/// The exit code: a rule that was broken outranks an interruption, which outranks the rest.
+pub fn exit_code(report: &Report) -> u8 {
+    match report.verdict {
+        Word::Broken => Word::Broken.exit_code(),
+        Word::Ok | Word::Inconclusive | Word::NotRun if report.extent == Extent::Interrupted => INTERRUPTED,
+        word @ (Word::Ok | Word::Inconclusive | Word::NotRun) => word.exit_code(),
+    }
 }
 
 /// How many findings of each thing beyond the scenarios are shown.
@@ -69,8 +81,9 @@ const BEYOND_MAX: usize = 5;
 /// What was done beyond the scenarios: a line each, then what was found.
 fn beyond(out: &mut String, report: &Report, style: Style<'_>) {
     for (beyond, took) in report.beyond.iter().zip(&report.measured.beyond_us) {
-        let took = units::span(std::time::Duration::from_micros(*took));
-        out.push_str(&wrap(&format!("{} {} in {took}", beyond.what, beyond.said), width()));
+        let took = std::time::Duration::from_micros(*took);
+        let took = if took.is_zero() { String::new() } else { format!(" in {}", units::span(took)) };
+        out.push_str(&wrap(&format!("{} {}{took}", beyond.what, beyond.said), width()));
         for finding in beyond.findings.iter().take(BEYOND_MAX) {
             put(out, &format!("\n{}", Paint(style.colour).verdict(Word::Broken, &format!("BROKEN {}", finding.rule))));
             put(out, &format!("  replay: {}", finding.replay.replacen("misrule", style.called, 1)));
@@ -285,6 +298,9 @@ fn doubtful(out: &mut String, scenario: &ScenarioReport, run: &RunReport, style:
 }
 
 fn advice(report: &Report) -> String {
+    if report.extent == Extent::Interrupted && report.verdict != Word::Broken {
+        return "interrupted: nothing was broken until then".to_owned();
+    }
     match report.verdict {
         Word::Ok => {
             let scenarios = units::count(report.scenarios.len(), "scenario");

@@ -149,6 +149,19 @@ impl Scenario {
         waits.fold(Duration::ZERO, Duration::saturating_add)
     }
 
+    /// How many calls the script makes one after the other; a host that misbehaves makes more.
+    pub fn calls(&self) -> u32 {
+        let calls = self.script.iter().map(|step| match step {
+            Step::Call(call) => match &call.manner {
+                Manner::Repeat(times) | Manner::Retry(times) => *times,
+                Manner::Regenerate => 2,
+                Manner::Once | Manner::Concurrent(_) | Manner::DoubleClick | Manner::CancelAfter(_) => 1,
+            },
+            Step::Wait(_) | Step::WaitForRest | Step::Restart | Step::Health | Step::Switch { .. } => 0,
+        });
+        calls.fold(0, u32::saturating_add)
+    }
+
     /// Everybody who calls, each once, in order of name.
     pub fn users(&self) -> Vec<SmolStr> {
         let mut users: Vec<_> = self

@@ -11,6 +11,7 @@ use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::{mpsc, oneshot};
 
 use super::control::{Access, Announcement, Decision, FromChild, Grant, ToChild};
+use super::flow::Flow;
 use super::lines::{self, Came, LINE_MAX};
 use crate::error::RunError;
 
@@ -69,6 +70,7 @@ pub(super) async fn converse(
     mut to_child: mpsc::UnboundedReceiver<Line>,
     begins: oneshot::Sender<Begun>,
     decide: Arc<dyn Decide>,
+    flow: Arc<Flow>,
 ) -> Result<(), RunError> {
     let mut begins = Some(begins);
     // The process carries out one jump after the other.
@@ -86,6 +88,7 @@ pub(super) async fn converse(
                 continue;
             }
         };
+        flow.comes(line.len());
         let said = match came {
             Ok(Came::Line) => serde_json::from_slice(&line).map_err(|error| error.to_string()),
             Ok(Came::TooLong) => Err(format!("it is longer than {} MiB", LINE_MAX >> 20)),

@@ -4,7 +4,7 @@
 //! [`child`] is what runs in there, with the decorators by which misrule decides from outside: [`announcing`] around the
 //! transport, [`store`] around the journal, [`clock`]. [`control`] are the lines that both sides speak over the child's
 //! stdin and stdout, [`channel`] is the child's end of them and [`conversation`] misrule's. [`process`] is the side that
-//! starts, watches, stops and kills it, [`stderr`] what it has to say, [`lines`] how that is read within bounds. [`stdio`] is the same system on stdio, with nothing
+//! starts, watches, stops and kills it, [`stderr`] what it has to say, [`lines`] and [`flow`] how that is read within bounds. [`stdio`] is the same system on stdio, with nothing
 //! wired from outside.
 
 pub(crate) mod announcing;
@@ -14,6 +14,7 @@ pub(crate) mod clock;
 pub mod control;
 pub mod conversation;
 pub mod entropy;
+mod flow;
 mod lines;
 pub mod process;
 mod stderr;

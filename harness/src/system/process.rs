@@ -16,15 +16,23 @@ use tokio::time::timeout;
 use super::child::SUBCOMMAND;
 use super::control::{Settings, ToChild};
 use super::conversation::{Begun, Decide, Line, Remote, converse};
+use super::flow::Flow;
 use super::stderr::Stderr;
 use crate::error::RunError;
 use crate::trace::Recorder;
+use crate::vitals;
 
 /// How long a process may take until it listens: far beyond what a loaded machine needs.
 const START_MAX: Duration = Duration::from_secs(20);
 
 /// How long a process may take to stop.
 const STOP_MAX: Duration = Duration::from_secs(5);
+
+/// How much processor time a process may take, all its threads together. A run of some seconds takes a part of one.
+const PROCESSOR_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// How much memory it may hold, in bytes. An ordinary one holds some ten megabytes.
+const MEMORY_MAX: u64 = 1 << 30;
 
 /// How often, and how many times, a dropped process is looked at until it is gone: half a second in all.
 const KILL_POLL: Duration = Duration::from_millis(1);
@@ -59,6 +67,7 @@ pub struct Process {
     /// `None` once its end was told.
     control: Option<JoinHandle<Result<(), RunError>>>,
     stderr: Stderr,
+    flow: Arc<Flow>,
 }
 
 impl Process {
@@ -67,12 +76,13 @@ impl Process {
     pub fn begin(standby: Standby, settings: Settings, recorder: Recorder, decide: Arc<dyn Decide>) -> Self {
         let Standby { program, mut child } = standby;
         let (stdin, stdout, stderr) = child.pipes();
-        let stderr = Stderr::listen(stderr, recorder, settings.incarnation);
+        let flow = Arc::new(Flow::begin());
+        let stderr = Stderr::listen(stderr, recorder, settings.incarnation, flow.clone());
         let (lines, to_child) = mpsc::unbounded_channel();
         lines.send((ToChild::Start(Box::new(settings)), None)).expect("the receiver is at hand");
         let (begins, begun) = oneshot::channel();
-        let control = tokio::spawn(converse(stdin, stdout, to_child, begins, decide));
-        Self { program, child, lines, begun: Some(begun), control: Some(control), stderr }
+        let control = tokio::spawn(converse(stdin, stdout, to_child, begins, decide, flow.clone()));
+        Self { program, child, lines, begun: Some(begun), control: Some(control), stderr, flow }
     }
 
     /// Waits until it serves, or says why it cannot. To be asked once.
@@ -108,15 +118,33 @@ impl Process {
 
     /// Whether it still runs and speaks, within bounds; the error otherwise.
     pub async fn check(&mut self) -> Result<(), RunError> {
-        if self.stderr.flooded() {
+        if let Some(flood) = self.flow.flood() {
             self.end_now().await;
-            return Err(RunError::Flooded { program: self.program.clone() });
+            return Err(RunError::Flooded { program: self.program.clone(), flood });
         }
         let silent = self.control.as_ref().is_none_or(JoinHandle::is_finished);
         if silent || !matches!(self.child.child.try_wait(), Ok(None)) {
             return Err(self.fell_silent().await);
         }
         Ok(())
+    }
+
+    /// Whether it takes more than a machine has to give: it is ended, with all that it started, and the error says what it
+    /// took.
+    pub async fn exceeds(&mut self) -> Option<RunError> {
+        let id = self.id()?;
+        let program = self.program.clone();
+        let took = vitals::processor_time(id).filter(|took| *took > PROCESSOR_TIME_MAX);
+        let held = vitals::memory(id).filter(|held| *held > MEMORY_MAX);
+        let error = if let Some(flood) = self.flow.flood() {
+            RunError::Flooded { program, flood }
+        } else if let Some(held) = held {
+            RunError::TooMuchMemory { program, held_mib: held >> 20, bound_mib: MEMORY_MAX >> 20 }
+        } else {
+            RunError::TooMuchWork { program, took: took?, bound: PROCESSOR_TIME_MAX }
+        };
+        self.end_now().await;
+        Some(error)
     }
 
     /// Stops it in good order: calls in flight are answered, open work stays in the journal. When this returns, all its

@@ -1,7 +1,6 @@
 //! The stderr of the system's process: its log goes into the record, and the last of everything else is kept for errors.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::control::STOPPED;
+use super::flow::Flow;
 use super::lines::{self, Came};
 use crate::trace::{EventKind, Recorder};
 
@@ -21,9 +21,6 @@ pub(super) const LAST_LINES: usize = 20;
 
 /// The longest line of a log that is kept.
 const LOG_LINE_MAX: usize = 1 << 20;
-
-/// How much log a process may write in a run. What is written beyond is read, so that the process goes on, and dropped.
-const LOG_MAX: usize = 256 << 20;
 
 /// How much of a line an error shows.
 const SHOWN_MAX: usize = 2000;
@@ -37,23 +34,19 @@ pub(super) struct Stderr {
     /// Told that the system is stopped; dropped without a word if stderr ends before.
     stopped: Option<oneshot::Receiver<()>>,
     reading: JoinHandle<()>,
-    /// Whether it wrote more than is kept.
-    flooded: Arc<AtomicBool>,
 }
 
 impl Stderr {
-    /// Reads from now on; log lines are those of one life of the system.
-    pub(super) fn listen(stderr: ChildStderr, recorder: Recorder, incarnation: u32) -> Self {
+    /// Reads from now on; log lines are those of one life of the system. What is too much for its flow is read, so that the
+    /// process goes on, and dropped.
+    pub(super) fn listen(stderr: ChildStderr, recorder: Recorder, incarnation: u32, flow: Arc<Flow>) -> Self {
         let last_lines = Arc::new(Mutex::new(VecDeque::new()));
         let others = last_lines.clone();
         let (stop, stopped) = oneshot::channel();
         let mut stop = Some(stop);
-        let flooded = Arc::new(AtomicBool::new(false));
-        let flood = flooded.clone();
         let reading = tokio::spawn(async move {
             let mut reader = BufReader::new(stderr);
             let mut line = Vec::new();
-            let mut written = 0;
             loop {
                 line.clear();
                 let came = lines::next(&mut reader, &mut line, LOG_LINE_MAX).await.unwrap_or(Came::End);
@@ -62,12 +55,8 @@ impl Stderr {
                 {
                     break;
                 }
-                written += line.len();
-                if written > LOG_MAX {
-                    flood.store(true, Ordering::Relaxed);
-                    if line != STOPPED.as_bytes() {
-                        continue;
-                    }
+                if flow.comes(line.len()) && line != STOPPED.as_bytes() {
+                    continue;
                 }
                 if let Ok(line) = serde_json::from_slice::<LogLine>(&line) {
                     recorder.push_in(incarnation, EventKind::Log(Box::new(line)));
@@ -86,7 +75,7 @@ impl Stderr {
                 others.push_back(String::from_utf8_lossy(&line).into_owned());
             }
         });
-        Self { last_lines, stopped: Some(stopped), reading, flooded }
+        Self { last_lines, stopped: Some(stopped), reading }
     }
 
     /// Waits until the system has said that it is stopped; false if its stderr ended before.
@@ -95,11 +84,6 @@ impl Stderr {
             Some(stopped) => stopped.await.is_ok(),
             None => false,
         }
-    }
-
-    /// Whether the process wrote more than is kept, so that the record lacks some of its log.
-    pub(super) fn flooded(&self) -> bool {
-        self.flooded.load(Ordering::Relaxed)
     }
 
     /// Waits until everything is read. Bounded, because a process that the child started may hold the pipe.

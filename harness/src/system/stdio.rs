@@ -19,6 +19,7 @@ use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
+use super::flow::Flow;
 use super::lines::{self, Came, LINE_MAX};
 use super::process::Leash;
 use super::stderr::Stderr;
@@ -106,7 +107,7 @@ impl StdioSystem {
         let mut child = Leash::start(program, command)?;
         let (stdin, stdout, stderr) = child.pipes();
         // A record of its own: its log is no evidence.
-        let stderr = Stderr::listen(stderr, Recorder::start(), 1);
+        let stderr = Stderr::listen(stderr, Recorder::start(), 1, Arc::new(Flow::begin()));
         Ok(Self { child, stdin, stdout: BufReader::new(stdout), line: Vec::new(), stderr })
     }
 

@@ -104,6 +104,11 @@ pub(super) static ALL: &[Word] = &[
     word("part", "the extent of a gate", "Some scenarios, or one world. What was not reached says nothing."),
     word("enough", ENDING, "It stopped at the number of findings that `--max-findings` allows."),
     word("out of time", ENDING, "The time of `--for` was over; the rest was not tried."),
+    word(
+        "stuck",
+        ENDING,
+        "A run had no end, and misrule was ended with it; what was done until then is reported. Exit code 4.",
+    ),
     word("interrupted", ENDING, "A signal stopped it; what was done until then is reported. Exit code 130."),
     word("confirmed", "what `--confirm` came to", "The run on the wire broke the same rule."),
     word(

@@ -25,9 +25,10 @@ use rayon::prelude::*;
 
 use self::lower::{Lowered, lower};
 use self::story::{Story, Struck};
-pub use self::tell::tell as tell_generated;
+pub use self::tell::{tell as tell_generated, tell_stuck as tell_generated_stuck};
 use super::drive::{Control, Ending, Progress};
 use super::judged::together;
+use super::kept::Kept;
 use super::plan::Deviation;
 use super::{Runner, Space};
 use crate::fault::menu::Breadth;
@@ -55,7 +56,7 @@ pub struct Generating {
 }
 
 /// The results of generated scenarios.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Generated {
     generating: Generating,
     ending: Ending,
@@ -84,7 +85,7 @@ struct Key {
     class: String,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Group {
     /// The first story that shows it, made smaller.
     story: Story,
@@ -142,8 +143,14 @@ impl Generated {
     }
 }
 
-/// Draws stories and tries them, until there are enough runs, or that is stopped.
-pub fn generate(generating: Generating, runner: Runner<'_>, pool: &ThreadPool, control: &Control<'_>) -> Generated {
+/// Draws stories and tries them, until there are enough runs, or that is stopped. What it has come to is left in `kept`.
+pub fn generate(
+    generating: Generating,
+    runner: Runner<'_>,
+    pool: &ThreadPool,
+    control: &Control<'_>,
+    kept: &Kept<Generated>,
+) -> Generated {
     let mut generated = Generated {
         generating,
         ending: Ending::Whole,
@@ -156,6 +163,7 @@ pub fn generate(generating: Generating, runner: Runner<'_>, pool: &ThreadPool, c
         shrunk: BTreeMap::new(),
         not_run: (0, None),
     };
+    kept.leave(generated.clone());
     let menus = Menus::new();
     let enough = |runs: u64| generating.runs.is_some_and(|wanted| runs >= wanted);
     let is_over = || control.until.is_some_and(|until| Instant::now() >= until);
@@ -173,6 +181,7 @@ pub fn generate(generating: Generating, runner: Runner<'_>, pool: &ThreadPool, c
                 generated.learn(number, tried, runner);
             }
         }
+        kept.offer(|| generated.clone());
         (control.watch)(&Progress {
             stage: "generated scenarios".to_owned(),
             done: generated.runs,

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::lower::lower;
 use super::{Generated, Group, Key, run};
+use crate::explore::tell::Without;
 use crate::explore::{Ending, Runner};
 use crate::report::build::{replay, shown};
 use crate::report::document::Word;
@@ -15,6 +16,7 @@ use crate::report::money;
 use crate::scenario::model::WorldKind;
 use crate::scenario::policy::profile_name;
 use crate::scenario::write::write as write_scenario;
+use crate::watchdog::Stuck;
 
 /// The report; scenario files of findings will be left in `failures`.
 pub fn tell(generated: &Generated, runner: Runner<'_>, failures: &Path) -> SpaceReport {
@@ -66,7 +68,11 @@ pub fn tell(generated: &Generated, runner: Runner<'_>, failures: &Path) -> Space
         print: String::new(),
         depth: 0,
         verdict: Word::Ok,
-        ending: if generated.ending == Ending::Interrupted { EndingWord::Interrupted } else { EndingWord::Whole },
+        ending: match generated.ending {
+            Ending::Interrupted => EndingWord::Interrupted,
+            Ending::Stuck => EndingWord::Stuck,
+            Ending::Whole | Ending::Enough | Ending::OutOfTime => EndingWord::Whole,
+        },
         doubts: Vec::new(),
         levels: Vec::new(),
         random: None,
@@ -82,6 +88,32 @@ pub fn tell(generated: &Generated, runner: Runner<'_>, failures: &Path) -> Space
         coverage: None,
         next: None,
     };
+    report.verdict = report.judged();
+    report
+}
+
+/// The report of generated scenarios that were ended in the middle because the run of one had no end. That one has a file
+/// of its own, which `replay` repeats.
+pub fn tell_stuck(
+    generated: &Generated,
+    runner: Runner<'_>,
+    failures: &Path,
+    stuck: &Stuck,
+    replay: &str,
+) -> SpaceReport {
+    let mut report = tell(generated, &Without { runner, stuck }, failures);
+    report.ending = EndingWord::Stuck;
+    report.not_run.counts[0] += 1;
+    report.not_run.first.insert(
+        0,
+        NotRunPlan {
+            level: 0,
+            number: generated.stories,
+            plan: stuck.runs.first().map_or_else(String::new, |run| run.plan.to_string()),
+            replay: replay.to_owned(),
+            why: stuck.to_string(),
+        },
+    );
     report.verdict = report.judged();
     report
 }

@@ -17,8 +17,8 @@ use crate::scenario::{Known, parse};
 
 fn generated(runs: u64, seed: u64, count: usize, simulated: &Simulated) -> Generated {
     let generating = Generating { seed, runs: Some(runs), profile: None };
-    let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {} };
-    generate(generating, simulated, &threads(count).expect("threads"), &control)
+    let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {}, kept: None };
+    generate(generating, simulated, &threads(count).expect("threads"), &control, &Kept::default())
 }
 
 #[test]

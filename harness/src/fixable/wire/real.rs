@@ -69,6 +69,7 @@ impl Real {
                 webhooks: false,
                 replicas: scenario.replicas,
                 script_waits: Duration::ZERO,
+                calls: u32::MAX,
                 defect: None,
             };
             let world = WireWorld::start(stage, set_up).await?;

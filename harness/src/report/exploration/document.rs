@@ -132,6 +132,8 @@ pub enum EndingWord {
     Enough,
     /// Its time was over.
     OutOfTime,
+    /// A run had no end, and misrule was ended with it.
+    Stuck,
 }
 
 /// The plans of one number of faults.

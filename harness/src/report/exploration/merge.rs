@@ -151,6 +151,7 @@ fn belong_together(shards: &mut [(String, Exploration)]) -> Result<(), Unjoinabl
                 EndingWord::Interrupted => "it was interrupted",
                 EndingWord::Enough => "it ended at so many findings",
                 EndingWord::OutOfTime => "its time was over",
+                EndingWord::Stuck => "one of its runs had no end",
             };
             return Err(Unjoinable::Unfinished { name, why });
         }

@@ -94,6 +94,7 @@ pub fn tried(report: &Exploration) -> Vec<String> {
         (EndingWord::Interrupted, "interrupted"),
         (EndingWord::Enough, "ended early, so many findings were enough"),
         (EndingWord::OutOfTime, "its time was over"),
+        (EndingWord::Stuck, "ended, because a run had no end"),
     ] {
         if ended(ending) > 0 {
             write!(text, "; {why}: {} of {} not tried to the end", ended(ending), report.spaces.len())

@@ -204,13 +204,18 @@ pub fn tried(report: &Exploration, space: &SpaceReport) -> String {
         EndingWord::Interrupted => text.push_str("; interrupted: the rest was not tried"),
         EndingWord::Enough => text.push_str("; ended early: so many findings were enough"),
         EndingWord::OutOfTime => text.push_str("; its time was over: the rest was not tried"),
+        EndingWord::Stuck => text.push_str("; ended, because a run had no end: the rest was not tried"),
     }
     text
 }
 
 fn of_generated(generated: &GeneratedReport, space: &SpaceReport) -> String {
     let GeneratedReport { scenarios, runs, broken: _, planned, dropped } = generated;
-    let interrupted = if space.ending == EndingWord::Interrupted { "; interrupted" } else { "" };
+    let interrupted = match space.ending {
+        EndingWord::Interrupted => "; interrupted",
+        EndingWord::Stuck => "; ended, because a run had no end",
+        EndingWord::Whole | EndingWord::Enough | EndingWord::OutOfTime => "",
+    };
     format!(
         "{}, {}, the same as --generate --runs {runs} --seed {}; {}{interrupted}",
         units::counted(*scenarios, "scenario"),

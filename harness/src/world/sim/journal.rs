@@ -1,7 +1,6 @@
 //! The simulated store: the memory journal, with a choice at each read and each write.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use giftgenius::checkout::entry::{Entry, EntryState};
@@ -10,6 +9,7 @@ use giftgenius::journal::{Batch, CommitError, JournalError, Key, Overview, Recor
 use giftgenius::ports::{BoxFuture, Journal};
 use jiff::Timestamp;
 
+use super::fuel::Use;
 use super::life::{House, Pulse};
 use crate::fault::site::Place;
 use crate::fault::{CrashPoint, Fault};
@@ -17,29 +17,21 @@ use crate::fault::{CrashPoint, Fault};
 /// How long "whatever else is ready goes first" lasts: less than anything else takes.
 const A_TURN: Duration = Duration::from_millis(1);
 
-/// So often no incarnation reads that gets anywhere: the longest runs there are take some thousand. One that does turns in a
-/// circle in which no time passes. It is stopped here, so that its caller is found without an answer and the run has an end.
-pub(super) const READS_MAX: u32 = 100_000;
-
 /// One incarnation's handle on the store.
 pub struct SimJournal {
     house: Arc<House>,
     pulse: Arc<Pulse>,
-    reads: AtomicU32,
 }
 
 impl SimJournal {
     /// A handle that ends with `pulse`.
     pub fn new(house: Arc<House>, pulse: Arc<Pulse>) -> Self {
-        Self { house, pulse, reads: AtomicU32::new(0) }
+        Self { house, pulse }
     }
 
     /// Asks what goes wrong with a read, and lets it.
     async fn reading(&self, what: impl FnOnce() -> String) -> Result<(), JournalError> {
-        self.pulse.alive().await;
-        if self.reads.fetch_add(1, Ordering::Relaxed) >= READS_MAX {
-            self.pulse.stop().await;
-        }
+        self.pulse.acts(Use::Read).await;
         match self.house.stage.choose(Place::JournalRead, self.pulse.incarnation) {
             None => Ok(()),
             Some(Fault::Busy) => Err(JournalError::Busy),
@@ -119,7 +111,7 @@ impl Journal for SimJournal {
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), CommitError>> {
         Box::pin(async move {
-            self.pulse.alive().await;
+            self.pulse.acts(Use::Write).await;
             match self.house.stage.choose(Place::JournalWrite, self.pulse.incarnation) {
                 None => {}
                 Some(Fault::Busy) => return Err(JournalError::Busy.into()),
@@ -149,7 +141,7 @@ impl Journal for SimJournal {
     /// No site of a run: whoever looks at the system's health must not change what the system does.
     fn overview(&self) -> BoxFuture<'_, Result<Overview, JournalError>> {
         Box::pin(async move {
-            self.pulse.alive().await;
+            self.pulse.acts(Use::AskStore).await;
             self.house.journal.overview().await
         })
     }
@@ -157,7 +149,7 @@ impl Journal for SimJournal {
     /// No site of a run either; it fares as the next write would.
     fn probe(&self) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(async move {
-            self.pulse.alive().await;
+            self.pulse.acts(Use::AskStore).await;
             match self.house.stage.probe(self.pulse.incarnation) {
                 Some(Fault::Busy) => Err(JournalError::Busy),
                 Some(Fault::Full) => Err(JournalError::Full),
@@ -168,7 +160,7 @@ impl Journal for SimJournal {
 
     fn drop_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, JournalError>> {
         Box::pin(async move {
-            self.pulse.alive().await;
+            self.pulse.acts(Use::AskStore).await;
             self.house.journal.drop_expired(now).await
         })
     }

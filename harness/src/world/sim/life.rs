@@ -15,16 +15,16 @@ use futures_util::FutureExt as _;
 use giftgenius::app::{App, ToolCall};
 use giftgenius::operations::health::{Health, health};
 use giftgenius::policy::Policy;
-use giftgenius::ports::{BoxFuture, Clock as _, Ports};
+use giftgenius::ports::{BoxFuture, Ports};
 use tokio::sync::Notify;
 
+use super::fuel::{Fuel, Use};
 use super::journal::SimJournal;
-use super::ports::{SimClock, SimLog};
+use super::ports::{SimClock, SimEntropy, SimLog};
 use super::store::Store;
 use super::tasks::SimTasks;
 use super::transport::SimTransport;
 use crate::provider::event::secret;
-use crate::system::entropy::SeededEntropy;
 use crate::system::wiring::{Answer, Door, HealthPage, Post, Wired, Wiring};
 use crate::trace::EventKind;
 use crate::world::late_by;
@@ -34,7 +34,6 @@ use crate::world::stage::Stage;
 use crate::world::{RESTART_AFTER, STARTS_MAX};
 
 /// Whether an incarnation lives.
-#[derive(Debug)]
 pub struct Pulse {
     /// Which life, from 1; replicas and their successors are counted together.
     pub incarnation: u32,
@@ -42,30 +41,14 @@ pub struct Pulse {
     pub replica: usize,
     dead: AtomicBool,
     died: Notify,
-    stopped: AtomicBool,
+    /// What all that it does takes from.
+    pub fuel: Arc<Fuel>,
 }
 
 impl Pulse {
     /// Of a life that begins.
-    pub fn new(incarnation: u32, replica: usize) -> Self {
-        Self {
-            incarnation,
-            replica,
-            dead: AtomicBool::new(false),
-            died: Notify::new(),
-            stopped: AtomicBool::new(false),
-        }
-    }
-
-    /// It turns in a circle in which no time passes: what it does goes on no further, and its callers are never answered.
-    pub async fn stop(&self) {
-        self.stopped.store(true, Ordering::Relaxed);
-        std::future::pending::<()>().await;
-    }
-
-    /// Whether it was stopped.
-    pub fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
+    pub fn new(incarnation: u32, replica: usize, fuel: Arc<Fuel>) -> Self {
+        Self { incarnation, replica, dead: AtomicBool::new(false), died: Notify::new(), fuel }
     }
 
     /// Whether it has ended.
@@ -85,6 +68,12 @@ impl Pulse {
         if self.is_dead() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Uses a port: goes on if it lives and has fuel, and never otherwise.
+    pub async fn acts(&self, what: Use) {
+        self.alive().await;
+        self.fuel.goes_on(what).await;
     }
 
     /// Waits until it has ended.
@@ -152,6 +141,8 @@ pub struct House {
     pub stage: Arc<Stage>,
     /// The store.
     pub journal: Store,
+    /// What all that the system does takes from.
+    pub fuel: Arc<Fuel>,
     /// Each replica's calendar clock.
     pub clocks: Vec<Arc<SimClock>>,
     /// The system's numbers.
@@ -177,6 +168,7 @@ impl House {
     /// A house whose replicas run, one for each clock.
     pub fn open(
         stage: Arc<Stage>,
+        fuel: Arc<Fuel>,
         clocks: Vec<Arc<SimClock>>,
         policy: Policy,
         seed: u64,
@@ -187,6 +179,7 @@ impl House {
         let house = Arc::new(Self {
             stage,
             journal: Store::default(),
+            fuel,
             clocks,
             policy,
             late: Arc::new(AtomicUsize::new(0)),
@@ -214,6 +207,7 @@ impl House {
 
     /// Lets go of every life, at the end of a run. Nothing can be asked of the house any more.
     pub fn end(&self) {
+        self.fuel.end();
         self.lives().clear();
     }
 
@@ -223,13 +217,13 @@ impl House {
     }
 
     fn begin(self: &Arc<Self>, replica: usize, incarnation: u32) -> Arc<Life> {
-        let pulse = Arc::new(Pulse::new(incarnation, replica));
+        let pulse = Arc::new(Pulse::new(incarnation, replica, self.fuel.clone()));
         let tasks = Arc::new(SimTasks::new(pulse.clone()));
         let ports = Ports {
             transport: Arc::new(SimTransport::new(self.clone(), pulse.clone())),
             journal: Arc::new(SimJournal::new(self.clone(), pulse.clone())),
             clock: self.clocks[replica].clone(),
-            entropy: Arc::new(SeededEntropy::new(self.seed, incarnation)),
+            entropy: Arc::new(SimEntropy::new(self.seed, incarnation, self.fuel.clone())),
             tasks: tasks.clone(),
             log: Arc::new(SimLog::new(self.stage.recorder().clone(), pulse.clone())),
         };
@@ -290,7 +284,7 @@ impl House {
             if self.webhooks || self.late.load(Ordering::Relaxed) > 0 || (is_restart && remembers) {
                 return None;
             }
-            self.clocks.iter().for_each(|clock| clock.now().hash(ink));
+            self.clocks.iter().for_each(|clock| clock.shows().hash(ink));
             self.journal.write_state(ink);
             Some(())
         });

@@ -2,10 +2,11 @@
 //!
 //! Nothing here touches a socket, a thread or a disk, so a run is a pure function of scenario, plan and seed and costs
 //! microseconds. It must run on [`runtime`]'s runtime, whose clock is paused: time then jumps from timer to timer.
-//! [`life`] holds the system's incarnations and ends them, [`transport`] realises deliveries, [`store`] is what outlives
+//! [`life`] holds the system's incarnations and ends them, [`fuel`] ends a run that has no end of its own, [`transport`] realises deliveries, [`store`] is what outlives
 //! them and [`journal`] an incarnation's handle on it,
-//! [`tasks`] holds what runs in the background, [`ports`] are clock and log.
+//! [`tasks`] holds what runs in the background, [`ports`] are clock, chance and log.
 
+pub mod fuel;
 pub mod journal;
 pub mod life;
 pub mod ports;
@@ -34,6 +35,7 @@ use giftgenius::operations::{parked, switches};
 use giftgenius::ports::{BoxFuture, Journal, Tasks as _};
 use tokio::runtime::Runtime;
 
+use self::fuel::Fuel;
 use self::life::{House, Life};
 use self::ports::SimClock;
 use super::stage::Stage;
@@ -49,6 +51,7 @@ use crate::scenario::model::Scenario;
 use crate::stopwatch::{StandingTime, Stopwatch};
 use crate::system::wiring::Wiring;
 use crate::trace::{EventKind, HealthAsked, HostReply, Kept, Recorder};
+use crate::watchdog::Seat;
 
 /// The longest that a run may take in virtual time: past every lease, retention and background round there is.
 const REST_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -80,15 +83,18 @@ pub fn runtime() -> (Runtime, StandingTime) {
 
 impl SimWorld {
     /// A fresh world on [`runtime`]'s runtime, its system started; `wiring` puts parts into it that are not production's.
+    /// Where it goes on it says so at its `seat`.
     pub fn start(
         scenario: &Scenario,
         choices: Choices,
         seed: u64,
         wiring: Option<Arc<dyn Wiring>>,
         standing: StandingTime,
+        seat: Seat,
     ) -> Self {
         let stopwatch = Stopwatch::start_paused(standing);
         let recorder = Recorder::with(stopwatch.clone());
+        let fuel = Arc::new(Fuel::new(recorder.clone(), seat));
         let clock = Arc::new(SimClock::new(stopwatch.clone()));
         let mut providers = Providers::new((&scenario.policy).into(), &scenario.shop.fixture);
         for (sku, quantity) in &scenario.stock {
@@ -97,9 +103,9 @@ impl SimWorld {
         let stage = Stage::new(providers, choices, recorder, clock);
         let stage = if scenario.webhooks { stage.with_webhooks(scenario.policy.webhooks.tolerance) } else { stage };
         let stage = Arc::new(stage);
-        let clocks =
-            scenario.replicas.clocks_ms().map(|ms| Arc::new(SimClock::off_by(stopwatch.clone(), ms))).collect();
-        let house = House::open(stage, clocks, scenario.policy.clone(), seed, wiring, scenario.webhooks);
+        let clock = |ms| Arc::new(SimClock::off_by(stopwatch.clone(), ms, fuel.clone()));
+        let clocks = scenario.replicas.clocks_ms().map(clock).collect();
+        let house = House::open(stage, fuel, clocks, scenario.policy.clone(), seed, wiring, scenario.webhooks);
         Self { house, calls: AtomicUsize::new(0) }
     }
 
@@ -109,9 +115,9 @@ impl SimWorld {
         !open.is_empty() || self.has_parked(|order| !order.alerted)
     }
 
-    /// Whether a process of the system had to be stopped.
-    fn is_stopped(&self) -> bool {
-        self.house.everybody().iter().any(|life| life.pulse.is_stopped())
+    /// What the run takes from whatever the system does.
+    pub fn fuel(&self) -> &Fuel {
+        &self.house.fuel
     }
 
     fn store_or_switch_was_touched(&self) -> bool {
@@ -240,7 +246,10 @@ impl<T: Send + 'static> Future for Attended<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled<T> {
-        let Some(call) = &mut self.call else { return Polled::Pending };
+        let Self { call, life } = &mut *self;
+        let Some(call) = call.as_mut().filter(|_| life.pulse.fuel.polls("a call")) else {
+            return Polled::Pending;
+        };
         let answer = call.as_mut().poll(context);
         if answer.is_ready() {
             self.call = None;
@@ -368,8 +377,8 @@ impl World for SimWorld {
             };
             match tokio::time::timeout_at(self.house.stage.recorder().ahead(REST_MAX), resting).await {
                 Ok(rested) => rested,
-                // Left open by the system for ever: for `settled` to judge, and `in-time` where it had to be stopped.
-                Err(_) if self.leaves_work() || self.is_stopped() => Ok(()),
+                // Left open by the system for ever: for `settled` to judge.
+                Err(_) if self.leaves_work() => Ok(()),
                 Err(_) => {
                     let running: usize = self.house.everybody().iter().map(|life| life.tasks.running()).sum();
                     let left = format!("{running} tasks were still running in virtual time");

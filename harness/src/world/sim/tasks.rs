@@ -1,13 +1,16 @@
 //! What the simulated system runs in the background, counted, so that rest can be waited for and a life can be ended.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
 use giftgenius::ports::{BoxFuture, Tasks};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::fuel::{Fuel, Use};
 use super::life::Pulse;
 
 /// The background work of one incarnation.
@@ -70,17 +73,23 @@ impl SimTasks {
 }
 
 impl Tasks for SimTasks {
-    fn spawn(&self, _name: &'static str, work: BoxFuture<'static, ()>) {
+    fn spawn(&self, name: &'static str, work: BoxFuture<'static, ()>) {
         // What is dead begins nothing.
-        if self.pulse.is_dead() {
+        if self.pulse.is_dead() || !self.pulse.fuel.spend(Use::Spawn(name)) {
             return;
         }
+        let fuel = self.pulse.fuel.clone();
         self.count.running.fetch_add(1, Ordering::Relaxed);
         let running = Running(self.count.clone());
         let handle = tokio::spawn(async move {
-            work.await;
+            fuelled(name, work, &fuel).await;
             drop(running);
         });
         self.handles.lock().expect("no holder of the handles panics").push(handle);
     }
+}
+
+/// Work each poll of which takes fuel; without any it goes no further.
+async fn fuelled(name: &'static str, mut work: BoxFuture<'static, ()>, fuel: &Fuel) {
+    poll_fn(|context| if fuel.polls(name) { work.as_mut().poll(context) } else { Poll::Pending }).await;
 }

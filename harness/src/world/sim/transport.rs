@@ -12,6 +12,7 @@ use giftgenius::providers::http::BODY_BYTES_MAX;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::fuel::Use;
 use super::life::{House, Pulse};
 use crate::fault::decide::{Delivery, Reply, When};
 use crate::fault::mangle::HUGE_BODY_BYTES;
@@ -119,7 +120,7 @@ fn deliver_late(house: &Arc<House>, request: ProviderRequest, delivery: &Deliver
 impl Transport for SimTransport {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
         Box::pin(async move {
-            self.pulse.alive().await;
+            self.pulse.acts(Use::Send(request.operation)).await;
             let stage = &self.house.stage;
             let arrival = Arrival {
                 provider: request.provider,

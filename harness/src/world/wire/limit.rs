@@ -34,8 +34,8 @@ impl Limit {
         self.note(None);
     }
 
-    /// Waits until the run has taken too long, or would.
-    pub(super) async fn exceeded(&self) -> RunError {
+    /// Waits until the run has taken too long, or would. `otherwise` says what it waits for where no pause is under way.
+    pub(super) async fn exceeded(&self, otherwise: impl FnOnce() -> String) -> RunError {
         let waited_for = tokio::select! {
             biased;
             () = self.refused.notified() => "the host was to wait for {} before its next call, as the script or the \
@@ -46,7 +46,7 @@ impl Limit {
         let waited_for = match wait {
             Some(span) if !waited_for.is_empty() => waited_for.replace("{}", &format!("{span:?}")),
             Some(span) => format!("it waited in a pause of {span:?} between two calls"),
-            None => "it waited for the system to answer or to come to rest".to_owned(),
+            None => otherwise(),
         };
         RunError::TooLong { bound: self.bound, waited_for }
     }
@@ -66,7 +66,7 @@ mod tests {
         let began = Instant::now();
         let error = tokio::select! {
             () = limit.wait(Duration::from_secs(4_294_967_295)) => panic!("it was waited"),
-            error = limit.exceeded() => error.to_string(),
+            error = limit.exceeded(String::new) => error.to_string(),
         };
         assert_eq!(began.elapsed(), Duration::ZERO);
         assert!(error.contains("4294967295s") && error.contains("120s"), "{error}");
@@ -77,8 +77,8 @@ mod tests {
         let limit = Limit::begin(Duration::from_secs(120));
         let began = Instant::now();
         limit.wait(Duration::from_secs(100)).await;
-        let error = limit.exceeded().await.to_string();
+        let error = limit.exceeded(|| "it waited for rest".to_owned()).await.to_string();
         assert_eq!(began.elapsed(), Duration::from_secs(120));
-        assert!(error.contains("come to rest"), "{error}");
+        assert!(error.contains("waited for rest"), "{error}");
     }
 }

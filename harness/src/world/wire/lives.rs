@@ -29,6 +29,9 @@ use crate::trace::EventKind;
 use crate::undivided::undivided;
 use crate::world::{RESTART_AFTER, STARTS_MAX};
 
+/// How often it is looked what each process takes: memory fills by a gigabyte or two within a second.
+const LOOKS_EVERY: Duration = Duration::from_millis(100);
+
 /// A replica that takes calls.
 pub(super) struct Up {
     /// Its life.
@@ -314,6 +317,21 @@ impl Lives {
             }
         }
         Ok(())
+    }
+
+    /// Waits until a process takes more than it may: processor time, memory, lines. It is ended then.
+    pub(super) async fn exceeded(&self) -> RunError {
+        loop {
+            tokio::time::sleep(LOOKS_EVERY).await;
+            for replica in &self.replicas {
+                if let Ok(mut slot) = replica.process.try_lock()
+                    && let Some(process) = slot.as_mut()
+                    && let Some(error) = process.exceeds().await
+                {
+                    return error;
+                }
+            }
+        }
     }
 
     /// Waits until no replica is being started again.

@@ -52,13 +52,16 @@ use crate::error::RunError;
 use crate::fault::Fault;
 use crate::oracle::Rest;
 use crate::scenario::model::Replicas;
-use crate::trace::{EventKind, HealthAsked, HostReply};
+use crate::trace::{EventKind, HealthAsked, HostReply, Trace};
 
 /// How long a run may take to come to rest. Scenarios for the wire declare policies of milliseconds.
 const REST_MAX: Duration = Duration::from_secs(30);
 
-/// How long a run may take beyond the waits of its own script. The longest one takes a few seconds.
+/// How long a run may take at most beyond the waits of its own script. The longest one takes a few seconds.
 const RUN_MAX: Duration = Duration::from_secs(120);
+
+/// A run may take so many times what its script and its policy allow: a machine may be slow.
+const SLOWER_BY: u32 = 3;
 
 /// How often the system is asked whether it is at rest.
 const REST_POLL: Duration = Duration::from_millis(10);
@@ -80,6 +83,8 @@ pub struct SetUp {
     pub replicas: Replicas,
     /// How long the script itself waits, in all.
     pub script_waits: Duration,
+    /// How many calls the script makes at least.
+    pub calls: u32,
     /// The planted bug that is wired in, by its name.
     pub defect: Option<&'static str>,
 }
@@ -104,7 +109,7 @@ impl WireWorld {
     /// Opens the ports and starts the system; it serves when this returns.
     pub async fn start(stage: Arc<Stage>, set_up: SetUp) -> Result<Self, RunError> {
         let policy = set_up.policy.clone();
-        let limit = Limit::begin(RUN_MAX + set_up.script_waits);
+        let limit = Limit::begin(bound(&set_up));
         let desk = Desk::open(stage, late_by(policy.late_max)).await?;
         let [payment, catalog, inventory] = Provider::ALL;
         let relays = [
@@ -128,9 +133,13 @@ impl WireWorld {
         }
     }
 
-    /// Waits until the run has taken longer than it may, or is asked for a wait that would.
+    /// Waits until the run has taken longer than it may, or is asked for a wait that would; or until a process of the
+    /// system has taken more than it may.
     pub async fn overdue(&self) -> RunError {
-        self.limit.exceeded().await
+        tokio::select! {
+            overdue = self.limit.exceeded(|| waited_for(&self.desk.stage().recorder().lock().trace)) => overdue,
+            exceeded = self.lives.exceeded() => exceeded,
+        }
     }
 
     async fn check(&self) -> Result<(), RunError> {
@@ -324,6 +333,34 @@ impl World for WireWorld {
     fn stage(&self) -> &Stage {
         self.desk.stage()
     }
+}
+
+/// How long a run may take: what its script waits, what its policy allows each call and what comes to rest after it, and
+/// that three times, but no longer than [`RUN_MAX`] beyond the script's own waits.
+fn bound(set_up: &SetUp) -> Duration {
+    let SetUp { policy, calls, script_waits, .. } = set_up;
+    let patience = policy.tool_deadline * 3 / 2;
+    let rest = policy.late_max + policy.lease + policy.background.delay_cap + REST_MAX;
+    let allowed = patience.saturating_mul(*calls).saturating_add(rest);
+    *script_waits + allowed.saturating_mul(SLOWER_BY).min(RUN_MAX)
+}
+
+/// What a run waits for that has not come to its end.
+fn waited_for(trace: &Trace) -> String {
+    let ended = |call| {
+        trace
+            .events
+            .iter()
+            .any(|event| matches!(&event.kind, EventKind::CallEnded { call: ended, .. } if *ended == call))
+    };
+    let open = trace.events.iter().rev().find_map(|event| match &event.kind {
+        EventKind::CallStarted(started) if !ended(started.call) => Some(started),
+        _ => None,
+    });
+    open.map_or_else(
+        || "it waited for the system to come to rest".to_owned(),
+        |started| format!("it waited for the answer to {} of script step {}", started.tool, started.step),
+    )
 }
 
 /// A port where nobody listens and, as long as this lives, nobody can: it is bound, so the operating system gives it to
