@@ -122,15 +122,16 @@ pub fn simulate_together(
     let played: Vec<Result<_, RunError>> = runtime.block_on(rounds);
     drop(runtime);
     // One after the other, with nothing else in between: the oracles of one run find the code of the last one's at hand.
-    let judge = |(number, (run, played)): (usize, (&Asking<'_>, Result<(Played, Option<Print>), RunError>))| {
+    let played = runs.iter().zip(played).enumerate();
+    let outcomes = played.map(|(number, (run, played))| {
         batch.seat(number).is_alive();
         let (scenario, plan, seed) = *run;
         let (played, print) = played?;
         let judge = || judged(scenario, WorldKind::Sim, plan, seed, played, began);
         let outcome = catch_unwind(AssertUnwindSafe(judge)).map_err(|panic| RunError::panicked(&*panic))?;
         Ok((outcome, print))
-    };
-    runs.iter().zip(played).enumerate().map(judge).collect()
+    });
+    outcomes.collect()
 }
 
 /// A run as the watchdog names it.

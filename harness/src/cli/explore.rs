@@ -209,7 +209,7 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
     let pool = threads(arguments.threads()).map_err(|error| Refusal::could_not_run(&error))?;
     let simulated = Simulated::default();
     let exploring = Arc::new(Exploring::new(arguments, console));
-    let watch = exploring.watch(console, |exploring, stuck| exploring.explored_until(stuck));
+    let watch = exploring.watch(console, Exploring::explored_until);
     let Spaces { spaces, left_out } = spaces(&scenarios, &wanted(arguments), &simulated, &pool);
     if spaces.iter().all(Space::is_empty) {
         return Err(Refusal::unusable(&nothing_can_go_wrong(arguments, &scenarios)));
@@ -268,7 +268,7 @@ fn generated(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
     if console.on_interrupt == OnInterrupt::Say {
         interrupt::ask_to_stop(stop.clone());
     }
-    let watch = exploring.watch(console, |exploring, stuck| exploring.generated_until(stuck));
+    let watch = exploring.watch(console, Exploring::generated_until);
     let simulated = Simulated::default();
     let began = Instant::now();
     let rate = Rate::start(console.progress);

@@ -22,7 +22,8 @@ const REPORTS_MAX: Duration = Duration::from_secs(8);
 /// From now on a run without an end ends the process: it is named, `conclude` writes what there is and gives the exit code.
 pub(super) fn watch(console: &Console<'_>, conclude: impl FnOnce(&Stuck) -> u8 + Send + 'static) -> Option<Watch> {
     let end = move |stuck: Stuck| {
-        let lines: String = stuck.runs.iter().map(|run| format!("  {}\n", replay_line(run))).collect();
+        let lines: Vec<String> = stuck.runs.iter().map(|run| format!("  {}\n", replay_line(run))).collect();
+        let lines = lines.concat();
         let said = wrap(&visible_lines(&format!("error: {stuck}")), width());
         let _ = write!(io::stderr(), "\n{said}{lines}");
         let _ = thread::Builder::new().name("last resort".to_owned()).spawn(|| {

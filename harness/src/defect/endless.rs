@@ -144,8 +144,10 @@ struct Flooding {
 
 impl StepLog for Flooding {
     fn record(&self, line: LogLine) {
-        while matches!(line, LogLine::Attempt(_)) {
-            self.next.record(line.clone());
+        if matches!(line, LogLine::Attempt(_)) {
+            loop {
+                self.next.record(line.clone());
+            }
         }
         self.next.record(line);
     }

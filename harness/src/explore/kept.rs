@@ -22,8 +22,8 @@ impl<T> Kept<T> {
     pub fn offer(&self, make: impl FnOnce() -> T) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.as_ref().is_none_or(|(since, _)| since.elapsed() >= OLD) {
-            let made = make();
-            *kept = Some((Instant::now(), made));
+            let fresh = make();
+            *kept = Some((Instant::now(), fresh));
         }
     }
 

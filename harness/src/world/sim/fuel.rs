@@ -262,7 +262,8 @@ mod tests {
     #[test]
     fn it_lasts_for_so_many_uses_and_the_last_ones_are_told() {
         let fuel = fuel();
-        let taken = (0..).take_while(|number| fuel.take(if number % 2 == 0 { Use::Read } else { Use::Log })).count();
+        let uses = (0..2 * USES_MAX).map(|number| if number % 2 == 0 { Use::Read } else { Use::Log });
+        let taken = uses.take_while(|what| fuel.take(*what)).count();
         assert_eq!(taken, USES_MAX as usize - 1);
         assert!(!fuel.take(Use::Clock), "it is out for good");
         let told = fuel.ran_away();
@@ -299,19 +300,21 @@ mod tests {
         assert!(fuel.taken() < 40_000, "{}", fuel.taken());
     }
 
+    /// Writes a line as it goes, as a log does of what was given up.
+    struct Parting<'a>(&'a Fuel);
+
+    impl Drop for Parting<'_> {
+        fn drop(&mut self) {
+            assert!(!self.0.spend(Use::Log));
+        }
+    }
+
     #[test]
     fn what_cannot_wait_panics_but_not_while_it_is_torn_down() {
         let fuel = fuel();
         while fuel.take(Use::Clock) {}
         let panic = catch_unwind(AssertUnwindSafe(|| fuel.spend(Use::Log))).expect_err("it cannot wait");
         assert!(panic.is::<OutOfFuel>());
-        /// Writes a line as it goes, as a log does of what was given up.
-        struct Parting<'a>(&'a Fuel);
-        impl Drop for Parting<'_> {
-            fn drop(&mut self) {
-                assert!(!self.0.spend(Use::Log));
-            }
-        }
         let torn_down = catch_unwind(AssertUnwindSafe(|| {
             let _parting = Parting(&fuel);
             fuel.spend(Use::Log)
