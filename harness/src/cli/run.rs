@@ -150,7 +150,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Gate {
-    /// Writes the reports of what was run. Once: whoever comes second waits for the end of the process.
+    /// Writes the reports of what was run, once: a second caller waits for the process to end.
     fn conclude(&self, cut: Option<&Cut<'_>>) -> Concluded {
         while self.is_concluded.swap(true, Ordering::Relaxed) {
             thread::park();

@@ -127,7 +127,7 @@ pub static REPLY_KEPT_WITHOUT_END: Defect = Defect {
                 let mut kept: Vec<Vec<u8>> = Vec::new();
                 while succeeded(&sent) {
                     kept.push(hint::black_box(vec![1; 1 << 20]));
-                    // No faster than the machine bears: whoever watches has a second for each gigabyte.
+                    // A gigabyte a second at most: the watchdog looks ten times meanwhile.
                     thread::sleep(Duration::from_millis(1));
                 }
                 drop(kept);

@@ -88,7 +88,7 @@ pub struct Control<'a> {
     pub until: Option<Instant>,
     /// Told after each batch how far it has come.
     pub watch: &'a (dyn Fn(&Progress) + Sync),
-    /// Where it leaves what it has come to, for whoever may have to end it in the middle.
+    /// Holds the results so far, for the watchdog, which may end the exploration in the middle.
     pub kept: Option<&'a Kept<Vec<Explored>>>,
 }
 

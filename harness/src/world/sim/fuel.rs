@@ -121,7 +121,7 @@ impl Fuel {
         }
     }
 
-    /// Takes one. False: there is none, and whoever asks must not go on.
+    /// Takes one. False: there is none left, and the caller must not go on.
     #[inline]
     pub fn take(&self, what: Use) -> bool {
         let granted = self.granted.load(Ordering::Relaxed);
