@@ -18,6 +18,7 @@ use super::order::Order;
 use super::settle::{close, look_up};
 use super::state::{Charge, Copies, Outcome, Overtaken};
 use super::steps::{Round, RoundContext, not_yet};
+use crate::attempts;
 use crate::ports::Provider;
 use crate::providers::Caller;
 use crate::providers::payment::ChargeRecord;
@@ -211,6 +212,8 @@ async fn early(caller: &Caller, order: &Order, context: RoundContext<'_>, wait: 
     if !context.noticed {
         return Round::TooEarly { wait, looked: false };
     }
+    // One attempt, whoever waits: what fails here is looked at again in the background.
+    attempts::urgent(Urgency::Round);
     let mut asking = Asking::new(context);
     let gave_back =
         matches!(order.saga.charge, Charge::GivenBack { .. }) || matches!(order.saga.copies, Copies::GivenBack);

@@ -35,9 +35,10 @@ fn wants_the_person() -> Outcome {
     Outcome::UnsettledGoBack(Cause::Declined(String::from("authentication_required")))
 }
 
-/// The first charge that stands, as agreed or not.
+/// The first charge that stands, as agreed or not. What is disputed does not, in whatever amount: nothing may be given back
+/// of it.
 fn standing(order: &Order, records: &[ChargeRecord]) -> Option<Outcome> {
-    let mut standing = records.iter().filter(|record| record.standing() > 0);
+    let mut standing = records.iter().filter(|record| record.standing() > 0 && !record.is_disputed());
     let record = standing.next()?;
     let (charge_id, taken) = (record.id.clone(), Money::new(record.amount, record.currency));
     // What the provider has accepted may be captured yet.

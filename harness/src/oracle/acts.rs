@@ -139,7 +139,16 @@ pub(super) fn noted(evidence: &Evidence<'_>, request: &ExchangeView<'_>, seen: u
     };
     let mut later = evidence.trace.events.iter().skip(seen);
     let is_end = |kind: &EventKind| matches!(kind, EventKind::Crashed | EventKind::Restarted);
-    written.or_else(|| (!later.any(|event| is_end(&event.kind))).then_some(seen))
+    written.or_else(|| (!has_lost(evidence, request, seen) && !later.any(|event| is_end(&event.kind))).then_some(seen))
+}
+
+/// Whether another process had the order by then, as of several processes one may have taken it over: what the former driver
+/// sees afterwards it cannot write down.
+fn has_lost(evidence: &Evidence<'_>, request: &ExchangeView<'_>, seen: usize) -> bool {
+    let Some(order) = request.order.map(|order| evidence.orders[order].id) else { return false };
+    let by_drivers = evidence.trace.writes.iter().rev().filter(|write| write.at <= seen);
+    let mut of_it = by_drivers.filter(|write| write.order.as_ref().is_some_and(|written| written.as_str() == order));
+    of_it.next().is_some_and(|write| write.incarnation != request.incarnation)
 }
 
 /// The first write after an event by the driver of a request's order. An event that was taken in changes the order too, and
@@ -285,7 +294,7 @@ fn waits_for_a_second_look(evidence: &Evidence<'_>, order: &OrderView<'_>, listi
         .effects_of(order)
         .filter(|(index, effect)| effect.kind == EffectKind::Charge && evidence.event_of(*index) < at);
     let taken: i64 = charges.filter_map(|(_, effect)| effect.amount).map(|amount| amount.minor_units).sum();
-    next.is_some_and(|next| !next.succeeded()) && (1..taken).contains(&evidence.least_money_at(order, at))
+    next.is_some_and(|next| !next.succeeded()) && (1..taken).contains(&evidence.booked_money_at(order, at))
 }
 
 /// Whether the system has a right to believe in a refund by an event: it has noted the reply to the refund's own request, or a

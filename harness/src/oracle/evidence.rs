@@ -427,6 +427,11 @@ impl<'a> Evidence<'a> {
         self.money_of(order, event, |effect| self.is_shown(effect, event))
     }
 
+    /// The same as the provider's books had it, whatever the system may know.
+    pub fn booked_money_at(&self, order: &OrderView<'a>, event: usize) -> i64 {
+        self.money_of(order, event, |_| true)
+    }
+
     /// What the system's own requests gave back of a charge, in minor units, refunds that failed left out.
     pub fn refunded_by_the_system(&self, charge: usize) -> i64 {
         let id = self.ledger.effects[charge].id;
