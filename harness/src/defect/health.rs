@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use giftgenius::app::App;
 use giftgenius::journal::Key;
-use giftgenius::operations::health::{Checkout, Health, Sagas, StoreState, health};
+use giftgenius::operations::health::{Checkout, Health, Sagas, Status, StoreState, health};
 use giftgenius::ports::{BoxFuture, Provider};
 
 use super::{Defect, each_life, on};
@@ -47,6 +47,19 @@ pub static REPLICA_LOST_FOR_EVER: Defect = Defect {
         })
     },
 };
+
+/// See `about`.
+pub static DEGRADED_UNTOLD: Defect = Defect {
+    id: "degraded_untold",
+    about: "the word for the whole is `ok` whatever stands below it, and a monitor reads no further",
+    caught_by: "health-true",
+    hunted_on: &[on("operations/what_the_health_page_says")],
+    wiring: || each_life(|wired| wired.healthy(always_ok)),
+};
+
+fn always_ok(app: Arc<App>) -> BoxFuture<'static, Health> {
+    Box::pin(async move { Health { status: Status::Ok, ..health(&app).await } })
+}
 
 /// See `about`.
 pub static PROVIDER_DOWN_AFTER_ONE_FAILURE: Defect = Defect {

@@ -39,6 +39,36 @@ pub static WRONG_FIELD_NAMED: Defect = Defect {
 };
 
 /// See `about`.
+pub static NO_FIELD_NAMED: Defect = Defect {
+    id: "no_field_named",
+    about: "an identifier is unknown, and the error does not say which of those that were sent",
+    caught_by: "error-shape",
+    hunted_on: &[on("errors/an_invented_workflow")],
+    wiring: || {
+        each_violation(|violation| {
+            if violation["error_type"] == "unknown_id" {
+                violation["field"] = json!("");
+            }
+        })
+    },
+};
+
+/// See `about`.
+pub static EXPECTATION_WITH_A_HOLE: Defect = Defect {
+    id: "expectation_with_a_hole",
+    about: "the name of the tool that answers what is wanted is missing in the sentence",
+    caught_by: "words-true",
+    hunted_on: &[on("errors/an_invented_product")],
+    wiring: || {
+        each_violation(|violation| {
+            if let Some(expected) = violation["expected"].as_str() {
+                violation["expected"] = json!(expected.replace("search_products", ""));
+            }
+        })
+    },
+};
+
+/// See `about`.
 pub static EXAMPLE_INVALID: Defect = Defect {
     id: "example_invalid",
     about: "the example in the error was written before the schema changed",

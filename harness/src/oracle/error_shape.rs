@@ -117,9 +117,11 @@ fn wrong_error(evidence: &Evidence<'_>, call: &CallView<'_>, structured: &Value)
     {
         return Some(format!("{} of type `{kind}`, which is another class", code.as_str()));
     }
-    if code == Some(Code::InvalidArguments)
-        && let Some(wrong) = wrong_violations(error.get("violations"))
-    {
+    let violations = error.get("violations");
+    if code == Some(Code::InvalidArguments) && violations.and_then(Value::as_array).is_none_or(Vec::is_empty) {
+        return Some(String::from("about invalid arguments without `violations`"));
+    }
+    if let Some(wrong) = violations.and_then(|violations| wrong_violations(violations, &call.started.arguments)) {
         return Some(wrong);
     }
     let used = call.started.key.as_deref();
@@ -144,21 +146,31 @@ fn may_have_begun_it(evidence: &Evidence<'_>, first: &CallView<'_>, call: &CallV
         && !evidence.lines.iter().any(|(_, line)| is_of_it(line))
 }
 
-fn wrong_violations(violations: Option<&Value>) -> Option<String> {
-    let Some(Value::Array(violations)) = violations else {
-        return Some(String::from("about invalid arguments without `violations`"));
-    };
-    if violations.is_empty() {
-        return Some(String::from("about invalid arguments with no violation"));
-    }
-    for violation in violations {
-        for field in ["field", "error_type", "expected"] {
-            if violation.get(field).and_then(Value::as_str).is_none() {
+/// What is wrong with the violations of an error: each says what is wrong, what would be right, and where.
+fn wrong_violations(violations: &Value, arguments: &Value) -> Option<String> {
+    for violation in violations.as_array()? {
+        let text = |field: &str| violation.get(field).and_then(Value::as_str);
+        for field in ["error_type", "expected"] {
+            if text(field).is_none_or(|text| text.trim().is_empty()) {
                 return Some(format!("with a violation without `{field}`"));
             }
         }
+        let Some(place) = text("field") else { return Some(String::from("with a violation without `field`")) };
+        if !is_a_place(place, text("error_type"), arguments) {
+            return Some(format!("with a violation of `{place}`, which is no place of the arguments"));
+        }
     }
     None
+}
+
+/// Whether a violation can be of this place: something was sent there, or around it. All of the arguments are meant where they are
+/// no object, or too large.
+fn is_a_place(place: &str, error_type: Option<&str>, arguments: &Value) -> bool {
+    match place.rsplit_once('/') {
+        // The key may have come beside the arguments.
+        Some((parent, name)) => arguments.pointer(parent).is_some() || name == super::json::KEY,
+        None => place.is_empty() && (!arguments.is_object() || error_type == Some("too_large")),
+    }
 }
 
 /// What is wrong with an answer that is no error.
@@ -353,6 +365,12 @@ mod tests {
             (json!([]), true),
             (json!([{"field": "/x"}]), true),
             (json!([{"field": "/x", "error_type": "missing", "expected": "a key"}]), false),
+            (json!([{"field": "/x", "error_type": "", "expected": "a key"}]), true),
+            (json!([{"field": "/x", "error_type": "missing", "expected": " "}]), true),
+            (json!([{"field": "x", "error_type": "missing", "expected": "a key"}]), true),
+            (json!([{"field": "/x/y", "error_type": "missing", "expected": "a key"}]), true),
+            (json!([{"field": "", "error_type": "missing", "expected": "a key"}]), true),
+            (json!([{"field": "", "error_type": "too_large", "expected": "less"}]), false),
         ] {
             let mut run = Run::new();
             let call = run.create_order("cs_1", "k1");

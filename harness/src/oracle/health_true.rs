@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use giftgenius::operations::health::{Checkout, Health, Sagas, StoreState};
+use giftgenius::operations::health::{Checkout, Health, Sagas, Status, StoreState};
 use giftgenius::ports::Provider;
 
 use super::alert_fits::reached;
@@ -18,7 +18,8 @@ pub static HEALTH_TRUE: Oracle = Oracle {
     id: "health-true",
     rule: "The health page answers within a second: 503 if every write of its process in the last 10 s failed and one was tried, \
            200 if the last one succeeded; its switch and counts of orders are the journal's; a provider is `down` only after \
-           three failed attempts in a row; asking is no use of the journal.",
+           three failed attempts in a row, and not `unknown` once it answered; the whole is `ok` where all of it is; asking is no \
+           use of the journal.",
     explanation: "An orchestrator takes a replica out, and a person is woken, by this page alone. One that reads and never \
                   writes is green on a full disk; one that turns red at the first failure takes healthy replicas out; and one \
                   that asks the store for more than it needs slows down what it watches. misrule asks after every call and at \
@@ -81,6 +82,9 @@ fn judge(evidence: &Evidence<'_>, asked: &HealthAsked, findings: &mut Findings) 
             ));
         }
     }
+    for message in wrong_words(evidence, asked, page) {
+        wrong(message);
+    }
     if let Some([before, after]) = asked.uses
         && before != after
     {
@@ -89,6 +93,41 @@ fn judge(evidence: &Evidence<'_>, asked: &HealthAsked, findings: &mut Findings) 
             before.0, before.1, after.0, after.1
         ));
     }
+}
+
+/// What the page says of the whole, and of providers, that does not go together or is no word of it.
+fn wrong_words(evidence: &Evidence<'_>, asked: &HealthAsked, page: &Health) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let is_well = page.store == StoreState::Ok
+        && page.checkout == Some(Checkout::On)
+        && providers(page).iter().all(|state| *state != "down");
+    if (page.status == Status::Ok) != is_well || page.mcp != "ok" {
+        wrong.push(format!("the health page says {:?} of the whole and `{}` of MCP: {page:?}", page.status, page.mcp));
+    }
+    for (provider, state) in Provider::ALL.into_iter().zip(providers(page)) {
+        let name = provider.name();
+        match state {
+            "ok" | "down" => {}
+            "unknown" if was_heard_of(evidence, asked, provider) => {
+                wrong.push(format!("the health page does not know the {name} provider, and it was asked"));
+            }
+            "unknown" => {}
+            other => wrong.push(format!("the health page says `{other}` of the {name} provider")),
+        }
+    }
+    wrong
+}
+
+/// Whether an attempt at a provider had certainly ended for the process when it was asked.
+fn was_heard_of(evidence: &Evidence<'_>, asked: &HealthAsked, provider: Provider) -> bool {
+    let slack = evidence.tolerance(Duration::from_millis(500));
+    evidence.exchanges.iter().any(|exchange| {
+        exchange.sent.operation.provider == provider
+            && exchange.incarnation == asked.incarnation
+            && exchange.answer.is_some_and(|(event, at, seen)| {
+                event < asked.events.0 && at + slack < asked.at.0 && !matches!(seen, Seen::Silence)
+            })
+    })
 }
 
 const fn store(page: &Health) -> &'static str {
@@ -235,7 +274,7 @@ fn failed_in_a_row(evidence: &Evidence<'_>, asked: &HealthAsked, provider: Provi
 
 #[cfg(test)]
 mod tests {
-    use giftgenius::operations::health::{ProviderStates, Status};
+    use giftgenius::operations::health::ProviderStates;
 
     use super::*;
     use crate::oracle::testing::Run;
@@ -272,6 +311,9 @@ mod tests {
             page.store = StoreState::Unavailable;
         }
         change(&mut asked, &mut page);
+        if page.store != StoreState::Ok || page.checkout != Some(Checkout::On) || page.providers.payment == "down" {
+            page.status = if page.status == Status::Ok { Status::Degraded } else { Status::Ok };
+        }
         asked.answer = Some((status, page));
         run.record.trace.health.push(asked);
     }
@@ -295,6 +337,14 @@ mod tests {
             ("1 open and 0 parked", |_, page| page.sagas = Some(Sagas { open: 1, parked: 0 })),
             ("0 open and 2 parked", |_, page| page.sagas = Some(Sagas { open: 0, parked: 2 })),
             ("payment provider down after 0", |_, page| page.providers.payment = "down".to_owned()),
+            ("Degraded of the whole", |_, page| page.status = Status::Degraded),
+            ("`` of MCP", |_, page| page.mcp.clear()),
+            ("`` of the payment provider", |_, page| page.providers.payment.clear()),
+            ("does not know the payment provider", |asked, page| {
+                asked.at.0 += Duration::from_secs(1);
+                asked.at.1 = asked.at.0;
+                page.providers.payment = "unknown".to_owned();
+            }),
             ("used the journal", |asked, _| asked.uses = Some([(3, 4), (4, 4)])),
             ("used the journal", |asked, _| asked.uses = Some([(3, 4), (3, 5)])),
             ("after 1002 ms", |asked, _| asked.at.1 += Duration::from_millis(1002)),

@@ -102,7 +102,10 @@ fn wrong(evidence: &Evidence<'_>, call: &CallView<'_>, told: &Told<'_>, end: usi
     if let Some(claim) = false_claim(evidence, call, told, found, Reader::Model, end) {
         return Some(format!("said \"{message}\" {claim}"));
     }
-    has_a_hole(message).then(|| format!("said \"{message}\", where a word is missing"))
+    let violations = body.get("violations").and_then(Value::as_array).into_iter().flatten();
+    let expected = violations.filter_map(|violation| violation.get("expected").and_then(Value::as_str));
+    let holed = std::iter::once(message).chain(expected).find(|words| has_a_hole(words));
+    holed.map(|words| format!("said \"{words}\", where a word is missing"))
 }
 
 /// Whom a text is for.
@@ -311,6 +314,8 @@ mod tests {
             ("\"two  blanks\" at /query is unknown; use one that search_products answered", false),
         ] {
             failed(Code::PaymentDeclined, |error| error["message"] = json!(message)).kept_if(&WORDS_TRUE, !broken);
+            let violation = json!([{"field": "/query", "error_type": "unknown_id", "expected": message}]);
+            failed(Code::PaymentDeclined, |error| error["violations"] = violation).kept_if(&WORDS_TRUE, !broken);
         }
     }
 }
