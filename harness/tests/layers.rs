@@ -8,7 +8,7 @@ const FLOORS: [&[&str]; 17] = [
     &["cli"],
     &["prove"],
     &["explore"],
-    &["fixable", "parity"],
+    &["durable", "faces", "fixable", "parity"],
     &["report"],
     &["run"],
     &["outcome", "expectation", "known"],

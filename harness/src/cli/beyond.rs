@@ -1,16 +1,17 @@
 //! What the gate does beyond its scenarios, when everything is run: it tries every fault alone in every scenario, explores
-//! the scenarios that ask for more (`gate_depth` of `[explore]`), makes generated scenarios, makes every malformed call and mends it from its error, and proves on planted bugs
-//! that it would notice one, where the scenarios for that are there.
+//! the scenarios that ask for more (`gate_depth` of `[explore]`), makes generated scenarios, makes every malformed call and mends it
+//! from its error, and proves on planted bugs that it would notice one, where the scenarios for that are there. Beside that it holds
+//! the journal's file and GiftGenius's own command line to what they promise.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::explore::{cores, leave_behind};
-use super::program;
 use super::progress::Progress;
-use crate::defect;
+use super::{held, journal, program};
 use crate::explore::{
     Control, Generating, Kept, Profiles, Settings, Simulated, Space, Spaces, Telling, Wanted, explore, generate,
     spaces, tell, tell_generated, threads,
@@ -24,6 +25,7 @@ use crate::report::exploration::document::SpaceReport;
 use crate::report::units;
 use crate::scenario::model::{Narrowing, Scenario};
 use crate::scenario::parse::SEED_DEFAULT;
+use crate::{defect, durable, faces};
 
 /// The runs of generated scenarios; a build with debug assertions is an order of magnitude slower, and makes fewer.
 const GENERATED: u64 = if cfg!(debug_assertions) { GENERATED_IN_RELEASE / 10 } else { GENERATED_IN_RELEASE };
@@ -37,6 +39,22 @@ pub(super) fn beyond(
     failures: &Path,
     done: &mut dyn FnMut((Beyond, Duration)),
 ) {
+    let is_whole = prove::check(defect::ALL, scenarios).is_ok();
+    thread::scope(|scope| {
+        let beside = is_whole.then(|| scope.spawn(|| beside(scenarios)));
+        one_by_one(scenarios, is_whole, progress, failures, done);
+        let panicked = |_| vec![timed("held", || Err("the parts beside the others panicked".to_owned()))];
+        beside.into_iter().flat_map(|beside| beside.join().unwrap_or_else(panicked)).for_each(done);
+    });
+}
+
+fn one_by_one(
+    scenarios: &[Arc<Scenario>],
+    is_whole: bool,
+    progress: &Progress,
+    failures: &Path,
+    done: &mut dyn FnMut((Beyond, Duration)),
+) {
     progress.begin("every fault alone in every scenario");
     done(timed("explored", || alone(scenarios, Profiles::Own, Breadth::All)));
     progress.begin("every scenario under the other payment profiles");
@@ -45,7 +63,7 @@ pub(super) fn beyond(
         progress.begin(&format!("every combination of faults in {}", scenario.name));
         done(timed("explored", || explored(scenario)));
     }
-    if prove::check(defect::ALL, scenarios).is_ok() {
+    if is_whole {
         progress.begin("generated scenarios");
         done(timed("generated", || generated(failures)));
         progress.begin("malformed calls");
@@ -169,6 +187,20 @@ fn of_space(report: &SpaceReport) -> Vec<BeyondFinding> {
         }
     };
     report.findings.iter().map(finding).collect()
+}
+
+/// The journal's file in every state that it may be left in, and GiftGenius's own command line. They wait more than they work, so
+/// they are done beside the rest.
+fn beside(scenarios: &[Arc<Scenario>]) -> Vec<(Beyond, Duration)> {
+    let kept = || {
+        let told = durable::check(scenarios, &durable::production)?;
+        Ok(held::part("kept", "durable", "misrule journal", journal::said(&told), told.broken))
+    };
+    let served = || {
+        let told = faces::check(&program())?;
+        Ok(held::part("served", "faces", "misrule faces", super::faces::said(&told), told.broken))
+    };
+    vec![timed("kept", kept), timed("served", served)]
 }
 
 /// Every malformed call of every tool, frames on the wire included, held to what it is owed and mended from its error.

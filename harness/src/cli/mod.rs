@@ -7,8 +7,11 @@ mod beyond;
 mod errors;
 mod explain;
 mod explore;
+mod faces;
 mod gate;
+mod held;
 mod interrupt;
+mod journal;
 mod list;
 mod load;
 mod malform;
@@ -77,6 +80,10 @@ enum Command {
     Prove(prove::Arguments),
     /// Makes every malformed call of every tool, and mends it from the error alone.
     Errors(errors::Arguments),
+    /// Holds the journal's file to what it promises: every state of it that a crash or a hand may leave.
+    Journal(journal::Arguments),
+    /// Holds GiftGenius's own command line to what it promises over HTTP, in its log and of its settings.
+    Faces(faces::Arguments),
     /// Lists the malformed calls of a tool, each with the answer that it is owed.
     Malform(malform::Arguments),
     /// Starts the mock providers on loopback, for a server that you start yourself.
@@ -96,6 +103,8 @@ impl Command {
             Self::Replay(_)
             | Self::Merge(_)
             | Self::Errors(_)
+            | Self::Faces(_)
+            | Self::Journal(_)
             | Self::Malform(_)
             | Self::List(_)
             | Self::Explain(_)
@@ -330,6 +339,8 @@ fn carry_out(words: impl IntoIterator<Item = OsString>, runner: Runner<'_>, cons
         Command::Merge(arguments) => merge::run(&arguments, console),
         Command::Prove(arguments) => prove::run(&arguments, console),
         Command::Errors(arguments) => errors::run(&arguments, console),
+        Command::Faces(arguments) => faces::run(&arguments, console),
+        Command::Journal(arguments) => journal::run(&arguments, console),
         Command::Malform(arguments) => malform::run(&arguments, console),
         Command::Providers(arguments) => providers::run(&arguments, console),
         Command::List(arguments) => list::run(&arguments, console),

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
-use giftgenius::adapters::{TracingStepLog, json_lines};
+use giftgenius::adapters::LogWriter;
+use giftgenius::adapters::json_lines::{self, Sink as _};
 use giftgenius::cli;
 use giftgenius::config::Cli;
 use tokio::io::{AsyncWriteExt as _, BufReader};
@@ -32,23 +33,39 @@ pub const SUBCOMMAND: &str = "__giftgenius";
 /// How long the end of a process whose output has ended may take.
 const END_MAX: Duration = Duration::from_secs(5);
 
+/// How long the end waits for whoever reads the log.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
 /// The exit code where the system could not run.
 const COULD_NOT_RUN: u8 = 4;
 
 /// GiftGenius's command line, as its own executable has it; the words follow the subcommand.
 pub fn main() -> ExitCode {
     let command = Cli::parse_from(std::env::args_os().skip(1));
-    json_lines::init_stderr();
+    let log = match LogWriter::new(std::io::stderr()) {
+        Ok(log) => log,
+        Err(error) => {
+            // There is nowhere left to say that stderr is closed.
+            let _ = writeln!(std::io::stderr(), "giftgenius: cannot start: {error}");
+            return ExitCode::from(COULD_NOT_RUN);
+        }
+    };
+    json_lines::init(log.clone());
+    let code = run(command, &log);
+    log.flush(LAST_LINES);
+    code
+}
+
+fn run(command: Cli, log: &LogWriter) -> ExitCode {
     let fail = |sentence: &str, code| {
-        // There is nowhere left to say that stderr is closed.
-        let _ = writeln!(std::io::stderr(), "giftgenius: {sentence}");
+        log.take(format!("giftgenius: {sentence}"), true);
         ExitCode::from(code)
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start: {error}"), COULD_NOT_RUN),
     };
-    let result = runtime.block_on(cli::run(command, &mut std::io::stdout(), Arc::new(TracingStepLog)));
+    let result = runtime.block_on(cli::run(command, &mut std::io::stdout(), Arc::new(log.clone())));
     // Not dropped: a thread that waits for stdin would keep the process until the next line.
     runtime.shutdown_background();
     match result {

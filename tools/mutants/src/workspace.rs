@@ -133,6 +133,7 @@ fn profile() -> toml::Table {
     // Line tables of code that nobody reads cost time and disk.
     profile.insert("debug".to_owned(), false.into());
     profile.insert("debug-assertions".to_owned(), false.into());
+    profile.insert("overflow-checks".to_owned(), false.into());
     profile
 }
 
