@@ -12,8 +12,9 @@ use giftgenius::adapters::json_lines::{self, Sink as _};
 use giftgenius::cli;
 use giftgenius::config::Cli;
 
-/// How long the end waits for whoever reads the log.
-const LAST_LINES: Duration = Duration::from_secs(1);
+/// How long the end waits for whoever reads the log: on a busy machine the thread that writes it may get its turn late, and the
+/// last words say why the process ends.
+const LAST_LINES: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let command = Cli::parse();

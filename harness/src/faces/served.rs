@@ -62,23 +62,8 @@ fn folder() -> Result<TempDir, String> {
     tempfile::Builder::new().prefix("misrule-faces-").tempdir().map_err(|error| format!("no folder: {error}"))
 }
 
-/// How often a process that said nothing is started again: it gives its log a second, and a machine that is too busy for that
-/// loses its last words.
-const STARTS_MAX: u32 = 4;
-
 /// What a process that refuses its settings says, and its exit code.
 pub(super) fn refused(program: &Path, settings: &[(&str, &str)]) -> Result<(Option<i32>, String), String> {
-    let mut last = refused_once(program, settings)?;
-    for _ in 1..STARTS_MAX {
-        if !last.1.is_empty() {
-            break;
-        }
-        last = refused_once(program, settings)?;
-    }
-    Ok(last)
-}
-
-fn refused_once(program: &Path, settings: &[(&str, &str)]) -> Result<(Option<i32>, String), String> {
     let folder = folder()?;
     let mut child = command(program, folder.path(), settings)
         .spawn()
