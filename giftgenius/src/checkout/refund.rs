@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use self::giving::{Asking, Given, LISTING_LAG, give_back, is_less_left};
+pub(super) use self::listing::bears_out;
 use self::listing::{act_of_the_provider, first_standing, in_part, is_disputed, is_known, sure};
 use super::order::Order;
 use super::settle::{close, look_up};

@@ -8,6 +8,7 @@
 use smol_str::SmolStr;
 
 use super::order::Order;
+use super::refund::bears_out;
 use super::state::{Cause, Outcome, Overtaken};
 use super::steps::{Round, RoundContext, came, not_yet};
 use crate::money::Money;
@@ -101,7 +102,7 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext<'_>) -
             match look_up(caller, order).await {
                 Ok(records) => {
                     if let Some(found) = found(order, &records) {
-                        let outcome = confirmed(caller, order, found).await.unwrap_or(Outcome::Unsettled);
+                        let outcome = confirmed(caller, order, &records, found).await.unwrap_or(Outcome::Unsettled);
                         return Round::Came(or_with_copies(outcome, unclear));
                     }
                     // The first one is at work: another would be a second.
@@ -166,14 +167,20 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext<'_>) -
     }
 }
 
-/// A look-up with another amount than agreed is repeated before it is believed: acting on a garbled amount would undo a
-/// good sale. `None`: it could not be confirmed.
-async fn confirmed(caller: &Caller, order: &Order, (outcome, is_certain): (Outcome, bool)) -> Option<Outcome> {
+/// A look-up with another amount than agreed is repeated before it is believed, and the second has to bear it out or be
+/// certain by itself: acting on a garbled amount would undo a good sale. `None`: it could not be confirmed.
+async fn confirmed(
+    caller: &Caller,
+    order: &Order,
+    records: &[ChargeRecord],
+    (outcome, is_certain): (Outcome, bool),
+) -> Option<Outcome> {
     if is_certain {
         return Some(outcome);
     }
     let again = look_up(caller, order).await.ok()?;
-    found(order, &again).map(|(outcome, _)| outcome)
+    let (outcome, is_certain) = found(order, &again)?;
+    (is_certain || bears_out(order, records, &again)).then_some(outcome)
 }
 
 /// Where more than one request may have taken the money, a listing that shows one charge need not show the last: a key
@@ -202,7 +209,7 @@ pub async fn settle(caller: &Caller, order: &Order, context: RoundContext<'_>) -
         }
     };
     if let Some(found) = found(order, &records) {
-        return confirmed(caller, order, found).await.map_or(Round::NotYet(None), Round::Came);
+        return confirmed(caller, order, &records, found).await.map_or(Round::NotYet(None), Round::Came);
     }
     if has(&records, ChargeStatus::Processing) {
         return Round::NotYet(None);

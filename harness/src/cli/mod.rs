@@ -80,9 +80,9 @@ enum Command {
     Prove(prove::Arguments),
     /// Makes every malformed call of every tool, and mends it from the error alone.
     Errors(errors::Arguments),
-    /// Holds the journal's file to what it promises: every state of it that a crash or a hand may leave.
+    /// Holds the journal's file to its promises, whatever a crash or a hand leaves of it.
     Journal(journal::Arguments),
-    /// Holds GiftGenius's own command line to what it promises over HTTP, in its log and of its settings.
+    /// Holds GiftGenius's own command line to its promises: HTTP, log, settings, end.
     Faces(faces::Arguments),
     /// Lists the malformed calls of a tool, each with the answer that it is owed.
     Malform(malform::Arguments),

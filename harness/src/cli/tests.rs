@@ -254,9 +254,22 @@ fn every_word_is_explained_and_every_text_fits() {
     let words = words.chain(requirement::ALL.iter().map(|requirement| requirement.id));
     let words = words.chain(super::words::all().map(|word| word.name));
     let explained = words.map(|word| vec!["explain", word]);
-    let helped =
-        ["run", "replay", "explore", "merge", "prove", "errors", "malform", "providers", "list", "explain", "schema"]
-            .map(|name| vec![name, "--help"]);
+    let helped = [
+        "run",
+        "replay",
+        "explore",
+        "merge",
+        "prove",
+        "errors",
+        "journal",
+        "faces",
+        "malform",
+        "providers",
+        "list",
+        "explain",
+        "schema",
+    ]
+    .map(|name| vec![name, "--help"]);
     let listed = ["--faults", "--oracles", "--sites", "--requirements"].map(|what| vec!["list", what]);
     for words in explained.chain(helped).chain(listed).chain([vec!["--help"], vec!["-h"]]) {
         let (mut out, mut err) = (Vec::new(), Vec::new());

@@ -123,7 +123,7 @@ pub(super) async fn hold(history: &[Batch], open: &Open, told: &mut Durable) -> 
         }
     };
     let last = KILLED_AFTER[KILLED_AFTER.len() - 1];
-    for number in 0..=last.min(history.len() - 1) {
+    for (number, batch) in history.iter().enumerate().take(last + 1) {
         if KILLED_AFTER.contains(&number) {
             let image = Image::of(folder.path(), format!("killed after {number} batches"), &held)?;
             killed(&image, open, told).await?;
@@ -134,7 +134,7 @@ pub(super) async fn hold(history: &[Batch], open: &Open, told: &mut Durable) -> 
                 damaged(&image, open, told).await?;
             }
         }
-        write(&*opened.journal, &mut held, &history[number], told).await;
+        write(&*opened.journal, &mut held, batch, told).await;
     }
     alone("while a process is at work", folder.path(), &held, Owed::WholeOrRefused, open, told).await?;
     let taken_in = opened.file.checkpoint().await;

@@ -72,7 +72,8 @@ fn is_private(folder: &Path, told: &mut Durable) {
     use std::os::unix::fs::PermissionsExt as _;
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let mode = entry.metadata().map_or(0, |about| about.permissions().mode());
-        told.hold(mode & 0o077 == 0, || format!("others may read {}", entry.path().display()));
+        // None of the six bits for the group and for others.
+        told.hold(mode.trailing_zeros() >= 6, || format!("others may read {}", entry.path().display()));
     }
 }
 

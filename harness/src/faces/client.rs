@@ -1,5 +1,6 @@
 //! Speaks HTTP byte by byte: also what no library would send.
 
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -55,9 +56,9 @@ impl Request {
     fn bytes(&self) -> Vec<u8> {
         let mut text = format!("{}\r\n", self.line);
         for (name, value) in &self.headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(text, "{name}: {value}\r\n");
         }
-        text.push_str(&format!("content-length: {}\r\n\r\n{}", self.body.len(), self.body));
+        let _ = write!(text, "content-length: {}\r\n\r\n{}", self.body.len(), self.body);
         text.into_bytes()
     }
 }

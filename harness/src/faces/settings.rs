@@ -11,7 +11,7 @@ const UNUSABLE: i32 = 2;
 pub(super) fn hold(program: &Path, told: &mut Faces) -> Result<(), String> {
     let users = |list: &str| list.replace("ANN", TOKEN).replace("BOB", OTHER_TOKEN);
     for (name, value, says) in [
-        ("GIFTGENIUS_USERS", " ".to_owned(), "at least one"),
+        ("GIFTGENIUS_USERS", " ".to_owned(), "missing"),
         ("GIFTGENIUS_USERS", users("ann=ANN,bob"), "entry 2"),
         ("GIFTGENIUS_USERS", users("=ANN"), "entry 1"),
         ("GIFTGENIUS_USERS", users("ann=ANN,bob="), "entry 2"),

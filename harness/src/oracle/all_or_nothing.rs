@@ -249,6 +249,27 @@ mod tests {
     }
 
     #[test]
+    fn what_a_process_sees_that_has_lost_its_order_is_not_known_to_the_others() {
+        for (owner, is_kept) in [(1, false), (2, true)] {
+            let mut run = Run::new();
+            run.session("cs_1");
+            let call = run.create_order("cs_1", "k1");
+            let reserve = run.reserve("ord_1");
+            run.write_of("ord_1");
+            let charge = run.charge("ord_1");
+            run.process = owner;
+            run.commit("ord_1", reserve);
+            run.write_of("ord_1");
+            run.process = 1;
+            let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+            run.effect(EffectKind::Dispute, "ord_1", None, Some(charge));
+            run.ok(look_up);
+            run.tell_success(call, "cs_1", "ord_1");
+            run.kept_if(&ALL_OR_NOTHING, is_kept);
+        }
+    }
+
+    #[test]
     fn success_told_before_the_sale_is_booked_is_a_lie_even_if_it_is_booked_later() {
         let mut run = Run::new();
         run.session("cs_1");

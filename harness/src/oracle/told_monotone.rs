@@ -359,6 +359,29 @@ mod tests {
     }
 
     #[test]
+    fn what_was_given_back_in_part_while_it_was_looked_up_waits_for_a_second_look_too() {
+        for (second, is_kept) in [(500, true), (200, false)] {
+            let (mut run, charge, refund) = taken_back();
+            run.write_of("ord_1");
+            run.effect(EffectKind::RefundFailed, "ord_1", None, Some(refund));
+            let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+            run.effect_of(EffectKind::Refund, "ord_1", None, Some(charge), Some(2100));
+            run.ok(look_up);
+            let again = run.send(&LOOK_UP, Some("ord_1"), None);
+            if second == 200 {
+                run.ok(again);
+            } else {
+                run.status(again, second);
+            }
+            run.get_order("ord_1", "cancelled");
+            let own = run.send(&REFUND, Some("ord_1"), Some("r2"));
+            run.effect_of(EffectKind::Refund, "ord_1", Some(own), Some(charge), Some(2100));
+            run.ok(own);
+            run.kept_if(&TOLD_MONOTONE, is_kept);
+        }
+    }
+
+    #[test]
     fn a_refused_cancel_does_not() {
         let mut run = Run::new();
         let (charge, _) = run.buy();

@@ -102,7 +102,7 @@ fn wrong(evidence: &Evidence<'_>, call: &CallView<'_>, told: &Told<'_>, end: usi
     if let Some(claim) = false_claim(evidence, call, told, found, Reader::Model, end) {
         return Some(format!("said \"{message}\" {claim}"));
     }
-    let violations = body.get("violations").and_then(Value::as_array).into_iter().flatten();
+    let violations = told.structured.pointer("/error/violations").and_then(Value::as_array).into_iter().flatten();
     let expected = violations.filter_map(|violation| violation.get("expected").and_then(Value::as_str));
     let holed = std::iter::once(message).chain(expected).find(|words| has_a_hole(words));
     holed.map(|words| format!("said \"{words}\", where a word is missing"))

@@ -40,7 +40,7 @@ pub(super) async fn sure(
 /// Whether a second listing confirms the first: it has every charge of the first in the same amount, and nothing odd that
 /// the first lacks. More may have been refunded by then, because a closing that is repeated under its key may be answered
 /// with the listing of its first time.
-pub(super) fn bears_out(order: &Order, first: &[ChargeRecord], later: &[ChargeRecord]) -> bool {
+pub(in crate::checkout) fn bears_out(order: &Order, first: &[ChargeRecord], later: &[ChargeRecord]) -> bool {
     let back = |record: &ChargeRecord| record.refunded + record.refunding;
     let is_taken = |record: &ChargeRecord| {
         matches!(
