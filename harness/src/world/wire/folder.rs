@@ -14,10 +14,16 @@ const DISK_PROBE_BYTES: usize = 256 * 1024;
 /// A temporary folder; removed when dropped, or by the system's process if misrule dies before that.
 pub(super) struct Folder(TempDir);
 
+/// Where files lie in memory, on Linux.
+const IN_MEMORY: &str = "/dev/shm";
+
 impl Folder {
-    /// Makes one.
+    /// Makes one: in memory where that can be, because a disk that others keep busy takes seconds over a write, and no scenario
+    /// planned that; where `TMPDIR` says otherwise, there.
     pub(super) fn make() -> Result<Self, RunError> {
-        let made = tempfile::Builder::new().prefix("misrule-").tempdir();
+        let within = |parent: &Path| tempfile::Builder::new().prefix("misrule-").tempdir_in(parent);
+        let in_memory = std::env::var_os("TMPDIR").is_none().then(|| within(Path::new(IN_MEMORY)));
+        let made = in_memory.and_then(Result::ok).map_or_else(|| within(&std::env::temp_dir()), Ok);
         made.map(Self).map_err(|source| RunError::Folder { path: std::env::temp_dir(), source })
     }
 
