@@ -3,6 +3,8 @@
 //! The system learns of such an act only from an event that it took in, or from a reply that the provider gave after the
 //! act. What it tells is judged against that, not against the books.
 
+use std::ops::Range;
+
 use super::evidence::{Evidence, ExchangeView, OrderView};
 use crate::fault::site::Place;
 use crate::fault::{Circumstance, Contradiction, CrashPoint, Fault};
@@ -220,11 +222,23 @@ pub(super) fn shown_an_act(evidence: &Evidence<'_>, order: &OrderView<'_>, from:
     // A copy of a charge that comes later than the answer is news, whichever request it is of.
     let copies = evidence.effects_of(order).filter(|(_, effect)| effect.kind == EffectKind::Charge);
     let late = copies.map(|(index, _)| evidence.event_of(index)).filter(|event| *event > from);
-    events
-        .chain(late)
-        .filter(|act| *act < to)
-        .map(|act| act.max(from))
-        .any(|since| is_looked_at(evidence, order, since, to) || is_told(evidence, order, since, to))
+    events.chain(late).filter(|act| *act < to).any(|act| {
+        let since = act.max(from);
+        is_looked_at(evidence, order, since, to)
+            || is_told(evidence, order, since, to)
+            || is_noted(evidence, order, &(act..from), &(from..to))
+    })
+}
+
+/// Whether what a process saw in the first span was written down in the second: until then it is news to the other processes.
+fn is_noted(evidence: &Evidence<'_>, order: &OrderView<'_>, seen: &Range<usize>, noted_in: &Range<usize>) -> bool {
+    order.exchanges.iter().map(|index| &evidence.exchanges[*index]).any(|exchange| {
+        let answered = exchange.answer.map(|(event, ..)| event).filter(|event| seen.contains(event));
+        is_listing(exchange)
+            && answered
+                .and_then(|event| noted(evidence, exchange, event))
+                .is_some_and(|event| noted_in.contains(&event))
+    })
 }
 
 /// Whether the system had been shown before an event that a refund had failed: by an event that it took in, or by a look-up
