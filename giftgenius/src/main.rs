@@ -12,8 +12,8 @@ use giftgenius::adapters::json_lines::{self, Sink as _};
 use giftgenius::cli;
 use giftgenius::config::Cli;
 
-/// How long the end waits for whoever reads the log: on a busy machine the thread that writes it may get its turn late, and the
-/// last words say why the process ends.
+/// How long the process waits at exit for its last log lines to be written. They say why it ends, and on a busy machine the
+/// writer thread may be scheduled late.
 const LAST_LINES: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {

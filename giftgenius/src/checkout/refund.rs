@@ -213,7 +213,7 @@ async fn early(caller: &Caller, order: &Order, context: RoundContext<'_>, wait: 
     if !context.noticed {
         return Round::TooEarly { wait, looked: false };
     }
-    // One attempt, whoever waits: what fails here is looked at again in the background.
+    // This look-up is never retried within a call, so it must not be logged as a caller's attempt.
     attempts::urgent(Urgency::Round);
     let mut asking = Asking::new(context);
     let gave_back =

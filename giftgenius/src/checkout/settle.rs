@@ -36,8 +36,8 @@ fn wants_the_person() -> Outcome {
     Outcome::UnsettledGoBack(Cause::Declined(String::from("authentication_required")))
 }
 
-/// The first charge that stands, as agreed or not. What is disputed does not, in whatever amount: nothing may be given back
-/// of it.
+/// The first charge that stands, in the agreed amount or not. A disputed charge does not count, because it must not be
+/// refunded while the dispute is open.
 fn standing(order: &Order, records: &[ChargeRecord]) -> Option<Outcome> {
     let mut standing = records.iter().filter(|record| record.standing() > 0 && !record.is_disputed());
     let record = standing.next()?;
@@ -167,8 +167,8 @@ pub async fn charge(caller: &Caller, order: &Order, context: RoundContext<'_>) -
     }
 }
 
-/// A look-up with another amount than agreed is repeated before it is believed, and the second has to bear it out or be
-/// certain by itself: acting on a garbled amount would undo a good sale. `None`: it could not be confirmed.
+/// Looks up again before a listing with a wrong amount is acted on: acting on a garbled amount would undo a good sale. The
+/// second listing must agree with the first, or show the agreed amount. Returns `None` if neither is the case.
 async fn confirmed(
     caller: &Caller,
     order: &Order,

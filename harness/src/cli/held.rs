@@ -1,4 +1,4 @@
-//! How what is held to demands of its own is told: each breach a sentence, and a line for the whole.
+//! Output of the checks that have no scenario (`journal`, `faces`): a sentence for each finding, and a summary line.
 
 use super::Console;
 use crate::report::document::{Beyond, BeyondFinding, Word};

@@ -30,12 +30,12 @@ struct Image {
     held: Held,
 }
 
-/// What is owed for a state of the files.
+/// What opening the files in some state must result in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Owed {
-    /// It is opened and holds everything.
+    /// The journal opens and holds everything.
     Whole,
-    /// So, or it is refused and left alone.
+    /// The same, or it is refused and its files are not changed.
     WholeOrRefused,
 }
 
@@ -90,7 +90,7 @@ impl Image {
         Ok(())
     }
 
-    /// A refusal names the log and two ways on; the second, to go on without the log, is taken.
+    /// A refusal names the log and two remedies. The second, to continue without the log, is tried.
     fn is_told_what_to_do(&self, said: &str, open: &Open, told: &mut Durable) -> Result<(), String> {
         let what = &self.what;
         let names = said.contains(LOG) && said.contains("restore a backup") && said.contains("sqlite3");
@@ -105,7 +105,8 @@ impl Image {
         without.file[USER_VERSION_AT..USER_VERSION_AT + 4].copy_from_slice(&number.to_be_bytes());
         without.lay_out(folder.path())?;
         if let Err(error) = open(&folder.path().join(FILE)) {
-            told.broken.push(format!("{what}: the way on that is told leads nowhere: {error}"));
+            told.broken
+                .push(format!("{what}: after what the refusal tells to do, the journal is still refused: {error}"));
         }
         Ok(())
     }
@@ -143,7 +144,7 @@ pub(super) async fn hold(history: &[Batch], open: &Open, told: &mut Durable) -> 
     leaving(&path, history, held, opened, open, told).await
 }
 
-/// Who leaves vouches for nobody who stays; the last one leaves a file that is whole by itself.
+/// A process that closes the journal does not mark the file as complete while another has it open; the last one does.
 async fn leaving(
     path: &Path,
     history: &[Batch],

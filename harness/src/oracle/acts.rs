@@ -144,8 +144,7 @@ pub(super) fn noted(evidence: &Evidence<'_>, request: &ExchangeView<'_>, seen: u
     written.or_else(|| (!has_lost(evidence, request, seen) && !later.any(|event| is_end(&event.kind))).then_some(seen))
 }
 
-/// Whether another process had the order by then, as of several processes one may have taken it over: what the former driver
-/// sees afterwards it cannot write down.
+/// Whether another process had taken the order over by then. What the former driver sees afterwards it cannot write down.
 fn has_lost(evidence: &Evidence<'_>, request: &ExchangeView<'_>, seen: usize) -> bool {
     let Some(order) = request.order.map(|order| evidence.orders[order].id) else { return false };
     let by_drivers = evidence.trace.writes.iter().rev().filter(|write| write.at <= seen);
@@ -230,7 +229,7 @@ pub(super) fn shown_an_act(evidence: &Evidence<'_>, order: &OrderView<'_>, from:
     })
 }
 
-/// Whether what a process saw in the first span was written down in the second: until then it is news to the other processes.
+/// Whether a process wrote down in the second span what it had seen in the first. Other processes cannot know it earlier.
 fn is_noted(evidence: &Evidence<'_>, order: &OrderView<'_>, seen: &Range<usize>, noted_in: &Range<usize>) -> bool {
     order.exchanges.iter().map(|index| &evidence.exchanges[*index]).any(|exchange| {
         let answered = exchange.answer.map(|(event, ..)| event).filter(|event| seen.contains(event));

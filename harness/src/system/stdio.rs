@@ -33,8 +33,8 @@ pub const SUBCOMMAND: &str = "__giftgenius";
 /// How long the end of a process whose output has ended may take.
 const END_MAX: Duration = Duration::from_secs(5);
 
-/// How long the end waits for whoever reads the log: on a busy machine the thread that writes it may get its turn late, and the
-/// last words say why the process ends.
+/// How long the process waits at exit for its last log lines to be written. They say why it ends, and on a busy machine the
+/// writer thread may be scheduled late.
 const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// The exit code where the system could not run.
