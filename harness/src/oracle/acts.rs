@@ -58,7 +58,8 @@ fn seen_of(evidence: &Evidence<'_>, effect: usize) -> TakenBack {
     for listing in exchanges().filter(|exchange| is_listing(exchange)) {
         let Some((shown, ..)) = listing.answer else { continue };
         let is_whole = listing.succeeded();
-        let twice = before.is_some_and(|before| both_tell_another_amount(before, listing));
+        let mut earlier_ones = exchanges().filter(|it| is_listing(it) && it.sent_event < listing.sent_event);
+        let twice = earlier_ones.any(|before| both_tell_another_amount(before, listing));
         let beside = before.replace(listing).is_some_and(|before| follows_a_mangled_one(before, listing));
         if !(is_whole || twice) || !lists(evidence, listing, effect) {
             continue;

@@ -220,6 +220,8 @@ mod tests {
             (vec![foreign(), foreign()], false),
             (vec![odd(), foreign()], true),
             (vec![Some(Fault::Garbage), odd()], true),
+            // What was believed of the first is held against the last.
+            (vec![odd(), Some(Fault::Garbage), odd()], false),
         ] {
             let mut run = Run::new();
             let (charge, _) = run.buy();

@@ -153,9 +153,9 @@ fn repeats(evidence: &Evidence<'_>, attempt: &ExchangeView<'_>, next: &ExchangeV
 /// Until when the caller can be answered.
 fn time_left(evidence: &Evidence<'_>, attempt: &ExchangeView<'_>) -> Option<Duration> {
     match attempt.order {
-        None => attempt.call.map(|call| answer_by(evidence.policy, &evidence.calls[call])),
+        None => attempt.call.map(|call| answer_by(evidence, &evidence.calls[call])),
         Some(order) => callers(evidence, &evidence.orders[order], attempt)
-            .map(|call| answer_by(evidence.policy, call))
+            .map(|call| answer_by(evidence, call))
             .filter(|by| *by > attempt.start)
             .min(),
     }

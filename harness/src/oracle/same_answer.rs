@@ -257,7 +257,8 @@ mod tests {
     use crate::fault::Fault;
     use crate::fault::site::Place;
     use crate::oracle::testing::{Run, order_answer, order_arguments, success};
-    use crate::provider::operations::{CHARGE, RESERVE};
+    use crate::provider::ledger::EffectKind;
+    use crate::provider::operations::{CHARGE, LOOK_UP, RESERVE};
 
     #[test]
     fn what_is_told_again_says_so() {
@@ -388,6 +389,26 @@ mod tests {
             [error, other]
         });
         assert!(run.broken(&SAME_ANSWER).contains("what never changes"));
+    }
+
+    #[test]
+    fn what_one_process_saw_and_wrote_down_late_is_news_to_the_others() {
+        for is_written in [false, true] {
+            let mut run = Run::new();
+            run.replicas.count = 2;
+            let (charge, _) = run.buy();
+            run.effect(EffectKind::Refund, "ord_1", None, Some(charge));
+            let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
+            run.ok(look_up);
+            let call = run.create_order("cs_1", "k1");
+            run.tell_success(call, "cs_1", "ord_1");
+            if is_written {
+                run.write_of("ord_1");
+            }
+            let call = run.create_order("cs_1", "k1");
+            run.answer(call, cancelled());
+            run.kept_if(&SAME_ANSWER, is_written);
+        }
     }
 
     /// A sale that was told paid, and taken back.

@@ -10,7 +10,7 @@ use super::{Findings, Oracle, ToldStatus, Verdict};
 use crate::fault::site::Place;
 use crate::provider::operations::{CANCEL, CHARGE, COMMIT, LOOK_UP, REFUND, RELEASE, RESERVE, RESTOCK};
 use crate::scenario::model::WorldKind;
-use crate::trace::{EventKind, Seen};
+use crate::trace::{Event, EventKind, Seen};
 
 /// How much later than the policy says a request may leave on the wire: another channel, real timers, and a busy machine.
 const LATE_ON_THE_WIRE: Duration = Duration::from_secs(2);
@@ -153,7 +153,7 @@ impl<'e, 'a> Series<'e, 'a> {
         }
         let due = end_of(evidence, self.attempt) + self.repeat_after(policy);
         // The driver works for one of these callers, and that one had time when the attempt began.
-        let by = callers(evidence, order, self.attempt).map(|call| answer_by(policy, call));
+        let by = callers(evidence, order, self.attempt).map(|call| answer_by(evidence, call));
         by.filter(|by| *by > self.attempt.start).min().filter(|by| due < *by).map(|_| due)
     }
 }
@@ -260,8 +260,7 @@ fn told_early<'e, 'a>(
     let between = attempt.sent_event..next.sent_event;
     callers(evidence, order, attempt).find(|call| {
         let is_pending = call.told.as_ref().is_some_and(|told| told.status == ToldStatus::Pending);
-        is_pending
-            && call.end.is_some_and(|(event, at)| between.contains(&event) && at < answer_by(evidence.policy, call))
+        is_pending && call.end.is_some_and(|(event, at)| between.contains(&event) && at < answer_by(evidence, call))
     })
 }
 
@@ -285,8 +284,25 @@ pub(super) fn callers<'e, 'a>(
 }
 
 /// A little before a call's deadline: what is begun to answer then arrives in time.
-pub(super) fn answer_by(policy: &Policy, call: &CallView<'_>) -> Duration {
-    call.start + policy.tool_deadline.saturating_sub(policy.tool_deadline / 50)
+pub(super) fn answer_by(evidence: &Evidence<'_>, call: &CallView<'_>) -> Duration {
+    let deadline = evidence.policy.tool_deadline;
+    taken_in(evidence, call) + deadline.saturating_sub(deadline / 50)
+}
+
+/// When a process took a call in: one that is made while the only process is down waits until that has started again.
+fn taken_in(evidence: &Evidence<'_>, call: &CallView<'_>) -> Duration {
+    if evidence.deaths.is_empty() || evidence.replicas.count > 1 {
+        return call.start;
+    }
+    let events = &evidence.trace.events;
+    let turns = |event: &&Event| matches!(event.kind, EventKind::Crashed | EventKind::Restarted);
+    let before = events[..call.start_event].iter().rev().find(turns);
+    if !before.is_some_and(|event| matches!(event.kind, EventKind::Crashed)) {
+        return call.start;
+    }
+    let end = call.end.map_or(events.len(), |(event, _)| event);
+    let is_start = |event: &&Event| matches!(event.kind, EventKind::Restarted);
+    events[call.start_event..end].iter().find(is_start).map_or(call.start, |event| event.at)
 }
 
 /// Who waits for an attempt, by its log line.

@@ -129,6 +129,29 @@ fn near_the_end_of_the_call_the_background_takes_over() {
 }
 
 #[test]
+fn a_call_that_is_made_while_nothing_runs_has_its_time_from_the_next_start() {
+    for (later, broken) in [(24_400, None), (20_000, Some("the next attempt while a caller waits"))] {
+        let mut run = Run::new();
+        run.session("cs_1");
+        run.push(EventKind::Crashed);
+        run.create_order("cs_1", "k1");
+        run.wait_ms(20_000);
+        run.process = 2;
+        run.push(EventKind::Restarted);
+        run.reserve("ord_1");
+        run.wait_ms(2_000);
+        // It joins the work of the call before.
+        run.create_order("cs_1", "k1");
+        run.wait_ms(later - 2_000);
+        attempt(&mut run, &RELEASE, Undo, 0);
+        run.wait_ms(5_000);
+        let release = run.send(&RELEASE, Some("ord_1/1"), Some(RELEASE.label));
+        run.ok(release);
+        run.kept_unless(&UNDO_OWED, broken);
+    }
+}
+
+#[test]
 fn nothing_is_owed_by_who_died_or_lost_its_store_or_was_refused_for_good() {
     let (mut run, _) = failing();
     attempt(&mut run, &RELEASE, Undo, 0);
