@@ -6,17 +6,14 @@
 //! for again under the next epoch: its key's answer is the old one's.
 
 mod giving;
-mod listing;
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use self::giving::{Asking, Given, LISTING_LAG, give_back, is_less_left};
-pub(super) use self::listing::bears_out;
-use self::listing::{act_of_the_provider, first_standing, in_part, is_disputed, is_known, sure};
+use super::listing::{act_of_the_provider, close, first_standing, in_part, is_disputed, is_known, look_up, sure};
 use super::order::Order;
-use super::settle::{close, look_up};
 use super::state::{Charge, Copies, Outcome, Overtaken};
 use super::steps::{Round, RoundContext, not_yet};
 use crate::attempts;

@@ -7,8 +7,8 @@
 
 use smol_str::SmolStr;
 
+use super::listing::{bears_out, look_up};
 use super::order::Order;
-use super::refund::bears_out;
 use super::state::{Cause, Outcome, Overtaken};
 use super::steps::{Round, RoundContext, came, not_yet};
 use crate::money::Money;
@@ -74,22 +74,6 @@ fn found(order: &Order, records: &[ChargeRecord]) -> Option<(Outcome, bool)> {
 /// Whether a listing shows a charge in this state.
 fn has(records: &[ChargeRecord], status: ChargeStatus) -> bool {
     records.iter().any(|record| record.status == status)
-}
-
-/// What is charged under an order. Every listing is looked at for a second charge: a person must know of it, even where
-/// it is given back at once.
-pub(super) async fn look_up(caller: &Caller, order: &Order) -> Result<Vec<ChargeRecord>, Failure> {
-    let charges = caller.look_up_once(&order.id, &order.correlation_id).await?;
-    caller.alert_of_charges(order, &charges);
-    Ok(charges)
-}
-
-/// Closes an order's reference; the same listing.
-pub(super) async fn close(caller: &Caller, order: &Order) -> Result<Vec<ChargeRecord>, Failure> {
-    let key = provider_key(order.id.as_str(), "payment.cancel", 1);
-    let charges = caller.cancel_once(&order.id, &key, &order.correlation_id).await?;
-    caller.alert_of_charges(order, &charges);
-    Ok(charges)
 }
 
 /// Charges for the first time.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use smol_str::SmolStr;
 use tokio::time::Instant;
 
-use super::listing::{expected, is_known, stays};
 use super::still_late;
+use crate::checkout::listing::{expected, is_known, stays};
 use crate::checkout::order::Order;
 use crate::checkout::steps::RoundContext;
 use crate::money::Money;

@@ -1,8 +1,8 @@
 use serde_json::json;
 
-use super::listing::{bears_out, is_odd};
 use super::*;
 use crate::checkout::answer::tests::order;
+use crate::checkout::listing::{bears_out, is_odd};
 use crate::checkout::state::{Cause, Direction, Saga};
 
 #[test]

@@ -1,12 +1,27 @@
-//! What a listing of an order's charges proves, and whether it may be believed at all.
+//! Listings of an order's charges: how one is asked for, what it proves, and whether it may be believed at all.
 
-use crate::checkout::order::Order;
-use crate::checkout::settle::look_up;
-use crate::checkout::state::{Charge, Direction, Overtaken};
+use super::order::Order;
+use super::state::{Charge, Direction, Overtaken};
 use crate::money::Money;
-use crate::providers::Caller;
 use crate::providers::payment::{ChargeRecord, ChargeStatus};
+use crate::providers::{Caller, provider_key};
 use crate::retry::Failure;
+
+/// What is charged under an order. Every listing is looked at for a second charge: a person must know of it, even where
+/// it is given back at once.
+pub(super) async fn look_up(caller: &Caller, order: &Order) -> Result<Vec<ChargeRecord>, Failure> {
+    let charges = caller.look_up_once(&order.id, &order.correlation_id).await?;
+    caller.alert_of_charges(order, &charges);
+    Ok(charges)
+}
+
+/// Closes an order's reference; the same listing.
+pub(super) async fn close(caller: &Caller, order: &Order) -> Result<Vec<ChargeRecord>, Failure> {
+    let key = provider_key(order.id.as_str(), "payment.cancel", 1);
+    let charges = caller.cancel_once(&order.id, &key, &order.correlation_id).await?;
+    caller.alert_of_charges(order, &charges);
+    Ok(charges)
+}
 
 /// A listing that can be acted on, or the reason to ask again.
 ///
@@ -40,7 +55,7 @@ pub(super) async fn sure(
 /// Whether a second listing confirms the first: it has every charge of the first in the same amount, and nothing odd that
 /// the first lacks. More may have been refunded by then, because a closing that is repeated under its key may be answered
 /// with the listing of its first time.
-pub(in crate::checkout) fn bears_out(order: &Order, first: &[ChargeRecord], later: &[ChargeRecord]) -> bool {
+pub(super) fn bears_out(order: &Order, first: &[ChargeRecord], later: &[ChargeRecord]) -> bool {
     let back = |record: &ChargeRecord| record.refunded + record.refunding;
     let is_taken = |record: &ChargeRecord| {
         matches!(
