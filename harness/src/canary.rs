@@ -17,6 +17,8 @@ pub const INTERNAL_ADDRESS: &str = "10.13.37.7:8443";
 pub const STACK_FRAME: &str = "at gateway.internal/Charge.java:113";
 /// The secret under which the payment provider signs its events.
 pub const WEBHOOK_SECRET: &str = "whsec_misrule_c41d7e90ab52";
+/// What each user's token begins with on the wire.
+pub const TOKEN_PREFIX: &str = "misrule-token-of-";
 /// A mark of a provider's raw body: wherever it turns up, a body was passed on as it came.
 pub const RAW_BODY: &str = "raw-provider-body-5b1c";
 

@@ -3,6 +3,8 @@
 //! Written by the world and the host through a [`Recorder`], read by oracles and reports; nothing in it is ever changed.
 //! Events have one order in simulation; on the wire only the order within a channel means something.
 
+mod heard;
+
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use serde_json::Value;
 use smol_str::SmolStr;
 use tokio::time::Instant;
 
+pub use self::heard::{Channel, Heard};
 use crate::fault::site::Site;
 use crate::fault::{Fault, Faults, Forgery, Label, RetryAfter};
 use crate::malform::Remedy;
@@ -267,6 +270,8 @@ pub struct Trace {
     pub houses_kept: Vec<Kept>,
     /// What its health page said. No events: on the wire the page is asked beside what happens.
     pub health: Vec<HealthAsked>,
+    /// What came out of its processes on the wire, as it came, whatever else was read from it.
+    pub heard: Vec<Heard>,
     /// Why the run was ended in its middle, where it had no end of its own. Of its events only the first are kept then.
     pub ran_away: Option<RanAway>,
 }
@@ -447,6 +452,14 @@ impl Recorder {
     /// The record, locked.
     pub fn lock(&self) -> MutexGuard<'_, Record> {
         self.record.lock().expect("no holder of the record panics")
+    }
+
+    /// Notes what came out of the system.
+    pub fn hear(&self, channel: Channel, bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let trace = &mut self.lock().trace;
+        let at = trace.events.len();
+        trace.heard.push(Heard { channel, at, text });
     }
 
     /// Appends an event that happens now.

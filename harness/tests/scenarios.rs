@@ -1,4 +1,5 @@
-//! A scenario file = a test: its run in simulation is repeated, ends well, and is the one that is kept under `reports/`.
+//! A scenario file = a test: its run in simulation is repeated, also on the SQLite journal, ends well, and is the one that is
+//! kept under `reports/`.
 //!
 //! To accept changed runs: `INSTA_UPDATE=always cargo test -p misrule --test scenarios`, then read the diff.
 
@@ -11,7 +12,7 @@ use misrule::report::snapshot;
 use misrule::run::run;
 use misrule::scenario::Known;
 use misrule::scenario::find::{Found, find, load};
-use misrule::scenario::model::{Scenario, WorldKind};
+use misrule::scenario::model::{Scenario, StoreKind, WorldKind};
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -29,14 +30,22 @@ fn trial(found: Found) -> Trial {
 }
 
 fn judge(scenario: &Arc<Scenario>) -> Result<(), Failed> {
-    let once = || {
+    let once = |scenario: &Arc<Scenario>| {
         run(scenario, WorldKind::Sim, &scenario.plan, scenario.seed, Path::new(env!("CARGO_BIN_EXE_misrule")))
             .map(|outcome| (snapshot::text(&outcome), outcome.status()))
             .map_err(|error| error.to_string())
     };
-    let (text, status) = once()?;
-    if once()?.0 != text {
+    let (text, status) = once(scenario)?;
+    if once(scenario)?.0 != text {
         return Err(format!("two runs of {} differ", scenario.name).into());
+    }
+    if misrule::canary::CANARIES.iter().any(|canary| text.contains(canary)) {
+        return Err(format!("what is told of {} holds a planted secret", scenario.name).into());
+    }
+    let on_sqlite = Arc::new(Scenario { store: StoreKind::Sqlite, ..Scenario::clone(scenario) });
+    let there = once(&on_sqlite)?.0;
+    if there != text {
+        return Err(format!("{} goes another way on the SQLite journal:\n{there}", scenario.name).into());
     }
     keep(&scenario.name, &text);
     if status == Status::Ok { Ok(()) } else { Err(text.into()) }

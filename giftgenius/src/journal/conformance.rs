@@ -15,7 +15,7 @@ use self::samples::{
     entry_done, entry_in_progress, event, every_kind, open, order, paid, parked, payment, second, workflow,
 };
 use super::memory::MemoryJournal;
-use super::sqlite::SqliteJournal;
+use super::sqlite::{InlineJournal, SqliteJournal};
 use super::{Batch, CommitError, Journal, JournalError, Key, Record, RecordState, Stored, Version};
 use crate::checkout::order::Order;
 
@@ -47,6 +47,20 @@ impl Subject for Sqlite {
     }
 }
 
+struct Inline(Arc<InlineJournal>);
+
+impl Default for Inline {
+    fn default() -> Self {
+        Self(Arc::new(InlineJournal::open().unwrap()))
+    }
+}
+
+impl Subject for Inline {
+    fn open(&self) -> Arc<dyn Journal> {
+        self.0.clone()
+    }
+}
+
 macro_rules! conforms {
     ($($law:ident)*) => {
         mod memory {
@@ -59,6 +73,12 @@ macro_rules! conforms {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $law() {
                 super::$law(&super::Sqlite::default()).await;
+            })*
+        }
+        mod inline {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $law() {
+                super::$law(&super::Inline::default()).await;
             })*
         }
     };

@@ -3,7 +3,7 @@
 //! One mechanism carries everything that must survive a crash or be decided once among concurrent callers: a batch
 //! names for each record the version it was read at, and fails with [`CommitError::Conflict`] if any has moved on.
 //! Checks and sets are therefore one act, and a lost lease shows as a conflict (the fence of an order is its version).
-//! Two implementations, held to one conformance test: [`memory`] and [`sqlite`].
+//! Two implementations, held to one conformance test: [`memory`] and [`sqlite`] (in a file, and inline in memory).
 
 pub mod memory;
 pub mod record;

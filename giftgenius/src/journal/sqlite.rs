@@ -3,9 +3,10 @@
 //! SQLite has one writer, and in WAL mode readers wait for nobody. So there are two connections, each on a thread of its
 //! own (`queue`): one for what writes, one for what reads. Only a read of what an abandoned call is still writing queues
 //! behind that write. Opening is in `file`, what a lost or damaged log looks like in `log`, statements and their errors in
-//! `rows`.
+//! `rows`; `inline` has the same rows in memory and without a thread.
 
 mod file;
+mod inline;
 mod log;
 mod queue;
 mod rows;
@@ -21,6 +22,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::time::Instant;
 
+pub use self::inline::InlineJournal;
 use self::queue::{Begin, Queue};
 use super::{Batch, CommitError, Journal, JournalError, Key, Overview, RecordState, Stored};
 use crate::ports::BoxFuture;

@@ -13,7 +13,7 @@ use super::explore::{cores, leave_behind};
 use super::progress::Progress;
 use super::{held, journal, program};
 use crate::explore::{
-    Control, Generating, Kept, Profiles, Settings, Simulated, Space, Spaces, Telling, Wanted, explore, generate,
+    Control, Generating, Kept, Profiles, Settings, Shard, Simulated, Space, Spaces, Telling, Wanted, explore, generate,
     spaces, tell, tell_generated, threads,
 };
 use crate::fault::menu::Breadth;
@@ -23,7 +23,7 @@ use crate::prove::{self, Hunts, Means, prove};
 use crate::report::document::{Beyond, BeyondFinding, Word};
 use crate::report::exploration::document::SpaceReport;
 use crate::report::units;
-use crate::scenario::model::{Narrowing, Scenario};
+use crate::scenario::model::{Narrowing, Scenario, StoreKind};
 use crate::scenario::parse::SEED_DEFAULT;
 use crate::{defect, durable, faces};
 
@@ -59,13 +59,18 @@ fn one_by_one(
     done(timed("explored", || alone(scenarios, Profiles::Own, Breadth::All)));
     progress.begin("every scenario under the other payment profiles");
     done(timed("explored", || alone(scenarios, Profiles::Others, Breadth::Core)));
+    let store = scenarios.first().map_or_else(StoreKind::default, |scenario| scenario.store);
+    if store == StoreKind::Memory {
+        progress.begin("a sample on the SQLite journal");
+        done(timed("explored", || on_sqlite(scenarios)));
+    }
     for scenario in scenarios.iter().filter(|scenario| scenario.explore.gate_depth > 0) {
         progress.begin(&format!("every combination of faults in {}", scenario.name));
         done(timed("explored", || explored(scenario)));
     }
     if is_whole {
         progress.begin("generated scenarios");
-        done(timed("generated", || generated(failures)));
+        done(timed("generated", || generated(store, failures)));
         progress.begin("malformed calls");
         done(timed("mended", mended));
         progress.begin("planted bugs");
@@ -86,32 +91,62 @@ fn timed(what: &str, act: impl FnOnce() -> Result<Beyond, String>) -> (Beyond, D
 
 /// Every scenario under every single fault of a menu.
 fn alone(scenarios: &[Arc<Scenario>], profiles: Profiles, menu: Breadth) -> Result<Beyond, String> {
+    let left_out = |left_out: usize| match profiles {
+        Profiles::Own => String::new(),
+        Profiles::Only(_) | Profiles::All | Profiles::Others => {
+            format!("; {left_out} left out, where its own faults never strike")
+        }
+    };
+    let where_ = match profiles {
+        Profiles::Own => "",
+        Profiles::Only(_) | Profiles::All | Profiles::Others => " and other payment profile",
+    };
+    every_fault(scenarios, profiles, menu, None, &|plans, found, left| {
+        format!(
+            "every scenario{where_} under every fault alone, {} menu: {plans}, {found}{}",
+            menu.name(),
+            left_out(left)
+        )
+    })
+}
+
+/// Of so many single faults one is tried on the SQLite journal, in which a run takes several times as long.
+const ON_SQLITE: u64 = 32;
+
+/// A part of the same where the system's store is the rows of its SQLite journal.
+fn on_sqlite(scenarios: &[Arc<Scenario>]) -> Result<Beyond, String> {
+    let kept: Vec<_> =
+        scenarios.iter().map(|it| Arc::new(Scenario { store: StoreKind::Sqlite, ..Scenario::clone(it) })).collect();
+    let part = Shard { number: 1, of: ON_SQLITE };
+    every_fault(&kept, Profiles::Own, Breadth::All, Some(part), &|plans, found, _| {
+        format!("every scenario on the SQLite journal, one of {ON_SQLITE} faults alone: {plans}, {found}")
+    })
+}
+
+/// Scenarios under every single fault of a menu, or a part of those. What is said of it is made of the plans that were tried,
+/// what was found, and the number of scenarios that were left out.
+fn every_fault(
+    scenarios: &[Arc<Scenario>],
+    profiles: Profiles,
+    menu: Breadth,
+    shard: Option<Shard>,
+    said: &dyn Fn(String, String, usize) -> String,
+) -> Result<Beyond, String> {
     let narrowing = Narrowing { menu: Some(menu), ..Narrowing::default() };
     let pool = threads(cores())?;
     let simulated = Simulated::default();
     let Spaces { spaces, left_out } = spaces(scenarios, &Wanted { profiles, narrowing, seed: None }, &simulated, &pool);
-    let settings = Settings { depth: 1, draw: None, time: None, shard: None, reduction: true, findings_max: None };
+    let settings = Settings { depth: 1, draw: None, time: None, shard, reduction: true, findings_max: None };
     let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {}, kept: None };
     let explored = explore(&spaces, &simulated, &settings, &pool, &control);
     let telling = Telling { runner: &simulated, confirm: None };
     let told: Vec<_> = spaces.iter().zip(&explored).map(|(space, explored)| tell(space, explored, &telling)).collect();
     let plans: u64 = told.iter().flat_map(|report| &report.levels).map(|level| level.plans).sum();
     let findings: Vec<_> = told.iter().flat_map(of_space).collect();
-    let (where_, left_out) = match profiles {
-        Profiles::Own => ("", String::new()),
-        Profiles::Only(_) | Profiles::All | Profiles::Others => {
-            (" and other payment profile", format!("; {} left out, where its own faults never strike", left_out.len()))
-        }
-    };
     Ok(Beyond {
         what: "explored".to_owned(),
         verdict: told.iter().map(|report| report.verdict).max().unwrap_or(Word::Ok),
-        said: format!(
-            "every scenario{where_} under every fault alone, {} menu: {}, {}{left_out}",
-            menu.name(),
-            units::counted(plans, "plan"),
-            found(findings.len()),
-        ),
+        said: said(units::counted(plans, "plan"), found(findings.len()), left_out.len()),
         findings,
     })
 }
@@ -146,10 +181,10 @@ fn explored(scenario: &Arc<Scenario>) -> Result<Beyond, String> {
 }
 
 /// Generated scenarios, the same with every run.
-fn generated(failures: &Path) -> Result<Beyond, String> {
+fn generated(store: StoreKind, failures: &Path) -> Result<Beyond, String> {
     let simulated = Simulated::default();
     let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {}, kept: None };
-    let generating = Generating { seed: SEED_DEFAULT, runs: Some(GENERATED), profile: None };
+    let generating = Generating { seed: SEED_DEFAULT, runs: Some(GENERATED), profile: None, store };
     let made = generate(generating, &simulated, &threads(cores())?, &control, &Kept::default());
     let mut report = tell_generated(&made, &simulated, failures);
     leave_behind(std::slice::from_mut(&mut report), failures).map_err(|error| error.to_string())?;

@@ -10,7 +10,8 @@ use clap::{Args, ValueEnum};
 use giftgenius::policy::PaymentProfile;
 
 use super::progress::Rate;
-use super::{COULD_NOT_RUN, Common, Console, Ended, OnInterrupt, Refusal, Runner, interrupt, load, stuck};
+use super::written::{Words, faults, shard, sites, span};
+use super::{COULD_NOT_RUN, Common, Console, Ended, OnInterrupt, Refusal, Runner, Store, interrupt, load, stuck};
 use crate::explore::{
     Control, Draw, Explored, Generated, Generating, Kept, Profiles, Settings, Shard, Simulated, Space, Spaces, Telling,
     Wanted, estimate, explore, generate, spaces, tell, tell_generated, tell_generated_stuck, tell_stuck, threads,
@@ -22,7 +23,6 @@ use crate::report::exploration::document::{Exploration, FORMAT, LeftOut, Measure
 use crate::report::exploration::{self, junit, markdown, terminal};
 use crate::report::files::{self, FileError};
 use crate::report::terminal::Style;
-use crate::scenario::explore as narrowing;
 use crate::scenario::model::{Narrowing, Scenario, WorldKind};
 use crate::scenario::parse::SEED_DEFAULT;
 use crate::scenario::policy::profile_name;
@@ -68,6 +68,12 @@ pub(super) struct Arguments {
     /// which faults of the scenario's own plan never strike makes no sense, and is left out.
     #[arg(long, verbatim_doc_comment)]
     profile: Option<Asked>,
+    /// The system's store in simulation
+    ///
+    /// `memory` keeps records, `sqlite` the rows of its SQLite journal, which takes several times
+    /// as long. On the wire it is always that journal.
+    #[arg(long, verbatim_doc_comment, hide_possible_values = true, value_name = "STORE", default_value = "memory")]
+    journal: Store,
     /// Threads that share the runs; as many as there are cores unless given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -206,6 +212,7 @@ pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Conso
     }
     let common = &arguments.common;
     let scenarios = load::scenarios(common, &arguments.names, console.colour_err && !common.no_color)?;
+    let scenarios = load::kept_in(scenarios, arguments.journal);
     let pool = threads(arguments.threads()).map_err(|error| Refusal::could_not_run(&error))?;
     let simulated = Simulated::default();
     let exploring = Arc::new(Exploring::new(arguments, console));
@@ -263,6 +270,7 @@ fn generated(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
             None | Some(Asked::All) => None,
             Some(Asked::One(profile)) => Some(profile.named().1),
         },
+        store: arguments.journal.kind(),
     };
     let stop = Arc::new(AtomicBool::new(false));
     if console.on_interrupt == OnInterrupt::Say {
@@ -479,65 +487,6 @@ fn settings(arguments: &Arguments, scenarios: usize) -> Settings {
 /// How many threads this machine runs at once.
 pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// Reads `2/4`.
-fn shard(text: &str) -> Result<Shard, String> {
-    let read = |text: &str| text.trim().parse::<u64>().ok();
-    text.split_once('/')
-        .and_then(|(number, of)| Some(Shard { number: read(number)?, of: read(of)? }))
-        .filter(|shard| (1..=shard.of).contains(&shard.number) && shard.of <= 10_000)
-        .ok_or_else(|| "a shard is `K/N`, such as `1/4` to `4/4`".to_owned())
-}
-
-/// A list of words of one option.
-#[derive(Clone, Debug)]
-struct Words(Vec<String>);
-
-/// Reads places and providers.
-fn sites(text: &str) -> Result<Words, String> {
-    words(text, narrowing::site)
-}
-
-/// Reads faults.
-fn faults(text: &str) -> Result<Words, String> {
-    words(text, narrowing::fault)
-}
-
-/// Reads words with commas between them; a comma within parentheses is part of a word.
-fn words(text: &str, known: fn(&str) -> Result<(), narrowing::Unknown>) -> Result<Words, String> {
-    let mut depth = 0_u32;
-    let split = |letter| {
-        match letter {
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        letter == ',' && depth == 0
-    };
-    let words: Vec<String> = text.split(split).map(|word| word.trim().to_owned()).collect();
-    for word in &words {
-        if word.is_empty() {
-            return Err("a word is missing; they are written with commas between them".to_owned());
-        }
-        known(word).map_err(|unknown| unknown.to_string())?;
-    }
-    Ok(Words(words))
-}
-
-/// Reads `60s`, `5m`, `1h`.
-fn span(text: &str) -> Result<Duration, String> {
-    let text = text.trim();
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "s" => 1,
-        "m" | "min" => 60,
-        "h" => 3600,
-        _ => 0,
-    };
-    let seconds = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
-    let seconds = seconds.filter(|seconds| (1..=7 * 24 * 3600).contains(seconds));
-    seconds.map(Duration::from_secs).ok_or_else(|| "a time is `60s`, `5m` or `1h`, and a week at most".to_owned())
 }
 
 fn micros(span: Duration) -> u64 {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Common, Refusal};
+use super::{Common, Refusal, Store};
 use crate::provider::catalog::Shop;
 use crate::report::terminal::{width, wrap};
 use crate::scenario::find::{find, load};
@@ -50,6 +50,15 @@ pub(super) fn one(common: &Common, name: &String, colour: bool) -> Result<Arc<Sc
         found.len(),
         found.join(", ")
     )))
+}
+
+/// The same scenarios with this store.
+pub(super) fn kept_in(mut scenarios: Vec<Arc<Scenario>>, store: Store) -> Vec<Arc<Scenario>> {
+    let kind = store.kind();
+    for scenario in scenarios.iter_mut().filter(|scenario| scenario.store != kind) {
+        Arc::make_mut(scenario).store = kind;
+    }
+    scenarios
 }
 
 /// An error as it is printed: a drawing as it is, a sentence in lines.

@@ -26,6 +26,7 @@ mod stuck;
 #[cfg(test)]
 mod tests;
 mod words;
+mod written;
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -42,7 +43,7 @@ use crate::outcome::Outcome;
 use crate::report::document::Word;
 use crate::report::terminal::{width, with_exit, wrap};
 use crate::scenario::find::ROOT;
-use crate::scenario::model::{Scenario, WorldKind};
+use crate::scenario::model::{Scenario, StoreKind, WorldKind};
 use crate::screen;
 use crate::visible::{visible, visible_but_colours, visible_json, visible_lines};
 
@@ -142,6 +143,24 @@ impl World {
         match self {
             Self::Sim => WorldKind::Sim,
             Self::Wire => WorldKind::Wire,
+        }
+    }
+}
+
+/// The system's store in simulation, as it is written.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+enum Store {
+    /// Records in memory.
+    Memory,
+    /// The rows of the SQLite journal.
+    Sqlite,
+}
+
+impl Store {
+    const fn kind(self) -> StoreKind {
+        match self {
+            Self::Memory => StoreKind::Memory,
+            Self::Sqlite => StoreKind::Sqlite,
         }
     }
 }

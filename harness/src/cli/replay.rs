@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::explore::Profile;
-use super::{Common, Console, Ended, Refusal, Runner, World, load};
+use super::{Common, Console, Ended, Refusal, Runner, Store, World, load};
 use crate::error::RunError;
 use crate::explore::panicked;
 use crate::outcome::Status;
@@ -39,6 +39,12 @@ pub(super) struct Arguments {
     /// A planted bug to wire in; `misrule list --defects` tells them.
     #[arg(long, value_name = "DEFECT")]
     defect: Option<String>,
+    /// The system's store in simulation
+    ///
+    /// `memory` keeps records, `sqlite` the rows of its SQLite journal, which takes several times
+    /// as long. On the wire it is always that journal.
+    #[arg(long, verbatim_doc_comment, hide_possible_values = true, value_name = "STORE", default_value = "memory")]
+    journal: Store,
     /// The world to run in.
     #[arg(long, default_value = "sim")]
     world: World,
@@ -49,7 +55,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, runner: Runner<'_>, console: &mut Console<'_>) -> Ended {
     let common = &arguments.common;
     let colour_err = console.colour_err && !common.no_color;
-    let mut scenario = load::one(common, &arguments.name, colour_err)?;
+    let scenario = load::one(common, &arguments.name, colour_err)?;
+    let mut scenario = load::kept_in(vec![scenario], arguments.journal).remove(0);
     if let Some(profile) = arguments.profile {
         scenario = Arc::new(scenario.with_profile(profile.named().1));
     }

@@ -12,7 +12,7 @@ use clap::{Args, CommandFactory as _};
 use super::interrupt::{self, INTERRUPTED};
 use super::progress::Progress;
 use super::{
-    COULD_NOT_RUN, Cli, Common, Console, Ended, OnInterrupt, Refusal, Runner, World, beyond, gate, load, stuck,
+    COULD_NOT_RUN, Cli, Common, Console, Ended, OnInterrupt, Refusal, Runner, Store, World, beyond, gate, load, stuck,
 };
 use crate::report::build::{add_beyond, hold_to_codes};
 use crate::report::document::{Beyond, Extent, Report, Word};
@@ -39,6 +39,12 @@ pub(super) struct Arguments {
     /// Only in this world.
     #[arg(long)]
     world: Option<World>,
+    /// The system's store in simulation
+    ///
+    /// `memory` keeps records, `sqlite` the rows of its SQLite journal, which takes several times
+    /// as long. On the wire it is always that journal.
+    #[arg(long, verbatim_doc_comment, hide_possible_values = true, value_name = "STORE", default_value = "memory")]
+    journal: Store,
     /// The folder for the reports.
     #[arg(long, value_name = "DIR", default_value = "target/misrule")]
     out: PathBuf,
@@ -68,6 +74,7 @@ pub(super) fn gate(
     let colour_err = console.colour_err && !common.no_color;
     let scenarios = load::scenarios(common, &arguments.names, colour_err)
         .map_err(|refusal| mistyped(&arguments.names).unwrap_or(refusal))?;
+    let scenarios = load::kept_in(scenarios, arguments.journal);
     let work = gate::work(&scenarios, arguments.world.map(World::kind));
     if work.is_empty() {
         let place = arguments.world.map_or("in any world", |world| world.kind().place());
@@ -227,7 +234,7 @@ fn left_out(world: World, scenarios: &[Arc<Scenario>], arguments: &Arguments) ->
     };
     let runs = count(gate::work(scenarios, Some(other)).len(), "scenario");
     let beyond = if arguments.names.is_empty() {
-        ", and all that the whole gate does beyond its scenarios: exploration, generated scenarios, malformed calls and the proof on planted bugs"
+        ", and all that the whole gate does beyond its scenarios: exploration, generated scenarios, malformed calls, the proof on planted bugs, the journal's file and GiftGenius's own command line"
     } else {
         ""
     };

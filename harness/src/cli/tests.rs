@@ -195,7 +195,10 @@ fn a_gate_of_one_world_says_what_it_leaves_out() {
         said.contains("--world sim leaves out 0 scenarios on the wire, and all that the whole gate does"),
         "{said}"
     );
-    assert!(said.contains("exploration, generated scenarios, malformed calls and the proof on planted bugs"), "{said}");
+    assert!(
+        said.contains("exploration, generated scenarios, malformed calls, the proof on planted bugs, the journal"),
+        "{said}"
+    );
     assert!(!misrule(&["a/ok"], &[]).out.contains("leaves out"));
 }
 

@@ -149,6 +149,25 @@ pub static ONE_CAUSE_TOLD_TWICE: Defect = Defect {
 };
 
 /// See `about`.
+pub static SECOND_LOSS_IS_SILENT: Defect = Defect {
+    id: "second_loss_is_silent",
+    about: "somebody is woken for a provider's first loss, and for none that comes after it has answered again",
+    caught_by: "alert-fits",
+    hunted_on: &[on("operations/a_provider_is_lost_twice")],
+    wiring: || {
+        each_life(|wired| {
+            let told = AtomicU32::new(0);
+            wired.logging(move |line| match &line {
+                LogLine::Alert(alert) if alert.kind == AlertKind::ProviderDown => {
+                    (told.fetch_add(1, Ordering::Relaxed) == 0).then_some(line)
+                }
+                _ => Some(line),
+            })
+        })
+    },
+};
+
+/// See `about`.
 pub static ALERT_AT_EVERY_LOST_ATTEMPT: Defect = Defect {
     id: "alert_at_every_lost_attempt",
     about: "a provider is down, and each further attempt that fails wakes somebody, until nobody listens any more",

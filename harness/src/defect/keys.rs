@@ -17,12 +17,14 @@ use super::door::calling;
 use super::{Defect, each_life, on};
 use crate::system::wiring::Wired;
 
+pub mod in_meta;
 pub mod joined;
 pub mod memory;
 pub mod shared;
 pub mod unchecked;
 pub mod withheld;
 
+pub use in_meta::QUOTE_KEY_IN_META_IGNORED;
 pub use joined::{JOINED_CANCELLATION_BINDS_NO_KEY, JOINED_KEY_KEEPS_THE_FAILURE};
 pub use memory::KEY_LOST_AT_RESTART;
 pub use shared::KEY_SHARED_BETWEEN_USERS;

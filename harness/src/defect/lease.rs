@@ -5,7 +5,7 @@ use std::sync::Arc;
 use giftgenius::checkout::order::Order;
 use giftgenius::journal::{Key, Record, Stored};
 use giftgenius::policy::PaymentProfile;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::keys::unchecked::unchecked;
 use super::{Defect, each_life, on};
@@ -29,6 +29,24 @@ pub static LEASE_NEVER_EXPIRES: Defect = Defect {
                 | Record::Switches(_)
                 | Record::Event(_)
                 | Record::Payment(_) => Some(stored),
+            })
+        })
+    },
+};
+
+/// See `about`.
+pub static LEASE_ENDS_LATE: Defect = Defect {
+    id: "lease_ends_late",
+    about: "who died in the middle of an order keeps it for half an hour longer than the policy says",
+    caught_by: "settled",
+    hunted_on: &[on("crash/dies_with_the_charge_on_its_way")],
+    wiring: || {
+        each_life(|wired| {
+            wired.reading(|_, stored| {
+                let Record::Order(order) = &*stored.record else { return Some(stored) };
+                let later = SignedDuration::from_mins(30);
+                let order = Order { lease_until: order.lease_until + later, ..order.clone() };
+                Some(Stored { version: stored.version, record: Arc::new(Record::Order(order)) })
             })
         })
     },

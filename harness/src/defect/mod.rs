@@ -21,6 +21,7 @@ pub mod loops;
 pub mod messages;
 pub mod misread;
 pub mod money;
+pub mod near;
 pub mod owed;
 pub mod parts;
 pub mod provider_keys;
@@ -100,6 +101,7 @@ pub static ALL: &[&Defect] = &[
     &keys::KEY_LOST_AT_RESTART,
     &keys::KEY_FORGOTTEN_TOO_EARLY,
     &keys::FAILURE_CACHED_FOR_EVER,
+    &keys::QUOTE_KEY_IN_META_IGNORED,
     &keys::JOINED_KEY_KEEPS_THE_FAILURE,
     &keys::JOINED_CANCELLATION_BINDS_NO_KEY,
     &sessions::SESSION_PAID_ONCE_A_KEY,
@@ -123,6 +125,8 @@ pub static ALL: &[&Defect] = &[
     &retries::ODD_RETRY_AFTER_IGNORED,
     &retries::RETRIES_NESTED_IN_TWO_LAYERS,
     &retries::DEADLINE_IGNORED,
+    &near::ORDER_ID_TRIMMED,
+    &near::ORDER_ID_IN_ANY_CASE,
     &misread::TIMEOUT_TAKEN_FOR_REFUSAL,
     &misread::SERVER_ERROR_TAKEN_FOR_REFUSAL,
     &misread::FOREIGN_REFUSAL_BELIEVED,
@@ -169,6 +173,7 @@ pub static ALL: &[&Defect] = &[
     &recovery::RECOVERY_RERUNS_A_FINISHED_SAGA,
     &lagging::JOURNAL_WRITTEN_AFTER_THE_CALL,
     &lease::LEASE_NEVER_EXPIRES,
+    &lease::LEASE_ENDS_LATE,
     &lease::NOBODY_IS_FENCED,
     &owed::BUDGET_HAS_TO_EXCEED_THE_TOTAL,
     &owed::ONLY_THE_FIRST_LINE_RESERVED,
@@ -303,6 +308,7 @@ pub static ALL: &[&Defect] = &[
     &alerts::PANIC_WITHOUT_AN_ALERT,
     &alerts::ALERT_AT_EVERY_PANIC,
     &alerts::ONE_CAUSE_TOLD_TWICE,
+    &alerts::SECOND_LOSS_IS_SILENT,
     &alerts::ALERT_AT_EVERY_LOST_ATTEMPT,
     &alerts::MONEY_STANDS_WITHOUT_A_PAGE,
     &alerts::PAGE_AT_EVERY_ROUND,

@@ -21,7 +21,7 @@ use crate::report::exploration::document::{
 };
 use crate::report::money;
 use crate::run::{Asking, Printable, Printed};
-use crate::scenario::model::{Scenario, WorldKind};
+use crate::scenario::model::{Scenario, StoreKind, WorldKind};
 use crate::scenario::policy::profile_name;
 use crate::scenario::write::write as write_scenario;
 use crate::trace::provider_index;
@@ -262,6 +262,11 @@ fn print(space: &Space) -> String {
     hasher.write(write_scenario(&space.scenario).as_bytes());
     hasher.write(space.scenario.name.as_bytes());
     hasher.write(&space.seed.to_le_bytes());
+    // No file says which store it is.
+    hasher.write(match space.scenario.store {
+        StoreKind::Memory => b"",
+        StoreKind::Sqlite => b"sqlite",
+    });
     for (index, (kind, _)) in space.each_entry().enumerate() {
         hasher.write(kind.label().as_bytes());
         hasher.write(space.entry_text(index).as_bytes());

@@ -114,6 +114,7 @@ fn strangers() -> Vec<(&'static str, Request, Owed)> {
         ("no token", hello(), refused()),
         ("a wrong token", hello().of("t0ken-of-eve-0000"), refused()),
         ("the beginning of a token", hello().of(&TOKEN[..TOKEN.len() - 1]), refused()),
+        ("a token and more", hello().of(&format!("{TOKEN}0")), refused()),
         ("another case", hello().of(&TOKEN.to_ascii_uppercase()), refused()),
         ("two tokens", hello().of(TOKEN).of(OTHER_TOKEN), refused()),
         ("another scheme", hello().with("authorization", &format!("Basic {TOKEN}")), refused()),

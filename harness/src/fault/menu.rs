@@ -14,8 +14,8 @@ use super::{
     Act, Acting, Circumstance, Contradiction, CrashPoint, Encoding, Expiry, Fault, ForeignBody, Forgery, HostFault,
     OddRetryAfter, RetryAfter, Unasked,
 };
-use crate::provider::OperationSpec;
 use crate::provider::operations::Refusal;
+use crate::provider::{DECLINES, OperationSpec};
 
 pub mod breadth;
 mod combine;
@@ -282,9 +282,7 @@ const fn refusal(circumstance: &Circumstance) -> Refusal {
 /// The circumstances tried for a refusal.
 fn circumstances(refusal: Refusal) -> Vec<Fault> {
     let circumstances = match refusal {
-        Refusal::Declined => {
-            ["insufficient_funds", "expired_card"].map(|code| Circumstance::Declined(code.to_owned())).to_vec()
-        }
+        Refusal::Declined => DECLINES.map(|code| Circumstance::Declined(code.to_owned())).to_vec(),
         Refusal::OutOfStock => vec![Circumstance::OutOfStock],
         Refusal::PartialReserve => vec![Circumstance::PartialReserve],
         Refusal::Stale => vec![Circumstance::Stale],

@@ -106,6 +106,8 @@ struct Ready {
     user: SmolStr,
     intent: Option<SmolStr>,
     key: Option<SmolStr>,
+    /// Whether the key is not among the arguments that are sent, but in the request's `_meta`.
+    key_in_meta: bool,
     /// The mistake in it, or the one that it mends.
     malformed: Option<Arc<Malformed>>,
     /// The call that is made after its answer: it again, with a change.
@@ -290,7 +292,8 @@ impl Host<'_> {
     }
 
     fn begun(&self, ready: &Ready, fault: Option<Fault>) -> (CallId, BoxFuture<'static, HostReply>) {
-        let Ready { step, tool, arguments, user, intent, key, malformed, again: _ } = ready;
+        let Ready { step, tool, user, intent, key, malformed, .. } = ready;
+        let (arguments, key_in_meta) = ready.sent();
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         let call = CallId(number);
         let correlation = correlation(*step, number + 1);
@@ -305,14 +308,8 @@ impl Host<'_> {
             intent: intent.clone(),
             malformed: malformed.clone(),
         })));
-        let outgoing = OutgoingCall {
-            tool: tool.clone(),
-            arguments: arguments.clone(),
-            user: user.clone(),
-            correlation,
-            key_in_meta: None,
-            fault,
-        };
+        let outgoing =
+            OutgoingCall { tool: tool.clone(), arguments, user: user.clone(), correlation, key_in_meta, fault };
         (call, self.world.call(outgoing))
     }
 
@@ -333,7 +330,8 @@ impl Host<'_> {
 
     fn ready(&mut self, number: u32, step: &CallStep, fresh: Fresh) -> Option<Ready> {
         let arguments = self.notes.fill(step, fresh)?;
-        Some(Ready::new(number, step.tool.clone(), arguments, step.user.clone(), step.intent.clone()))
+        let ready = Ready::new(number, step.tool.clone(), arguments, step.user.clone(), step.intent.clone());
+        Some(Ready { key_in_meta: step.key_in_meta, ..ready })
     }
 }
 
@@ -341,7 +339,18 @@ impl Ready {
     fn new(step: u32, tool: SmolStr, arguments: impl Into<Arc<Value>>, user: SmolStr, intent: Option<SmolStr>) -> Self {
         let arguments = arguments.into();
         let key = arguments.get("idempotency_key").and_then(Value::as_str).map(SmolStr::new);
-        Self { step, tool, arguments, user, intent, key, malformed: None, again: None }
+        Self { step, tool, arguments, user, intent, key, key_in_meta: false, malformed: None, again: None }
+    }
+
+    /// The arguments as they are sent, and the key that goes in `_meta`. A mistake is made in the arguments, so that a call with
+    /// one in it has its key there too.
+    fn sent(&self) -> (Arc<Value>, Option<String>) {
+        let Some(key) = self.key.as_ref().filter(|_| self.key_in_meta && self.malformed.is_none()) else {
+            return (self.arguments.clone(), None);
+        };
+        let mut arguments = Value::clone(&self.arguments);
+        arguments.as_object_mut().map(|arguments| arguments.remove("idempotency_key"));
+        (arguments.into(), Some(key.to_string()))
     }
 }
 

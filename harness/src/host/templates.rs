@@ -139,6 +139,7 @@ mod tests {
             user: "ada".into(),
             intent: Some("gift".into()),
             arguments: arguments.into(),
+            key_in_meta: false,
             manner: Manner::Once,
             expect: None,
         }

@@ -11,13 +11,49 @@ const CLASS: Class = Class::Identifier;
 pub(super) fn make(maker: &mut Maker<'_>, strangers: &[Stranger]) {
     for field in maker.each_field(CLASS).iter().filter(|field| field.is_identifier()) {
         let beyond = Remedy::Beyond(MADE_ELSEWHERE);
-        let made_up = made_up(field.value.as_str().unwrap_or_default());
-        maker.replace(CLASS, field, "unknown", json!(made_up), Expected::Failed, beyond.clone());
+        let known = field.value.as_str().unwrap_or_default();
+        maker.replace(CLASS, field, "unknown", json!(made_up(known)), Expected::Failed, beyond.clone());
+        for (variant, near) in near_misses(known, is_made_by_a_machine(&field.name)) {
+            maker.replace(CLASS, field, variant, json!(near), Expected::Failed, beyond.clone());
+        }
         for stranger in strangers.iter().filter(|stranger| stranger.pointer == field.at) {
             let value = stranger.value.clone();
             maker.replace(CLASS, field, stranger.variant, value, Expected::Failed, beyond.clone());
         }
     }
+}
+
+/// Whether nobody ever types it, as far as names tell. Blanks and case of a code or an article number are a person's slip, which
+/// a server may overlook.
+fn is_made_by_a_machine(name: &str) -> bool {
+    let name = name.to_lowercase();
+    name.ends_with("id")
+}
+
+/// What is nearly an identifier: a server that compares its beginning, or without case or blanks, takes it for that.
+fn near_misses(known: &str, made_by_a_machine: bool) -> Vec<(&'static str, String)> {
+    let turned = |letter: char| match letter {
+        letter if letter.is_ascii_uppercase() => letter.to_ascii_lowercase(),
+        letter => letter.to_ascii_uppercase(),
+    };
+    let mut all = Vec::new();
+    if let Some(last) = known.chars().last() {
+        all.push(("cut", known[..known.len() - last.len_utf8()].to_owned()));
+        all.push(("longer", format!("{known}{last}")));
+    }
+    if made_by_a_machine {
+        all.push(("padded", format!("{known} ")));
+    }
+    // A UUID is the same in either case.
+    if made_by_a_machine && !is_uuid(known) {
+        all.push(("other_case", known.chars().map(turned).collect()));
+    }
+    all.retain(|(_, near)| near != known && !near.is_empty());
+    all
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36 && text.split('-').map(str::len).eq([8, 4, 4, 4, 12])
 }
 
 /// An identifier of the same form that was never issued: what follows its last `_` or `-` in other letters and
@@ -46,5 +82,23 @@ pub(super) fn another(value: &Value) -> Value {
         Value::Number(number) => number.as_i64().map_or_else(|| value.clone(), |number| json!(number + 1)),
         Value::Bool(truth) => json!(!truth),
         Value::Null | Value::Array(_) | Value::Object(_) => value.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_misses_are_near_and_none_is_the_identifier() {
+        let all = near_misses("ord_7F", true);
+        let told: Vec<_> = all.iter().map(|(variant, near)| (*variant, near.as_str())).collect();
+        assert_eq!(told, [("cut", "ord_7"), ("longer", "ord_7FF"), ("padded", "ord_7F "), ("other_case", "ORD_7f")]);
+        assert!(near_misses("12", true).iter().all(|(variant, _)| *variant != "other_case"));
+        let uuid = "0190d3a4-7a0b-7c4e-8f00-1a2b3c4d5e6f";
+        assert!(near_misses(uuid, true).iter().all(|(variant, _)| *variant != "other_case"));
+        assert_eq!(near_misses("7", true).len(), 2);
+        assert!(is_made_by_a_machine("order_ID") && !is_made_by_a_machine("promo_code"));
+        assert_eq!(near_misses("SPRING", false).len(), 2);
     }
 }

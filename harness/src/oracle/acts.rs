@@ -86,8 +86,9 @@ pub(super) fn is_listing(exchange: &ExchangeView<'_>) -> bool {
     exchange.is(&LOOK_UP) || exchange.is(&CANCEL)
 }
 
-/// Whether two listings that a process asked for one after the other told another amount alike, or another currency: a
-/// system that has nothing else to hold against it has been told twice, and may believe what they show.
+/// Whether two listings of one process told another amount alike, or another currency: a system that has nothing else to hold
+/// against it has been told twice, and may believe what they show. Where it must act on them, the second is the next one; what
+/// it may know of besides, any earlier one bears out.
 pub(super) fn both_tell_another_amount(one: &ExchangeView<'_>, other: &ExchangeView<'_>) -> bool {
     let told = [Fault::WrongAmount, Fault::Contradicting(Contradiction::Currency)];
     one.incarnation == other.incarnation
@@ -145,8 +146,9 @@ pub(super) fn noted(evidence: &Evidence<'_>, request: &ExchangeView<'_>, seen: u
     written.or_else(|| (!has_lost(evidence, request, seen) && !later.any(|event| is_end(&event.kind))).then_some(seen))
 }
 
-/// Whether another process had taken the order over by then. What the former driver sees afterwards it cannot write down.
-fn has_lost(evidence: &Evidence<'_>, request: &ExchangeView<'_>, seen: usize) -> bool {
+/// Whether another process had taken the order of a request over by then. What the former driver sees afterwards it cannot
+/// write down.
+pub(super) fn has_lost(evidence: &Evidence<'_>, request: &ExchangeView<'_>, seen: usize) -> bool {
     let Some(order) = request.order.map(|order| evidence.orders[order].id) else { return false };
     let by_drivers = evidence.trace.writes.iter().rev().filter(|write| write.at <= seen);
     let mut of_it = by_drivers.filter(|write| write.order.as_ref().is_some_and(|written| written.as_str() == order));

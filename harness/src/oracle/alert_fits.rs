@@ -18,7 +18,7 @@ use crate::trace::{EventKind, HostReply, Seen};
 /// The rule.
 pub static ALERT_FITS: Oracle = Oracle {
     id: "alert-fits",
-    rule: "What is critical calls a person, once: a provider that fails five attempts in a row, a tool whose calls keep \
+    rule: "What is critical calls a person, once: a provider that fails five attempts in a row (again once it has answered), a tool whose calls keep \
            failing, attempts that keep timing out, a store that takes no write for ten seconds, webhooks that do not come, \
            a handler that panics, an order left to a person, money taken twice or in another amount. Money that has stood \
            for a parked order without a sale for late_max and 15 minutes is a page, once whichever process sends it. Of two \
@@ -67,8 +67,14 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
                 && order.is_none_or(|order| alert.order_id.as_ref().is_some_and(|id| id.as_str() == order))
         })
     };
-    for (provider, life, events) in lost_providers(evidence) {
-        if !alerted(AlertKind::ProviderDown, None, Some(life)) {
+    let of_loss = |provider: Provider, life: u32| {
+        let is_it = |(_, its, alert): &&(usize, u32, &Alert)| {
+            alert.kind == AlertKind::ProviderDown && *its == life && alert.dedup_key.ends_with(provider.name())
+        };
+        alerts.iter().filter(is_it).count()
+    };
+    for (provider, life, losses) in lost_providers(evidence) {
+        if let Some(events) = losses.into_iter().nth(of_loss(provider, life)) {
             let message = format!(
                 "{IN_A_ROW} attempts at the {} provider failed in a row, and nobody was called",
                 provider.name()
@@ -276,9 +282,10 @@ fn last_deed(evidence: &Evidence<'_>, life: u32) -> Option<(usize, Duration)> {
     own.next().map(|(index, event)| (index, event.at))
 }
 
-/// The providers that failed so many attempts in a row in one life, with that life and the attempts. They are counted as
-/// they end; where it is not known whether one that was answered ended later, the count begins again.
-fn lost_providers(evidence: &Evidence<'_>) -> Vec<(Provider, u32, Vec<usize>)> {
+/// The providers that failed so many attempts in a row in one life, with that life and, for each time, the attempts. They are
+/// counted as they end; where it is not known whether one that was answered ended later, the count begins again. It is another
+/// time only once the process has certainly had an answer.
+fn lost_providers(evidence: &Evidence<'_>) -> Vec<(Provider, u32, Vec<Vec<usize>>)> {
     let lives = evidence.exchanges.iter().map(|exchange| exchange.incarnation).max().unwrap_or(0);
     let mut found = Vec::new();
     for life in 1..=lives {
@@ -287,25 +294,31 @@ fn lost_providers(evidence: &Evidence<'_>) -> Vec<(Provider, u32, Vec<usize>)> {
                 continue;
             }
             let Some(last) = last_deed(evidence, life) else { continue };
-            let mut ended: Vec<Ended> = attempts(evidence, provider, life)
+            let mut ended: Vec<(Ended, bool)> = attempts(evidence, provider, life)
                 .filter_map(|exchange| {
                     let ended = Ended::of(evidence, exchange, last)?;
-                    (ended.reached || !is_given_up(evidence, exchange, &ended)).then_some(ended)
+                    let is_given_up = is_given_up(evidence, exchange, &ended);
+                    let is_plain = matches!(exchange.answer, Some((_, _, Seen::Reply { intact: true, .. })));
+                    (ended.reached || !is_given_up).then_some((ended, is_plain && !is_given_up))
                 })
                 .collect();
-            ended.sort_by_key(|it| (it.at, it.seen));
-            let answered: Vec<&Ended> = ended.iter().filter(|it| it.reached).collect();
-            let mut row: Vec<usize> = Vec::new();
-            for it in &ended {
-                if it.reached || answered.iter().any(|other| it.is_blurred_with(other, evidence)) {
+            ended.sort_by_key(|(it, _)| (it.at, it.seen));
+            let is_blurred = |it: &Ended| {
+                ended.iter().any(|(other, _)| other.reached != it.reached && it.is_blurred_with(other, evidence))
+            };
+            let (mut row, mut is_lost, mut losses) = (Vec::new(), false, Vec::new());
+            for (it, is_plain) in &ended {
+                if it.reached || is_blurred(it) {
                     row.clear();
+                    is_lost &= !(it.reached && *is_plain && !is_blurred(it));
                 } else {
                     row.push(it.sent);
                 }
-                if row.len() == IN_A_ROW {
-                    found.push((provider, life, row.clone()));
+                if row.len() == IN_A_ROW && !std::mem::replace(&mut is_lost, true) {
+                    losses.push(row.clone());
                 }
             }
+            found.push((provider, life, losses));
         }
     }
     found
@@ -333,148 +346,4 @@ fn seen_twice(evidence: &Evidence<'_>, order: &OrderView<'_>) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use giftgenius::error::Code;
-    use giftgenius::step_log::StepStatus;
-
-    use super::*;
-    use crate::oracle::testing::Run;
-    use crate::provider::operations::{CHARGE, SEARCH};
-
-    fn failing(times: usize) -> Run {
-        let mut run = Run::new();
-        run.create_order("cs_1", "k1");
-        for _ in 0..times {
-            let charge = run.send(&CHARGE, Some("ord_1"), Some("k"));
-            run.silence(charge);
-        }
-        run.wait_ms(60_000);
-        run.step("get_order", StepStatus::Success, None);
-        run
-    }
-
-    /// Two processes on one journal, each of which fails so many attempts, by turns.
-    fn failing_by_turns(times: usize) -> Run {
-        let mut run = Run::new();
-        run.replicas.count = 2;
-        run.create_order("cs_1", "k1");
-        for _ in 0..times {
-            for (process, order) in [(1, "ord_1"), (2, "ord_2")] {
-                run.process = process;
-                let charge = run.send(&CHARGE, Some(order), Some(order));
-                run.see(charge, Seen::Refused);
-            }
-        }
-        for process in [1, 2] {
-            run.process = process;
-            run.step("get_order", StepStatus::Success, None);
-        }
-        run
-    }
-
-    #[test]
-    fn each_process_counts_for_itself() {
-        failing_by_turns(4).kept(&ALERT_FITS);
-        let mut run = failing_by_turns(5);
-        assert_eq!(run.broken(&ALERT_FITS).lines().count(), 2);
-        run.process = 1;
-        run.alert(AlertKind::ProviderDown, "ord_1");
-        assert_eq!(run.broken(&ALERT_FITS).lines().count(), 1);
-        run.process = 2;
-        run.alert(AlertKind::ProviderDown, "ord_2");
-        run.kept(&ALERT_FITS);
-    }
-
-    #[test]
-    fn a_process_does_not_call_for_what_another_one_saw() {
-        let mut run = failing(5);
-        run.process = 2;
-        run.alert(AlertKind::ProviderDown, "ord_1");
-        let said = run.broken(&ALERT_FITS);
-        assert!(said.contains("nothing in the run speaks for it") && said.contains("nobody was called"), "{said}");
-    }
-
-    #[test]
-    fn a_lost_provider_calls_a_person_and_less_does_not() {
-        failing(4).kept(&ALERT_FITS);
-        let mut run = failing(5);
-        assert!(run.broken(&ALERT_FITS).contains("failed in a row, and nobody was called"));
-        run.alert(AlertKind::ProviderDown, "ord_1");
-        run.kept(&ALERT_FITS);
-        let mut run = failing(4);
-        run.alert(AlertKind::ProviderDown, "ord_1");
-        assert!(run.broken(&ALERT_FITS).contains("nothing in the run speaks for it"));
-    }
-
-    #[test]
-    fn attempts_are_counted_as_they_end() {
-        // One that was sent before the failures and answered after the first of them.
-        let answered_amid = |failures: u32| {
-            let mut run = Run::new();
-            run.call("search_products", serde_json::json!({}));
-            let slow = run.send(&SEARCH, None, None);
-            let first = run.send(&SEARCH, None, None);
-            run.see(first, Seen::Refused);
-            run.ok(slow);
-            for _ in 0..failures {
-                let search = run.send(&SEARCH, None, None);
-                run.see(search, Seen::Refused);
-            }
-            run.step("get_order", StepStatus::Success, None);
-            run
-        };
-        answered_amid(4).kept(&ALERT_FITS);
-        assert!(answered_amid(5).broken(&ALERT_FITS).contains("failed in a row, and nobody was called"));
-        // Five at once that fail one by one.
-        let mut run = Run::new();
-        run.call("search_products", serde_json::json!({}));
-        let all: Vec<_> = (0..5).map(|_| run.send(&SEARCH, None, None)).collect();
-        for search in all {
-            run.wait_ms(10);
-            run.see(search, Seen::Refused);
-        }
-        run.step("get_order", StepStatus::Success, None);
-        run.broken(&ALERT_FITS);
-    }
-
-    #[test]
-    fn a_declined_card_is_business() {
-        let mut run = Run::new();
-        let call = run.create_order("cs_1", "k1");
-        run.tell_failure(call, "cs_1", "ord_1", Code::PaymentDeclined);
-        run.kept(&ALERT_FITS);
-        run.alert(AlertKind::ProviderDown, "ord_1");
-        assert!(run.broken(&ALERT_FITS).contains("all that happened was PAYMENT_DECLINED"));
-    }
-
-    #[test]
-    fn two_charges_that_were_seen_call_a_person() {
-        let mut run = Run::new();
-        run.create_order("cs_1", "k1");
-        run.charge("ord_1");
-        run.charge("ord_1");
-        run.kept(&ALERT_FITS);
-        let look_up = run.send(&LOOK_UP, Some("ord_1"), None);
-        run.ok(look_up);
-        assert!(run.broken(&ALERT_FITS).contains("two charges that stand"));
-        run.alert(AlertKind::DoubleCharge, "ord_1");
-        run.kept(&ALERT_FITS);
-    }
-
-    #[test]
-    fn an_order_that_waits_for_a_person_calls_one() {
-        let mut run = Run::new();
-        run.create_order("cs_1", "k1");
-        run.alert(AlertKind::OrderParked, "ord_1");
-        run.broken(&ALERT_FITS);
-        run.park("ord_1", "charged");
-        run.kept(&ALERT_FITS);
-    }
-
-    #[test]
-    fn another_amount_calls_a_person_for_a_reason() {
-        let mut run = Run::sale();
-        run.alert(AlertKind::AmountMismatch, "ord_1");
-        assert!(run.broken(&ALERT_FITS).contains("another amount was taken"));
-    }
-}
+mod tests;

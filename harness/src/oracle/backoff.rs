@@ -333,7 +333,11 @@ fn judge_pair(
     let not_asked_off = asked.is_none_or(|asked| gap + slack >= asked);
     if let Some(repeat) = repeat {
         if retry_after.is_none() && end.unsure.is_zero() && between(evidence, earlier, later).is_zero() {
-            jitter.count(gap == foreground_delay(policy, repeat), later);
+            // A round in the background leaves without jitter, and where its delay is as short it may be one.
+            let exact = gap == foreground_delay(policy, repeat);
+            if !(exact && gap >= round) {
+                jitter.count(exact, later);
+            }
         }
         let more = failed_look_ups(evidence, earlier, later);
         // The attempts may have been used up, and this is the first of another reading.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::evidence::{CallView, Evidence};
 use super::{Findings, Oracle, Verdict};
-use crate::malform::{Published, Remedy, pointer};
+use crate::malform::{Class, Published, Remedy, pointer};
 use crate::repair::{TURNS_MAX, error};
 use crate::trace::{HostReply, Malformed};
 
@@ -13,7 +13,7 @@ pub static ERROR_FIXABLE: Oracle = Oracle {
     id: "error-fixable",
     rule: "Arguments that the published schema does not take are refused as invalid, with every violation told at once \
            and an example that the schema takes; from that error alone an agent mends the call within three turns, and \
-           the call that succeeds says what was meant.",
+           the call that succeeds says what was meant. An identifier that is none, however near to one, is refused.",
     explanation: "A model reads the error and tries again; what the error does not say it guesses, and pays with turns, \
                   with a wrong order or with giving up. Judged where a plan malforms a call (`host.call#1: \
                   malformed(…)`): the agent knows the tool's schema and the error's own words and is never clever, so \
@@ -35,13 +35,33 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
                     && mends.is_some_and(|mends| mends.turn > 0 && mends.label == mistake.label)
             }))
             .collect();
-        for wrong in wrong(mistake, &turns) {
+        let names_something = sent_id(mistake, call).is_some_and(|id| is_there(evidence, id));
+        let answered = turns.first().is_some_and(|first| taken_for_right(mistake, first)) && !names_something;
+        let near = answered.then(|| String::from("what it names is not there, and it was answered as if it were"));
+        for wrong in wrong(mistake, &turns).into_iter().chain(near) {
             let message = format!("{} of script step {}, {}: {wrong}", mistake.tool, call.started.step, mistake.label);
             let events = turns.iter().flat_map(|turn| [Some(turn.start_event), turn.end.map(|(end, _)| end)]);
             findings.add(message, events.flatten());
         }
     }
     findings.verdict()
+}
+
+/// Whether an identifier that is none was answered as if it were one.
+fn taken_for_right(mistake: &Malformed, first: &CallView<'_>) -> bool {
+    mistake.label.class == Class::Identifier && matches!(first.reply, Some(HostReply::Tool { is_error: false, .. }))
+}
+
+/// The identifier that was sent in place of the right one.
+fn sent_id<'a>(mistake: &Malformed, call: &CallView<'a>) -> Option<&'a str> {
+    call.started.arguments.pointer(&mistake.label.pointer)?.as_str()
+}
+
+/// Whether the run has something of that name: what is nearly one identifier may be another.
+fn is_there(evidence: &Evidence<'_>, id: &str) -> bool {
+    evidence.orders.iter().any(|order| order.id == id)
+        || evidence.sessions.iter().any(|session| session.id == id)
+        || evidence.calls.iter().any(|call| call.workflow == Some(id))
 }
 
 /// What is wrong with how a mistake was answered and mended.

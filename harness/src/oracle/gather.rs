@@ -87,7 +87,7 @@ impl<'a> Evidence<'a> {
                     told: None,
                     workflow: None,
                     said: Said::default(),
-                    named: Named::read(&started.arguments),
+                    named: Named::of(started),
                     order: None,
                 });
             }

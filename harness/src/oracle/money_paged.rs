@@ -157,7 +157,7 @@ fn ending_before(evidence: &Evidence<'_>, order: &OrderView<'_>, event: usize) -
 }
 
 /// Calendars that jump, or that differ between processes, say nothing about how long anything stood.
-fn calendar_jumped(evidence: &Evidence<'_>) -> bool {
+pub(super) fn calendar_jumped(evidence: &Evidence<'_>) -> bool {
     let jumps = |fault: &Fault| fault.jumps().is_some();
     evidence.replicas.clocks_ms().any(|ms| ms != 0)
         || evidence.trace.events.iter().any(|event| match &event.kind {

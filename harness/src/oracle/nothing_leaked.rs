@@ -7,14 +7,16 @@ use serde_json::Number;
 
 use super::evidence::Evidence;
 use super::json::{Leaf, any_leaf};
-use super::{Findings, Oracle, Verdict};
-use crate::trace::HostReply;
+use super::{Findings, Oracle, Verdict, heard};
+use crate::trace::{Channel, HostReply};
 
 /// The rule.
 pub static NOTHING_LEAKED: Oracle = Oracle {
     id: "nothing-leaked",
     rule: "No planted secret (token, card number, internal address, stack frame, raw provider body), and no number that \
-           a card can have, appears in an answer or in the log.",
+           a card can have, appears in an answer, in the log, on a health page or in whatever else the system's \
+           processes write. On the wire a payment method stands in the journal, in answers and in the log's \
+           `asked.method` only, a session's or order's id in the log too, and no user's token anywhere.",
     explanation: "Neither the model nor the person ever gets a stack trace, a token, a card number or an internal \
                   address, and neither does the log. Secrets are planted where they come close: in configuration, in \
                   arguments, in providers' error bodies. A card number is known by its form wherever it comes from: 13 to 19 \
@@ -49,6 +51,20 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             findings.add(format!("a planted secret came out in {place}"), [*index]);
         }
     }
+    for asked in &evidence.trace.health {
+        let page = asked.answer.as_ref().and_then(|(_, page)| serde_json::to_string(page).ok());
+        if page.is_some_and(|page| leaks(&page)) {
+            findings.add(String::from("a planted secret came out in the health page"), asked.events.1.checked_sub(1));
+        }
+    }
+    heard::judge(
+        evidence,
+        |text, channel| match channel {
+            Channel::Journal => secrets.found_in(text),
+            Channel::Answer | Channel::Headers | Channel::Health | Channel::Stderr => leaks(text),
+        },
+        &mut findings,
+    );
     findings.verdict()
 }
 

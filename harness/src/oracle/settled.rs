@@ -1,12 +1,13 @@
 //! `settled`: at rest nothing is left half-way.
 
 use super::evidence::Evidence;
-use super::{Findings, Oracle, Verdict};
+use super::{Findings, Oracle, Verdict, taken_up};
 
 /// The rule.
 pub static SETTLED: Oracle = Oracle {
     id: "settled",
-    rule: "At rest no saga is open: every order is paid, cancelled, or parked where a person sees it.",
+    rule: "At rest no saga is open: every order is paid, cancelled, or parked where a person sees it. An order whose owner died \
+           is taken up by a living process within its lease and a round of housekeeping.",
     explanation: "At rest the faults have ended, every timer has run out and recovery has had its turn. An order that \
                   still has work left then will never be finished by itself: its money or its stock hangs, and nobody \
                   is told. Look for the background work that was never begun, or that gave up without parking.",
@@ -34,6 +35,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
             .map(|exchange| evidence.exchanges[*exchange].sent_event);
         findings.add(format!("{count} orders still have work left although nothing goes on any more: {which}"), last);
     }
+    taken_up::judge(evidence, &mut findings);
     findings.verdict()
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use giftgenius::policy::Policy;
 use giftgenius::step_log::{AttemptLine, AttemptOutcome, AttemptUrgency, LogLine};
 
+use super::acts::has_lost;
 use super::evidence::{CallView, Evidence, ExchangeView, OrderView};
 use super::{Findings, Oracle, ToldStatus, Verdict};
 use crate::fault::site::Place;
@@ -237,13 +238,14 @@ pub(super) fn is_excused(
         EventKind::Struck { site, .. } => matches!(site.place, Place::JournalRead | Place::JournalWrite),
         _ => false,
     });
-    failed
-        || evidence.replicas.count > 1
-            && evidence.trace.writes.iter().any(|write| {
-                write.at > attempt.sent_event
-                    && write.incarnation != attempt.incarnation
-                    && write.order.as_ref().is_some_and(|written| written.as_str() == order.id)
-            })
+    let is_taken = || {
+        evidence.trace.writes.iter().any(|write| {
+            write.at > attempt.sent_event
+                && write.incarnation != attempt.incarnation
+                && write.order.as_ref().is_some_and(|written| written.as_str() == order.id)
+        })
+    };
+    failed || evidence.replicas.count > 1 && (has_lost(evidence, attempt, attempt.sent_event) || is_taken())
 }
 
 /// A call about an order that was told `pending` between two attempts of its undo, before it had to be answered.

@@ -269,7 +269,7 @@ fn a_refund_that_nobody_can_make_is_parked() {
             run.tell_pending(call, "cs_1", "ord_1");
         }
         if round == 4 {
-            run.alert(AlertKind::ProviderDown, "ord_1");
+            run.alert_about(AlertKind::ProviderDown, "payment");
         }
     }
     run.park("ord_1", "charged");

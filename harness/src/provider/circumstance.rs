@@ -1,5 +1,27 @@
 //! Circumstances: states of a provider's business, handed to it with a request. A fault may bring one about.
 
+/// Codes with which banks decline cards, the commonest first: those that help the person to go on, and those that are between
+/// them and their bank.
+pub const DECLINES: [&str; 17] = [
+    "insufficient_funds",
+    "expired_card",
+    "authentication_required",
+    "card_not_supported",
+    "card_velocity_exceeded",
+    "currency_not_supported",
+    "incorrect_cvc",
+    "incorrect_number",
+    "invalid_expiry",
+    "issuer_not_available",
+    "withdrawal_count_limit_exceeded",
+    "do_not_honor",
+    "fraudulent",
+    "generic_decline",
+    "lost_card",
+    "pickup_card",
+    "stolen_card",
+];
+
 /// A state of the provider's business that a fault brings about: handed to the provider, not made up.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Circumstance {

@@ -19,7 +19,7 @@ pub mod payment;
 mod testkit;
 
 pub use act::Act;
-pub use circumstance::Circumstance;
+pub use circumstance::{Circumstance, DECLINES};
 
 use std::hash::Hasher;
 

@@ -21,7 +21,7 @@ use crate::oracle::Verdict;
 use crate::oracle::bounds::{self, Bounds};
 use crate::outcome::{Outcome, Status};
 use crate::provider::catalog::Source;
-use crate::scenario::model::{Scenario, WorldKind};
+use crate::scenario::model::{Scenario, StoreKind, WorldKind};
 use crate::trace::EventKind;
 use crate::visible::{visible, visible_lines};
 
@@ -232,7 +232,11 @@ pub fn replay(scenario: &Scenario, world: WorldKind, plan: &Plan, seed: u64) -> 
         Source::BuiltIn | Source::Scenario => String::new(),
         Source::Folder(folder) => format!(" --fixtures {}", quoted(&folder.display().to_string())),
     };
-    format!("misrule replay {path} --plan \"{plan}\" --seed {seed}{world}{fixtures}")
+    let store = match scenario.store {
+        StoreKind::Memory => "",
+        StoreKind::Sqlite => " --journal sqlite",
+    };
+    format!("misrule replay {path} --plan \"{plan}\" --seed {seed}{world}{store}{fixtures}")
 }
 
 /// A word as a shell takes it.

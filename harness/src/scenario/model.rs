@@ -41,6 +41,16 @@ impl WorldKind {
     }
 }
 
+/// What the system's store is in simulation; on the wire it is always its SQLite file.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum StoreKind {
+    /// Records in memory.
+    #[default]
+    Memory,
+    /// The rows of the SQLite journal, on a connection that is used inline.
+    Sqlite,
+}
+
 /// A scenario.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Scenario {
@@ -64,6 +74,8 @@ pub struct Scenario {
     pub stock: BTreeMap<String, u32>,
     /// How many processes of the system share one journal.
     pub replicas: Replicas,
+    /// What they share it in, in simulation. No file says so: the command line does.
+    pub store: StoreKind,
     /// Whether the payment provider sends events.
     pub webhooks: bool,
     /// What the host does, in order; a step's number is its index + 1.
@@ -278,6 +290,8 @@ pub struct CallStep {
     /// The arguments, with `{key:NAME}`, `{session:INTENT}`, `{order:INTENT}` and `{workflow:INTENT}` still in place
     /// inside strings.
     pub arguments: Arguments,
+    /// Whether the host sends the key of the arguments in the request's `_meta` in their place.
+    pub key_in_meta: bool,
     /// How the host makes the call.
     pub manner: Manner,
     /// What the (last) answer must be.

@@ -11,7 +11,7 @@ use super::explore;
 use super::faults;
 use super::fields::{Field, Fields};
 use super::mistake::{Mistakes, ScenarioError};
-use super::model::{Expect, Narrowing, Replicas, Scenario, WorldKind};
+use super::model::{Expect, Narrowing, Replicas, Scenario, StoreKind, WorldKind};
 use super::policy::{self, WIRE_ATTEMPT_TIMEOUT};
 use super::script;
 use super::shop;
@@ -130,6 +130,7 @@ fn read(
         policy,
         stock,
         replicas,
+        store: StoreKind::default(),
         webhooks,
         script,
         plan,

@@ -187,6 +187,7 @@ fn step() -> Value {
             "intent": {"description": "The purchase that the call is for.", "type": "string", "pattern": name},
             "user": {"description": "Who calls.", "type": "string", "pattern": name, "default": USER_DEFAULT},
             "args": {"description": "The arguments. In texts `{key:NAME}` is a key made at first use, `{session:INTENT}`, `{order:INTENT}` and `{workflow:INTENT}` are what an earlier step opened.", "type": "object"},
+            "key_in_meta": {"description": "The host sends the `idempotency_key` of `args` in the request's `_meta`, not among the arguments.", "const": true},
             "expect": answer("What the (last) answer must be."),
             "repeat": times("This many calls in a row, each after the answer to the one before."),
             "concurrent": times("This many calls at once."),

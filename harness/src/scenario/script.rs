@@ -30,9 +30,11 @@ pub const TOOLS: [&str; 9] = [
 /// What a step can be: exactly one of these.
 pub(super) const ACTIONS: [&str; 6] = ["call", "wait_ms", "wait", "restart", "health", "switch"];
 /// What else belongs to a call.
-pub(super) const CALL_KEYS: [&str; 5] = ["intent", "user", "args", "expect", HALLUCINATED];
+pub(super) const CALL_KEYS: [&str; 6] = ["intent", "user", "args", KEY_IN_META, "expect", HALLUCINATED];
 /// Says that a tool does not exist, on purpose.
 pub(super) const HALLUCINATED: &str = "hallucinated";
+/// Says that the host sends the key in the request's `_meta`.
+pub(super) const KEY_IN_META: &str = "key_in_meta";
 /// The longest wait.
 pub(super) const WAIT_MS_MAX: i64 = 7 * 24 * 60 * 60 * 1000;
 /// The default user.
@@ -86,6 +88,18 @@ pub(super) fn read(field: &Field<'_>, mistakes: &mut Mistakes) -> Vec<Step> {
         mistakes.add(&field.key_span, "the script calls no tool, so there is nothing to judge");
     }
     steps
+}
+
+/// Whether a call's key goes in `_meta`; there has to be one.
+fn in_meta(what: &str, field: &Field<'_>, arguments: &Map<String, Value>, mistakes: &mut Mistakes) -> bool {
+    if arguments.get("idempotency_key").is_none_or(|key| !key.is_string()) {
+        mistakes.suggest(
+            &field.key_span,
+            format!("{what} has no key to send in `_meta`"),
+            Some("add `idempotency_key = \"{key:NAME}\"` to its `args`".to_owned()),
+        );
+    }
+    field.set(mistakes).is_some()
 }
 
 /// What earlier steps have declared.
@@ -180,6 +194,7 @@ impl Reader {
                 }
             }
         }
+        let key_in_meta = fields.get(KEY_IN_META).is_some_and(|field| in_meta(what, field, &arguments, mistakes));
         self.complete(action, tool, intent, &mut arguments, mistakes);
         let manner = manner::read(what, fields, &arguments, mistakes);
         let expect = fields.get("expect").and_then(|field| answer::read(field, mistakes));
@@ -211,6 +226,7 @@ impl Reader {
             user: user?.into(),
             intent: intent.map(SmolStr::from),
             arguments: arguments.into(),
+            key_in_meta,
             manner: manner?,
             expect,
         }))

@@ -212,8 +212,8 @@ fn call() -> impl Strategy<Value = Step> {
         Just(Answer::Code("OUT_OF_STOCK".to_owned())),
     ]);
     let arguments = prop::collection::btree_map(word(), argument(), 0..4);
-    (word(), prop::option::of(word()), arguments, manner, expect).prop_map(
-        |(user, intent, arguments, manner, expect)| {
+    (word(), prop::option::of(word()), arguments, any::<bool>(), manner, expect).prop_map(
+        |(user, intent, arguments, key_in_meta, manner, expect)| {
             let mut arguments: Map<_, _> = arguments.into_iter().collect();
             arguments.insert("idempotency_key".to_owned(), json!("{key:pay}"));
             Step::Call(CallStep {
@@ -221,6 +221,7 @@ fn call() -> impl Strategy<Value = Step> {
                 user: user.into(),
                 intent: intent.map(Into::into),
                 arguments: arguments.into(),
+                key_in_meta,
                 manner,
                 expect,
             })
@@ -331,6 +332,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             policy,
             stock,
             replicas: crate::scenario::model::Replicas { count: 2, skew_ms: 40_000 },
+            store: crate::scenario::model::StoreKind::default(),
             webhooks: true,
             script,
             plan,

@@ -15,7 +15,7 @@ use super::expect::ANY;
 use super::model::{CallStep, Expect, Manner, Narrowing, Replicas, Scenario, Step, WorldKind};
 use super::parse::SEED_DEFAULT;
 use super::policy::{PROFILE_KEY, SETTINGS, profile_name};
-use super::script::{HALLUCINATED, TOOLS, USER_DEFAULT};
+use super::script::{HALLUCINATED, KEY_IN_META, TOOLS, USER_DEFAULT};
 use super::shop::{CATEGORY_DEFAULT, STOCK_DEFAULT};
 use crate::fault::plan::{Plan, Planned};
 use crate::provider::catalog::{Product, PromoCode, Shop, Source};
@@ -181,6 +181,9 @@ fn write_call(out: &mut String, call: &CallStep) {
         let arguments: toml::Table =
             call.arguments.iter().filter_map(|(name, value)| Some((name.clone(), as_toml(value)?))).collect();
         entry(out, "args", &visible_toml(&toml::Value::Table(arguments)));
+    }
+    if call.key_in_meta {
+        entry(out, KEY_IN_META, "true");
     }
     match &call.manner {
         Manner::Once => {}

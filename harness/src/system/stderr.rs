@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::control::STOPPED;
 use super::flow::Flow;
 use super::lines::{self, Came};
-use crate::trace::{EventKind, Recorder};
+use crate::trace::{Channel, EventKind, Recorder};
 
 /// How many of the last lines an error shows.
 pub(super) const LAST_LINES: usize = 20;
@@ -57,6 +57,9 @@ impl Stderr {
                 }
                 if flow.comes(line.len()) && line != STOPPED.as_bytes() {
                     continue;
+                }
+                if line != STOPPED.as_bytes() {
+                    recorder.hear(Channel::Stderr, &line);
                 }
                 if let Ok(line) = serde_json::from_slice::<LogLine>(&line) {
                     recorder.push_in(incarnation, EventKind::Log(Box::new(line)));

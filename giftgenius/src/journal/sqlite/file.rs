@@ -98,17 +98,26 @@ pub(super) fn open(path: &Path, busy_wait: Duration) -> Result<(Connection, Conn
     let found = contents(&setup).map_err(because)?.map_err(|why| refuse(&why))?;
     match found {
         Contents::Journal => {}
-        Contents::Nothing => {
-            setup.execute_batch(SCHEMA).map_err(because)?;
-            setup.pragma_update(None, "application_id", APPLICATION_ID).map_err(because)?;
-            setup.pragma_update(None, "user_version", user_version(false)).map_err(because)?;
-        }
+        Contents::Nothing => set_up(&setup).map_err(because)?,
     }
     setup.commit().map_err(because)?;
 
     let reading = connect(flags & !OpenFlags::SQLITE_OPEN_CREATE).map_err(because)?;
     reading.pragma_update(None, "query_only", true).map_err(because)?;
     Ok((connection, reading))
+}
+
+/// A connection to an empty journal in memory, ready for use.
+pub(super) fn open_in_memory() -> Result<Connection, JournalError> {
+    let opened = Connection::open_in_memory().and_then(|connection| set_up(&connection).map(|()| connection));
+    opened.map_err(|error| rows::store_error(&error))
+}
+
+/// Makes a journal of a database with nothing in it.
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(SCHEMA)?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", user_version(false))
 }
 
 /// Makes a new file that only its owner can read: a journal holds orders and who made them. SQLite gives the files beside

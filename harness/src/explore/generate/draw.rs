@@ -14,7 +14,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::lower::WINDOWS;
 use super::story::{Act, Budget, Doing, Good, Key, Numbers, Pause, Promo, Story};
-use crate::scenario::model::Manner;
+use crate::scenario::model::{Manner, StoreKind};
 
 /// The most acts of a story.
 const ACTS_MAX: usize = 12;
@@ -52,9 +52,8 @@ fn drawn() -> impl Strategy<Value = (Story, Picks)> {
                 let place = (at.index(acts.len() + 1) + index * 2).min(acts.len());
                 acts.insert(place, step);
             }
-            let story =
-                Story { goods, promos, numbers, profile, replicas, webhooks, users, acts, faults: Vec::new(), seed };
-            (story, picks)
+            let (store, faults) = (StoreKind::default(), Vec::new());
+            (Story { goods, promos, numbers, profile, replicas, store, webhooks, users, acts, faults, seed }, picks)
         },
     )
 }
@@ -147,10 +146,20 @@ fn numbers() -> impl Strategy<Value = Numbers> {
 /// A price, and a payment of it.
 fn purchase() -> impl Strategy<Value = Vec<Act>> {
     let intent = 0..3_u8;
-    (intent, quote(), pause(), order(), manner()).prop_map(|(intent, quote, pause, order, manner)| {
-        let act = |pause, doing, manner| Act { id: 0, pause, intent, stranger: false, doing, manner };
-        vec![act(Pause::None, quote, Manner::Once), act(pause, order, manner)]
-    })
+    (intent, quote(), pause(), order(), manner(), in_meta()).prop_map(
+        |(intent, quote, pause, order, manner, in_meta)| {
+            let act = |pause, doing, manner| Act {
+                id: 0,
+                pause,
+                intent,
+                stranger: false,
+                doing,
+                key_in_meta: in_meta,
+                manner,
+            };
+            vec![act(Pause::None, quote, Manner::Once), act(pause, order, manner)]
+        },
+    )
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -170,8 +179,21 @@ fn act() -> impl Strategy<Value = Act> {
         1 => any::<bool>().prop_map(|on| Doing::Switch { on }),
         1 => Just(Doing::Health),
     ];
-    (pause(), 0..3_u8, prop::bool::weighted(0.06), what, manner())
-        .prop_map(|(pause, intent, stranger, doing, manner)| Act { id: 0, pause, intent, stranger, doing, manner })
+    (pause(), 0..3_u8, prop::bool::weighted(0.06), what, manner(), in_meta()).prop_map(
+        |(pause, intent, stranger, doing, manner, key_in_meta)| Act {
+            id: 0,
+            pause,
+            intent,
+            stranger,
+            doing,
+            key_in_meta,
+            manner,
+        },
+    )
+}
+
+fn in_meta() -> impl Strategy<Value = bool> {
+    prop::bool::weighted(0.15)
 }
 
 fn quote() -> impl Strategy<Value = Doing> {

@@ -96,6 +96,7 @@ pub(super) fn lower(story: &Story, number: u64) -> Lowered {
         shop: Shop::of(shop(story)),
         stock: BTreeMap::new(),
         replicas: Replicas { count: count.max(1), skew_ms: if count > 1 { skew_ms } else { 0 } },
+        store: story.store,
         webhooks: story.webhooks,
         script: steps,
         plan: Plan::default(),
@@ -310,7 +311,8 @@ impl Script<'_> {
             _ => "get_payment_methods",
         };
         let manner = manner(&act.manner, arguments.get("idempotency_key").and_then(Value::as_str));
-        call(tool, user, Some(intent), arguments, manner)
+        let key_in_meta = act.key_in_meta && arguments.contains_key("idempotency_key");
+        CallStep { key_in_meta, ..call(tool, user, Some(intent), arguments, manner) }
     }
 
     fn quote(&self, act: &Act, intent: &SmolStr) -> Map<String, Value> {
@@ -381,5 +383,13 @@ fn is_made(key: &str) -> bool {
 }
 
 fn call(tool: &str, user: &str, intent: Option<SmolStr>, arguments: Map<String, Value>, manner: Manner) -> CallStep {
-    CallStep { tool: tool.into(), user: user.into(), intent, arguments: arguments.into(), manner, expect: None }
+    CallStep {
+        tool: tool.into(),
+        user: user.into(),
+        intent,
+        arguments: arguments.into(),
+        key_in_meta: false,
+        manner,
+        expect: None,
+    }
 }

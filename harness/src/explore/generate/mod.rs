@@ -36,6 +36,7 @@ use crate::fault::plan::{Plan, Planned};
 use crate::outcome::Outcome;
 use crate::report::build::{rules_broken, shown};
 use crate::run::{Printed, TOGETHER};
+use crate::scenario::model::StoreKind;
 
 /// Stories of one batch: their results are collected in order before the next batch begins.
 const BATCH: u64 = 512;
@@ -53,6 +54,8 @@ pub struct Generating {
     pub runs: Option<u64>,
     /// The payment profile of every story; drawn as well if none.
     pub profile: Option<PaymentProfile>,
+    /// What the system's store is in every one.
+    pub store: StoreKind,
 }
 
 /// The results of generated scenarios.
@@ -203,16 +206,25 @@ pub fn generate(
 }
 
 /// The menus of all stories: what can go wrong hangs on no scenario here.
-struct Menus(Space);
+struct Menus {
+    full: Space,
+    all: Space,
+}
+
+/// One story in so many meets every variant of every fault, which are mostly statuses; the others meet one of each class.
+const WITH_ALL: u64 = 8;
 
 impl Menus {
     fn new() -> Self {
         let (story, _) = draw::draw(0, 0, None);
-        Self(Space::new(Arc::new(lower(&story, 0).scenario), Some(Breadth::Full), 0))
+        let scenario = Arc::new(lower(&story, 0).scenario);
+        let space = |breadth| Space::new(scenario.clone(), Some(breadth), 0);
+        Self { full: space(Breadth::Full), all: space(Breadth::All) }
     }
 
-    fn of(&self, lowered: &Lowered) -> Space {
-        self.0.with_scenario(Arc::new(lowered.scenario.clone()))
+    fn of(&self, lowered: &Lowered, number: u64) -> Space {
+        let menus = if number % WITH_ALL == WITH_ALL - 1 { &self.all } else { &self.full };
+        menus.with_scenario(Arc::new(lowered.scenario.clone()))
     }
 }
 
@@ -248,9 +260,10 @@ fn try_stories(generating: Generating, numbers: &[u64], menus: &Menus, runner: R
 
 impl Trying {
     fn new(generating: Generating, number: u64, menus: &Menus) -> Self {
-        let (story, picks) = draw::draw(generating.seed, number, generating.profile);
+        let (mut story, picks) = draw::draw(generating.seed, number, generating.profile);
+        story.store = generating.store;
         let lowered = lower(&story, number);
-        let space = menus.of(&lowered);
+        let space = menus.of(&lowered, number);
         Self {
             story,
             picks: picks.into_iter(),

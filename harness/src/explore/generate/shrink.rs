@@ -97,7 +97,7 @@ fn without<T>(all: &mut Vec<T>, index: usize) {
 }
 
 /// Ways to make an act plainer.
-const CHANGES: [fn(&mut Act); 12] = [
+const CHANGES: [fn(&mut Act); 13] = [
     |act| act.pause = Pause::None,
     |act| act.manner = Manner::Once,
     |act| {
@@ -106,6 +106,7 @@ const CHANGES: [fn(&mut Act); 12] = [
         }
     },
     |act| act.stranger = false,
+    |act| act.key_in_meta = false,
     |act| act.intent = 0,
     |act| act.doing = Doing::Get,
     |act| {

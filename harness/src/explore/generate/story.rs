@@ -8,7 +8,7 @@ use giftgenius::policy::PaymentProfile;
 use crate::fault::Fault;
 use crate::fault::ProviderFault;
 use crate::fault::site::Place;
-use crate::scenario::model::Manner;
+use crate::scenario::model::{Manner, StoreKind};
 
 /// Shop, policy, script and plan.
 #[derive(Clone, PartialEq, Debug)]
@@ -20,6 +20,8 @@ pub(super) struct Story {
     pub(super) profile: PaymentProfile,
     /// Processes on one journal, and how far each one's clock is ahead of the one before it, in milliseconds.
     pub(super) replicas: (u32, u32),
+    /// What they share it in; not drawn.
+    pub(super) store: StoreKind,
     pub(super) webhooks: bool,
     /// How many people buy; at least one.
     pub(super) users: u8,
@@ -87,6 +89,8 @@ pub(super) struct Act {
     /// Whether somebody else than the purchase's owner calls.
     pub(super) stranger: bool,
     pub(super) doing: Doing,
+    /// Whether the host sends the key, where there is one, in `_meta`.
+    pub(super) key_in_meta: bool,
     /// One that needs a key which the host makes is another where there is none.
     pub(super) manner: Manner,
 }

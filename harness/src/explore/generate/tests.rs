@@ -11,12 +11,12 @@ use super::lower::lower;
 use super::*;
 use crate::defect::by_id;
 use crate::explore::{Runs as _, Simulated, threads};
-use crate::scenario::model::Step;
+use crate::scenario::model::{Step, StoreKind};
 use crate::scenario::write::write;
 use crate::scenario::{Known, parse};
 
 fn generated(runs: u64, seed: u64, count: usize, simulated: &Simulated) -> Generated {
-    let generating = Generating { seed, runs: Some(runs), profile: None };
+    let generating = Generating { seed, runs: Some(runs), profile: None, store: StoreKind::Memory };
     let control = Control { stop: &AtomicBool::new(false), until: None, watch: &|_| {}, kept: None };
     generate(generating, simulated, &threads(count).expect("threads"), &control, &Kept::default())
 }
@@ -57,6 +57,7 @@ fn stories_go_to_the_edges() {
             let Step::Call(call) = step else { continue };
             seen.insert(call.tool.to_string());
             let text = |name: &str| call.arguments.get(name).and_then(serde_json::Value::as_str);
+            seen.extend(call.key_in_meta.then(|| "a key in `_meta`".to_owned()));
             seen.extend(text("currency").map(str::to_owned));
             seen.extend(text("promo_code").map(|_| "a promo code".to_owned()));
             seen.extend(text("idempotency_key").map(|key| format!("a key of {} bytes", key.len())));
@@ -78,6 +79,7 @@ fn stories_go_to_the_edges() {
         "JPY",
         "KWD",
         "a promo code",
+        "a key in `_meta`",
         "a key of 8 bytes",
         "a key of 128 bytes",
         "1 products",
@@ -125,7 +127,7 @@ fn a_bug_is_found_by_purchases_that_nobody_wrote_and_left_small() {
 fn stories_that_are_tried_side_by_side_come_to_what_they_come_to_alone() {
     let menus = Menus::new();
     let simulated = Simulated::default();
-    let generating = Generating { seed: 9, runs: None, profile: None };
+    let generating = Generating { seed: 9, runs: None, profile: None, store: StoreKind::Memory };
     let said = |tried: &Tried| {
         let Tried { runs, planned, dropped, broken, not_run } = tried;
         (*runs, *planned, *dropped, broken.is_some(), not_run.clone())
@@ -137,7 +139,7 @@ fn stories_that_are_tried_side_by_side_come_to_what_they_come_to_alone() {
         assert_eq!(said(one), said(&alone[0]), "story {number}");
     }
     let stories: Vec<_> = mixed.iter().map(|number| lower(&draw(9, *number, None).0, *number)).collect();
-    let spaces: Vec<Space> = stories.iter().map(|lowered| menus.of(lowered)).collect();
+    let spaces: Vec<Space> = stories.iter().map(|lowered| menus.of(lowered, 0)).collect();
     let plan = Plan::default();
     let runs: Vec<_> = spaces.iter().map(|space| space.asking(&plan)).collect();
     for (run, made) in runs.iter().zip(simulated.run_together(&runs, Printed::No)) {

@@ -87,4 +87,11 @@ impl Run {
         let line = Alert::new(kind, order, "look at it", &correlation, jiff::Timestamp::UNIX_EPOCH);
         self.log(LogLine::Alert(line.of_order(Some(&order.into()))));
     }
+
+    /// One about something that is no order.
+    pub(in crate::oracle) fn alert_about(&mut self, kind: AlertKind, about: &str) {
+        let correlation = CorrelationId::from(self.correlation.as_str());
+        let line = Alert::new(kind, about, "look at it", &correlation, jiff::Timestamp::UNIX_EPOCH);
+        self.log(LogLine::Alert(line));
+    }
 }

@@ -129,6 +129,19 @@ fn near_the_end_of_the_call_the_background_takes_over() {
 }
 
 #[test]
+fn nothing_is_owed_by_a_process_that_had_lost_the_order_to_another() {
+    for is_lost in [true, false] {
+        let (mut run, _) = failing();
+        run.replicas.count = 2;
+        run.process = if is_lost { 2 } else { 1 };
+        run.write_of("ord_1");
+        run.process = 1;
+        attempt(&mut run, &RELEASE, Background, 0);
+        run.kept_if(&UNDO_OWED, is_lost);
+    }
+}
+
+#[test]
 fn a_call_that_is_made_while_nothing_runs_has_its_time_from_the_next_start() {
     for (later, broken) in [(24_400, None), (20_000, Some("the next attempt while a caller waits"))] {
         let mut run = Run::new();

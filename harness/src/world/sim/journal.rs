@@ -1,4 +1,4 @@
-//! The simulated store: the memory journal, with a choice at each read and each write.
+//! The simulated store: a journal in memory, with a choice at each read and each write.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,7 +105,7 @@ impl Journal for SimJournal {
     fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Stored>, JournalError>> {
         Box::pin(async move {
             self.reading(|| key.to_string()).await?;
-            Ok(self.house.journal.read(key))
+            self.house.journal.read(key)
         })
     }
 
@@ -134,7 +134,7 @@ impl Journal for SimJournal {
     fn list(&self, state: RecordState) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>> {
         Box::pin(async move {
             self.reading(|| format!("list of {}", state.name())).await?;
-            Ok(self.house.journal.all(state))
+            self.house.journal.all(state)
         })
     }
 

@@ -25,6 +25,7 @@ use super::store::Store;
 use super::tasks::SimTasks;
 use super::transport::SimTransport;
 use crate::provider::event::secret;
+use crate::scenario::model::StoreKind;
 use crate::system::wiring::{Answer, Door, HealthPage, Post, Wired, Wiring};
 use crate::trace::EventKind;
 use crate::world::late_by;
@@ -173,12 +174,12 @@ impl House {
         policy: Policy,
         seed: u64,
         wiring: Option<Arc<dyn Wiring>>,
-        webhooks: bool,
+        (store, webhooks): (StoreKind, bool),
     ) -> Arc<Self> {
         let replicas = clocks.len();
         let house = Arc::new(Self {
             stage,
-            journal: Store::default(),
+            journal: Store::new(store),
             fuel,
             clocks,
             policy,

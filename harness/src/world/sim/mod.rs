@@ -105,14 +105,16 @@ impl SimWorld {
         let stage = Arc::new(stage);
         let clock = |ms| Arc::new(SimClock::off_by(stopwatch.clone(), ms, fuel.clone()));
         let clocks = scenario.replicas.clocks_ms().map(clock).collect();
-        let house = House::open(stage, fuel, clocks, scenario.policy.clone(), seed, wiring, scenario.webhooks);
+        let kept = (scenario.store, scenario.webhooks);
+        let house = House::open(stage, fuel, clocks, scenario.policy.clone(), seed, wiring, kept);
         Self { house, calls: AtomicUsize::new(0) }
     }
 
     /// Whether an order has work left.
     fn leaves_work(&self) -> bool {
+        // A store that cannot be read is told of when stock is taken.
         let open = self.house.journal.all(RecordState::OrderOpen);
-        !open.is_empty() || self.has_parked(|order| !order.alerted)
+        open.is_ok_and(|open| !open.is_empty()) || self.has_parked(|order| !order.alerted)
     }
 
     /// What the run takes from whatever the system does.
@@ -134,8 +136,8 @@ impl SimWorld {
         let recorder = self.house.stage.recorder();
         let events = || recorder.lock().trace.events.len();
         let stands = || {
-            let Overview { open, parked, switches: _ } = self.house.journal.glance();
-            ((open, parked), self.house.stage.journal_uses())
+            let seen = self.house.journal.glance().ok();
+            (seen.map(|Overview { open, parked, switches: _ }| (open, parked)), self.house.stage.journal_uses())
         };
         let (asked, at, (orders, uses)) = (events(), recorder.now(), stands());
         let page = tokio::select! {
@@ -152,7 +154,7 @@ impl SimWorld {
             at: (at, until),
             incarnation: life.pulse.incarnation,
             answer: Some((page.http_status(), page)),
-            orders: Some([orders, orders_then]),
+            orders: orders.zip(orders_then).map(|(before, after)| [before, after]),
             // Nothing else runs at one instant while this task goes on.
             uses: (at == until).then_some([uses, uses_then]),
         });
@@ -160,7 +162,7 @@ impl SimWorld {
 
     /// Whether an order waits for a person, and what `is_it` says holds of it.
     fn has_parked(&self, is_it: fn(&Order) -> bool) -> bool {
-        let parked = self.house.journal.all(RecordState::OrderParked);
+        let parked = self.house.journal.all(RecordState::OrderParked).unwrap_or_default();
         parked.iter().any(|stored| matches!(&*stored.record, Record::Order(order) if is_it(order)))
     }
 

@@ -14,10 +14,10 @@ use giftgenius::ports::BoxFuture;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-use super::rpc::{ADMINISTRATION_MAX, Answer, Connection, NoAnswer};
+use super::rpc::{ADMINISTRATION_MAX, Answer, Connection, NoAnswer, as_text};
 use crate::error::RunError;
 use crate::system::User;
-use crate::trace::HostReply;
+use crate::trace::{Channel, HostReply, Recorder};
 use crate::world::OutgoingCall;
 
 /// The protocol revision that this client speaks.
@@ -34,6 +34,7 @@ pub struct Client {
     users: Vec<User>,
     answer_max: Duration,
     ids: Arc<AtomicI64>,
+    recorder: Recorder,
 }
 
 /// A server that hands were shaken with: a connection for each user.
@@ -50,9 +51,9 @@ impl Server {
 }
 
 impl Client {
-    /// A client for `users` that waits `answer_max` for each answer to a tool call.
-    pub fn new(users: Vec<User>, answer_max: Duration) -> Result<Self, RunError> {
-        Ok(Self { http: super::http_client()?, users, answer_max, ids: Arc::new(AtomicI64::new(1)) })
+    /// A client for `users` that waits `answer_max` for each answer to a tool call, and notes all that comes back.
+    pub fn new(users: Vec<User>, answer_max: Duration, recorder: Recorder) -> Result<Self, RunError> {
+        Ok(Self { http: super::http_client()?, users, answer_max, ids: Arc::new(AtomicI64::new(1)), recorder })
     }
 
     /// Shakes hands with the server at `address`, once a user.
@@ -76,6 +77,7 @@ impl Client {
             url: format!("http://{address}/mcp"),
             headers,
             ids: self.ids.clone(),
+            recorder: self.recorder.clone(),
         };
         let hello = json!({
             "protocolVersion": PROTOCOL_VERSION,
@@ -128,11 +130,15 @@ impl Client {
     /// that none came in time. `None` where nothing can be concluded: the connection broke, or what came is no page.
     pub fn health(&self, server: &Server) -> BoxFuture<'static, Option<Option<(u16, Health)>>> {
         let asking = self.http.get(format!("http://{}/api/health", server.address)).send();
+        let recorder = self.recorder.clone();
         Box::pin(async move {
             let page = async {
                 let reply = asking.await.ok()?;
                 let status = reply.status().as_u16();
-                Some((status, serde_json::from_slice(&reply.bytes().await.ok()?).ok()?))
+                recorder.hear(Channel::Headers, &as_text(reply.headers()));
+                let body = reply.bytes().await.ok()?;
+                recorder.hear(Channel::Health, &body);
+                Some((status, serde_json::from_slice(&body).ok()?))
             };
             match tokio::time::timeout(HEALTH_MAX, page).await {
                 Ok(page) => page.map(Some),

@@ -19,13 +19,13 @@ use super::client::{Client, Server};
 use super::desk::Desk;
 use super::folder::Folder;
 use super::life::{ClockError, Fate, Life, Undertaker};
-use crate::canary::WEBHOOK_SECRET;
+use crate::canary::{TOKEN_PREFIX, WEBHOOK_SECRET};
 use crate::error::RunError;
 use crate::system::child::tidy_up;
 use crate::system::control::JOURNAL;
 use crate::system::conversation::Remote;
 use crate::system::{Begun, Process, Settings, Standby, User};
-use crate::trace::EventKind;
+use crate::trace::{Channel, EventKind};
 use crate::undivided::undivided;
 use crate::world::{RESTART_AFTER, STARTS_MAX};
 
@@ -84,9 +84,10 @@ impl Lives {
         let users: Vec<_> = set_up
             .users
             .iter()
-            .map(|name| User { name: name.to_string(), token: format!("misrule-token-of-{name}") })
+            .map(|name| User { name: name.to_string(), token: format!("{TOKEN_PREFIX}{name}") })
             .collect();
-        let client = Client::new(users.clone(), set_up.policy.tool_deadline * 3 / 2)?;
+        let recorder = desk.stage().recorder().clone();
+        let client = Client::new(users.clone(), set_up.policy.tool_deadline * 3 / 2, recorder)?;
         let (undertaker, crashed) = Undertaker::new(desk.stage().recorder().clone());
         let replica = |ms| Replica {
             process: Mutex::new(None),
@@ -363,6 +364,19 @@ impl Lives {
     /// That handle's failure is the harness's own.
     pub(super) fn journal_failed(&self, act: &'static str, error: &dyn std::error::Error) -> RunError {
         RunError::Journal { path: self.journal_path(), act, reason: super::chain(error) }
+    }
+
+    /// Notes what stands in the files of the run's folder.
+    pub(super) fn hear_files(&self) -> Result<(), RunError> {
+        let path = self.folder.path();
+        let failed = |error: std::io::Error| self.journal_failed("read", &error);
+        let mut files = std::fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed)?;
+        files.sort_by_key(std::fs::DirEntry::file_name);
+        for file in files.iter().filter(|file| file.file_type().is_ok_and(|kind| kind.is_file())) {
+            let bytes = std::fs::read(file.path()).map_err(failed)?;
+            self.desk.stage().recorder().hear(Channel::Journal, &bytes);
+        }
+        Ok(())
     }
 
     /// The journal's file.

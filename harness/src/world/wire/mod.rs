@@ -253,6 +253,7 @@ impl WireWorld {
         self.burying.abort();
         self.lives.stop().await?;
         self.check().await?;
+        self.lives.hear_files()?;
         self.lives.folder().check_disk()?;
         let named = named(&self.desk.stage().recorder().lock());
         let stock = take_stock(self.lives.journal().await?, named).await;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::trace::HostReply;
+use crate::trace::{Channel, HostReply, Recorder};
 
 /// How long a server may take for what is no tool call.
 pub(super) const ADMINISTRATION_MAX: Duration = Duration::from_secs(10);
@@ -26,6 +26,8 @@ pub(super) struct Connection {
     pub(super) url: String,
     pub(super) headers: HeaderMap,
     pub(super) ids: Arc<AtomicI64>,
+    /// Who notes what comes back.
+    pub(super) recorder: Recorder,
 }
 
 /// A JSON-RPC answer.
@@ -72,6 +74,23 @@ impl Connection {
     }
 
     pub(super) async fn request(&self, id: i64, method: &str, params: Value) -> Result<(HeaderMap, Answer), NoAnswer> {
+        let mut body = Vec::new();
+        let answer = self.answer(id, method, params, &mut body).await;
+        self.recorder.hear(Channel::Answer, &body);
+        if let Ok((headers, _)) = &answer {
+            self.recorder.hear(Channel::Headers, &as_text(headers));
+        }
+        answer
+    }
+
+    /// What comes back is left in `body`.
+    async fn answer(
+        &self,
+        id: i64,
+        method: &str,
+        params: Value,
+        body: &mut Vec<u8>,
+    ) -> Result<(HeaderMap, Answer), NoAnswer> {
         let broken = |error: reqwest::Error| NoAnswer::Connection(super::chain(&error));
         let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
         let mut reply = self.post(&message).send().await.map_err(broken)?;
@@ -81,7 +100,6 @@ impl Connection {
             .get("content-type")
             .and_then(|value| value.to_str().ok())
             .is_some_and(|value| value.starts_with("text/event-stream"));
-        let mut body = Vec::new();
         while let Some(chunk) = reply.chunk().await.map_err(broken)? {
             body.extend_from_slice(&chunk);
             if body.len() > ANSWER_MAX {
@@ -89,18 +107,26 @@ impl Connection {
                 return Err(NoAnswer::NotMcp { status, body });
             }
             // An event stream may stay open after the answer.
-            if streamed && let Some(answer) = answer_in_stream(&body, id) {
+            if streamed && let Some(answer) = answer_in_stream(body, id) {
                 return Ok((headers, answer));
             }
         }
-        match answer_in(&body, id) {
+        match answer_in(body, id) {
             Some(answer) => Ok((headers, answer)),
             None => Err(NoAnswer::NotMcp {
                 status,
-                body: String::from_utf8_lossy(&body).chars().take(QUOTE_CHARS_MAX).collect(),
+                body: String::from_utf8_lossy(body).chars().take(QUOTE_CHARS_MAX).collect(),
             }),
         }
     }
+}
+
+/// Headers, a line each.
+pub(super) fn as_text(headers: &HeaderMap) -> Vec<u8> {
+    let line = |(name, value): (&HeaderName, &HeaderValue)| {
+        [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\n"].concat()
+    };
+    headers.iter().flat_map(line).collect()
 }
 
 /// The answer to `id` in a JSON document.
