@@ -20,7 +20,7 @@ use crate::ports::BoxFuture;
 /// use giftgenius::journal::{Batch, Key};
 ///
 /// let journal = InlineJournal::open()?;
-/// journal.write(Batch::default())?;
+/// journal.write(&Batch::default())?;
 /// assert!(journal.read(&Key::Switches)?.is_none());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
