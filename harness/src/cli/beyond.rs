@@ -21,7 +21,7 @@ use crate::fixable::{self, Errors, Measuring, Wire, measure};
 use crate::prove::document::Proof;
 use crate::prove::{self, Hunts, Means, prove};
 use crate::report::document::{Beyond, BeyondFinding, Word};
-use crate::report::exploration::document::SpaceReport;
+use crate::report::exploration::document::{LevelReport, SpaceReport};
 use crate::report::units;
 use crate::scenario::model::{Narrowing, Scenario, StoreKind};
 use crate::scenario::parse::SEED_DEFAULT;
@@ -111,7 +111,7 @@ fn alone(scenarios: &[Arc<Scenario>], profiles: Profiles, menu: Breadth) -> Resu
 }
 
 /// Of so many single faults one is tried on the SQLite journal, in which a run takes several times as long.
-const ON_SQLITE: u64 = 32;
+const ON_SQLITE: u64 = 64;
 
 /// A part of the same where the system's store is the rows of its SQLite journal.
 fn on_sqlite(scenarios: &[Arc<Scenario>]) -> Result<Beyond, String> {
@@ -141,7 +141,9 @@ fn every_fault(
     let explored = explore(&spaces, &simulated, &settings, &pool, &control);
     let telling = Telling { runner: &simulated, confirm: None };
     let told: Vec<_> = spaces.iter().zip(&explored).map(|(space, explored)| tell(space, explored, &telling)).collect();
-    let plans: u64 = told.iter().flat_map(|report| &report.levels).map(|level| level.plans).sum();
+    // Of a part only that part is run.
+    let tried = |level: &LevelReport| if shard.is_some() { level.run } else { level.plans };
+    let plans: u64 = told.iter().flat_map(|report| &report.levels).map(tried).sum();
     let findings: Vec<_> = told.iter().flat_map(of_space).collect();
     Ok(Beyond {
         what: "explored".to_owned(),
