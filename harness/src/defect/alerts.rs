@@ -151,7 +151,7 @@ pub static ONE_CAUSE_TOLD_TWICE: Defect = Defect {
 /// See `about`.
 pub static SECOND_LOSS_IS_SILENT: Defect = Defect {
     id: "second_loss_is_silent",
-    about: "somebody is woken for a provider's first loss, and for none that comes after it has answered again",
+    about: "the first loss of a provider raises an alert; losses after it has answered again raise none",
     caught_by: "alert-fits",
     hunted_on: &[on("operations/a_provider_is_lost_twice")],
     wiring: || {

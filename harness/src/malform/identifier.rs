@@ -23,8 +23,8 @@ pub(super) fn make(maker: &mut Maker<'_>, strangers: &[Stranger]) {
     }
 }
 
-/// Whether nobody ever types it, as far as names tell. Blanks and case of a code or an article number are a person's slip, which
-/// a server may overlook.
+/// Whether the name suggests an id that only software writes. People get the case and the blanks of a code or an article
+/// number wrong, and a server may forgive them that.
 fn is_made_by_a_machine(name: &str) -> bool {
     let name = name.to_lowercase();
     name.ends_with("id")

@@ -18,7 +18,8 @@ use crate::trace::{EventKind, HostReply, Seen};
 /// The rule.
 pub static ALERT_FITS: Oracle = Oracle {
     id: "alert-fits",
-    rule: "What is critical calls a person, once: a provider that fails five attempts in a row (again once it has answered), a tool whose calls keep \
+    rule: "What is critical calls a person, once: a provider that fails five attempts in a row (again once it has \
+           answered), a tool whose calls keep \
            failing, attempts that keep timing out, a store that takes no write for ten seconds, webhooks that do not come, \
            a handler that panics, an order left to a person, money taken twice or in another amount. Money that has stood \
            for a parked order without a sale for late_max and 15 minutes is a page, once whichever process sends it. Of two \

@@ -1,8 +1,7 @@
 //! The rows of the journal on disk, on one connection in memory that is used where it is called.
 //!
-//! Statements, bodies and the checks of what is read are those of [`SqliteJournal`](super::SqliteJournal). What is not here is
-//! the file, and with it threads, locks and durability: whoever drives a journal from one thread, in time that does not pass
-//! by itself, gets every answer before anything else happens.
+//! It shares its statements, bodies and checks with [`SqliteJournal`](super::SqliteJournal). It has no file, and therefore no
+//! threads, locks or durability: every method returns with its work done, which a paused clock needs.
 
 use std::sync::{Mutex, MutexGuard};
 

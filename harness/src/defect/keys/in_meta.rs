@@ -7,7 +7,7 @@ use super::super::{Defect, each_life, on};
 /// See `about`.
 pub static QUOTE_KEY_IN_META_IGNORED: Defect = Defect {
     id: "quote_key_in_meta_ignored",
-    about: "a price is frozen anew each time its key comes in `_meta`, where nobody looks for it",
+    about: "the key of a quote is ignored in `_meta`, so that each repeated call freezes a new price",
     caught_by: "same-answer",
     hunted_on: &[on("duplicates/the_key_travels_in_meta")],
     wiring: || {
