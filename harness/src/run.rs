@@ -101,12 +101,19 @@ pub fn simulate_together(
     let one = async |number: usize, (scenario, plan, seed): Asking<'_>| {
         let run = async {
             let (choices, seat) = (Choices::replay(plan.clone()), batch.seat(number));
-            let world = SimWorld::start(scenario, choices, seed, wiring(), standing.clone(), seat);
+            let parts = wiring();
+            let is_planted = parts.is_some();
+            let world = SimWorld::start(scenario, choices, seed, parts, standing.clone(), seat);
             if printed == Printed::Yes {
                 world.stage().ask_for_print();
             }
             match world.fuel().lasts(play_out(scenario, &world)).await {
-                Some(played) => Ok((played?, world.stage().print())),
+                Some(played) => {
+                    if !is_planted {
+                        world.fuel().is_ordinary();
+                    }
+                    Ok((played?, world.stage().print()))
+                }
                 None => Ok((run_away(&world), None)),
             }
         };
@@ -136,7 +143,7 @@ pub fn simulate_together(
 
 /// A run as the watchdog names it.
 fn named((scenario, plan, seed): &Asking<'_>) -> Named {
-    Named { scenario: Arc::clone(scenario), plan: Plan::clone(plan), seed: *seed }
+    Named::Run { scenario: Arc::clone(scenario), plan: Plan::clone(plan), seed: *seed }
 }
 
 /// A run among others, which goes on exactly when it would if it were alone.

@@ -228,9 +228,9 @@ pub struct WebhookDelivery {
 }
 
 impl WebhookDelivery {
-    /// Whether it tells of nothing that a checkout has to know of.
+    /// Whether it tells of nothing that a checkout has to know of: no reference of a checkout is empty or holds a blank.
     pub fn is_of_no_concern(&self) -> bool {
-        self.kind == EventType::PayoutPaid || self.reference.is_empty()
+        self.kind == EventType::PayoutPaid || self.reference.is_empty() || self.reference.contains(' ')
     }
 }
 

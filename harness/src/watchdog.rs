@@ -12,27 +12,50 @@ use std::thread;
 use std::time::Duration;
 
 use crate::fault::plan::Plan;
+use crate::malform::Label;
 use crate::scenario::model::Scenario;
 use crate::vitals;
 
-/// A run, as it is named.
+/// What is watched, as it is named.
 #[derive(Clone, Debug)]
-pub struct Named {
-    /// The scenario.
-    pub scenario: Arc<Scenario>,
-    /// What goes wrong.
-    pub plan: Plan,
-    /// The seed.
-    pub seed: u64,
+pub enum Named {
+    /// A run of a scenario.
+    Run {
+        /// The scenario.
+        scenario: Arc<Scenario>,
+        /// What goes wrong.
+        plan: Plan,
+        /// The seed.
+        seed: u64,
+    },
+    /// A malformed call, and the calls that mend it.
+    Malformed {
+        /// The tool that is called.
+        tool: String,
+        /// The label of the malformed call.
+        label: Label,
+    },
+}
+
+impl Named {
+    /// Its scenario, plan and seed, where it is a run of a scenario.
+    pub fn run(&self) -> Option<(&Arc<Scenario>, &Plan, u64)> {
+        match self {
+            Self::Run { scenario, plan, seed } => Some((scenario, plan, *seed)),
+            Self::Malformed { .. } => None,
+        }
+    }
 }
 
 impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scenario, plan, seed } = self;
-        if plan.faults.is_empty() {
-            return write!(f, "{} without faults, seed {seed}", scenario.name);
+        match self {
+            Self::Run { scenario, plan, seed } if plan.faults.is_empty() => {
+                write!(f, "{} without faults, seed {seed}", scenario.name)
+            }
+            Self::Run { scenario, plan, seed } => write!(f, "{} under `{plan}`, seed {seed}", scenario.name),
+            Self::Malformed { tool, label } => write!(f, "the malformed call {tool} {label}"),
         }
-        write!(f, "{} under `{plan}`, seed {seed}", scenario.name)
     }
 }
 
@@ -213,8 +236,14 @@ pub struct Seat {
 
 impl Seat {
     /// For a run that nobody watches.
-    pub fn unwatched() -> Self {
+    #[cfg(test)]
+    pub(crate) fn unwatched() -> Self {
         Batch::begin(std::iter::empty()).seat(NOWHERE)
+    }
+
+    /// For a world that outlives the batches that its thread has one after the other, each of a single run.
+    pub fn of_each_batch() -> Self {
+        Self { place: PLACE.with(Arc::clone), number: 0 }
     }
 
     /// It goes on now, and none beside it does: two plain writes, since the watchdog only reads.
@@ -281,7 +310,11 @@ mod tests {
         let text = "title = \"T\"\nlesson = \"L.\"\n[[script]]\ncall = \"get_order\"\n";
         let scenario = parse(text, "a/b", "a/b.toml".as_ref(), &Known::default()).map_err(|error| error.render(false));
         let plan = "payment.charge#1: lost_reply".parse().expect("a plan");
-        Named { scenario: Arc::new(scenario.expect("a scenario")), plan, seed }
+        Named::Run { scenario: Arc::new(scenario.expect("a scenario")), plan, seed }
+    }
+
+    fn is_the_second(run: &Named) -> bool {
+        run.run().is_some_and(|(scenario, _, seed)| scenario.name == "a/b" && seed == 2)
     }
 
     /// What is told of a thread that does `act` in the second of three runs, while `looks` looks at it.
@@ -371,7 +404,8 @@ mod tests {
             },
         );
         let stuck = stuck.expect("it grows");
-        assert_eq!((stuck.why, stuck.runs.len(), stuck.runs[0].seed), (Why::Grows(100), 1, 2));
+        assert_eq!((stuck.why, stuck.runs.len()), (Why::Grows(100), 1));
+        assert!(is_the_second(&stuck.runs[0]));
         let place = PLACE.with(Arc::clone);
         assert!(place.look(bounds, Some(0)).is_none() && place.look(bounds, Some(5_000)).is_none());
     }
@@ -390,6 +424,6 @@ mod tests {
         );
         let Some(stuck) = own else { panic!("Linux tells what a process holds") };
         assert!(matches!(stuck.why, Why::Full(_)));
-        assert!(stuck.runs.iter().any(|run| run.seed == 2 && run.scenario.name == "a/b"));
+        assert!(stuck.runs.iter().any(is_the_second));
     }
 }

@@ -215,8 +215,10 @@ async fn early(caller: &Caller, order: &Order, context: RoundContext<'_>, wait: 
     let mut asking = Asking::new(context);
     let gave_back =
         matches!(order.saga.charge, Charge::GivenBack { .. }) || matches!(order.saga.copies, Copies::GivenBack);
-    // What was given back a moment ago may still be listed as standing; what came since is given back all the same.
+    // What was given back a moment ago may still be listed as standing. Its refund may have been refused, and is not asked for
+    // again under its key; among copies nobody knows which one it was.
     let stale = asking.until_fresh(caller).filter(|_| gave_back);
+    let may_be_back = |record: &ChargeRecord| is_known(order, record) || order.saga.copies == Copies::GivenBack;
     let listed = look_up(caller, order).await;
     let failure = match sure(caller, order, listed).await {
         Ok(records) if act_of_the_provider(order, &records).is_some() => {
@@ -225,7 +227,7 @@ async fn early(caller: &Caller, order: &Order, context: RoundContext<'_>, wait: 
         Ok(mut records) => {
             let refunded = in_part(order, &records);
             let is_news = refunded > 0 && refunded != order.saga.refunded;
-            records.retain(|record| stale.is_none() || !is_known(order, record));
+            records.retain(|record| stale.is_none() || !may_be_back(record));
             match give_back(caller, order, &records, &mut asking).await {
                 Ok(Given { waits: Some(wait), .. }) => return Round::TooEarly { wait, looked: false },
                 Ok(Given { refunds: 0, .. }) if stale.is_some() => {

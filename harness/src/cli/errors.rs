@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Console, Ended, Refusal, World, malform, program};
+use super::{COULD_NOT_RUN, Console, Ended, Refusal, World, malform, program, stuck};
 use crate::fixable::{Measuring, Wire, measure, terminal};
 
 #[derive(Args, Debug)]
@@ -26,6 +26,8 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
         frames_only: matches!(arguments.world, Some(World::Wire)),
         ..Measuring::default()
     };
+    // What is measured until then is of no use without the rest.
+    let _watch = stuck::watch(console, |_| COULD_NOT_RUN);
     let errors = measure(&measuring).map_err(|why| Refusal::could_not_run(&why))?;
     if arguments.json {
         console.say_json(&errors.to_json());

@@ -27,6 +27,7 @@ use crate::scenario::model::{Narrowing, Scenario, WorldKind};
 use crate::scenario::parse::SEED_DEFAULT;
 use crate::scenario::policy::profile_name;
 use crate::watchdog::{Stuck, Watch};
+use crate::world::sim::fuel;
 
 /// The folder for the scenarios that findings leave behind.
 const FAILURES: &str = "failures";
@@ -377,6 +378,7 @@ impl Exploring {
                 running_us: micros(running),
                 threads: self.arguments.threads(),
                 undisturbed_ns: None,
+                most_uses: fuel::most_taken(),
             },
         }
     }

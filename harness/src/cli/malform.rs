@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Console, Ended, Refusal, program};
+use super::{COULD_NOT_RUN, Console, Ended, Refusal, program, stuck};
 use crate::fixable::{Wire, listing, shown, terminal, wire};
 use crate::malform::{BadLabel, Class, Label};
 use crate::report::document::Word;
@@ -30,6 +30,7 @@ pub(super) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Ended {
         if label.class == Class::Envelope {
             return frame(tool, &label, console);
         }
+        let _watch = stuck::watch(console, |_| COULD_NOT_RUN);
         let turns = shown::show(tool, &label).map_err(|why| Refusal::unusable(&why))?;
         console.say(&terminal::turns(&turns));
         return Ok(0);

@@ -23,6 +23,7 @@ use crate::report::{Ran, build, json, junit, markdown};
 use crate::scenario::model::{Narrowing, Scenario, WorldKind};
 use crate::scenario::write::write as write_scenario;
 use crate::watchdog::Stuck;
+use crate::world::sim::fuel;
 use crate::{defect, prove, suggest};
 
 /// The folder for the scenarios that failing runs leave behind.
@@ -176,6 +177,7 @@ impl Gate {
         let beyond: Duration = further.iter().map(|(_, took)| *took).sum();
         let elapsed = self.began.elapsed();
         let mut report = build(&ran, extent, elapsed.saturating_sub(beyond));
+        report.measured.most_uses = fuel::most_taken();
         further.extend(cut.map(|cut| (cut.told(&failures), Duration::ZERO)));
         if !further.is_empty() {
             add_beyond(&mut report, further, elapsed);

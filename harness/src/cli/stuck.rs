@@ -45,17 +45,21 @@ pub(super) fn print(printed: &str, ended: Ended) -> u8 {
     })
 }
 
-/// The line that repeats a run.
+/// The line that repeats it.
 fn replay_line(run: &Named) -> String {
-    replay(&run.scenario, WorldKind::Sim, &run.plan, run.seed)
+    match run {
+        Named::Run { scenario, plan, seed } => replay(scenario, WorldKind::Sim, plan, *seed),
+        Named::Malformed { tool, label } => format!("misrule malform {tool} {label}"),
+    }
 }
 
-/// Leaves a scenario file behind for each run that is stuck; the lines that repeat them.
+/// Leaves a scenario file behind for each run of one that is stuck; the lines that repeat all that is.
 pub(super) fn leave_behind(stuck: &Stuck, folder: &Path) -> Vec<String> {
     let file = |(number, run): (usize, &Named)| {
-        let mut scenario = Scenario::clone(&run.scenario).without_expectations();
-        scenario.plan = run.plan.clone();
-        scenario.seed = run.seed;
+        let Some((scenario, plan, seed)) = run.run() else { return replay_line(run) };
+        let mut scenario = Scenario::clone(scenario).without_expectations();
+        scenario.plan = plan.clone();
+        scenario.seed = seed;
         // It repeats one run; the gate need not explore it too.
         scenario.explore = Narrowing::default();
         let path = folder.join(format!("stuck-{}.toml", number + 1));
@@ -66,7 +70,7 @@ pub(super) fn leave_behind(stuck: &Stuck, folder: &Path) -> Vec<String> {
         );
         if files::write(&path, text.as_bytes()).is_ok() {
             scenario.path = path;
-            line = replay_line(&Named { scenario: scenario.into(), ..run.clone() });
+            line = replay(&scenario, WorldKind::Sim, plan, seed);
         }
         line
     };

@@ -1,8 +1,10 @@
 //! Defects of the log: lines that are missing, or not true.
 
+use std::sync::Arc;
+
 use giftgenius::error::Code;
 use giftgenius::step_log::{
-    AlertKind, AttemptLine, AttemptOutcome, AttemptUrgency, Level, LogLine, ServiceEvent, Severity, StepLine,
+    AlertKind, Asked, AttemptLine, AttemptOutcome, AttemptUrgency, Level, LogLine, ServiceEvent, Severity, StepLine,
     StepStatus, UNKNOWN_TOOL,
 };
 
@@ -17,6 +19,36 @@ pub static LOG_LINE_MISSING: Defect = Defect {
     hunted_on: &[on("checkout/happy_path")],
     wiring: || {
         each_life(|wired| without(wired, |line| matches!(line, LogLine::Step(step) if step.step_id == "charge")))
+    },
+};
+
+/// See `about`.
+pub static ORDER_BEGIN_NOT_LOGGED: Defect = Defect {
+    id: "order_begin_not_logged",
+    about: "an order leaves no line when it begins, so that those whose process dies at once are in no log",
+    caught_by: "logged",
+    hunted_on: &[on("checkout/happy_path")],
+    wiring: || {
+        each_life(|wired| {
+            without(wired, |line| matches!(line, LogLine::Step(step) if step.status == StepStatus::Started))
+        })
+    },
+};
+
+/// See `about`.
+pub static METHOD_NOT_LOGGED: Defect = Defect {
+    id: "method_not_logged",
+    about: "the line of a purchase does not say how it was to be paid, so that nobody can make the call again",
+    caught_by: "logged",
+    hunted_on: &[on("checkout/happy_path")],
+    wiring: || {
+        each_life(|wired| {
+            steps(wired, |step| {
+                if let Some(asked) = &step.asked {
+                    step.asked = Some(Arc::new(Asked { method: None, ..Asked::clone(asked) }));
+                }
+            })
+        })
     },
 };
 

@@ -62,6 +62,25 @@ pub static LOOP_GUARD_SWALLOWS_A_SAVED_RESULT: Defect = Defect {
 };
 
 /// See `about`.
+pub static ENDING_FORGETS_THE_WAY_OUT: Defect = Defect {
+    id: "ending_forgets_the_way_out",
+    about: "a loop is ended without a word of what its failures had said could be done, so that the model gives up",
+    caught_by: "loop-ends",
+    hunted_on: &[on("loops/an_invalid_call")],
+    wiring: || {
+        each_life(|wired| {
+            wired.taking(|app, call| async move {
+                let mut reply = app.call_tool(call).await?;
+                if is_ended(&reply) {
+                    reply.structured["error"]["next"] = json!(["ask_person", "give_up"]);
+                }
+                Ok(reply)
+            })
+        })
+    },
+};
+
+/// See `about`.
 pub static RETRYABLE_ENDED_AS_A_LOOP: Defect = Defect {
     id: "retryable_ended_as_a_loop",
     about: "the loop guard counts every failure, also those that may be retried",

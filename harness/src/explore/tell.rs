@@ -85,8 +85,9 @@ pub fn tell(space: &Space, explored: &Explored, telling: &Telling<'_>) -> SpaceR
 /// run again.
 pub fn tell_stuck(space: &Space, explored: &Explored, runner: Runner<'_>, stuck: &Stuck) -> SpaceReport {
     let mut report = tell(space, explored, &Telling { runner: &Without { runner, stuck }, confirm: None });
-    for run in stuck.runs.iter().filter(|run| Arc::ptr_eq(&run.scenario, &space.scenario)) {
-        let level = run.plan.faults.len().saturating_sub(space.scenario.plan.faults.len());
+    let runs = stuck.runs.iter().filter_map(Named::run);
+    for (_, plan, _) in runs.filter(|(scenario, ..)| Arc::ptr_eq(scenario, &space.scenario)) {
+        let level = plan.faults.len().saturating_sub(space.scenario.plan.faults.len());
         add(&mut report.not_run.counts, level, 1);
         report.not_run.first.truncate(NOT_RUN_MAX - 1);
         report.not_run.first.insert(
@@ -94,8 +95,8 @@ pub fn tell_stuck(space: &Space, explored: &Explored, runner: Runner<'_>, stuck:
             NotRunPlan {
                 level,
                 number: 0,
-                plan: run.plan.to_string(),
-                replay: replay_line(space, &run.plan),
+                plan: plan.to_string(),
+                replay: replay_line(space, plan),
                 why: stuck.to_string(),
             },
         );
@@ -114,9 +115,8 @@ impl Runs for Without<'_> {
     fn run_together(&self, runs: &[Asking<'_>], printed: Printed) -> Vec<Result<Printable, String>> {
         let one = |run: &Asking<'_>| {
             let (scenario, plan, seed) = run;
-            let is_this =
-                |stuck: &Named| Arc::ptr_eq(&stuck.scenario, scenario) && stuck.plan == **plan && stuck.seed == *seed;
-            if self.stuck.runs.iter().any(is_this) {
+            let mut stuck = self.stuck.runs.iter().filter_map(Named::run);
+            if stuck.any(|(its, under, with)| Arc::ptr_eq(its, scenario) && under == *plan && with == *seed) {
                 return Err(self.stuck.to_string());
             }
             self.runner.run_together(&[*run], printed).pop().expect("one run was asked for")

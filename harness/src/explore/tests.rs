@@ -112,7 +112,7 @@ fn document(space: SpaceReport, shard: Option<Shard>) -> Exploration {
         coverage: None,
         named: Named::default(),
         doubts: Vec::new(),
-        measured: Measured { elapsed_us: 0, running_us: 0, threads: 0, undisturbed_ns: None },
+        measured: Measured { elapsed_us: 0, running_us: 0, threads: 0, undisturbed_ns: None, most_uses: 0 },
     }
 }
 

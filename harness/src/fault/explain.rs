@@ -133,7 +133,7 @@ pub static ALL: &[Explained] = &[
         "unasked",
         Moment::Reply,
         "catalog.search#1: unasked(more)",
-        "The request is applied; the reply is whole and of the right shape, and holds what nobody asked for: a search that finds far more than its limit (more), what is over its budget (dearer), in another currency (currency) or below nothing (worthless), a promotion that takes the whole price off (free), a whole card number in place of its last four digits (card_number).",
+        "The request is applied; the reply is whole and of the right shape, and holds what nobody asked for: a search that finds far more than its limit (more), what is over its budget (dearer), in another currency (currency) or below nothing (worthless), a promotion that takes the whole price off (free), a whole card number in place of its last four digits, and as the id and the brand of two methods more (card_number).",
     ),
     explained(
         "encoded",

@@ -28,7 +28,8 @@ pub const HUGE_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// What a reply to another request is about: an order, a charge and a product that do not occur in any run.
 const OTHER_REFERENCE: &str = "ord_0000000000000000";
 const OTHER_CHARGE: &str = "ch_9999";
-const OTHER_SKU: &str = "somebody-elses-gift";
+/// The product.
+pub const OTHER_SKU: &str = "somebody-elses-gift";
 
 /// How much of a body is left before the garbage.
 const LEFT_BEFORE_GARBAGE: usize = 8;
@@ -75,9 +76,12 @@ pub fn padded(body: &[u8]) -> Vec<u8> {
 
 /// Makes a reply one to another customer's request of the same kind and amount: only what it is about differs. An
 /// empty list of charges gets theirs, at the price of the fixture's most bought gift. A refusal says nothing of its
-/// subject, and stays.
+/// subject but the product that there is none of.
 fn make_others(reply: &mut Value, operation: &OperationSpec) {
-    if reply.get("error").is_some() {
+    if let Some(error) = reply.get_mut("error") {
+        if error.get("sku").is_some_and(Value::is_string) {
+            error["sku"] = json!(OTHER_SKU);
+        }
         return;
     }
     if let Some(Value::Array(charges)) = reply.get_mut("charges") {
@@ -196,9 +200,12 @@ fn add_unasked(reply: &mut Value, what: Unasked) {
             return;
         }
         Unasked::CardNumber => {
-            for method in reply["payment_methods"].as_array_mut().into_iter().flatten() {
+            let Some(methods) = reply["payment_methods"].as_array_mut() else { return };
+            for method in methods.iter_mut() {
                 method["last4"] = json!(CARD_NUMBER);
             }
+            methods.push(json!({"id": CARD_NUMBER, "brand": "visa", "last4": "4242"}));
+            methods.push(json!({"id": "pm_of_a_number", "brand": CARD_NUMBER, "last4": "4242"}));
             return;
         }
     };

@@ -203,10 +203,10 @@ pub(super) fn bars(rows: &[Row]) -> Vec<Bar> {
     };
     let mut bars = vec![
         bar("repaired", 100, |row| row.repaired, &Class::ALL),
-        bar("repaired in one turn", 95, |row| row.one_turn, &Class::ALL),
+        bar("repaired in one turn", 100, |row| row.one_turn, &Class::ALL),
     ];
     for class in [Class::Type, Class::Name, Class::Envelope] {
-        let of_class = bar(&format!("intent kept, {}", class.name()), 95, |row| row.intent_kept, &[class]);
+        let of_class = bar(&format!("intent kept, {}", class.name()), 100, |row| row.intent_kept, &[class]);
         if of_class.of > 0 {
             bars.push(of_class);
         }

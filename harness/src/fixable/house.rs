@@ -45,7 +45,7 @@ impl House {
         let world = {
             let _inside = runtime.enter();
             let choices = Choices::replay(Plan::default());
-            SimWorld::start(scenario, choices, scenario.seed, wiring, standing, Seat::unwatched())
+            SimWorld::start(scenario, choices, scenario.seed, wiring, standing, Seat::of_each_batch())
         };
         Self { world, runtime, quote_ttl: scenario.policy.quote_ttl, calls: AtomicU32::new(0) }
     }

@@ -1,5 +1,6 @@
 //! Every malformed call of every tool, in simulation, one after the other on one core.
 
+use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use crate::report::document::Word;
 use crate::scenario::model::Scenario;
 use crate::scenario::{Known, parse};
 use crate::system::wiring::Wiring;
+use crate::watchdog::{Batch, Named};
 
 use super::document::{Bar, Beyond, Errors, FORMAT, Measured, bars, rows, worst};
 use super::house::House;
@@ -129,6 +131,8 @@ impl Bench<'_> {
                 judged.push((case, None));
                 continue;
             }
+            let named = Named::Malformed { tool: self.tool.name.to_owned(), label: case.label.clone() };
+            let _watched = Batch::begin(iter::once(named));
             let house = match (&case.when, kept.take()) {
                 (When::First, house) => {
                     kept = house;

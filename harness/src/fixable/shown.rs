@@ -1,5 +1,7 @@
 //! One malformed call from its mistake to its end: what was sent, what was answered, and how it was mended from that.
 
+use std::iter;
+
 use serde_json::Value;
 
 use super::judge::told;
@@ -8,6 +10,7 @@ use super::prepare::{Calls as _, USER, must};
 use crate::malform::{self, Label, Published, Sent, When};
 use crate::repair::{Agent, Answer, TURNS_MAX};
 use crate::trace::HostReply;
+use crate::watchdog::{Batch, Named};
 
 /// A call with its answer.
 #[derive(Clone, PartialEq, Debug)]
@@ -41,6 +44,7 @@ pub fn show(tool: &str, label: &Label) -> Result<Vec<Turn>, String> {
     let spec = giftgenius::tools::table().iter().map(|tool| &tool.spec).find(|spec| spec.name == tool);
     let spec = spec.ok_or_else(|| format!("there is no tool `{tool}`"))?;
     let published = Published::new(spec.name, &spec.input_schema);
+    let _watched = Batch::begin(iter::once(Named::Malformed { tool: tool.to_owned(), label: label.clone() }));
     let (house, prepared) = prepared(&Measuring::default(), &published)?;
     let known = malform::cases(&published, &prepared.valid, &prepared.strangers);
     let case = known.into_iter().find(|case| case.label == *label).ok_or_else(|| unknown(tool, label))?;

@@ -82,7 +82,11 @@ fn other_names(name: &str) -> Vec<(String, String)> {
     let mut names: Vec<(String, String)> =
         cases(name).into_iter().chain(typos(name)).map(|(variant, name)| (variant.to_owned(), name)).collect();
     let synonyms = SYNONYMS.iter().filter(|(known, _)| *known == name).flat_map(|(_, words)| *words);
-    names.extend(synonyms.map(|word| (format!("as_{}", label::word(word)), (*word).to_owned())));
+    for word in synonyms {
+        names.push((format!("as_{}", label::word(word)), (*word).to_owned()));
+        let camel = cases(word).into_iter().find(|(case, _)| *case == "camel_case");
+        names.extend(camel.map(|(case, name)| (format!("as_{}_in_{case}", label::word(word)), name)));
+    }
     // The last part is what it is for: `checkout_session_id` is spoken of as `session_id`, `session`,
     // `checkout_session`.
     if let Some(short) = name.strip_suffix("_id").filter(|short| !short.is_empty()) {

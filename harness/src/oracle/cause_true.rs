@@ -7,6 +7,7 @@ use super::evidence::{CallView, Evidence, ExchangeView, OrderView};
 use super::keyed::share_a_key;
 use super::told::Told;
 use super::{Findings, Oracle, Verdict, codes};
+use crate::fault::mangle::OTHER_SKU;
 use crate::fault::site::Place;
 use crate::fault::{Circumstance, Fault, Unasked};
 use crate::provider::OperationSpec;
@@ -18,7 +19,8 @@ pub static CAUSE_TRUE: Oracle = Oracle {
     id: "cause-true",
     rule: "The code that a failure is told with follows from what was seen: a refusal from a refusal with that meaning, a \
            failure of a provider from attempts that ended without one, the store's from a fault of the store; a decline \
-           tells the bank's own reason where it helps, and no other; `retryable` is that of the cause.",
+           tells the bank's own reason where it helps, and no other; a shortage names a product that was ordered; \
+           `retryable` is that of the cause.",
     explanation: "What is told decides what is done next: another card after a decline, another gift after a shortage, the \
                   same call again after an outage. A wrong cause sends the person the wrong way, and saved under a key it \
                   is repeated for ever, so that no second call gives it the lie. Judged by what the system saw of the \
@@ -55,8 +57,12 @@ fn wrong(evidence: &Evidence<'_>, index: usize, told: &Told<'_>, (code, end): (C
     if !seen.explain(code) {
         return Some(String::from(", and nothing that was seen says so"));
     }
-    let message = told.structured.pointer("/error/message").and_then(serde_json::Value::as_str);
-    (code == Code::PaymentDeclined).then(|| seen.another_reason(message?)).flatten()
+    let message = told.structured.pointer("/error/message").and_then(serde_json::Value::as_str)?;
+    match code {
+        Code::PaymentDeclined => seen.another_reason(message),
+        Code::OutOfStock => seen.another_product(message),
+        _ => None,
+    }
 }
 
 /// Reasons of a bank that help the person to choose what to do next. Whatever else it says is between the two of them.
@@ -237,6 +243,18 @@ impl<'e, 'a> Requests<'e, 'a> {
             super::sale_owed::lines(&self.evidence.calls[opened.call])
                 .any(|(sku, wanted)| self.evidence.on_shelf(sku, delivered) < i64::from(wanted))
         })
+    }
+
+    /// A product that a shortage is told of and that nobody ordered.
+    fn another_product(&self, message: &str) -> Option<String> {
+        let session = self.order.and_then(|order| order.session);
+        let opened = self.evidence.sessions.iter().find(|known| Some(known.id) == session)?;
+        let is_ordered =
+            |sku: &str| super::sale_owed::lines(&self.evidence.calls[opened.call]).any(|(ordered, _)| ordered == sku);
+        let is_known = |word: &str| word == OTHER_SKU || self.evidence.shop.fixture.product(word).is_some();
+        let words = message.split(|letter: char| !(letter.is_alphanumeric() || letter == '-' || letter == '_'));
+        let mut named = words.filter(|word| is_known(word));
+        named.find(|sku| !is_ordered(sku)).map(|sku| format!(" for {sku}, which is not what was ordered"))
     }
 
     /// Whether the provider gave or took the order's money back on its own.

@@ -112,7 +112,8 @@ fn contradicts(
     }
     // Each process counts for itself how often a call has failed.
     let counts_anew = error.code == Code::RepeatedCall && may_be_anothers(evidence, since, until);
-    let is_over = match error.code {
+    // A loop is ended for what its calls failed with.
+    let is_over = match ended_for(evidence, error, earlier) {
         Code::KeyConflict => key_is_free(evidence, earlier, later),
         // A price that has run out on one clock is there on another.
         Code::OutOfStep | Code::SessionExpired => {
@@ -186,6 +187,16 @@ fn at_once(evidence: &Evidence<'_>, (since, ended): (usize, Duration), later: &C
             && later.end.is_none_or(|(end, _)| other.start_event < end)
     };
     later.start <= ended + Duration::from_secs(1) && !evidence.calls.iter().any(|other| between(&other))
+}
+
+/// The code that says what is wrong with a call: of a loop that was ended, what its last call under this key was told before.
+fn ended_for(evidence: &Evidence<'_>, error: &Promise<'_>, ended: &CallView<'_>) -> Code {
+    let calls = evidence.calls.iter().filter(|call| call.start_event < ended.start_event && is_identical(call, ended));
+    let mut codes = calls.filter_map(|call| codes::parse(call.told.as_ref().filter(|told| told.is_error)?.code?));
+    match error.code {
+        Code::RepeatedCall => codes.rfind(|code| *code != Code::RepeatedCall).unwrap_or(Code::RepeatedCall),
+        code => code,
+    }
 }
 
 /// Whether no call that had bound the key of a conflict to other arguments need be remembered any more.
@@ -314,6 +325,27 @@ mod tests {
         repeated(Code::RepeatedCall, &|run| run.die(2)).kept(&ERROR_HONEST);
         repeated(Code::RepeatedCall, &|run| run.replicas.count = 2).kept(&ERROR_HONEST);
         repeated(Code::SessionNotFound, &|run| run.die(2)).broken(&ERROR_HONEST);
+    }
+
+    #[test]
+    fn a_loop_over_a_refused_key_is_over_once_the_key_is_free() {
+        let looped = |code: Code, jump: Expiry| {
+            let mut run = run();
+            // The key is another call's.
+            let call = run.create_order("cs_2", "k1");
+            run.tell_success(call, "cs_2", "ord_2");
+            let call = run.create_order("cs_1", "k1");
+            run.fail_with(call, code, None);
+            let call = run.create_order("cs_1", "k1");
+            run.fail_with(call, Code::RepeatedCall, None);
+            run.strike(Place::JournalWrite, Fault::Jump(jump));
+            let call = run.create_order("cs_1", "k1");
+            run.tell_success(call, "cs_1", "ord_1");
+            run
+        };
+        looped(Code::KeyConflict, Expiry::Key).kept(&ERROR_HONEST);
+        looped(Code::KeyConflict, Expiry::Quote).broken(&ERROR_HONEST);
+        looped(Code::SessionNotFound, Expiry::Key).broken(&ERROR_HONEST);
     }
 
     #[test]

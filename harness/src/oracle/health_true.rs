@@ -11,15 +11,15 @@ use super::{Findings, Oracle, Verdict};
 use crate::fault::Fault;
 use crate::fault::site::Place;
 use crate::scenario::model::WorldKind;
-use crate::trace::{EventKind, HealthAsked, Seen};
+use crate::trace::{EventKind, HealthAsked, Probe, Seen};
 
 /// The rule.
 pub static HEALTH_TRUE: Oracle = Oracle {
     id: "health-true",
-    rule: "The health page answers within a second: 503 if every write of its process in the last 10 s failed and one was tried, \
-           200 if the last one succeeded; its switch and counts of orders are the journal's; a provider is `down` only after \
-           three failed attempts in a row, and not `unknown` once it answered; the whole is `ok` where all of it is; asking is no \
-           use of the journal.",
+    rule: "The health page answers within a second: 503 if every write of its process in the last 10 s failed and one was \
+           tried, 200 if the last one succeeded, and it tries a store that has taken none for five seconds; its switch and \
+           counts of orders are the journal's; a provider is `down` only after three failed attempts in a row, and not \
+           `unknown` once it answered; the whole is `ok` where all of it is; asking is no use of the journal.",
     explanation: "An orchestrator takes a replica out, and a person is woken, by this page alone. One that reads and never \
                   writes is green on a full disk; one that turns red at the first failure takes healthy replicas out; and one \
                   that asks the store for more than it needs slows down what it watches. misrule asks after every call and at \
@@ -34,6 +34,12 @@ const WINDOW: Duration = Duration::from_secs(10);
 
 /// So soon the page is due.
 const DUE: Duration = Duration::from_secs(1);
+
+/// A store that took a write so lately need not be tried.
+const WRITTEN_LATELY: Duration = Duration::from_secs(5);
+
+/// Nor one that was tried so lately: whoever asks meanwhile is told the same.
+const TRIED_LATELY: Duration = Duration::from_secs(1);
 
 /// From so many failed attempts in a row on a provider may be called down.
 const DOWN_FAILURES: usize = 3;
@@ -68,6 +74,11 @@ fn judge(evidence: &Evidence<'_>, asked: &HealthAsked, findings: &mut Findings) 
             wrong(format!("the health page answered {status}, although the last write was taken"));
         }
         Some(_) | None => {}
+    }
+    if owes_a_trial(evidence, asked) {
+        wrong(String::from(
+            "the health page was answered without trying its store, which took its last write long ago",
+        ));
     }
     if let Some(message) = wrong_switch(evidence, asked, page).or_else(|| wrong_counts(evidence, asked, page)) {
         wrong(message);
@@ -176,6 +187,25 @@ fn due_of_store(evidence: &Evidence<'_>, asked: &HealthAsked) -> Option<u16> {
     (last == Write::Taken && came_back(at_latest(order, at))).then_some(200)
 }
 
+/// Whether a simulated page had to try its store first, and did not: a store that took its last write long ago may be full by
+/// now. On the wire the system tries it on its own as well, and when is not known.
+fn owes_a_trial(evidence: &Evidence<'_>, asked: &HealthAsked) -> bool {
+    let at_latest =
+        |order: usize, at: Duration| evidence.trace.events.get(order).map_or(asked.at.1, |event| event.at.max(at));
+    let writes = writes(evidence, asked);
+    let is_lately = |(order, at, write): &(usize, Duration, Write)| {
+        let lasts = if *write == Write::Refused { TRIED_LATELY } else { WRITTEN_LATELY };
+        at_latest(*order, *at) + lasts >= asked.at.0
+    };
+    let is_tried_lately = |probe: &Probe| {
+        probe.incarnation == asked.incarnation && probe.at <= asked.at.1 && probe.at + TRIED_LATELY >= asked.at.0
+    };
+    evidence.world == WorldKind::Sim
+        && writes.iter().any(|(.., write)| *write == Write::Taken)
+        && !writes.iter().any(is_lately)
+        && !evidence.trace.probes.iter().any(is_tried_lately)
+}
+
 /// The writes of the process up to the answer, in order: after how many events, when at the earliest, and how it went.
 fn writes(evidence: &Evidence<'_>, asked: &HealthAsked) -> Vec<(usize, Duration, Write)> {
     let trace = evidence.trace;
@@ -278,7 +308,6 @@ mod tests {
     use super::*;
     use crate::oracle::testing::Run;
     use crate::provider::operations::CHARGE;
-    use crate::trace::Probe;
 
     fn page() -> Health {
         let ok = || "ok".to_owned();
@@ -319,6 +348,28 @@ mod tests {
 
     fn refused(run: &mut Run) {
         run.strike(Place::JournalWrite, Fault::Full);
+    }
+
+    #[test]
+    fn a_store_that_took_its_last_write_long_ago_is_tried() {
+        let asked = |tried: Option<(u64, bool)>| {
+            let mut run = Run::sale();
+            run.write();
+            run.get_order("ord_1", "success");
+            run.wait_ms(20_000);
+            let (after, now) = (run.record.trace.events.len(), run.now);
+            run.record.trace.probes.extend(tried.map(|(ago, taken)| Probe {
+                after,
+                at: now.saturating_sub(Duration::from_millis(ago)),
+                incarnation: 1,
+                taken,
+            }));
+            ask(&mut run, 200, |_, _| {});
+            run
+        };
+        assert!(asked(None).broken(&HEALTH_TRUE).contains("without trying its store"));
+        asked(Some((0, true))).kept(&HEALTH_TRUE);
+        asked(Some((5_000, true))).kept(&HEALTH_TRUE);
     }
 
     #[test]

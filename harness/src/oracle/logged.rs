@@ -1,6 +1,7 @@
 //! `logged`: the step log is complete and agrees with the answers.
 
 mod alert;
+mod beginning;
 mod call;
 mod result;
 
@@ -15,10 +16,10 @@ use super::{Findings, Oracle, Verdict, attempts_logged, service_logged, webhooks
 pub static LOGGED: Oracle = Oracle {
     id: "logged",
     rule: "Every call, of a tool that there is not as well, has one line when it begins and one when it is answered, every \
-           attempt at a provider one, every delivery of an event one, every told sale one checkout_result line, every \
-           successful sale the lines of its steps and its success once, a store that fails and a switch that is turned one \
-           each; all fields are there, durations, waits, keys, counts, outcomes and levels are true, and they lead back to \
-           the call.",
+           attempt at a provider one, every delivery of an event one, every told sale one checkout_result line, every order \
+           one when it begins, every successful sale the lines of its steps and its success once, a store that fails and a \
+           switch that is turned one each; all fields are there, durations, waits, keys, counts, outcomes and levels are \
+           true, and they lead back to the call.",
     explanation: "Conversion, error codes and the share of retries are counted from these lines alone, and an incident \
                   is read from them at night. A line that is missing, says something else than the person was told, \
                   or carries a correlation id that leads nowhere makes the indicators lie. Beyond a user's limit calls of \
@@ -107,6 +108,7 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
     for (call, of_call) in evidence.calls.iter().zip(&calls) {
         call::judge(evidence, call, of_call, &steps, &mut findings);
     }
+    beginning::judge(evidence, &mut findings);
     attempts_logged::judge(evidence, &mut findings);
     service_logged::judge(evidence, &mut findings);
     webhooks_logged::judge(evidence, &mut findings);

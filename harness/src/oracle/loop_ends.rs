@@ -64,7 +64,8 @@ fn check(evidence: &Evidence<'_>) -> Verdict {
                     format!("{} has a saved answer under its key, and was told that it was a loop", what(call));
                 findings.add(message, [end(saved), call.start_event, ended]);
             }
-            if let Some(wrong) = misleads(call) {
+            let before = || identical.iter().copied().filter(|other| end(other) <= call.start_event);
+            if let Some(wrong) = misleads(call).or_else(|| forgets(call, &before().collect::<Vec<_>>())) {
                 findings.add(format!("{} was told that it had failed too often, {wrong}", what(call)), [ended]);
             }
         } else if is_final(call) {
@@ -204,6 +205,22 @@ fn misleads(call: &CallView<'_>) -> Option<String> {
         .then(|| String::from("and that it may be retried"))
 }
 
+/// Whether an ending leaves nothing but to ask the person or to give up, although each failure before it said what else could be
+/// done. One that nobody heard may have said nothing else either.
+fn forgets(ending: &CallView<'_>, before: &[&CallView<'_>]) -> Option<String> {
+    let says_more = |call: &CallView<'_>| {
+        let told = call.told.as_ref().and_then(|told| told.structured.pointer("/error/next"));
+        let next = told.and_then(Value::as_array).into_iter().flatten();
+        next.into_iter().any(|next| next != "ask_person" && next != "give_up")
+    };
+    let mut failures = before.iter().filter(|other| is_final(other)).peekable();
+    let forgets = !says_more(ending)
+        && before.iter().all(|other| !went_unheard(other))
+        && failures.peek().is_some()
+        && failures.all(|failure| says_more(failure));
+    forgets.then(|| String::from("and not what the failures before it had said could be done"))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -321,6 +338,34 @@ mod tests {
         let call = run.call("search_products", json!({"query": "tea"}));
         run.fail_with(call, Code::RepeatedCall, None);
         run.broken(&LOOP_ENDS);
+    }
+
+    #[test]
+    fn an_ending_names_what_the_failures_before_had_named() {
+        let ended = |said: &[&str], unheard: bool| {
+            let mut run = Run::new();
+            for key in ["k1", "k2", "k3"] {
+                let call = run.create_order("cs_1", key);
+                run.reserve(key);
+                let mut error = run.error(Code::PaymentDeclined, Some((key, giftgenius::error::Effects::None)));
+                error["error"]["next"] = json!(["another_payment_method"]);
+                run.fail(call, error);
+            }
+            if unheard {
+                let call = run.create_order("cs_1", "k4");
+                run.reply(call, HostReply::Broken);
+            }
+            let call = run.create_order("cs_1", "k5");
+            let mut error = run.error(Code::RepeatedCall, None);
+            error["error"]["next"] = json!(said);
+            run.fail(call, error);
+            run
+        };
+        ended(&["another_payment_method", "ask_person"], false).kept(&LOOP_ENDS);
+        // Another process or a jump of the clock may have given it another cause, with remedies of its own.
+        ended(&["new_checkout_session"], false).kept(&LOOP_ENDS);
+        assert!(ended(&["ask_person"], false).broken(&LOOP_ENDS).contains("what the failures before it had said"));
+        ended(&["ask_person"], true).kept(&LOOP_ENDS);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A part of `logged`: what happens to the service itself leaves a line.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use giftgenius::step_log::{LogLine, ServiceEvent};
 
@@ -17,6 +18,28 @@ pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Findings) {
         store(evidence, findings);
     }
     switch(evidence, findings);
+    held_off(evidence, findings);
+}
+
+/// Calls of unknown tools share a line, so that a model in a loop does not fill the log.
+const SUMMED_UP_EVERY: Duration = Duration::from_secs(60);
+
+fn held_off(evidence: &Evidence<'_>, findings: &mut Findings) {
+    let lines = evidence
+        .lines
+        .iter()
+        .filter(|(_, line)| matches!(line, LogLine::Service(line) if line.event == ServiceEvent::UnknownToolsHeldOff));
+    let mut last: BTreeMap<u32, (usize, Duration)> = BTreeMap::new();
+    for (index, _) in lines {
+        let event = &evidence.trace.events[*index];
+        let before = last.insert(event.incarnation, (*index, event.at));
+        if let Some((before, at)) = before
+            && event.at + evidence.tolerance(Duration::from_secs(1)) < at + SUMMED_UP_EVERY
+        {
+            let message = "calls of unknown tools are summarised more than once a minute".to_owned();
+            findings.add(message, [before, *index]);
+        }
+    }
 }
 
 fn store(evidence: &Evidence<'_>, findings: &mut Findings) {

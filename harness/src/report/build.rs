@@ -294,6 +294,7 @@ fn measured(ran: &[Ran], elapsed: Duration) -> Measured {
         elapsed_us: micros(elapsed),
         simulated_runs: 0,
         simulated_us: 0,
+        most_uses: 0,
         runs: Vec::new(),
         beyond_us: Vec::new(),
     };

@@ -239,6 +239,10 @@ pub struct Measured {
     pub simulated_runs: u64,
     /// Time spent in them, on one core.
     pub simulated_us: u64,
+    /// The most uses of ports and polls that a simulated run took, explored and generated ones included; a run that takes
+    /// 200,000 has run away.
+    #[serde(default)]
+    pub most_uses: u32,
     /// How long each scenario took in each world, in the median run.
     pub runs: Vec<MeasuredRun>,
     /// How long each thing beyond the scenarios took, in their order, in microseconds.

@@ -209,9 +209,10 @@ fn coverage(report: &Report) -> String {
     };
     let coverage = &report.coverage;
     format!(
-        "; {} fired, {} seen",
+        "; {} fired, {} seen{}",
         of(&coverage.faults_fired, &coverage.faults_never, "fault kinds"),
         of(&coverage.codes_seen, &coverage.codes_never, "error codes"),
+        units::most_uses(report.measured.most_uses),
     )
 }
 

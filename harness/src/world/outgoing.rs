@@ -69,7 +69,9 @@ pub fn passed(operation: &OperationSpec, reply: ProviderReply, how: Option<&Mang
         None => (reply.body, true),
         Some(how) => {
             let mangled = mangle(&reply.body, how, operation);
-            let intact = mangled == reply.body;
+            // A refusal that names another product is the provider's own refusal all the same.
+            let is_refusal = matches!(how, Mangle::OtherReply) && reply.status >= 400;
+            let intact = is_refusal || mangled == reply.body;
             (mangled.into(), intact)
         }
     };

@@ -135,8 +135,9 @@ async fn deliver<L: Letterbox>(letterbox: &Arc<L>, emitted: &Emitted) {
     }
 }
 
-/// What the provider tells everyone: that the shop was paid out, and that money was given back which was taken elsewhere.
-fn of_no_concern(emitted: &Emitted) -> [ProviderEvent; 2] {
+/// What the provider tells everyone: that the shop was paid out, and that money was given back which was taken elsewhere, under no
+/// reference or under one that a person chose.
+fn of_no_concern(emitted: &Emitted) -> [ProviderEvent; 3] {
     let number = emitted.site.arrival;
     let other = ProviderEvent {
         id: format!("evt_other_{number}").into(),
@@ -150,7 +151,13 @@ fn of_no_concern(emitted: &Emitted) -> [ProviderEvent; 2] {
         object: format!("ch_elsewhere_{number}").into(),
         ..emitted.event.clone()
     };
-    [other, elsewhere]
+    let by_hand = ProviderEvent {
+        id: format!("evt_by_hand_{number}").into(),
+        reference: "Invoice 77".into(),
+        object: format!("ch_by_hand_{number}").into(),
+        ..elsewhere.clone()
+    };
+    [other, elsewhere, by_hand]
 }
 
 /// A charge that another system on the same account made.

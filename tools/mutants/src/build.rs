@@ -1,7 +1,8 @@
-//! Builds misrule against the rewritten GiftGenius: rounds of `cargo check`, each without the mutants that the last one refused.
+//! Builds misrule against the rewritten GiftGenius: rounds of the compiler, each without the mutants that the last one refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use crate::blame::{Complaint, Guards, Place, blamed};
 use crate::error::Error;
 use crate::key::Key;
 use crate::rewrite::Mutant;
+use crate::uncompiled::Uncompiled;
 use crate::workspace::{Places, Subject, lay_out, read, rewritten, subject, write, write_code};
 
 /// The compiler finds errors by stages: each stage needs a round or two.
@@ -47,11 +49,15 @@ pub(crate) fn candidates(places: &Places) -> Result<Vec<Mutant>, Error> {
     Ok(rewritten(&subject(&places.root)?, BTreeSet::new()).1.mutants)
 }
 
-/// Rewrites, checks until the rest compiles, builds, and leaves the list.
-pub(crate) fn build(places: &Places, said: &mut dyn Write) -> Result<Built, Error> {
+/// Rewrites, checks until the rest compiles, builds, and leaves the list. What did not compile in an earlier build is left out
+/// from the beginning; `kept` is where that is committed, and is found out and written anew if it is to be saved.
+pub(crate) fn build(places: &Places, kept: &Path, save: bool, said: &mut dyn Write) -> Result<Built, Error> {
     lay_out(places)?;
     let subject = subject(&places.root)?;
-    let built = rounds(places, subject, said)?;
+    let constant = subject.constant.clone();
+    // A list that is to be saved is found out from nothing: an entry that compiles by now has to leave it.
+    let known = if save { Uncompiled::default() } else { Uncompiled::load(kept)? };
+    let built = rounds(places, subject, &known, said)?;
     let mut command = cargo(places);
     command.args(["build", "-p", "misrule", "--bin", "misrule"]);
     let ended = command.status().map_err(|source| Error::NotStarted { command: "cargo build".to_owned(), source })?;
@@ -59,19 +65,30 @@ pub(crate) fn build(places: &Places, said: &mut dyn Write) -> Result<Built, Erro
         return Err(Error::NoBuild(format!("cd {} && cargo build -p misrule", places.folder.display())));
     }
     write(&places.list(), &serde_json::to_string_pretty(&built).expect("a list is JSON"))?;
+    if save {
+        let learnt = built.constant.difference(&constant).cloned().collect();
+        Uncompiled::new(learnt, &built.refused).save(kept)?;
+    }
     Ok(built)
 }
 
-fn rounds(places: &Places, mut subject: Subject, said: &mut dyn Write) -> Result<Built, Error> {
+fn rounds(places: &Places, mut subject: Subject, kept: &Uncompiled, said: &mut dyn Write) -> Result<Built, Error> {
     let code = subject.hash();
-    // Where only misrule has changed since, what does not compile is known.
+    subject.constant.extend(kept.constant().iter().cloned());
+    // Where only misrule has changed since, what does not compile is known exactly.
     let known = Built::load(places).ok().filter(|built| built.code == code);
-    let mut refused = known.as_ref().map(|built| built.refused.clone()).unwrap_or_default();
+    let mut refused = match &known {
+        Some(built) => built.refused.clone(),
+        None => kept.of(rewritten(&subject, BTreeSet::new()).1.mutants.iter().map(|mutant| &mutant.key)),
+    };
+    // Where it is, nothing is left to be found out by checks, which cost a third of the build.
+    let mut by = if known.is_none() && kept.is_empty() { "check" } else { "build" };
     subject.constant.extend(known.into_iter().flat_map(|built| built.constant));
     for round in 1..=ROUNDS_MAX {
         let (files, book) = rewritten(&subject, refused.clone());
         write_code(places, &files, &book.mutants)?;
-        let complaints = check(places)?;
+        let complaints = compile(places, by)?;
+        by = "check";
         let _ = writeln!(
             said,
             "round {round}: {} mutants, {} errors",
@@ -130,14 +147,14 @@ fn cargo(places: &Places) -> Command {
     command
 }
 
-/// The errors of GiftGenius, and of misrule once that has none.
-fn check(places: &Places) -> Result<Vec<Complaint>, Error> {
+/// The errors of GiftGenius, and of misrule once that has none, `by` a check or a build.
+fn compile(places: &Places, by: &str) -> Result<Vec<Complaint>, Error> {
     let mut command = cargo(places);
-    command.args(["check", "-p", "misrule", "--bin", "misrule", "--message-format=json"]).stderr(Stdio::inherit());
-    let output = command.output().map_err(|source| Error::NotStarted { command: "cargo check".to_owned(), source })?;
+    command.args([by, "-p", "misrule", "--bin", "misrule", "--message-format=json"]).stderr(Stdio::inherit());
+    let output = command.output().map_err(|source| Error::NotStarted { command: format!("cargo {by}"), source })?;
     let complaints = complaints(&String::from_utf8_lossy(&output.stdout));
     if complaints.is_empty() && !output.status.success() {
-        return Err(Error::Unexplained("cargo check failed without an error of the compiler".to_owned()));
+        return Err(Error::Unexplained(format!("cargo {by} failed without an error of the compiler")));
     }
     Ok(complaints)
 }

@@ -19,6 +19,7 @@ mod sample;
 mod source;
 mod switch;
 mod tier;
+mod uncompiled;
 mod verdict;
 mod wilson;
 mod workspace;
@@ -56,7 +57,11 @@ enum Command {
         only: Option<String>,
     },
     /// Rewrites GiftGenius and builds misrule against it, in `target/mutants`
-    Build,
+    Build {
+        /// Keeps what does not compile in `mutants/uncompiled.toml`, so that the next build need not find it out
+        #[arg(long)]
+        save: bool,
+    },
     /// Judges mutants by the gate
     Run(Run),
     /// Prints the report on `mutants/results.toml`
@@ -129,8 +134,8 @@ fn command(command: &Command, places: &Places, out: &mut dyn Write, err: &mut dy
                 let _ = writeln!(out, "{:>5}  {}", mutant.id, mutant.key);
             }
         }
-        Command::Build => {
-            let built = build::build(places, err)?;
+        Command::Build { save } => {
+            let built = build::build(places, &kept.join("uncompiled.toml"), *save, err)?;
             let _ = writeln!(out, "{} mutants; {} more do not compile", built.mutants.len(), built.refused.len());
         }
         Command::Run(asked) => return run(asked, places, &kept.join("results.toml"), &equivalent, out, err),

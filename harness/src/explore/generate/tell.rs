@@ -16,7 +16,7 @@ use crate::report::money;
 use crate::scenario::model::WorldKind;
 use crate::scenario::policy::profile_name;
 use crate::scenario::write::write as write_scenario;
-use crate::watchdog::Stuck;
+use crate::watchdog::{Named, Stuck};
 
 /// The report; scenario files of findings will be left in `failures`.
 pub fn tell(generated: &Generated, runner: Runner<'_>, failures: &Path) -> SpaceReport {
@@ -102,6 +102,7 @@ pub fn tell_stuck(
     replay: &str,
 ) -> SpaceReport {
     let mut report = tell(generated, &Without { runner, stuck }, failures);
+    let run = stuck.runs.iter().find_map(Named::run);
     report.ending = EndingWord::Stuck;
     report.not_run.counts[0] += 1;
     report.not_run.first.insert(
@@ -109,7 +110,7 @@ pub fn tell_stuck(
         NotRunPlan {
             level: 0,
             number: generated.stories,
-            plan: stuck.runs.first().map_or_else(String::new, |run| run.plan.to_string()),
+            plan: run.map_or_else(String::new, |(_, plan, _)| plan.to_string()),
             replay: replay.to_owned(),
             why: stuck.to_string(),
         },

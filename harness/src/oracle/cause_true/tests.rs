@@ -74,6 +74,21 @@ fn a_shortage_is_one_of_the_shelf() {
 }
 
 #[test]
+fn a_shortage_names_what_was_ordered() {
+    for (named, kept) in [("tea-set", true), (OTHER_SKU, false), ("card-wallet", false), ("nothing-we-know", true)] {
+        let mut run = Run::new();
+        run.session("cs_1");
+        let call = run.create_order("cs_1", "k1");
+        refused(&RESERVE, 409)(&mut run);
+        let mut error = run.error(Code::OutOfStock, Some(("ord_1", Effects::None)));
+        error["error"]["message"] = json!(format!("{named} is out of stock"));
+        run.fail(call, error);
+        run.stock.insert(String::from("tea-set"), 0);
+        run.kept_if(&CAUSE_TRUE, kept);
+    }
+}
+
+#[test]
 fn the_banks_reason_is_told_where_it_helps_and_no_other() {
     for (said, told, broken) in [
         ("insufficient_funds", " (insufficient_funds)", None),

@@ -99,6 +99,12 @@ fn wrong_found(line: &StepLine, told: Option<&Vec<Value>>) -> Option<String> {
     (line.found != told).then(|| format!("told {} found, and is logged with {}", says(told), says(line.found)))
 }
 
+/// Whether a text of the arguments is logged as it came: short and plain, and no card's number.
+fn is_logged(text: &str) -> bool {
+    const BYTES_MAX: usize = 80;
+    text.len() <= BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_graphic()) && !may_be_a_card(text)
+}
+
 /// How a tool's own line disagrees with the call.
 fn wrong_step(call: &CallView<'_>, line: &StepLine, is_error: bool, code: Option<Code>) -> Option<String> {
     let agrees = match line.status {
@@ -189,6 +195,13 @@ fn wrong_measure(evidence: &Evidence<'_>, call: &CallView<'_>, line: &StepLine, 
             let says = |id: Option<&str>| id.map_or_else(|| String::from("none"), str::to_owned);
             format!("names workflow {}, but is logged with {}", says(named), says(logged))
         });
+    }
+    if let Some(method) = call.text("payment_method_id").filter(|method| is_logged(method))
+        && call.is("create_order")
+        && asked.method.as_deref() != Some(method)
+    {
+        let says = asked.method.as_deref().unwrap_or("none");
+        return Some(format!("was to be paid with {method}, but is logged with the method {says}"));
     }
     // A call whose store failed may not know its workflow.
     if matches!(code, Some(Code::StoreUnavailable | Code::Internal)) {

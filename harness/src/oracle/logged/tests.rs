@@ -5,6 +5,8 @@ use giftgenius::step_log::{AttemptLine, AttemptUrgency, CheckoutStatus, ServiceE
 use serde_json::json;
 
 use super::*;
+use crate::fault::Fault;
+use crate::fault::site::Place;
 use crate::oracle::testing::{Run, session_answer, success};
 use crate::provider::operations::{CHARGE, LOOK_UP};
 use crate::scenario::model::WorldKind;
@@ -62,6 +64,8 @@ fn each_field_of_a_step_line_is_held_to_the_call() {
     with_tool_line(|line| line.event = "done".into()).broken(&LOGGED);
     with_tool_line(|line| line.status = StepStatus::Failed).broken(&LOGGED);
     with_tool_line(|line| line.step_id = "".into()).broken(&LOGGED);
+    with_tool_line(|line| line.asked = Some(std::sync::Arc::default())).broken(&LOGGED);
+    with_tool_line(|line| line.asked = None).broken(&LOGGED);
 }
 
 #[test]
@@ -85,6 +89,33 @@ fn success_needs_the_lines_of_its_steps() {
         }
     })
     .kept(&LOGGED);
+}
+
+#[test]
+fn an_order_begins_with_one_line_and_no_other_comes_before() {
+    let without = || {
+        with_lines(|line| {
+            if let LogLine::Step(line) = line
+                && line.status == StepStatus::Started
+            {
+                line.step_id = "look".into();
+            }
+        })
+    };
+    let said = without().broken(&LOGGED);
+    assert!(said.contains("none before it that it began"), "{said}");
+    // Whoever was to log it may have died before, and a write that failed for its caller may have been made.
+    let mut run = without();
+    run.die(2);
+    run.kept(&LOGGED);
+    let mut run = without();
+    run.strike(Place::JournalWrite, Fault::Busy);
+    let line = ServiceLine::new(ServiceEvent::StoreFailed, jiff::Timestamp::UNIX_EPOCH);
+    run.log(LogLine::Service(ServiceLine { error: Some("busy".into()), ..line }));
+    run.kept(&LOGGED);
+    let mut run = Run::sale();
+    run.order_step("order", StepStatus::Started, "ord_1");
+    assert!(run.broken(&LOGGED).contains("the beginning of order ord_1 is logged twice"));
 }
 
 #[test]
@@ -271,4 +302,19 @@ fn a_tool_that_there_is_not_has_its_lines() {
     late.kept(&LOGGED);
     held_off(true).kept(&LOGGED);
     assert!(held_off(false).broken(&LOGGED).contains("none says that calls of tools that there are not were held off"));
+}
+
+#[test]
+fn calls_of_unknown_tools_are_summarised_once_a_minute() {
+    let summed_up_after = |ms: u64| {
+        let mut run = Run::sale();
+        for _ in 0..2 {
+            let line = ServiceLine::new(ServiceEvent::UnknownToolsHeldOff, jiff::Timestamp::UNIX_EPOCH);
+            run.log(LogLine::Service(ServiceLine { count: Some(1), ..line }));
+            run.wait_ms(ms);
+        }
+        run
+    };
+    summed_up_after(60_000).kept(&LOGGED);
+    assert!(summed_up_after(58_000).broken(&LOGGED).contains("more than once a minute"));
 }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use giftgenius::error::Code;
 use giftgenius::ids::CorrelationId;
-use giftgenius::step_log::{Alert, AlertKind, CheckoutResult, CheckoutStatus, Level, LogLine, StepLine, StepStatus};
+use giftgenius::step_log::{
+    Alert, AlertKind, Asked, CheckoutResult, CheckoutStatus, Level, LogLine, StepLine, StepStatus,
+};
 
 use super::Run;
-use crate::trace::EventKind;
+use crate::trace::{Event, EventKind};
 
 impl Run {
     pub(in crate::oracle) fn log(&mut self, line: LogLine) {
@@ -23,10 +25,12 @@ impl Run {
             StepStatus::Started => ("workflow_step_started", Level::Info),
         };
         let level = code.map_or(level, Level::of);
-        let key = self.record.trace.events.iter().find_map(|event| match &event.kind {
-            EventKind::CallStarted(started) if *started.correlation == self.correlation => started.key.clone(),
+        let call = self.record.trace.events.iter().find_map(|event| match &event.kind {
+            EventKind::CallStarted(started) if *started.correlation == self.correlation => Some(started),
             _ => None,
         });
+        let key = call.and_then(|call| call.key.clone());
+        let method = call.and_then(|call| call.arguments.get("payment_method_id")?.as_str()).map(Into::into);
         StepLine {
             event: event.to_owned().into(),
             level,
@@ -42,7 +46,7 @@ impl Run {
             attempts: self.sent_since_the_call(),
             wait_ms: None,
             found: None,
-            asked: Some(Arc::default()),
+            asked: Some(Arc::new(Asked { method, ..Asked::default() })),
             time: jiff::Timestamp::UNIX_EPOCH,
         }
     }
@@ -57,7 +61,17 @@ impl Run {
         self.log(LogLine::Step(line));
     }
 
+    /// A line of an order; the first one of a step comes after the line with which the order begins.
     pub(in crate::oracle) fn order_step(&mut self, step: &str, status: StepStatus, order: &str) {
+        let is_of_it = |event: &Event| {
+            matches!(&event.kind, EventKind::Log(line)
+                if matches!(&**line, LogLine::Step(line) if line.order_id.as_ref().is_some_and(|id| id.as_str() == order)))
+        };
+        let is_of_a_call = giftgenius::tools::table().iter().any(|tool| tool.spec.name == step);
+        let begins = (step, status) == ("order", StepStatus::Started);
+        if !begins && !is_of_a_call && !self.record.trace.events.iter().any(is_of_it) {
+            self.order_step("order", StepStatus::Started, order);
+        }
         let mut line = self.line(step, status, None);
         line.order_id = Some(order.into());
         self.log(LogLine::Step(line));

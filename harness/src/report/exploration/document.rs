@@ -364,6 +364,9 @@ pub struct Measured {
     /// spaces or machines the longest, absent where none could be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undisturbed_ns: Option<u64>,
+    /// The most uses of ports and polls that a run took; one that takes 200,000 has run away.
+    #[serde(default)]
+    pub most_uses: u32,
 }
 
 impl Exploration {

@@ -110,6 +110,7 @@ pub fn merge(mut shards: Vec<(String, Exploration)>) -> Result<Exploration, Unjo
         whole.measured.elapsed_us = whole.measured.elapsed_us.max(document.measured.elapsed_us);
         whole.measured.running_us = whole.measured.running_us.max(document.measured.running_us);
         whole.measured.threads += document.measured.threads;
+        whole.measured.most_uses = whole.measured.most_uses.max(document.measured.most_uses);
         whole.measured.undisturbed_ns = whole.measured.undisturbed_ns.max(document.measured.undisturbed_ns);
     }
     whole.shard = None;

@@ -255,7 +255,8 @@ pub fn speed(report: &Exploration) -> String {
     let undisturbed = report.undisturbed_per_second();
     let undisturbed = undisturbed
         .map_or_else(String::new, |rate| format!("; without further faults {}/s on one", units::grouped(rate)));
-    format!("{}{rate} on {threads}{undisturbed}", units::span(report.elapsed()))
+    let most = units::most_uses(report.measured.most_uses);
+    format!("{}{rate} on {threads}{undisturbed}{most}", units::span(report.elapsed()))
 }
 
 /// What was reached and what never was, a line each.

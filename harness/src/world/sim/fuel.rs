@@ -32,6 +32,14 @@ const SHOWN: u32 = 20;
 /// After so many uses it is looked whether time goes on, and not at each.
 const LOOKED_AFTER: u32 = 1_000;
 
+static MOST_TAKEN: AtomicU32 = AtomicU32::new(0);
+
+/// The most uses that a run of this process took that came to its end, planted bugs left out: how far the limit is from what
+/// is ordinary.
+pub fn most_taken() -> u32 {
+    MOST_TAKEN.load(Ordering::Relaxed)
+}
+
 /// What takes fuel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Use {
@@ -201,6 +209,11 @@ impl Fuel {
         tank.taken + tank.grant.saturating_sub(self.granted.load(Ordering::Relaxed))
     }
 
+    /// The run came to its end, and nothing was planted in it: counts for [`most_taken`].
+    pub fn is_ordinary(&self) {
+        MOST_TAKEN.fetch_max(self.taken(), Ordering::Relaxed);
+    }
+
     /// What is to be said of the run, once it ran away.
     pub fn ran_away(&self) -> RanAway {
         let taken = self.taken();
@@ -281,6 +294,8 @@ mod tests {
         fuel.end();
         assert!(!fuel.take(Use::Clock));
         assert_eq!(fuel.taken(), 2_345);
+        fuel.is_ordinary();
+        assert!(most_taken() >= 2_345, "and the most that any run took");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use super::rpc::{ADMINISTRATION_MAX, Answer, Connection, NoAnswer, as_text};
 use crate::error::RunError;
 use crate::system::User;
 use crate::trace::{Channel, HostReply, Recorder};
+use crate::vitals;
 use crate::world::OutgoingCall;
 
 /// The protocol revision that this client speaks.
@@ -40,6 +42,8 @@ pub struct Client {
 /// A server that hands were shaken with: a connection for each user.
 pub struct Server {
     address: SocketAddr,
+    /// The operating system's number of its process.
+    process: Option<u32>,
     connections: BTreeMap<String, Arc<Connection>>,
 }
 
@@ -56,13 +60,13 @@ impl Client {
         Ok(Self { http: super::http_client()?, users, answer_max, ids: Arc::new(AtomicI64::new(1)), recorder })
     }
 
-    /// Shakes hands with the server at `address`, once a user.
-    pub async fn connect(&self, address: SocketAddr) -> Result<Server, RunError> {
+    /// Shakes hands with the server at `address`, once a user; `process` is the number of its process.
+    pub async fn connect(&self, address: SocketAddr, process: Option<u32>) -> Result<Server, RunError> {
         let mut connections = BTreeMap::new();
         for user in &self.users {
             connections.insert(user.name.clone(), Arc::new(self.shake_hands(address, user).await?));
         }
-        Ok(Server { address, connections })
+        Ok(Server { address, process, connections })
     }
 
     async fn shake_hands(&self, address: SocketAddr, user: &User) -> Result<Connection, RunError> {
@@ -104,7 +108,7 @@ impl Client {
     /// Makes a tool call; dropping the future tells the server and hangs up.
     pub fn call(&self, server: &Server, call: OutgoingCall) -> BoxFuture<'static, HostReply> {
         let connection = server.connections.get(&*call.user).cloned();
-        let answer_max = self.answer_max;
+        let (answer_max, process) = (self.answer_max, server.process);
         Box::pin(async move {
             // Scenarios declare their users; whoever is not among them has no token, and no connection.
             let Some(connection) = connection else { return HostReply::NoAnswer };
@@ -115,10 +119,10 @@ impl Client {
             let params = json!({ "name": call.tool, "arguments": call.arguments, "_meta": meta });
             let id = connection.next_id();
             let mut leave = Leave { connection: Some(connection.clone()), id };
-            let answer = tokio::time::timeout(answer_max, connection.request(id, "tools/call", params)).await;
-            match answer {
-                Err(_) => HostReply::NoAnswer,
-                Ok(answer) => {
+            let took = || process.and_then(vitals::processor_time);
+            match patiently(answer_max, took, connection.request(id, "tools/call", params)).await {
+                None => HostReply::NoAnswer,
+                Some(answer) => {
                     leave.connection = None;
                     answer.map_or_else(NoAnswer::into_reply, |(_, answer)| answer.into_reply())
                 }
@@ -162,6 +166,34 @@ impl Client {
     }
 }
 
+/// A system that takes less of a processor than this part of the time does not work on an answer.
+const WORKING_PART: u32 = 100;
+
+/// How often an answer is waited for at most.
+const SPANS_MAX: u32 = 3;
+
+/// Waits for an answer, `span` long; `None` if it does not come. As long as the system works meanwhile, by the processor time
+/// that it `took`, it is waited for again: a loop without end is named by the processor time that it takes, and on a busy
+/// machine that comes to it slowly.
+async fn patiently<T>(
+    span: Duration,
+    took: impl Fn() -> Option<Duration>,
+    answer: impl Future<Output = T>,
+) -> Option<T> {
+    let mut answer = pin!(answer);
+    for _ in 0..SPANS_MAX {
+        let before = took();
+        if let Ok(answer) = tokio::time::timeout(span, &mut answer).await {
+            return Some(answer);
+        }
+        let worked = took().zip(before).map(|(after, before)| after.saturating_sub(before));
+        if worked.is_none_or(|worked| worked < span / WORKING_PART) {
+            break;
+        }
+    }
+    None
+}
+
 /// Cancels the call at the server when dropped before there was an answer.
 struct Leave {
     connection: Option<Arc<Connection>>,
@@ -178,5 +210,42 @@ impl Drop for Leave {
                 connection.notify("notifications/cancelled", params).await;
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    const SPAN: Duration = Duration::from_secs(30);
+
+    /// How long an answer that never comes is waited for, where the system takes this each time that it is looked.
+    async fn waited(took: &[Option<u64>]) -> Duration {
+        let began = tokio::time::Instant::now();
+        let (looks, sum) = (Cell::new(0), Cell::new(Some(Duration::ZERO)));
+        let look = || {
+            // Twice a span: before it, and behind it.
+            let number = looks.replace(looks.get() + 1);
+            if number % 2 == 1 {
+                let took = took.get(number / 2).copied().unwrap_or(Some(0));
+                sum.set(took.zip(sum.get()).map(|(ms, sum)| sum + Duration::from_millis(ms)));
+            }
+            sum.get()
+        };
+        assert_eq!(patiently(SPAN, look, pending::<()>()).await, None);
+        began.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_waited_for_longer_while_the_system_works() {
+        assert_eq!(waited(&[]).await, SPAN, "it is idle");
+        assert_eq!(waited(&[None]).await, SPAN, "nothing is known of it");
+        assert_eq!(waited(&[Some(299)]).await, SPAN, "it does next to nothing");
+        assert_eq!(waited(&[Some(300), Some(20)]).await, 2 * SPAN);
+        assert_eq!(waited(&[Some(5_000); 9]).await, 3 * SPAN, "not for ever");
+        assert_eq!(patiently(SPAN, || None, ready(7)).await, Some(7));
     }
 }

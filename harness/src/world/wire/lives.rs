@@ -280,11 +280,12 @@ impl Lives {
         let recorder = self.desk.stage().recorder().clone();
         // What was there before is dropped only now: there is always one that sees to the folder.
         let process = slot.insert(Process::begin(standby, settings, recorder, Arc::new(fate)));
+        let id = process.id();
         let begins = async {
             match process.begins().await? {
                 Begun::StoreFailed(_) => Ok(None),
                 Begun::Listening(address) => {
-                    let server = self.client.connect(address).await?;
+                    let server = self.client.connect(address, id).await?;
                     self.desk.takes_events(replica, address);
                     Ok(Some(server))
                 }
