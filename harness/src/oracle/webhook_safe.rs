@@ -97,7 +97,7 @@ fn clock_was_ahead(evidence: &Evidence<'_>, event: usize) -> bool {
 
 /// What excuses an answer that is not well.
 struct Circumstances {
-    /// The system's clock is further off than a signature may be old.
+    /// A clock of the system is further off than a signature may be old.
     clock_is_off: bool,
     store_failed: bool,
     was_down: bool,
@@ -106,7 +106,7 @@ struct Circumstances {
 impl Circumstances {
     fn of(evidence: &Evidence<'_>) -> Self {
         let mut found = Self { clock_is_off: false, store_failed: false, was_down: false };
-        let mut off = Duration::ZERO;
+        let mut off = evidence.replicas.skew_max();
         for event in &evidence.trace.events {
             match &event.kind {
                 EventKind::Struck { site, fault } => match fault.jumps() {
@@ -238,6 +238,7 @@ mod tests {
     use crate::fault::{CrashPoint, Expiry, Fault};
     use crate::oracle::testing::Run;
     use crate::provider::event::EventType;
+    use crate::scenario::model::Replicas;
 
     fn site(arrival: u32) -> Site {
         Site { place: Place::Webhook, arrival, for_step: None }
@@ -362,6 +363,12 @@ mod tests {
         run.broken(&WEBHOOK_SAFE);
         let mut run = refused();
         struck(&mut run, Place::JournalWrite, Fault::Jump(Expiry::Quote));
+        run.kept(&WEBHOOK_SAFE);
+        // What a replica's clock is off adds to that.
+        let mut run = refused();
+        run.replicas = Replicas { count: 2, skew_ms: 290_000 };
+        run.broken(&WEBHOOK_SAFE);
+        struck(&mut run, Place::JournalWrite, Fault::Jump(Expiry::Lease));
         run.kept(&WEBHOOK_SAFE);
     }
 
