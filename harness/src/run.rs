@@ -110,7 +110,7 @@ pub fn simulate_together(
             match world.fuel().lasts(play_out(scenario, &world)).await {
                 Some(played) => {
                     if !is_planted {
-                        world.fuel().is_ordinary();
+                        world.fuel().note_most_taken();
                     }
                     Ok((played?, world.stage().print()))
                 }

@@ -215,8 +215,8 @@ async fn early(caller: &Caller, order: &Order, context: RoundContext<'_>, wait: 
     let mut asking = Asking::new(context);
     let gave_back =
         matches!(order.saga.charge, Charge::GivenBack { .. }) || matches!(order.saga.copies, Copies::GivenBack);
-    // What was given back a moment ago may still be listed as standing. Its refund may have been refused, and is not asked for
-    // again under its key; among copies nobody knows which one it was.
+    // A listing may lag behind the last refund and still show that charge as standing. If the refund was refused, a repeat
+    // under its key would be refused again. Which copy was refunded is not stored, so all copies wait.
     let stale = asking.until_fresh(caller).filter(|_| gave_back);
     let may_be_back = |record: &ChargeRecord| is_known(order, record) || order.saga.copies == Copies::GivenBack;
     let listed = look_up(caller, order).await;

@@ -25,7 +25,7 @@ pub static LOG_LINE_MISSING: Defect = Defect {
 /// See `about`.
 pub static ORDER_BEGIN_NOT_LOGGED: Defect = Defect {
     id: "order_begin_not_logged",
-    about: "an order leaves no line when it begins, so that those whose process dies at once are in no log",
+    about: "no line is logged when an order starts, so an order whose process dies at once leaves no trace",
     caught_by: "logged",
     hunted_on: &[on("checkout/happy_path")],
     wiring: || {
@@ -38,7 +38,7 @@ pub static ORDER_BEGIN_NOT_LOGGED: Defect = Defect {
 /// See `about`.
 pub static METHOD_NOT_LOGGED: Defect = Defect {
     id: "method_not_logged",
-    about: "the line of a purchase does not say how it was to be paid, so that nobody can make the call again",
+    about: "the log line of a purchase lacks its payment method, so the call cannot be reproduced",
     caught_by: "logged",
     hunted_on: &[on("checkout/happy_path")],
     wiring: || {

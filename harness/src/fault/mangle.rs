@@ -28,7 +28,7 @@ pub const HUGE_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// What a reply to another request is about: an order, a charge and a product that do not occur in any run.
 const OTHER_REFERENCE: &str = "ord_0000000000000000";
 const OTHER_CHARGE: &str = "ch_9999";
-/// The product.
+/// The SKU in replies about another order; no fixture has it.
 pub const OTHER_SKU: &str = "somebody-elses-gift";
 
 /// How much of a body is left before the garbage.
@@ -76,7 +76,7 @@ pub fn padded(body: &[u8]) -> Vec<u8> {
 
 /// Makes a reply one to another customer's request of the same kind and amount: only what it is about differs. An
 /// empty list of charges gets theirs, at the price of the fixture's most bought gift. A refusal says nothing of its
-/// subject but the product that there is none of.
+/// subject except the SKU that is out of stock or unknown.
 fn make_others(reply: &mut Value, operation: &OperationSpec) {
     if let Some(error) = reply.get_mut("error") {
         if error.get("sku").is_some_and(Value::is_string) {

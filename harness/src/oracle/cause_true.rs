@@ -245,7 +245,7 @@ impl<'e, 'a> Requests<'e, 'a> {
         })
     }
 
-    /// A product that a shortage is told of and that nobody ordered.
+    /// A known SKU in the message of a shortage that is not in the order.
     fn another_product(&self, message: &str) -> Option<String> {
         let session = self.order.and_then(|order| order.session);
         let opened = self.evidence.sessions.iter().find(|known| Some(known.id) == session)?;

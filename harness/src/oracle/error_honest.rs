@@ -112,7 +112,6 @@ fn contradicts(
     }
     // Each process counts for itself how often a call has failed.
     let counts_anew = error.code == Code::RepeatedCall && may_be_anothers(evidence, since, until);
-    // A loop is ended for what its calls failed with.
     let is_over = match ended_for(evidence, error, earlier) {
         Code::KeyConflict => key_is_free(evidence, earlier, later),
         // A price that has run out on one clock is there on another.
@@ -189,7 +188,7 @@ fn at_once(evidence: &Evidence<'_>, (since, ended): (usize, Duration), later: &C
     later.start <= ended + Duration::from_secs(1) && !evidence.calls.iter().any(|other| between(&other))
 }
 
-/// The code that says what is wrong with a call: of a loop that was ended, what its last call under this key was told before.
+/// The error's own code; for `REPEATED_CALL`, the code of the last identical call before it, which is the cause of the loop.
 fn ended_for(evidence: &Evidence<'_>, error: &Promise<'_>, ended: &CallView<'_>) -> Code {
     let calls = evidence.calls.iter().filter(|call| call.start_event < ended.start_event && is_identical(call, ended));
     let mut codes = calls.filter_map(|call| codes::parse(call.told.as_ref().filter(|told| told.is_error)?.code?));

@@ -35,10 +35,10 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// So soon the page is due.
 const DUE: Duration = Duration::from_secs(1);
 
-/// A store that took a write so lately need not be tried.
+/// No probe is due for this long after a successful write (GiftGenius's `PROBE_AFTER`).
 const WRITTEN_LATELY: Duration = Duration::from_secs(5);
 
-/// Nor one that was tried so lately: whoever asks meanwhile is told the same.
+/// No second probe is due for this long after the last one (GiftGenius's `PROBE_EVERY`).
 const TRIED_LATELY: Duration = Duration::from_secs(1);
 
 /// From so many failed attempts in a row on a provider may be called down.

@@ -1,4 +1,4 @@
-//! The line with which an order begins: there once, and before every other line of its steps.
+//! The `order`/`started` line of each order: logged once, and before its other lines.
 
 use giftgenius::step_log::{LogLine, StepStatus};
 
@@ -8,10 +8,12 @@ use crate::oracle::evidence::Evidence;
 use crate::scenario::model::WorldKind;
 use crate::trace::EventKind;
 
-/// On the wire the lines of two processes may come in another order than they were written in. Not judged where a process died or its store was struck: whoever wrote the order may have gone before the line, and a
-/// write that failed for its caller may have been made.
+/// Skipped after a death or a store fault: the process that wrote the order may have died before it logged the line, and a
+/// write that failed for its caller may have been committed. On the wire the order of lines is not checked, because the lines of
+/// two processes are read independently.
 pub(super) fn judge(evidence: &Evidence<'_>, findings: &mut Findings) {
-    let is_struck = |kind: &EventKind| matches!(kind, EventKind::Struck { site, .. } if matches!(site.place, Place::JournalRead | Place::JournalWrite));
+    let is_store = |place: Place| matches!(place, Place::JournalRead | Place::JournalWrite);
+    let is_struck = |kind: &EventKind| matches!(kind, EventKind::Struck { site, .. } if is_store(site.place));
     if !evidence.deaths.is_empty() || evidence.trace.events.iter().any(|event| is_struck(&event.kind)) {
         return;
     }

@@ -209,8 +209,8 @@ impl Fuel {
         tank.taken + tank.grant.saturating_sub(self.granted.load(Ordering::Relaxed))
     }
 
-    /// The run came to its end, and nothing was planted in it: counts for [`most_taken`].
-    pub fn is_ordinary(&self) {
+    /// Enters the run into [`most_taken`]; for runs that end and have no planted bug.
+    pub fn note_most_taken(&self) {
         MOST_TAKEN.fetch_max(self.taken(), Ordering::Relaxed);
     }
 
@@ -294,7 +294,7 @@ mod tests {
         fuel.end();
         assert!(!fuel.take(Use::Clock));
         assert_eq!(fuel.taken(), 2_345);
-        fuel.is_ordinary();
+        fuel.note_most_taken();
         assert!(most_taken() >= 2_345, "and the most that any run took");
     }
 
